@@ -1,0 +1,181 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef MAYFLY_CONTAINER_H
+#define MAYFLY_CONTAINER_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include <mayfly/error.h>
+#include <mayfly/image.h>
+
+/**
+ * @file
+ * Containers: started from an image, used, stopped; never outliving the process that started them.
+ *
+ * A handle may be used by one thread at a time; different handles by different threads at once. A handle belongs to the
+ * process that made it: in a forked child every call on it fails with -ECHILD.
+ */
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/** A container. Opaque; release with mayfly_container_free(). */
+struct mayfly_container;
+
+/** What starts and ends containers. */
+enum mayfly_engine {
+        MAYFLY_ENGINE_DEFAULT = 0, /**< $MAYFLY_ENGINE ("systemd" or "direct"), else as sd_booted(3) says */
+        MAYFLY_ENGINE_SYSTEMD,     /**< a transient unit of the system manager, registered with machined */
+        MAYFLY_ENGINE_DIRECT       /**< a child process of our own; for hosts that systemd did not boot */
+};
+
+/** The container's network. */
+enum mayfly_network {
+        MAYFLY_NETWORK_PRIVATE = 0, /**< a loopback interface of its own, nothing else */
+        MAYFLY_NETWORK_HOST         /**< the host's network: the app's ports are reachable on 127.0.0.1 */
+};
+
+/** What to run. Start from MAYFLY_SPEC_INIT or MAYFLY_SPEC(); zero means the default everywhere. */
+struct mayfly_spec {
+        size_t size;       /**< sizeof this struct */
+        const char *image; /**< reference of the image, as for mayfly_image_open() */
+        /** Non-zero: start the image's own app (its manifest's `app`). Otherwise the container idles. */
+        int run_app;
+        const char *name;         /**< first part of the machine name; default: the program's name */
+        const char *const *env;   /**< "NAME=value" for app and commands, NULL-terminated; over the image's own */
+        enum mayfly_engine engine;
+        enum mayfly_network network;
+        int stop_signal;          /**< sent to the app to stop it; default SIGTERM */
+        unsigned stop_timeout_ms; /**< for the app to end after stop_signal, then it is killed; default 5,000 */
+        unsigned start_timeout_ms; /**< for the container to be ready, image not counted; default 30,000 */
+        /** An app that ends within this time fails the start, in ms; default 50, UINT32_MAX for none. */
+        unsigned settle_ms;
+        unsigned max_runtime_s;  /**< systemd engine: the unit is ended after so long, in s; default 3,600 */
+        uint64_t scratch_size;   /**< most the container may write, in bytes of memory; default half the RAM */
+        uint64_t log_size;       /**< how much of the end of the log is kept, in bytes; default 1 MiB */
+        const struct mayfly_image_options *image_options; /**< NULL for the defaults */
+};
+
+#define MAYFLY_SPEC_INIT                                                                                               \
+        { sizeof(struct mayfly_spec), NULL, 0, NULL, NULL, MAYFLY_ENGINE_DEFAULT, MAYFLY_NETWORK_PRIVATE,              \
+          0, 0, 0, 0, 0, 0, 0, NULL }
+
+/** A pointer to a spec with the named fields set: `MAYFLY_SPEC(.image = "aci:...", .run_app = 1)`. C99 only. */
+#define MAYFLY_SPEC(...) (&(const struct mayfly_spec) { .size = sizeof(struct mayfly_spec), __VA_ARGS__ })
+
+/** How a process ended. */
+struct mayfly_exit {
+        int exited; /**< 1: it ended by itself, with `status`; 0: a signal ended it, `signal` */
+        int status; /**< exit status, 0 to 255 */
+        int signal; /**< signal number, 0 when exited */
+};
+
+/** A command to run in a container. Start from MAYFLY_COMMAND_INIT; zero means the default everywhere. */
+struct mayfly_command {
+        size_t size;              /**< sizeof this struct */
+        const char *const *argv;  /**< NULL-terminated; argv[0] with a slash is a path, else looked for in PATH */
+        const char *const *env;   /**< "NAME=value", NULL-terminated, over the container's */
+        const char *cwd;          /**< absolute working directory in the container; default / */
+        const char *user;         /**< name, number or a path whose owner it is; default root */
+        const char *group;        /**< likewise; default the user's primary group */
+        const void *input;        /**< standard input; NULL for an empty one */
+        size_t input_size;        /**< bytes of input */
+        uint64_t output_max;      /**< bytes kept of each of output and error output; default 16 MiB */
+        unsigned timeout_ms;      /**< then the command and all its children are killed; default 60,000 */
+};
+
+#define MAYFLY_COMMAND_INIT { sizeof(struct mayfly_command), NULL, NULL, NULL, NULL, NULL, NULL, 0, 0, 0 }
+
+/** What a command did. Release with mayfly_result_free(). */
+struct mayfly_result {
+        size_t size;             /**< sizeof this struct in the library */
+        struct mayfly_exit exit; /**< how it ended */
+        int timed_out;           /**< 1: it ran into timeout_ms and was killed */
+        char *out;               /**< standard output; binary, and a NUL after out_size bytes */
+        size_t out_size;         /**< bytes in out */
+        uint64_t out_dropped;    /**< bytes past output_max that were thrown away */
+        char *err;               /**< standard error, likewise */
+        size_t err_size;         /**< bytes in err */
+        uint64_t err_dropped;    /**< as out_dropped */
+        uint64_t elapsed_us;     /**< from the call to the command's end, in microseconds */
+};
+
+/** How long each stage of a start took, in microseconds. */
+struct mayfly_timings {
+        size_t size;       /**< sizeof this struct, set by the caller */
+        uint64_t image_us; /**< opening (and maybe fetching) the image */
+        uint64_t boot_us;  /**< from asking for the container to the first answer from inside it */
+        uint64_t app_us;   /**< from there to the app having been started (and having settled) */
+        uint64_t stop_us;  /**< taking it down, 0 before */
+};
+
+/**
+ * 0 when this host can run containers, else negative errno and an error that says what is missing and how to get it:
+ * -EPERM (not root), -ENOENT (no systemd-nspawn), -ENOSYS (no overlay file system), ...
+ */
+int mayfly_host_check(enum mayfly_engine engine, struct mayfly_error *err);
+
+/**
+ * Starts a container. On return it answers; when the spec asks for the app, the app has been started.
+ * @param ret  set on success; the caller owns it
+ * @return 0 or negative errno. A failed start leaves nothing behind. When the container died, the message says how
+ *         and ends with its log.
+ */
+int mayfly_container_start(struct mayfly_container **ret, const struct mayfly_spec *spec, struct mayfly_error *err);
+
+/**
+ * Runs a command and waits for it. A command that ran, however it ended, is success; `ret->exit` tells.
+ * @param ret  set on success; the caller owns it
+ * @return 0, or negative errno: -ENOENT (no such command), -EACCES, -ESRCH (the container has died), -EINVAL, ...
+ */
+int mayfly_container_run(struct mayfly_container *container, const struct mayfly_command *command,
+                         struct mayfly_result **ret, struct mayfly_error *err);
+
+/** Frees a result (NULL is fine). Always returns NULL. */
+struct mayfly_result *mayfly_result_free(struct mayfly_result *result);
+
+/**
+ * The end of the app's output (standard output and error, as they came), up to log_size bytes.
+ * Works after the container died or was stopped, too.
+ * @param ret       set on success to a NUL-terminated copy, for the caller to free(3)
+ * @param ret_size  set to its size in bytes without that NUL; may be NULL
+ */
+int mayfly_container_logs(struct mayfly_container *container, char **ret, size_t *ret_size, struct mayfly_error *err);
+
+/**
+ * Waits for the app to end.
+ * @param timeout_ms  0 only asks, UINT32_MAX waits for ever
+ * @param ret         set on success; may be NULL
+ * @return 0, -ETIMEDOUT while it still runs, or another negative errno
+ */
+int mayfly_container_wait(struct mayfly_container *container, unsigned timeout_ms, struct mayfly_exit *ret,
+                          struct mayfly_error *err);
+
+/**
+ * Stops a container: stop signal to the app, then kill. On success its processes, unit, machine, mounts and scratch are
+ * gone, and were seen to be gone. Stopping a stopped or dead container is success.
+ */
+int mayfly_container_stop(struct mayfly_container *container, struct mayfly_error *err);
+
+/** Stops a container if need be and frees the handle (NULL is fine). Always returns NULL. */
+struct mayfly_container *mayfly_container_free(struct mayfly_container *container);
+
+/** The machine name, as in `machinectl list`; borrowed. */
+const char *mayfly_container_name(const struct mayfly_container *container);
+
+/** The engine in use, never MAYFLY_ENGINE_DEFAULT. */
+enum mayfly_engine mayfly_container_engine(const struct mayfly_container *container);
+
+/** The host's PID of the container's PID 1, for setns(2), /proc and strace(1). */
+pid_t mayfly_container_leader(const struct mayfly_container *container);
+
+/** Fills as many of the fields as `timings->size` covers. */
+void mayfly_container_timings(const struct mayfly_container *container, struct mayfly_timings *timings);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

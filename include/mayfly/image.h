@@ -1,0 +1,99 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef MAYFLY_IMAGE_H
+#define MAYFLY_IMAGE_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include <mayfly/error.h>
+
+/**
+ * @file
+ * Images: fetched once, verified against their pin, kept in a content-addressed store.
+ */
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/** A verified image in the store, held open against removal. Opaque; release with mayfly_image_close(). */
+struct mayfly_image;
+
+/** What the fetch of an image is doing. */
+enum mayfly_progress_phase {
+        MAYFLY_PROGRESS_WAIT = 0, /**< another process is fetching the same image */
+        MAYFLY_PROGRESS_FETCH,    /**< downloading, verifying and unpacking, all at once */
+        MAYFLY_PROGRESS_DONE      /**< the image is in the store */
+};
+
+/** A report of progress. Valid during the callback only. */
+struct mayfly_progress {
+        size_t size;                      /**< sizeof this struct in the library that fills it */
+        enum mayfly_progress_phase phase; /**< what is being done */
+        const char *reference;            /**< the image's reference, borrowed */
+        uint64_t bytes_done;              /**< bytes of the blob as served that have arrived */
+        uint64_t bytes_total;             /**< what the server says the blob's size is, 0 when it does not say */
+        uint64_t bytes_unpacked;          /**< bytes of the uncompressed archive that were unpacked */
+        uint64_t entries;                 /**< archive entries unpacked */
+        uint64_t elapsed_ms;              /**< time since the fetch began, in milliseconds */
+};
+
+/**
+ * Told of progress about ten times a second, in the thread that called mayfly.
+ * Return 0 to go on; anything else cancels the fetch, which then fails with -ECANCELED.
+ */
+typedef int (*mayfly_progress_fn)(const struct mayfly_progress *progress, void *userdata);
+
+/** How to get an image. Start from MAYFLY_IMAGE_OPTIONS_INIT; zero means the default everywhere. */
+struct mayfly_image_options {
+        size_t size; /**< sizeof this struct */
+        /**
+         * The store's folder, made when missing. Default: $MAYFLY_STORE, else /var/cache/mayfly for root and
+         * $XDG_CACHE_HOME/mayfly (~/.cache/mayfly) for others.
+         */
+        const char *store;
+        int allow_http;              /**< non-zero: http: to hosts other than this one is fine too */
+        unsigned retries;            /**< tries after the first; 0 is the default of 4, UINT32_MAX is none */
+        unsigned stall_timeout_ms;   /**< give a try up when nothing arrives for so long, in ms; default 30,000 */
+        unsigned connect_timeout_ms; /**< for reaching the server, in ms; default 10,000 */
+        uint64_t max_unpacked;       /**< largest uncompressed archive, in bytes; default 64 GiB */
+        uint64_t max_entries;        /**< most archive entries; default 4,000,000 */
+        mayfly_progress_fn progress; /**< told of progress; default none */
+        void *progress_userdata;     /**< handed to progress */
+};
+
+#define MAYFLY_IMAGE_OPTIONS_INIT { sizeof(struct mayfly_image_options), NULL, 0, 0, 0, 0, 0, 0, NULL, NULL }
+
+/**
+ * Opens an image, fetching it when the store does not have it.
+ *
+ * @param ret        set on success; the caller owns it
+ * @param reference  `aci:URL@sha512-<128 hex>`, URL being https:, file: or http: (see allow_http)
+ * @param options    NULL for the defaults
+ * @return 0, or negative errno: -EINVAL (reference or option), -EBADMSG (digest, archive or manifest), -ENOENT
+ *         (no such image), -ETIMEDOUT, -ECANCELED, -ENOSPC, -EFBIG (over a limit), -EIO and others.
+ * Any number of processes and threads may open the same image at once: one fetches, the others wait.
+ */
+int mayfly_image_open(struct mayfly_image **ret, const char *reference, const struct mayfly_image_options *options,
+                      struct mayfly_error *err);
+
+/** The image ID, `sha512-` and 128 hex digits (appc spec, "Image ID"); borrowed from the image. */
+const char *mayfly_image_id(const struct mayfly_image *image);
+
+/** The name in the image's manifest; borrowed from the image. */
+const char *mayfly_image_name(const struct mayfly_image *image);
+
+/** The folder of the image's root file system in the store, not to be changed; borrowed from the image. */
+const char *mayfly_image_rootfs(const struct mayfly_image *image);
+
+/** 1 when the image had to be fetched by this call, 0 when the store had it. */
+int mayfly_image_was_fetched(const struct mayfly_image *image);
+
+/** Lets go of an image (NULL is fine). Always returns NULL. The store keeps the image. */
+struct mayfly_image *mayfly_image_close(struct mayfly_image *image);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

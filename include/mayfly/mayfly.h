@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef MAYFLY_MAYFLY_H
+#define MAYFLY_MAYFLY_H
+
+/**
+ * @file
+ * Everything but the cmocka fixture, which is <mayfly/cmocka.h>.
+ */
+
+#include <mayfly/container.h>
+#include <mayfly/error.h>
+#include <mayfly/image.h>
+
+#endif

@@ -1,0 +1,365 @@
+/* SPDX-License-Identifier: MIT */
+#define _GNU_SOURCE
+#include "bus.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <systemd/sd-bus.h>
+#include <systemd/sd-daemon.h>
+#include <unistd.h>
+
+#include "error.h"
+#include "util.h"
+
+#define SYSTEMD "org.freedesktop.systemd1"
+#define SYSTEMD_PATH "/org/freedesktop/systemd1"
+#define MANAGER SYSTEMD ".Manager"
+#define MACHINED "org.freedesktop.machine1"
+#define MACHINED_PATH "/org/freedesktop/machine1"
+#define MACHINED_MANAGER MACHINED ".Manager"
+
+/* No answer within this means that nobody is there, in microseconds. */
+#define CALL_TIMEOUT_US UINT64_C(10000000)
+
+struct mf_bus {
+        sd_bus *bus;
+        char *unit, *machine;
+        int unit_removed, machine_seen, machine_removed;
+        int start_error;              /* negative errno */
+        struct mayfly_error failure; /* why, when start_error */
+};
+
+static int bus_error(struct mayfly_error *err, int r, const sd_bus_error *error, const char *what, const char *object)
+{
+        const char *hint = "";
+
+        if (sd_bus_error_has_name(error, SD_BUS_ERROR_SERVICE_UNKNOWN) ||
+            sd_bus_error_has_name(error, SYSTEMD ".NoSuchUnit") || sd_bus_error_has_name(error, SYSTEMD ".UnitMasked"))
+                hint = "; is the package systemd-container installed, and systemd-machined.service not masked?";
+        else if (sd_bus_error_has_name(error, SD_BUS_ERROR_ACCESS_DENIED) ||
+                 sd_bus_error_has_name(error, SD_BUS_ERROR_INTERACTIVE_AUTHORIZATION_REQUIRED))
+                hint = "; run the tests as root";
+        return mf_error(err, r, MAYFLY_STAGE_BUS, "%s %s: %s%s", what, object,
+                        error && error->message ? error->message : strerrordesc_np(-r), hint);
+}
+
+int mf_bus_booted(void)
+{
+        return sd_booted() > 0;
+}
+
+static int on_unit_removed(sd_bus_message *m, void *userdata, sd_bus_error *error)
+{
+        struct mf_bus *bus = userdata;
+        const char *unit;
+
+        (void) error;
+        if (sd_bus_message_read(m, "so", &unit, NULL) >= 0 && strcmp(unit, bus->unit) == 0)
+                bus->unit_removed = 1;
+        return 0;
+}
+
+static int on_machine(sd_bus_message *m, void *userdata, sd_bus_error *error)
+{
+        struct mf_bus *bus = userdata;
+        const char *machine;
+
+        (void) error;
+        if (sd_bus_message_read(m, "so", &machine, NULL) < 0 || strcmp(machine, bus->machine) != 0)
+                return 0;
+        if (sd_bus_message_is_signal(m, MACHINED_MANAGER, "MachineNew") > 0)
+                bus->machine_seen = 1;
+        else
+                bus->machine_removed = 1;
+        return 0;
+}
+
+static int on_job_removed(sd_bus_message *m, void *userdata, sd_bus_error *error)
+{
+        struct mf_bus *bus = userdata;
+        const char *unit, *result;
+
+        (void) error;
+        if (sd_bus_message_read(m, "uoss", NULL, NULL, &unit, &result) < 0 || strcmp(unit, bus->unit) != 0)
+                return 0;
+        if (strcmp(result, "done") != 0 && !bus->start_error)
+                bus->start_error = mf_error(&bus->failure, -EIO, MAYFLY_STAGE_BUS,
+                                            "systemd could not start %s: job %s; see journalctl -u %s", unit, result, unit);
+        return 0;
+}
+
+static int on_started(sd_bus_message *m, void *userdata, sd_bus_error *error)
+{
+        struct mf_bus *bus = userdata;
+        const sd_bus_error *e = sd_bus_message_get_error(m);
+
+        (void) error;
+        if (e && !bus->start_error)
+                bus->start_error = bus_error(&bus->failure, -sd_bus_message_get_errno(m), e, "StartTransientUnit", bus->unit);
+        return 0;
+}
+
+static int connect_bus(struct mf_bus *bus, struct mayfly_error *err)
+{
+        int r = sd_bus_open_system(&bus->bus);
+
+        if (r < 0)
+                return mf_error_errno(err, r, MAYFLY_STAGE_BUS,
+                                      "connecting to the system bus; is dbus running (systemctl status dbus)?");
+        (void) sd_bus_set_method_call_timeout(bus->bus, CALL_TIMEOUT_US);
+        return 0;
+}
+
+static int subscribe(struct mf_bus *bus)
+{
+        static const struct {
+                const char *sender, *path, *interface, *member;
+                sd_bus_message_handler_t handler;
+        } signals[] = {
+                { SYSTEMD, SYSTEMD_PATH, MANAGER, "UnitRemoved", on_unit_removed },
+                { SYSTEMD, SYSTEMD_PATH, MANAGER, "JobRemoved", on_job_removed },
+                { MACHINED, MACHINED_PATH, MACHINED_MANAGER, "MachineNew", on_machine },
+                { MACHINED, MACHINED_PATH, MACHINED_MANAGER, "MachineRemoved", on_machine },
+        };
+
+        /* All sent without waiting: the bus keeps their order, so they are in force before the unit exists. */
+        for (size_t i = 0; i < MF_ELEMENTSOF(signals); i++) {
+                int r = sd_bus_match_signal_async(bus->bus, NULL, signals[i].sender, signals[i].path, signals[i].interface,
+                                                  signals[i].member, signals[i].handler, NULL, bus);
+                if (r < 0)
+                        return r;
+        }
+        return sd_bus_call_method_async(bus->bus, NULL, SYSTEMD, SYSTEMD_PATH, MANAGER, "Subscribe", NULL, NULL, NULL);
+}
+
+int mf_bus_open(struct mf_bus **ret, const char *unit, const char *machine, struct mayfly_error *err)
+{
+        struct mf_bus *bus = calloc(1, sizeof(*bus));
+
+        if (!bus)
+                return mf_error_oom(err, MAYFLY_STAGE_BUS);
+        bus->unit = strdup(unit);
+        bus->machine = strdup(machine);
+        if (!bus->unit || !bus->machine) {
+                mf_bus_close(bus);
+                return mf_error_oom(err, MAYFLY_STAGE_BUS);
+        }
+        int r = connect_bus(bus, err);
+        if (r >= 0) {
+                r = subscribe(bus);
+                if (r < 0)
+                        mf_error_errno(err, r, MAYFLY_STAGE_BUS, "listening to systemd and machined");
+        }
+        if (r < 0) {
+                mf_bus_close(bus);
+                return r;
+        }
+        *ret = bus;
+        return 0;
+}
+
+static int append_command(sd_bus_message *m, char *const *argv)
+{
+        int r = sd_bus_message_open_container(m, 'r', "sv");
+
+        (void) (r < 0 || (r = sd_bus_message_append(m, "s", "ExecStart")) < 0 ||
+                (r = sd_bus_message_open_container(m, 'v', "a(sasb)")) < 0 ||
+                (r = sd_bus_message_open_container(m, 'a', "(sasb)")) < 0 ||
+                (r = sd_bus_message_open_container(m, 'r', "sasb")) < 0 ||
+                (r = sd_bus_message_append(m, "s", argv[0])) < 0 ||
+                (r = sd_bus_message_append_strv(m, (char **) (void *) argv)) < 0 ||
+                (r = sd_bus_message_append(m, "b", 0)) < 0);
+        for (unsigned i = 0; r >= 0 && i < 4; i++)
+                r = sd_bus_message_close_container(m);
+        return r;
+}
+
+static int append_properties(sd_bus_message *m, const struct mf_bus *bus, const struct mf_bus_unit *unit)
+{
+        int r = sd_bus_message_open_container(m, 'a', "(sv)");
+
+        if (r < 0)
+                return r;
+        r = sd_bus_message_append(m, "(sv)(sv)(sv)(sv)(sv)(sv)(sv)(sv)(sv)(sv)(sv)",                      /* clang-format off */
+                                  "Description", "s", bus->machine,
+                                  "Type", "s", "exec",
+                                  "Slice", "s", "machine.slice",
+                                  "Delegate", "b", 1,
+                                  "KillMode", "s", "mixed",
+                                  "CollectMode", "s", "inactive-or-failed",
+                                  "TimeoutStopUSec", "t", (uint64_t) unit->stop_timeout_ms * 1000,
+                                  "RuntimeMaxUSec", "t", (uint64_t) unit->max_runtime_s * 1000000,
+                                  "StandardInputFileDescriptor", "h", unit->stdio[0],
+                                  "StandardOutputFileDescriptor", "h", unit->stdio[1],
+                                  "StandardErrorFileDescriptor", "h", unit->stdio[2]);                    /* clang-format on */
+        if (r >= 0)
+                r = append_command(m, unit->argv);
+        return r < 0 ? r : sd_bus_message_close_container(m);
+}
+
+int mf_bus_start_unit(struct mf_bus *bus, const struct mf_bus_unit *unit, struct mayfly_error *err)
+{
+        sd_bus_message *m = NULL;
+        int r = sd_bus_message_new_method_call(bus->bus, &m, SYSTEMD, SYSTEMD_PATH, MANAGER, "StartTransientUnit");
+
+        if (r >= 0)
+                r = sd_bus_message_append(m, "ss", bus->unit, "fail");
+        if (r >= 0)
+                r = append_properties(m, bus, unit);
+        if (r >= 0)
+                r = sd_bus_message_append(m, "a(sa(sv))", 0);
+        if (r >= 0)
+                r = sd_bus_call_async(bus->bus, NULL, m, on_started, bus, CALL_TIMEOUT_US);
+        if (r >= 0)
+                r = sd_bus_flush(bus->bus); /* the descriptors are the caller's to close */
+        sd_bus_message_unref(m);
+        return r < 0 ? mf_error_errno(err, r, MAYFLY_STAGE_BUS, "asking systemd to start %s", bus->unit) : 0;
+}
+
+int mf_bus_fd(struct mf_bus *bus, short *ret_events, int *ret_timeout_ms)
+{
+        uint64_t at = UINT64_MAX;
+        int events = sd_bus_get_events(bus->bus);
+
+        *ret_timeout_ms = -1;
+        if (events < 0)
+                return -1;
+        if (sd_bus_get_timeout(bus->bus, &at) >= 0 && at != UINT64_MAX) {
+                uint64_t now = mf_now_us();
+                *ret_timeout_ms = at <= now ? 0 : (int) ((at - now) / 1000 + 1);
+        }
+        *ret_events = (short) events;
+        return sd_bus_get_fd(bus->bus);
+}
+
+int mf_bus_process(struct mf_bus *bus, struct mayfly_error *err)
+{
+        int r;
+
+        do
+                r = sd_bus_process(bus->bus, NULL);
+        while (r > 0);
+        if (r < 0)
+                return mf_error_errno(err, r, MAYFLY_STAGE_BUS, "the system bus connection of %s", bus->machine);
+        if (bus->start_error)
+                return mf_error(err, bus->start_error, bus->failure.stage, "%s", bus->failure.message);
+        return 0;
+}
+
+int mf_bus_gone(const struct mf_bus *bus)
+{
+        return bus->unit_removed && (!bus->machine_seen || bus->machine_removed);
+}
+
+/* 1: it exists, 0: it does not. */
+static int exists(struct mf_bus *bus, const char *destination, const char *path, const char *interface, const char *method,
+                  const char *name, const char *absent, struct mayfly_error *err)
+{
+        sd_bus_error error = SD_BUS_ERROR_NULL;
+        int r = sd_bus_call_method(bus->bus, destination, path, interface, method, &error, NULL, "s", name);
+
+        if (r < 0 && sd_bus_error_has_name(&error, absent))
+                r = 0;
+        else if (r < 0)
+                bus_error(err, r, &error, method, name);
+        else
+                r = 1;
+        sd_bus_error_free(&error);
+        return r;
+}
+
+int mf_bus_ask_gone(struct mf_bus *bus, struct mayfly_error *err)
+{
+        if (!bus->bus || sd_bus_is_open(bus->bus) <= 0) {
+                bus->bus = sd_bus_close_unref(bus->bus);
+                int r = connect_bus(bus, err);
+                if (r < 0)
+                        return r;
+        }
+        int unit = exists(bus, SYSTEMD, SYSTEMD_PATH, MANAGER, "GetUnit", bus->unit, SYSTEMD ".NoSuchUnit", err);
+        if (unit != 0)
+                return unit < 0 ? unit : 0;
+        int machine = exists(bus, MACHINED, MACHINED_PATH, MACHINED_MANAGER, "GetMachine", bus->machine,
+                             MACHINED ".NoSuchMachine", err);
+        return machine < 0 ? machine : !machine;
+}
+
+int mf_bus_inspect_machine(struct mf_bus *bus, pid_t *ret_leader, struct mayfly_error *err)
+{
+        sd_bus_error error = SD_BUS_ERROR_NULL;
+        sd_bus_message *reply = NULL;
+        char *unit = NULL;
+        const char *path;
+        uint32_t leader = 0;
+
+        int r = sd_bus_call_method(bus->bus, MACHINED, MACHINED_PATH, MACHINED_MANAGER, "GetMachine", &error, &reply, "s",
+                                   bus->machine);
+        if (r >= 0)
+                r = sd_bus_message_read(reply, "o", &path);
+        if (r >= 0)
+                r = sd_bus_get_property_string(bus->bus, MACHINED, path, MACHINED ".Machine", "Unit", &error, &unit);
+        if (r >= 0)
+                r = sd_bus_get_property_trivial(bus->bus, MACHINED, path, MACHINED ".Machine", "Leader", &error, 'u', &leader);
+        if (r < 0)
+                bus_error(err, r, &error, "machined does not know the machine", bus->machine);
+        else if (strcmp(unit, bus->unit) != 0)
+                r = mf_error(err, -EEXIST, MAYFLY_STAGE_BUS, "machined has the machine %s in the unit %s, not in %s",
+                             bus->machine, unit, bus->unit);
+        else
+                *ret_leader = (pid_t) leader;
+        if (r >= 0)
+                bus->machine_seen = 1;
+        free(unit);
+        sd_bus_message_unref(reply);
+        sd_bus_error_free(&error);
+        return r < 0 ? r : 0;
+}
+
+int mf_bus_terminate_machine(struct mf_bus *bus, struct mayfly_error *err)
+{
+        sd_bus_error error = SD_BUS_ERROR_NULL;
+        int r = sd_bus_call_method(bus->bus, MACHINED, MACHINED_PATH, MACHINED_MANAGER, "TerminateMachine", &error, NULL, "s",
+                                   bus->machine);
+
+        if (r < 0)
+                bus_error(err, r, &error, "TerminateMachine", bus->machine);
+        sd_bus_error_free(&error);
+        return r < 0 ? r : 0;
+}
+
+int mf_bus_stop_unit(struct mf_bus *bus, struct mayfly_error *err)
+{
+        sd_bus_error error = SD_BUS_ERROR_NULL;
+        int r = sd_bus_call_method(bus->bus, SYSTEMD, SYSTEMD_PATH, MANAGER, "StopUnit", &error, NULL, "ss", bus->unit,
+                                   "replace");
+
+        if (r < 0)
+                bus_error(err, r, &error, "StopUnit", bus->unit);
+        sd_bus_error_free(&error);
+        return r < 0 ? r : 0;
+}
+
+int mf_bus_kill_unit(struct mf_bus *bus, struct mayfly_error *err)
+{
+        sd_bus_error error = SD_BUS_ERROR_NULL;
+        int r = sd_bus_call_method(bus->bus, SYSTEMD, SYSTEMD_PATH, MANAGER, "KillUnit", &error, NULL, "ssi", bus->unit, "all",
+                                   (int32_t) SIGKILL);
+
+        if (r < 0)
+                bus_error(err, r, &error, "KillUnit", bus->unit);
+        sd_bus_error_free(&error);
+        return r < 0 ? r : 0;
+}
+
+struct mf_bus *mf_bus_close(struct mf_bus *bus)
+{
+        if (bus) {
+                sd_bus_close_unref(bus->bus);
+                free(bus->unit);
+                free(bus->machine);
+                free(bus);
+        }
+        return NULL;
+}

@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef MF_BUS_H
+#define MF_BUS_H
+
+/* systemd and machined over D-Bus: one connection a container. Only user of libsystemd. */
+
+#include <stddef.h>
+#include <sys/types.h>
+
+#include <mayfly/error.h>
+
+struct mf_bus;
+
+/* What a transient unit is to be. */
+struct mf_bus_unit {
+        char *const *argv; /* argv[0] is the program's path */
+        int stdio[3];      /* descriptors, borrowed */
+        unsigned max_runtime_s, stop_timeout_ms;
+};
+
+/* sd_booted(3): 1 where systemd is PID 1. */
+int mf_bus_booted(void);
+
+/* Connects, and asks to be told what becomes of the unit and the machine. */
+int mf_bus_open(struct mf_bus **ret, const char *unit, const char *machine, struct mayfly_error *err);
+/* Sends StartTransientUnit and does not wait. */
+int mf_bus_start_unit(struct mf_bus *bus, const struct mf_bus_unit *unit, struct mayfly_error *err);
+/* For poll(2): the descriptor, its events, and the time to call mf_bus_process() at all (ms, -1: none). */
+int mf_bus_fd(struct mf_bus *bus, short *ret_events, int *ret_timeout_ms);
+/* Handles what has arrived. Fails when the unit could not be started, or the connection broke. */
+int mf_bus_process(struct mf_bus *bus, struct mayfly_error *err);
+/* 1 once unit and machine are gone, as the signals say. */
+int mf_bus_gone(const struct mf_bus *bus);
+/* Asks instead of listening, on a new connection if need be: 1 gone, 0 not, or negative errno. */
+int mf_bus_ask_gone(struct mf_bus *bus, struct mayfly_error *err);
+/* What machined says of the machine: its leader, and whether it lives in our unit. */
+int mf_bus_inspect_machine(struct mf_bus *bus, pid_t *ret_leader, struct mayfly_error *err);
+int mf_bus_terminate_machine(struct mf_bus *bus, struct mayfly_error *err);
+int mf_bus_stop_unit(struct mf_bus *bus, struct mayfly_error *err);
+int mf_bus_kill_unit(struct mf_bus *bus, struct mayfly_error *err);
+/* NULL is fine; returns NULL. */
+struct mf_bus *mf_bus_close(struct mf_bus *bus);
+
+#endif

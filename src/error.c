@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: MIT */
+#define _GNU_SOURCE
+#include "error.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "util.h"
+
+static void fill(struct mayfly_error *err, int code, enum mayfly_stage stage, const char *format, va_list args)
+{
+        err->code = code;
+        err->stage = stage;
+        vsnprintf(err->message, sizeof(err->message), format, args);
+}
+
+int mf_error(struct mayfly_error *err, int code, enum mayfly_stage stage, const char *format, ...)
+{
+        if (!err || err->code)
+                return code;
+
+        va_list args;
+        va_start(args, format);
+        fill(err, code, stage, format, args);
+        va_end(args);
+        return code;
+}
+
+int mf_error_errno(struct mayfly_error *err, int code, enum mayfly_stage stage, const char *format, ...)
+{
+        if (!err || err->code)
+                return code;
+
+        va_list args;
+        va_start(args, format);
+        fill(err, code, stage, format, args);
+        va_end(args);
+
+        size_t used = strlen(err->message);
+        snprintf(err->message + used, sizeof(err->message) - used, ": %s", strerrordesc_np(-code));
+        return code;
+}
+
+int mf_error_oom(struct mayfly_error *err, enum mayfly_stage stage)
+{
+        return mf_error(err, -ENOMEM, stage, "out of memory");
+}
+
+MF_EXPORT const char *mayfly_stage_name(enum mayfly_stage stage)
+{
+        static const char *const names[] = {
+                [MAYFLY_STAGE_NONE] = "none",           [MAYFLY_STAGE_SPEC] = "spec",
+                [MAYFLY_STAGE_REFERENCE] = "reference", [MAYFLY_STAGE_HTTP] = "http",
+                [MAYFLY_STAGE_DIGEST] = "digest",       [MAYFLY_STAGE_ARCHIVE] = "archive",
+                [MAYFLY_STAGE_MANIFEST] = "manifest",   [MAYFLY_STAGE_STORE] = "store",
+                [MAYFLY_STAGE_HOST] = "host",           [MAYFLY_STAGE_BUS] = "bus",
+                [MAYFLY_STAGE_START] = "start",         [MAYFLY_STAGE_EXEC] = "exec",
+                [MAYFLY_STAGE_LOGS] = "logs",           [MAYFLY_STAGE_STOP] = "stop",
+        };
+
+        if ((unsigned) stage >= MF_ELEMENTSOF(names))
+                return "unknown";
+        return names[stage];
+}

@@ -1,0 +1,101 @@
+/* SPDX-License-Identifier: MIT */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "bus.h"
+#include "container.h"
+#include "error.h"
+#include "util.h"
+
+#ifndef MF_LIBEXECDIR
+#define MF_LIBEXECDIR "/usr/libexec/mayfly"
+#endif
+
+int mf_engine_choose(enum mayfly_engine wanted, const struct mf_engine **ret, struct mayfly_error *err)
+{
+        if (wanted == MAYFLY_ENGINE_DEFAULT) {
+                const char *name = secure_getenv("MAYFLY_ENGINE");
+                if (!name || !*name)
+                        wanted = mf_bus_booted() ? MAYFLY_ENGINE_SYSTEMD : MAYFLY_ENGINE_DIRECT;
+                else if (strcmp(name, "systemd") == 0)
+                        wanted = MAYFLY_ENGINE_SYSTEMD;
+                else if (strcmp(name, "direct") == 0)
+                        wanted = MAYFLY_ENGINE_DIRECT;
+                else
+                        return mf_error(err, -EINVAL, MAYFLY_STAGE_SPEC,
+                                        "MAYFLY_ENGINE is \"%.100s\"; set it to \"systemd\" or \"direct\", or unset it", name);
+        }
+        if (wanted == MAYFLY_ENGINE_SYSTEMD)
+                *ret = &mf_engine_systemd;
+        else if (wanted == MAYFLY_ENGINE_DIRECT)
+                *ret = &mf_engine_direct;
+        else
+                return mf_error(err, -EINVAL, MAYFLY_STAGE_SPEC, "engine %d is none of enum mayfly_engine", (int) wanted);
+        return 0;
+}
+
+int mf_program_path(const char *name, char **ret, struct mayfly_error *err)
+{
+        const char *folder = secure_getenv("MAYFLY_LIBEXEC");
+        mf_cleanup(mf_freep) char *path = NULL;
+
+        if (!folder || !*folder)
+                folder = MF_LIBEXECDIR;
+        if (asprintf(&path, "%s/%s", folder, name) < 0) {
+                path = NULL;
+                return mf_error_oom(err, MAYFLY_STAGE_HOST);
+        }
+        if (path[0] != '/')
+                return mf_error(err, -EINVAL, MAYFLY_STAGE_SPEC, "MAYFLY_LIBEXEC is \"%.200s\"; give an absolute path", folder);
+        if (access(path, X_OK) < 0)
+                return mf_error_errno(err, -errno, MAYFLY_STAGE_HOST,
+                                      "%s, a part of mayfly; reinstall it, or set MAYFLY_LIBEXEC to the folder it is in", path);
+        *ret = mf_take(path);
+        return 0;
+}
+
+static int find_nspawn(void)
+{
+        static const char *const folders[] = { "/usr/bin", "/bin", "/usr/sbin", "/sbin", "/usr/local/bin" };
+        char path[64];
+
+        for (size_t i = 0; i < MF_ELEMENTSOF(folders); i++) {
+                strcpy(stpcpy(path, folders[i]), "/systemd-nspawn");
+                if (access(path, X_OK) == 0)
+                        return 0;
+        }
+        return -ENOENT;
+}
+
+int mf_host_check(const struct mf_engine *engine, struct mayfly_error *err)
+{
+        mf_cleanup(mf_freep) char *launch = NULL;
+        mf_cleanup(mf_freep) char *init = NULL;
+
+        if (geteuid() != 0)
+                return mf_error(err, -EPERM, MAYFLY_STAGE_HOST,
+                                "containers need root, and this is user %u; run the tests with sudo", (unsigned) geteuid());
+        if (find_nspawn() < 0)
+                return mf_error(err, -ENOENT, MAYFLY_STAGE_HOST,
+                                "systemd-nspawn is not installed; on Debian: apt-get install systemd-container");
+        int r = mf_program_path("mayfly-launch", &launch, err);
+        if (r == 0)
+                r = mf_program_path("mayfly-init", &init, err);
+        if (r == 0 && engine->id == MAYFLY_ENGINE_SYSTEMD && !mf_bus_booted())
+                r = mf_error(err, -ENOTCONN, MAYFLY_STAGE_HOST,
+                             "the engine \"systemd\" needs systemd as PID 1, which did not boot this host; "
+                             "use MAYFLY_ENGINE=direct, or run under ci/with-systemd");
+        return r;
+}
+
+MF_EXPORT int mayfly_host_check(enum mayfly_engine engine, struct mayfly_error *err)
+{
+        const struct mf_engine *chosen;
+        int r = mf_engine_choose(engine, &chosen, err);
+
+        return r < 0 ? r : mf_host_check(chosen, err);
+}

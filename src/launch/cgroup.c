@@ -1,0 +1,139 @@
+/* SPDX-License-Identifier: MIT */
+#define _GNU_SOURCE
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "../util.h"
+#include "launch.h"
+
+#define PREFIX "mayfly-"
+
+/* The folder of our own cgroup in the cgroup2 hierarchy, on hosts with cgroup v1 beside it too. */
+static int own_folder(char *ret, size_t size)
+{
+        mf_cleanup(mf_fclosep) FILE *f = fopen("/proc/self/cgroup", "re");
+        char line[300];
+
+        if (!f)
+                return launch_error(-errno, "/proc/self/cgroup");
+        while (fgets(line, sizeof(line), f)) {
+                if (strncmp(line, "0::", 3) != 0)
+                        continue;
+                line[strcspn(line, "\n")] = '\0';
+                const char *root = access("/sys/fs/cgroup/cgroup.procs", F_OK) == 0 ? "/sys/fs/cgroup"
+                                                                                     : "/sys/fs/cgroup/unified";
+                char procs[64];
+                snprintf(procs, sizeof(procs), "%s/cgroup.procs", root);
+                if (access(procs, F_OK) < 0)
+                        break;
+                snprintf(ret, size, "%s%s", root, strcmp(line + 3, "/") == 0 ? "" : line + 3);
+                return 0;
+        }
+        return launch_error(-ENOENT, "the engine \"direct\" needs the cgroup2 hierarchy on /sys/fs/cgroup (or its "
+                                     "\"unified\"); mount -t cgroup2 cgroup2 /sys/fs/cgroup");
+}
+
+/* Deepest first. Only folders: that is all one can remove here. */
+static void remove_cgroup_tree(int parent, const char *name)
+{
+        int fd = openat(parent, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+
+        if (fd < 0)
+                return;
+        DIR *dir = fdopendir(fd);
+        if (!dir) {
+                close(fd);
+                return;
+        }
+        for (const struct dirent *entry; (entry = readdir(dir));)
+                if (entry->d_type == DT_DIR && entry->d_name[0] != '.')
+                        remove_cgroup_tree(fd, entry->d_name);
+        closedir(dir);
+        for (unsigned i = 0; i < 500 && unlinkat(parent, name, AT_REMOVEDIR) < 0 && errno == EBUSY; i++)
+                usleep(1000); /* the last process is on its way out */
+}
+
+/* A kill of both janitors at once leaves an empty cgroup that nobody holds locked. */
+static void sweep(const char *folder)
+{
+        DIR *dir = opendir(folder);
+
+        if (!dir)
+                return;
+        for (const struct dirent *entry; (entry = readdir(dir));) {
+                if (entry->d_type != DT_DIR || strncmp(entry->d_name, PREFIX, strlen(PREFIX)) != 0)
+                        continue;
+                int fd = openat(dirfd(dir), entry->d_name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+                if (fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) == 0) {
+                        char events[128] = "";
+                        int file = openat(fd, "cgroup.events", O_RDONLY | O_CLOEXEC);
+                        ssize_t n = file >= 0 ? read(file, events, sizeof(events) - 1) : -1;
+                        mf_close(file);
+                        if (n > 0 && strstr(events, "populated 0"))
+                                remove_cgroup_tree(dirfd(dir), entry->d_name);
+                }
+                mf_close(fd);
+        }
+        closedir(dir);
+}
+
+int launch_cgroup_create(const char *machine, struct launch_cgroup *ret)
+{
+        char folder[400];
+
+        int r = own_folder(folder, sizeof(folder));
+        if (r < 0)
+                return r;
+        sweep(folder);
+        snprintf(ret->path, sizeof(ret->path), "%s/" PREFIX "%s", folder, machine);
+        for (unsigned tries = 0; tries < 100; tries++) {
+                if (mkdir(ret->path, 0755) < 0 && errno != EEXIST)
+                        return launch_error(-errno,
+                                            "making the cgroup %s; the engine \"direct\" needs a writable /sys/fs/cgroup "
+                                            "(docker run --privileged --cgroupns=host, for one)",
+                                            ret->path);
+                ret->fd = open(ret->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+                if (ret->fd < 0)
+                        continue; /* swept before we could lock it */
+                struct stat ours, there;
+                if (flock(ret->fd, LOCK_EX) == 0 && fstat(ret->fd, &ours) == 0 && stat(ret->path, &there) == 0 &&
+                    ours.st_ino == there.st_ino)
+                        return 0;
+                ret->fd = mf_close(ret->fd);
+        }
+        return launch_error(-EAGAIN, "making the cgroup %s: it is removed again and again", ret->path);
+}
+
+static int write_file(const struct launch_cgroup *cgroup, const char *name, const char *value)
+{
+        int fd = openat(cgroup->fd, name, O_WRONLY | O_CLOEXEC);
+
+        if (fd < 0)
+                return -errno;
+        int r = write(fd, value, strlen(value)) < 0 ? -errno : 0;
+        mf_close(fd);
+        return r;
+}
+
+int launch_cgroup_enter(const struct launch_cgroup *cgroup)
+{
+        int r = write_file(cgroup, "cgroup.procs", "0");
+
+        return r < 0 ? launch_error(r, "entering the cgroup %s", cgroup->path) : 0;
+}
+
+void launch_cgroup_remove(const struct launch_cgroup *cgroup)
+{
+        if (!cgroup->path[0])
+                return;
+        (void) write_file(cgroup, "cgroup.kill", "1"); /* Linux 5.14; before it there is nothing left to kill anyway */
+        remove_cgroup_tree(AT_FDCWD, cgroup->path);
+}

@@ -1,0 +1,295 @@
+/* SPDX-License-Identifier: MIT */
+#define _GNU_SOURCE
+#include "launch.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <getopt.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/signalfd.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "../protocol.h"
+#include "../util.h"
+
+/* How long the container may take to follow its owner before it is pushed, in ms. */
+#define GRACE_MS 400
+
+int launch_error(int code, const char *format, ...)
+{
+        char text[1024];
+        va_list args;
+
+        va_start(args, format);
+        vsnprintf(text, sizeof(text), format, args);
+        va_end(args);
+        dprintf(STDERR_FILENO, "mayfly-launch: %s: %s\n", text, strerrordesc_np(-code));
+        return code;
+}
+
+static int parse(int argc, char **argv, struct launch_options *ret)
+{
+        static const struct option known[] = {
+                { "machine", required_argument, NULL, 'm' }, { "init", required_argument, NULL, 'i' },
+                { "layer", required_argument, NULL, 'l' },   { "scratch", required_argument, NULL, 's' },
+                { "register", no_argument, NULL, 'r' },      { "host-network", no_argument, NULL, 'n' },
+                { NULL, 0, NULL, 0 },
+        };
+        int c;
+
+        ret->layers = calloc((size_t) argc, sizeof(char *));
+        if (!ret->layers)
+                return -ENOMEM;
+        while ((c = getopt_long(argc, argv, "", known, NULL)) >= 0) {
+                switch (c) {
+                case 'm':
+                        ret->machine = optarg;
+                        break;
+                case 'i':
+                        ret->init = optarg;
+                        break;
+                case 'l':
+                        ret->layers[ret->n_layers++] = optarg;
+                        break;
+                case 's':
+                        ret->scratch_size = strtoull(optarg, NULL, 10);
+                        break;
+                case 'r':
+                        ret->registered = 1;
+                        break;
+                case 'n':
+                        ret->host_network = 1;
+                        break;
+                default:
+                        return -EINVAL;
+                }
+        }
+        if (!ret->machine || !ret->init || ret->n_layers == 0 || optind != argc)
+                return launch_error(-EINVAL, "this program is for libmayfly to start");
+        return 0;
+}
+
+static _Noreturn void execute_nspawn(const struct launch_options *options)
+{
+        char machine[128];
+        const char *argv[24];
+        size_t n = 0;
+
+        snprintf(machine, sizeof(machine), "--machine=%s", options->machine);
+        argv[n++] = "systemd-nspawn";
+        argv[n++] = "--quiet";
+        argv[n++] = "--keep-unit";
+        argv[n++] = options->registered ? "--register=yes" : "--register=no";
+        argv[n++] = machine;
+        argv[n++] = "--directory=" SCRATCH "/root";
+        argv[n++] = "--bind-ro=" SCRATCH "/init:/run/mayfly/init";
+        argv[n++] = "--console=pipe";
+        argv[n++] = "--settings=no";
+        argv[n++] = "--resolv-conf=off"; /* these three keep it from writing into the image's /etc */
+        argv[n++] = "--timezone=off";
+        argv[n++] = "--link-journal=no";
+        if (!options->host_network)
+                argv[n++] = "--private-network";
+        argv[n++] = "/run/mayfly/init";
+        argv[n] = NULL;
+
+        setenv("SYSTEMD_SECCOMP", "0", 1);          /* mayfly-init loads one that needs no compiling */
+        setenv("SYSTEMD_NSPAWN_TMPFS_TMP", "0", 1); /* the image's /tmp, not one over it */
+        setenv("SYSTEMD_NSPAWN_UNIFIED_HIERARCHY", "1", 1);
+        setenv("SYSTEMD_LOG_LEVEL", "warning", 1); /* 262 prints a note on the payload's error output otherwise */
+        setenv("SYSTEMD_LOG_TARGET", "console", 1);
+        unsetenv("NOTIFY_SOCKET");
+        execvp(argv[0], (char **) (void *) argv);
+        launch_error(-errno, "executing systemd-nspawn; install the package systemd-container");
+        _exit(127);
+}
+
+static pid_t start_nspawn(const struct launch_options *options, const struct launch_cgroup *cgroup)
+{
+        pid_t parent = getpid(), pid = fork();
+
+        if (pid == 0) {
+                sigset_t none;
+                sigemptyset(&none);
+                sigprocmask(SIG_SETMASK, &none, NULL);
+                /* On SIGTERM it kills its payload; it must get that when we are gone without having sent it. */
+                prctl(PR_SET_PDEATHSIG, SIGTERM);
+                if (getppid() != parent || (cgroup && launch_cgroup_enter(cgroup) < 0))
+                        _exit(1);
+                close_range(3, ~0U, CLOSE_RANGE_CLOEXEC);
+                execute_nspawn(options);
+        }
+        if (pid < 0)
+                launch_error(-errno, "fork");
+        return pid;
+}
+
+/* The owner's pidfd is in the message that waits for mayfly-init; a look does not take it away. */
+static int peek_owner(void)
+{
+        struct mf_message message;
+        int fds[MF_MESSAGE_FDS_MAX];
+        size_t n_fds = 0;
+
+        if (mf_message_recv(STDIN_FILENO, &message, fds, &n_fds, NULL, MSG_PEEK | MSG_DONTWAIT) <= 0)
+                return -1;
+        for (size_t i = 1; i < n_fds; i++)
+                close(fds[i]);
+        return n_fds > 0 ? fds[0] : -1;
+}
+
+/* Our children, as seen by the kernel: nspawn, and the container's PID 1 once nspawn has died before it. */
+static void kill_children(int signal_number, pid_t except)
+{
+        mf_cleanup(mf_fclosep) FILE *f = fopen("/proc/thread-self/children", "re");
+        long pid;
+
+        while (f && fscanf(f, "%ld", &pid) == 1)
+                if ((pid_t) pid != except)
+                        kill((pid_t) pid, signal_number);
+}
+
+/* The payload of a running nspawn: killing that, not nspawn, lets nspawn clean up. */
+static void kill_payload(pid_t nspawn)
+{
+        char path[64];
+        long pid;
+
+        snprintf(path, sizeof(path), "/proc/%ld/task/%ld/children", (long) nspawn, (long) nspawn);
+        mf_cleanup(mf_fclosep) FILE *f = fopen(path, "re");
+        while (f && fscanf(f, "%ld", &pid) == 1)
+                kill((pid_t) pid, SIGKILL);
+}
+
+/* Waits for nspawn. The lifeline is mayfly-init's to hold; this is for when it cannot. */
+static void supervise(pid_t nspawn, int owner, int signals)
+{
+        struct pollfd fds[] = { { .fd = signals, .events = POLLIN }, { .fd = owner, .events = POLLIN } };
+        unsigned pushes = 0;
+
+        for (;;) {
+                pid_t pid;
+                while ((pid = waitpid(-1, NULL, WNOHANG)) > 0)
+                        if (pid == nspawn)
+                                return;
+                int n = poll(fds, 2, pushes || fds[1].fd < -1 ? GRACE_MS : -1);
+                if (n == 0) {
+                        if (pushes++ == 0)
+                                kill(nspawn, SIGTERM);
+                        else
+                                kill_payload(nspawn);
+                        continue;
+                }
+                struct signalfd_siginfo info;
+                while (read(signals, &info, sizeof(info)) == (ssize_t) sizeof(info))
+                        if (info.ssi_signo != SIGCHLD) {
+                                kill(nspawn, SIGTERM);
+                                pushes++;
+                        }
+                if (fds[1].fd >= 0 && fds[1].revents)
+                        fds[1].fd = -2; /* the owner is dead: give the container its moment */
+        }
+}
+
+static int run(const struct launch_options *options, const struct launch_cgroup *cgroup)
+{
+        sigset_t mask;
+
+        prctl(PR_SET_CHILD_SUBREAPER, 1);
+        int owner = peek_owner();
+        int r = launch_mounts(options);
+        if (r < 0)
+                return EXIT_FAILURE;
+
+        sigemptyset(&mask);
+        sigaddset(&mask, SIGCHLD);
+        sigaddset(&mask, SIGTERM);
+        sigaddset(&mask, SIGINT);
+        sigaddset(&mask, SIGHUP);
+        sigprocmask(SIG_SETMASK, &mask, NULL);
+        int signals = signalfd(-1, &mask, SFD_CLOEXEC | SFD_NONBLOCK);
+        if (signals < 0) {
+                launch_error(-errno, "signalfd");
+                return EXIT_FAILURE;
+        }
+
+        pid_t nspawn = start_nspawn(options, cgroup);
+        if (nspawn < 0)
+                return EXIT_FAILURE;
+        /* mayfly-init is to be the only one inside that holds the control socket. */
+        close(STDIN_FILENO);
+        (void) !open("/dev/null", O_RDWR | O_CLOEXEC);
+        supervise(nspawn, owner, signals);
+
+        /* A killed nspawn leaves its payload to us. */
+        for (;;) {
+                kill_children(SIGKILL, 0);
+                if (waitpid(-1, NULL, 0) < 0 && errno == ECHILD)
+                        return EXIT_SUCCESS;
+        }
+}
+
+/* Waits for the supervisor, and hands a wish to end on to it. */
+static void wait_for(pid_t pid, int *ret_status)
+{
+        sigset_t mask;
+        int signal_number;
+
+        sigfillset(&mask);
+        sigprocmask(SIG_SETMASK, &mask, NULL);
+        while (waitpid(pid, ret_status, WNOHANG) == 0)
+                if (sigwait(&mask, &signal_number) == 0 && signal_number != SIGCHLD)
+                        kill(pid, SIGTERM);
+}
+
+/* Without systemd somebody must remove the cgroup, whoever else is killed: the container's supervisor and its parent
+ * both can, and whichever is left does. */
+static int run_with_janitor(const struct launch_options *options)
+{
+        struct launch_cgroup cgroup = { .fd = -1 };
+        int status = 0;
+
+        if (launch_cgroup_create(options->machine, &cgroup) < 0)
+                return EXIT_FAILURE;
+        prctl(PR_SET_CHILD_SUBREAPER, 1);
+        pid_t janitor = getpid(), pid = fork();
+        if (pid == 0) {
+                int r = run(options, &cgroup);
+                if (getppid() != janitor)
+                        launch_cgroup_remove(&cgroup);
+                _exit(r);
+        }
+        if (pid < 0)
+                launch_error(-errno, "fork");
+
+        close(STDIN_FILENO); /* the control socket is not ours to hold open */
+        (void) !open("/dev/null", O_RDWR | O_CLOEXEC);
+        prctl(PR_SET_NAME, "mayfly-janitor");
+        if (pid > 0)
+                wait_for(pid, &status);
+        /* Had it been killed, nspawn ends by its parent-death signal and is ours to wait for now. */
+        for (unsigned i = 0; i < GRACE_MS && waitpid(-1, NULL, WNOHANG) >= 0; i++)
+                usleep(1000);
+        launch_cgroup_remove(&cgroup);
+        while (waitpid(-1, NULL, 0) > 0)
+                ;
+        return pid > 0 && WIFEXITED(status) ? WEXITSTATUS(status) : EXIT_FAILURE;
+}
+
+int main(int argc, char **argv)
+{
+        struct launch_options options = { 0 };
+
+        if (parse(argc, argv, &options) < 0)
+                return 2;
+        return options.registered ? run(&options, NULL) : run_with_janitor(&options);
+}

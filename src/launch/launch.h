@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef MF_LAUNCH_H
+#define MF_LAUNCH_H
+
+/* mayfly-launch: makes, inside namespaces that die with the container, everything the container stands on, and runs
+ * systemd-nspawn there. Its messages go to standard error, which the library reads when a start fails. */
+
+#include <stddef.h>
+#include <stdint.h>
+
+struct launch_options {
+        const char *machine; /* machine name */
+        const char *init;    /* path of mayfly-init */
+        char **layers;       /* folders, lowest first */
+        size_t n_layers;
+        uint64_t scratch_size; /* bytes; 0: the kernel's default for a tmpfs */
+        int registered;        /* by machined (engine systemd) */
+        int host_network;
+};
+
+#define SCRATCH "/tmp" /* over this, in our own mount namespace only */
+
+/* mounts.c: mount namespace, scratch, overlay. After it the root is SCRATCH "/root" and mayfly-init SCRATCH "/init".
+ * Prints and returns negative errno on failure. */
+int launch_mounts(const struct launch_options *options);
+
+/* cgroup.c: a cgroup of the container's own, for the direct engine. */
+struct launch_cgroup {
+        char path[512]; /* empty: none */
+        int fd;         /* locked while somebody is there to remove it */
+};
+
+int launch_cgroup_create(const char *machine, struct launch_cgroup *ret);
+int launch_cgroup_enter(const struct launch_cgroup *cgroup);
+void launch_cgroup_remove(const struct launch_cgroup *cgroup); /* kills what is in it */
+
+__attribute__((format(printf, 2, 3))) int launch_error(int code, const char *format, ...);
+
+#endif

@@ -1,0 +1,151 @@
+/* SPDX-License-Identifier: MIT */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "../util.h"
+#include "launch.h"
+
+#define ROOT SCRATCH "/root"
+
+/* Sources are opened before anything is mounted, since they may well lie under a path that is about to be covered. */
+static int open_sources(const struct launch_options *options, int *layers, int *ret_init)
+{
+        for (size_t i = 0; i < options->n_layers; i++) {
+                layers[i] = open(options->layers[i], O_PATH | O_DIRECTORY | O_CLOEXEC);
+                if (layers[i] < 0)
+                        return launch_error(-errno, "image layer %s", options->layers[i]);
+        }
+        *ret_init = open(options->init, O_PATH | O_CLOEXEC);
+        if (*ret_init < 0)
+                return launch_error(-errno, "%s, which is to be PID 1 of the container", options->init);
+        return 0;
+}
+
+static int mount_scratch(uint64_t size)
+{
+        char data[64];
+
+        snprintf(data, sizeof(data), size ? "mode=0700,size=%llu" : "mode=0700", (unsigned long long) size);
+        if (mount("mayfly-scratch", SCRATCH, "tmpfs", 0, data) < 0)
+                return launch_error(-errno, "mounting a tmpfs of %llu bytes for what the container writes",
+                                    (unsigned long long) size);
+        if (mkdir(ROOT, 0755) < 0 || mkdir(SCRATCH "/upper", 0755) < 0 || mkdir(SCRATCH "/work", 0755) < 0)
+                return launch_error(-errno, "making folders on the scratch");
+        return 0;
+}
+
+static int mount_overlay(const struct launch_options *options, const int *layers)
+{
+        mf_cleanup(mf_freep) char *data = NULL;
+        size_t size = 128 + options->n_layers * 32, used;
+
+        data = malloc(size);
+        if (!data)
+                return launch_error(-ENOMEM, "overlay options");
+        /* Descriptors instead of paths: nothing to escape, and short enough for many layers. Topmost comes first. */
+        used = (size_t) snprintf(data, size, "upperdir=" SCRATCH "/upper,workdir=" SCRATCH "/work,lowerdir=");
+        for (size_t i = options->n_layers; i > 0; i--)
+                used += (size_t) snprintf(data + used, size - used, "/proc/self/fd/%d%s", layers[i - 1], i > 1 ? ":" : "");
+        if (mount("mayfly", ROOT, "overlay", 0, data) < 0)
+                return launch_error(-errno, "mounting an overlay over %s; the kernel must have overlayfs, and the image "
+                                            "store must not be on an overlay itself (set MAYFLY_STORE)",
+                                    options->layers[0]);
+        return 0;
+}
+
+/* What systemd-nspawn wants to find and an image may lack. */
+static int complete_root(void)
+{
+        static const struct {
+                const char *name;
+                mode_t mode;
+        } folders[] = {
+                { "dev", 0755 }, { "etc", 0755 }, { "proc", 0555 }, { "root", 0700 }, { "run", 0755 },
+                { "sys", 0555 }, { "tmp", 01777 }, { "usr", 0755 }, { "var", 0755 },
+        };
+        mf_cleanup(mf_closep) int root = open(ROOT, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+        if (root < 0)
+                return launch_error(-errno, "the container's root");
+        for (size_t i = 0; i < MF_ELEMENTSOF(folders); i++) {
+                if (mkdirat(root, folders[i].name, folders[i].mode) == 0) {
+                        (void) fchmodat(root, folders[i].name, folders[i].mode, 0);
+                        continue;
+                }
+                if (errno != EEXIST)
+                        return launch_error(-errno, "making /%s in the container", folders[i].name);
+        }
+        return 0;
+}
+
+static int bind_init(int init)
+{
+        char source[64];
+        int fd = open(SCRATCH "/init", O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0555);
+
+        if (fd < 0)
+                return launch_error(-errno, "making a mount point for mayfly-init");
+        close(fd);
+        snprintf(source, sizeof(source), "/proc/self/fd/%d", init);
+        if (mount(source, SCRATCH "/init", NULL, MS_BIND, NULL) < 0)
+                return launch_error(-errno, "binding mayfly-init");
+        return 0;
+}
+
+/* systemd-nspawn leaves files under /run/systemd/nspawn when it is killed: let them die with the namespace. */
+static int hide_nspawn_state(int registered)
+{
+        const char *path = registered ? "/run/systemd/nspawn" : "/run";
+
+        if (registered && mkdir(path, 0755) < 0 && errno != EEXIST)
+                return launch_error(-errno, "making %s", path);
+        if (mount("mayfly-nspawn", path, "tmpfs", MS_NODEV | MS_NOSUID, "mode=0755") < 0)
+                return launch_error(-errno, "mounting a tmpfs over %s", path);
+        return 0;
+}
+
+/* systemd-nspawn makes the container's cgroup tree from what it finds here; show it the one that every version knows. */
+static int unify_cgroups(void)
+{
+        if (access("/sys/fs/cgroup/cgroup.procs", F_OK) == 0)
+                return 0;
+        if (mount("cgroup2", "/sys/fs/cgroup", "cgroup2", MS_NODEV | MS_NOSUID | MS_NOEXEC, NULL) < 0)
+                return launch_error(-errno, "mounting the cgroup2 hierarchy over /sys/fs/cgroup");
+        return 0;
+}
+
+int launch_mounts(const struct launch_options *options)
+{
+        mf_cleanup(mf_freep) int *layers = calloc(options->n_layers, sizeof(int));
+        int init = -1, r;
+
+        if (!layers)
+                return launch_error(-ENOMEM, "layers");
+        if (unshare(CLONE_NEWNS) < 0)
+                return launch_error(-errno, "a mount namespace of its own; mayfly must run as root with CAP_SYS_ADMIN");
+        /* Slave, not private: what the host unmounts must not stay busy because of us. */
+        if (mount(NULL, "/", NULL, MS_REC | MS_SLAVE, NULL) < 0)
+                return launch_error(-errno, "making mounts private");
+        r = open_sources(options, layers, &init);
+        if (r == 0)
+                r = mount_scratch(options->scratch_size);
+        if (r == 0)
+                r = mount_overlay(options, layers);
+        if (r == 0)
+                r = complete_root();
+        if (r == 0)
+                r = bind_init(init);
+        if (r == 0)
+                r = hide_nspawn_state(options->registered);
+        if (r == 0 && !options->registered)
+                r = unify_cgroups();
+        return r;
+}

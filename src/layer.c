@@ -1,0 +1,374 @@
+/* SPDX-License-Identifier: MIT */
+#define _GNU_SOURCE
+#include "layer.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <linux/openat2.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <sys/xattr.h>
+#include <unistd.h>
+
+#include "error.h"
+#include "util.h"
+
+#define MANIFEST_MAX (1U << 20)
+#define BUSY_MODE 0700     /* of a folder until the end, so that we can write into it */
+#define IMPLICIT_MODE 0701 /* likewise, and no entry of its own was seen: how duplicates are told without a table */
+
+struct mf_layer {
+        int dirfd;
+        int parent_fd; /* of the folder `parent`, to spare a walk per file */
+        char parent[PATH_MAX];
+        FILE *folders; /* what to do to folders at the end: spilled, since an image may have any number */
+        int manifest_seen, rootfs_seen;
+        int as_root;
+};
+
+struct folder_record {
+        uint32_t mode;
+        uint32_t has_time;
+        struct timespec mtime;
+        uint32_t length; /* of the path that follows */
+};
+
+struct mf_layer *mf_layer_new(int dirfd)
+{
+        struct mf_layer *layer = calloc(1, sizeof(*layer));
+
+        if (!layer)
+                return NULL;
+        layer->dirfd = dirfd;
+        layer->parent_fd = -1;
+        layer->as_root = geteuid() == 0;
+        int fd = openat(dirfd, ".", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+        if (fd < 0) { /* not every file system can */
+                fd = openat(dirfd, ".folders", O_CREAT | O_EXCL | O_RDWR | O_CLOEXEC, 0600);
+                unlinkat(dirfd, ".folders", 0);
+        }
+        layer->folders = fd < 0 ? NULL : fdopen(fd, "w+");
+        if (!layer->folders) {
+                mf_close(fd);
+                return mf_layer_free(layer);
+        }
+        return layer;
+}
+
+struct mf_layer *mf_layer_free(struct mf_layer *layer)
+{
+        if (layer) {
+                mf_fclosep(&layer->folders);
+                mf_close(layer->parent_fd);
+                free(layer);
+        }
+        return NULL;
+}
+
+static int bad(struct mayfly_error *err, const struct mf_entry *entry, const char *why)
+{
+        return mf_error(err, -EBADMSG, MAYFLY_STAGE_ARCHIVE, "archive entry \"%.300s\" %s", entry->name, why);
+}
+
+static int open_beneath(int dirfd, const char *path, uint64_t flags)
+{
+        struct open_how how = { .flags = flags | O_CLOEXEC,
+                                .resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS };
+        int fd = (int) syscall(SYS_openat2, dirfd, path, &how, sizeof(how));
+
+        return fd < 0 ? -errno : fd;
+}
+
+/* "./a//b/" becomes "a/b". NULL in *ret_why, or what is wrong with the name. */
+static void normalize(const char *name, char ret[PATH_MAX], const char **ret_why)
+{
+        size_t n = 0;
+
+        *ret_why = NULL;
+        if (name[0] == '/') {
+                *ret_why = "has an absolute name";
+                return;
+        }
+        while (*name) {
+                size_t length = strcspn(name, "/");
+                if (length == 2 && name[0] == '.' && name[1] == '.') {
+                        *ret_why = "has \"..\" in its name";
+                        return;
+                }
+                if (length > 0 && !(length == 1 && name[0] == '.')) {
+                        if (n + length + 2 > PATH_MAX || length > NAME_MAX) {
+                                *ret_why = "has too long a name";
+                                return;
+                        }
+                        if (n)
+                                ret[n++] = '/';
+                        memcpy(ret + n, name, length);
+                        n += length;
+                }
+                name += length + (name[length] == '/');
+        }
+        ret[n] = '\0';
+}
+
+static int record_folder(struct mf_layer *layer, const char *path, mode_t mode, const struct timespec *mtime)
+{
+        struct folder_record record = { .mode = mode & 07777, .has_time = mtime != NULL, .length = (uint32_t) strlen(path) };
+
+        if (mtime)
+                record.mtime = *mtime;
+        if (fwrite(&record, sizeof(record), 1, layer->folders) != 1 ||
+            fwrite(path, record.length, 1, layer->folders) != 1)
+                return -EIO;
+        return 0;
+}
+
+static int make_implicit(struct mf_layer *layer, const char *path)
+{
+        char part[PATH_MAX];
+
+        for (const char *p = path; *p;) {
+                p += strcspn(p, "/");
+                memcpy(part, path, (size_t) (p - path));
+                part[p - path] = '\0';
+                /* One level at a time, each looked up without following anything. */
+                const char *base = strrchr(part, '/');
+                char up[PATH_MAX] = ".";
+                if (base) {
+                        memcpy(up, part, (size_t) (base - part));
+                        up[base - part] = '\0';
+                }
+                mf_cleanup(mf_closep) int fd = open_beneath(layer->dirfd, up, O_PATH | O_DIRECTORY);
+                if (fd < 0)
+                        return fd;
+                if (mkdirat(fd, base ? base + 1 : part, BUSY_MODE) == 0) {
+                        if (fchmodat(fd, base ? base + 1 : part, IMPLICIT_MODE, 0) < 0)
+                                return -errno;
+                        int r = record_folder(layer, part, 0755, NULL);
+                        if (r < 0)
+                                return r;
+                } else if (errno != EEXIST) {
+                        return -errno;
+                }
+                if (*p)
+                        p++;
+        }
+        return 0;
+}
+
+/* Makes layer->parent_fd the folder that `path` is in; *ret_base its last component. */
+static int enter_parent(struct mf_layer *layer, const char *path, const char **ret_base, const struct mf_entry *entry,
+                        struct mayfly_error *err)
+{
+        const char *slash = strrchr(path, '/');
+        char parent[PATH_MAX] = ".";
+
+        *ret_base = slash ? slash + 1 : path;
+        if (slash) {
+                memcpy(parent, path, (size_t) (slash - path));
+                parent[slash - path] = '\0';
+        }
+        if (layer->parent_fd >= 0 && strcmp(parent, layer->parent) == 0)
+                return 0;
+
+        layer->parent_fd = mf_close(layer->parent_fd);
+        int fd = open_beneath(layer->dirfd, parent, O_PATH | O_DIRECTORY);
+        if (fd == -ENOENT) {
+                int r = make_implicit(layer, parent);
+                fd = r < 0 ? r : open_beneath(layer->dirfd, parent, O_PATH | O_DIRECTORY);
+        }
+        if (fd == -ELOOP || fd == -EXDEV)
+                return bad(err, entry, "lies beyond a symbolic link, which would lead out of its folder");
+        if (fd == -ENOTDIR)
+                return bad(err, entry, "lies beneath something that is not a directory");
+        if (fd < 0)
+                return mf_error_errno(err, fd, MAYFLY_STAGE_STORE, "the folder of \"%.300s\"", entry->name);
+        layer->parent_fd = fd;
+        strcpy(layer->parent, parent);
+        return 0;
+}
+
+/* Which top-level name it is under, and whether that is allowed. */
+static int check_top(struct mf_layer *layer, const char *path, const struct mf_entry *entry, struct mayfly_error *err)
+{
+        if (strcmp(path, "manifest") == 0) {
+                if (!S_ISREG(entry->mode) || entry->hardlink)
+                        return bad(err, entry, "must be a regular file");
+                if (entry->size > MANIFEST_MAX)
+                        return bad(err, entry, "is over 1 MiB");
+                layer->manifest_seen = 1;
+                return 0;
+        }
+        if (strcmp(path, "rootfs") == 0) {
+                if (!S_ISDIR(entry->mode))
+                        return bad(err, entry, "must be a directory");
+                layer->rootfs_seen = 1;
+                return 0;
+        }
+        if (strncmp(path, "rootfs/", 7) != 0)
+                return bad(err, entry, "is neither \"manifest\" nor under \"rootfs\", the only two an ACI may have");
+        layer->rootfs_seen = 1;
+        return 0;
+}
+
+static int add_directory(struct mf_layer *layer, const char *path, const char *base, const struct mf_entry *entry,
+                         struct mayfly_error *err)
+{
+        struct stat st;
+
+        if (mkdirat(layer->parent_fd, base, BUSY_MODE) < 0) {
+                if (errno != EEXIST)
+                        return mf_error_errno(err, -errno, MAYFLY_STAGE_STORE, "making \"%.300s\"", entry->name);
+                if (fstatat(layer->parent_fd, base, &st, AT_SYMLINK_NOFOLLOW) < 0 || !S_ISDIR(st.st_mode) ||
+                    (st.st_mode & 07777) != IMPLICIT_MODE)
+                        return bad(err, entry, "is there twice");
+        }
+        if (fchmodat(layer->parent_fd, base, BUSY_MODE, 0) < 0)
+                return mf_error_errno(err, -errno, MAYFLY_STAGE_STORE, "making \"%.300s\"", entry->name);
+        int r = record_folder(layer, path, entry->mode, &entry->mtime);
+        return r < 0 ? mf_error_errno(err, r, MAYFLY_STAGE_STORE, "remembering \"%.300s\"", entry->name) : 0;
+}
+
+static int add_hardlink(struct mf_layer *layer, const char *base, const struct mf_entry *entry, struct mayfly_error *err)
+{
+        char target[PATH_MAX];
+        const char *why;
+
+        normalize(entry->hardlink, target, &why);
+        if (why || strncmp(target, "rootfs/", 7) != 0)
+                return bad(err, entry, "is a hard link to something outside rootfs");
+        const char *slash = strrchr(target, '/');
+        char folder[PATH_MAX];
+        memcpy(folder, target, (size_t) (slash - target));
+        folder[slash - target] = '\0';
+        mf_cleanup(mf_closep) int fd = open_beneath(layer->dirfd, folder, O_PATH | O_DIRECTORY);
+        if (fd < 0 || linkat(fd, slash + 1, layer->parent_fd, base, 0) < 0) {
+                int r = fd < 0 ? fd : -errno;
+                if (r == -EEXIST)
+                        return bad(err, entry, "is there twice");
+                if (r == -ENOENT || r == -EPERM || r == -ELOOP || r == -ENOTDIR)
+                        return bad(err, entry, "is a hard link to something that is not in the archive before it");
+                return mf_error_errno(err, r, MAYFLY_STAGE_STORE, "linking \"%.300s\"", entry->name);
+        }
+        return 0;
+}
+
+static int set_xattr(void *userdata, const char *name, const void *value, size_t size)
+{
+        const int *fd = userdata;
+
+        /* Others are either made from modes (ACLs), of the machine that packed the image (SELinux), or the overlay's. */
+        if (strncmp(name, "user.", 5) != 0 && !(strcmp(name, "security.capability") == 0 && geteuid() == 0))
+                return 0;
+        return fsetxattr(*fd, name, value, size, 0) < 0 && errno != ENOTSUP ? -errno : 0;
+}
+
+static int add_file(struct mf_layer *layer, const char *base, const struct mf_entry *entry, struct mayfly_error *err)
+{
+        mf_cleanup(mf_closep) int fd =
+                openat(layer->parent_fd, base, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+        const struct timespec times[2] = { { 0, UTIME_OMIT }, entry->mtime };
+
+        if (fd < 0)
+                return errno == EEXIST ? bad(err, entry, "is there twice")
+                                       : mf_error_errno(err, -errno, MAYFLY_STAGE_STORE, "making \"%.300s\"", entry->name);
+        int r = mf_entry_data(entry, fd, err);
+        if (r < 0)
+                return r;
+        /* Holes at the end; then in the order in which one undoes the other: chown clears set-user-ID and capabilities. */
+        if (ftruncate(fd, (off_t) entry->size) < 0 || (layer->as_root && fchown(fd, entry->uid, entry->gid) < 0) ||
+            fchmod(fd, entry->mode & 07777) < 0 || futimens(fd, times) < 0)
+                return mf_error_errno(err, -errno, MAYFLY_STAGE_STORE, "finishing \"%.300s\"", entry->name);
+        r = mf_entry_xattrs(entry, set_xattr, &fd);
+        return r < 0 ? mf_error_errno(err, r, MAYFLY_STAGE_STORE, "extended attributes of \"%.300s\"", entry->name) : 0;
+}
+
+/* Symbolic links, devices, fifos: made by name, finished by name. */
+static int add_special(struct mf_layer *layer, const char *base, const struct mf_entry *entry, struct mayfly_error *err)
+{
+        const struct timespec times[2] = { { 0, UTIME_OMIT }, entry->mtime };
+        int r;
+
+        if (S_ISLNK(entry->mode)) {
+                if (!entry->symlink || !*entry->symlink)
+                        return bad(err, entry, "is a symbolic link to nothing");
+                r = symlinkat(entry->symlink, layer->parent_fd, base);
+        } else if (S_ISFIFO(entry->mode) || S_ISCHR(entry->mode) || S_ISBLK(entry->mode)) {
+                if (!S_ISFIFO(entry->mode) && !layer->as_root)
+                        return bad(err, entry, "is a device, which only root can make; fetch the image as root");
+                r = mknodat(layer->parent_fd, base, (entry->mode & S_IFMT) | 0600, entry->rdev);
+        } else {
+                return bad(err, entry, "is of a type an image cannot hold");
+        }
+        if (r < 0)
+                return errno == EEXIST ? bad(err, entry, "is there twice")
+                                       : mf_error_errno(err, -errno, MAYFLY_STAGE_STORE, "making \"%.300s\"", entry->name);
+        if ((layer->as_root && fchownat(layer->parent_fd, base, entry->uid, entry->gid, AT_SYMLINK_NOFOLLOW) < 0) ||
+            (!S_ISLNK(entry->mode) && fchmodat(layer->parent_fd, base, entry->mode & 07777, 0) < 0) ||
+            utimensat(layer->parent_fd, base, times, AT_SYMLINK_NOFOLLOW) < 0)
+                return mf_error_errno(err, -errno, MAYFLY_STAGE_STORE, "finishing \"%.300s\"", entry->name);
+        return 0;
+}
+
+int mf_layer_add(struct mf_layer *layer, const struct mf_entry *entry, struct mayfly_error *err)
+{
+        char path[PATH_MAX];
+        const char *why, *base;
+
+        normalize(entry->name, path, &why);
+        if (why)
+                return bad(err, entry, why);
+        if (!*path) /* "./", the root of the archive itself */
+                return S_ISDIR(entry->mode) ? 0 : bad(err, entry, "has no name");
+        int r = check_top(layer, path, entry, err);
+        if (r == 0)
+                r = enter_parent(layer, path, &base, entry, err);
+        if (r < 0)
+                return r;
+        if (entry->hardlink)
+                return add_hardlink(layer, base, entry, err);
+        if (S_ISREG(entry->mode))
+                return add_file(layer, base, entry, err);
+        if (!S_ISDIR(entry->mode))
+                return add_special(layer, base, entry, err);
+        r = add_directory(layer, path, base, entry, err);
+        if (r < 0)
+                return r;
+        mf_cleanup(mf_closep) int fd = openat(layer->parent_fd, base, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+        if (fd < 0 || (layer->as_root && fchown(fd, entry->uid, entry->gid) < 0))
+                return mf_error_errno(err, -errno, MAYFLY_STAGE_STORE, "finishing \"%.300s\"", entry->name);
+        r = mf_entry_xattrs(entry, set_xattr, &fd);
+        return r < 0 ? mf_error_errno(err, r, MAYFLY_STAGE_STORE, "extended attributes of \"%.300s\"", entry->name) : 0;
+}
+
+static int finish_folders(struct mf_layer *layer)
+{
+        struct folder_record record;
+        char path[PATH_MAX];
+
+        if (fflush(layer->folders) != 0 || ferror(layer->folders))
+                return -EIO;
+        rewind(layer->folders);
+        while (fread(&record, sizeof(record), 1, layer->folders) == 1) {
+                if (record.length >= sizeof(path) || fread(path, record.length, 1, layer->folders) != 1)
+                        return -EIO;
+                path[record.length] = '\0';
+                mf_cleanup(mf_closep) int fd = open_beneath(layer->dirfd, path, O_RDONLY | O_DIRECTORY);
+                if (fd < 0)
+                        return fd;
+                const struct timespec times[2] = { { 0, UTIME_OMIT }, record.mtime };
+                if (fchmod(fd, record.mode) < 0 || (record.has_time && futimens(fd, times) < 0))
+                        return -errno;
+        }
+        return ferror(layer->folders) ? -EIO : 0;
+}
+
+int mf_layer_finish(struct mf_layer *layer, struct mayfly_error *err)
+{
+        if (!layer->manifest_seen || !layer->rootfs_seen)
+                return mf_error(err, -EBADMSG, MAYFLY_STAGE_ARCHIVE, "the archive has no %s; is it an ACI?",
+                                layer->manifest_seen ? "rootfs" : "manifest");
+        layer->parent_fd = mf_close(layer->parent_fd);
+        int r = finish_folders(layer);
+        return r < 0 ? mf_error_errno(err, r, MAYFLY_STAGE_STORE, "setting the modes and times of directories") : 0;
+}

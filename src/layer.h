@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef MF_LAYER_H
+#define MF_LAYER_H
+
+/* Writes an ACI's entries below one folder, and never outside it, whatever the entries say. */
+
+#include "archive.h"
+
+struct mf_layer;
+
+/* `dirfd` is borrowed. NULL: out of memory, or no temporary file there. */
+struct mf_layer *mf_layer_new(int dirfd);
+int mf_layer_add(struct mf_layer *layer, const struct mf_entry *entry, struct mayfly_error *err);
+/* After the last entry: folders' modes and times, and whether manifest and rootfs were there. */
+int mf_layer_finish(struct mf_layer *layer, struct mayfly_error *err);
+struct mf_layer *mf_layer_free(struct mf_layer *layer);
+
+#endif

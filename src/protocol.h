@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef MF_PROTOCOL_H
+#define MF_PROTOCOL_H
+
+/* What the library and mayfly-init say to each other. Both come from one build, so there is no negotiation, but the
+ * version is checked: a stale mayfly-init is a common accident of half an upgrade.
+ *
+ *   control socket (SOCK_SEQPACKET; the container's end is mayfly-init's standard input)
+ *       library -> init   START   descriptors: owner pidfd, log, words      queued before init exists
+ *       init -> library   READY   the container answers; credentials carry its PID
+ *       init -> library   APP     value[0] 0, or the errno that kept the app from starting, and text
+ *       library -> init   RUN     descriptors: reply socket, words, standard input, output, error
+ *       library -> init   STOP    value[0] signal, value[1] timeout in ms
+ *       init -> library   EXIT    the app ended: value[0] si_code, value[1] si_status; the container follows
+ *   reply socket (one a command)
+ *       init -> library   RESULT  value[0] errno or 0, value[1] si_code, value[2] si_status, value[3] killed; text
+ *       library -> init   KILL    the command and its descendants
+ *
+ * Strings of any length travel as "words": a memfd of NUL-terminated strings, each with a tag before it. */
+
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#define MF_PROTOCOL_VERSION 1U
+
+enum mf_message_type {
+        MF_MESSAGE_START = 1,
+        MF_MESSAGE_READY,
+        MF_MESSAGE_APP,
+        MF_MESSAGE_RUN,
+        MF_MESSAGE_STOP,
+        MF_MESSAGE_EXIT,
+        MF_MESSAGE_RESULT,
+        MF_MESSAGE_KILL,
+};
+
+struct mf_message {
+        uint32_t version;
+        uint32_t type;
+        int32_t value[4];
+        char text[232]; /* for a human, may be empty */
+};
+
+enum mf_word {
+        MF_WORD_ARGV = 'a',
+        MF_WORD_ENV = 'e', /* "NAME=value"; a later one overrides an earlier */
+        MF_WORD_CWD = 'd',
+        MF_WORD_USER = 'u',
+        MF_WORD_GROUP = 'g',
+        MF_WORD_EXTRA_GROUP = 'G', /* a number */
+};
+
+#define MF_MESSAGE_FDS_MAX 5
+
+/* Sends with MSG_NOSIGNAL. 0 or -errno (-EPIPE, -ECONNRESET: the peer is gone). */
+int mf_message_send(int fd, const struct mf_message *message, const int *fds, size_t n_fds);
+
+/* Receives one message and at most MF_MESSAGE_FDS_MAX descriptors (close-on-exec, the caller's). `ret_pid` may be NULL.
+ * `flags` as for recvmsg(2). Returns 1, 0 at the end of the stream, -EAGAIN, -EPROTO (not ours), or another -errno. */
+int mf_message_recv(int fd, struct mf_message *ret, int *fds, size_t *ret_n_fds, pid_t *ret_pid, int flags);
+
+/* The log: a sealed memfd, written by mayfly-init, read by the library, that keeps the last `capacity` bytes. */
+#define MF_LOG_MAGIC 0x6d66666cU
+#define MF_LOG_DATA 64U /* offset of the ring */
+
+struct mf_log_header {
+        uint32_t magic;
+        uint32_t reserved;
+        uint64_t capacity;
+        uint64_t written; /* bytes ever written; atomic */
+};
+
+#endif

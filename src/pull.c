@@ -1,0 +1,292 @@
+/* SPDX-License-Identifier: MIT */
+#define _GNU_SOURCE
+#include "pull.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "archive.h"
+#include "digest.h"
+#include "error.h"
+#include "http.h"
+#include "layer.h"
+#include "manifest.h"
+#include "ring.h"
+#include "util.h"
+
+#define RING_SIZE (1U << 20)
+#define REPORT_MS 100U
+
+struct pull {
+        const struct mf_reference *reference;
+        const struct mayfly_image_options *options;
+        int dirfd;
+        struct mf_ring *blob; /* fetch | decompress */
+        struct mf_ring *tar;  /* decompress | untar */
+        struct mf_digest *digest;
+        struct mf_layer *layer;
+        atomic_int cancelled;
+        atomic_uint_least64_t bytes_done, bytes_total, bytes_unpacked, entries;
+
+        pthread_mutex_t lock;
+        pthread_cond_t stage_ended;
+        int running; /* stages */
+        int result;  /* of the stage that failed first for a reason of its own */
+        struct mayfly_error error;
+};
+
+/* A stage that only fails because its neighbour did says -EPIPE; that is nobody's cause. */
+static void end_stage(struct pull *pull, int r, const struct mayfly_error *err)
+{
+        pthread_mutex_lock(&pull->lock);
+        if (r < 0 && r != -EPIPE && pull->result == 0) {
+                pull->result = r;
+                pull->error = *err;
+        }
+        pull->running--;
+        pthread_cond_signal(&pull->stage_ended);
+        pthread_mutex_unlock(&pull->lock);
+}
+
+static int on_body(void *userdata, const void *data, size_t size)
+{
+        struct pull *pull = userdata;
+
+        int r = mf_ring_push(pull->blob, data, size);
+        if (r == 0)
+                atomic_fetch_add(&pull->bytes_done, size);
+        return r;
+}
+
+static void on_total(void *userdata, uint64_t size)
+{
+        struct pull *pull = userdata;
+
+        atomic_store(&pull->bytes_total, size);
+}
+
+static int is_cancelled(void *userdata)
+{
+        struct pull *pull = userdata;
+
+        return atomic_load(&pull->cancelled);
+}
+
+static void *fetch_stage(void *userdata)
+{
+        struct pull *pull = userdata;
+        struct mayfly_error err = MAYFLY_ERROR_INIT;
+        const struct mf_http_request request = {
+                .url = pull->reference->url,
+                .allow_http = pull->options->allow_http,
+                .retries = pull->options->retries,
+                .stall_timeout_ms = pull->options->stall_timeout_ms,
+                .connect_timeout_ms = pull->options->connect_timeout_ms,
+                .body = on_body,
+                .total = on_total,
+                .cancelled = is_cancelled,
+                .userdata = pull,
+        };
+
+        int r = mf_http_get(&request, &err);
+        end_stage(pull, r, &err); /* before the ring is told, so that ours is the first error */
+        mf_ring_finish(pull->blob, r < 0);
+        return NULL;
+}
+
+static int on_tar_bytes(void *userdata, const void *data, size_t size)
+{
+        struct pull *pull = userdata;
+
+        if (atomic_fetch_add(&pull->bytes_unpacked, size) + size > pull->options->max_unpacked)
+                return -EFBIG;
+        int r = mf_digest_update(pull->digest, data, size);
+        return r < 0 ? r : mf_ring_push(pull->tar, data, size);
+}
+
+static void *decompress_stage(void *userdata)
+{
+        struct pull *pull = userdata;
+        struct mayfly_error err = MAYFLY_ERROR_INIT;
+
+        int r = mf_decompress(pull->blob, on_tar_bytes, pull, &err);
+        if (r == -EFBIG)
+                mf_error(&err, r, MAYFLY_STAGE_ARCHIVE,
+                         "the image is over max_unpacked = %llu bytes when decompressed; raise it if that is meant to be",
+                         (unsigned long long) pull->options->max_unpacked);
+        else if (r < 0 && r != -EPIPE)
+                mf_error_errno(&err, r, MAYFLY_STAGE_ARCHIVE, "decompressing");
+        end_stage(pull, r, &err);
+        mf_ring_abandon(pull->blob);
+        mf_ring_finish(pull->tar, r < 0);
+        return NULL;
+}
+
+static int on_entry(void *userdata, const struct mf_entry *entry, struct mayfly_error *err)
+{
+        struct pull *pull = userdata;
+
+        if (atomic_fetch_add(&pull->entries, 1) + 1 > pull->options->max_entries)
+                return mf_error(err, -EFBIG, MAYFLY_STAGE_ARCHIVE,
+                                "the image has more than max_entries = %llu entries; raise it if that is meant to be",
+                                (unsigned long long) pull->options->max_entries);
+        return mf_layer_add(pull->layer, entry, err);
+}
+
+static void *untar_stage(void *userdata)
+{
+        struct pull *pull = userdata;
+        struct mayfly_error err = MAYFLY_ERROR_INIT;
+
+        int r = mf_untar(pull->tar, on_entry, pull, &err);
+        if (r == 0)
+                r = mf_layer_finish(pull->layer, &err);
+        end_stage(pull, r, &err);
+        mf_ring_abandon(pull->tar);
+        return NULL;
+}
+
+static void report(struct pull *pull, const char *reference_text, uint64_t begin_us)
+{
+        const struct mayfly_progress progress = {
+                .size = sizeof(progress),
+                .phase = MAYFLY_PROGRESS_FETCH,
+                .reference = reference_text,
+                .bytes_done = atomic_load(&pull->bytes_done),
+                .bytes_total = atomic_load(&pull->bytes_total),
+                .bytes_unpacked = atomic_load(&pull->bytes_unpacked),
+                .entries = atomic_load(&pull->entries),
+                .elapsed_ms = (mf_now_us() - begin_us) / 1000,
+        };
+
+        if (pull->options->progress && pull->options->progress(&progress, pull->options->progress_userdata) != 0)
+                atomic_store(&pull->cancelled, 1);
+}
+
+static void coordinate(struct pull *pull, const char *reference_text)
+{
+        uint64_t begin = mf_now_us();
+
+        pthread_mutex_lock(&pull->lock);
+        while (pull->running > 0) {
+                struct timespec until;
+                clock_gettime(CLOCK_MONOTONIC, &until);
+                until.tv_nsec += REPORT_MS * 1000000L;
+                until.tv_sec += until.tv_nsec / 1000000000L;
+                until.tv_nsec %= 1000000000L;
+                if (pthread_cond_timedwait(&pull->stage_ended, &pull->lock, &until) != ETIMEDOUT)
+                        continue;
+                pthread_mutex_unlock(&pull->lock);
+                report(pull, reference_text, begin);
+                pthread_mutex_lock(&pull->lock);
+        }
+        pthread_mutex_unlock(&pull->lock);
+        report(pull, reference_text, begin);
+}
+
+static void run_stages(struct pull *pull, const char *reference_text)
+{
+        static void *(*const stages[])(void *) = { untar_stage, decompress_stage, fetch_stage };
+        pthread_t threads[MF_ELEMENTSOF(stages)];
+        size_t started = 0;
+        sigset_t all, old;
+        int r = 0;
+
+        pull->running = (int) MF_ELEMENTSOF(stages);
+        sigfillset(&all);
+        pthread_sigmask(SIG_SETMASK, &all, &old); /* signals are for the program's own threads */
+        for (; started < MF_ELEMENTSOF(stages) && r == 0; started += r == 0)
+                r = -pthread_create(&threads[started], NULL, stages[started], pull);
+        pthread_sigmask(SIG_SETMASK, &old, NULL);
+        if (r < 0) { /* fetch is last, so the others are only waiting for what will never come */
+                struct mayfly_error err = MAYFLY_ERROR_INIT;
+                mf_error_errno(&err, r, MAYFLY_STAGE_STORE, "starting a thread");
+                mf_ring_finish(pull->blob, 1);
+                mf_ring_finish(pull->tar, 1);
+                for (size_t i = started; i < MF_ELEMENTSOF(stages); i++)
+                        end_stage(pull, r, &err);
+        }
+        coordinate(pull, reference_text);
+        for (size_t i = 0; i < started; i++)
+                pthread_join(threads[i], NULL);
+}
+
+static int check_manifest(int dirfd, struct mayfly_error *err)
+{
+        mf_cleanup(mf_closep) int fd = openat(dirfd, "manifest", O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+        mf_cleanup(mf_freep) char *text = NULL;
+        struct mf_run_config *config;
+        struct stat st;
+
+        if (fd < 0 || fstat(fd, &st) < 0)
+                return mf_error_errno(err, -errno, MAYFLY_STAGE_STORE, "reading the manifest");
+        text = malloc((size_t) st.st_size + 1);
+        if (!text)
+                return mf_error_oom(err, MAYFLY_STAGE_MANIFEST);
+        if (read(fd, text, (size_t) st.st_size) != st.st_size)
+                return mf_error(err, -EIO, MAYFLY_STAGE_STORE, "the manifest cannot be read in full");
+        int r = mf_manifest_parse(&config, text, (size_t) st.st_size, err);
+        if (r == 0)
+                mf_run_config_free(config);
+        return r;
+}
+
+static int conclude(struct pull *pull, struct mayfly_error *err)
+{
+        char id[MF_ID_LENGTH + 1];
+
+        if (pull->result == -ECANCELED)
+                return mf_error(err, -ECANCELED, MAYFLY_STAGE_HTTP, "%s", pull->error.message);
+        if (pull->result < 0 && pull->error.stage == MAYFLY_STAGE_ARCHIVE)
+                return mf_error(err, pull->result, MAYFLY_STAGE_ARCHIVE,
+                                "%s: %.1500s; the pin could not be checked (expected %s)", pull->reference->url,
+                                pull->error.message, pull->reference->id);
+        if (pull->result < 0)
+                return mf_error(err, pull->result, pull->error.stage, "%s", pull->error.message);
+        if (mf_digest_final(pull->digest, id) < 0)
+                return mf_error(err, -EIO, MAYFLY_STAGE_DIGEST, "libcrypto failed to finish the digest");
+        if (strcmp(id, pull->reference->id) != 0)
+                return mf_error(err, -EBADMSG, MAYFLY_STAGE_DIGEST,
+                                "%s is not the image that was pinned: expected %s, actual %s; if the image changed on purpose, "
+                                "pin the new digest",
+                                pull->reference->url, pull->reference->id, id);
+        return check_manifest(pull->dirfd, err);
+}
+
+int mf_pull(const struct mf_reference *reference, const char *reference_text, int dirfd,
+            const struct mayfly_image_options *options, struct mayfly_error *err)
+{
+        struct pull pull = { .reference = reference, .options = options, .dirfd = dirfd };
+        pthread_condattr_t attributes;
+        int r;
+
+        pthread_mutex_init(&pull.lock, NULL);
+        pthread_condattr_init(&attributes);
+        pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
+        pthread_cond_init(&pull.stage_ended, &attributes);
+        pthread_condattr_destroy(&attributes);
+        pull.blob = mf_ring_new(RING_SIZE);
+        pull.tar = mf_ring_new(RING_SIZE);
+        pull.digest = mf_digest_new();
+        errno = 0;
+        pull.layer = mf_layer_new(dirfd);
+        if (!pull.blob || !pull.tar || !pull.digest || !pull.layer) {
+                r = mf_error_errno(err, errno ? -errno : -ENOMEM, MAYFLY_STAGE_STORE, "preparing to unpack into the store");
+        } else {
+                run_stages(&pull, reference_text);
+                r = conclude(&pull, err);
+        }
+        mf_layer_free(pull.layer);
+        mf_digest_free(pull.digest);
+        mf_ring_free(pull.tar);
+        mf_ring_free(pull.blob);
+        pthread_cond_destroy(&pull.stage_ended);
+        pthread_mutex_destroy(&pull.lock);
+        return r;
+}

@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef MF_REFERENCE_H
+#define MF_REFERENCE_H
+
+/* An image reference: "aci:URL@sha512-<128 hex>". */
+
+#include <mayfly/error.h>
+
+#define MF_ID_LENGTH (7 + 128) /* "sha512-" and the digits */
+
+enum mf_scheme { MF_SCHEME_HTTPS, MF_SCHEME_HTTP, MF_SCHEME_FILE };
+
+struct mf_reference {
+        char *url;                 /* what to fetch */
+        enum mf_scheme scheme;     /* of url */
+        char id[MF_ID_LENGTH + 1]; /* the pin, lower case */
+};
+
+/* Whether a host name or address literal ("localhost", 127.0.0.0/8, ::1, [::1]) is this machine's loopback. */
+int mf_host_is_loopback(const char *host);
+
+/* Parses; http: to a host that is not loopback is an error unless allow_http. On success *ret is for
+ * mf_reference_clear(); on failure it is untouched. */
+int mf_reference_parse(struct mf_reference *ret, const char *text, int allow_http, struct mayfly_error *err);
+
+void mf_reference_clear(struct mf_reference *reference);
+
+#endif
