@@ -156,7 +156,7 @@ int mf_decompress(struct mf_ring *in, int (*sink)(void *userdata, const void *da
                   struct mayfly_error *err)
 {
         mf_cleanup(mf_freep) struct source *source = calloc(1, sizeof(*source));
-        enum compression compression;
+        enum compression compression = PLAIN;
         ssize_t n = 1;
 
         if (!source)

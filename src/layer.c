@@ -313,7 +313,7 @@ static int add_special(struct mf_layer *layer, const char *base, const struct mf
 int mf_layer_add(struct mf_layer *layer, const struct mf_entry *entry, struct mayfly_error *err)
 {
         char path[PATH_MAX];
-        const char *why, *base;
+        const char *why, *base = NULL;
 
         normalize(entry->name, path, &why);
         if (why)
