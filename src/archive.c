@@ -142,6 +142,9 @@ static int inflate(struct archive *a, struct source *source, int (*sink)(void *,
         if (archive_read_open(a, source, NULL, on_read, NULL) != ARCHIVE_OK ||
             archive_read_next_header(a, &entry) != ARCHIVE_OK)
                 return archive_failed(a, source, "the image cannot be decompressed", err);
+        if (archive_filter_count(a) < 2) /* the magic was there, and nothing behind it */
+                return mf_error(err, -EBADMSG, MAYFLY_STAGE_ARCHIVE,
+                                "the image cannot be decompressed: its compressed header is damaged");
         while ((r = archive_read_data_block(a, &data, &size, &offset)) == ARCHIVE_OK) {
                 r = sink(userdata, data, size);
                 if (r < 0)

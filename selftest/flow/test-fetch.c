@@ -1,0 +1,443 @@
+/* SPDX-License-Identifier: MIT */
+
+/* From a reference to an image in the store, over a real HTTP server that misbehaves and from archives that lie. */
+
+#define _GNU_SOURCE
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include <mayfly/mayfly.h>
+
+#include "../support/support.h"
+
+static struct {
+        char *root;  /* what the server serves */
+        char *store; /* a new one for each test */
+        struct server server;
+        char id[136]; /* of big.aci and its compressed likes */
+} world;
+
+#define BIG (3U << 20)
+
+static void build_images(void)
+{
+        static const char *const programs[] = { "gzip", "bzip2", "xz" };
+        struct tar tar = { 0 };
+        char path[512];
+        char *noise = malloc(BIG);
+
+        for (size_t i = 0; i < BIG; i++)
+                noise[i] = (char) rand(); /* NOLINT: anything that does not compress will do */
+        tar_add_basics(&tar);
+        tar_add(&tar, "rootfs/deep/er/noise", '0', 0640, NULL, noise, BIG);
+        tar_add(&tar, "rootfs/bin/", '5', 0755, NULL, NULL, 0);
+        tar_add(&tar, "rootfs/bin/tool", '0', 04755, NULL, "#!", 2);
+        tar_add(&tar, "rootfs/bin/again", '1', 0, "rootfs/bin/tool", NULL, 0);
+        tar_add(&tar, "rootfs/bin/link", '2', 0777, "/etc/passwd", NULL, 0);
+        tar_end(&tar);
+        free(noise);
+        image_id(tar.data, tar.size, world.id);
+        snprintf(path, sizeof(path), "%s/big.aci", world.root);
+        write_file(path, tar.data, tar.size);
+        for (size_t i = 0; i < 3; i++) {
+                size_t size;
+                char *data = compress_with(programs[i], tar.data, tar.size, &size);
+                snprintf(path, sizeof(path), "%s/big.%s", world.root, programs[i]);
+                write_file(path, data, size);
+                data = realloc(data, size + 5);
+                memcpy(data + size, "extra", 5);
+                snprintf(path, sizeof(path), "%s/trailing.%s", world.root, programs[i]);
+                write_file(path, data, size + 5);
+                data[size / 2] ^= 1;
+                snprintf(path, sizeof(path), "%s/tampered.%s", world.root, programs[i]);
+                write_file(path, data, size);
+                snprintf(path, sizeof(path), "%s/truncated.%s", world.root, programs[i]);
+                write_file(path, data, size / 3);
+                free(data);
+        }
+        tar.data[tar.size / 2] ^= 1;
+        snprintf(path, sizeof(path), "%s/tampered.aci", world.root);
+        write_file(path, tar.data, tar.size);
+        tar_free(&tar);
+}
+
+static int set_up_world(void **state)
+{
+        (void) state;
+        world.root = make_folder();
+        build_images();
+        server_start(&world.server, world.root);
+        return 0;
+}
+
+static int tear_down_world(void **state)
+{
+        (void) state;
+        server_stop(&world.server);
+        remove_folder(world.root);
+        return 0;
+}
+
+static int set_up(void **state)
+{
+        (void) state;
+        world.store = make_folder();
+        return 0;
+}
+
+static int tear_down(void **state)
+{
+        (void) state;
+        remove_folder(world.store);
+        return 0;
+}
+
+static int fetch_with(const char *path, const char *id, struct mayfly_image_options *options, struct mayfly_image **ret,
+                      struct mayfly_error *err)
+{
+        char reference[1024];
+
+        options->store = world.store;
+        snprintf(reference, sizeof(reference), "aci:http://127.0.0.1:%d/%s@%s", world.server.port, path, id);
+        return mayfly_image_open(ret, reference, options, err);
+}
+
+static void assert_store_is_empty(void)
+{
+        assert_int_equal(count_entries(world.store, "images"), 0);
+        assert_int_equal(count_entries(world.store, "tmp"), 0);
+}
+
+static void succeeds(const char *path)
+{
+        struct mayfly_image_options options = MAYFLY_IMAGE_OPTIONS_INIT;
+        struct mayfly_image *image = NULL;
+        struct mayfly_error err = MAYFLY_ERROR_INIT;
+
+        options.stall_timeout_ms = 3000;
+        if (fetch_with(path, world.id, &options, &image, &err) < 0)
+                fail_msg("%s: %s", path, err.message);
+        assert_int_equal(mayfly_image_was_fetched(image), 1);
+        assert_string_equal(mayfly_image_name(image), "example.com/test");
+        assert_string_equal(mayfly_image_id(image), world.id);
+        assert_int_equal(count_entries(world.store, "images"), 1);
+        assert_int_equal(count_entries(world.store, "tmp"), 0);
+        mayfly_image_close(image);
+        remove_folder(world.store);
+        world.store = make_folder();
+}
+
+static void fails(const char *path, const char *id, unsigned retries, enum mayfly_stage stage, const char *message)
+{
+        struct mayfly_image_options options = MAYFLY_IMAGE_OPTIONS_INIT;
+        struct mayfly_image *image = NULL;
+        struct mayfly_error err = MAYFLY_ERROR_INIT;
+
+        options.retries = retries;
+        options.stall_timeout_ms = 700;
+        assert_true(fetch_with(path, id, &options, &image, &err) < 0);
+        assert_null(image);
+        if (err.stage != stage || !strstr(err.message, message))
+                fail_msg("%s gives [%s] \"%s\", not \"%s\"", path, mayfly_stage_name(err.stage), err.message, message);
+        assert_store_is_empty();
+}
+
+static void every_compression_works(void **state)
+{
+        (void) state;
+        succeeds("big.aci");
+        succeeds("big.gzip");
+        succeeds("big.bzip2");
+        succeeds("big.xz");
+}
+
+static void network_faults_are_survived(void **state)
+{
+        static const char *const paths[] = { "noranges/big.gzip", "nolength/big.gzip", "slow/big.gzip", "cut/big.gzip",
+                                             "500/2/big.gzip",    "503/big.gzip",      "redirect/3/big.gzip",
+                                             "badrange/big.gzip" };
+
+        (void) state;
+        for (size_t i = 0; i < sizeof(paths) / sizeof(paths[0]); i++)
+                succeeds(paths[i]);
+        char *log = server_log(&world.server);
+        assert_non_null(strstr(log, "GET /cut/big.gzip bytes=")); /* resumed, not begun anew */
+        free(log);
+}
+
+static void network_faults_that_stay_are_named(void **state)
+{
+        (void) state;
+        fails("none.aci", world.id, UINT32_MAX, MAYFLY_STAGE_HTTP, "answers 404 (no such image)");
+        fails("status/410", world.id, 2, MAYFLY_STAGE_HTTP, "answers 410");
+        fails("status/403", world.id, 2, MAYFLY_STAGE_HTTP, "answers 403 (access denied)");
+        fails("status/500", world.id, 1, MAYFLY_STAGE_HTTP, "answers 500 (trouble at the server); try again later (tried 2 times)");
+        fails("cutalways/big.gzip", world.id, UINT32_MAX, MAYFLY_STAGE_HTTP, "was cut off after");
+        fails("long/big.gzip", world.id, UINT32_MAX, MAYFLY_STAGE_HTTP, "was cut off after");
+        fails("loop", world.id, 2, MAYFLY_STAGE_HTTP, "redirects more than 10 times");
+        fails("tofile/big.aci", world.id, 2, MAYFLY_STAGE_HTTP, "which is not https");
+        fails("toname/big.aci", world.id, 2, MAYFLY_STAGE_HTTP, "redirects to http://mayfly.invalid/");
+        fails("stall", world.id, UINT32_MAX, MAYFLY_STAGE_HTTP, "sent nothing for stall_timeout_ms = 700");
+        fails("garbage", world.id, UINT32_MAX, MAYFLY_STAGE_HTTP, "127.0.0.1");
+        fails("short/big.gzip", world.id, UINT32_MAX, MAYFLY_STAGE_ARCHIVE, "truncated");
+}
+
+static void wrong_bytes_are_refused(void **state)
+{
+        char other[136], message[512];
+
+        (void) state;
+        memcpy(other, world.id, sizeof(other));
+        other[20] = other[20] == '0' ? '1' : '0';
+        snprintf(message, sizeof(message), "expected %s, actual %s", other, world.id);
+        fails("big.gzip", other, 2, MAYFLY_STAGE_DIGEST, message);
+        fails("big.aci", other, 2, MAYFLY_STAGE_DIGEST, message);
+        snprintf(message, sizeof(message), "expected %s, actual sha512-", world.id);
+        fails("tampered.aci", world.id, 2, MAYFLY_STAGE_DIGEST, message);
+        snprintf(message, sizeof(message), "the pin could not be checked (expected %s)", world.id);
+        fails("tampered.bzip2", world.id, 2, MAYFLY_STAGE_ARCHIVE, message);
+        fails("tampered.xz", world.id, 2, MAYFLY_STAGE_ARCHIVE, message);
+        fails("truncated.gzip", world.id, 2, MAYFLY_STAGE_ARCHIVE, message);
+        fails("trailing.gzip", world.id, 2, MAYFLY_STAGE_ARCHIVE, "has 5 bytes after the end of its compressed stream");
+        fails("trailing.bzip2", world.id, 2, MAYFLY_STAGE_ARCHIVE, "bytes after the end of its compressed stream");
+        fails("trailing.xz", world.id, 2, MAYFLY_STAGE_ARCHIVE, "the pin could not be checked");
+}
+
+static void limits_hold(void **state)
+{
+        struct mayfly_image_options options = MAYFLY_IMAGE_OPTIONS_INIT;
+        struct mayfly_image *image = NULL;
+        struct mayfly_error err = MAYFLY_ERROR_INIT;
+
+        (void) state;
+        options.max_unpacked = 100000;
+        assert_int_equal(fetch_with("big.gzip", world.id, &options, &image, &err), -EFBIG);
+        assert_non_null(strstr(err.message, "max_unpacked = 100000"));
+        err.code = 0;
+        options.max_unpacked = 0;
+        options.max_entries = 2;
+        assert_int_equal(fetch_with("big.gzip", world.id, &options, &image, &err), -EFBIG);
+        assert_non_null(strstr(err.message, "max_entries = 2"));
+        assert_store_is_empty();
+}
+
+static int cancel(const struct mayfly_progress *progress, void *userdata)
+{
+        *(uint64_t *) userdata = progress->bytes_done;
+        return 1;
+}
+
+static void progress_can_cancel(void **state)
+{
+        struct mayfly_image_options options = MAYFLY_IMAGE_OPTIONS_INIT;
+        struct mayfly_image *image = NULL;
+        struct mayfly_error err = MAYFLY_ERROR_INIT;
+        uint64_t seen = UINT64_MAX;
+
+        (void) state;
+        options.progress = cancel;
+        options.progress_userdata = &seen;
+        assert_int_equal(fetch_with("slow/big.gzip", world.id, &options, &image, &err), -ECANCELED);
+        assert_true(seen < BIG);
+        assert_store_is_empty();
+}
+
+static void contents_are_kept(void **state)
+{
+        struct mayfly_image_options options = MAYFLY_IMAGE_OPTIONS_INIT;
+        struct mayfly_image *image = NULL;
+        char path[1024], link[64] = "";
+        struct stat st, again;
+
+        (void) state;
+        assert_int_equal(fetch_with("big.gzip", world.id, &options, &image, NULL), 0);
+        snprintf(path, sizeof(path), "%s/bin/tool", mayfly_image_rootfs(image));
+        assert_int_equal(lstat(path, &st), 0);
+        assert_int_equal(st.st_mode & 07777, 04755);
+        assert_int_equal(st.st_mtime, 1000000000);
+        snprintf(path, sizeof(path), "%s/bin/again", mayfly_image_rootfs(image));
+        assert_int_equal(lstat(path, &again), 0);
+        assert_int_equal(st.st_ino, again.st_ino);
+        snprintf(path, sizeof(path), "%s/bin/link", mayfly_image_rootfs(image));
+        assert_int_equal(readlink(path, link, sizeof(link) - 1), 11);
+        assert_string_equal(link, "/etc/passwd");
+        snprintf(path, sizeof(path), "%s/deep", mayfly_image_rootfs(image));
+        assert_int_equal(lstat(path, &st), 0);
+        assert_int_equal(st.st_mode & 07777, 0755);
+        snprintf(path, sizeof(path), "%s/bin", mayfly_image_rootfs(image));
+        assert_int_equal(lstat(path, &st), 0);
+        assert_int_equal(st.st_mtime, 1000000000);
+        mayfly_image_close(image);
+}
+
+static void many_processes_fetch_once(void **state)
+{
+        enum { N = 12 };
+        pid_t pids[N];
+        size_t requests = 0;
+
+        (void) state;
+        for (size_t i = 0; i < N; i++) {
+                pids[i] = fork();
+                assert_true(pids[i] >= 0);
+                if (pids[i] == 0) {
+                        struct mayfly_image_options options = MAYFLY_IMAGE_OPTIONS_INIT;
+                        struct mayfly_image *image = NULL;
+                        struct mayfly_error err = MAYFLY_ERROR_INIT;
+                        int r = fetch_with("slow/big.xz", world.id, &options, &image, &err);
+                        if (r < 0)
+                                fprintf(stderr, "%s\n", err.message);
+                        mayfly_image_close(image);
+                        _exit(r < 0);
+                }
+        }
+        for (size_t i = 0; i < N; i++) {
+                int status;
+                assert_int_equal(waitpid(pids[i], &status, 0), pids[i]);
+                assert_int_equal(status, 0);
+        }
+        char *log = server_log(&world.server);
+        for (const char *p = log; (p = strstr(p, "GET /slow/big.xz")); p++)
+                requests++;
+        free(log);
+        assert_int_equal(requests, 1);
+}
+
+/* --- hostile archives ----------------------------------------------------------------------------------------- */
+
+static void entry_fails(const char *name, char type, const char *link, const char *message)
+{
+        struct tar tar = { 0 };
+        char id[136], path[512];
+
+        tar_add_basics(&tar);
+        tar_add(&tar, "rootfs/out", '2', 0777, "/tmp", NULL, 0);
+        tar_add(&tar, "rootfs/up", '2', 0777, "..", NULL, 0);
+        tar_add(&tar, "rootfs/file", '0', 0644, NULL, "x", 1);
+        tar_add(&tar, name, type, 0755, link, type == '0' ? "evil" : NULL, type == '0' ? 4 : 0);
+        tar_end(&tar);
+        image_id(tar.data, tar.size, id);
+        snprintf(path, sizeof(path), "%s/hostile.aci", world.root);
+        write_file(path, tar.data, tar.size);
+        fails("hostile.aci", id, UINT32_MAX, MAYFLY_STAGE_ARCHIVE, message);
+        tar_free(&tar);
+}
+
+static void hostile_entries_are_refused(void **state)
+{
+        (void) state;
+        entry_fails("/etc/evil", '0', NULL, "has an absolute name");
+        entry_fails("../evil", '0', NULL, "has \"..\" in its name");
+        entry_fails("rootfs/../../evil", '0', NULL, "has \"..\" in its name");
+        entry_fails("rootfs/a/../b", '0', NULL, "has \"..\" in its name");
+        entry_fails("evil", '0', NULL, "is neither \"manifest\" nor under \"rootfs\"");
+        entry_fails("rootfs2/evil", '0', NULL, "is neither");
+        entry_fails("rootfs", '2', "/etc", "must be a directory");
+        entry_fails("rootfs", '5', NULL, "is there twice");
+        entry_fails("./rootfs/", '5', NULL, "is there twice");
+        entry_fails("manifest", '0', NULL, "is there twice");
+        entry_fails("manifest", '2', "/etc/passwd", "must be a regular file");
+        entry_fails("rootfs/file", '0', NULL, "is there twice");
+        entry_fails("rootfs//./file", '0', NULL, "is there twice");
+        entry_fails("rootfs/file", '5', NULL, "is there twice");
+        entry_fails("rootfs/out/evil", '0', NULL, "lies beyond a symbolic link");
+        entry_fails("rootfs/up/evil", '0', NULL, "lies beyond a symbolic link");
+        entry_fails("rootfs/out", '5', NULL, "is there twice");
+        entry_fails("rootfs/file/evil", '0', NULL, "beneath something that is not a directory");
+        entry_fails("rootfs/h", '1', "/etc/passwd", "hard link to something outside rootfs");
+        entry_fails("rootfs/h", '1', "manifest", "hard link to something outside rootfs");
+        entry_fails("rootfs/h", '1', "rootfs/../../x", "hard link to something outside rootfs");
+        entry_fails("rootfs/h", '1', "rootfs/none", "not in the archive before it");
+        entry_fails("rootfs/h", '1', "rootfs/out/passwd", "not in the archive before it");
+        assert_int_equal(access("/tmp/evil", F_OK), -1);
+}
+
+static void archives_that_are_none_are_refused(void **state)
+{
+        static const struct {
+                const char *data, *message;
+                size_t size;
+        } cases[] = {
+                { "", "is neither a tar", 0 },
+                { "hello", "is neither a tar", 5 },
+                { "\x28\xb5\x2f\xfd....", "zstd-compressed", 8 },
+                { "PK\x03\x04....", "a zip archive", 8 },
+                { "<html>", "a web page", 6 },
+                { "\x1f\x8b\x08junk", "decompressed", 7 },
+        };
+        struct tar tar = { 0 };
+        char id[136], path[512];
+
+        (void) state;
+        snprintf(path, sizeof(path), "%s/hostile.aci", world.root);
+        for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+                write_file(path, cases[i].data, cases[i].size);
+                fails("hostile.aci", world.id, UINT32_MAX, MAYFLY_STAGE_ARCHIVE, cases[i].message);
+        }
+        tar_add(&tar, "rootfs/", '5', 0755, NULL, NULL, 0);
+        tar_end(&tar);
+        image_id(tar.data, tar.size, id);
+        write_file(path, tar.data, tar.size);
+        fails("hostile.aci", id, UINT32_MAX, MAYFLY_STAGE_ARCHIVE, "has no manifest");
+        tar_free(&tar);
+        tar_add(&tar, "rootfs/", '5', 0755, NULL, NULL, 0);
+        tar_add(&tar, "manifest", '0', 0644, NULL, "{}", 2); /* last, as it may be */
+        tar_end(&tar);
+        image_id(tar.data, tar.size, id);
+        write_file(path, tar.data, tar.size);
+        fails("hostile.aci", id, UINT32_MAX, MAYFLY_STAGE_MANIFEST, "acKind is missing");
+        tar_free(&tar);
+}
+
+static void bad_stores_and_options_are_refused(void **state)
+{
+        struct mayfly_image_options options = MAYFLY_IMAGE_OPTIONS_INIT;
+        struct mayfly_image *image = NULL;
+        struct mayfly_error err = MAYFLY_ERROR_INIT;
+        char reference[1024];
+
+        (void) state;
+        snprintf(reference, sizeof(reference), "aci:http://127.0.0.1:%d/big.aci@%s", world.server.port, world.id);
+        options.store = "relative";
+        assert_int_equal(mayfly_image_open(&image, reference, &options, &err), -EINVAL);
+        assert_non_null(strstr(err.message, "must be an absolute path"));
+        err.code = 0;
+        options.store = "/proc/nowhere";
+        assert_true(mayfly_image_open(&image, reference, &options, &err) < 0);
+        assert_non_null(strstr(err.message, "/proc/nowhere"));
+        err.code = 0;
+        options.size = 0;
+        assert_int_equal(mayfly_image_open(&image, reference, &options, &err), -EINVAL);
+        assert_non_null(strstr(err.message, "MAYFLY_IMAGE_OPTIONS_INIT"));
+}
+
+int main(void)
+{
+#define TEST(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
+        const struct CMUnitTest tests[] = {
+                TEST(every_compression_works),
+                TEST(network_faults_are_survived),
+                TEST(network_faults_that_stay_are_named),
+                TEST(wrong_bytes_are_refused),
+                TEST(limits_hold),
+                TEST(progress_can_cancel),
+                TEST(contents_are_kept),
+                TEST(many_processes_fetch_once),
+                TEST(hostile_entries_are_refused),
+                TEST(archives_that_are_none_are_refused),
+                TEST(bad_stores_and_options_are_refused),
+        };
+
+        return cmocka_run_group_tests(tests, set_up_world, tear_down_world);
+}
