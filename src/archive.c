@@ -74,7 +74,9 @@ static int sniff(const struct source *source, enum compression *ret, struct mayf
         } kinds[] = {
                 { "\x1f\x8b", "gzip", 2, 0, 1, GZIP },
                 { "BZh", "bzip2", 3, 0, 1, BZIP2 },
-                { "\xfd" "7zXZ\0", "xz", 6, 0, 1, XZ },
+                { "\xfd"
+                  "7zXZ\0",
+                  "xz", 6, 0, 1, XZ },
                 { "ustar", "tar", 5, 257, 1, PLAIN },
                 { "\x28\xb5\x2f\xfd", "zstd-compressed", 4, 0, 0, PLAIN },
                 { "\x04\x22\x4d\x18", "lz4-compressed", 4, 0, 0, PLAIN },
@@ -92,7 +94,8 @@ static int sniff(const struct source *source, enum compression *ret, struct mayf
                                 return 0;
                         }
                         return mf_error(err, -EBADMSG, MAYFLY_STAGE_ARCHIVE,
-                                        "the image is %s; an ACI is a tar, plain or under gzip, bzip2 or xz", kinds[i].name);
+                                        "the image is %s; an ACI is a tar, plain or under gzip, bzip2 or xz",
+                                        kinds[i].name);
                 }
         return mf_error(err, -EBADMSG, MAYFLY_STAGE_ARCHIVE,
                         "the image (%zu bytes or more) is neither a tar (ustar, pax or GNU) nor gzip, bzip2 or xz",
@@ -219,14 +222,16 @@ int mf_entry_data(const struct mf_entry *entry, int fd, struct mayfly_error *err
                         if (n < 0 && errno == EINTR)
                                 continue;
                         if (n < 0)
-                                return mf_error_errno(err, -errno, MAYFLY_STAGE_STORE, "writing \"%.300s\"", entry->name);
+                                return mf_error_errno(err, -errno, MAYFLY_STAGE_STORE, "writing \"%.300s\"",
+                                                      entry->name);
                         p += n;
                         offset += n;
                         size -= (size_t) n;
                 }
         if (r != ARCHIVE_EOF)
-                return mf_error(err, -EBADMSG, MAYFLY_STAGE_ARCHIVE, "the archive ends or is damaged inside \"%.300s\": %s",
-                                entry->name, archive_error_string(entry->archive));
+                return mf_error(err, -EBADMSG, MAYFLY_STAGE_ARCHIVE,
+                                "the archive ends or is damaged inside \"%.300s\": %s", entry->name,
+                                archive_error_string(entry->archive));
         return 0;
 }
 
@@ -256,7 +261,8 @@ static int each_entry(struct archive *a, const struct source *source,
                                         archive_error_string(a));
                 if (archive_format(a) == ARCHIVE_FORMAT_TAR)
                         return mf_error(err, -EBADMSG, MAYFLY_STAGE_ARCHIVE,
-                                        "\"%.300s\" is in the ancient v7 tar format; write ustar, pax or GNU", entry.name);
+                                        "\"%.300s\" is in the ancient v7 tar format; write ustar, pax or GNU",
+                                        entry.name);
                 r = each(userdata, &entry, err);
                 if (r < 0)
                         return r;

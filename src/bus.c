@@ -27,7 +27,7 @@ struct mf_bus {
         sd_bus *bus;
         char *unit, *machine;
         int unit_removed, machine_seen, machine_removed;
-        int start_error;              /* negative errno */
+        int start_error;             /* negative errno */
         struct mayfly_error failure; /* why, when start_error */
 };
 
@@ -85,8 +85,9 @@ static int on_job_removed(sd_bus_message *m, void *userdata, sd_bus_error *error
         if (sd_bus_message_read(m, "uoss", NULL, NULL, &unit, &result) < 0 || strcmp(unit, bus->unit) != 0)
                 return 0;
         if (strcmp(result, "done") != 0 && !bus->start_error)
-                bus->start_error = mf_error(&bus->failure, -EIO, MAYFLY_STAGE_BUS,
-                                            "systemd could not start %s: job %s; see journalctl -u %s", unit, result, unit);
+                bus->start_error =
+                        mf_error(&bus->failure, -EIO, MAYFLY_STAGE_BUS,
+                                 "systemd could not start %s: job %s; see journalctl -u %s", unit, result, unit);
         return 0;
 }
 
@@ -97,7 +98,8 @@ static int on_started(sd_bus_message *m, void *userdata, sd_bus_error *error)
 
         (void) error;
         if (e && !bus->start_error)
-                bus->start_error = bus_error(&bus->failure, -sd_bus_message_get_errno(m), e, "StartTransientUnit", bus->unit);
+                bus->start_error =
+                        bus_error(&bus->failure, -sd_bus_message_get_errno(m), e, "StartTransientUnit", bus->unit);
         return 0;
 }
 
@@ -126,8 +128,9 @@ static int subscribe(struct mf_bus *bus)
 
         /* All sent without waiting: the bus keeps their order, so they are in force before the unit exists. */
         for (size_t i = 0; i < MF_ELEMENTSOF(signals); i++) {
-                int r = sd_bus_match_signal_async(bus->bus, NULL, signals[i].sender, signals[i].path, signals[i].interface,
-                                                  signals[i].member, signals[i].handler, NULL, bus);
+                int r = sd_bus_match_signal_async(bus->bus, NULL, signals[i].sender, signals[i].path,
+                                                  signals[i].interface, signals[i].member, signals[i].handler, NULL,
+                                                  bus);
                 if (r < 0)
                         return r;
         }
@@ -182,7 +185,7 @@ static int append_properties(sd_bus_message *m, const struct mf_bus *bus, const 
 
         if (r < 0)
                 return r;
-        r = sd_bus_message_append(m, "(sv)(sv)(sv)(sv)(sv)(sv)(sv)(sv)(sv)(sv)(sv)",                      /* clang-format off */
+        r = sd_bus_message_append(m, "(sv)(sv)(sv)(sv)(sv)(sv)(sv)(sv)(sv)(sv)(sv)", /* clang-format off */
                                   "Description", "s", bus->machine,
                                   "Type", "s", "exec",
                                   "Slice", "s", "machine.slice",
@@ -193,7 +196,7 @@ static int append_properties(sd_bus_message *m, const struct mf_bus *bus, const 
                                   "RuntimeMaxUSec", "t", (uint64_t) unit->max_runtime_s * 1000000,
                                   "StandardInputFileDescriptor", "h", unit->stdio[0],
                                   "StandardOutputFileDescriptor", "h", unit->stdio[1],
-                                  "StandardErrorFileDescriptor", "h", unit->stdio[2]);                    /* clang-format on */
+                                  "StandardErrorFileDescriptor", "h", unit->stdio[2]); /* clang-format on */
         if (r >= 0)
                 r = append_command(m, unit->argv);
         return r < 0 ? r : sd_bus_message_close_container(m);
@@ -254,8 +257,8 @@ int mf_bus_gone(const struct mf_bus *bus)
 }
 
 /* 1: it exists, 0: it does not. */
-static int exists(struct mf_bus *bus, const char *destination, const char *path, const char *interface, const char *method,
-                  const char *name, const char *absent, struct mayfly_error *err)
+static int exists(struct mf_bus *bus, const char *destination, const char *path, const char *interface,
+                  const char *method, const char *name, const char *absent, struct mayfly_error *err)
 {
         sd_bus_error error = SD_BUS_ERROR_NULL;
         int r = sd_bus_call_method(bus->bus, destination, path, interface, method, &error, NULL, "s", name);
@@ -294,14 +297,15 @@ int mf_bus_inspect_machine(struct mf_bus *bus, pid_t *ret_leader, struct mayfly_
         const char *path;
         uint32_t leader = 0;
 
-        int r = sd_bus_call_method(bus->bus, MACHINED, MACHINED_PATH, MACHINED_MANAGER, "GetMachine", &error, &reply, "s",
-                                   bus->machine);
+        int r = sd_bus_call_method(bus->bus, MACHINED, MACHINED_PATH, MACHINED_MANAGER, "GetMachine", &error, &reply,
+                                   "s", bus->machine);
         if (r >= 0)
                 r = sd_bus_message_read(reply, "o", &path);
         if (r >= 0)
                 r = sd_bus_get_property_string(bus->bus, MACHINED, path, MACHINED ".Machine", "Unit", &error, &unit);
         if (r >= 0)
-                r = sd_bus_get_property_trivial(bus->bus, MACHINED, path, MACHINED ".Machine", "Leader", &error, 'u', &leader);
+                r = sd_bus_get_property_trivial(bus->bus, MACHINED, path, MACHINED ".Machine", "Leader", &error, 'u',
+                                                &leader);
         if (r < 0)
                 bus_error(err, r, &error, "machined does not know the machine", bus->machine);
         else if (strcmp(unit, bus->unit) != 0)
@@ -320,8 +324,8 @@ int mf_bus_inspect_machine(struct mf_bus *bus, pid_t *ret_leader, struct mayfly_
 int mf_bus_terminate_machine(struct mf_bus *bus, struct mayfly_error *err)
 {
         sd_bus_error error = SD_BUS_ERROR_NULL;
-        int r = sd_bus_call_method(bus->bus, MACHINED, MACHINED_PATH, MACHINED_MANAGER, "TerminateMachine", &error, NULL, "s",
-                                   bus->machine);
+        int r = sd_bus_call_method(bus->bus, MACHINED, MACHINED_PATH, MACHINED_MANAGER, "TerminateMachine", &error,
+                                   NULL, "s", bus->machine);
 
         if (r < 0)
                 bus_error(err, r, &error, "TerminateMachine", bus->machine);
@@ -344,8 +348,8 @@ int mf_bus_stop_unit(struct mf_bus *bus, struct mayfly_error *err)
 int mf_bus_kill_unit(struct mf_bus *bus, struct mayfly_error *err)
 {
         sd_bus_error error = SD_BUS_ERROR_NULL;
-        int r = sd_bus_call_method(bus->bus, SYSTEMD, SYSTEMD_PATH, MANAGER, "KillUnit", &error, NULL, "ssi", bus->unit, "all",
-                                   (int32_t) SIGKILL);
+        int r = sd_bus_call_method(bus->bus, SYSTEMD, SYSTEMD_PATH, MANAGER, "KillUnit", &error, NULL, "ssi", bus->unit,
+                                   "all", (int32_t) SIGKILL);
 
         if (r < 0)
                 bus_error(err, r, &error, "KillUnit", bus->unit);

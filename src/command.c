@@ -80,17 +80,20 @@ static int capture_drain(struct capture *capture)
 static int check_command(const struct mayfly_command *command, struct mayfly_error *err)
 {
         if (command->size != sizeof(*command))
-                return mf_error(err, -EINVAL, MAYFLY_STAGE_SPEC,
-                                "the command's size is %zu, not %zu; start it with MAYFLY_COMMAND_INIT, and build with the "
-                                "headers of this library",
-                                command->size, sizeof(*command));
+                return mf_error(
+                        err, -EINVAL, MAYFLY_STAGE_SPEC,
+                        "the command's size is %zu, not %zu; start it with MAYFLY_COMMAND_INIT, and build with the "
+                        "headers of this library",
+                        command->size, sizeof(*command));
         if (!command->argv || !command->argv[0] || !command->argv[0][0])
                 return mf_error(err, -EINVAL, MAYFLY_STAGE_SPEC,
                                 "the command has no argv[0]; name a program of the container");
         if (command->cwd && command->cwd[0] != '/')
-                return mf_error(err, -EINVAL, MAYFLY_STAGE_SPEC, "working directory \"%.200s\" must be absolute", command->cwd);
+                return mf_error(err, -EINVAL, MAYFLY_STAGE_SPEC, "working directory \"%.200s\" must be absolute",
+                                command->cwd);
         if ((command->user && !*command->user) || (command->group && !*command->group))
-                return mf_error(err, -EINVAL, MAYFLY_STAGE_SPEC, "the command's %s is empty; leave it NULL for the default",
+                return mf_error(err, -EINVAL, MAYFLY_STAGE_SPEC,
+                                "the command's %s is empty; leave it NULL for the default",
                                 command->user && !*command->user ? "user" : "group");
         if (command->input_size && !command->input)
                 return mf_error(err, -EINVAL, MAYFLY_STAGE_SPEC, "the command has %zu bytes of input at NULL",
@@ -162,7 +165,7 @@ static int request(struct mayfly_container *container, const struct mayfly_comma
 
         const int fds[] = { reply_end, words, input, out, error };
         r = container->control < 0 ? -EPIPE
-                                   : mf_message_send(container->control, &(struct mf_message) { .type = MF_MESSAGE_RUN },
+                                   : mf_message_send(container->control, &(struct mf_message){ .type = MF_MESSAGE_RUN },
                                                      fds, MF_ELEMENTSOF(fds));
         if (r < 0) {
                 mf_container_receive(container); /* its last words */
@@ -203,7 +206,7 @@ static int await_result(struct mayfly_container *container, const struct mayfly_
         for (;;) {
                 uint64_t now = mf_now_us();
                 if (now >= deadline && !killed) {
-                        (void) mf_message_send(reply, &(struct mf_message) { .type = MF_MESSAGE_KILL }, NULL, 0);
+                        (void) mf_message_send(reply, &(struct mf_message){ .type = MF_MESSAGE_KILL }, NULL, 0);
                         killed = 1;
                         deadline = now + (uint64_t) KILL_TIMEOUT_MS * 1000;
                 } else if (now >= deadline) {
@@ -213,7 +216,8 @@ static int await_result(struct mayfly_container *container, const struct mayfly_
                 }
                 int r = poll_once(captures, reply, (int) ((deadline - now + 999) / 1000));
                 if (r < 0)
-                        return mf_error_errno(err, r, MAYFLY_STAGE_EXEC, "reading the output of \"%.200s\"", command->argv[0]);
+                        return mf_error_errno(err, r, MAYFLY_STAGE_EXEC, "reading the output of \"%.200s\"",
+                                              command->argv[0]);
                 if (r == 0)
                         continue;
                 r = mf_message_recv(reply, ret, NULL, NULL, NULL, MSG_DONTWAIT);
@@ -227,9 +231,10 @@ static int await_result(struct mayfly_container *container, const struct mayfly_
                 (void) mf_container_poll(container, NULL, 100, NULL);
                 if (container->control < 0)
                         return mf_container_dead(container, -ESRCH, MAYFLY_STAGE_EXEC, command->argv[0], err);
-                return mf_error(err, -ESRCH, MAYFLY_STAGE_EXEC,
-                                "\"%.200s\": its supervisor in %s (mayfly-command) was killed from inside the container",
-                                command->argv[0], container->machine);
+                return mf_error(
+                        err, -ESRCH, MAYFLY_STAGE_EXEC,
+                        "\"%.200s\": its supervisor in %s (mayfly-command) was killed from inside the container",
+                        command->argv[0], container->machine);
         }
 }
 
@@ -251,9 +256,10 @@ static int make_result(struct capture captures[2], const struct mf_message *mess
                 }
         }
         int exited = message->value[1] == CLD_EXITED;
-        *result = (struct mayfly_result) {
+        *result = (struct mayfly_result){
                 .size = sizeof(*result),
-                .exit = { .exited = exited, .status = exited ? message->value[2] : 0,
+                .exit = { .exited = exited,
+                          .status = exited ? message->value[2] : 0,
                           .signal = exited ? 0 : message->value[2] },
                 .timed_out = timed_out,
                 .out = mf_take(captures[0].data),
@@ -282,8 +288,8 @@ static int run(struct mayfly_container *container, const struct mayfly_command *
         if (r < 0)
                 return r;
         if (message.value[0])
-                return mf_error(err, -message.value[0], MAYFLY_STAGE_EXEC, "running in container %s: %s", container->machine,
-                                message.text[0] ? message.text : strerrordesc_np(message.value[0]));
+                return mf_error(err, -message.value[0], MAYFLY_STAGE_EXEC, "running in container %s: %s",
+                                container->machine, message.text[0] ? message.text : strerrordesc_np(message.value[0]));
         r = make_result(captures, &message, timed_out, begin, ret);
         return r < 0 ? mf_error_errno(err, r, MAYFLY_STAGE_EXEC, "the output of \"%.200s\"", command->argv[0]) : 0;
 }

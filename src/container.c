@@ -31,10 +31,11 @@ static int check_spec(const struct mayfly_spec *spec, struct mayfly_error *err)
         if (!spec)
                 return mf_error(err, -EINVAL, MAYFLY_STAGE_SPEC, "the spec is NULL; give a struct mayfly_spec");
         if (spec->size != sizeof(*spec))
-                return mf_error(err, -EINVAL, MAYFLY_STAGE_SPEC,
-                                "the spec's size is %zu, not %zu; start it with MAYFLY_SPEC_INIT or MAYFLY_SPEC(), and build "
-                                "with the headers of this library",
-                                spec->size, sizeof(*spec));
+                return mf_error(
+                        err, -EINVAL, MAYFLY_STAGE_SPEC,
+                        "the spec's size is %zu, not %zu; start it with MAYFLY_SPEC_INIT or MAYFLY_SPEC(), and build "
+                        "with the headers of this library",
+                        spec->size, sizeof(*spec));
         if (!spec->image)
                 return mf_error(err, -EINVAL, MAYFLY_STAGE_SPEC,
                                 "the spec has no image; set .image = \"aci:URL@sha512-<128 hex>\"");
@@ -45,7 +46,8 @@ static int check_spec(const struct mayfly_spec *spec, struct mayfly_error *err)
                 return mf_error(err, -EINVAL, MAYFLY_STAGE_SPEC, "stop_signal %d is no signal; leave it 0 for SIGTERM",
                                 spec->stop_signal);
         if (spec->log_size > (UINT64_C(1) << 30))
-                return mf_error(err, -EINVAL, MAYFLY_STAGE_SPEC, "log_size %llu is over 1 GiB; the log is kept in memory",
+                return mf_error(err, -EINVAL, MAYFLY_STAGE_SPEC,
+                                "log_size %llu is over 1 GiB; the log is kept in memory",
                                 (unsigned long long) spec->log_size);
         return mf_env_check(spec->env, "the spec's env", MAYFLY_STAGE_SPEC, err);
 }
@@ -105,7 +107,8 @@ static int build_env(struct mayfly_container *container, struct mayfly_error *er
         /* appc spec, "Execution Environment". A later assignment overrides an earlier one, in mayfly-init. */
         n = 0;
         container->env[n++] = strdup(DEFAULT_PATH);
-        if (asprintf(&container->env[n], "AC_APP_NAME=%s", strrchr(config->name, '/') ? strrchr(config->name, '/') + 1 : config->name) < 0)
+        if (asprintf(&container->env[n], "AC_APP_NAME=%s",
+                     strrchr(config->name, '/') ? strrchr(config->name, '/') + 1 : config->name) < 0)
                 container->env[n] = NULL;
         n++;
         for (size_t s = 0; s < MF_ELEMENTSOF(sources); s++)
@@ -161,7 +164,8 @@ static int queue_start_message(struct mayfly_container *container, struct mayfly
         if (owner < 0)
                 return mf_error_errno(err, -errno, MAYFLY_STAGE_HOST, "pidfd_open; mayfly needs Linux 5.14 or later");
         const int fds[] = { owner, container->log, words };
-        r = mf_message_send(container->control, &(struct mf_message) { .type = MF_MESSAGE_START }, fds, MF_ELEMENTSOF(fds));
+        r = mf_message_send(container->control, &(struct mf_message){ .type = MF_MESSAGE_START }, fds,
+                            MF_ELEMENTSOF(fds));
         return r < 0 ? mf_error_errno(err, r, MAYFLY_STAGE_START, "the control socket") : 0;
 }
 
@@ -252,7 +256,8 @@ void mf_container_receive(struct mayfly_container *container)
         }
 }
 
-int mf_container_poll(struct mayfly_container *container, struct pollfd *extra, int timeout_ms, struct mayfly_error *err)
+int mf_container_poll(struct mayfly_container *container, struct pollfd *extra, int timeout_ms,
+                      struct mayfly_error *err)
 {
         struct pollfd fds[4] = { { .fd = container->control, .events = POLLIN } };
         int engine_timeout = -1;
@@ -332,8 +337,8 @@ int mf_container_dead(struct mayfly_container *container, int code, enum mayfly_
         (void) mf_boot_log_read(container->boot_log, LOG_TAIL_MAX, &boot_log);
         if (container->app_ended) {
                 describe_end(&container->app_end, end, sizeof(end));
-                mf_error(err, code, stage, "%s: the app of container %s %s; its output%s", what, container->machine, end,
-                         log && *log ? " ends with:" : " was empty");
+                mf_error(err, code, stage, "%s: the app of container %s %s; its output%s", what, container->machine,
+                         end, log && *log ? " ends with:" : " was empty");
         } else if (container->app_started < 0) {
                 boot_log[strcspn(boot_log, "\n")] = '\0';
                 return mf_error(err, code, stage, "%s: the app of container %s could not be started: %s", what,
@@ -406,7 +411,8 @@ static int boot(struct mayfly_container *container, struct mayfly_error *err)
         return r;
 }
 
-MF_EXPORT int mayfly_container_start(struct mayfly_container **ret, const struct mayfly_spec *spec, struct mayfly_error *err)
+MF_EXPORT int mayfly_container_start(struct mayfly_container **ret, const struct mayfly_spec *spec,
+                                     struct mayfly_error *err)
 {
         const struct mf_engine *engine;
         int r = check_spec(spec, err);
@@ -423,15 +429,15 @@ MF_EXPORT int mayfly_container_start(struct mayfly_container **ret, const struct
         struct mayfly_container *container = calloc(1, sizeof(*container));
         if (!container)
                 return mf_error_oom(err, MAYFLY_STAGE_START);
-        *container = (struct mayfly_container) { .spec = *spec,
-                                                 .owner = getpid(),
-                                                 .engine = engine,
-                                                 .control = -1,
-                                                 .boot_log = -1,
-                                                 .log = -1,
-                                                 .leader_fd = -1,
-                                                 .supervisor_fd = -1,
-                                                 .life = -1 };
+        *container = (struct mayfly_container){ .spec = *spec,
+                                                .owner = getpid(),
+                                                .engine = engine,
+                                                .control = -1,
+                                                .boot_log = -1,
+                                                .log = -1,
+                                                .leader_fd = -1,
+                                                .supervisor_fd = -1,
+                                                .life = -1 };
         set_defaults(&container->spec);
         r = choose_name(container, err);
         uint64_t begin = mf_now_us();
@@ -534,16 +540,17 @@ int mf_container_check_owner(const struct mayfly_container *container, struct ma
         if (container->owner == getpid())
                 return 0;
         return mf_error(err, -ECHILD, MAYFLY_STAGE_SPEC,
-                        "container %s belongs to process %d; a forked child (this is %d) cannot use it", container->machine,
-                        (int) container->owner, (int) getpid());
+                        "container %s belongs to process %d; a forked child (this is %d) cannot use it",
+                        container->machine, (int) container->owner, (int) getpid());
 }
 
 static void set_exit(const siginfo_t *end, struct mayfly_exit *ret)
 {
         int exited = end->si_code == CLD_EXITED;
 
-        *ret = (struct mayfly_exit) { .exited = exited, .status = exited ? end->si_status : 0,
-                                      .signal = exited ? 0 : end->si_status };
+        *ret = (struct mayfly_exit){ .exited = exited,
+                                     .status = exited ? end->si_status : 0,
+                                     .signal = exited ? 0 : end->si_status };
 }
 
 MF_EXPORT int mayfly_container_wait(struct mayfly_container *container, unsigned timeout_ms, struct mayfly_exit *ret,

@@ -2,7 +2,8 @@
 #ifndef MF_CONTAINER_H
 #define MF_CONTAINER_H
 
-/* Shared by the files that make up a container: container.c (the road up and down), command.c, logs.c and the engines. */
+/* Shared by the files that make up a container: container.c (the road up and down), command.c, logs.c and the engines.
+ */
 
 #include <mayfly/container.h>
 #include <poll.h>
@@ -21,9 +22,9 @@ struct mayfly_container {
         char **env; /* of app and commands: "NAME=value", NULL-terminated */
         const struct mf_engine *engine;
 
-        int control;  /* control socket, -1 when closed */
-        int boot_log; /* memfd: what mayfly-launch, systemd-nspawn and mayfly-init say */
-        int log;      /* memfd: struct mf_log_header and the ring */
+        int control;   /* control socket, -1 when closed */
+        int boot_log;  /* memfd: what mayfly-launch, systemd-nspawn and mayfly-init say */
+        int log;       /* memfd: struct mf_log_header and the ring */
         int leader_fd; /* pidfd of the container's PID 1, -1 before READY */
         pid_t leader;
 
@@ -69,7 +70,8 @@ int mf_container_check_owner(const struct mayfly_container *container, struct ma
 /* Takes in what came over the control socket, without waiting. */
 void mf_container_receive(struct mayfly_container *container);
 /* Waits up to timeout_ms for something to happen on the control socket, the engine or `extra` (may be NULL). */
-int mf_container_poll(struct mayfly_container *container, struct pollfd *extra, int timeout_ms, struct mayfly_error *err);
+int mf_container_poll(struct mayfly_container *container, struct pollfd *extra, int timeout_ms,
+                      struct mayfly_error *err);
 /* An error that says how the container died, with the end of its log. Returns code. */
 int mf_container_dead(struct mayfly_container *container, int code, enum mayfly_stage stage, const char *what,
                       struct mayfly_error *err);

@@ -11,8 +11,8 @@
 struct mf_digest;
 
 struct mf_digest *mf_digest_new(void); /* NULL: out of memory, or libcrypto lacks SHA-512 */
-int mf_digest_update(struct mf_digest *digest, const void *data, size_t size);            /* 0 or -EIO */
-int mf_digest_final(struct mf_digest *digest, char id[MF_ID_LENGTH + 1]);                 /* "sha512-..." */
-struct mf_digest *mf_digest_free(struct mf_digest *digest);                               /* returns NULL */
+int mf_digest_update(struct mf_digest *digest, const void *data, size_t size); /* 0 or -EIO */
+int mf_digest_final(struct mf_digest *digest, char id[MF_ID_LENGTH + 1]);      /* "sha512-..." */
+struct mf_digest *mf_digest_free(struct mf_digest *digest);                    /* returns NULL */
 
 #endif

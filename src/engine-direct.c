@@ -2,8 +2,8 @@
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
-#include <signal.h>
 #include <sched.h>
+#include <signal.h>
 #include <stdint.h>
 #include <string.h>
 #include <sys/prctl.h>
@@ -97,8 +97,8 @@ static int start(struct mayfly_container *container, char *const *argv, int cont
 static size_t poll_fds(struct mayfly_container *container, struct pollfd *ret, int *ret_timeout_ms)
 {
         *ret_timeout_ms = -1;
-        ret[0] = (struct pollfd) { .fd = container->supervisor_fd, .events = POLLIN };
-        ret[1] = (struct pollfd) { .fd = container->life, .events = POLLIN };
+        ret[0] = (struct pollfd){ .fd = container->supervisor_fd, .events = POLLIN };
+        ret[1] = (struct pollfd){ .fd = container->life, .events = POLLIN };
         return 2;
 }
 
@@ -134,7 +134,8 @@ static int terminate(struct mayfly_container *container, unsigned attempt, struc
         if (attempt == 0 && container->leader_fd >= 0)
                 (void) syscall(SYS_pidfd_send_signal, container->leader_fd, SIGKILL, NULL, 0);
         else if (container->supervisor_fd >= 0)
-                (void) syscall(SYS_pidfd_send_signal, container->supervisor_fd, attempt < 2 ? SIGTERM : SIGKILL, NULL, 0);
+                (void) syscall(SYS_pidfd_send_signal, container->supervisor_fd, attempt < 2 ? SIGTERM : SIGKILL, NULL,
+                               0);
         return 0;
 }
 

@@ -46,8 +46,9 @@ static int verify(struct mayfly_container *container, struct mayfly_error *err)
         int r = mf_bus_inspect_machine(container->bus, &leader, err);
 
         if (r == 0 && leader != container->leader)
-                return mf_error(err, -ESTALE, MAYFLY_STAGE_BUS, "machined says that PID %d leads %s, but PID %d answers",
-                                (int) leader, container->machine, (int) container->leader);
+                return mf_error(err, -ESTALE, MAYFLY_STAGE_BUS,
+                                "machined says that PID %d leads %s, but PID %d answers", (int) leader,
+                                container->machine, (int) container->leader);
         return r;
 }
 

@@ -27,14 +27,16 @@ int mf_engine_choose(enum mayfly_engine wanted, const struct mf_engine **ret, st
                         wanted = MAYFLY_ENGINE_DIRECT;
                 else
                         return mf_error(err, -EINVAL, MAYFLY_STAGE_SPEC,
-                                        "MAYFLY_ENGINE is \"%.100s\"; set it to \"systemd\" or \"direct\", or unset it", name);
+                                        "MAYFLY_ENGINE is \"%.100s\"; set it to \"systemd\" or \"direct\", or unset it",
+                                        name);
         }
         if (wanted == MAYFLY_ENGINE_SYSTEMD)
                 *ret = &mf_engine_systemd;
         else if (wanted == MAYFLY_ENGINE_DIRECT)
                 *ret = &mf_engine_direct;
         else
-                return mf_error(err, -EINVAL, MAYFLY_STAGE_SPEC, "engine %d is none of enum mayfly_engine", (int) wanted);
+                return mf_error(err, -EINVAL, MAYFLY_STAGE_SPEC, "engine %d is none of enum mayfly_engine",
+                                (int) wanted);
         return 0;
 }
 
@@ -50,10 +52,12 @@ int mf_program_path(const char *name, char **ret, struct mayfly_error *err)
                 return mf_error_oom(err, MAYFLY_STAGE_HOST);
         }
         if (path[0] != '/')
-                return mf_error(err, -EINVAL, MAYFLY_STAGE_SPEC, "MAYFLY_LIBEXEC is \"%.200s\"; give an absolute path", folder);
+                return mf_error(err, -EINVAL, MAYFLY_STAGE_SPEC, "MAYFLY_LIBEXEC is \"%.200s\"; give an absolute path",
+                                folder);
         if (access(path, X_OK) < 0)
-                return mf_error_errno(err, -errno, MAYFLY_STAGE_HOST,
-                                      "%s, a part of mayfly; reinstall it, or set MAYFLY_LIBEXEC to the folder it is in", path);
+                return mf_error_errno(
+                        err, -errno, MAYFLY_STAGE_HOST,
+                        "%s, a part of mayfly; reinstall it, or set MAYFLY_LIBEXEC to the folder it is in", path);
         *ret = mf_take(path);
         return 0;
 }
@@ -78,7 +82,8 @@ int mf_host_check(const struct mf_engine *engine, struct mayfly_error *err)
 
         if (geteuid() != 0)
                 return mf_error(err, -EPERM, MAYFLY_STAGE_HOST,
-                                "containers need root, and this is user %u; run the tests with sudo", (unsigned) geteuid());
+                                "containers need root, and this is user %u; run the tests with sudo",
+                                (unsigned) geteuid());
         if (find_nspawn() < 0)
                 return mf_error(err, -ENOENT, MAYFLY_STAGE_HOST,
                                 "systemd-nspawn is not installed; on Debian: apt-get install systemd-container");

@@ -197,14 +197,14 @@ static enum outcome redirect(struct transfer *t, unsigned *count, int *ret, stru
 
         curl_easy_getinfo(t->curl, CURLINFO_REDIRECT_URL, &target);
         if (!target) {
-                *ret = mf_error(err, -EPROTO, MAYFLY_STAGE_HTTP, "%s answers %ld without saying where to; ask its operator",
-                                t->url, response_code(t));
+                *ret = mf_error(err, -EPROTO, MAYFLY_STAGE_HTTP,
+                                "%s answers %ld without saying where to; ask its operator", t->url, response_code(t));
                 return FAILED;
         }
         if (++*count > REDIRECTS_MAX) {
                 *ret = mf_error(err, -ELOOP, MAYFLY_STAGE_HTTP,
-                                "%s redirects more than %u times, the last to %.300s; give the final URL", t->request->url,
-                                REDIRECTS_MAX, target);
+                                "%s redirects more than %u times, the last to %.300s; give the final URL",
+                                t->request->url, REDIRECTS_MAX, target);
                 return FAILED;
         }
         CURLU *url = curl_url();
@@ -220,10 +220,11 @@ static enum outcome redirect(struct transfer *t, unsigned *count, int *ret, stru
         curl_free(scheme);
         curl_url_cleanup(url);
         if (!fine) {
-                *ret = mf_error(err, -EACCES, MAYFLY_STAGE_HTTP,
-                                "%s redirects to %.300s, which is not https; allow plain http with allow_http = 1, or give "
-                                "another URL",
-                                t->url, target);
+                *ret = mf_error(
+                        err, -EACCES, MAYFLY_STAGE_HTTP,
+                        "%s redirects to %.300s, which is not https; allow plain http with allow_http = 1, or give "
+                        "another URL",
+                        t->url, target);
                 return FAILED;
         }
         char *copy = strdup(target);
@@ -248,7 +249,10 @@ static enum outcome judge_status(struct transfer *t, int *ret, struct mayfly_err
                 }
                 return DONE;
         }
-        *ret = mf_error(err, code == 404 || code == 410 ? -ENOENT : code == 401 || code == 403 ? -EACCES : -EIO,
+        *ret = mf_error(err,
+                        code == 404 || code == 410   ? -ENOENT
+                        : code == 401 || code == 403 ? -EACCES
+                                                     : -EIO,
                         MAYFLY_STAGE_HTTP, "%s answers %ld%s", t->url, code,
                         code == 404 || code == 410   ? " (no such image); check the URL"
                         : code == 401 || code == 403 ? " (access denied)"
@@ -293,8 +297,8 @@ static enum outcome judge_failure(struct transfer *t, CURLcode code, int *ret, s
         case CURLE_HTTP2:
         case CURLE_HTTP2_STREAM:
         case CURLE_WRITE_ERROR: /* a 206 for another range than was asked for */
-                *ret = mf_error(err, code == CURLE_COULDNT_CONNECT ? -ECONNREFUSED : -EIO, MAYFLY_STAGE_HTTP, "%s: %s", t->url,
-                                detail);
+                *ret = mf_error(err, code == CURLE_COULDNT_CONNECT ? -ECONNREFUSED : -EIO, MAYFLY_STAGE_HTTP, "%s: %s",
+                                t->url, detail);
                 if (t->wrong_range)
                         t->validator = (free(t->validator), NULL); /* no more ranges from this server */
                 return RETRY;

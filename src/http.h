@@ -2,8 +2,8 @@
 #ifndef MF_HTTP_H
 #define MF_HTTP_H
 
-/* A streaming GET that survives what networks do: retries with back-off, resume, redirects checked one by one. Only user
- * of libcurl. */
+/* A streaming GET that survives what networks do: retries with back-off, resume, redirects checked one by one. Only
+ * user of libcurl. */
 
 #include <stddef.h>
 #include <stdint.h>
@@ -11,8 +11,8 @@
 #include <mayfly/error.h>
 
 struct mf_http_request {
-        const char *url; /* https:, http: or file: */
-        int allow_http;  /* http: to any host, not just loopback */
+        const char *url;                                        /* https:, http: or file: */
+        int allow_http;                                         /* http: to any host, not just loopback */
         unsigned retries, stall_timeout_ms, connect_timeout_ms; /* final values, no defaults */
         /* Takes the next bytes of the body, each once, whatever was retried. Returns 0, or negative errno to end. */
         int (*body)(void *userdata, const void *data, size_t size);

@@ -113,7 +113,9 @@ static void normalize(const char *name, char ret[PATH_MAX], const char **ret_why
 
 static int record_folder(struct mf_layer *layer, const char *path, mode_t mode, const struct timespec *mtime)
 {
-        struct folder_record record = { .mode = mode & 07777, .has_time = mtime != NULL, .length = (uint32_t) strlen(path) };
+        struct folder_record record = { .mode = mode & 07777,
+                                        .has_time = mtime != NULL,
+                                        .length = (uint32_t) strlen(path) };
 
         if (mtime)
                 record.mtime = *mtime;
@@ -229,7 +231,8 @@ static int add_directory(struct mf_layer *layer, const char *path, const char *b
         return r < 0 ? mf_error_errno(err, r, MAYFLY_STAGE_STORE, "remembering \"%.300s\"", entry->name) : 0;
 }
 
-static int add_hardlink(struct mf_layer *layer, const char *base, const struct mf_entry *entry, struct mayfly_error *err)
+static int add_hardlink(struct mf_layer *layer, const char *base, const struct mf_entry *entry,
+                        struct mayfly_error *err)
 {
         char target[PATH_MAX];
         const char *why;
@@ -257,7 +260,8 @@ static int set_xattr(void *userdata, const char *name, const void *value, size_t
 {
         const int *fd = userdata;
 
-        /* Others are either made from modes (ACLs), of the machine that packed the image (SELinux), or the overlay's. */
+        /* Others are either made from modes (ACLs), of the machine that packed the image (SELinux), or the overlay's.
+         */
         if (strncmp(name, "user.", 5) != 0 && !(strcmp(name, "security.capability") == 0 && geteuid() == 0))
                 return 0;
         return fsetxattr(*fd, name, value, size, 0) < 0 && errno != ENOTSUP ? -errno : 0;
@@ -270,12 +274,14 @@ static int add_file(struct mf_layer *layer, const char *base, const struct mf_en
         const struct timespec times[2] = { { 0, UTIME_OMIT }, entry->mtime };
 
         if (fd < 0)
-                return errno == EEXIST ? bad(err, entry, "is there twice")
-                                       : mf_error_errno(err, -errno, MAYFLY_STAGE_STORE, "making \"%.300s\"", entry->name);
+                return errno == EEXIST
+                               ? bad(err, entry, "is there twice")
+                               : mf_error_errno(err, -errno, MAYFLY_STAGE_STORE, "making \"%.300s\"", entry->name);
         int r = mf_entry_data(entry, fd, err);
         if (r < 0)
                 return r;
-        /* Holes at the end; then in the order in which one undoes the other: chown clears set-user-ID and capabilities. */
+        /* Holes at the end; then in the order in which one undoes the other: chown clears set-user-ID and capabilities.
+         */
         if (ftruncate(fd, (off_t) entry->size) < 0 || (layer->as_root && fchown(fd, entry->uid, entry->gid) < 0) ||
             fchmod(fd, entry->mode & 07777) < 0 || futimens(fd, times) < 0)
                 return mf_error_errno(err, -errno, MAYFLY_STAGE_STORE, "finishing \"%.300s\"", entry->name);
@@ -301,8 +307,9 @@ static int add_special(struct mf_layer *layer, const char *base, const struct mf
                 return bad(err, entry, "is of a type an image cannot hold");
         }
         if (r < 0)
-                return errno == EEXIST ? bad(err, entry, "is there twice")
-                                       : mf_error_errno(err, -errno, MAYFLY_STAGE_STORE, "making \"%.300s\"", entry->name);
+                return errno == EEXIST
+                               ? bad(err, entry, "is there twice")
+                               : mf_error_errno(err, -errno, MAYFLY_STAGE_STORE, "making \"%.300s\"", entry->name);
         if ((layer->as_root && fchownat(layer->parent_fd, base, entry->uid, entry->gid, AT_SYMLINK_NOFOLLOW) < 0) ||
             (!S_ISLNK(entry->mode) && fchmodat(layer->parent_fd, base, entry->mode & 07777, 0) < 0) ||
             utimensat(layer->parent_fd, base, times, AT_SYMLINK_NOFOLLOW) < 0)

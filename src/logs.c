@@ -90,7 +90,8 @@ MF_EXPORT int mayfly_container_logs(struct mayfly_container *container, char **r
                                     struct mayfly_error *err)
 {
         if (!container || !ret)
-                return mf_error(err, -EINVAL, MAYFLY_STAGE_LOGS, "mayfly_container_logs() needs a container and a result");
+                return mf_error(err, -EINVAL, MAYFLY_STAGE_LOGS,
+                                "mayfly_container_logs() needs a container and a result");
         int r = mf_container_check_owner(container, err);
         if (r < 0)
                 return r;

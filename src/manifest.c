@@ -16,7 +16,8 @@
 
 #define LIST_MAX 10000U
 
-static __attribute__((format(printf, 3, 4))) int bad(struct mayfly_error *err, const char *path, const char *format, ...)
+static __attribute__((format(printf, 3, 4))) int bad(struct mayfly_error *err, const char *path, const char *format,
+                                                     ...)
 {
         char why[512];
         va_list args;
@@ -33,9 +34,8 @@ static json_t *member(json_t *object, const char *name)
         const char *key;
         json_t *value;
 
-        json_object_foreach (object, key, value)
-                if (strcasecmp(key, name) == 0)
-                        return json_is_null(value) ? NULL : value;
+        json_object_foreach(object, key, value) if (strcasecmp(key, name) == 0) return json_is_null(value) ? NULL
+                                                                                                           : value;
         return NULL;
 }
 
@@ -112,7 +112,9 @@ static int check_platform(const char *os, const char *arch, struct mayfly_error 
         static const struct {
                 const char *os, *archs[12];
         } known[] = {
-                { "linux", { "amd64", "i386", "aarch64", "aarch64_be", "armv6l", "armv7l", "armv7b", "ppc64", "ppc64le", "s390x" } },
+                { "linux",
+                  { "amd64", "i386", "aarch64", "aarch64_be", "armv6l", "armv7l", "armv7b", "ppc64", "ppc64le",
+                    "s390x" } },
                 { "freebsd", { "amd64", "i386", "arm" } },
                 { "darwin", { "x86_64", "i386" } },
         };
@@ -131,13 +133,15 @@ static int check_platform(const char *os, const char *arch, struct mayfly_error 
 }
 
 /* A list of {name, value} with names of their own: labels, annotations, environment. */
-static int check_pairs(json_t *list, const char *path, int (*check)(const char *, const char *, const char *,
-                                                                    struct mayfly_error *), struct mayfly_error *err)
+static int check_pairs(json_t *list, const char *path,
+                       int (*check)(const char *, const char *, const char *, struct mayfly_error *),
+                       struct mayfly_error *err)
 {
         size_t i, j;
         json_t *item;
 
-        json_array_foreach (list, i, item) {
+        json_array_foreach(list, i, item)
+        {
                 const char *name, *value;
                 char at[128];
                 snprintf(at, sizeof(at), "%s[%zu]", path, i);
@@ -172,11 +176,11 @@ static int check_annotation(const char *at, const char *name, const char *value,
         if (!is_ac_identifier(name))
                 return bad(err, at, "has the name \"%.100s\", which is no AC Identifier", name);
         if (strcmp(name, "created") == 0 &&
-            (sscanf(value, "%4d-%2d-%2dT%2d:%2d:%2d%n", &y, &mo, &d, &h, &mi, &s, &n) != 6 || n != 19 || mo < 1 || mo > 12 ||
-             d < 1 || d > 31 || h > 23 || mi > 59 || s > 60 || !value[19]))
+            (sscanf(value, "%4d-%2d-%2dT%2d:%2d:%2d%n", &y, &mo, &d, &h, &mi, &s, &n) != 6 || n != 19 || mo < 1 ||
+             mo > 12 || d < 1 || d > 31 || h > 23 || mi > 59 || s > 60 || !value[19]))
                 return bad(err, at, "has \"%.100s\" for \"created\", which is no RFC 3339 time", value);
-        if ((strcmp(name, "homepage") == 0 || strcmp(name, "documentation") == 0) && strncmp(value, "http://", 7) != 0 &&
-            strncmp(value, "https://", 8) != 0)
+        if ((strcmp(name, "homepage") == 0 || strcmp(name, "documentation") == 0) &&
+            strncmp(value, "http://", 7) != 0 && strncmp(value, "https://", 8) != 0)
                 return bad(err, at, "has \"%.100s\" for \"%s\", which is no http(s) URL", value, name);
         return 0;
 }
@@ -197,9 +201,8 @@ static const char *pair_value(json_t *list, const char *name)
         size_t i;
         json_t *item;
 
-        json_array_foreach (list, i, item)
-                if (strcmp(json_string_value(member(item, "name")), name) == 0)
-                        return json_string_value(member(item, "value"));
+        json_array_foreach(list, i, item) if (strcmp(json_string_value(member(item, "name")), name) ==
+                                              0) return json_string_value(member(item, "value"));
         return NULL;
 }
 
@@ -226,7 +229,8 @@ static int check_dependencies(json_t *root, struct mf_run_config *config, struct
         int r = get_list(root, "dependencies", "dependencies", &list, err);
         if (r < 0)
                 return r;
-        json_array_foreach (list, i, item) {
+        json_array_foreach(list, i, item)
+        {
                 const char *name, *id;
                 char at[64];
                 snprintf(at, sizeof(at), "dependencies[%zu]", i);
@@ -246,9 +250,8 @@ static int check_dependencies(json_t *root, struct mf_run_config *config, struct
         r = get_list(root, "pathWhitelist", "pathWhitelist", &list, err);
         if (r < 0)
                 return r;
-        json_array_foreach (list, i, item)
-                if (!json_is_string(item) || json_string_value(item)[0] != '/')
-                        return bad(err, "pathWhitelist", "has an item that is no absolute path");
+        json_array_foreach(list, i, item) if (!json_is_string(item) || json_string_value(item)[0] != '/') return bad(
+                err, "pathWhitelist", "has an item that is no absolute path");
         if (list && json_array_size(list) > 0 && add_unsupported(config, "pathWhitelist") < 0)
                 return mf_error_oom(err, MAYFLY_STAGE_MANIFEST);
         return 0;
@@ -262,7 +265,8 @@ static int get_strings(json_t *list, const char *path, char ***ret, struct mayfl
         *ret = calloc(json_array_size(list) + 1, sizeof(char *));
         if (!*ret)
                 return mf_error_oom(err, MAYFLY_STAGE_MANIFEST);
-        json_array_foreach (list, i, item) {
+        json_array_foreach(list, i, item)
+        {
                 if (!json_is_string(item) || strlen(json_string_value(item)) != json_string_length(item))
                         return bad(err, path, "must be a list of strings without NUL characters");
                 (*ret)[i] = strdup(json_string_value(item));
@@ -286,12 +290,13 @@ static int get_environment(json_t *app, struct mf_run_config *config, struct may
         config->env = calloc(json_array_size(list) + 1, sizeof(char *));
         if (!config->env)
                 return mf_error_oom(err, MAYFLY_STAGE_MANIFEST);
-        json_array_foreach (list, i, item)
-                if (asprintf(&config->env[i], "%s=%s", json_string_value(member(item, "name")),
-                             json_string_value(member(item, "value"))) < 0) {
-                        config->env[i] = NULL;
-                        return mf_error_oom(err, MAYFLY_STAGE_MANIFEST);
-                }
+        json_array_foreach(list, i,
+                           item) if (asprintf(&config->env[i], "%s=%s", json_string_value(member(item, "name")),
+                                              json_string_value(member(item, "value"))) < 0)
+        {
+                config->env[i] = NULL;
+                return mf_error_oom(err, MAYFLY_STAGE_MANIFEST);
+        }
         return 0;
 }
 
@@ -306,7 +311,8 @@ static int get_groups(json_t *app, struct mf_run_config *config, struct mayfly_e
         config->extra_groups = calloc(json_array_size(list) + 1, sizeof(uint32_t));
         if (!config->extra_groups)
                 return mf_error_oom(err, MAYFLY_STAGE_MANIFEST);
-        json_array_foreach (list, i, item) {
+        json_array_foreach(list, i, item)
+        {
                 if (!json_is_integer(item) || json_integer_value(item) < 0 || json_integer_value(item) >= UINT32_MAX)
                         return bad(err, "app.supplementaryGIDs", "has an item that is no group number");
                 config->extra_groups[config->n_extra_groups++] = (uint32_t) json_integer_value(item);
@@ -361,8 +367,9 @@ static int check_handler(json_t *item, const char *at, struct mayfly_error *err)
 }
 
 /* A list of objects that have a `name` of their own. */
-static int check_named(json_t *app, const char *key, int identifier, int (*check)(json_t *, const char *, struct mayfly_error *),
-                       struct mf_run_config *config, struct mayfly_error *err)
+static int check_named(json_t *app, const char *key, int identifier,
+                       int (*check)(json_t *, const char *, struct mayfly_error *), struct mf_run_config *config,
+                       struct mayfly_error *err)
 {
         json_t *list, *item;
         char at[128];
@@ -372,14 +379,16 @@ static int check_named(json_t *app, const char *key, int identifier, int (*check
         int r = get_list(app, key, at, &list, err);
         if (r < 0)
                 return r;
-        json_array_foreach (list, i, item) {
+        json_array_foreach(list, i, item)
+        {
                 const char *name;
                 snprintf(at, sizeof(at), "app.%s[%zu]", key, i);
                 if (!json_is_object(item))
                         return bad(err, at, "must be an object");
                 r = get_string(item, at, "name", 1, &name, err);
                 if (r == 0 && !(identifier ? is_ac_identifier(name) : is_ac_name(name)))
-                        r = bad(err, at, "has the name \"%.100s\", which is no AC %s", name, identifier ? "Identifier" : "Name");
+                        r = bad(err, at, "has the name \"%.100s\", which is no AC %s", name,
+                                identifier ? "Identifier" : "Name");
                 if (r == 0)
                         r = check(item, at, err);
                 if (r < 0)
@@ -456,7 +465,8 @@ static int parse(json_t *root, struct mf_run_config *config, struct mayfly_error
         if (r == 0)
                 r = get_string(root, "", "name", 1, &name, err);
         if (r == 0 && !is_ac_identifier(name))
-                r = bad(err, "name", "is \"%.100s\", which is no AC Identifier (a-z, 0-9, and single -._~/ between)", name);
+                r = bad(err, "name", "is \"%.100s\", which is no AC Identifier (a-z, 0-9, and single -._~/ between)",
+                        name);
         if (r == 0 && !(config->name = strdup(name)))
                 r = mf_error_oom(err, MAYFLY_STAGE_MANIFEST);
         if (r == 0)
@@ -484,8 +494,8 @@ int mf_manifest_parse(struct mf_run_config **ret, const char *json, size_t size,
 
         if (!root)
                 return mf_error(err, -EBADMSG, MAYFLY_STAGE_MANIFEST,
-                                "image manifest: line %d, column %d: %s; it must be one JSON object", why.line, why.column,
-                                why.text);
+                                "image manifest: line %d, column %d: %s; it must be one JSON object", why.line,
+                                why.column, why.text);
         struct mf_run_config *config = calloc(1, sizeof(*config));
         int r = config ? parse(root, config, err) : mf_error_oom(err, MAYFLY_STAGE_MANIFEST);
         json_decref(root);

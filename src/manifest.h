@@ -18,10 +18,10 @@ struct mf_run_config {
         char *group;            /* likewise */
         uint32_t *extra_groups; /* supplementaryGIDs */
         size_t n_extra_groups;
-        char *cwd;              /* working directory, "/" by default */
-        char **unsupported;     /* what the manifest asks for that mayfly does not do yet (dependencies, hooks, isolator
-                                   names, ...), NULL-terminated, never NULL */
-        int has_dependencies;   /* running without them would run something else */
+        char *cwd;            /* working directory, "/" by default */
+        char **unsupported;   /* what the manifest asks for that mayfly does not do yet (dependencies, hooks, isolator
+                                 names, ...), NULL-terminated, never NULL */
+        int has_dependencies; /* running without them would run something else */
 };
 
 /* Parses `size` bytes of JSON. *ret is set on success only; the caller owns it. -EBADMSG for a bad manifest, with the

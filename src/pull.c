@@ -118,7 +118,8 @@ static void *decompress_stage(void *userdata)
         int r = mf_decompress(pull->blob, on_tar_bytes, pull, &err);
         if (r == -EFBIG)
                 mf_error(&err, r, MAYFLY_STAGE_ARCHIVE,
-                         "the image is over max_unpacked = %llu bytes when decompressed; raise it if that is meant to be",
+                         "the image is over max_unpacked = %llu bytes when decompressed; raise it if that is meant to "
+                         "be",
                          (unsigned long long) pull->options->max_unpacked);
         else if (r < 0 && r != -EPIPE)
                 mf_error_errno(&err, r, MAYFLY_STAGE_ARCHIVE, "decompressing");
@@ -252,10 +253,11 @@ static int conclude(struct pull *pull, struct mayfly_error *err)
         if (mf_digest_final(pull->digest, id) < 0)
                 return mf_error(err, -EIO, MAYFLY_STAGE_DIGEST, "libcrypto failed to finish the digest");
         if (strcmp(id, pull->reference->id) != 0)
-                return mf_error(err, -EBADMSG, MAYFLY_STAGE_DIGEST,
-                                "%s is not the image that was pinned: expected %s, actual %s; if the image changed on purpose, "
-                                "pin the new digest",
-                                pull->reference->url, pull->reference->id, id);
+                return mf_error(
+                        err, -EBADMSG, MAYFLY_STAGE_DIGEST,
+                        "%s is not the image that was pinned: expected %s, actual %s; if the image changed on purpose, "
+                        "pin the new digest",
+                        pull->reference->url, pull->reference->id, id);
         return check_manifest(pull->dirfd, err);
 }
 
@@ -277,7 +279,8 @@ int mf_pull(const struct mf_reference *reference, const char *reference_text, in
         errno = 0;
         pull.layer = mf_layer_new(dirfd);
         if (!pull.blob || !pull.tar || !pull.digest || !pull.layer) {
-                r = mf_error_errno(err, errno ? -errno : -ENOMEM, MAYFLY_STAGE_STORE, "preparing to unpack into the store");
+                r = mf_error_errno(err, errno ? -errno : -ENOMEM, MAYFLY_STAGE_STORE,
+                                   "preparing to unpack into the store");
         } else {
                 run_stages(&pull, reference_text);
                 r = conclude(&pull, err);

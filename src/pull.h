@@ -2,8 +2,8 @@
 #ifndef MF_PULL_H
 #define MF_PULL_H
 
-/* One bounded pipeline: GET | decompress + hash | untar, each stage a thread, a ring of fixed size between them, so that
- * memory does not grow with the image. */
+/* One bounded pipeline: GET | decompress + hash | untar, each stage a thread, a ring of fixed size between them, so
+ * that memory does not grow with the image. */
 
 #include <mayfly/image.h>
 

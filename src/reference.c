@@ -11,7 +11,7 @@
 #include "error.h"
 #include "util.h"
 
-#define HOW_TO_PIN                                                                                                     \
+#define HOW_TO_PIN \
         "append @sha512-<128 hex digits>, the SHA-512 of the uncompressed archive (gzip -dc image.aci | sha512sum)"
 
 int mf_host_is_loopback(const char *host)
@@ -37,16 +37,18 @@ static int parse_pin(const char *pin, char id[MF_ID_LENGTH + 1], const char *tex
 {
         if (strncmp(pin, "sha512-", 7) != 0)
                 return mf_error(err, -EINVAL, MAYFLY_STAGE_REFERENCE,
-                                "image reference \"%.300s\" has the pin \"%.60s\", which does not start with sha512-; " HOW_TO_PIN,
+                                "image reference \"%.300s\" has the pin \"%.60s\", which does not start with "
+                                "sha512-; " HOW_TO_PIN,
                                 text, pin);
         size_t n = strspn(pin + 7, "0123456789abcdefABCDEF");
         if (pin[7 + n])
                 return mf_error(err, -EINVAL, MAYFLY_STAGE_REFERENCE,
-                                "image reference \"%.300s\" has '%c' in its pin, which is no hex digit; " HOW_TO_PIN, text,
-                                isprint((unsigned char) pin[7 + n]) ? pin[7 + n] : '?');
+                                "image reference \"%.300s\" has '%c' in its pin, which is no hex digit; " HOW_TO_PIN,
+                                text, isprint((unsigned char) pin[7 + n]) ? pin[7 + n] : '?');
         if (n != 128)
                 return mf_error(err, -EINVAL, MAYFLY_STAGE_REFERENCE,
-                                "image reference \"%.300s\" has a pin of %zu hex digits, not 128; " HOW_TO_PIN, text, n);
+                                "image reference \"%.300s\" has a pin of %zu hex digits, not 128; " HOW_TO_PIN, text,
+                                n);
         for (size_t i = 0; i <= MF_ID_LENGTH; i++)
                 id[i] = (char) tolower((unsigned char) pin[i]);
         return 0;
@@ -102,9 +104,10 @@ static int parse_url(const char *url, int allow_http, enum mf_scheme *ret, struc
                 if (parse_host(url + length, host, sizeof(host)) < 0)
                         return mf_error(err, -EINVAL, MAYFLY_STAGE_REFERENCE, "URL \"%.300s\" has no host", url);
                 if (*ret == MF_SCHEME_HTTP && !allow_http && !mf_host_is_loopback(host))
-                        return mf_error(err, -EINVAL, MAYFLY_STAGE_REFERENCE,
-                                        "URL \"%.300s\" is plain http to %s; use https, or allow it with allow_http = 1", url,
-                                        host);
+                        return mf_error(
+                                err, -EINVAL, MAYFLY_STAGE_REFERENCE,
+                                "URL \"%.300s\" is plain http to %s; use https, or allow it with allow_http = 1", url,
+                                host);
                 return 0;
         }
         return mf_error(err, -EINVAL, MAYFLY_STAGE_REFERENCE,
@@ -119,14 +122,15 @@ int mf_reference_parse(struct mf_reference *ret, const char *text, int allow_htt
                 return mf_error(err, -EINVAL, MAYFLY_STAGE_REFERENCE,
                                 "the image reference is empty; write aci:URL@sha512-<128 hex digits>");
         if (strncmp(text, "aci:", 4) != 0)
-                return mf_error(err, -EINVAL, MAYFLY_STAGE_REFERENCE,
-                                "image reference \"%.300s\" does not start with aci:; write aci:URL@sha512-<128 hex digits>",
-                                text);
+                return mf_error(
+                        err, -EINVAL, MAYFLY_STAGE_REFERENCE,
+                        "image reference \"%.300s\" does not start with aci:; write aci:URL@sha512-<128 hex digits>",
+                        text);
         const char *url = text + 4, *at = strrchr(url, '@');
         /* An "@" in the authority (user@host) is not a pin's. */
         if (!at || strncmp(at + 1, "sha", 3) != 0)
-                return mf_error(err, -EINVAL, MAYFLY_STAGE_REFERENCE, "image reference \"%.300s\" is not pinned; " HOW_TO_PIN,
-                                text);
+                return mf_error(err, -EINVAL, MAYFLY_STAGE_REFERENCE,
+                                "image reference \"%.300s\" is not pinned; " HOW_TO_PIN, text);
         int r = parse_pin(at + 1, reference.id, text, err);
         if (r < 0)
                 return r;

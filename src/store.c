@@ -19,15 +19,17 @@
 
 /* --- options -------------------------------------------------------------------------------------------------- */
 
-static int take_options(const struct mayfly_image_options *given, struct mayfly_image_options *ret, struct mayfly_error *err)
+static int take_options(const struct mayfly_image_options *given, struct mayfly_image_options *ret,
+                        struct mayfly_error *err)
 {
         struct mayfly_image_options options = MAYFLY_IMAGE_OPTIONS_INIT;
 
         if (given && given->size != sizeof(options))
-                return mf_error(err, -EINVAL, MAYFLY_STAGE_SPEC,
-                                "the image options' size is %zu, not %zu; start them with MAYFLY_IMAGE_OPTIONS_INIT, and build "
-                                "with the headers of this library",
-                                given->size, sizeof(options));
+                return mf_error(
+                        err, -EINVAL, MAYFLY_STAGE_SPEC,
+                        "the image options' size is %zu, not %zu; start them with MAYFLY_IMAGE_OPTIONS_INIT, and build "
+                        "with the headers of this library",
+                        given->size, sizeof(options));
         if (given)
                 options = *given;
         if (options.retries == 0)
@@ -68,15 +70,16 @@ static int store_path(const char *option, char **ret, struct mayfly_error *err)
                 from = "HOME";
                 n = asprintf(ret, "%s/.cache/mayfly", home);
         } else {
-                return mf_error(err, -EINVAL, MAYFLY_STAGE_STORE, "there is no place for the image store; set MAYFLY_STORE");
+                return mf_error(err, -EINVAL, MAYFLY_STAGE_STORE,
+                                "there is no place for the image store; set MAYFLY_STORE");
         }
         if (n < 0) {
                 *ret = NULL;
                 return mf_error_oom(err, MAYFLY_STAGE_STORE);
         }
         if ((*ret)[0] != '/') {
-                int r = mf_error(err, -EINVAL, MAYFLY_STAGE_STORE, "the image store \"%.300s\" (from %s) must be an absolute path",
-                                 *ret, from);
+                int r = mf_error(err, -EINVAL, MAYFLY_STAGE_STORE,
+                                 "the image store \"%.300s\" (from %s) must be an absolute path", *ret, from);
                 free(mf_take(*ret));
                 return r;
         }
@@ -158,7 +161,8 @@ static void sweep(int store)
         for (const struct dirent *entry; (entry = readdir(dir));) {
                 if (entry->d_name[0] == '.')
                         continue;
-                mf_cleanup(mf_closep) int stale = openat(fd, entry->d_name, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+                mf_cleanup(mf_closep) int stale =
+                        openat(fd, entry->d_name, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
                 if (stale >= 0 && flock(stale, LOCK_EX | LOCK_NB) == 0)
                         (void) mf_remove_tree(fd, entry->d_name);
         }
@@ -178,7 +182,8 @@ static int make_temporary(int store, const char *path, char name[32], int *ret, 
                 }
                 if (!mkdtemp(template))
                         return mf_error_errno(err, -errno, MAYFLY_STAGE_STORE,
-                                              "making a folder in the image store %s; is it writable (MAYFLY_STORE)?", path);
+                                              "making a folder in the image store %s; is it writable (MAYFLY_STORE)?",
+                                              path);
                 snprintf(name, 32, "tmp/%s", strrchr(template, '/') + 1);
                 int fd = openat(store, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
                 /* A sweep may have come between: then it is gone, or about to be. */
@@ -248,9 +253,10 @@ static int prepare_store(const char *path, int *ret, struct mayfly_error *err)
         }
         if (st.st_uid != geteuid()) { /* what its owner puts there would run with our rights */
                 mf_close(fd);
-                return mf_error(err, -EPERM, MAYFLY_STAGE_STORE,
-                                "the image store %s belongs to user %u, and this is user %u; choose another with MAYFLY_STORE",
-                                path, (unsigned) st.st_uid, (unsigned) geteuid());
+                return mf_error(
+                        err, -EPERM, MAYFLY_STAGE_STORE,
+                        "the image store %s belongs to user %u, and this is user %u; choose another with MAYFLY_STORE",
+                        path, (unsigned) st.st_uid, (unsigned) geteuid());
         }
         for (size_t i = 0; i < MF_ELEMENTSOF(folders); i++)
                 if (mkdirat(fd, folders[i], 0700) < 0 && errno != EEXIST && errno != EROFS) {
@@ -291,8 +297,8 @@ static int get(int store, const char *path, struct mayfly_image *image, const st
                         continue;
                 }
                 if (r != -EWOULDBLOCK)
-                        return mf_error_errno(err, r, MAYFLY_STAGE_STORE, "the image store %s lacks image %s and cannot take it",
-                                              path, image->id);
+                        return mf_error_errno(err, r, MAYFLY_STAGE_STORE,
+                                              "the image store %s lacks image %s and cannot take it", path, image->id);
                 if (mf_now_us() - reported >= REPORT_US) {
                         reported = mf_now_us();
                         if (report(options, MAYFLY_PROGRESS_WAIT, text, begin) != 0)
@@ -323,8 +329,9 @@ MF_EXPORT int mayfly_image_open(struct mayfly_image **ret, const char *reference
         if (image)
                 image->lock_fd = -1;
         r = image ? store_path(options.store, &path, err) : mf_error_oom(err, MAYFLY_STAGE_STORE);
-        if (r == 0 && (!(image->id = strdup(reference.id)) || asprintf(&image->path, "%s/images/%s", path, reference.id) < 0 ||
-                       asprintf(&image->rootfs, "%s/rootfs", image->path) < 0))
+        if (r == 0 &&
+            (!(image->id = strdup(reference.id)) || asprintf(&image->path, "%s/images/%s", path, reference.id) < 0 ||
+             asprintf(&image->rootfs, "%s/rootfs", image->path) < 0))
                 r = mf_error_oom(err, MAYFLY_STAGE_STORE);
         if (r == 0)
                 r = prepare_store(path, &store, err);

@@ -15,9 +15,9 @@
 
 struct mayfly_image {
         char *id;
-        char *path;                   /* STORE/images/ID */
-        char *rootfs;                 /* STORE/images/ID/rootfs */
-        int lock_fd;                  /* shared lock, for as long as the image is in use */
+        char *path;   /* STORE/images/ID */
+        char *rootfs; /* STORE/images/ID/rootfs */
+        int lock_fd;  /* shared lock, for as long as the image is in use */
         int fetched;
         struct mf_run_config *config;
 };

@@ -15,12 +15,12 @@
 #define MF_ELEMENTSOF(a) (sizeof(a) / sizeof((a)[0]))
 #define MF_EXPORT __attribute__((visibility("default")))
 
-#define mf_take(p)                                                                                                     \
-        ({                                                                                                             \
-                __typeof__(p) *mf_p_ = &(p);                                                                           \
-                __typeof__(p) mf_v_ = *mf_p_;                                                                          \
-                *mf_p_ = NULL;                                                                                         \
-                mf_v_;                                                                                                 \
+#define mf_take(p)                            \
+        ({                                    \
+                __typeof__(p) *mf_p_ = &(p);  \
+                __typeof__(p) mf_v_ = *mf_p_; \
+                *mf_p_ = NULL;                \
+                mf_v_;                        \
         })
 
 static inline int mf_take_fd(int *fd)

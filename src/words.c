@@ -40,7 +40,7 @@ void mf_words_add_all(struct mf_word_list *list, enum mf_word tag, char *const *
 void mf_words_clear(struct mf_word_list *list)
 {
         free(list->data);
-        *list = (struct mf_word_list) { 0 };
+        *list = (struct mf_word_list){ 0 };
 }
 
 int mf_words_finish(struct mf_word_list *list, int *ret)
@@ -69,7 +69,7 @@ int mf_env_check(const char *const *env, const char *what, enum mayfly_stage sta
 {
         for (; env && *env; env++)
                 if (!strchr(*env, '=') || **env == '=')
-                        return mf_error(err, -EINVAL, stage, "%s has \"%.200s\", which is not of the form NAME=value", what,
-                                        *env);
+                        return mf_error(err, -EINVAL, stage, "%s has \"%.200s\", which is not of the form NAME=value",
+                                        what, *env);
         return 0;
 }

@@ -60,7 +60,7 @@ int mayfly_cmocka_setup(void **state);
 int mayfly_cmocka_teardown(void **state);
 
 /** A test with a container of its own: `mayfly_cmocka_unit_test(test_query, &spec)`. */
-#define mayfly_cmocka_unit_test(test, spec)                                                                            \
+#define mayfly_cmocka_unit_test(test, spec) \
         cmocka_unit_test_prestate_setup_teardown(test, mayfly_cmocka_setup, mayfly_cmocka_teardown, (void *) (spec))
 
 /**
@@ -69,16 +69,17 @@ int mayfly_cmocka_teardown(void **state);
  */
 char *mayfly_cmocka_sh(struct mayfly_container *container, const char *command_line);
 
-/** cmocka_run_group_tests_name() with mayfly's knowledge of the tests. Returns as cmocka does, or MAYFLY_CMOCKA_SKIP. */
+/** cmocka_run_group_tests_name() with mayfly's knowledge of the tests. Returns as cmocka does, or MAYFLY_CMOCKA_SKIP.
+ */
 int mayfly_cmocka_run_group_tests(const char *name, const struct CMUnitTest *tests, size_t n_tests,
                                   CMFixtureFunction group_setup, CMFixtureFunction group_teardown);
 
 #ifndef MAYFLY_CMOCKA_NO_WRAP
 #undef cmocka_run_group_tests
 #undef cmocka_run_group_tests_name
-#define cmocka_run_group_tests(tests, setup, teardown)                                                                 \
+#define cmocka_run_group_tests(tests, setup, teardown) \
         mayfly_cmocka_run_group_tests(#tests, tests, sizeof(tests) / sizeof((tests)[0]), setup, teardown)
-#define cmocka_run_group_tests_name(name, tests, setup, teardown)                                                      \
+#define cmocka_run_group_tests_name(name, tests, setup, teardown) \
         mayfly_cmocka_run_group_tests(name, tests, sizeof(tests) / sizeof((tests)[0]), setup, teardown)
 #endif
 

@@ -43,27 +43,29 @@ struct mayfly_spec {
         const char *image; /**< reference of the image, as for mayfly_image_open() */
         /** Non-zero: start the image's own app (its manifest's `app`). Otherwise the container idles. */
         int run_app;
-        const char *name;         /**< first part of the machine name; default: the program's name */
-        const char *const *env;   /**< "NAME=value" for app and commands, NULL-terminated; over the image's own */
+        const char *name;       /**< first part of the machine name; default: the program's name */
+        const char *const *env; /**< "NAME=value" for app and commands, NULL-terminated; over the image's own */
         enum mayfly_engine engine;
         enum mayfly_network network;
-        int stop_signal;          /**< sent to the app to stop it; default SIGTERM */
-        unsigned stop_timeout_ms; /**< for the app to end after stop_signal, then it is killed; default 5,000 */
+        int stop_signal;           /**< sent to the app to stop it; default SIGTERM */
+        unsigned stop_timeout_ms;  /**< for the app to end after stop_signal, then it is killed; default 5,000 */
         unsigned start_timeout_ms; /**< for the container to be ready, image not counted; default 30,000 */
         /** An app that ends within this time fails the start, in ms; default 50, UINT32_MAX for none. */
         unsigned settle_ms;
-        unsigned max_runtime_s;  /**< systemd engine: the unit is ended after so long, in s; default 3,600 */
-        uint64_t scratch_size;   /**< most the container may write, in bytes of memory; default half the RAM */
-        uint64_t log_size;       /**< how much of the end of the log is kept, in bytes; default 1 MiB */
+        unsigned max_runtime_s; /**< systemd engine: the unit is ended after so long, in s; default 3,600 */
+        uint64_t scratch_size;  /**< most the container may write, in bytes of memory; default half the RAM */
+        uint64_t log_size;      /**< how much of the end of the log is kept, in bytes; default 1 MiB */
         const struct mayfly_image_options *image_options; /**< NULL for the defaults */
 };
 
-#define MAYFLY_SPEC_INIT                                                                                               \
-        { sizeof(struct mayfly_spec), NULL, 0, NULL, NULL, MAYFLY_ENGINE_DEFAULT, MAYFLY_NETWORK_PRIVATE,              \
-          0, 0, 0, 0, 0, 0, 0, NULL }
+#define MAYFLY_SPEC_INIT                                                                                              \
+        {                                                                                                             \
+                sizeof(struct mayfly_spec), NULL, 0, NULL, NULL, MAYFLY_ENGINE_DEFAULT, MAYFLY_NETWORK_PRIVATE, 0, 0, \
+                        0, 0, 0, 0, 0, NULL                                                                           \
+        }
 
 /** A pointer to a spec with the named fields set: `MAYFLY_SPEC(.image = "aci:...", .run_app = 1)`. C99 only. */
-#define MAYFLY_SPEC(...) (&(const struct mayfly_spec) { .size = sizeof(struct mayfly_spec), __VA_ARGS__ })
+#define MAYFLY_SPEC(...) (&(const struct mayfly_spec){ .size = sizeof(struct mayfly_spec), __VA_ARGS__ })
 
 /** How a process ended. */
 struct mayfly_exit {
@@ -74,19 +76,22 @@ struct mayfly_exit {
 
 /** A command to run in a container. Start from MAYFLY_COMMAND_INIT; zero means the default everywhere. */
 struct mayfly_command {
-        size_t size;              /**< sizeof this struct */
-        const char *const *argv;  /**< NULL-terminated; argv[0] with a slash is a path, else looked for in PATH */
-        const char *const *env;   /**< "NAME=value", NULL-terminated, over the container's */
-        const char *cwd;          /**< absolute working directory in the container; default / */
-        const char *user;         /**< name, number or a path whose owner it is; default root */
-        const char *group;        /**< likewise; default the user's primary group */
-        const void *input;        /**< standard input; NULL for an empty one */
-        size_t input_size;        /**< bytes of input */
-        uint64_t output_max;      /**< bytes kept of each of output and error output; default 16 MiB */
-        unsigned timeout_ms;      /**< then the command and all its children are killed; default 60,000 */
+        size_t size;             /**< sizeof this struct */
+        const char *const *argv; /**< NULL-terminated; argv[0] with a slash is a path, else looked for in PATH */
+        const char *const *env;  /**< "NAME=value", NULL-terminated, over the container's */
+        const char *cwd;         /**< absolute working directory in the container; default / */
+        const char *user;        /**< name, number or a path whose owner it is; default root */
+        const char *group;       /**< likewise; default the user's primary group */
+        const void *input;       /**< standard input; NULL for an empty one */
+        size_t input_size;       /**< bytes of input */
+        uint64_t output_max;     /**< bytes kept of each of output and error output; default 16 MiB */
+        unsigned timeout_ms;     /**< then the command and all its children are killed; default 60,000 */
 };
 
-#define MAYFLY_COMMAND_INIT { sizeof(struct mayfly_command), NULL, NULL, NULL, NULL, NULL, NULL, 0, 0, 0 }
+#define MAYFLY_COMMAND_INIT                                                                \
+        {                                                                                  \
+                sizeof(struct mayfly_command), NULL, NULL, NULL, NULL, NULL, NULL, 0, 0, 0 \
+        }
 
 /** What a command did. Release with mayfly_result_free(). */
 struct mayfly_result {

@@ -48,7 +48,13 @@ struct mayfly_error {
 };
 
 /** Initializer for an empty error. */
-#define MAYFLY_ERROR_INIT { 0, MAYFLY_STAGE_NONE, { 0 } }
+#define MAYFLY_ERROR_INIT             \
+        {                             \
+                0, MAYFLY_STAGE_NONE, \
+                {                     \
+                        0             \
+                }                     \
+        }
 
 /** The name of a stage in English, such as "archive"; never NULL, static. */
 const char *mayfly_stage_name(enum mayfly_stage stage);

@@ -62,7 +62,10 @@ struct mayfly_image_options {
         void *progress_userdata;     /**< handed to progress */
 };
 
-#define MAYFLY_IMAGE_OPTIONS_INIT { sizeof(struct mayfly_image_options), NULL, 0, 0, 0, 0, 0, 0, NULL, NULL }
+#define MAYFLY_IMAGE_OPTIONS_INIT                                                       \
+        {                                                                               \
+                sizeof(struct mayfly_image_options), NULL, 0, 0, 0, 0, 0, 0, NULL, NULL \
+        }
 
 /**
  * Opens an image, fetching it when the store does not have it.

@@ -164,9 +164,9 @@ static void every_compression_works(void **state)
 
 static void network_faults_are_survived(void **state)
 {
-        static const char *const paths[] = { "noranges/big.gzip", "nolength/big.gzip", "slow/big.gzip", "cut/big.gzip",
-                                             "500/2/big.gzip",    "503/big.gzip",      "redirect/3/big.gzip",
-                                             "badrange/big.gzip" };
+        static const char *const paths[] = { "noranges/big.gzip",   "nolength/big.gzip", "slow/big.gzip",
+                                             "cut/big.gzip",        "500/2/big.gzip",    "503/big.gzip",
+                                             "redirect/3/big.gzip", "badrange/big.gzip" };
 
         (void) state;
         for (size_t i = 0; i < sizeof(paths) / sizeof(paths[0]); i++)
@@ -182,7 +182,8 @@ static void network_faults_that_stay_are_named(void **state)
         fails("none.aci", world.id, UINT32_MAX, MAYFLY_STAGE_HTTP, "answers 404 (no such image)");
         fails("status/410", world.id, 2, MAYFLY_STAGE_HTTP, "answers 410");
         fails("status/403", world.id, 2, MAYFLY_STAGE_HTTP, "answers 403 (access denied)");
-        fails("status/500", world.id, 1, MAYFLY_STAGE_HTTP, "answers 500 (trouble at the server); try again later (tried 2 times)");
+        fails("status/500", world.id, 1, MAYFLY_STAGE_HTTP,
+              "answers 500 (trouble at the server); try again later (tried 2 times)");
         fails("cutalways/big.gzip", world.id, UINT32_MAX, MAYFLY_STAGE_HTTP, "was cut off after");
         fails("long/big.gzip", world.id, UINT32_MAX, MAYFLY_STAGE_HTTP, "was cut off after");
         fails("loop", world.id, 2, MAYFLY_STAGE_HTTP, "redirects more than 10 times");

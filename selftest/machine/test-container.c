@@ -22,7 +22,8 @@ static const char *image(const char *name)
         snprintf(variable, sizeof(variable), "MAYFLY_TEST_%s", name);
         const char *reference = getenv(variable);
         if (!reference) {
-                fprintf(stderr, "%s is not set; run selftest/support/make-images and source its images.env\n", variable);
+                fprintf(stderr, "%s is not set; run selftest/support/make-images and source its images.env\n",
+                        variable);
                 exit(1);
         }
         return reference;
@@ -56,7 +57,8 @@ static struct mayfly_result *run(struct mayfly_container *c, struct mayfly_comma
         return result;
 }
 
-static void assert_output(struct mayfly_container *c, struct mayfly_command command, const char *line, const char *expected)
+static void assert_output(struct mayfly_container *c, struct mayfly_command command, const char *line,
+                          const char *expected)
 {
         struct mayfly_result *result = run(c, command, line);
 
@@ -69,13 +71,16 @@ static void commands_run_as_asked(void **state)
         const char *const env[] = { "A=1", "B=2=3", NULL };
         struct mayfly_command plain = MAYFLY_COMMAND_INIT;
 
-        assert_output(*state, plain, "echo $PATH; echo $GREETING; echo $AC_APP_NAME; echo $container; pwd",
-                      "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin\nhello\nbusybox\nsystemd-nspawn\n/\n");
-        assert_output(*state, (struct mayfly_command) { .env = env, .cwd = "/etc" }, "echo $A $B; pwd", "1 2=3\n/etc\n");
-        assert_output(*state, (struct mayfly_command) { .user = "www" }, "id -u; id -g; id -G; echo $HOME", "33\n33\n33 44\n/srv\n");
-        assert_output(*state, (struct mayfly_command) { .user = "1234", .group = "www" }, "id -u; id -g", "1234\n33\n");
-        assert_output(*state, (struct mayfly_command) { .user = "/etc/passwd" }, "id -u", "0\n");
-        assert_output(*state, (struct mayfly_command) { .user = "www" }, "echo x > /dev/stdout; echo y > /dev/stderr", "x\n");
+        assert_output(
+                *state, plain, "echo $PATH; echo $GREETING; echo $AC_APP_NAME; echo $container; pwd",
+                "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin\nhello\nbusybox\nsystemd-nspawn\n/\n");
+        assert_output(*state, (struct mayfly_command){ .env = env, .cwd = "/etc" }, "echo $A $B; pwd", "1 2=3\n/etc\n");
+        assert_output(*state, (struct mayfly_command){ .user = "www" }, "id -u; id -g; id -G; echo $HOME",
+                      "33\n33\n33 44\n/srv\n");
+        assert_output(*state, (struct mayfly_command){ .user = "1234", .group = "www" }, "id -u; id -g", "1234\n33\n");
+        assert_output(*state, (struct mayfly_command){ .user = "/etc/passwd" }, "id -u", "0\n");
+        assert_output(*state, (struct mayfly_command){ .user = "www" }, "echo x > /dev/stdout; echo y > /dev/stderr",
+                      "x\n");
         assert_output(*state, plain, "grep Cap /proc/self/status | grep -c 00000000a80425fb", "3\n");
         assert_output(*state, plain, "mount -t tmpfs none /tmp 2>/dev/null; echo $?", "1\n");
         assert_output(*state, plain, "stat -c %a /tmp", "1777\n");
@@ -83,14 +88,14 @@ static void commands_run_as_asked(void **state)
 
 static void ends_are_told_apart(void **state)
 {
-        struct mayfly_result *r = run(*state, (struct mayfly_command) { 0 }, "exit 42");
+        struct mayfly_result *r = run(*state, (struct mayfly_command){ 0 }, "exit 42");
 
         assert_true(r->exit.exited && r->exit.status == 42 && r->exit.signal == 0);
         mayfly_result_free(r);
-        r = run(*state, (struct mayfly_command) { 0 }, "kill -9 $$");
+        r = run(*state, (struct mayfly_command){ 0 }, "kill -9 $$");
         assert_true(!r->exit.exited && r->exit.status == 0 && r->exit.signal == SIGKILL && !r->timed_out);
         mayfly_result_free(r);
-        r = run(*state, (struct mayfly_command) { 0 }, "echo out; echo err >&2");
+        r = run(*state, (struct mayfly_command){ 0 }, "echo out; echo err >&2");
         assert_string_equal(r->out, "out\n");
         assert_string_equal(r->err, "err\n");
         mayfly_result_free(r);
@@ -103,21 +108,23 @@ static void streams_are_binary_bounded_and_never_block(void **state)
 
         for (size_t i = 0; i < SIZE; i++)
                 data[i] = (char) (i * 7 + i / 251);
-        struct mayfly_result *r = run(*state, (struct mayfly_command) { .input = data, .input_size = SIZE }, "cat; cat >&2 </etc/passwd");
+        struct mayfly_result *r =
+                run(*state, (struct mayfly_command){ .input = data, .input_size = SIZE }, "cat; cat >&2 </etc/passwd");
         assert_int_equal(r->out_size, SIZE);
         assert_memory_equal(r->out, data, SIZE);
         mayfly_result_free(r);
         /* Nobody reads the input. */
-        r = run(*state, (struct mayfly_command) { .input = data, .input_size = SIZE }, "exec true");
+        r = run(*state, (struct mayfly_command){ .input = data, .input_size = SIZE }, "exec true");
         assert_true(r->exit.exited && r->exit.status == 0);
         mayfly_result_free(r);
-        r = run(*state, (struct mayfly_command) { .output_max = 1000 }, "dd if=/dev/zero bs=1M count=3; dd if=/dev/zero bs=1M count=2 >&2");
+        r = run(*state, (struct mayfly_command){ .output_max = 1000 },
+                "dd if=/dev/zero bs=1M count=3; dd if=/dev/zero bs=1M count=2 >&2");
         assert_int_equal(r->out_size, 1000);
         assert_int_equal(r->out_dropped, (3 << 20) - 1000);
         assert_int_equal(r->err_size, 1000);
         mayfly_result_free(r);
         /* A daemon that keeps the pipes open does not keep the command from ending. */
-        r = run(*state, (struct mayfly_command) { 0 }, "sleep 100 & echo started");
+        r = run(*state, (struct mayfly_command){ 0 }, "sleep 100 & echo started");
         assert_string_equal(r->out, "started\n");
         mayfly_result_free(r);
         free(data);
@@ -125,14 +132,14 @@ static void streams_are_binary_bounded_and_never_block(void **state)
 
 static void timeouts_kill_the_whole_family(void **state)
 {
-        struct mayfly_result *r = run(*state, (struct mayfly_command) { .timeout_ms = 300 },
+        struct mayfly_result *r = run(*state, (struct mayfly_command){ .timeout_ms = 300 },
                                       "echo begun; setsid sh -c 'sleep 77 & sleep 77' & (sleep 77 &) ; sleep 77");
 
         assert_int_equal(r->timed_out, 1);
         assert_int_equal(r->exit.signal, SIGKILL);
         assert_string_equal(r->out, "begun\n");
         mayfly_result_free(r);
-        assert_output(*state, (struct mayfly_command) { 0 }, "ps | grep -c '[s]leep 77'", "0\n");
+        assert_output(*state, (struct mayfly_command){ 0 }, "ps | grep -c '[s]leep 77'", "0\n");
 }
 
 static void bad_commands_are_named(void **state)
@@ -175,7 +182,8 @@ static void the_app_runs_and_is_logged(void **state)
         struct mayfly_exit end;
         char *log = NULL;
 
-        assert_output(*state, (struct mayfly_command) { 0 }, "ps -o user,args | grep -c '^www .*/bin/sh -c echo app'", "1\n");
+        assert_output(*state, (struct mayfly_command){ 0 }, "ps -o user,args | grep -c '^www .*/bin/sh -c echo app'",
+                      "1\n");
         assert_int_equal(mayfly_container_wait(*state, 0, &end, NULL), -ETIMEDOUT);
         assert_int_equal(mayfly_container_stop(*state, &err), 0);
         assert_int_equal(mayfly_container_logs(*state, &log, NULL, &err), 0);
@@ -226,8 +234,10 @@ static void debian_has_its_bash(void **state)
         (void) state;
         if (mayfly_container_start(&c, MAYFLY_SPEC(.image = image("DEBIAN"), .run_app = 1), &err) < 0)
                 fail_msg("%s", err.message);
-        assert_output(c, (struct mayfly_command) { 0 }, "bash -c 'echo ${BASH_VERSINFO[0]}'; cut -d. -f1 /etc/debian_version", "5\n12\n");
-        assert_output(c, (struct mayfly_command) { .user = "www-data" }, "id -un; touch /tmp/x && ls /tmp", "www-data\nx\n");
+        assert_output(c, (struct mayfly_command){ 0 },
+                      "bash -c 'echo ${BASH_VERSINFO[0]}'; cut -d. -f1 /etc/debian_version", "5\n12\n");
+        assert_output(c, (struct mayfly_command){ .user = "www-data" }, "id -un; touch /tmp/x && ls /tmp",
+                      "www-data\nx\n");
         assert_int_equal(mayfly_container_logs(c, &log, NULL, &err), 0);
         assert_memory_equal(log, "bash 5", 6);
         free(log);
@@ -238,9 +248,11 @@ static void each_start_is_clean(void **state)
 {
         struct mayfly_container *c = NULL;
 
-        assert_output(*state, (struct mayfly_command) { 0 }, "echo dirt > /etc/passwd; touch /dirt; ls /dirt", "/dirt\n");
+        assert_output(*state, (struct mayfly_command){ 0 }, "echo dirt > /etc/passwd; touch /dirt; ls /dirt",
+                      "/dirt\n");
         assert_int_equal(mayfly_container_start(&c, MAYFLY_SPEC(.image = image("BUSYBOX")), NULL), 0);
-        assert_output(c, (struct mayfly_command) { 0 }, "ls /dirt 2>/dev/null; head -n1 /etc/passwd", "root:x:0:0::/root:/bin/sh\n");
+        assert_output(c, (struct mayfly_command){ 0 }, "ls /dirt 2>/dev/null; head -n1 /etc/passwd",
+                      "root:x:0:0::/root:/bin/sh\n");
         assert_string_not_equal(mayfly_container_name(c), mayfly_container_name(*state));
         mayfly_container_free(c);
 }
@@ -251,8 +263,10 @@ static void the_scratch_is_bounded(void **state)
         struct mayfly_error err = MAYFLY_ERROR_INIT;
 
         (void) state;
-        assert_int_equal(mayfly_container_start(&c, MAYFLY_SPEC(.image = image("BUSYBOX"), .scratch_size = 1 << 20), &err), 0);
-        assert_output(c, (struct mayfly_command) { 0 }, "dd if=/dev/zero of=/big bs=1M count=8 2>&1 | grep -c 'No space left'", "1\n");
+        assert_int_equal(
+                mayfly_container_start(&c, MAYFLY_SPEC(.image = image("BUSYBOX"), .scratch_size = 1 << 20), &err), 0);
+        assert_output(c, (struct mayfly_command){ 0 },
+                      "dd if=/dev/zero of=/big bs=1M count=8 2>&1 | grep -c 'No space left'", "1\n");
         mayfly_container_free(c);
 }
 
@@ -265,13 +279,16 @@ static void the_network_is_private_unless_asked(void **state)
 
         assert_true(n > 0);
         strcat(host, "\n");
-        struct mayfly_result *r = run(*state, (struct mayfly_command) { 0 }, "readlink /proc/self/ns/net; ls /sys/class/net");
+        struct mayfly_result *r =
+                run(*state, (struct mayfly_command){ 0 }, "readlink /proc/self/ns/net; ls /sys/class/net");
         assert_null(strstr(r->out, host));
         snprintf(inside, sizeof(inside), "%s", strchr(r->out, '\n') + 1);
         assert_string_equal(inside, "lo\n");
         mayfly_result_free(r);
-        assert_int_equal(mayfly_container_start(&c, MAYFLY_SPEC(.image = image("BUSYBOX"), .network = MAYFLY_NETWORK_HOST), &err), 0);
-        assert_output(c, (struct mayfly_command) { 0 }, "readlink /proc/self/ns/net", host);
+        assert_int_equal(mayfly_container_start(
+                                 &c, MAYFLY_SPEC(.image = image("BUSYBOX"), .network = MAYFLY_NETWORK_HOST), &err),
+                         0);
+        assert_output(c, (struct mayfly_command){ 0 }, "readlink /proc/self/ns/net", host);
         mayfly_container_free(c);
 }
 
@@ -283,10 +300,11 @@ static void bad_specs_are_named(void **state)
                 const char *message;
         } cases[] = {
                 { NULL, "the spec is NULL" },
-                { &(const struct mayfly_spec) { 0 }, "start it with MAYFLY_SPEC_INIT" },
+                { &(const struct mayfly_spec){ 0 }, "start it with MAYFLY_SPEC_INIT" },
                 { MAYFLY_SPEC(.image = NULL), "the spec has no image" },
                 { MAYFLY_SPEC(.image = "redis"), "does not start with aci:" },
-                { MAYFLY_SPEC(.image = image("BUSYBOX"), .env = env), "\"no-equals-sign\", which is not of the form NAME=value" },
+                { MAYFLY_SPEC(.image = image("BUSYBOX"), .env = env),
+                  "\"no-equals-sign\", which is not of the form NAME=value" },
                 { MAYFLY_SPEC(.image = image("BUSYBOX"), .network = 9), "network 9" },
                 { MAYFLY_SPEC(.image = image("BUSYBOX"), .engine = 9), "engine 9" },
                 { MAYFLY_SPEC(.image = image("BUSYBOX"), .stop_signal = -1), "stop_signal -1" },
@@ -316,7 +334,7 @@ static void a_forked_child_cannot_use_it(void **state)
         }
         assert_int_equal(waitpid(pid, &status, 0), pid);
         assert_int_equal(status, 0);
-        assert_output(*state, (struct mayfly_command) { 0 }, "echo alive", "alive\n");
+        assert_output(*state, (struct mayfly_command){ 0 }, "echo alive", "alive\n");
 }
 
 static void waits_for_others_are_left_alone(void **state)
@@ -437,10 +455,12 @@ static void nothing_is_left(void **state)
         /* Our own name is in every machine's. */
         assert_false(left_over("pgrep -f '[m]ayfly-launch --machine test-contain' >/dev/null"));
         assert_false(left_over("find /sys/fs/cgroup -maxdepth 3 -name '*test-container-*' | grep -q ."));
-        assert_false(left_over("grep -q mayfly /proc/self/mounts"));
+        assert_false(left_over("grep -Eq '^mayfly(-scratch|-nspawn)? ' /proc/self/mounts"));
         assert_false(left_over("test -d /run/systemd/system && machinectl list --no-legend | grep -q test-container"));
-        assert_false(left_over("test -d /run/systemd/system && systemctl list-units --all --no-legend 'mayfly-*' | grep -q ."));
-        assert_false(left_over("ls -d /run/systemd/nspawn/*/test-container-* /tmp/nspawn-root-* 2>/dev/null | grep -q ."));
+        assert_false(left_over(
+                "test -d /run/systemd/system && systemctl list-units --all --no-legend 'mayfly-*' | grep -q ."));
+        assert_false(
+                left_over("ls -d /run/systemd/nspawn/*/test-container-* /tmp/nspawn-root-* 2>/dev/null | grep -q ."));
 }
 
 int main(void)

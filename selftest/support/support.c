@@ -33,7 +33,8 @@ static void append(struct tar *tar, const void *data, size_t size)
         tar->size += size;
 }
 
-void tar_add(struct tar *tar, const char *name, char type, unsigned mode, const char *link, const void *data, size_t size)
+void tar_add(struct tar *tar, const char *name, char type, unsigned mode, const char *link, const void *data,
+             size_t size)
 {
         char header[512] = { 0 }, padding[512] = { 0 };
         unsigned sum = 0;
@@ -48,7 +49,10 @@ void tar_add(struct tar *tar, const char *name, char type, unsigned mode, const 
         header[156] = type;
         if (link)
                 memcpy(header + 157, link, strlen(link) < 100 ? strlen(link) : 100);
-        memcpy(header + 257, "ustar\0" "00", 8);
+        memcpy(header + 257,
+               "ustar\0"
+               "00",
+               8);
         snprintf(header + 329, 8, "%07o", type == '3' ? 1 : 0);
         snprintf(header + 337, 8, "%07o", type == '3' ? 3 : 0);
         for (size_t i = 0; i < sizeof(header); i++)
@@ -77,7 +81,7 @@ void tar_add_basics(struct tar *tar)
 void tar_free(struct tar *tar)
 {
         free(tar->data);
-        *tar = (struct tar) { 0 };
+        *tar = (struct tar){ 0 };
 }
 
 void image_id(const void *data, size_t size, char id[136])
@@ -107,7 +111,8 @@ char *compress_with(const char *program, const void *data, size_t size, size_t *
         snprintf(command, sizeof(command), "%s -c < %s", program, in);
         FILE *p = popen(command, "re");
         must(p != NULL, program);
-        for (size_t n; (n = fread(out + used, 1, 65536 < size * 2 + 4096 - used ? 65536 : size * 2 + 4096 - used, p)) > 0;)
+        for (size_t n;
+             (n = fread(out + used, 1, 65536 < size * 2 + 4096 - used ? 65536 : size * 2 + 4096 - used, p)) > 0;)
                 used += n;
         must(pclose(p) == 0, program);
         unlink(in);

@@ -12,15 +12,17 @@ struct tar {
         size_t size;
 };
 
-/* One ustar entry. `type` is the header's type flag: '0' file, '1' hard link, '2' symlink, '3' device, '5' directory. */
-void tar_add(struct tar *tar, const char *name, char type, unsigned mode, const char *link, const void *data, size_t size);
+/* One ustar entry. `type` is the header's type flag: '0' file, '1' hard link, '2' symlink, '3' device, '5' directory.
+ */
+void tar_add(struct tar *tar, const char *name, char type, unsigned mode, const char *link, const void *data,
+             size_t size);
 void tar_end(struct tar *tar);
 /* The two that an ACI must have: a good manifest, and rootfs/. */
 void tar_add_basics(struct tar *tar);
 void tar_free(struct tar *tar);
 
-#define GOOD_MANIFEST                                                                                                  \
-        "{\"acKind\":\"ImageManifest\",\"acVersion\":\"0.8.11\",\"name\":\"example.com/test\","                        \
+#define GOOD_MANIFEST                                                                           \
+        "{\"acKind\":\"ImageManifest\",\"acVersion\":\"0.8.11\",\"name\":\"example.com/test\"," \
         "\"labels\":[{\"name\":\"os\",\"value\":\"linux\"},{\"name\":\"arch\",\"value\":\"amd64\"}]}"
 
 /* "sha512-..." */

@@ -20,7 +20,8 @@ static void accepts(void **state)
                 enum mf_scheme scheme;
         } good[] = {
                 { "aci:https://example.com/a.aci" PIN, "https://example.com/a.aci", MF_SCHEME_HTTPS },
-                { "aci:https://user:secret@example.com/a@b.aci" PIN, "https://user:secret@example.com/a@b.aci", MF_SCHEME_HTTPS },
+                { "aci:https://user:secret@example.com/a@b.aci" PIN, "https://user:secret@example.com/a@b.aci",
+                  MF_SCHEME_HTTPS },
                 { "aci:http://127.0.0.1:8080/a" PIN, "http://127.0.0.1:8080/a", MF_SCHEME_HTTP },
                 { "aci:http://127.9.9.9/a" PIN, "http://127.9.9.9/a", MF_SCHEME_HTTP },
                 { "aci:http://localhost/a" PIN, "http://localhost/a", MF_SCHEME_HTTP },

@@ -16,8 +16,9 @@
 /* appc spec, "os/linux/capabilities-retain-set": the 14 of its default. nspawn grants more, which loading the filter
  * needs (CAP_SYS_ADMIN) and nothing after it does. */
 static const unsigned kept[] = {
-        CAP_AUDIT_WRITE, CAP_CHOWN,   CAP_DAC_OVERRIDE,     CAP_FSETID,  CAP_FOWNER, CAP_KILL,   CAP_MKNOD,
-        CAP_NET_RAW,     CAP_NET_BIND_SERVICE, CAP_SETUID, CAP_SETGID, CAP_SETPCAP, CAP_SETFCAP, CAP_SYS_CHROOT,
+        CAP_AUDIT_WRITE, CAP_CHOWN,   CAP_DAC_OVERRIDE, CAP_FSETID,           CAP_FOWNER,
+        CAP_KILL,        CAP_MKNOD,   CAP_NET_RAW,      CAP_NET_BIND_SERVICE, CAP_SETUID,
+        CAP_SETGID,      CAP_SETPCAP, CAP_SETFCAP,      CAP_SYS_CHROOT,
 };
 
 static int limit_capabilities(void)

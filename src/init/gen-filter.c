@@ -3,8 +3,8 @@
 /* Writes syscall-filter.h: the containers' system call filter, ready to load. Runs at build time, because compiling it
  * with libseccomp at every start would cost 30 ms of them.
  *
- * The calls below reach beyond the container or past the kernel's namespaces, and are answered EPERM. Capabilities guard
- * most of them as well: this is the second fence. */
+ * The calls below reach beyond the container or past the kernel's namespaces, and are answered EPERM. Capabilities
+ * guard most of them as well: this is the second fence. */
 
 #include <errno.h>
 #include <seccomp.h>
@@ -15,22 +15,71 @@
 
 static const char *const denied[] = {
         /* keyrings are not namespaced */
-        "add_key", "keyctl", "request_key",
+        "add_key",
+        "keyctl",
+        "request_key",
         /* kernel code, images and introspection */
-        "bpf", "perf_event_open", "userfaultfd", "kexec_load", "kexec_file_load", "init_module", "finit_module",
-        "delete_module", "create_module", "get_kernel_syms", "query_module", "lookup_dcookie", "kcmp", "syslog",
+        "bpf",
+        "perf_event_open",
+        "userfaultfd",
+        "kexec_load",
+        "kexec_file_load",
+        "init_module",
+        "finit_module",
+        "delete_module",
+        "create_module",
+        "get_kernel_syms",
+        "query_module",
+        "lookup_dcookie",
+        "kcmp",
+        "syslog",
         /* files by handle escape a mount namespace */
-        "open_by_handle_at", "name_to_handle_at",
+        "open_by_handle_at",
+        "name_to_handle_at",
         /* the machine as a whole */
-        "reboot", "swapon", "swapoff", "acct", "quotactl", "quotactl_fd", "nfsservctl", "settimeofday", "stime",
-        "clock_settime", "clock_settime64", "clock_adjtime", "clock_adjtime64", "adjtimex", "iopl", "ioperm", "vhangup",
-        "_sysctl", "sysfs", "uselib", "vm86", "vm86old", "modify_ldt", "pciconfig_iobase", "pciconfig_read",
+        "reboot",
+        "swapon",
+        "swapoff",
+        "acct",
+        "quotactl",
+        "quotactl_fd",
+        "nfsservctl",
+        "settimeofday",
+        "stime",
+        "clock_settime",
+        "clock_settime64",
+        "clock_adjtime",
+        "clock_adjtime64",
+        "adjtimex",
+        "iopl",
+        "ioperm",
+        "vhangup",
+        "_sysctl",
+        "sysfs",
+        "uselib",
+        "vm86",
+        "vm86old",
+        "modify_ldt",
+        "pciconfig_iobase",
+        "pciconfig_read",
         "pciconfig_write",
         /* mounts and namespaces: the container's are mayfly's to arrange */
-        "mount", "umount", "umount2", "pivot_root", "move_mount", "open_tree", "fsopen", "fsconfig", "fsmount", "fspick",
-        "mount_setattr", "setns", "unshare",
+        "mount",
+        "umount",
+        "umount2",
+        "pivot_root",
+        "move_mount",
+        "open_tree",
+        "fsopen",
+        "fsconfig",
+        "fsmount",
+        "fspick",
+        "mount_setattr",
+        "setns",
+        "unshare",
         /* other processes' memory placement */
-        "move_pages", "migrate_pages",
+        "move_pages",
+        "migrate_pages",
 };
 
 static void check(int r, const char *what)

@@ -64,7 +64,8 @@ static int find_user(const char *user, struct mf_identity *ret, char **ret_name,
                         /* An image without /etc/passwd still has root. */
                         if (strcmp(user, "root") != 0) {
                                 snprintf(text, text_size,
-                                         "user \"%.100s\" is not in the image's /etc/passwd; name one that is, or a number",
+                                         "user \"%.100s\" is not in the image's /etc/passwd; name one that is, or a "
+                                         "number",
                                          user);
                                 return -ENOENT;
                         }
@@ -115,7 +116,8 @@ static int find_group(const char *group, gid_t *ret, char *text, size_t text_siz
         if (parse_number(group, &gid) < 0) {
                 if (strcmp(group, "root") != 0) {
                         snprintf(text, text_size,
-                                 "group \"%.100s\" is not in the image's /etc/group; name one that is, or a number", group);
+                                 "group \"%.100s\" is not in the image's /etc/group; name one that is, or a number",
+                                 group);
                         return -ENOENT;
                 }
                 gid = 0;

@@ -71,11 +71,12 @@ static int become(const struct mf_identity *identity, const char *cwd, struct fa
                          strerrordesc_np(-r));
                 return r;
         }
-        if (setgroups(identity->n_groups, identity->groups) < 0 || setresgid(identity->gid, identity->gid, identity->gid) < 0 ||
+        if (setgroups(identity->n_groups, identity->groups) < 0 ||
+            setresgid(identity->gid, identity->gid, identity->gid) < 0 ||
             setresuid(identity->uid, identity->uid, identity->uid) < 0) {
                 int r = -errno;
-                snprintf(failure->text, sizeof(failure->text), "becoming user %u, group %u: %s", (unsigned) identity->uid,
-                         (unsigned) identity->gid, strerrordesc_np(-r));
+                snprintf(failure->text, sizeof(failure->text), "becoming user %u, group %u: %s",
+                         (unsigned) identity->uid, (unsigned) identity->gid, strerrordesc_np(-r));
                 return r;
         }
         return 0;
@@ -120,9 +121,8 @@ static _Noreturn void child(const struct mf_words *words, const struct mf_identi
         if (failure.error == 0) {
                 failure.error = execute(words->argv, words->env);
                 snprintf(failure.text, sizeof(failure.text), "\"%.120s\": %s", words->argv[0],
-                         failure.error == -ENOENT && !strchr(words->argv[0], '/')
-                                 ? "not found in the container's PATH"
-                                 : strerrordesc_np(-failure.error));
+                         failure.error == -ENOENT && !strchr(words->argv[0], '/') ? "not found in the container's PATH"
+                                                                                  : strerrordesc_np(-failure.error));
         }
         if (!failure.text[0])
                 snprintf(failure.text, sizeof(failure.text), "%s", strerrordesc_np(-failure.error));

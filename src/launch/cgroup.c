@@ -28,8 +28,8 @@ static int own_folder(char *ret, size_t size)
                 if (strncmp(line, "0::", 3) != 0)
                         continue;
                 line[strcspn(line, "\n")] = '\0';
-                const char *root = access("/sys/fs/cgroup/cgroup.procs", F_OK) == 0 ? "/sys/fs/cgroup"
-                                                                                     : "/sys/fs/cgroup/unified";
+                const char *root =
+                        access("/sys/fs/cgroup/cgroup.procs", F_OK) == 0 ? "/sys/fs/cgroup" : "/sys/fs/cgroup/unified";
                 char procs[64];
                 snprintf(procs, sizeof(procs), "%s/cgroup.procs", root);
                 if (access(procs, F_OK) < 0)
@@ -96,10 +96,11 @@ int launch_cgroup_create(const char *machine, struct launch_cgroup *ret)
         snprintf(ret->path, sizeof(ret->path), "%s/" PREFIX "%s", folder, machine);
         for (unsigned tries = 0; tries < 100; tries++) {
                 if (mkdir(ret->path, 0755) < 0 && errno != EEXIST)
-                        return launch_error(-errno,
-                                            "making the cgroup %s; the engine \"direct\" needs a writable /sys/fs/cgroup "
-                                            "(docker run --privileged --cgroupns=host, for one)",
-                                            ret->path);
+                        return launch_error(
+                                -errno,
+                                "making the cgroup %s; the engine \"direct\" needs a writable /sys/fs/cgroup "
+                                "(docker run --privileged --cgroupns=host, for one)",
+                                ret->path);
                 ret->fd = open(ret->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
                 if (ret->fd < 0)
                         continue; /* swept before we could lock it */

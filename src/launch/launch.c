@@ -39,9 +39,12 @@ int launch_error(int code, const char *format, ...)
 static int parse(int argc, char **argv, struct launch_options *ret)
 {
         static const struct option known[] = {
-                { "machine", required_argument, NULL, 'm' }, { "init", required_argument, NULL, 'i' },
-                { "layer", required_argument, NULL, 'l' },   { "scratch", required_argument, NULL, 's' },
-                { "register", no_argument, NULL, 'r' },      { "host-network", no_argument, NULL, 'n' },
+                { "machine", required_argument, NULL, 'm' },
+                { "init", required_argument, NULL, 'i' },
+                { "layer", required_argument, NULL, 'l' },
+                { "scratch", required_argument, NULL, 's' },
+                { "register", no_argument, NULL, 'r' },
+                { "host-network", no_argument, NULL, 'n' },
                 { NULL, 0, NULL, 0 },
         };
         int c;

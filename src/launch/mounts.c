@@ -53,10 +53,12 @@ static int mount_overlay(const struct launch_options *options, const int *layers
         /* Descriptors instead of paths: nothing to escape, and short enough for many layers. Topmost comes first. */
         used = (size_t) snprintf(data, size, "upperdir=" SCRATCH "/upper,workdir=" SCRATCH "/work,lowerdir=");
         for (size_t i = options->n_layers; i > 0; i--)
-                used += (size_t) snprintf(data + used, size - used, "/proc/self/fd/%d%s", layers[i - 1], i > 1 ? ":" : "");
+                used += (size_t) snprintf(data + used, size - used, "/proc/self/fd/%d%s", layers[i - 1],
+                                          i > 1 ? ":" : "");
         if (mount("mayfly", ROOT, "overlay", 0, data) < 0)
-                return launch_error(-errno, "mounting an overlay over %s; the kernel must have overlayfs, and the image "
-                                            "store must not be on an overlay itself (set MAYFLY_STORE)",
+                return launch_error(-errno,
+                                    "mounting an overlay over %s; the kernel must have overlayfs, and the image "
+                                    "store must not be on an overlay itself (set MAYFLY_STORE)",
                                     options->layers[0]);
         return 0;
 }
@@ -68,8 +70,8 @@ static int complete_root(void)
                 const char *name;
                 mode_t mode;
         } folders[] = {
-                { "dev", 0755 }, { "etc", 0755 }, { "proc", 0555 }, { "root", 0700 }, { "run", 0755 },
-                { "sys", 0555 }, { "tmp", 01777 }, { "usr", 0755 }, { "var", 0755 },
+                { "dev", 0755 }, { "etc", 0755 },  { "proc", 0555 }, { "root", 0700 }, { "run", 0755 },
+                { "sys", 0555 }, { "tmp", 01777 }, { "usr", 0755 },  { "var", 0755 },
         };
         mf_cleanup(mf_closep) int root = open(ROOT, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
@@ -112,7 +114,8 @@ static int hide_nspawn_state(int registered)
         return 0;
 }
 
-/* systemd-nspawn makes the container's cgroup tree from what it finds here; show it the one that every version knows. */
+/* systemd-nspawn makes the container's cgroup tree from what it finds here; show it the one that every version knows.
+ */
 static int unify_cgroups(void)
 {
         if (access("/sys/fs/cgroup/cgroup.procs", F_OK) == 0)

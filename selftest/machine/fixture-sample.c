@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: MIT */
+
+/* Groups of tests that pass, fail and break in their setup, for test-fixture to look at from outside. */
+
+#include <mayfly/cmocka.h>
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static int start(void **state)
+{
+        return mayfly_cmocka_start(state, MAYFLY_SPEC(.image = getenv("MAYFLY_TEST_BUSYBOX"), .run_app = 1));
+}
+
+static int start_and_break(void **state)
+{
+        return start(state) < 0 ? -1 : 1;
+}
+
+static int stop(void **state)
+{
+        return mayfly_cmocka_stop(state);
+}
+
+static void named_after_the_test(void **state)
+{
+        fprintf(stderr, "name: %s\n", mayfly_container_name(*state));
+}
+
+static void has_a_shell(void **state)
+{
+        char *out = mayfly_cmocka_sh(*state, "echo from the container");
+
+        assert_string_equal(out, "from the container\n");
+        free(out);
+}
+
+static void fails(void **state)
+{
+        free(mayfly_cmocka_sh(*state, "echo to stderr >&2; exit 3"));
+}
+
+int main(int argc, char **argv)
+{
+        const char *which = argc > 1 ? argv[1] : "pass";
+        const struct CMUnitTest pass[] = {
+                cmocka_unit_test_setup_teardown(named_after_the_test, start, stop),
+                cmocka_unit_test_setup_teardown(has_a_shell, start, stop),
+        };
+        const struct CMUnitTest fail[] = { cmocka_unit_test_setup_teardown(fails, start, stop) };
+        const struct CMUnitTest shared[] = { cmocka_unit_test(has_a_shell), cmocka_unit_test(fails) };
+        const struct CMUnitTest setup[] = { cmocka_unit_test_setup_teardown(has_a_shell, start_and_break, stop) };
+
+        if (strcmp(which, "pass") == 0)
+                return cmocka_run_group_tests(pass, NULL, NULL);
+        if (strcmp(which, "fail") == 0)
+                return cmocka_run_group_tests(fail, NULL, NULL);
+        if (strcmp(which, "group") == 0)
+                return cmocka_run_group_tests(shared, start, stop);
+        return cmocka_run_group_tests(setup, NULL, NULL);
+}
