@@ -1,67 +1,119 @@
-/* The main job without a test framework: a pinned image is fetched, booted, used and taken down. */
-
-#include <mayfly/mayfly.h>
-
+/* SPDX-License-Identifier: MIT */
+/*
+ * Starts the image that MAYFLY_DEMO_IMAGE names, runs commands in it, shows what they and its app said and how long
+ * each stage took. Built without a build system:
+ *
+ *     cc demo.c $(pkg-config --cflags --libs mayfly) -o demo
+ */
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 
+#include <mayfly/mayfly.h>
+
 static int show_progress(const struct mayfly_progress *progress, void *userdata)
 {
-        (void) userdata;
-        printf("   fetched %llu of %llu bytes, unpacked %llu entries\n", (unsigned long long) progress->bytes_done,
-               (unsigned long long) progress->bytes_total, (unsigned long long) progress->entries);
+        struct mayfly_progress *last = userdata;
+
+        if (progress->phase == MAYFLY_PROGRESS_DONE)
+                printf("fetched, verified and unpacked %.1f MiB (%.1f MiB unpacked, %llu entries) in %llu ms\n",
+                       (double) last->bytes_done / (1 << 20), (double) last->bytes_unpacked / (1 << 20),
+                       (unsigned long long) last->entries, (unsigned long long) progress->elapsed_ms);
+        *last = *progress;
         return 0;
 }
 
-static int run(struct mayfly_container *container, const char *line, unsigned long long *ret_us,
+static int complain(const struct mayfly_error *err)
+{
+        fprintf(stderr, "demo: %s: %s\n", mayfly_stage_name(err->stage), err->message);
+        return 1;
+}
+
+static int start(struct mayfly_container **ret, struct mayfly_error *err)
+{
+        struct mayfly_progress progress = { 0 };
+        struct mayfly_image_options options = MAYFLY_IMAGE_OPTIONS_INIT;
+        struct mayfly_image *image;
+        int r;
+
+        /* Not needed, as a start opens its image itself, but there is something to show. */
+        options.progress = show_progress;
+        options.progress_userdata = &progress;
+        r = mayfly_image_open(&image, getenv("MAYFLY_DEMO_IMAGE"), &options, err);
+        if (r < 0)
+                return r;
+        printf("image %s, %.24s...%s\n", mayfly_image_name(image), mayfly_image_id(image),
+               mayfly_image_was_fetched(image) ? "" : " (was in the store)");
+        mayfly_image_close(image);
+
+        r = mayfly_container_start(ret, MAYFLY_SPEC(.image = getenv("MAYFLY_DEMO_IMAGE"), .run_app = 1), err);
+        if (r == -EINVAL && err->stage == MAYFLY_STAGE_SPEC) { /* an image without an app will do, too */
+                *err = (struct mayfly_error) MAYFLY_ERROR_INIT;
+                r = mayfly_container_start(ret, MAYFLY_SPEC(.image = getenv("MAYFLY_DEMO_IMAGE")), err);
+        }
+        return r;
+}
+
+static int run(struct mayfly_container *container, const char *const *argv, unsigned long long *elapsed_us,
                struct mayfly_error *err)
 {
-        const char *const argv[] = { "sh", "-c", line, NULL };
         struct mayfly_command command = MAYFLY_COMMAND_INIT;
         struct mayfly_result *result;
 
         command.argv = argv;
-        if (mayfly_container_run(container, &command, &result, err) < 0)
-                return -1;
-        printf("$ %s\n%s%s", line, result->out, result->err);
-        *ret_us = (unsigned long long) result->elapsed_us;
+        int r = mayfly_container_run(container, &command, &result, err);
+        if (r < 0)
+                return r;
+        printf("$");
+        for (const char *const *word = argv; *word; word++)
+                printf(" %s", *word);
+        printf("\n%s%s", result->out, result->err);
+        if (!result->exit.exited || result->exit.status != 0)
+                printf("(ended with %s %d)\n", result->exit.exited ? "status" : "signal",
+                       result->exit.exited ? result->exit.status : result->exit.signal);
+        *elapsed_us = result->elapsed_us;
         mayfly_result_free(result);
         return 0;
 }
 
+static void show_timings(const struct mayfly_container *container, unsigned long long exec_us)
+{
+        struct mayfly_timings timings = { .size = sizeof(timings) };
+
+        mayfly_container_timings(container, &timings);
+        printf("\n%-8s %10s\n", "stage", "ms");
+        printf("%-8s %10.1f  opening the image, now that it is stored\n", "image", (double) timings.image_us / 1000);
+        printf("%-8s %10.1f  until the container answered\n", "boot", (double) timings.boot_us / 1000);
+        printf("%-8s %10.1f  starting its app, and seeing it stay up\n", "app", (double) timings.app_us / 1000);
+        printf("%-8s %10.1f  the last command\n", "exec", (double) exec_us / 1000);
+        printf("%-8s %10.1f  until nothing was left\n", "stop", (double) timings.stop_us / 1000);
+}
+
 int main(void)
 {
+        static const char *const commands[][4] = { { "uname", "-sr" }, { "id" }, { "cat", "/proc/1/comm" }, { "ps" } };
         struct mayfly_error err = MAYFLY_ERROR_INIT;
-        struct mayfly_image_options options = MAYFLY_IMAGE_OPTIONS_INIT;
-        struct mayfly_timings timings = { .size = sizeof(timings) };
         struct mayfly_container *container = NULL;
         unsigned long long exec_us = 0;
-        char *log = NULL;
+        char *logs = NULL;
 
-        options.progress = show_progress;
-        if (mayfly_container_start(
-                    &container,
-                    MAYFLY_SPEC(.image = getenv("MAYFLY_DEMO_IMAGE"), .run_app = 1, .image_options = &options),
-                    &err) < 0)
-                goto failed;
-        printf("container %s is up, by the engine \"%s\"\n", mayfly_container_name(container),
+        setvbuf(stdout, NULL, _IOLBF, 0);
+        int r = start(&container, &err);
+        if (r < 0)
+                return complain(&err);
+        printf("container %s is up (engine %s); its commands run inside it\n\n", mayfly_container_name(container),
                mayfly_container_engine(container) == MAYFLY_ENGINE_SYSTEMD ? "systemd" : "direct");
-        if (run(container, "id; ps; hostname", &exec_us, &err) < 0 ||
-            run(container, "echo hello", &exec_us, &err) < 0 || mayfly_container_stop(container, &err) < 0 ||
-            mayfly_container_logs(container, &log, NULL, &err) < 0)
-                goto failed;
-        mayfly_container_timings(container, &timings);
-        printf("its log:\n%s\n", log);
-        printf("image  %8.1f ms\nboot   %8.1f ms\napp    %8.1f ms (settling included)\nexec   %8.1f ms\nstop   %8.1f "
-               "ms\n",
-               (double) timings.image_us / 1000, (double) timings.boot_us / 1000, (double) timings.app_us / 1000,
-               (double) exec_us / 1000, (double) timings.stop_us / 1000);
-        free(log);
+        for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]) && r == 0; i++)
+                r = run(container, commands[i], &exec_us, &err);
+        if (r == 0)
+                r = mayfly_container_stop(container, &err);
+        if (r == 0)
+                r = mayfly_container_logs(container, &logs, NULL, &err);
+        if (r == 0) {
+                printf("\nlogs of the app:\n%s", *logs ? logs : "(none)\n");
+                show_timings(container, exec_us);
+        }
+        free(logs);
         mayfly_container_free(container);
-        return 0;
-
-failed:
-        fprintf(stderr, "%s\n", err.message);
-        mayfly_container_free(container);
-        return 1;
+        return r < 0 ? complain(&err) : 0;
 }

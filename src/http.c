@@ -192,7 +192,6 @@ static CURLcode perform(struct transfer *t)
 /* Each redirect is looked at before it is followed: no file:, no plain http past this host. */
 static enum outcome redirect(struct transfer *t, unsigned *count, int *ret, struct mayfly_error *err)
 {
-        mf_cleanup(mf_freep) char *host = NULL;
         char *target = NULL, *part = NULL, *scheme = NULL;
 
         curl_easy_getinfo(t->curl, CURLINFO_REDIRECT_URL, &target);

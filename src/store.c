@@ -277,11 +277,10 @@ static int get(int store, const char *path, struct mayfly_image *image, const st
                 int r = open_stored(store, image, err);
                 if (r != -ENOENT && r != -EWOULDBLOCK)
                         return r;
-                int lock = -1;
+                mf_cleanup(mf_closep) int lock = -1;
                 if (r == -ENOENT)
                         r = lock_image(store, image->id, LOCK_EX, &lock);
                 if (r == 0) {
-                        mf_cleanup(mf_closep) int held = lock;
                         /* Somebody may have been done between our look and our lock. */
                         char target[MF_ID_LENGTH + 20];
                         snprintf(target, sizeof(target), "images/%s/manifest", image->id);

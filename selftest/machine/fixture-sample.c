@@ -41,6 +41,12 @@ static void fails(void **state)
         free(mayfly_cmocka_sh(*state, "echo to stderr >&2; exit 3"));
 }
 
+static void skips(void **state)
+{
+        (void) state;
+        skip();
+}
+
 int main(int argc, char **argv)
 {
         const char *which = argc > 1 ? argv[1] : "pass";
@@ -52,6 +58,10 @@ int main(int argc, char **argv)
         const struct CMUnitTest shared[] = { cmocka_unit_test(has_a_shell), cmocka_unit_test(fails) };
         const struct CMUnitTest setup[] = { cmocka_unit_test_setup_teardown(has_a_shell, start_and_break, stop) };
 
+        const struct CMUnitTest skipped[] = { cmocka_unit_test_setup_teardown(skips, start, stop) };
+
+        if (strcmp(which, "skip") == 0)
+                return cmocka_run_group_tests(skipped, NULL, NULL);
         if (strcmp(which, "pass") == 0)
                 return cmocka_run_group_tests(pass, NULL, NULL);
         if (strcmp(which, "fail") == 0)
