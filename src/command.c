@@ -38,7 +38,7 @@ static int capture_add(struct capture *capture, const char *data, size_t n)
 
         if (take > capture->max - capture->size)
                 take = (size_t) (capture->max - capture->size);
-        if (capture->size + take + 1 > capture->allocated) {
+        if (!capture->data || capture->size + take + 1 > capture->allocated) {
                 size_t allocated = (capture->size + take + 1) * 2;
                 char *grown = realloc(capture->data, allocated);
                 if (!grown)
@@ -279,7 +279,7 @@ static int run(struct mayfly_container *container, const struct mayfly_command *
 {
         uint64_t begin = mf_now_us();
         mf_cleanup(mf_closep) int reply = -1;
-        struct mf_message message;
+        struct mf_message message = { 0 };
         int timed_out = 0;
 
         int r = request(container, command, captures, &reply, err);

@@ -83,7 +83,7 @@ static int start(struct mayfly_container *container, char *const *argv, int cont
                 hand_over(argv, control, container->boot_log, life_end, report_end);
         if (pid < 0)
                 return mf_error_errno(err, -errno, MAYFLY_STAGE_START, "fork");
-        report_end = mf_close(report_end);
+        close(mf_take_fd(&report_end)); /* ours would keep recvmsg(2) from seeing the end */
         while (waitpid(pid, NULL, __WCLONE) < 0 && errno == EINTR)
                 ;
         int r = mf_message_recv(report, &message, fds, &n_fds, NULL, 0);

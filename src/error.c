@@ -16,22 +16,21 @@ static void fill(struct mayfly_error *err, int code, enum mayfly_stage stage, co
         vsnprintf(err->message, sizeof(err->message), format, args);
 }
 
-int mf_error(struct mayfly_error *err, int code, enum mayfly_stage stage, const char *format, ...)
+void mf_error_set(struct mayfly_error *err, int code, enum mayfly_stage stage, const char *format, ...)
 {
         if (!err || err->code)
-                return code;
+                return;
 
         va_list args;
         va_start(args, format);
         fill(err, code, stage, format, args);
         va_end(args);
-        return code;
 }
 
-int mf_error_errno(struct mayfly_error *err, int code, enum mayfly_stage stage, const char *format, ...)
+void mf_error_set_errno(struct mayfly_error *err, int code, enum mayfly_stage stage, const char *format, ...)
 {
         if (!err || err->code)
-                return code;
+                return;
 
         va_list args;
         va_start(args, format);
@@ -40,12 +39,6 @@ int mf_error_errno(struct mayfly_error *err, int code, enum mayfly_stage stage, 
 
         size_t used = strlen(err->message);
         snprintf(err->message + used, sizeof(err->message) - used, ": %s", strerrordesc_np(-code));
-        return code;
-}
-
-int mf_error_oom(struct mayfly_error *err, enum mayfly_stage stage)
-{
-        return mf_error(err, -ENOMEM, stage, "out of memory");
 }
 
 MF_EXPORT const char *mayfly_stage_name(enum mayfly_stage stage)

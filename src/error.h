@@ -2,18 +2,31 @@
 #ifndef MF_ERROR_H
 #define MF_ERROR_H
 
+#include <errno.h>
+
 #include <mayfly/error.h>
 
-/* Fills *err (NULL is fine) unless it is filled already; too long a message is cut. Returns `code`, a negative errno,
- * so that a caller can `return mf_error(err, -EINVAL, MAYFLY_STAGE_SPEC, "...", ...)`. */
-__attribute__((format(printf, 4, 5))) int mf_error(struct mayfly_error *err, int code, enum mayfly_stage stage,
-                                                   const char *format, ...);
+/* Fill *err (NULL is fine) unless it is filled already; too long a message is cut. The second one adds ": " and
+ * strerror(-code). */
+__attribute__((format(printf, 4, 5))) void mf_error_set(struct mayfly_error *err, int code, enum mayfly_stage stage,
+                                                        const char *format, ...);
+__attribute__((format(printf, 4, 5))) void mf_error_set_errno(struct mayfly_error *err, int code,
+                                                              enum mayfly_stage stage, const char *format, ...);
 
-/* As mf_error(), with ": " and strerror(-code) at the end. */
-__attribute__((format(printf, 4, 5))) int mf_error_errno(struct mayfly_error *err, int code, enum mayfly_stage stage,
-                                                         const char *format, ...);
-
-/* -ENOMEM with a message. */
-int mf_error_oom(struct mayfly_error *err, enum mayfly_stage stage);
+/* The same, with `code`, a negative errno, for a value: `return mf_error(err, -EINVAL, MAYFLY_STAGE_SPEC, "...", ...)`.
+ * Macros, so that static analyzers see that it is the code that is returned. */
+#define mf_error(err, code, ...)                          \
+        ({                                                \
+                int mf_code_ = (code);                    \
+                mf_error_set(err, mf_code_, __VA_ARGS__); \
+                mf_code_;                                 \
+        })
+#define mf_error_errno(err, code, ...)                          \
+        ({                                                      \
+                int mf_code_ = (code);                          \
+                mf_error_set_errno(err, mf_code_, __VA_ARGS__); \
+                mf_code_;                                       \
+        })
+#define mf_error_oom(err, stage) mf_error(err, -ENOMEM, stage, "out of memory")
 
 #endif

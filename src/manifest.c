@@ -16,8 +16,8 @@
 
 #define LIST_MAX 10000U
 
-static __attribute__((format(printf, 3, 4))) int bad(struct mayfly_error *err, const char *path, const char *format,
-                                                     ...)
+static __attribute__((format(printf, 3, 4))) void set_bad(struct mayfly_error *err, const char *path,
+                                                          const char *format, ...)
 {
         char why[512];
         va_list args;
@@ -25,8 +25,10 @@ static __attribute__((format(printf, 3, 4))) int bad(struct mayfly_error *err, c
         va_start(args, format);
         vsnprintf(why, sizeof(why), format, args);
         va_end(args);
-        return mf_error(err, -EBADMSG, MAYFLY_STAGE_MANIFEST, "image manifest: %s %s", path, why);
+        mf_error_set(err, -EBADMSG, MAYFLY_STAGE_MANIFEST, "image manifest: %s %s", path, why);
 }
+
+#define bad(err, path, ...) (set_bad(err, path, __VA_ARGS__), -EBADMSG)
 
 /* The specification's example and schema differ in the case of keys, so any case will do. */
 static json_t *member(json_t *object, const char *name)
@@ -404,7 +406,7 @@ static int check_named(json_t *app, const char *key, int identifier,
 
 static int get_app(json_t *app, struct mf_run_config *config, struct mayfly_error *err)
 {
-        const char *user, *group, *cwd;
+        const char *user = NULL, *group = NULL, *cwd = NULL;
         json_t *list;
 
         if (!json_is_object(app))
@@ -413,23 +415,24 @@ static int get_app(json_t *app, struct mf_run_config *config, struct mayfly_erro
         if (r < 0)
                 return r;
         if (list && json_array_size(list) > 0) {
+                json_t *first = json_array_get(list, 0);
+                if (json_is_string(first) && json_string_length(first) == 0)
+                        return bad(err, "app.exec", "starts with an empty string");
                 r = get_strings(list, "app.exec", &config->exec, err);
-                if (r == 0 && !config->exec[0][0])
-                        r = bad(err, "app.exec", "starts with an empty string");
         }
         if (r == 0)
                 r = get_string(app, "app", "user", 1, &user, err);
-        if (r == 0 && !*user)
+        if (r == 0 && (!user || !*user))
                 r = bad(err, "app.user", "is empty");
         if (r == 0)
                 r = get_string(app, "app", "group", 1, &group, err);
-        if (r == 0 && !*group)
+        if (r == 0 && (!group || !*group))
                 r = bad(err, "app.group", "is empty");
         if (r == 0)
                 r = get_string(app, "app", "workingDirectory", 0, &cwd, err);
         if (r == 0 && cwd && *cwd && cwd[0] != '/')
                 r = bad(err, "app.workingDirectory", "is \"%.100s\", which is not absolute", cwd);
-        if (r < 0)
+        if (r != 0)
                 return r;
         config->user = strdup(user);
         config->group = strdup(group);

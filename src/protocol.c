@@ -25,6 +25,8 @@ int mf_message_send(int fd, const struct mf_message *message, const int *fds, si
                 header.msg_control = control.buffer;
                 header.msg_controllen = CMSG_SPACE(n_fds * sizeof(int));
                 struct cmsghdr *cmsg = CMSG_FIRSTHDR(&header);
+                if (!cmsg)
+                        return -EINVAL;
                 cmsg->cmsg_level = SOL_SOCKET;
                 cmsg->cmsg_type = SCM_RIGHTS;
                 cmsg->cmsg_len = CMSG_LEN(n_fds * sizeof(int));

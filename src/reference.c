@@ -140,8 +140,8 @@ int mf_reference_parse(struct mf_reference *ret, const char *text, int allow_htt
         r = parse_url(copy, allow_http, &reference.scheme, err);
         if (r < 0)
                 return r;
-        reference.url = mf_take(copy);
         *ret = reference;
+        ret->url = mf_take(copy);
         return 0;
 }
 

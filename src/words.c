@@ -58,11 +58,12 @@ int mf_words_finish(struct mf_word_list *list, int *ret)
                         r = -errno;
         }
         mf_words_clear(list);
-        if (r < 0)
-                fd = mf_close(fd);
-        else
-                *ret = fd;
-        return r;
+        if (r < 0) {
+                mf_close(fd);
+                return r;
+        }
+        *ret = fd;
+        return 0;
 }
 
 int mf_env_check(const char *const *env, const char *what, enum mayfly_stage stage, struct mayfly_error *err)
