@@ -13,7 +13,7 @@
 #include <sys/resource.h>
 #include <time.h>
 
-static void die(const struct mayfly_error *err)
+static _Noreturn void die(const struct mayfly_error *err)
 {
         fprintf(stderr, "bench: %s\n", err->message);
         exit(1);
@@ -43,7 +43,7 @@ static void cycle(const char *what)
         struct mayfly_timings timings = { .size = sizeof(timings) };
         struct mayfly_error err = MAYFLY_ERROR_INIT;
         struct mayfly_container *container;
-        struct mayfly_result *result;
+        struct mayfly_result *result = NULL;
 
         command.argv = argv;
         if (mayfly_container_start(&container, MAYFLY_SPEC(.image = getenv("MAYFLY_TEST_BUSYBOX")), &err) < 0 ||
