@@ -10,11 +10,20 @@
 #include <strings.h>
 
 #include "error.h"
+#include "manifest-check.h"
 #include "util.h"
 
 /* Checks follow the appc specification 0.8.11, "Image Manifest Schema" and "types". */
 
 #define LIST_MAX 10000U
+
+/* A message is one line, whatever the manifest has in it. */
+static void one_line(char *text)
+{
+        for (; *text; text++)
+                if ((unsigned char) *text < ' ' || *text == 0x7f)
+                        *text = '?';
+}
 
 static __attribute__((format(printf, 3, 4))) void set_bad(struct mayfly_error *err, const char *path,
                                                           const char *format, ...)
@@ -25,6 +34,7 @@ static __attribute__((format(printf, 3, 4))) void set_bad(struct mayfly_error *e
         va_start(args, format);
         vsnprintf(why, sizeof(why), format, args);
         va_end(args);
+        one_line(why);
         mf_error_set(err, -EBADMSG, MAYFLY_STAGE_MANIFEST, "image manifest: %s %s", path, why);
 }
 
@@ -33,12 +43,64 @@ static __attribute__((format(printf, 3, 4))) void set_bad(struct mayfly_error *e
 /* The specification's example and schema differ in the case of keys, so any case will do. */
 static json_t *member(json_t *object, const char *name)
 {
-        const char *key;
-        json_t *value;
-
-        json_object_foreach(object, key, value) if (strcasecmp(key, name) == 0) return json_is_null(value) ? NULL
-                                                                                                           : value;
+        for (void *i = json_object_iter(object); i; i = json_object_iter_next(object, i))
+                if (strcasecmp(json_object_iter_key(i), name) == 0)
+                        return json_is_null(json_object_iter_value(i)) ? NULL : json_object_iter_value(i);
         return NULL;
+}
+
+/* Adds a name to a set: 1 when it is new, 0 when it was there, -ENOMEM. */
+static int add_name(json_t *set, const char *name)
+{
+        if (json_object_get(set, name))
+                return 0;
+        return json_object_set_new_nocheck(set, name, json_true()) < 0 ? -ENOMEM : 1;
+}
+
+static void decref(json_t **json)
+{
+        json_decref(*json);
+}
+
+/* An object of the schema. Keys that differ in case alone mean the same one, and are as ambiguous as duplicates. */
+static int check_object(json_t *object, const char *path, struct mayfly_error *err)
+{
+        mf_cleanup(decref) json_t *seen = json_object();
+
+        if (!json_is_object(object))
+                return bad(err, path, "must be an object");
+        for (void *i = json_object_iter(object); i; i = json_object_iter_next(object, i)) {
+                mf_cleanup(mf_freep) char *key = strdup(json_object_iter_key(i));
+                for (char *p = key; p && *p; p++)
+                        *p = (char) tolower((unsigned char) *p);
+                int r = key && seen ? add_name(seen, key) : -ENOMEM;
+                if (r < 0)
+                        return mf_error_oom(err, MAYFLY_STAGE_MANIFEST);
+                if (r == 0)
+                        return bad(err, path, "has the key \"%.100s\" twice, in different case",
+                                   json_object_iter_key(i));
+        }
+        return 0;
+}
+
+/* An integer of `at`.NAME from min to max; `fallback` when it is absent and that is not below min. */
+static int get_integer(json_t *object, const char *path, const char *name, json_int_t min, json_int_t max,
+                       json_int_t fallback, json_int_t *ret, struct mayfly_error *err)
+{
+        json_t *value = member(object, name);
+        char full[256];
+
+        snprintf(full, sizeof(full), "%s.%s", path, name);
+        if (!value && fallback < min)
+                return bad(err, full, "is missing");
+        if (value && !json_is_integer(value))
+                return bad(err, full, "must be a whole number");
+        *ret = value ? json_integer_value(value) : fallback;
+        if (value && (*ret < min || *ret > max))
+                return bad(err, full,
+                           "is %" JSON_INTEGER_FORMAT ", outside %" JSON_INTEGER_FORMAT "-%" JSON_INTEGER_FORMAT, *ret,
+                           min, max);
+        return 0;
 }
 
 static int get_string(json_t *object, const char *path, const char *name, int required, const char **ret,
@@ -69,30 +131,10 @@ static int get_list(json_t *object, const char *name, const char *path, json_t *
         return 0;
 }
 
-/* ^[a-z0-9]+([SEPARATORS][a-z0-9]+)*$ */
-static int is_identifier(const char *s, const char *separators)
-{
-        int after_word = 0;
-
-        for (; *s; s++) {
-                if ((*s >= 'a' && *s <= 'z') || (*s >= '0' && *s <= '9'))
-                        after_word = 1;
-                else if (after_word && strchr(separators, *s))
-                        after_word = 0;
-                else
-                        return 0;
-        }
-        return after_word;
-}
-
-#define is_ac_identifier(s) is_identifier(s, "-._~/")
-#define is_ac_name(s) is_identifier(s, "-")
-
 static int check_kind_and_version(json_t *root, struct mayfly_error *err)
 {
-        const char *kind, *version;
-        unsigned a, b, c;
-        int n = 0;
+        const char *kind = NULL, *version = NULL;
+        int zero;
 
         int r = get_string(root, "", "acKind", 1, &kind, err);
         if (r == 0 && strcmp(kind, "ImageManifest") != 0)
@@ -101,37 +143,18 @@ static int check_kind_and_version(json_t *root, struct mayfly_error *err)
                 r = get_string(root, "", "acVersion", 1, &version, err);
         if (r < 0)
                 return r;
-        if (sscanf(version, "%9u.%9u.%9u%n", &a, &b, &c, &n) != 3 || !isdigit((unsigned char) version[0]) ||
-            (version[n] && version[n] != '-' && version[n] != '+'))
+        if (!mf_is_semver(version, &zero))
                 return bad(err, "acVersion", "is \"%.100s\", which is no semantic version such as 0.8.11", version);
-        if (a == 0 && b == 0 && c == 0)
-                return bad(err, "acVersion", "must not be zero");
-        return 0;
+        return zero ? bad(err, "acVersion", "must not be zero") : 0;
 }
 
-static int check_platform(const char *os, const char *arch, struct mayfly_error *err)
+static int check_platform(const char *path, const char *os, const char *arch, struct mayfly_error *err)
 {
-        static const struct {
-                const char *os, *archs[12];
-        } known[] = {
-                { "linux",
-                  { "amd64", "i386", "aarch64", "aarch64_be", "armv6l", "armv7l", "armv7b", "ppc64", "ppc64le",
-                    "s390x" } },
-                { "freebsd", { "amd64", "i386", "arm" } },
-                { "darwin", { "x86_64", "i386" } },
-        };
-
         if (!os)
-                return arch ? bad(err, "labels", "have an arch (\"%.60s\") without an os", arch) : 0;
-        for (size_t i = 0; i < MF_ELEMENTSOF(known); i++) {
-                if (strcmp(os, known[i].os) != 0)
-                        continue;
-                for (size_t j = 0; arch && known[i].archs[j]; j++)
-                        if (strcmp(arch, known[i].archs[j]) == 0)
-                                return 0;
-                return arch ? bad(err, "labels", "have arch \"%.60s\", unknown for os \"%s\"", arch, os) : 0;
-        }
-        return bad(err, "labels", "have the unknown os \"%.60s\"", os);
+                return arch ? bad(err, path, "have an arch (\"%.60s\") without an os", arch) : 0;
+        if (!mf_is_platform(os, NULL))
+                return bad(err, path, "have the unknown os \"%.60s\"", os);
+        return mf_is_platform(os, arch) ? 0 : bad(err, path, "have arch \"%.60s\", unknown for os \"%s\"", arch, os);
 }
 
 /* A list of {name, value} with names of their own: labels, annotations, environment. */
@@ -139,26 +162,29 @@ static int check_pairs(json_t *list, const char *path,
                        int (*check)(const char *, const char *, const char *, struct mayfly_error *),
                        struct mayfly_error *err)
 {
-        size_t i, j;
+        mf_cleanup(decref) json_t *seen = json_object();
+        size_t i;
         json_t *item;
 
         json_array_foreach(list, i, item)
         {
-                const char *name, *value;
+                const char *name = NULL, *value = NULL;
                 char at[128];
                 snprintf(at, sizeof(at), "%s[%zu]", path, i);
-                if (!json_is_object(item))
-                        return bad(err, at, "must be an object with name and value");
-                int r = get_string(item, at, "name", 1, &name, err);
+                int r = check_object(item, at, err);
+                if (r == 0)
+                        r = get_string(item, at, "name", 1, &name, err);
                 if (r == 0)
                         r = get_string(item, at, "value", 1, &value, err);
                 if (r == 0)
                         r = check(at, name, value, err);
                 if (r < 0)
                         return r;
-                for (j = 0; j < i; j++)
-                        if (strcmp(json_string_value(member(json_array_get(list, j), "name")), name) == 0)
-                                return bad(err, at, "repeats the name \"%.100s\"", name);
+                r = seen ? add_name(seen, name) : -ENOMEM;
+                if (r < 0)
+                        return mf_error_oom(err, MAYFLY_STAGE_MANIFEST);
+                if (r == 0)
+                        return bad(err, at, "repeats the name \"%.100s\"", name);
         }
         return 0;
 }
@@ -166,23 +192,18 @@ static int check_pairs(json_t *list, const char *path,
 static int check_label(const char *at, const char *name, const char *value, struct mayfly_error *err)
 {
         (void) value;
-        if (!is_ac_identifier(name))
+        if (!mf_is_ac_identifier(name))
                 return bad(err, at, "has the name \"%.100s\", which is no AC Identifier", name);
         return strcmp(name, "name") == 0 ? bad(err, at, "must not be called \"name\"") : 0;
 }
 
 static int check_annotation(const char *at, const char *name, const char *value, struct mayfly_error *err)
 {
-        int y, mo, d, h, mi, s, n = 0;
-
-        if (!is_ac_identifier(name))
+        if (!mf_is_ac_identifier(name))
                 return bad(err, at, "has the name \"%.100s\", which is no AC Identifier", name);
-        if (strcmp(name, "created") == 0 &&
-            (sscanf(value, "%4d-%2d-%2dT%2d:%2d:%2d%n", &y, &mo, &d, &h, &mi, &s, &n) != 6 || n != 19 || mo < 1 ||
-             mo > 12 || d < 1 || d > 31 || h > 23 || mi > 59 || s > 60 || !value[19]))
+        if (strcmp(name, "created") == 0 && !mf_is_rfc3339(value))
                 return bad(err, at, "has \"%.100s\" for \"created\", which is no RFC 3339 time", value);
-        if ((strcmp(name, "homepage") == 0 || strcmp(name, "documentation") == 0) &&
-            strncmp(value, "http://", 7) != 0 && strncmp(value, "https://", 8) != 0)
+        if ((strcmp(name, "homepage") == 0 || strcmp(name, "documentation") == 0) && !mf_is_web_url(value))
                 return bad(err, at, "has \"%.100s\" for \"%s\", which is no http(s) URL", value, name);
         return 0;
 }
@@ -190,12 +211,8 @@ static int check_annotation(const char *at, const char *name, const char *value,
 static int check_env_item(const char *at, const char *name, const char *value, struct mayfly_error *err)
 {
         (void) value;
-        if (!isalpha((unsigned char) name[0]) && name[0] != '_')
-                return bad(err, at, "has the name \"%.100s\", which is no environment variable's", name);
-        for (const char *p = name; *p; p++)
-                if (!isascii(*p) || (!isalnum((unsigned char) *p) && !strchr("_.-", *p)))
-                        return bad(err, at, "has the name \"%.100s\", which is no environment variable's", name);
-        return 0;
+        return mf_is_env_name(name) ? 0
+                                    : bad(err, at, "has the name \"%.100s\", which is no environment variable's", name);
 }
 
 static const char *pair_value(json_t *list, const char *name)
@@ -223,28 +240,53 @@ static int add_unsupported(struct mf_run_config *config, const char *what)
         return grown[n] ? 0 : -ENOMEM;
 }
 
+static int check_labels(json_t *object, const char *path, struct mayfly_error *err)
+{
+        json_t *list = NULL;
+
+        int r = get_list(object, "labels", path, &list, err);
+        if (r == 0)
+                r = check_pairs(list, path, check_label, err);
+        if (r == 0)
+                r = check_platform(path, pair_value(list, "os"), pair_value(list, "arch"), err);
+        return r;
+}
+
+static int check_dependency(json_t *item, const char *at, struct mayfly_error *err)
+{
+        const char *name = NULL, *id = NULL;
+        char labels[96];
+        json_int_t size = 0;
+
+        int r = check_object(item, at, err);
+        if (r == 0)
+                r = get_string(item, at, "imageName", 1, &name, err);
+        if (r == 0 && !mf_is_ac_identifier(name))
+                r = bad(err, at, "has the imageName \"%.100s\", which is no AC Identifier", name);
+        if (r == 0)
+                r = get_string(item, at, "imageID", 0, &id, err);
+        /* The digits are for when the image is fetched: the specification's own example has "sha512-...". */
+        if (r == 0 && id && (strncmp(id, "sha512-", 7) != 0 || !id[7]))
+                r = bad(err, at, "has the imageID \"%.100s\", which is not sha512- and a digest", id);
+        if (r == 0)
+                r = get_integer(item, at, "size", 0, INT64_MAX, 0, &size, err);
+        snprintf(labels, sizeof(labels), "%s.labels", at);
+        return r == 0 ? check_labels(item, labels, err) : r;
+}
+
 static int check_dependencies(json_t *root, struct mf_run_config *config, struct mayfly_error *err)
 {
-        json_t *list, *item;
+        json_t *list = NULL, *item;
         size_t i;
+        char at[64];
 
         int r = get_list(root, "dependencies", "dependencies", &list, err);
         if (r < 0)
                 return r;
         json_array_foreach(list, i, item)
         {
-                const char *name, *id;
-                char at[64];
                 snprintf(at, sizeof(at), "dependencies[%zu]", i);
-                if (!json_is_object(item))
-                        return bad(err, at, "must be an object");
-                r = get_string(item, at, "imageName", 1, &name, err);
-                if (r == 0 && !is_ac_identifier(name))
-                        r = bad(err, at, "has the imageName \"%.100s\", which is no AC Identifier", name);
-                if (r == 0)
-                        r = get_string(item, at, "imageID", 0, &id, err);
-                if (r == 0 && id && (strncmp(id, "sha512-", 7) != 0 || !id[7]))
-                        r = bad(err, at, "has the imageID \"%.100s\", which does not start with sha512-", id);
+                r = check_dependency(item, at, err);
                 if (r < 0)
                         return r;
                 config->has_dependencies = 1;
@@ -252,8 +294,15 @@ static int check_dependencies(json_t *root, struct mf_run_config *config, struct
         r = get_list(root, "pathWhitelist", "pathWhitelist", &list, err);
         if (r < 0)
                 return r;
-        json_array_foreach(list, i, item) if (!json_is_string(item) || json_string_value(item)[0] != '/') return bad(
-                err, "pathWhitelist", "has an item that is no absolute path");
+        json_array_foreach(list, i, item)
+        {
+                snprintf(at, sizeof(at), "pathWhitelist[%zu]", i);
+                const char *path = json_string_value(item);
+                if (!path || strlen(path) != json_string_length(item))
+                        return bad(err, at, "must be a string without NUL characters");
+                if (path[0] != '/')
+                        return bad(err, at, "is \"%.100s\", which is no absolute path", path);
+        }
         if (list && json_array_size(list) > 0 && add_unsupported(config, "pathWhitelist") < 0)
                 return mf_error_oom(err, MAYFLY_STAGE_MANIFEST);
         return 0;
@@ -280,7 +329,7 @@ static int get_strings(json_t *list, const char *path, char ***ret, struct mayfl
 
 static int get_environment(json_t *app, struct mf_run_config *config, struct mayfly_error *err)
 {
-        json_t *list, *item;
+        json_t *list = NULL, *item;
         size_t i;
 
         int r = get_list(app, "environment", "app.environment", &list, err);
@@ -304,7 +353,7 @@ static int get_environment(json_t *app, struct mf_run_config *config, struct may
 
 static int get_groups(json_t *app, struct mf_run_config *config, struct mayfly_error *err)
 {
-        json_t *list, *item;
+        json_t *list = NULL, *item;
         size_t i;
 
         int r = get_list(app, "supplementaryGIDs", "app.supplementaryGIDs", &list, err);
@@ -315,42 +364,47 @@ static int get_groups(json_t *app, struct mf_run_config *config, struct mayfly_e
                 return mf_error_oom(err, MAYFLY_STAGE_MANIFEST);
         json_array_foreach(list, i, item)
         {
+                char at[64];
+                snprintf(at, sizeof(at), "app.supplementaryGIDs[%zu]", i);
                 if (!json_is_integer(item) || json_integer_value(item) < 0 || json_integer_value(item) >= UINT32_MAX)
-                        return bad(err, "app.supplementaryGIDs", "has an item that is no group number");
+                        return bad(err, at, "is no group number from 0 to %u", UINT32_MAX - 1);
                 config->extra_groups[config->n_extra_groups++] = (uint32_t) json_integer_value(item);
         }
         return 0;
 }
 
+static int check_flag(json_t *object, const char *path, const char *name, struct mayfly_error *err)
+{
+        json_t *value = member(object, name);
+        char full[256];
+
+        snprintf(full, sizeof(full), "%s.%s", path, name);
+        return value && !json_is_boolean(value) ? bad(err, full, "must be true or false") : 0;
+}
+
 static int check_port(json_t *item, const char *at, struct mayfly_error *err)
 {
-        json_t *port = member(item, "port"), *count = member(item, "count"), *socket = member(item, "socketActivated");
-        const char *protocol;
-        json_int_t n = 1;
+        const char *protocol = NULL;
+        json_int_t port = 0, count = 1;
 
         int r = get_string(item, at, "protocol", 1, &protocol, err);
-        if (r < 0)
-                return r;
-        if (!json_is_integer(port) || json_integer_value(port) < 1 || json_integer_value(port) > 65535)
-                return bad(err, at, "has no port from 1 to 65535");
-        if (count && (!json_is_integer(count) || (n = json_integer_value(count)) < 1))
-                return bad(err, at, "has a count that is not 1 or more");
-        if (json_integer_value(port) + n > 65536)
-                return bad(err, at, "has ports past 65535");
-        return socket && !json_is_boolean(socket) ? bad(err, at, "has a socketActivated that is not true or false") : 0;
+        if (r == 0)
+                r = get_integer(item, at, "port", 1, 65535, 0, &port, err);
+        if (r == 0)
+                r = get_integer(item, at, "count", 1, 65535, 1, &count, err);
+        if (r == 0 && port + count > 65536)
+                r = bad(err, at, "has %d ports from %d on, past 65535", (int) count, (int) port);
+        return r == 0 ? check_flag(item, at, "socketActivated", err) : r;
 }
 
 static int check_mount_point(json_t *item, const char *at, struct mayfly_error *err)
 {
-        const char *path;
-        json_t *read_only = member(item, "readOnly");
+        const char *path = NULL;
 
         int r = get_string(item, at, "path", 1, &path, err);
         if (r == 0 && path[0] != '/')
                 r = bad(err, at, "has the path \"%.100s\", which is not absolute", path);
-        if (r == 0 && read_only && !json_is_boolean(read_only))
-                r = bad(err, at, "has a readOnly that is not true or false");
-        return r;
+        return r == 0 ? check_flag(item, at, "readOnly", err) : r;
 }
 
 static int check_isolator(json_t *item, const char *at, struct mayfly_error *err)
@@ -365,7 +419,14 @@ static int check_handler(json_t *item, const char *at, struct mayfly_error *err)
 
         if (strcmp(name, "pre-start") != 0 && strcmp(name, "post-stop") != 0)
                 return bad(err, at, "is \"%.60s\"; the events are pre-start and post-stop", name);
-        return json_is_array(exec) && json_array_size(exec) > 0 ? 0 : bad(err, at, "has no exec");
+        if (!json_is_array(exec) || json_array_size(exec) == 0)
+                return bad(err, at, "has no exec");
+        for (size_t i = 0; i < json_array_size(exec); i++) {
+                json_t *word = json_array_get(exec, i);
+                if (!json_is_string(word) || strlen(json_string_value(word)) != json_string_length(word))
+                        return bad(err, at, "has an exec[%zu] that is no string without NUL characters", i);
+        }
+        return 0;
 }
 
 /* A list of objects that have a `name` of their own. */
@@ -373,7 +434,8 @@ static int check_named(json_t *app, const char *key, int identifier,
                        int (*check)(json_t *, const char *, struct mayfly_error *), struct mf_run_config *config,
                        struct mayfly_error *err)
 {
-        json_t *list, *item;
+        mf_cleanup(decref) json_t *seen = json_object();
+        json_t *list = NULL, *item;
         char at[128];
         size_t i;
 
@@ -383,35 +445,52 @@ static int check_named(json_t *app, const char *key, int identifier,
                 return r;
         json_array_foreach(list, i, item)
         {
-                const char *name;
+                const char *name = NULL;
                 snprintf(at, sizeof(at), "app.%s[%zu]", key, i);
-                if (!json_is_object(item))
-                        return bad(err, at, "must be an object");
-                r = get_string(item, at, "name", 1, &name, err);
-                if (r == 0 && !(identifier ? is_ac_identifier(name) : is_ac_name(name)))
+                r = check_object(item, at, err);
+                if (r == 0)
+                        r = get_string(item, at, "name", 1, &name, err);
+                if (r == 0 && !(identifier ? mf_is_ac_identifier(name) : mf_is_ac_name(name)))
                         r = bad(err, at, "has the name \"%.100s\", which is no AC %s", name,
                                 identifier ? "Identifier" : "Name");
                 if (r == 0)
                         r = check(item, at, err);
                 if (r < 0)
                         return r;
-                for (size_t j = 0; !identifier && j < i; j++)
-                        if (strcmp(json_string_value(member(json_array_get(list, j), "name")), name) == 0)
-                                return bad(err, at, "repeats the name \"%.100s\"", name);
+                r = identifier ? 1 : seen ? add_name(seen, name) : -ENOMEM;
+                if (r < 0)
+                        return mf_error_oom(err, MAYFLY_STAGE_MANIFEST);
+                if (r == 0)
+                        return bad(err, at, "repeats the name \"%.100s\"", name);
         }
         if (list && json_array_size(list) > 0 && strcmp(key, "ports") != 0 && add_unsupported(config, key) < 0)
                 return mf_error_oom(err, MAYFLY_STAGE_MANIFEST);
         return 0;
 }
 
+/* userAnnotations and userLabels: any keys, for the user alone. */
+static int check_map(json_t *app, const char *key, struct mayfly_error *err)
+{
+        json_t *map = member(app, key);
+        char at[64];
+
+        snprintf(at, sizeof(at), "app.%s", key);
+        if (map && !json_is_object(map))
+                return bad(err, at, "must be an object");
+        for (void *i = json_object_iter(map); i; i = json_object_iter_next(map, i))
+                if (!json_is_string(json_object_iter_value(i)))
+                        return bad(err, at, "has a value for \"%.100s\" that is no string", json_object_iter_key(i));
+        return 0;
+}
+
 static int get_app(json_t *app, struct mf_run_config *config, struct mayfly_error *err)
 {
         const char *user = NULL, *group = NULL, *cwd = NULL;
-        json_t *list;
+        json_t *list = NULL;
 
-        if (!json_is_object(app))
-                return bad(err, "app", "must be an object");
-        int r = get_list(app, "exec", "app.exec", &list, err);
+        int r = check_object(app, "app", err);
+        if (r == 0)
+                r = get_list(app, "exec", "app.exec", &list, err);
         if (r < 0)
                 return r;
         if (list && json_array_size(list) > 0) {
@@ -450,34 +529,35 @@ static int get_app(json_t *app, struct mf_run_config *config, struct mayfly_erro
                 r = check_named(app, "ports", 0, check_port, config, err);
         if (r == 0)
                 r = check_named(app, "isolators", 1, check_isolator, config, err);
+        if (r == 0)
+                r = check_map(app, "userAnnotations", err);
+        if (r == 0)
+                r = check_map(app, "userLabels", err);
         return r;
 }
 
 static int parse(json_t *root, struct mf_run_config *config, struct mayfly_error *err)
 {
-        const char *name;
-        json_t *list, *app;
+        const char *name = NULL;
+        json_t *list = NULL, *app;
 
-        if (!json_is_object(root))
-                return bad(err, "the whole", "must be an object");
+        int r = check_object(root, "the whole", err);
+        if (r < 0)
+                return r;
         config->env = calloc(1, sizeof(char *));
         config->unsupported = calloc(1, sizeof(char *));
         if (!config->env || !config->unsupported)
                 return mf_error_oom(err, MAYFLY_STAGE_MANIFEST);
-        int r = check_kind_and_version(root, err);
+        r = check_kind_and_version(root, err);
         if (r == 0)
                 r = get_string(root, "", "name", 1, &name, err);
-        if (r == 0 && !is_ac_identifier(name))
+        if (r == 0 && !mf_is_ac_identifier(name))
                 r = bad(err, "name", "is \"%.100s\", which is no AC Identifier (a-z, 0-9, and single -._~/ between)",
                         name);
         if (r == 0 && !(config->name = strdup(name)))
                 r = mf_error_oom(err, MAYFLY_STAGE_MANIFEST);
         if (r == 0)
-                r = get_list(root, "labels", "labels", &list, err);
-        if (r == 0)
-                r = check_pairs(list, "labels", check_label, err);
-        if (r == 0)
-                r = check_platform(pair_value(list, "os"), pair_value(list, "arch"), err);
+                r = check_labels(root, "labels", err);
         if (r == 0)
                 r = get_list(root, "annotations", "annotations", &list, err);
         if (r == 0)
@@ -495,6 +575,8 @@ int mf_manifest_parse(struct mf_run_config **ret, const char *json, size_t size,
         json_error_t why;
         json_t *root = json_loadb(json, size, JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL, &why);
 
+        if (!root)
+                one_line(why.text);
         if (!root)
                 return mf_error(err, -EBADMSG, MAYFLY_STAGE_MANIFEST,
                                 "image manifest: line %d, column %d: %s; it must be one JSON object", why.line,

@@ -11,8 +11,47 @@
 #include "error.h"
 #include "util.h"
 
-#define HOW_TO_PIN \
-        "append @sha512-<128 hex digits>, the SHA-512 of the uncompressed archive (gzip -dc image.aci | sha512sum)"
+#define HOW_TO_PIN                                                                                    \
+        "append @sha512-<128 hex digits>: the image ID, the SHA-512 of the uncompressed archive, as " \
+        "\"gzip -dc image.aci | sha512sum\" prints it"
+
+#define SHOWN_MAX 400
+
+/* A copy for messages: no password (they end up in public logs), no control characters (a message is one line). */
+static void show(char shown[SHOWN_MAX], const char *text)
+{
+        const char *host = strstr(text, "://"), *end = NULL;
+        const char *colon = NULL;
+        size_t n = 0;
+
+        if (host) {
+                host += 3;
+                end = memrchr(host, '@', strcspn(host, "/?#"));
+                /* The "@" of "https://host@sha512-..." is the pin's. */
+                if (end && strncasecmp(end + 1, "sha512-", 7) == 0)
+                        end = memrchr(host, '@', (size_t) (end - host));
+                colon = end ? memchr(host, ':', (size_t) (end - host)) : NULL;
+        }
+        for (const char *p = text; *p && n + 5 < SHOWN_MAX; p++) {
+                if (p == colon) {
+                        memcpy(shown + n, ":***", 4);
+                        n += 4;
+                        p = end - 1;
+                } else if ((unsigned char) *p < ' ' || *p == 0x7f) {
+                        n += (size_t) snprintf(shown + n, 5, "\\x%02x", (unsigned) *p);
+                } else {
+                        shown[n++] = *p;
+                }
+        }
+        shown[n] = '\0';
+}
+
+#define refuse(err, text, format, ...)                                                         \
+        ({                                                                                     \
+                char shown_[SHOWN_MAX];                                                        \
+                show(shown_, text);                                                            \
+                mf_error(err, -EINVAL, MAYFLY_STAGE_REFERENCE, format, shown_, ##__VA_ARGS__); \
+        })
 
 int mf_host_is_loopback(const char *host)
 {
@@ -33,44 +72,132 @@ int mf_host_is_loopback(const char *host)
         return inet_pton(AF_INET6, host, &v6) == 1 && IN6_IS_ADDR_LOOPBACK(&v6);
 }
 
+/* The pin's "@", or NULL: the last one, unless it stands before the host. */
+static const char *find_pin(const char *url)
+{
+        const char *at = strrchr(url, '@'), *authority = strstr(url, "://");
+
+        if (!at || strchr(at, '/'))
+                return NULL;
+        if (!authority || at < authority)
+                return at;
+        authority += 3;
+        /* "https://me@example.com" has no path; in "https://example.com@sha512-..." it is a pin all the same. */
+        if (at < authority + strcspn(authority, "/?#") && strncasecmp(at + 1, "sha512-", 7) != 0)
+                return NULL;
+        return at;
+}
+
 static int parse_pin(const char *pin, char id[MF_ID_LENGTH + 1], const char *text, struct mayfly_error *err)
 {
-        if (strncmp(pin, "sha512-", 7) != 0)
-                return mf_error(err, -EINVAL, MAYFLY_STAGE_REFERENCE,
-                                "image reference \"%.300s\" has the pin \"%.60s\", which does not start with "
-                                "sha512-; " HOW_TO_PIN,
-                                text, pin);
+        if (strncasecmp(pin, "sha512-", 7) != 0)
+                return refuse(err, text,
+                              "image reference \"%s\" ends in \"@%.40s\", which is no pin: it does not start with "
+                              "sha512-; " HOW_TO_PIN,
+                              pin);
         size_t n = strspn(pin + 7, "0123456789abcdefABCDEF");
         if (pin[7 + n])
-                return mf_error(err, -EINVAL, MAYFLY_STAGE_REFERENCE,
-                                "image reference \"%.300s\" has '%c' in its pin, which is no hex digit; " HOW_TO_PIN,
-                                text, isprint((unsigned char) pin[7 + n]) ? pin[7 + n] : '?');
+                return refuse(err, text,
+                              "image reference \"%s\" has '%c' in its pin, which is no hex digit; " HOW_TO_PIN,
+                              isascii(pin[7 + n]) && isprint((unsigned char) pin[7 + n]) ? pin[7 + n] : '?');
         if (n != 128)
-                return mf_error(err, -EINVAL, MAYFLY_STAGE_REFERENCE,
-                                "image reference \"%.300s\" has a pin of %zu hex digits, not 128; " HOW_TO_PIN, text,
-                                n);
+                return refuse(err, text, "image reference \"%s\" has a pin of %zu hex digits, not 128; " HOW_TO_PIN, n);
         for (size_t i = 0; i <= MF_ID_LENGTH; i++)
                 id[i] = (char) tolower((unsigned char) pin[i]);
         return 0;
 }
 
-/* The host of "//[user[:password]@]host[:port][/...]", into `host`. */
-static int parse_host(const char *rest, char *host, size_t size)
+/* The `length` bytes after the host: nothing, or ":" and a port. */
+static int is_port(const char *p, size_t length)
+{
+        unsigned port = 0;
+
+        if (length == 0)
+                return 1;
+        if (p[0] != ':' || length < 2 || length > 6)
+                return 0;
+        for (size_t i = 1; i < length; i++) {
+                if (p[i] < '0' || p[i] > '9')
+                        return 0;
+                port = port * 10 + (unsigned) (p[i] - '0');
+        }
+        return port >= 1 && port <= 65535;
+}
+
+static int is_host(const char *host)
+{
+        struct in6_addr v6;
+        char bare[64];
+
+        if (host[0] != '[') {
+                for (const char *p = host; *p; p++)
+                        if (isascii(*p) && !isalnum((unsigned char) *p) && !strchr("-._~", *p))
+                                return 0;
+                return 1;
+        }
+        size_t length = strcspn(host + 1, "%]"); /* a zone may follow: [fe80::1%25eth0] */
+        if (host[strlen(host) - 1] != ']' || length >= sizeof(bare))
+                return 0;
+        memcpy(bare, host + 1, length);
+        bare[length] = '\0';
+        return inet_pton(AF_INET6, bare, &v6) == 1;
+}
+
+/* Checks "[user[:password]@]host[:port][/...]" at `rest`, a part of `url`, and copies the host. Whatever different URL
+ * parsers could understand differently is refused: what is checked here must be what libcurl connects to. */
+static int parse_authority(const char *url, const char *rest, char host[256], int *ret_user, struct mayfly_error *err)
 {
         size_t length = strcspn(rest, "/?#");
-        const char *at = memrchr(rest, '@', length);
+        const char *at = memchr(rest, '@', length);
 
+        *ret_user = at != NULL;
         if (at) {
                 length -= (size_t) (at + 1 - rest);
                 rest = at + 1;
+                if (memchr(rest, '@', length))
+                        return refuse(err, url,
+                                      "URL \"%s\" has two @ before its host; write the one in the password as %%40");
         }
         size_t n = rest[0] == '[' ? strcspn(rest, "]") + 1 : strcspn(rest, ":");
         if (n > length)
                 n = length;
-        if (n == 0 || n >= size)
-                return -EINVAL;
+        if (n == 0)
+                return refuse(err, url, "URL \"%s\" has no host; write https://host/path");
+        if (n >= 256)
+                return refuse(err, url, "URL \"%s\" has a host of %zu characters; names have at most 255", n);
         memcpy(host, rest, n);
         host[n] = '\0';
+        if (!is_host(host))
+                return refuse(err, url, "URL \"%s\" has the host \"%s\", which is no host name or address", host);
+        if (!is_port(rest + n, length - n))
+                return refuse(err, url, "URL \"%s\" has \"%.*s\" after its host, which is no port from 1 to 65535",
+                              (int) (length - n < 40 ? length - n : 40), rest + n);
+        return 0;
+}
+
+static int check_http(const char *url, const char *host, int has_user, int allow_http, struct mayfly_error *err)
+{
+        if (mf_host_is_loopback(host))
+                return 0;
+        if (has_user)
+                return refuse(err, url, "URL \"%s\" would send its user and password to %s in the clear; use https",
+                              host);
+        if (!allow_http)
+                return refuse(err, url, "URL \"%s\" is plain http to %s; use https, or allow it with allow_http = 1",
+                              host);
+        return 0;
+}
+
+static int check_file(const char *url, const char *path, struct mayfly_error *err)
+{
+        if (strncasecmp(path, "localhost/", 10) == 0)
+                path += 9;
+        if (path[0] != '/')
+                return refuse(err, url, "URL \"%s\" is not absolute; write file:///path/to/image.aci");
+        size_t n = strcspn(path, "?#");
+        if (path[n])
+                return refuse(err, url, "URL \"%s\" has a '%c' in its path; write it as %%%02X", path[n],
+                              (unsigned) path[n]);
         return 0;
 }
 
@@ -81,37 +208,23 @@ static int parse_url(const char *url, int allow_http, enum mf_scheme *ret, struc
                 enum mf_scheme scheme;
         } schemes[] = { { "https://", MF_SCHEME_HTTPS }, { "http://", MF_SCHEME_HTTP }, { "file://", MF_SCHEME_FILE } };
         char host[256];
+        int has_user;
 
-        for (const char *p = url; *p; p++)
-                if ((unsigned char) *p <= ' ' || *p == 0x7f)
-                        return mf_error(err, -EINVAL, MAYFLY_STAGE_REFERENCE,
-                                        "URL \"%.300s\" has a blank or control character; write it as %%%02X", url,
-                                        (unsigned char) *p);
         for (size_t i = 0; i < MF_ELEMENTSOF(schemes); i++) {
                 size_t length = strlen(schemes[i].prefix);
                 if (strncasecmp(url, schemes[i].prefix, length) != 0)
                         continue;
                 *ret = schemes[i].scheme;
-                if (*ret == MF_SCHEME_FILE) {
-                        const char *path = url + length;
-                        if (strncmp(path, "localhost/", 10) == 0)
-                                path += 9;
-                        if (path[0] != '/')
-                                return mf_error(err, -EINVAL, MAYFLY_STAGE_REFERENCE,
-                                                "URL \"%.300s\" is not absolute; write file:///path/to/image.aci", url);
-                        return 0;
-                }
-                if (parse_host(url + length, host, sizeof(host)) < 0)
-                        return mf_error(err, -EINVAL, MAYFLY_STAGE_REFERENCE, "URL \"%.300s\" has no host", url);
-                if (*ret == MF_SCHEME_HTTP && !allow_http && !mf_host_is_loopback(host))
-                        return mf_error(
-                                err, -EINVAL, MAYFLY_STAGE_REFERENCE,
-                                "URL \"%.300s\" is plain http to %s; use https, or allow it with allow_http = 1", url,
-                                host);
-                return 0;
+                if (*ret == MF_SCHEME_FILE)
+                        return check_file(url, url + length, err);
+                int r = parse_authority(url, url + length, host, &has_user, err);
+                if (r == 0 && *ret == MF_SCHEME_HTTP)
+                        r = check_http(url, host, has_user, allow_http, err);
+                return r;
         }
-        return mf_error(err, -EINVAL, MAYFLY_STAGE_REFERENCE,
-                        "URL \"%.300s\" is none of https://, http:// (to this host) and file://", url);
+        if (strncasecmp(url, "file:", 5) == 0)
+                return refuse(err, url, "URL \"%s\" is not absolute; write file:///path/to/image.aci");
+        return refuse(err, url, "URL \"%s\" is none of https://, http:// (to this host) and file:///");
 }
 
 int mf_reference_parse(struct mf_reference *ret, const char *text, int allow_http, struct mayfly_error *err)
@@ -121,16 +234,20 @@ int mf_reference_parse(struct mf_reference *ret, const char *text, int allow_htt
         if (!text || !*text)
                 return mf_error(err, -EINVAL, MAYFLY_STAGE_REFERENCE,
                                 "the image reference is empty; write aci:URL@sha512-<128 hex digits>");
+        for (const char *p = text; *p; p++)
+                if ((unsigned char) *p <= ' ' || *p == 0x7f)
+                        return refuse(
+                                err, text,
+                                "image reference \"%s\" has a blank or control character at byte %zu; write it as "
+                                "%%%02X if it is part of the URL, else remove it",
+                                (size_t) (p - text), (unsigned char) *p);
         if (strncmp(text, "aci:", 4) != 0)
-                return mf_error(
-                        err, -EINVAL, MAYFLY_STAGE_REFERENCE,
-                        "image reference \"%.300s\" does not start with aci:; write aci:URL@sha512-<128 hex digits>",
-                        text);
-        const char *url = text + 4, *at = strrchr(url, '@');
-        /* An "@" in the authority (user@host) is not a pin's. */
-        if (!at || strncmp(at + 1, "sha", 3) != 0)
-                return mf_error(err, -EINVAL, MAYFLY_STAGE_REFERENCE,
-                                "image reference \"%.300s\" is not pinned; " HOW_TO_PIN, text);
+                return refuse(err, text,
+                              "image reference \"%s\" does not start with aci:, the one kind of image there is; write "
+                              "aci:URL@sha512-<128 hex digits>");
+        const char *url = text + 4, *at = find_pin(url);
+        if (!at)
+                return refuse(err, text, "image reference \"%s\" is not pinned; " HOW_TO_PIN);
         int r = parse_pin(at + 1, reference.id, text, err);
         if (r < 0)
                 return r;

@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef MF_MANIFEST_CHECK_H
+#define MF_MANIFEST_CHECK_H
+
+/* The forms that the appc specification gives to strings ("types", "Image Manifest Schema"). Each returns 0 or 1. */
+
+int mf_is_ac_identifier(const char *s); /* ^[a-z0-9]+([-._~/][a-z0-9]+)*$ */
+int mf_is_ac_name(const char *s);       /* ^[a-z0-9]+([-][a-z0-9]+)*$ */
+int mf_is_env_name(const char *s);      /* ^[A-Za-z_][A-Za-z_0-9.-]*$ */
+
+/* Semantic Versioning 2.0.0. *ret_zero is set to whether it is 0.0.0. */
+int mf_is_semver(const char *s, int *ret_zero);
+
+/* RFC 3339, section 5.6, but no leap seconds, as in the reference implementation. */
+int mf_is_rfc3339(const char *s);
+
+/* http or https, with a host. */
+int mf_is_web_url(const char *s);
+
+/* Whether the specification lists the pair; with `arch` NULL, the os. */
+int mf_is_platform(const char *os, const char *arch);
+
+#endif
