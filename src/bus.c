@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <systemd/sd-bus.h>
@@ -22,11 +23,16 @@
 
 /* No answer within this means that nobody is there, in microseconds. */
 #define CALL_TIMEOUT_US UINT64_C(10000000)
+/* How often to try again what has no signal to wait for. */
+#define RETRY_MS 50
 
 struct mf_bus {
         sd_bus *bus;
         char *unit, *machine;
+        int started;       /* systemd has taken the unit on */
+        int unit_in_doubt; /* systemd says it removed the unit, as it does of all of them when it reloads */
         int unit_removed, machine_seen, machine_removed;
+        uint64_t unit_removed_us;    /* when that was */
         int start_error;             /* negative errno */
         struct mayfly_error failure; /* why, when start_error */
 };
@@ -57,7 +63,7 @@ static int on_unit_removed(sd_bus_message *m, void *userdata, sd_bus_error *erro
 
         (void) error;
         if (sd_bus_message_read(m, "so", &unit, NULL) >= 0 && strcmp(unit, bus->unit) == 0)
-                bus->unit_removed = 1;
+                bus->unit_in_doubt = 1;
         return 0;
 }
 
@@ -97,6 +103,7 @@ static int on_started(sd_bus_message *m, void *userdata, sd_bus_error *error)
         const sd_bus_error *e = sd_bus_message_get_error(m);
 
         (void) error;
+        bus->started = !e;
         if (e && !bus->start_error)
                 bus->start_error =
                         bus_error(&bus->failure, -sd_bus_message_get_errno(m), e, "StartTransientUnit", bus->unit);
@@ -197,6 +204,11 @@ static int append_properties(sd_bus_message *m, const struct mf_bus *bus, const 
                                   "StandardInputFileDescriptor", "h", unit->stdio[0],
                                   "StandardOutputFileDescriptor", "h", unit->stdio[1],
                                   "StandardErrorFileDescriptor", "h", unit->stdio[2]); /* clang-format on */
+        if (r >= 0 && unit->memory_max)
+                r = sd_bus_message_append(m, "(sv)(sv)", "MemoryMax", "t", unit->memory_max, "MemorySwapMax", "t",
+                                          UINT64_C(0));
+        if (r >= 0 && unit->tasks_max)
+                r = sd_bus_message_append(m, "(sv)", "TasksMax", "t", (uint64_t) unit->tasks_max);
         if (r >= 0)
                 r = append_command(m, unit->argv);
         return r < 0 ? r : sd_bus_message_close_container(m);
@@ -221,39 +233,29 @@ int mf_bus_start_unit(struct mf_bus *bus, const struct mf_bus_unit *unit, struct
         return r < 0 ? mf_error_errno(err, r, MAYFLY_STAGE_BUS, "asking systemd to start %s", bus->unit) : 0;
 }
 
+/* Nobody tells that the machine has gone when machined is not there to tell it. */
+static int asks_for_machine(const struct mf_bus *bus)
+{
+        return bus->unit_removed && !mf_bus_gone(bus);
+}
+
 int mf_bus_fd(struct mf_bus *bus, short *ret_events, int *ret_timeout_ms)
 {
         uint64_t at = UINT64_MAX;
-        int events = sd_bus_get_events(bus->bus);
+        int events = bus->bus ? sd_bus_get_events(bus->bus) : -ENOTCONN;
 
-        *ret_timeout_ms = -1;
+        *ret_events = 0;
+        *ret_timeout_ms = events < 0 || asks_for_machine(bus) ? RETRY_MS : -1;
         if (events < 0)
                 return -1;
         if (sd_bus_get_timeout(bus->bus, &at) >= 0 && at != UINT64_MAX) {
                 uint64_t now = mf_now_us();
-                *ret_timeout_ms = at <= now ? 0 : (int) ((at - now) / 1000 + 1);
+                int left = at <= now ? 0 : (int) ((at - now) / 1000 + 1);
+                if (*ret_timeout_ms < 0 || left < *ret_timeout_ms)
+                        *ret_timeout_ms = left;
         }
         *ret_events = (short) events;
         return sd_bus_get_fd(bus->bus);
-}
-
-int mf_bus_process(struct mf_bus *bus, struct mayfly_error *err)
-{
-        int r;
-
-        do
-                r = sd_bus_process(bus->bus, NULL);
-        while (r > 0);
-        if (r < 0)
-                return mf_error_errno(err, r, MAYFLY_STAGE_BUS, "the system bus connection of %s", bus->machine);
-        if (bus->start_error)
-                return mf_error(err, bus->start_error, bus->failure.stage, "%s", bus->failure.message);
-        return 0;
-}
-
-int mf_bus_gone(const struct mf_bus *bus)
-{
-        return bus->unit_removed && (!bus->machine_seen || bus->machine_removed);
 }
 
 /* 1: it exists, 0: it does not. */
@@ -273,20 +275,100 @@ static int exists(struct mf_bus *bus, const char *destination, const char *path,
         return r;
 }
 
+static int unit_exists(struct mf_bus *bus, struct mayfly_error *err)
+{
+        return exists(bus, SYSTEMD, SYSTEMD_PATH, MANAGER, "GetUnit", bus->unit, SYSTEMD ".NoSuchUnit", err);
+}
+
+static int machine_exists(struct mf_bus *bus, struct mayfly_error *err)
+{
+        return exists(bus, MACHINED, MACHINED_PATH, MACHINED_MANAGER, "GetMachine", bus->machine,
+                      MACHINED ".NoSuchMachine", err);
+}
+
+static void unit_is_gone(struct mf_bus *bus)
+{
+        bus->unit_removed = 1;
+        bus->unit_removed_us = mf_now_us();
+}
+
+static int resolve_doubt(struct mf_bus *bus, struct mayfly_error *err)
+{
+        int r = unit_exists(bus, err);
+
+        if (r < 0)
+                return r;
+        bus->unit_in_doubt = 0;
+        if (r == 0 && !bus->unit_removed)
+                unit_is_gone(bus);
+        return 0;
+}
+
+/* After the connection was lost: another one, and what was missed meanwhile. */
+static int reconnect(struct mf_bus *bus, struct mayfly_error *err)
+{
+        bus->bus = sd_bus_close_unref(bus->bus);
+        if (!bus->started)
+                return mf_error(
+                        err, -ECONNRESET, MAYFLY_STAGE_BUS,
+                        "the system bus went away while %s was being started; is dbus being restarted? Try again",
+                        bus->unit);
+        int r = connect_bus(bus, err);
+        if (r >= 0)
+                r = subscribe(bus);
+        if (r >= 0)
+                r = resolve_doubt(bus, err);
+        if (r >= 0)
+                return 0;
+        bus->bus = sd_bus_close_unref(bus->bus);
+        return mf_error_errno(err, r, MAYFLY_STAGE_BUS, "listening to systemd again");
+}
+
+int mf_bus_process(struct mf_bus *bus, struct mayfly_error *err)
+{
+        int r = bus->bus ? 1 : -ENOTCONN;
+
+        while (r > 0)
+                r = sd_bus_process(bus->bus, NULL);
+        if (r < 0)
+                r = reconnect(bus, err);
+        else if (bus->unit_in_doubt)
+                r = resolve_doubt(bus, err);
+        if (r < 0)
+                return r;
+        if (asks_for_machine(bus) && mf_now_us() > bus->unit_removed_us + RETRY_MS * 1000)
+                /* An error: no machined, no machine. */
+                bus->machine_removed = machine_exists(bus, NULL) <= 0;
+        if (bus->start_error)
+                return mf_error(err, bus->start_error, bus->failure.stage, "%s", bus->failure.message);
+        return 0;
+}
+
+int mf_bus_gone(const struct mf_bus *bus)
+{
+        return bus->unit_removed && (!bus->machine_seen || bus->machine_removed);
+}
+
 int mf_bus_ask_gone(struct mf_bus *bus, struct mayfly_error *err)
 {
         if (!bus->bus || sd_bus_is_open(bus->bus) <= 0) {
-                bus->bus = sd_bus_close_unref(bus->bus);
-                int r = connect_bus(bus, err);
+                bus->started = 1; /* for all we know */
+                int r = reconnect(bus, err);
                 if (r < 0)
                         return r;
         }
-        int unit = exists(bus, SYSTEMD, SYSTEMD_PATH, MANAGER, "GetUnit", bus->unit, SYSTEMD ".NoSuchUnit", err);
+        int unit = unit_exists(bus, err);
         if (unit != 0)
                 return unit < 0 ? unit : 0;
-        int machine = exists(bus, MACHINED, MACHINED_PATH, MACHINED_MANAGER, "GetMachine", bus->machine,
-                             MACHINED ".NoSuchMachine", err);
+        int machine = machine_exists(bus, err);
         return machine < 0 ? machine : !machine;
+}
+
+int mf_bus_check_machined(struct mf_bus *bus, struct mayfly_error *err)
+{
+        int r = machine_exists(bus, err);
+
+        return r < 0 ? r : 0;
 }
 
 int mf_bus_inspect_machine(struct mf_bus *bus, pid_t *ret_leader, struct mayfly_error *err)
@@ -366,4 +448,94 @@ struct mf_bus *mf_bus_close(struct mf_bus *bus)
                 free(bus);
         }
         return NULL;
+}
+
+/* --- all there is, for `mayfly leak-check` -------------------------------------------------------------------- */
+
+typedef int (*list_callback)(const char *kind, const char *name, const char *description, void *userdata);
+
+static int list_units(sd_bus *bus, list_callback callback, void *userdata, sd_bus_error *error)
+{
+        const char *name, *description, *load, *active, *sub;
+        sd_bus_message *m = NULL;
+        char text[512];
+
+        int r = sd_bus_call_method(bus, SYSTEMD, SYSTEMD_PATH, MANAGER, "ListUnits", error, &m, NULL);
+        if (r >= 0)
+                r = sd_bus_message_enter_container(m, 'a', "(ssssssouso)");
+        while (r >= 0 && (r = sd_bus_message_read(m, "(ssssssouso)", &name, &description, &load, &active, &sub, NULL,
+                                                  NULL, NULL, NULL, NULL)) > 0) {
+                snprintf(text, sizeof(text), "%s (%s, %s): %s", name, active, sub, description);
+                r = callback("unit", name, text, userdata);
+        }
+        sd_bus_message_unref(m);
+        return r;
+}
+
+static int list_machines(sd_bus *bus, list_callback callback, void *userdata, sd_bus_error *error)
+{
+        const char *name, *class, *service;
+        sd_bus_message *m = NULL;
+        char text[512];
+
+        int r = sd_bus_call_method(bus, MACHINED, MACHINED_PATH, MACHINED_MANAGER, "ListMachines", error, &m, NULL);
+        if (r >= 0)
+                r = sd_bus_message_enter_container(m, 'a', "(ssso)");
+        while (r >= 0 && (r = sd_bus_message_read(m, "(ssso)", &name, &class, &service, NULL)) > 0) {
+                snprintf(text, sizeof(text), "%s (%s of %s)", name, class, service);
+                if (strcmp(class, "host") != 0)
+                        r = callback("machine", name, text, userdata);
+        }
+        sd_bus_message_unref(m);
+        if (!sd_bus_error_is_set(error))
+                return r;
+        sd_bus_error_free(error); /* no machined, no machines */
+        return 0;
+}
+
+static int list_connections(sd_bus *bus, list_callback callback, void *userdata)
+{
+        const char *own = NULL;
+        char **names = NULL;
+        int r = sd_bus_get_unique_name(bus, &own);
+
+        if (r >= 0)
+                r = sd_bus_list_names(bus, &names, NULL);
+        for (char **name = names; name && *name; name++) {
+                sd_bus_creds *creds = NULL;
+                const char *process = "?";
+                pid_t pid = 0;
+                char text[128];
+                if (r >= 0 && **name == ':' && strcmp(*name, own) != 0 &&
+                    sd_bus_get_name_creds(bus, *name, SD_BUS_CREDS_PID | SD_BUS_CREDS_COMM | SD_BUS_CREDS_AUGMENT,
+                                          &creds) >= 0) {
+                        (void) sd_bus_creds_get_pid(creds, &pid);
+                        (void) sd_bus_creds_get_comm(creds, &process);
+                        snprintf(text, sizeof(text), "%s of process %d (%s)", *name, (int) pid, process);
+                        r = callback("bus", *name, text, userdata);
+                }
+                sd_bus_creds_unref(creds);
+                free(*name);
+        }
+        free(names);
+        return r;
+}
+
+int mf_bus_list(list_callback callback, void *userdata, struct mayfly_error *err)
+{
+        struct mf_bus bus = { 0 };
+        sd_bus_error error = SD_BUS_ERROR_NULL;
+
+        int r = connect_bus(&bus, err);
+        if (r >= 0)
+                r = list_connections(bus.bus, callback, userdata);
+        if (r >= 0)
+                r = list_machines(bus.bus, callback, userdata, &error);
+        if (r >= 0)
+                r = list_units(bus.bus, callback, userdata, &error);
+        if (r < 0)
+                bus_error(err, r, &error, "listing", "units and machines");
+        sd_bus_error_free(&error);
+        sd_bus_close_unref(bus.bus);
+        return r < 0 ? r : 0;
 }

@@ -5,6 +5,7 @@
 /* systemd and machined over D-Bus: one connection a container. Only user of libsystemd. */
 
 #include <stddef.h>
+#include <stdint.h>
 #include <sys/types.h>
 
 #include <mayfly/error.h>
@@ -16,6 +17,8 @@ struct mf_bus_unit {
         char *const *argv; /* argv[0] is the program's path */
         int stdio[3];      /* descriptors, borrowed */
         unsigned max_runtime_s, stop_timeout_ms;
+        uint64_t memory_max; /* bytes; 0 for no limit */
+        unsigned tasks_max;  /* 0 for systemd's default */
 };
 
 /* sd_booted(3): 1 where systemd is PID 1. */
@@ -27,12 +30,15 @@ int mf_bus_open(struct mf_bus **ret, const char *unit, const char *machine, stru
 int mf_bus_start_unit(struct mf_bus *bus, const struct mf_bus_unit *unit, struct mayfly_error *err);
 /* For poll(2): the descriptor, its events, and the time to call mf_bus_process() at all (ms, -1: none). */
 int mf_bus_fd(struct mf_bus *bus, short *ret_events, int *ret_timeout_ms);
-/* Handles what has arrived. Fails when the unit could not be started, or the connection broke. */
+/* Handles what has arrived, on a new connection when the old one broke. Fails when the unit could not be started, or
+ * there is no bus now: the next call tries again. */
 int mf_bus_process(struct mf_bus *bus, struct mayfly_error *err);
 /* 1 once unit and machine are gone, as the signals say. */
 int mf_bus_gone(const struct mf_bus *bus);
 /* Asks instead of listening, on a new connection if need be: 1 gone, 0 not, or negative errno. */
 int mf_bus_ask_gone(struct mf_bus *bus, struct mayfly_error *err);
+/* 0 when machined is there to be asked, else negative errno and a message that says what is wrong with it. */
+int mf_bus_check_machined(struct mf_bus *bus, struct mayfly_error *err);
 /* What machined says of the machine: its leader, and whether it lives in our unit. */
 int mf_bus_inspect_machine(struct mf_bus *bus, pid_t *ret_leader, struct mayfly_error *err);
 int mf_bus_terminate_machine(struct mf_bus *bus, struct mayfly_error *err);
@@ -40,5 +46,10 @@ int mf_bus_stop_unit(struct mf_bus *bus, struct mayfly_error *err);
 int mf_bus_kill_unit(struct mf_bus *bus, struct mayfly_error *err);
 /* NULL is fine; returns NULL. */
 struct mf_bus *mf_bus_close(struct mf_bus *bus);
+
+/* Calls back, with "bus", "machine" or "unit", for each connection to the system bus but this one, each machine and
+ * each loaded unit. A callback that returns negative ends it, with that. 0 or negative errno. */
+int mf_bus_list(int (*callback)(const char *kind, const char *name, const char *description, void *userdata),
+                void *userdata, struct mayfly_error *err);
 
 #endif

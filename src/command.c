@@ -64,7 +64,9 @@ static int capture_drain(struct capture *capture)
                         continue;
                 if (n < 0 && errno == EAGAIN)
                         return 0;
-                if (n <= 0) {
+                if (n < 0)
+                        return -errno;
+                if (n == 0) {
                         capture->fd = mf_close(capture->fd);
                         return 0;
                 }
@@ -175,10 +177,12 @@ static int request(struct mayfly_container *container, const struct mayfly_comma
         return 0;
 }
 
-static int poll_once(struct capture captures[2], int reply, int timeout_ms)
+/* 1 when there is something on the reply socket, or nobody left to write there. */
+static int poll_once(struct capture captures[2], int reply, int leader_fd, int timeout_ms)
 {
         struct pollfd fds[] = {
                 { .fd = reply, .events = POLLIN },
+                { .fd = leader_fd, .events = POLLIN },
                 { .fd = captures[0].fd, .events = POLLIN },
                 { .fd = captures[1].fd, .events = POLLIN },
         };
@@ -186,12 +190,12 @@ static int poll_once(struct capture captures[2], int reply, int timeout_ms)
         if (poll(fds, MF_ELEMENTSOF(fds), timeout_ms) < 0)
                 return errno == EINTR ? 0 : -errno;
         for (int i = 0; i < 2; i++)
-                if (fds[1 + i].revents) {
+                if (fds[2 + i].revents) {
                         int r = capture_drain(&captures[i]);
                         if (r < 0)
                                 return r;
                 }
-        return fds[0].revents ? 1 : 0;
+        return fds[0].revents || fds[1].revents ? 1 : 0;
 }
 
 /* Until the answer is there. */
@@ -214,21 +218,21 @@ static int await_result(struct mayfly_container *container, const struct mayfly_
                                         "\"%.200s\" in %s ran into its timeout of %u ms and could not be killed",
                                         command->argv[0], container->machine, timeout_ms);
                 }
-                int r = poll_once(captures, reply, (int) ((deadline - now + 999) / 1000));
+                int r = poll_once(captures, reply, container->leader_fd, (int) ((deadline - now + 999) / 1000));
                 if (r < 0)
                         return mf_error_errno(err, r, MAYFLY_STAGE_EXEC, "reading the output of \"%.200s\"",
                                               command->argv[0]);
                 if (r == 0)
                         continue;
                 r = mf_message_recv(reply, ret, NULL, NULL, NULL, MSG_DONTWAIT);
-                if (r == -EAGAIN)
-                        continue;
                 if (r == 1) {
                         *ret_timed_out = killed && ret->value[3];
                         return 0;
                 }
                 /* Nobody is left to answer; is it the container that died? */
-                (void) mf_container_poll(container, NULL, 100, NULL);
+                (void) mf_container_poll(container, NULL, r == -EAGAIN ? 0 : 100, NULL);
+                if (r == -EAGAIN && container->control >= 0)
+                        continue;
                 if (container->control < 0)
                         return mf_container_dead(container, -ESRCH, MAYFLY_STAGE_EXEC, command->argv[0], err);
                 return mf_error(

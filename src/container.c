@@ -20,9 +20,9 @@
 #include "util.h"
 
 #define DEFAULT_PATH "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
-#define LOG_TAIL_MAX 2048U
-#define STOP_MARGIN_MS 1000U /* for nspawn and systemd to clean up once the app has ended */
-#define FORCE_MS 1500U       /* for each of the harder ways */
+#define STOP_MARGIN_MS 500U /* for nspawn and systemd to clean up once the app has ended */
+#define FORCE_MS 1000U      /* for each of the harder ways */
+#define BUS_RETRY_MS 20U
 
 /* --- the spec ------------------------------------------------------------------------------------------------- */
 
@@ -135,6 +135,13 @@ static int check_app(const struct mayfly_container *container, struct mayfly_err
         return 0;
 }
 
+static int left_ms(uint64_t deadline_us)
+{
+        uint64_t now = mf_now_us();
+
+        return now >= deadline_us ? 0 : (int) ((deadline_us - now + 999) / 1000);
+}
+
 /* --- the way up ----------------------------------------------------------------------------------------------- */
 
 static int queue_start_message(struct mayfly_container *container, struct mayfly_error *err)
@@ -174,8 +181,8 @@ static int launch(struct mayfly_container *container, struct mayfly_error *err)
         mf_cleanup(mf_freep) char *program = NULL;
         mf_cleanup(mf_freep) char *init = NULL;
         mf_cleanup(mf_closep) int control = -1;
-        char scratch[32];
-        const char *argv[16];
+        char scratch[32], memory[32], tasks[16];
+        const char *argv[24];
         size_t n = 0;
         int pair[2], one = 1;
 
@@ -209,6 +216,12 @@ static int launch(struct mayfly_container *container, struct mayfly_error *err)
         argv[n++] = init;
         argv[n++] = "--scratch";
         argv[n++] = scratch;
+        snprintf(memory, sizeof(memory), "%llu", (unsigned long long) container->spec.memory_max);
+        snprintf(tasks, sizeof(tasks), "%u", container->spec.tasks_max);
+        argv[n++] = "--memory";
+        argv[n++] = memory;
+        argv[n++] = "--tasks";
+        argv[n++] = tasks;
         argv[n++] = "--layer";
         argv[n++] = container->image->rootfs;
         if (container->engine->id == MAYFLY_ENGINE_SYSTEMD)
@@ -259,9 +272,10 @@ void mf_container_receive(struct mayfly_container *container)
 int mf_container_poll(struct mayfly_container *container, struct pollfd *extra, int timeout_ms,
                       struct mayfly_error *err)
 {
-        struct pollfd fds[4] = { { .fd = container->control, .events = POLLIN } };
+        struct pollfd fds[5] = { { .fd = container->control, .events = POLLIN },
+                                 { .fd = container->leader_fd, .events = POLLIN } };
         int engine_timeout = -1;
-        size_t n = 1 + container->engine->poll_fds(container, fds + 1, &engine_timeout);
+        size_t n = 2 + container->engine->poll_fds(container, fds + 2, &engine_timeout);
 
         if (extra)
                 fds[n] = *extra;
@@ -272,87 +286,13 @@ int mf_container_poll(struct mayfly_container *container, struct pollfd *extra, 
         if (extra)
                 extra->revents = fds[n].revents;
         mf_container_receive(container);
+        /* Its end of the socket may live on in a child that this process happened to fork at the wrong moment. */
+        if (container->leader_fd >= 0 && fds[1].revents) {
+                container->leader_fd = mf_close(container->leader_fd);
+                mf_container_receive(container);
+                container->control = mf_close(container->control);
+        }
         return container->engine->dispatch(container, err);
-}
-
-static int left_ms(uint64_t deadline_us)
-{
-        uint64_t now = mf_now_us();
-
-        return now >= deadline_us ? 0 : (int) ((deadline_us - now + 999) / 1000);
-}
-
-/* Appends "\n  | LINE" for each of the last lines of `log`. */
-static void append_tail(struct mayfly_error *err, const char *log)
-{
-        size_t used = strlen(err->message), room = sizeof(err->message) - used;
-        const char *p = log + strlen(log);
-
-        if (used + LOG_TAIL_MAX / 4 > sizeof(err->message))
-                return;
-        while (p > log && p[-1] == '\n')
-                p--;
-        const char *end = p;
-        while (p > log && (size_t) (end - p) < room / 2)
-                p--;
-        if (p > log) { /* only whole lines, if there are any */
-                const char *line = memchr(p, '\n', (size_t) (end - p));
-                if (line)
-                        p = line + 1;
-        }
-        while (p < end && room > 8) {
-                size_t length = strcspn(p, "\n");
-                if (p + length > end)
-                        length = (size_t) (end - p);
-                int n = snprintf(err->message + used, room, "\n  | %.*s", (int) length, p);
-                if (n < 0 || (size_t) n >= room)
-                        return;
-                used += (size_t) n;
-                room -= (size_t) n;
-                p += length + 1;
-        }
-}
-
-static void describe_end(const siginfo_t *end, char *text, size_t size)
-{
-        if (end->si_code == CLD_EXITED)
-                snprintf(text, size, "exited with status %d", end->si_status);
-        else
-                snprintf(text, size, "was killed by SIG%s (%s)%s",
-                         sigabbrev_np(end->si_status) ? sigabbrev_np(end->si_status) : "?",
-                         sigdescr_np(end->si_status) ? sigdescr_np(end->si_status) : "unknown signal",
-                         end->si_code == CLD_DUMPED ? ", core dumped" : "");
-}
-
-int mf_container_dead(struct mayfly_container *container, int code, enum mayfly_stage stage, const char *what,
-                      struct mayfly_error *err)
-{
-        mf_cleanup(mf_freep) char *log = NULL;
-        mf_cleanup(mf_freep) char *boot_log = NULL;
-        char end[128];
-
-        if (!err || err->code)
-                return code;
-        (void) mf_log_read(container->log, LOG_TAIL_MAX, &log, NULL);
-        (void) mf_boot_log_read(container->boot_log, LOG_TAIL_MAX, &boot_log);
-        if (container->app_ended) {
-                describe_end(&container->app_end, end, sizeof(end));
-                mf_error(err, code, stage, "%s: the app of container %s %s; its output%s", what, container->machine,
-                         end, log && *log ? " ends with:" : " was empty");
-        } else if (container->app_started < 0) {
-                boot_log[strcspn(boot_log, "\n")] = '\0';
-                return mf_error(err, code, stage, "%s: the app of container %s could not be started: %s", what,
-                                container->machine, boot_log);
-        } else {
-                mf_error(err, code, stage, "%s: container %s died%s%s", what, container->machine,
-                         container->ready ? "" : " before it could answer",
-                         (log && *log) || (boot_log && *boot_log) ? "; the last that was heard:" : " without a word");
-        }
-        if (boot_log && *boot_log && !container->app_ended)
-                append_tail(err, boot_log);
-        if (log && *log)
-                append_tail(err, log);
-        return code;
 }
 
 /* Until *flag is set. */
@@ -364,9 +304,7 @@ static int await(struct mayfly_container *container, const int *flag, uint64_t d
                         return mf_container_dead(container, -ESRCH, MAYFLY_STAGE_START, what, err);
                 int left = left_ms(deadline_us);
                 if (left == 0)
-                        return mf_error(err, -ETIMEDOUT, MAYFLY_STAGE_START,
-                                        "%s: container %s did not answer within start_timeout_ms = %u", what,
-                                        container->machine, container->spec.start_timeout_ms);
+                        return mf_container_mute(container, what, err);
                 int r = mf_container_poll(container, NULL, left, err);
                 if (r < 0)
                         return r;
@@ -436,8 +374,9 @@ MF_EXPORT int mayfly_container_start(struct mayfly_container **ret, const struct
                                                 .boot_log = -1,
                                                 .log = -1,
                                                 .leader_fd = -1,
+                                                .janitor_fd = -1,
                                                 .supervisor_fd = -1,
-                                                .life = -1 };
+                                                .report = -1 };
         set_defaults(&container->spec);
         r = choose_name(container, err);
         uint64_t begin = mf_now_us();
@@ -460,39 +399,46 @@ MF_EXPORT int mayfly_container_start(struct mayfly_container **ret, const struct
 
 /* --- the way down --------------------------------------------------------------------------------------------- */
 
+/* The engine may give up on a process that it cannot kill; we do not. */
+static int is_gone(const struct mayfly_container *container)
+{
+        return container->gone && container->leader_fd < 0;
+}
+
 static void await_gone(struct mayfly_container *container, uint64_t deadline_us)
 {
-        while (!container->gone && left_ms(deadline_us) > 0)
+        while (!is_gone(container) && left_ms(deadline_us) > 0)
                 if (mf_container_poll(container, NULL, left_ms(deadline_us), NULL) < 0)
-                        return; /* the bus is not well: go on to asking, with force */
+                        usleep(BUS_RETRY_MS * 1000); /* the bus is not well: it may only be restarting */
 }
 
 static int stop(struct mayfly_container *container, struct mayfly_error *err)
 {
         const struct mayfly_spec *spec = &container->spec;
 
-        mf_container_receive(container);
-        if (container->control >= 0 && container->ready) {
-                const struct mf_message message = { .type = MF_MESSAGE_STOP,
-                                                    .value = { spec->stop_signal, (int32_t) spec->stop_timeout_ms } };
-                (void) mf_message_send(container->control, &message, NULL, 0);
+        const struct mf_message message = { .type = MF_MESSAGE_STOP,
+                                            .value = { spec->stop_signal, (int32_t) spec->stop_timeout_ms } };
+        (void) mf_container_poll(container, NULL, 0, NULL);
+        if (container->control >= 0 && container->ready &&
+            mf_message_send(container->control, &message, NULL, 0) == 0) {
                 await_gone(container, mf_now_us() + (uint64_t) (spec->stop_timeout_ms + STOP_MARGIN_MS) * 1000);
         } else {
                 container->control = mf_close(container->control);
                 await_gone(container, mf_now_us() + (uint64_t) STOP_MARGIN_MS * 1000);
         }
         struct mayfly_error last = MAYFLY_ERROR_INIT;
-        for (unsigned attempt = 0; !container->gone && attempt < 4; attempt++) {
+        for (unsigned attempt = 0; !is_gone(container) && attempt < 4; attempt++) {
                 last = (struct mayfly_error) MAYFLY_ERROR_INIT;
                 (void) container->engine->terminate(container, attempt, &last);
                 await_gone(container, mf_now_us() + (uint64_t) FORCE_MS * 1000);
         }
-        if (container->gone)
+        if (is_gone(container))
                 return 0;
-        return mf_error(err, -ETIMEDOUT, MAYFLY_STAGE_STOP,
-                        "container %s (PID %d) is still there after being killed%s%s; see `machinectl status %s`",
-                        container->machine, (int) container->leader, last.code ? ": " : "", last.message,
-                        container->machine);
+        return mf_error(
+                err, -ETIMEDOUT, MAYFLY_STAGE_STOP,
+                "container %s (PID %d) is still there after being killed%s%s; look for a process of it in state D "
+                "with `ps -eo pid,ppid,state,wchan,args`: only what it waits for can let it go",
+                container->machine, (int) container->leader, last.code ? ": " : "", last.message);
 }
 
 MF_EXPORT int mayfly_container_stop(struct mayfly_container *container, struct mayfly_error *err)
@@ -500,14 +446,13 @@ MF_EXPORT int mayfly_container_stop(struct mayfly_container *container, struct m
         if (!container)
                 return 0;
         int r = mf_container_check_owner(container, err);
-        if (r < 0 || container->gone)
+        if (r < 0 || is_gone(container))
                 return r;
 
         uint64_t begin = mf_now_us();
         r = stop(container, err);
         container->timings.stop_us = mf_now_us() - begin;
         container->control = mf_close(container->control);
-        container->leader_fd = mf_close(container->leader_fd);
         return r;
 }
 

@@ -35,8 +35,8 @@ struct mayfly_container {
         /* engine systemd */
         struct mf_bus *bus;
         /* engine direct */
-        int supervisor_fd; /* pidfd of mayfly-launch */
-        int life;          /* pipe that ends when no mayfly-launch is left */
+        int janitor_fd, supervisor_fd; /* pidfds of mayfly-launch and its child, -1 once they have ended */
+        int report;                    /* where the second introduces itself, -1 once it has */
 
         struct mayfly_timings timings;
 };
@@ -50,6 +50,8 @@ struct mf_engine {
         size_t (*poll_fds)(struct mayfly_container *container, struct pollfd *ret, int *ret_timeout_ms);
         /* Handles what poll() reported; sets container->gone. An error says why the container cannot be had. */
         int (*dispatch)(struct mayfly_container *container, struct mayfly_error *err);
+        /* Why a container died that never answered: 0 if the engine does not know, else negative errno. */
+        int (*diagnose)(struct mayfly_container *container, struct mayfly_error *err);
         /* Once it answers: checks that what was asked for is what runs. */
         int (*verify)(struct mayfly_container *container, struct mayfly_error *err);
         /* Ends it by force; `attempt` counts from 0, each harder than the one before. */
@@ -69,12 +71,16 @@ int mf_program_path(const char *name, char **ret, struct mayfly_error *err);
 int mf_container_check_owner(const struct mayfly_container *container, struct mayfly_error *err);
 /* Takes in what came over the control socket, without waiting. */
 void mf_container_receive(struct mayfly_container *container);
-/* Waits up to timeout_ms for something to happen on the control socket, the engine or `extra` (may be NULL). */
+/* Waits up to timeout_ms for something to happen: on the control socket, to the container's PID 1, the engine or
+ * `extra` (may be NULL). */
 int mf_container_poll(struct mayfly_container *container, struct pollfd *extra, int timeout_ms,
                       struct mayfly_error *err);
-/* An error that says how the container died, with the end of its log. Returns code. */
+
+/* postmortem.c: an error that says how the container died, with the end of its log. Returns code. */
 int mf_container_dead(struct mayfly_container *container, int code, enum mayfly_stage stage, const char *what,
                       struct mayfly_error *err);
+/* One that says that it did not answer in time, likewise. Returns -ETIMEDOUT. */
+int mf_container_mute(struct mayfly_container *container, const char *what, struct mayfly_error *err);
 
 /* logs.c */
 int mf_log_create(uint64_t capacity, int *ret);

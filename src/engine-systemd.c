@@ -14,6 +14,8 @@ static int start(struct mayfly_container *container, char *const *argv, int cont
                 .argv = argv,
                 .stdio = { control, container->boot_log, container->boot_log },
                 .max_runtime_s = container->spec.max_runtime_s,
+                .memory_max = container->spec.memory_max,
+                .tasks_max = container->spec.tasks_max,
                 .stop_timeout_ms = 2000, /* mayfly-launch needs no more to push nspawn */
         };
 
@@ -33,11 +35,19 @@ static size_t poll_fds(struct mayfly_container *container, struct pollfd *ret, i
 
 static int dispatch(struct mayfly_container *container, struct mayfly_error *err)
 {
+        if (!container->bus) { /* it could not even be asked for */
+                container->gone = 1;
+                return 0;
+        }
         int r = mf_bus_process(container->bus, err);
-
         if (mf_bus_gone(container->bus))
                 container->gone = 1;
         return r;
+}
+
+static int diagnose(struct mayfly_container *container, struct mayfly_error *err)
+{
+        return mf_bus_check_machined(container->bus, err);
 }
 
 static int verify(struct mayfly_container *container, struct mayfly_error *err)
@@ -78,6 +88,7 @@ const struct mf_engine mf_engine_systemd = {
         .start = start,
         .poll_fds = poll_fds,
         .dispatch = dispatch,
+        .diagnose = diagnose,
         .verify = verify,
         .terminate = terminate,
         .release = release,

@@ -48,7 +48,7 @@ struct mayfly_spec {
         enum mayfly_engine engine;
         enum mayfly_network network;
         int stop_signal;           /**< sent to the app to stop it; default SIGTERM */
-        unsigned stop_timeout_ms;  /**< for the app to end after stop_signal, then it is killed; default 5,000 */
+        unsigned stop_timeout_ms;  /**< for the app to end after stop_signal, then all is killed; default 5,000 */
         unsigned start_timeout_ms; /**< for the container to be ready, image not counted; default 30,000 */
         /** An app that ends within this time fails the start, in ms; default 50, UINT32_MAX for none. */
         unsigned settle_ms;
@@ -56,12 +56,19 @@ struct mayfly_spec {
         uint64_t scratch_size;  /**< most the container may write, in bytes of memory; default half the RAM */
         uint64_t log_size;      /**< how much of the end of the log is kept, in bytes; default 1 MiB */
         const struct mayfly_image_options *image_options; /**< NULL for the defaults */
+        /**
+         * Most memory of all processes in the container and of its scratch, in bytes (cgroup v2's memory.max); default
+         * no limit. The engine direct can give it, and tasks_max, only where its cgroup has the controller, and says so
+         * if not.
+         */
+        uint64_t memory_max;
+        unsigned tasks_max; /**< most processes and threads in the container (pids.max); default systemd's or none */
 };
 
 #define MAYFLY_SPEC_INIT                                                                                              \
         {                                                                                                             \
                 sizeof(struct mayfly_spec), NULL, 0, NULL, NULL, MAYFLY_ENGINE_DEFAULT, MAYFLY_NETWORK_PRIVATE, 0, 0, \
-                        0, 0, 0, 0, 0, NULL                                                                           \
+                        0, 0, 0, 0, 0, NULL, 0, 0                                                                     \
         }
 
 /** A pointer to a spec with the named fields set: `MAYFLY_SPEC(.image = "aci:...", .run_app = 1)`. C99 only. */
@@ -161,6 +168,8 @@ int mayfly_container_wait(struct mayfly_container *container, unsigned timeout_m
 /**
  * Stops a container: stop signal to the app, then kill. On success its processes, unit, machine, mounts and scratch are
  * gone, and were seen to be gone. Stopping a stopped or dead container is success.
+ * @return 0, or -ETIMEDOUT when something resists even SIGKILL (a process that waits in the kernel); at the latest 5 s
+ *         after stop_timeout_ms. The kill stays in force, and a later call can confirm it.
  */
 int mayfly_container_stop(struct mayfly_container *container, struct mayfly_error *err);
 

@@ -30,7 +30,10 @@ static int limit_capabilities(void)
         for (unsigned cap = 0; cap < 64; cap++) {
                 if (mask & (UINT64_C(1) << cap))
                         continue;
-                if (prctl(PR_CAPBSET_READ, cap) == 1 && prctl(PR_CAPBSET_DROP, cap) < 0)
+                int held = prctl(PR_CAPBSET_READ, cap);
+                if (held < 0 && errno == EINVAL)
+                        break; /* the kernel knows no more of them */
+                if (held < 0 || (held && prctl(PR_CAPBSET_DROP, cap) < 0))
                         return -errno;
         }
         (void) prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0);

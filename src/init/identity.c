@@ -27,19 +27,66 @@ static int parse_number(const char *s, uint32_t *ret)
         return 0;
 }
 
-/* By name, or by number when name is NULL. The result is valid until the next call. */
-static const struct passwd *find_passwd(const char *name, uid_t uid)
+/* 0 and *ret, which is NULL when the image has no such file; or negative errno. */
+static int open_database(const char *path, FILE **ret)
 {
-        FILE *f = fopen("/etc/passwd", "re");
-        const struct passwd *entry = NULL;
+        *ret = fopen(path, "re");
+        return *ret || errno == ENOENT || errno == ENOTDIR ? 0 : -errno;
+}
 
-        if (!f)
-                return NULL;
-        while ((entry = fgetpwent(f)))
-                if (name ? strcmp(entry->pw_name, name) == 0 : entry->pw_uid == uid)
-                        break;
+/* After fgetpwent(3) or fgetgrent(3) gave NULL: 0 at the end of the file. */
+static int end_of_database(void)
+{
+        return errno == 0 || errno == ENOENT ? 0 : -errno;
+}
+
+/* By name, or by number when name is NULL; *ret is NULL when there is none, and valid until the next call. */
+static int find_passwd(const char *name, uid_t uid, const struct passwd **ret)
+{
+        FILE *f;
+        int r = open_database("/etc/passwd", &f);
+
+        *ret = NULL;
+        if (r < 0 || !f)
+                return r;
+        do {
+                errno = 0;
+                *ret = fgetpwent(f);
+                if (!*ret)
+                        r = end_of_database();
+        } while (*ret && (name ? strcmp((*ret)->pw_name, name) != 0 : (*ret)->pw_uid != uid));
         fclose(f);
-        return entry;
+        return r;
+}
+
+/* The next entry of /etc/group that `accept` takes; *ret is NULL when there is none. */
+static int next_group(FILE *f, const struct group **ret, int (*accept)(const struct group *group, const char *name),
+                      const char *name)
+{
+        do {
+                errno = 0;
+                *ret = fgetgrent(f);
+        } while (*ret && !accept(*ret, name));
+        return *ret ? 0 : end_of_database();
+}
+
+static int is_called(const struct group *group, const char *name)
+{
+        return strcmp(group->gr_name, name) == 0;
+}
+
+static int has_member(const struct group *group, const char *name)
+{
+        for (char **member = group->gr_mem; *member; member++)
+                if (strcmp(*member, name) == 0)
+                        return 1;
+        return 0;
+}
+
+static int database_error(int r, const char *path, char *text, size_t text_size)
+{
+        snprintf(text, text_size, "reading the image's %s: %s", path, strerrordesc_np(-r));
+        return r;
 }
 
 static int find_user(const char *user, struct mf_identity *ret, char **ret_name, char *text, size_t text_size)
@@ -47,20 +94,21 @@ static int find_user(const char *user, struct mf_identity *ret, char **ret_name,
         const struct passwd *entry;
         struct stat st;
         uid_t uid = 0;
+        int r;
 
         if (user[0] == '/') {
                 if (stat(user, &st) < 0) {
-                        int r = -errno;
+                        r = -errno;
                         snprintf(text, text_size, "user \"%.100s\": the file whose owner it names: %s", user,
                                  strerrordesc_np(-r));
                         return r;
                 }
                 uid = st.st_uid;
                 ret->gid = st.st_gid;
-                entry = find_passwd(NULL, uid);
+                r = find_passwd(NULL, uid, &entry);
         } else {
-                entry = find_passwd(user, 0);
-                if (!entry && parse_number(user, &uid) < 0) {
+                r = find_passwd(user, 0, &entry);
+                if (r == 0 && !entry && parse_number(user, &uid) < 0) {
                         /* An image without /etc/passwd still has root. */
                         if (strcmp(user, "root") != 0) {
                                 snprintf(text, text_size,
@@ -71,9 +119,11 @@ static int find_user(const char *user, struct mf_identity *ret, char **ret_name,
                         }
                         uid = 0;
                 }
-                if (!entry)
-                        entry = find_passwd(NULL, uid);
+                if (r == 0 && !entry)
+                        r = find_passwd(NULL, uid, &entry);
         }
+        if (r < 0)
+                return database_error(r, "/etc/passwd", text, text_size);
 
         ret->uid = entry ? entry->pw_uid : uid;
         if (entry) {
@@ -103,15 +153,18 @@ static int find_group(const char *group, gid_t *ret, char *text, size_t text_siz
                 return 0;
         }
 
-        FILE *f = fopen("/etc/group", "re");
-        if (f) {
-                for (const struct group *entry; (entry = fgetgrent(f));)
-                        if (strcmp(entry->gr_name, group) == 0) {
-                                *ret = entry->gr_gid;
-                                fclose(f);
-                                return 0;
-                        }
+        FILE *f;
+        const struct group *entry = NULL;
+        int r = open_database("/etc/group", &f);
+        if (r == 0 && f) {
+                r = next_group(f, &entry, is_called, group);
                 fclose(f);
+        }
+        if (r < 0)
+                return database_error(r, "/etc/group", text, text_size);
+        if (entry) {
+                *ret = entry->gr_gid;
+                return 0;
         }
         if (parse_number(group, &gid) < 0) {
                 if (strcmp(group, "root") != 0) {
@@ -127,27 +180,24 @@ static int find_group(const char *group, gid_t *ret, char *text, size_t text_siz
 }
 
 /* The groups that list `name` as a member, as initgroups(3) would find them. */
-static int add_member_groups(const char *name, struct mf_identity *identity)
+static int add_member_groups(const char *name, struct mf_identity *identity, char *text, size_t text_size)
 {
-        FILE *f = fopen("/etc/group", "re");
+        const struct group *entry;
+        FILE *f;
+        int r = open_database("/etc/group", &f);
 
-        if (!f)
-                return 0;
-        for (const struct group *entry; (entry = fgetgrent(f));)
-                for (char **member = entry->gr_mem; *member; member++) {
-                        if (strcmp(*member, name) != 0)
-                                continue;
-                        gid_t *grown = realloc(identity->groups, (identity->n_groups + 1) * sizeof(gid_t));
-                        if (!grown) {
-                                fclose(f);
-                                return -ENOMEM;
-                        }
-                        identity->groups = grown;
-                        identity->groups[identity->n_groups++] = entry->gr_gid;
+        while (r == 0 && f && (r = next_group(f, &entry, has_member, name)) == 0 && entry) {
+                gid_t *grown = realloc(identity->groups, (identity->n_groups + 1) * sizeof(gid_t));
+                if (!grown) {
+                        r = -ENOMEM;
                         break;
                 }
-        fclose(f);
-        return 0;
+                identity->groups = grown;
+                identity->groups[identity->n_groups++] = entry->gr_gid;
+        }
+        if (f)
+                fclose(f);
+        return r < 0 ? database_error(r, "/etc/group", text, text_size) : 0;
 }
 
 int mf_identity_find(const struct mf_words *words, struct mf_identity *ret, char *text, size_t text_size)
@@ -169,7 +219,7 @@ int mf_identity_find(const struct mf_words *words, struct mf_identity *ret, char
         identity.n_groups = words->n_extra_groups;
         memcpy(identity.groups, words->extra_groups, words->n_extra_groups * sizeof(gid_t));
         if (name) {
-                r = add_member_groups(name, &identity);
+                r = add_member_groups(name, &identity, text, text_size);
                 if (r < 0)
                         return r;
         }

@@ -44,7 +44,9 @@ static void send_message(enum mf_message_type type, int a, int b, const char *te
 
         if (text)
                 snprintf(message.text, sizeof(message.text), "%s", text);
-        (void) mf_message_send(self.control, &message, NULL, 0);
+        int r = mf_message_send(self.control, &message, NULL, 0);
+        if (r < 0)
+                die("telling the library", r); /* which would wait in vain */
 }
 
 /* The library's first message was queued before we were born. */
@@ -103,9 +105,8 @@ static void start_app(const struct mf_words *words)
         if (!words->argv[0])
                 return;
         int null = open("/dev/null", O_RDONLY | O_CLOEXEC);
-        if (null < 0 || pipe2(pipe_fds, O_CLOEXEC) < 0)
+        if (null < 0 || pipe2(pipe_fds, O_CLOEXEC) < 0 || fcntl(pipe_fds[0], F_SETFL, O_NONBLOCK) < 0)
                 die("the app's standard descriptors", -errno);
-        fcntl(pipe_fds[0], F_SETFL, O_NONBLOCK);
         /* One pipe for both, so that the log keeps their order. */
         const int stdio[3] = { null, pipe_fds[1], pipe_fds[1] };
         pid_t pid = mf_spawn(words, stdio, 0, text, sizeof(text));

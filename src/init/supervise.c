@@ -119,6 +119,8 @@ static _Noreturn void child(const struct mf_words *words, const struct mf_identi
                 failure.error = become(identity, words->cwd, &failure);
         }
         if (failure.error == 0) {
+                prctl(PR_SET_PDEATHSIG,
+                      SIGKILL); /* for a supervisor that is killed; set last, since becoming clears it */
                 failure.error = execute(words->argv, words->env);
                 snprintf(failure.text, sizeof(failure.text), "\"%.120s\": %s", words->argv[0],
                          failure.error == -ENOENT && !strchr(words->argv[0], '/') ? "not found in the container's PATH"
@@ -172,8 +174,13 @@ pid_t mf_spawn(const struct mf_words *words, const int stdio[3], int with_home, 
         do
                 n = read(pipe_fds[0], &failure, sizeof(failure));
         while (n < 0 && errno == EINTR);
+        if (n < 0) {
+                failure.error = -errno;
+                snprintf(failure.text, sizeof(failure.text), "hearing of it: %s", strerrordesc_np(errno));
+                kill(pid, SIGKILL);
+        }
         close(pipe_fds[0]);
-        if (n == (ssize_t) sizeof(failure)) {
+        if (n != 0) {
                 while (waitpid(pid, NULL, 0) < 0 && errno == EINTR)
                         ;
                 failure.text[sizeof(failure.text) - 1] = '\0';
@@ -300,7 +307,7 @@ _Noreturn void mf_supervise(const struct mf_words *words, int reply, const int s
         sigaddset(&mask, SIGCHLD);
         int signals = signalfd(-1, &mask, SFD_CLOEXEC | SFD_NONBLOCK); /* SIGCHLD is blocked already, as in PID 1 */
 
-        pid_t pid = mf_spawn(words, stdio, 1, result.text, sizeof(result.text));
+        pid_t pid = signals < 0 ? -errno : mf_spawn(words, stdio, 1, result.text, sizeof(result.text));
         for (int i = 0; i < 3; i++)
                 close(stdio[i]);
         if (pid < 0) {

@@ -93,24 +93,27 @@ int launch_cgroup_create(const char *machine, struct launch_cgroup *ret)
         if (r < 0)
                 return r;
         sweep(folder);
-        snprintf(ret->path, sizeof(ret->path), "%s/" PREFIX "%s", folder, machine);
+        snprintf(ret->name, sizeof(ret->name), PREFIX "%s", machine);
+        ret->parent = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        if (ret->parent < 0)
+                return launch_error(-errno, "our own cgroup %s", folder);
         for (unsigned tries = 0; tries < 100; tries++) {
-                if (mkdir(ret->path, 0755) < 0 && errno != EEXIST)
+                if (mkdirat(ret->parent, ret->name, 0755) < 0 && errno != EEXIST)
                         return launch_error(
                                 -errno,
-                                "making the cgroup %s; the engine \"direct\" needs a writable /sys/fs/cgroup "
+                                "making the cgroup %s/%s; the engine \"direct\" needs a writable /sys/fs/cgroup "
                                 "(docker run --privileged --cgroupns=host, for one)",
-                                ret->path);
-                ret->fd = open(ret->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+                                folder, ret->name);
+                ret->fd = openat(ret->parent, ret->name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
                 if (ret->fd < 0)
                         continue; /* swept before we could lock it */
                 struct stat ours, there;
-                if (flock(ret->fd, LOCK_EX) == 0 && fstat(ret->fd, &ours) == 0 && stat(ret->path, &there) == 0 &&
-                    ours.st_ino == there.st_ino)
+                if (flock(ret->fd, LOCK_EX) == 0 && fstat(ret->fd, &ours) == 0 &&
+                    fstatat(ret->parent, ret->name, &there, 0) == 0 && ours.st_ino == there.st_ino)
                         return 0;
                 ret->fd = mf_close(ret->fd);
         }
-        return launch_error(-EAGAIN, "making the cgroup %s: it is removed again and again", ret->path);
+        return launch_error(-EAGAIN, "making the cgroup %s/%s: it is removed again and again", folder, ret->name);
 }
 
 static int write_file(const struct launch_cgroup *cgroup, const char *name, const char *value)
@@ -124,17 +127,81 @@ static int write_file(const struct launch_cgroup *cgroup, const char *name, cons
         return r;
 }
 
+static int no_controller(const char *file, const char *controller, uint64_t value)
+{
+        return launch_error(-ENOTSUP,
+                            "%s = %llu: there is no \"%s\" controller for the container's cgroup (see "
+                            "/sys/fs/cgroup/cgroup.controllers); boot with one cgroup2 hierarchy and use the engine "
+                            "\"systemd\", or give no such limit",
+                            file, (unsigned long long) value, controller);
+}
+
+/* Whether systemd could do what it was asked to: it goes on without a word where the kernel has no such controller for
+ * it.
+ */
+static int check_limit(const char *file, const char *old_file, const char *controller, uint64_t value)
+{
+        mf_cleanup(mf_fclosep) FILE *f = fopen("/proc/self/cgroup", "re");
+        char line[400], path[500], number[32] = "";
+
+        while (f && value && fgets(line, sizeof(line), f)) {
+                char *name = strchr(line, ':'), *own = name ? strchr(name + 1, ':') : NULL;
+                if (!own)
+                        continue;
+                *own++ = '\0';
+                own[strcspn(own, "\n")] = '\0';
+                if (strcmp(name, ":") == 0)
+                        snprintf(path, sizeof(path), "/sys/fs/cgroup%s/%s", own, file);
+                else if (strcmp(name + 1, controller) == 0)
+                        snprintf(path, sizeof(path), "/sys/fs/cgroup/%s%s/%s", controller, own, old_file);
+                else
+                        continue;
+                int fd = open(path, O_RDONLY | O_CLOEXEC);
+                ssize_t n = fd >= 0 ? read(fd, number, sizeof(number) - 1) : -1;
+                mf_close(fd);
+                if (n > 0 && *number != 'm' && strtoull(number, NULL, 10) <= value)
+                        return 0;
+        }
+        return value ? no_controller(file, controller, value) : 0;
+}
+
+int launch_cgroup_check_limits(const struct launch_options *options)
+{
+        int r = check_limit("memory.max", "memory.limit_in_bytes", "memory", options->memory_max);
+
+        return r < 0 ? r : check_limit("pids.max", "pids.max", "pids", options->tasks_max);
+}
+
+/* There is such a file only if the cgroup above hands the controller down. */
+static int limit(const struct launch_cgroup *cgroup, const char *file, const char *controller, uint64_t value)
+{
+        char number[32];
+
+        if (!value)
+                return 0;
+        snprintf(number, sizeof(number), "%llu", (unsigned long long) value);
+        int r = write_file(cgroup, file, number);
+        if (r == -ENOENT)
+                return no_controller(file, controller, value);
+        return r < 0 ? launch_error(r, "%s = %s", file, number) : 0;
+}
+
+int launch_cgroup_limit(const struct launch_cgroup *cgroup, const struct launch_options *options)
+{
+        int r = limit(cgroup, "memory.max", "memory", options->memory_max);
+
+        return r < 0 ? r : limit(cgroup, "pids.max", "pids", options->tasks_max);
+}
+
 int launch_cgroup_enter(const struct launch_cgroup *cgroup)
 {
         int r = write_file(cgroup, "cgroup.procs", "0");
 
-        return r < 0 ? launch_error(r, "entering the cgroup %s", cgroup->path) : 0;
+        return r < 0 ? launch_error(r, "entering the cgroup %s", cgroup->name) : 0;
 }
 
 void launch_cgroup_remove(const struct launch_cgroup *cgroup)
 {
-        if (!cgroup->path[0])
-                return;
         (void) write_file(cgroup, "cgroup.kill", "1"); /* Linux 5.14; before it there is nothing left to kill anyway */
-        remove_cgroup_tree(AT_FDCWD, cgroup->path);
+        remove_cgroup_tree(cgroup->parent, cgroup->name);
 }

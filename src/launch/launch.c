@@ -14,6 +14,7 @@
 #include <sys/prctl.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -21,8 +22,11 @@
 #include "../protocol.h"
 #include "../util.h"
 
-/* How long the container may take to follow its owner before it is pushed, in ms. */
-#define GRACE_MS 400
+/* How long the container may take to follow its owner before it is pushed, each time harder, in ms. */
+#define GRACE_MS 250
+
+/* Where the library learns who supervises, in the direct engine. */
+#define REPORT_FD 3
 
 int launch_error(int code, const char *format, ...)
 {
@@ -43,6 +47,8 @@ static int parse(int argc, char **argv, struct launch_options *ret)
                 { "init", required_argument, NULL, 'i' },
                 { "layer", required_argument, NULL, 'l' },
                 { "scratch", required_argument, NULL, 's' },
+                { "memory", required_argument, NULL, 'M' },
+                { "tasks", required_argument, NULL, 't' },
                 { "register", no_argument, NULL, 'r' },
                 { "host-network", no_argument, NULL, 'n' },
                 { NULL, 0, NULL, 0 },
@@ -65,6 +71,12 @@ static int parse(int argc, char **argv, struct launch_options *ret)
                         break;
                 case 's':
                         ret->scratch_size = strtoull(optarg, NULL, 10);
+                        break;
+                case 'M':
+                        ret->memory_max = strtoull(optarg, NULL, 10);
+                        break;
+                case 't':
+                        ret->tasks_max = (unsigned) strtoul(optarg, NULL, 10);
                         break;
                 case 'r':
                         ret->registered = 1;
@@ -186,10 +198,12 @@ static void supervise(pid_t nspawn, int owner, int signals)
                                 return;
                 int n = poll(fds, 2, pushes || fds[1].fd < -1 ? GRACE_MS : -1);
                 if (n == 0) {
-                        if (pushes++ == 0)
-                                kill(nspawn, SIGTERM);
-                        else
+                        pushes++;
+                        kill(nspawn, SIGTERM);
+                        if (pushes > 1)
                                 kill_payload(nspawn);
+                        if (pushes > 2) /* what it leaves is in namespaces of ours */
+                                kill(nspawn, SIGKILL);
                         continue;
                 }
                 struct signalfd_siginfo info;
@@ -241,6 +255,19 @@ static int run(const struct launch_options *options, const struct launch_cgroup 
         }
 }
 
+/* Gives the library a pidfd of this process, so that it knows when all of us are gone whoever is killed first. It does
+ * not wait for one that it has not heard of: then there is nothing to start for. */
+static int introduce(void)
+{
+        const struct mf_message message = { .type = MF_MESSAGE_READY };
+        int pidfd = (int) syscall(SYS_pidfd_open, getpid(), 0);
+        int r = pidfd < 0 ? -errno : mf_message_send(REPORT_FD, &message, &pidfd, 1);
+
+        mf_close(pidfd);
+        mf_close(REPORT_FD);
+        return r < 0 ? launch_error(r, "the library") : 0;
+}
+
 /* Waits for the supervisor, and hands a wish to end on to it. */
 static void wait_for(pid_t pid, int *ret_status)
 {
@@ -258,17 +285,20 @@ static void wait_for(pid_t pid, int *ret_status)
  * both can, and whichever is left does. */
 static int run_with_janitor(const struct launch_options *options)
 {
-        struct launch_cgroup cgroup = { .fd = -1 };
+        struct launch_cgroup cgroup = { .parent = -1, .fd = -1 };
         int status = 0;
 
         if (launch_cgroup_create(options->machine, &cgroup) < 0)
                 return EXIT_FAILURE;
+        if (launch_cgroup_limit(&cgroup, options) < 0) {
+                launch_cgroup_remove(&cgroup);
+                return EXIT_FAILURE;
+        }
         prctl(PR_SET_CHILD_SUBREAPER, 1);
-        pid_t janitor = getpid(), pid = fork();
+        pid_t pid = fork();
         if (pid == 0) {
-                int r = run(options, &cgroup);
-                if (getppid() != janitor)
-                        launch_cgroup_remove(&cgroup);
+                int r = introduce() == 0 ? run(options, &cgroup) : EXIT_FAILURE;
+                launch_cgroup_remove(&cgroup);
                 _exit(r);
         }
         if (pid < 0)
@@ -276,6 +306,7 @@ static int run_with_janitor(const struct launch_options *options)
 
         close(STDIN_FILENO); /* the control socket is not ours to hold open */
         (void) !open("/dev/null", O_RDWR | O_CLOEXEC);
+        close(REPORT_FD);
         prctl(PR_SET_NAME, "mayfly-janitor");
         if (pid > 0)
                 wait_for(pid, &status);
@@ -294,5 +325,10 @@ int main(int argc, char **argv)
 
         if (parse(argc, argv, &options) < 0)
                 return 2;
-        return options.registered ? run(&options, NULL) : run_with_janitor(&options);
+        struct stat st;
+        if (fstat(STDIN_FILENO, &st) < 0 || !S_ISSOCK(st.st_mode))
+                return launch_error(-ENOTSOCK, "standard input must be the control socket") ? EXIT_FAILURE : 0;
+        if (!options.registered)
+                return run_with_janitor(&options);
+        return launch_cgroup_check_limits(&options) < 0 ? EXIT_FAILURE : run(&options, NULL);
 }

@@ -14,7 +14,9 @@ struct launch_options {
         char **layers;       /* folders, lowest first */
         size_t n_layers;
         uint64_t scratch_size; /* bytes; 0: the kernel's default for a tmpfs */
-        int registered;        /* by machined (engine systemd) */
+        uint64_t memory_max;   /* bytes; 0: no limit. Both limits are for the direct engine, systemd sets its own. */
+        unsigned tasks_max;
+        int registered; /* by machined (engine systemd) */
         int host_network;
 };
 
@@ -26,11 +28,15 @@ int launch_mounts(const struct launch_options *options);
 
 /* cgroup.c: a cgroup of the container's own, for the direct engine. */
 struct launch_cgroup {
-        char path[512]; /* empty: none */
-        int fd;         /* locked while somebody is there to remove it */
+        int parent;     /* the folder it is in; a path would not outlive the mounts to come */
+        char name[128]; /* there */
+        int fd;         /* its own, locked while somebody is there to remove it */
 };
 
 int launch_cgroup_create(const char *machine, struct launch_cgroup *ret);
+int launch_cgroup_limit(const struct launch_cgroup *cgroup, const struct launch_options *options);
+/* For the other engine: 0 if systemd has set the limits. */
+int launch_cgroup_check_limits(const struct launch_options *options);
 int launch_cgroup_enter(const struct launch_cgroup *cgroup);
 void launch_cgroup_remove(const struct launch_cgroup *cgroup); /* kills what is in it */
 

@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef MF_TOOL_H
+#define MF_TOOL_H
+
+/* The `mayfly` command: each subcommand is a thin caller of the library. */
+
+/* Exit statuses of every subcommand. */
+enum {
+        TOOL_OK = 0,
+        TOOL_FAILED = 1, /* it could not be done, or the answer is no */
+        TOOL_USAGE = 2,
+};
+
+int tool_leak_check(int argc, char **argv);
+
+/* Prints "mayfly: ..." to standard error and returns TOOL_USAGE, or TOOL_FAILED. */
+__attribute__((format(printf, 1, 2))) int tool_usage(const char *format, ...);
+__attribute__((format(printf, 1, 2))) int tool_fail(const char *format, ...);
+
+#endif
