@@ -322,6 +322,24 @@ static void bad_specs_are_named(void **state)
         }
 }
 
+static void other_users_are_told_to_be_root(void **state)
+{
+        pid_t pid = fork();
+        int status;
+
+        (void) state;
+        if (pid == 0) {
+                struct mayfly_error err = MAYFLY_ERROR_INIT;
+                struct mayfly_container *c = NULL;
+                if (setresgid(65534, 65534, 65534) < 0 || setresuid(65534, 65534, 65534) < 0)
+                        _exit(2);
+                int r = mayfly_container_start(&c, MAYFLY_SPEC(.image = image("BUSYBOX")), &err);
+                _exit(r == -EPERM && !c && strstr(err.message, "this is user 65534; run the tests with sudo") ? 0 : 1);
+        }
+        assert_int_equal(waitpid(pid, &status, 0), pid);
+        assert_int_equal(status, 0);
+}
+
 static void a_forked_child_cannot_use_it(void **state)
 {
         pid_t pid = fork();
@@ -481,6 +499,7 @@ int main(void)
                 cmocka_unit_test(the_scratch_is_bounded),
                 IDLE(the_network_is_private_unless_asked),
                 cmocka_unit_test(bad_specs_are_named),
+                cmocka_unit_test(other_users_are_told_to_be_root),
                 IDLE(a_forked_child_cannot_use_it),
                 IDLE(waits_for_others_are_left_alone),
                 cmocka_unit_test(a_dead_owner_takes_its_container_along),

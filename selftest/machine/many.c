@@ -1,0 +1,212 @@
+/* SPDX-License-Identifier: MIT */
+
+/* Many containers: at once from as many threads (`many threads N`), or one after the other (`many cycles N`). */
+
+#define _GNU_SOURCE
+#include <dirent.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <mayfly/mayfly.h>
+
+static const char *reference;
+
+/* What one start, use and stop took, in microseconds. */
+struct times {
+        uint64_t boot, exec, stop;
+};
+
+/* 0, or -1 with a line on standard error. */
+static int use_one(unsigned number, char machine[65], struct times *ret)
+{
+        struct mayfly_timings timings = { .size = sizeof(timings) };
+        struct mayfly_command command = MAYFLY_COMMAND_INIT;
+        struct mayfly_error err = MAYFLY_ERROR_INIT;
+        struct mayfly_container *c = NULL;
+        struct mayfly_result *result = NULL;
+        char line[64], expected[32];
+        const char *const argv[] = { "sh", "-c", line, NULL };
+        int ok = 0;
+
+        snprintf(line, sizeof(line), "echo %u; ls /mark 2>/dev/null; touch /mark", number);
+        snprintf(expected, sizeof(expected), "%u\n", number);
+        command.argv = argv;
+        int r = mayfly_container_start(&c, MAYFLY_SPEC(.image = reference, .name = "many", .start_timeout_ms = 120000),
+                                       &err);
+        if (r == 0) {
+                snprintf(machine, 65, "%s", mayfly_container_name(c));
+                r = mayfly_container_run(c, &command, &result, &err);
+        }
+        if (r == 0) {
+                ok = strcmp(result->out, expected) == 0;
+                if (!ok)
+                        fprintf(stderr, "%s: \"%s\" printed \"%s\"\n", machine, line, result->out);
+                ret->exec = result->elapsed_us;
+        }
+        if (c && mayfly_container_stop(c, &err) < 0)
+                r = -1;
+        if (r < 0)
+                fprintf(stderr, "%u: %s\n", number, err.message);
+        if (c) {
+                mayfly_container_timings(c, &timings);
+                ret->boot = timings.boot_us;
+                ret->stop = timings.stop_us;
+        }
+        mayfly_result_free(result);
+        mayfly_container_free(c);
+        return r == 0 && ok ? 0 : -1;
+}
+
+/* --- at once */
+
+struct thread {
+        pthread_t id;
+        pthread_barrier_t *barrier;
+        unsigned number;
+        int result;
+        char machine[65];
+        struct times times;
+};
+
+static void *run_thread(void *userdata)
+{
+        struct thread *thread = userdata;
+
+        pthread_barrier_wait(thread->barrier);
+        thread->result = use_one(thread->number, thread->machine, &thread->times);
+        return NULL;
+}
+
+static int threads(unsigned n)
+{
+        struct thread *all = calloc(n, sizeof(*all));
+        pthread_barrier_t barrier;
+        unsigned failed = 0;
+
+        if (!all || pthread_barrier_init(&barrier, NULL, n) != 0)
+                return 1;
+        for (unsigned i = 0; i < n; i++) {
+                all[i].barrier = &barrier;
+                all[i].number = i;
+                if (pthread_create(&all[i].id, NULL, run_thread, &all[i]) != 0) {
+                        perror("pthread_create");
+                        exit(1);
+                }
+        }
+        for (unsigned i = 0; i < n; i++) {
+                pthread_join(all[i].id, NULL);
+                failed += all[i].result != 0;
+                for (unsigned j = 0; j < i; j++)
+                        if (strcmp(all[i].machine, all[j].machine) == 0) {
+                                fprintf(stderr, "two machines are called \"%s\"\n", all[i].machine);
+                                failed++;
+                        }
+        }
+        printf("soak\tparallel, %s: containers of one process's threads\t%u\t%u\n", getenv("MAYFLY_ENGINE"), n, failed);
+        pthread_barrier_destroy(&barrier);
+        free(all);
+        return failed != 0;
+}
+
+/* --- one after the other */
+
+static unsigned count_descriptors(void)
+{
+        DIR *dir = opendir("/proc/self/fd");
+        unsigned n = 0;
+
+        while (dir && readdir(dir))
+                n++;
+        if (dir)
+                closedir(dir);
+        return n;
+}
+
+/* In KiB. */
+static long resident(void)
+{
+        long pages = 0, all;
+        FILE *f = fopen("/proc/self/statm", "re");
+
+        if (!f || fscanf(f, "%ld %ld", &all, &pages) != 2)
+                pages = -1;
+        if (f)
+                fclose(f);
+        return pages * (sysconf(_SC_PAGESIZE) / 1024);
+}
+
+static int compare(const void *a, const void *b)
+{
+        uint64_t x = *(const uint64_t *) a, y = *(const uint64_t *) b;
+
+        return (x > y) - (x < y);
+}
+
+/* The median of one field, in ms. */
+static double median(const struct times *times, unsigned n, size_t offset)
+{
+        uint64_t *values = calloc(n, sizeof(uint64_t));
+        double ret = 0;
+
+        for (unsigned i = 0; values && i < n; i++)
+                memcpy(&values[i], (const char *) &times[i] + offset, sizeof(uint64_t));
+        if (values) {
+                qsort(values, n, sizeof(uint64_t), compare);
+                ret = (double) values[n / 2] / 1000;
+        }
+        free(values);
+        return ret;
+}
+
+static int cycles(unsigned n)
+{
+        enum { SETTLED = 10 }; /* caches of the C library and of sd-bus are full by then */
+        struct times *times = calloc(n, sizeof(*times));
+        unsigned failed = 0, descriptors = 0;
+        long memory = 0;
+        char machine[65];
+
+        if (!times || n < 2 * SETTLED)
+                return 2;
+        for (unsigned i = 0; i < n; i++) {
+                failed += use_one(i, machine, &times[i]) != 0;
+                if (i + 1 == SETTLED) {
+                        descriptors = count_descriptors();
+                        memory = resident();
+                }
+        }
+        unsigned tenth = n / 10;
+        printf("%u cycles: %u descriptors, then %u; %ld KiB resident, then %ld\n", n, descriptors, count_descriptors(),
+               memory, resident());
+        printf("medians of the first and of the last tenth, in ms: start %.1f %.1f, exec %.1f %.1f, stop %.1f %.1f\n",
+               median(times, tenth, offsetof(struct times, boot)),
+               median(times + n - tenth, tenth, offsetof(struct times, boot)),
+               median(times, tenth, offsetof(struct times, exec)),
+               median(times + n - tenth, tenth, offsetof(struct times, exec)),
+               median(times, tenth, offsetof(struct times, stop)),
+               median(times + n - tenth, tenth, offsetof(struct times, stop)));
+        if (count_descriptors() != descriptors || resident() > memory + 1024) {
+                fprintf(stderr, "something grows\n");
+                failed++;
+        }
+        printf("soak\tendurance, %s: cycles of start, exec, stop\t%u\t%u\n", getenv("MAYFLY_ENGINE"), n, failed);
+        free(times);
+        return failed != 0;
+}
+
+int main(int argc, char **argv)
+{
+        unsigned n = argc == 3 ? (unsigned) strtoul(argv[2], NULL, 10) : 0;
+
+        reference = getenv("MAYFLY_TEST_BUSYBOX");
+        if (n > 0 && strcmp(argv[1], "threads") == 0)
+                return threads(n);
+        if (n > 0 && strcmp(argv[1], "cycles") == 0)
+                return cycles(n);
+        fprintf(stderr, "usage: many threads|cycles N\n");
+        return 2;
+}

@@ -1,0 +1,126 @@
+/* SPDX-License-Identifier: MIT */
+
+/* A test program that ends badly: starts a container, prints "MACHINE LEADER" and does what it was told. */
+
+#define _GNU_SOURCE
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <mayfly/mayfly.h>
+
+static struct mayfly_container *container;
+
+static int run(const char *line, unsigned timeout_ms)
+{
+        const char *const argv[] = { "/bin/sh", "-c", line, NULL };
+        struct mayfly_command command = MAYFLY_COMMAND_INIT;
+        struct mayfly_error err = MAYFLY_ERROR_INIT;
+        struct mayfly_result *result = NULL;
+
+        command.argv = argv;
+        command.timeout_ms = timeout_ms;
+        if (mayfly_container_run(container, &command, &result, &err) < 0) {
+                fprintf(stderr, "%s\n", err.message);
+                return -1;
+        }
+        int status = result->exit.exited ? result->exit.status : 128 + result->exit.signal;
+        mayfly_result_free(result);
+        return status;
+}
+
+/* One that lives on with all our descriptors, and one that executes something else. */
+static void fork_heirs(void)
+{
+        if (fork() == 0) {
+                pause();
+                _exit(0);
+        }
+        if (fork() == 0) {
+                execlp("sleep", "sleep", "4242", (char *) NULL);
+                _exit(127);
+        }
+}
+
+static void *use_it_later(void *unused)
+{
+        (void) unused;
+        usleep(300000);
+        printf("%d\n", run("exit 7", 0));
+        fflush(stdout);
+        pause();
+        return NULL;
+}
+
+/* Does what its standard input says, and answers each line with one. */
+static void obey(void)
+{
+        struct mayfly_error err = MAYFLY_ERROR_INIT;
+        char line[256];
+
+        while (fgets(line, sizeof(line), stdin)) {
+                line[strcspn(line, "\n")] = '\0';
+                if (strcmp(line, "stop") == 0) {
+                        struct mayfly_timings timings = { .size = sizeof(timings) };
+                        int r = mayfly_container_stop(container, &err);
+                        mayfly_container_timings(container, &timings);
+                        printf("%d after %d ms: %s\n", r, (int) (timings.stop_us / 1000), err.message);
+                } else {
+                        printf("%d\n", run(line, 0));
+                }
+                fflush(stdout);
+        }
+        mayfly_container_free(container);
+        exit(0);
+}
+
+static void start(const char *action)
+{
+        struct mayfly_error err = MAYFLY_ERROR_INIT;
+        int stubborn = strcmp(action, "stop") == 0;
+
+        if (mayfly_container_start(&container,
+                                   MAYFLY_SPEC(.image = getenv("MAYFLY_TEST_BUSYBOX"), .name = "lifeline", .run_app = 1,
+                                               .stop_signal = stubborn ? 28 : 0),
+                                   &err) < 0) {
+                fprintf(stderr, "%s\n", err.message);
+                exit(1);
+        }
+        printf("%s %d\n", mayfly_container_name(container), (int) mayfly_container_leader(container));
+        fflush(stdout);
+}
+
+int main(int argc, char **argv)
+{
+        const char *action = argc > 1 ? argv[1] : "";
+        pthread_t thread;
+
+        setenv("MAYFLY_REQUIRE", "1", 1);
+        start(action);
+        if (strcmp(action, "segv") == 0)
+                *(volatile int *) (uintptr_t) (argc - 2) = 1;
+        else if (strcmp(action, "abort") == 0)
+                abort();
+        else if (strcmp(action, "exit") == 0)
+                exit(0);
+        else if (strcmp(action, "_exit") == 0)
+                _exit(0);
+        else if (strcmp(action, "exec") == 0)
+                execlp("sleep", "sleep", "4242", (char *) NULL);
+        else if (strcmp(action, "heirs") == 0)
+                fork_heirs();
+        else if (strcmp(action, "command") == 0)
+                run("setsid sh -c 'sleep 100 & sleep 100' & sleep 100", 60000);
+        else if (strcmp(action, "stop") == 0) /* with SIGWINCH, which its app ignores */
+                mayfly_container_stop(container, NULL);
+        else if (strcmp(action, "thread") == 0 && pthread_create(&thread, NULL, use_it_later, NULL) == 0)
+                pthread_exit(NULL);
+        else if (strcmp(action, "obey") == 0)
+                obey();
+        else if (strcmp(action, "free") == 0)
+                return mayfly_container_free(container) != NULL;
+        for (;;)
+                pause();
+}

@@ -1,0 +1,224 @@
+/* SPDX-License-Identifier: MIT */
+
+/* Every call of the C library that mayfly makes, from the start of a container to its end, fails in turn: in the
+ * library
+ * (`test-faults library`), in mayfly-launch and in mayfly-init. Each time what was asked for succeeds all the same, or
+ * there is one clear error; and nothing is left. */
+
+#define _GNU_SOURCE
+#include <dirent.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <mayfly/mayfly.h>
+
+#include "../../src/container.h"
+#include "../support/faults.h"
+
+#define SLOW_MS 8000 /* stop_timeout_ms and all the harder ways */
+#define SILENT 8     /* so many rounds in which nothing failed: that was the last call, and not one of a child's */
+
+static const char *reference;
+static char folder[] = "/tmp/mayfly-faults-XXXXXX"; /* programs to be executed instead of the real ones */
+
+/* What one round came to. */
+struct round {
+        int result;
+        struct mayfly_error err;
+        char fault[64]; /* what failed in a program of ours, empty for nothing */
+        unsigned ms;
+};
+
+static unsigned now_ms(void)
+{
+        struct timespec now;
+
+        clock_gettime(CLOCK_MONOTONIC, &now);
+        return (unsigned) (now.tv_sec * 1000 + now.tv_nsec / 1000000);
+}
+
+static void find_fault(const char *text, struct round *round)
+{
+        const char *line = text ? strstr(text, "fault: ") : NULL;
+
+        if (line)
+                snprintf(round->fault, sizeof(round->fault), "%.*s", (int) strcspn(line + 7, "\n"), line + 7);
+}
+
+static void up_and_down(unsigned number, struct round *ret)
+{
+        const char *const argv[] = { "sh", "-c", "cat; echo done", NULL };
+        struct mayfly_command command = MAYFLY_COMMAND_INIT;
+        struct mayfly_container *c = NULL;
+        struct mayfly_result *result = NULL;
+        char *log = NULL, *boot_log = NULL;
+        size_t size;
+
+        *ret = (struct round){ .err = MAYFLY_ERROR_INIT };
+        command.argv = argv;
+        command.user = "www";
+        command.input = "hello ";
+        command.input_size = 6;
+        command.timeout_ms = 3000;
+        unsigned begin = now_ms();
+        faults_arm(number);
+        int r = mayfly_container_start(&c,
+                                       MAYFLY_SPEC(.image = reference, .name = "faults", .run_app = 1,
+                                                   .stop_timeout_ms = 2000, .start_timeout_ms = 3000),
+                                       &ret->err);
+        if (r == 0)
+                r = mayfly_container_run(c, &command, &result, &ret->err);
+        if (r == 0 && (result->out_size != 11 || memcmp(result->out, "hello done\n", 11) != 0)) {
+                fprintf(stderr, "the command wrote \"%s\" and \"%s\"\n", result->out, result->err);
+                r = -1;
+        }
+        if (r == 0)
+                r = mayfly_container_logs(c, &log, &size, &ret->err);
+        if (r == 0)
+                r = mayfly_container_stop(c, &ret->err);
+        const char *failed = faults_disarm();
+        if (failed)
+                snprintf(ret->fault, sizeof(ret->fault), "%s", failed);
+        if (c && mayfly_container_stop(c, NULL) == 0 && mf_boot_log_read(c->boot_log, 4096, &boot_log) == 0)
+                find_fault(boot_log, ret);
+        find_fault(ret->err.message, ret);
+        mayfly_container_free(c);
+        mayfly_result_free(result);
+        free(log);
+        free(boot_log);
+        ret->result = r;
+        ret->ms = now_ms() - begin;
+}
+
+static unsigned count_descriptors(void)
+{
+        DIR *dir = opendir("/proc/self/fd");
+        unsigned n = 0;
+
+        while (dir && readdir(dir))
+                n++;
+        if (dir)
+                closedir(dir);
+        return n;
+}
+
+/* A process of a container's, by its command line, within a second. */
+static int is_left(void)
+{
+        for (unsigned i = 0; i < 50; i++) {
+                if (system("pgrep -f '^[^ ]*(mayfly-launch|systemd-nspawn) .*machine[ =]faults-' >/dev/null") != 0)
+                        return 0;
+                usleep(20000);
+        }
+        return 1;
+}
+
+/* The words of a message that say nothing about what went wrong. */
+static int is_vague(const struct mayfly_error *err)
+{
+        return err->code == 0 || strlen(err->message) < 10 || strstr(err->message, "Success") ||
+               strstr(err->message, "(null)");
+}
+
+static unsigned judge(const char *where, unsigned number, const struct round *round, unsigned descriptors)
+{
+        const char *complaint = NULL;
+
+        if (round->result < 0 && is_vague(&round->err))
+                complaint = "there is no clear error";
+        else if (round->ms > SLOW_MS)
+                complaint = "it took too long";
+        else if (count_descriptors() != descriptors)
+                complaint = "descriptors are left open";
+        else if (is_left())
+                complaint = "a process is left";
+        if (complaint || getenv("VERBOSE"))
+                fprintf(stderr, "%s: call %u (%s) fails, %u ms: %s; %d: %s\n", where, number, round->fault, round->ms,
+                        complaint ? complaint : "fine", round->result, round->err.message);
+        return complaint != NULL;
+}
+
+/* Copies a program with its fault armed. */
+static void arm_program(const char *name, unsigned number)
+{
+        char path[512], digits[16];
+        struct stat st;
+        int r;
+
+        snprintf(path, sizeof(path), "%s/%s.faulty", getenv("MAYFLY_LIBEXEC_FAULTY"), name);
+        FILE *f = fopen(path, "re");
+        if (!f || fstat(fileno(f), &st) < 0) {
+                perror(path);
+                exit(1);
+        }
+        char *image = malloc((size_t) st.st_size);
+        if (!image || fread(image, 1, (size_t) st.st_size, f) != (size_t) st.st_size)
+                exit(1);
+        fclose(f);
+        char *at = memmem(image, (size_t) st.st_size, FAULTS_MARK "0", strlen(FAULTS_MARK) + 1);
+        if (!at) {
+                fprintf(stderr, "%s has no mark\n", path);
+                exit(1);
+        }
+        snprintf(digits, sizeof(digits), "%08u", number);
+        memcpy(at + strlen(FAULTS_MARK), digits, 8);
+        /* Under its name at once: a container that ends may still execute the last one. */
+        snprintf(path, sizeof(path), "%s/new", folder);
+        int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0755);
+        if (fd < 0 || write(fd, image, (size_t) st.st_size) != st.st_size || close(fd) < 0)
+                exit(1);
+        free(image);
+        char target[512];
+        snprintf(target, sizeof(target), "%s/%s", folder, name);
+        r = rename(path, target);
+        if (r < 0)
+                exit(1);
+}
+
+int main(int argc, char **argv)
+{
+        const char *where = argc > 1 ? argv[1] : "";
+        unsigned step = argc > 2 ? (unsigned) strtoul(argv[2], NULL, 10) : 1, tried = 0, failed = 0;
+        int in_library = strcmp(where, "library") == 0;
+        char command[1024];
+        struct round round;
+
+        reference = getenv("MAYFLY_TEST_BUSYBOX");
+        if (!in_library && strcmp(where, "mayfly-launch") != 0 && strcmp(where, "mayfly-init") != 0) {
+                fprintf(stderr, "usage: test-faults library|mayfly-launch|mayfly-init [STEP]\n");
+                return 2;
+        }
+        if (!mkdtemp(folder))
+                return 1;
+        snprintf(command, sizeof(command), "cp '%s'/mayfly-launch '%s'/mayfly-init %s/", getenv("MAYFLY_LIBEXEC"),
+                 getenv("MAYFLY_LIBEXEC"), folder);
+        if (system(command) != 0)
+                return 1;
+        setenv("MAYFLY_LIBEXEC", folder, 1);
+
+        up_and_down(0, &round); /* fetches the image, and shows that all is well */
+        if (round.result < 0) {
+                fprintf(stderr, "%s\n", round.err.message);
+                return 1;
+        }
+        unsigned descriptors = count_descriptors();
+        for (unsigned number = 1, silent = 0; silent < SILENT; number += step) {
+                if (!in_library)
+                        arm_program(where, number);
+                up_and_down(in_library ? number : 0, &round);
+                silent = *round.fault || round.result < 0 ? 0 : silent + 1;
+                tried += silent == 0;
+                failed += judge(where, number, &round, descriptors);
+        }
+        snprintf(command, sizeof(command), "rm -rf %s", folder);
+        if (system(command) != 0 || tried < 10 / step)
+                failed++;
+        printf("soak\tfaults, %s: calls that fail in %s\t%u\t%u\n", getenv("MAYFLY_ENGINE"), where, tried, failed);
+        return failed != 0;
+}

@@ -1,0 +1,357 @@
+/* SPDX-License-Identifier: MIT */
+
+/* Payloads that do not want to go, and containers that go too early: nothing waits longer than it must. */
+
+#define _GNU_SOURCE
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/fs.h>
+#include <pthread.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <mayfly/cmocka.h>
+
+static const char *busybox;
+
+static unsigned now_ms(void)
+{
+        struct timespec now;
+
+        clock_gettime(CLOCK_MONOTONIC, &now);
+        return (unsigned) (now.tv_sec * 1000 + now.tv_nsec / 1000000);
+}
+
+static struct mayfly_container *start(const struct mayfly_spec *spec)
+{
+        struct mayfly_error err = MAYFLY_ERROR_INIT;
+        struct mayfly_container *c = NULL;
+
+        if (mayfly_container_start(&c, spec, &err) < 0)
+                fail_msg("%s", err.message);
+        return c;
+}
+
+static void free_result(struct mayfly_result **r)
+{
+        mayfly_result_free(*r);
+}
+
+/* Runs a command line; its exit status, or minus the signal that ended it. */
+static int sh(struct mayfly_container *c, const char *line)
+{
+        const char *const argv[] = { "sh", "-c", line, NULL };
+        struct mayfly_command command = MAYFLY_COMMAND_INIT;
+        struct mayfly_error err = MAYFLY_ERROR_INIT;
+        __attribute__((cleanup(free_result))) struct mayfly_result *r = NULL;
+
+        command.argv = argv;
+        if (mayfly_container_run(c, &command, &r, &err) < 0)
+                fail_msg("%s", err.message);
+        return r->exit.exited ? r->exit.status : -r->exit.signal;
+}
+
+/* Stops it, which may take as long as the app is given and hardly more. */
+static void stops_within(struct mayfly_container *c, unsigned app_ms)
+{
+        struct mayfly_error err = MAYFLY_ERROR_INIT;
+        unsigned begin = now_ms();
+
+        if (mayfly_container_stop(c, &err) < 0)
+                fail_msg("%s", err.message);
+        assert_in_range(now_ms() - begin, app_ms, app_ms + 1000);
+        mayfly_container_free(c);
+}
+
+static void an_app_may_ignore_its_stop_signal(void **state)
+{
+        (void) state;
+        /* The app of the image knows nothing of SIGWINCH. */
+        stops_within(
+                start(MAYFLY_SPEC(.image = busybox, .run_app = 1, .stop_signal = SIGWINCH, .stop_timeout_ms = 300)),
+                300);
+}
+
+static void daemons_go_too(void **state)
+{
+        struct mayfly_container *c = start(MAYFLY_SPEC(.image = busybox));
+
+        (void) state;
+        assert_int_equal(
+                sh(c, "for i in 1 2 3 4 5 6 7 8; do"
+                      "  setsid sh -c \"trap '' TERM HUP INT; (setsid sleep 1000 &); while :; do sleep 9; done\" &"
+                      "done; sleep 0.3; [ $(ps | grep -c '[s]leep 1000') -ge 8 ]"),
+                0);
+        stops_within(c, 0);
+}
+
+static void a_fork_bomb_stays_in_its_limit(void **state)
+{
+        struct mayfly_container *c = NULL;
+        struct mayfly_error err = MAYFLY_ERROR_INIT;
+
+        (void) state;
+        int r = mayfly_container_start(&c, MAYFLY_SPEC(.image = busybox, .tasks_max = 100), &err);
+        if (r < 0) { /* a cgroup without the controller */
+                assert_non_null(strstr(err.message, "pids.max = 100: there is no \"pids\" controller"));
+                /* A user's own limit does it as well. */
+                c = start(MAYFLY_SPEC(.image = busybox));
+                sh(c, "echo 'f() { f | f & f; }; f' > /bomb; su -s /bin/sh www -c 'ulimit -u 60; timeout 1 sh /bomb' "
+                      "2>/dev/null");
+        } else {
+                sh(c, "echo 'f() { f | f & f; }; f' > /bomb; timeout 1 sh /bomb 2>/dev/null");
+        }
+        stops_within(c, 0);
+}
+
+static void memory_has_a_limit(void **state)
+{
+        struct mayfly_container *c = NULL;
+        struct mayfly_error err = MAYFLY_ERROR_INIT;
+
+        (void) state;
+        int r = mayfly_container_start(&c, MAYFLY_SPEC(.image = busybox, .memory_max = 48 << 20), &err);
+        if (r < 0) {
+                assert_non_null(strstr(err.message, "memory.max = 50331648: there is no \"memory\" controller"));
+                return;
+        }
+        /* tail keeps the one endless line */
+        assert_int_equal(sh(c, "head -c 200000000 /dev/zero | tail -n 1 >/dev/null; true"), 0);
+        assert_int_equal(sh(c, "exec tail -n 1 /dev/zero"), -SIGKILL);
+        assert_int_equal(sh(c, "exit 3"), 3); /* the rest lives on */
+        stops_within(c, 0);
+}
+
+static void scratch_and_log_may_be_full(void **state)
+{
+        struct mayfly_container *c =
+                start(MAYFLY_SPEC(.image = busybox, .run_app = 1, .scratch_size = 2 << 20, .log_size = 4096));
+        struct mayfly_error err = MAYFLY_ERROR_INIT;
+        char *log = NULL;
+        size_t size;
+
+        (void) state;
+        assert_int_equal(sh(c, "! dd if=/dev/zero of=/big bs=64k 2>/dev/null"), 0);
+        assert_int_equal(sh(c, "! echo x > /more"), 0);
+        assert_int_equal(sh(c, "for i in 1 2 3 4; do yes $i > /proc/2/fd/1 & done; sleep 0.3"), 0);
+        unsigned begin = now_ms();
+        assert_int_equal(sh(c, "exit 4"), 4);
+        assert_in_range(now_ms() - begin, 0, 2000);
+        assert_int_equal(mayfly_container_logs(c, &log, &size, &err), 0);
+        assert_in_range(size, 1, 4096);
+        assert_non_null(strchr(log, '\n'));
+        free(log);
+        stops_within(c, 0);
+}
+
+static void a_killed_supervisor_takes_its_command_along(void **state)
+{
+        const char *const argv[] = { "sh", "-c", "kill -9 $PPID; while :; do sleep 3333; done", NULL };
+        struct mayfly_container *c = start(MAYFLY_SPEC(.image = busybox));
+        struct mayfly_command command = MAYFLY_COMMAND_INIT;
+        struct mayfly_error err = MAYFLY_ERROR_INIT;
+        struct mayfly_result *r = NULL;
+
+        (void) state;
+        command.argv = argv;
+        unsigned begin = now_ms();
+        assert_int_equal(mayfly_container_run(c, &command, &r, &err), -ESRCH);
+        assert_non_null(strstr(err.message, "was killed from inside the container"));
+        assert_in_range(now_ms() - begin, 0, 1000);
+        assert_int_equal(sh(c, "! ps | grep '[w]hile :'"), 0);
+        stops_within(c, 0);
+}
+
+static void *kill_later(void *leader)
+{
+        usleep(200000);
+        kill(*(pid_t *) leader, SIGKILL);
+        return NULL;
+}
+
+static void death_ends_every_wait(void **state)
+{
+        const char *const argv[] = { "sleep", "100", NULL };
+        struct mayfly_command command = MAYFLY_COMMAND_INIT;
+        pthread_t thread;
+
+        (void) state;
+        command.argv = argv;
+        for (int waits = 0; waits < 2; waits++) {
+                struct mayfly_container *c = start(MAYFLY_SPEC(.image = busybox, .run_app = 1));
+                pid_t leader = mayfly_container_leader(c);
+                struct mayfly_error err = MAYFLY_ERROR_INIT;
+                struct mayfly_result *r = NULL;
+                struct mayfly_exit end;
+                assert_int_equal(pthread_create(&thread, NULL, kill_later, &leader), 0);
+                unsigned begin = now_ms();
+                assert_int_equal(waits ? mayfly_container_wait(c, UINT32_MAX, &end, &err)
+                                       : mayfly_container_run(c, &command, &r, &err),
+                                 -ESRCH);
+                assert_in_range(now_ms() - begin, 150, 1200);
+                assert_non_null(strstr(err.message, "died"));
+                assert_non_null(strstr(err.message, "\n  | app of busybox"));
+                pthread_join(thread, NULL);
+                stops_within(c, 0);
+        }
+}
+
+static atomic_int enough;
+
+static void *fork_and_fork(void *unused)
+{
+        (void) unused;
+        while (!enough) {
+                pid_t pid = fork();
+                if (pid == 0) {
+                        sleep(3); /* with all our descriptors */
+                        _exit(0);
+                }
+                usleep(3000);
+        }
+        return NULL;
+}
+
+static void children_forked_meanwhile_hold_nothing_up(void **state)
+{
+        const char *const argv[] = { "sleep", "100", NULL };
+        struct mayfly_command command = MAYFLY_COMMAND_INIT;
+        pthread_t forker, killer;
+
+        (void) state;
+        command.argv = argv;
+        assert_int_equal(pthread_create(&forker, NULL, fork_and_fork, NULL), 0);
+        for (unsigned i = 0; i < 5; i++) {
+                struct mayfly_container *c = start(MAYFLY_SPEC(.image = busybox));
+                pid_t leader = mayfly_container_leader(c);
+                struct mayfly_error err = MAYFLY_ERROR_INIT;
+                struct mayfly_result *r = NULL;
+                assert_int_equal(pthread_create(&killer, NULL, kill_later, &leader), 0);
+                unsigned begin = now_ms();
+                assert_int_equal(mayfly_container_run(c, &command, &r, &err), -ESRCH);
+                assert_in_range(now_ms() - begin, 150, 1200);
+                pthread_join(killer, NULL);
+                stops_within(c, 0);
+        }
+        enough = 1;
+        pthread_join(forker, NULL);
+        while (wait(NULL) > 0)
+                ;
+}
+
+static void a_broken_init_fails_the_start_at_once(void **state)
+{
+        char folder[] = "/tmp/mayfly-resist-XXXXXX", path[64], command[512];
+        const char *libexec = getenv("MAYFLY_LIBEXEC");
+        struct mayfly_error err = MAYFLY_ERROR_INIT;
+        struct mayfly_container *c = NULL;
+
+        (void) state;
+        char *old = strdup(libexec);
+        assert_non_null(mkdtemp(folder));
+        snprintf(command, sizeof(command), "cp %s/mayfly-launch %s/; echo 'no program' > %s/mayfly-init; chmod +x %s/*",
+                 libexec, folder, folder, folder);
+        assert_int_equal(system(command), 0);
+        setenv("MAYFLY_LIBEXEC", folder, 1);
+        unsigned begin = now_ms();
+        int r = mayfly_container_start(&c, MAYFLY_SPEC(.image = busybox), &err);
+        unsigned took = now_ms() - begin;
+        setenv("MAYFLY_LIBEXEC", old, 1);
+        free(old);
+        assert_true(r < 0);
+        assert_non_null(strstr(err.message, "died before it could answer"));
+        assert_in_range(took, 0, 2000);
+        for (const char *const *name = (const char *const[]){ "mayfly-launch", "mayfly-init", "", NULL }; *name;
+             name++) {
+                snprintf(path, sizeof(path), "%s/%s", folder, *name);
+                assert_int_equal(remove(path), 0);
+        }
+}
+
+/* Mounts, in the mount namespace of `leader`, what is at `path` here. */
+static void mount_into(pid_t leader, const char *path)
+{
+        int tree = open_tree(AT_FDCWD, path, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC), status;
+        char file[64];
+
+        snprintf(file, sizeof(file), "/proc/%d/ns/mnt", (int) leader);
+        int namespace = open(file, O_RDONLY | O_CLOEXEC);
+        assert_true(tree >= 0 && namespace >= 0);
+        pid_t pid = fork();
+        if (pid == 0)
+                _exit(setns(namespace, CLONE_NEWNS) < 0 ||
+                      move_mount(tree, "", AT_FDCWD, "/tmp", MOVE_MOUNT_F_EMPTY_PATH) < 0);
+        assert_int_equal(waitpid(pid, &status, 0), pid);
+        assert_int_equal(status, 0);
+        close(tree);
+        close(namespace);
+}
+
+/* A process that writes to a frozen file system sleeps in the kernel, and not even SIGKILL wakes it. */
+static void what_cannot_die_is_named_in_time(void **state)
+{
+        struct mayfly_error err = MAYFLY_ERROR_INIT;
+        char folder[] = "/tmp/mayfly-resist-XXXXXX", command[512];
+
+        (void) state;
+        assert_non_null(mkdtemp(folder));
+        snprintf(command, sizeof(command),
+                 "truncate -s 16M %s/image && mkfs.ext4 -q %s/image && mkdir %s/mnt && mount -o loop %s/image %s/mnt",
+                 folder, folder, folder, folder, folder);
+        assert_int_equal(system(command), 0);
+        snprintf(command, sizeof(command), "%s/mnt", folder);
+        struct mayfly_container *c = start(MAYFLY_SPEC(.image = busybox, .stop_timeout_ms = 100));
+        mount_into(mayfly_container_leader(c), command);
+        int mnt = open(command, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        assert_int_equal(ioctl(mnt, FIFREEZE, 0), 0);
+        assert_int_equal(sh(c, "echo x > /tmp/file & sleep 0.2"), 0);
+
+        unsigned begin = now_ms();
+        int r = mayfly_container_stop(c, &err);
+        unsigned took = now_ms() - begin;
+        ioctl(mnt, FITHAW, 0);
+        close(mnt);
+        assert_int_equal(r, -ETIMEDOUT);
+        assert_in_range(took, 100, 5100);
+        assert_non_null(strstr(err.message, "is still there after being killed"));
+        err = (struct mayfly_error) MAYFLY_ERROR_INIT;
+        if (mayfly_container_stop(c, &err) < 0)
+                fail_msg("%s", err.message);
+        mayfly_container_free(c);
+        snprintf(command, sizeof(command), "umount %s/mnt && rmdir %s/mnt && rm %s/image && rmdir %s", folder, folder,
+                 folder, folder);
+        assert_int_equal(system(command), 0);
+}
+
+int main(int argc, char **argv)
+{
+        const struct CMUnitTest tests[] = {
+                cmocka_unit_test(an_app_may_ignore_its_stop_signal),
+                cmocka_unit_test(daemons_go_too),
+                cmocka_unit_test(a_fork_bomb_stays_in_its_limit),
+                cmocka_unit_test(memory_has_a_limit),
+                cmocka_unit_test(scratch_and_log_may_be_full),
+                cmocka_unit_test(a_killed_supervisor_takes_its_command_along),
+                cmocka_unit_test(death_ends_every_wait),
+                cmocka_unit_test(children_forked_meanwhile_hold_nothing_up),
+                cmocka_unit_test(a_broken_init_fails_the_start_at_once),
+        };
+        /* Wants loop devices, which a nested machine lacks. */
+        const struct CMUnitTest stuck[] = { cmocka_unit_test(what_cannot_die_is_named_in_time) };
+
+        busybox = getenv("MAYFLY_TEST_BUSYBOX");
+        if (argc > 1 && strcmp(argv[1], "stuck") == 0)
+                return cmocka_run_group_tests(stuck, NULL, NULL);
+        return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,178 @@
+/* SPDX-License-Identifier: MIT */
+#define _GNU_SOURCE
+#include "faults.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <grp.h>
+#include <poll.h>
+#include <stdarg.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/mount.h>
+#include <sys/prctl.h>
+#include <sys/signalfd.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/types.h>
+#include <unistd.h>
+
+static const volatile char mark[] = FAULTS_MARK "00000000";
+static atomic_uint target, calls;
+static _Atomic(const char *) failed;
+static int told = -1; /* where to tell, -1: nowhere */
+
+void faults_arm(unsigned number)
+{
+        failed = NULL;
+        calls = 0;
+        target = number;
+}
+
+const char *faults_disarm(void)
+{
+        target = 0;
+        return failed;
+}
+
+static int fails(const char *name, int error)
+{
+        unsigned wanted = target;
+
+        if (!wanted || atomic_fetch_add(&calls, 1) + 1 != wanted)
+                return 0;
+        failed = name;
+        if (told >= 0)
+                dprintf(told, "fault: %s\n", name);
+        errno = error;
+        return 1;
+}
+
+#define WRAP(type, name, error, failure, parameters, ...) \
+        type __real_##name parameters;                    \
+        type __wrap_##name parameters;                    \
+        type __wrap_##name parameters                     \
+        {                                                 \
+                if (fails(#name, error))                  \
+                        return failure;                   \
+                return __real_##name(__VA_ARGS__);        \
+        }
+
+/* Memory. */
+WRAP(void *, malloc, ENOMEM, NULL, (size_t n), n)
+WRAP(void *, calloc, ENOMEM, NULL, (size_t n, size_t size), n, size)
+WRAP(void *, realloc, ENOMEM, NULL, (void *p, size_t n), p, n)
+WRAP(char *, strdup, ENOMEM, NULL, (const char *s), s)
+WRAP(char *, strndup, ENOMEM, NULL, (const char *s, size_t n), s, n)
+WRAP(void *, mmap, ENOMEM, MAP_FAILED, (void *p, size_t n, int prot, int flags, int fd, off_t at), p, n, prot, flags,
+     fd, at)
+
+/* Descriptors. */
+WRAP(int, socketpair, EMFILE, -1, (int domain, int type, int protocol, int *pair), domain, type, protocol, pair)
+WRAP(int, pipe2, EMFILE, -1, (int *pair, int flags), pair, flags)
+WRAP(int, memfd_create, EMFILE, -1, (const char *name, unsigned flags), name, flags)
+WRAP(int, signalfd, EMFILE, -1, (int fd, const sigset_t *mask, int flags), fd, mask, flags)
+WRAP(DIR *, opendir, EMFILE, NULL, (const char *name), name)
+WRAP(DIR *, fdopendir, ENOMEM, NULL, (int fd), fd)
+WRAP(FILE *, fopen, EMFILE, NULL, (const char *name, const char *mode), name, mode)
+
+/* Files. */
+WRAP(ssize_t, read, EIO, -1, (int fd, void *p, size_t n), fd, p, n)
+WRAP(ssize_t, write, EIO, -1, (int fd, const void *p, size_t n), fd, p, n)
+WRAP(ssize_t, pread, EIO, -1, (int fd, void *p, size_t n, off_t at), fd, p, n, at)
+WRAP(ssize_t, pwrite, ENOSPC, -1, (int fd, const void *p, size_t n, off_t at), fd, p, n, at)
+WRAP(off_t, lseek, EIO, -1, (int fd, off_t at, int whence), fd, at, whence)
+WRAP(int, ftruncate, ENOSPC, -1, (int fd, off_t size), fd, size)
+WRAP(int, fstat, EIO, -1, (int fd, struct stat *st), fd, st)
+WRAP(int, stat, EIO, -1, (const char *name, struct stat *st), name, st)
+WRAP(int, fstatat, EIO, -1, (int folder, const char *name, struct stat *st, int flags), folder, name, st, flags)
+WRAP(int, access, EIO, -1, (const char *name, int mode), name, mode)
+WRAP(int, flock, ENOLCK, -1, (int fd, int operation), fd, operation)
+WRAP(int, mkdir, ENOSPC, -1, (const char *name, mode_t mode), name, mode)
+WRAP(int, mkdirat, ENOSPC, -1, (int folder, const char *name, mode_t mode), folder, name, mode)
+WRAP(int, unlinkat, EIO, -1, (int folder, const char *name, int flags), folder, name, flags)
+WRAP(int, fchmodat, EIO, -1, (int folder, const char *name, mode_t mode, int flags), folder, name, mode, flags)
+WRAP(int, chdir, EIO, -1, (const char *name), name)
+
+/* Messages, processes, namespaces. */
+WRAP(int, poll, ENOMEM, -1, (struct pollfd * fds, nfds_t n, int timeout), fds, n, timeout)
+WRAP(ssize_t, sendmsg, ENOBUFS, -1, (int fd, const struct msghdr *m, int flags), fd, m, flags)
+WRAP(ssize_t, recvmsg, ENOMEM, -1, (int fd, struct msghdr *m, int flags), fd, m, flags)
+WRAP(int, setsockopt, ENOBUFS, -1, (int fd, int level, int name, const void *p, socklen_t n), fd, level, name, p, n)
+WRAP(ssize_t, getrandom, EIO, -1, (void *p, size_t n, unsigned flags), p, n, flags)
+WRAP(pid_t, fork, EAGAIN, -1, (void), )
+WRAP(int, unshare, ENOSPC, -1, (int flags), flags)
+WRAP(int, mount, ENOMEM, -1,
+     (const char *source, const char *target_, const char *type, unsigned long flags, const void *data), source,
+     target_, type, flags, data)
+WRAP(int, setgroups, EPERM, -1, (size_t n, const gid_t *groups), n, groups)
+WRAP(int, setresgid, EAGAIN, -1, (gid_t r, gid_t e, gid_t s), r, e, s)
+WRAP(int, setresuid, EAGAIN, -1, (uid_t r, uid_t e, uid_t s), r, e, s)
+WRAP(int, dup2, EMFILE, -1, (int from, int to), from, to)
+
+/* Those with a variable number of arguments. */
+int __real_open(const char *name, int flags, ...);
+int __wrap_open(const char *name, int flags, mode_t mode);
+int __wrap_open(const char *name, int flags, mode_t mode)
+{
+        return fails("open", EMFILE) ? -1 : __real_open(name, flags, mode);
+}
+
+int __real_openat(int folder, const char *name, int flags, ...);
+int __wrap_openat(int folder, const char *name, int flags, mode_t mode);
+int __wrap_openat(int folder, const char *name, int flags, mode_t mode)
+{
+        return fails("openat", EMFILE) ? -1 : __real_openat(folder, name, flags, mode);
+}
+
+int __real_fcntl(int fd, int command, ...);
+int __wrap_fcntl(int fd, int command, long argument);
+int __wrap_fcntl(int fd, int command, long argument)
+{
+        return fails("fcntl", EMFILE) ? -1 : __real_fcntl(fd, command, argument);
+}
+
+int __real_prctl(int option, ...);
+int __wrap_prctl(int option, unsigned long a, unsigned long b, unsigned long c, unsigned long d);
+int __wrap_prctl(int option, unsigned long a, unsigned long b, unsigned long c, unsigned long d)
+{
+        return fails("prctl", EPERM) ? -1 : __real_prctl(option, a, b, c, d);
+}
+
+long __real_syscall(long number, ...);
+long __wrap_syscall(long number, long a, long b, long c, long d, long e, long f);
+long __wrap_syscall(long number, long a, long b, long c, long d, long e, long f)
+{
+        return fails("syscall", EMFILE) ? -1 : __real_syscall(number, a, b, c, d, e, f);
+}
+
+int __wrap_asprintf(char **ret, const char *format, ...);
+int __wrap_asprintf(char **ret, const char *format, ...)
+{
+        va_list args;
+
+        if (fails("asprintf", ENOMEM)) {
+                *ret = (char *) 1; /* undefined, says asprintf(3) */
+                return -1;
+        }
+        va_start(args, format);
+        int r = vasprintf(ret, format, args);
+        va_end(args);
+        return r;
+}
+
+__attribute__((constructor)) static void arm_by_mark(void)
+{
+        unsigned number = 0;
+
+        for (size_t i = strlen(FAULTS_MARK); i + 1 < sizeof(mark); i++)
+                number = number * 10 + (unsigned) (mark[i] - '0');
+        if (number) {
+                told = __real_fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 200L);
+                faults_arm(number);
+        }
+}
