@@ -209,14 +209,18 @@ int mf_entry_xattrs(const struct mf_entry *entry,
         return 0;
 }
 
-int mf_entry_data(const struct mf_entry *entry, int fd, struct mayfly_error *err)
+int mf_entry_data(const struct mf_entry *entry, int fd, struct mf_sum *sum, struct mayfly_error *err)
 {
         const void *data;
         size_t size;
         la_int64_t offset;
         int r;
 
-        while ((r = archive_read_data_block(entry->archive, &data, &size, &offset)) == ARCHIVE_OK)
+        while ((r = archive_read_data_block(entry->archive, &data, &size, &offset)) == ARCHIVE_OK) {
+                if (size > 0 && mf_sum_add(sum, (uint64_t) offset, data, size) < 0)
+                        return mf_error(err, -EBADMSG, MAYFLY_STAGE_ARCHIVE,
+                                        "archive entry \"%.300s\" has data out of order or beyond its size",
+                                        entry->name);
                 for (const char *p = data; size > 0;) {
                         ssize_t n = pwrite(fd, p, size, offset);
                         if (n < 0 && errno == EINTR)
@@ -228,6 +232,7 @@ int mf_entry_data(const struct mf_entry *entry, int fd, struct mayfly_error *err
                         offset += n;
                         size -= (size_t) n;
                 }
+        }
         if (r != ARCHIVE_EOF)
                 return mf_error(err, -EBADMSG, MAYFLY_STAGE_ARCHIVE,
                                 "the archive ends or is damaged inside \"%.300s\": %s", entry->name,

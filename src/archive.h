@@ -9,6 +9,7 @@
 
 #include <mayfly/error.h>
 
+#include "record.h"
 #include "ring.h"
 
 /* Reads a compressed (gzip, bzip2, xz) or plain archive from `in` and hands the tar's bytes to `sink`, which returns 0
@@ -34,8 +35,8 @@ struct mf_entry {
 int mf_entry_xattrs(const struct mf_entry *entry,
                     int (*each)(void *userdata, const char *name, const void *value, size_t size), void *userdata);
 
-/* Writes the entry's data to a descriptor, holes left out. Negative errno with a message. */
-int mf_entry_data(const struct mf_entry *entry, int fd, struct mayfly_error *err);
+/* Writes the entry's data to a descriptor, holes left out, and adds it to `sum`. Negative errno with a message. */
+int mf_entry_data(const struct mf_entry *entry, int fd, struct mf_sum *sum, struct mayfly_error *err);
 
 /* Calls `each` for every entry of the tar in `in`, and reads `in` to its end. */
 int mf_untar(struct mf_ring *in, int (*each)(void *userdata, const struct mf_entry *entry, struct mayfly_error *err),

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "error.h"
+#include "record.h"
 #include "util.h"
 
 #define MANIFEST_MAX (1U << 20)
@@ -23,6 +24,7 @@ struct mf_layer {
         int parent_fd; /* of the folder `parent`, to spare a walk per file */
         char parent[PATH_MAX];
         FILE *folders; /* what to do to folders at the end: spilled, since an image may have any number */
+        struct mf_record *record;
         int manifest_seen, rootfs_seen;
         int as_root;
 };
@@ -34,7 +36,21 @@ struct folder_record {
         uint32_t length; /* of the path that follows */
 };
 
-struct mf_layer *mf_layer_new(int dirfd)
+static FILE *open_spill(int dirfd)
+{
+        int fd = openat(dirfd, ".", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+
+        if (fd < 0) { /* not every file system can */
+                fd = openat(dirfd, ".folders", O_CREAT | O_EXCL | O_RDWR | O_CLOEXEC, 0600);
+                unlinkat(dirfd, ".folders", 0);
+        }
+        FILE *file = fd < 0 ? NULL : fdopen(fd, "w+");
+        if (!file)
+                mf_close(fd);
+        return file;
+}
+
+struct mf_layer *mf_layer_new(int dirfd, const char *id)
 {
         struct mf_layer *layer = calloc(1, sizeof(*layer));
 
@@ -43,15 +59,13 @@ struct mf_layer *mf_layer_new(int dirfd)
         layer->dirfd = dirfd;
         layer->parent_fd = -1;
         layer->as_root = geteuid() == 0;
-        int fd = openat(dirfd, ".", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
-        if (fd < 0) { /* not every file system can */
-                fd = openat(dirfd, ".folders", O_CREAT | O_EXCL | O_RDWR | O_CLOEXEC, 0600);
-                unlinkat(dirfd, ".folders", 0);
-        }
-        layer->folders = fd < 0 ? NULL : fdopen(fd, "w+");
+        layer->record = mf_record_new(dirfd, id);
+        layer->folders = layer->record ? open_spill(dirfd) : NULL;
         if (!layer->folders) {
-                mf_close(fd);
-                return mf_layer_free(layer);
+                int saved = errno;
+                mf_layer_free(layer);
+                errno = saved;
+                return NULL;
         }
         return layer;
 }
@@ -60,10 +74,16 @@ struct mf_layer *mf_layer_free(struct mf_layer *layer)
 {
         if (layer) {
                 mf_fclosep(&layer->folders);
+                mf_record_free(layer->record);
                 mf_close(layer->parent_fd);
                 free(layer);
         }
         return NULL;
+}
+
+static int cannot_record(struct mayfly_error *err, int code, const char *name)
+{
+        return mf_error_errno(err, code, MAYFLY_STAGE_STORE, "recording \"%.300s\"", name);
 }
 
 static int bad(struct mayfly_error *err, const struct mf_entry *entry, const char *why)
@@ -119,9 +139,10 @@ static int record_folder(struct mf_layer *layer, const char *path, mode_t mode, 
 
         if (mtime)
                 record.mtime = *mtime;
+        errno = 0;
         if (fwrite(&record, sizeof(record), 1, layer->folders) != 1 ||
             fwrite(path, record.length, 1, layer->folders) != 1)
-                return -EIO;
+                return errno ? -errno : -EIO;
         return 0;
 }
 
@@ -231,7 +252,7 @@ static int add_directory(struct mf_layer *layer, const char *path, const char *b
         return r < 0 ? mf_error_errno(err, r, MAYFLY_STAGE_STORE, "remembering \"%.300s\"", entry->name) : 0;
 }
 
-static int add_hardlink(struct mf_layer *layer, const char *base, const struct mf_entry *entry,
+static int add_hardlink(struct mf_layer *layer, const char *path, const char *base, const struct mf_entry *entry,
                         struct mayfly_error *err)
 {
         char target[PATH_MAX];
@@ -253,31 +274,43 @@ static int add_hardlink(struct mf_layer *layer, const char *base, const struct m
                         return bad(err, entry, "is a hard link to something that is not in the archive before it");
                 return mf_error_errno(err, r, MAYFLY_STAGE_STORE, "linking \"%.300s\"", entry->name);
         }
-        return 0;
+        int r = mf_record_add_hardlink(layer->record, path, target);
+        return r < 0 ? cannot_record(err, r, entry->name) : 0;
 }
+
+struct xattr_target {
+        int fd;
+        size_t n;
+};
 
 static int set_xattr(void *userdata, const char *name, const void *value, size_t size)
 {
-        const int *fd = userdata;
+        struct xattr_target *target = userdata;
 
         /* Others are either made from modes (ACLs), of the machine that packed the image (SELinux), or the overlay's.
          */
         if (strncmp(name, "user.", 5) != 0 && !(strcmp(name, "security.capability") == 0 && geteuid() == 0))
                 return 0;
-        return fsetxattr(*fd, name, value, size, 0) < 0 && errno != ENOTSUP ? -errno : 0;
+        target->n++;
+        return fsetxattr(target->fd, name, value, size, 0) < 0 && errno != ENOTSUP ? -errno : 0;
 }
 
-static int add_file(struct mf_layer *layer, const char *base, const struct mf_entry *entry, struct mayfly_error *err)
+static int add_file(struct mf_layer *layer, const char *path, const char *base, const struct mf_entry *entry,
+                    struct mayfly_error *err)
 {
         mf_cleanup(mf_closep) int fd =
                 openat(layer->parent_fd, base, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
         const struct timespec times[2] = { { 0, UTIME_OMIT }, entry->mtime };
+        struct xattr_target target = { .fd = fd };
+        char sum[MF_SUM_LENGTH + 1];
+        struct stat st;
 
         if (fd < 0)
                 return errno == EEXIST
                                ? bad(err, entry, "is there twice")
                                : mf_error_errno(err, -errno, MAYFLY_STAGE_STORE, "making \"%.300s\"", entry->name);
-        int r = mf_entry_data(entry, fd, err);
+        mf_sum_begin(mf_record_sum(layer->record), entry->size);
+        int r = mf_entry_data(entry, fd, mf_record_sum(layer->record), err);
         if (r < 0)
                 return r;
         /* Holes at the end; then in the order in which one undoes the other: chown clears set-user-ID and capabilities.
@@ -285,14 +318,22 @@ static int add_file(struct mf_layer *layer, const char *base, const struct mf_en
         if (ftruncate(fd, (off_t) entry->size) < 0 || (layer->as_root && fchown(fd, entry->uid, entry->gid) < 0) ||
             fchmod(fd, entry->mode & 07777) < 0 || futimens(fd, times) < 0)
                 return mf_error_errno(err, -errno, MAYFLY_STAGE_STORE, "finishing \"%.300s\"", entry->name);
-        r = mf_entry_xattrs(entry, set_xattr, &fd);
-        return r < 0 ? mf_error_errno(err, r, MAYFLY_STAGE_STORE, "extended attributes of \"%.300s\"", entry->name) : 0;
+        r = mf_entry_xattrs(entry, set_xattr, &target);
+        if (r < 0)
+                return mf_error_errno(err, r, MAYFLY_STAGE_STORE, "extended attributes of \"%.300s\"", entry->name);
+        r = mf_sum_finish(mf_record_sum(layer->record), sum);
+        if (r == 0)
+                r = fstat(fd, &st) < 0 ? -errno
+                                       : mf_record_add(layer->record, path, &st, sum, target.n ? fd : -1, NULL);
+        return r < 0 ? cannot_record(err, r, entry->name) : 0;
 }
 
 /* Symbolic links, devices, fifos: made by name, finished by name. */
-static int add_special(struct mf_layer *layer, const char *base, const struct mf_entry *entry, struct mayfly_error *err)
+static int add_special(struct mf_layer *layer, const char *path, const char *base, const struct mf_entry *entry,
+                       struct mayfly_error *err)
 {
         const struct timespec times[2] = { { 0, UTIME_OMIT }, entry->mtime };
+        struct stat st;
         int r;
 
         if (S_ISLNK(entry->mode)) {
@@ -312,9 +353,11 @@ static int add_special(struct mf_layer *layer, const char *base, const struct mf
                                : mf_error_errno(err, -errno, MAYFLY_STAGE_STORE, "making \"%.300s\"", entry->name);
         if ((layer->as_root && fchownat(layer->parent_fd, base, entry->uid, entry->gid, AT_SYMLINK_NOFOLLOW) < 0) ||
             (!S_ISLNK(entry->mode) && fchmodat(layer->parent_fd, base, entry->mode & 07777, 0) < 0) ||
-            utimensat(layer->parent_fd, base, times, AT_SYMLINK_NOFOLLOW) < 0)
+            utimensat(layer->parent_fd, base, times, AT_SYMLINK_NOFOLLOW) < 0 ||
+            fstatat(layer->parent_fd, base, &st, AT_SYMLINK_NOFOLLOW) < 0)
                 return mf_error_errno(err, -errno, MAYFLY_STAGE_STORE, "finishing \"%.300s\"", entry->name);
-        return 0;
+        r = mf_record_add(layer->record, path, &st, NULL, -1, S_ISLNK(entry->mode) ? entry->symlink : NULL);
+        return r < 0 ? cannot_record(err, r, entry->name) : 0;
 }
 
 int mf_layer_add(struct mf_layer *layer, const struct mf_entry *entry, struct mayfly_error *err)
@@ -333,19 +376,34 @@ int mf_layer_add(struct mf_layer *layer, const struct mf_entry *entry, struct ma
         if (r < 0)
                 return r;
         if (entry->hardlink)
-                return add_hardlink(layer, base, entry, err);
+                return add_hardlink(layer, path, base, entry, err);
         if (S_ISREG(entry->mode))
-                return add_file(layer, base, entry, err);
+                return add_file(layer, path, base, entry, err);
         if (!S_ISDIR(entry->mode))
-                return add_special(layer, base, entry, err);
+                return add_special(layer, path, base, entry, err);
         r = add_directory(layer, path, base, entry, err);
         if (r < 0)
                 return r;
         mf_cleanup(mf_closep) int fd = openat(layer->parent_fd, base, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
         if (fd < 0 || (layer->as_root && fchown(fd, entry->uid, entry->gid) < 0))
                 return mf_error_errno(err, -errno, MAYFLY_STAGE_STORE, "finishing \"%.300s\"", entry->name);
-        r = mf_entry_xattrs(entry, set_xattr, &fd);
+        struct xattr_target target = { .fd = fd };
+        r = mf_entry_xattrs(entry, set_xattr, &target);
         return r < 0 ? mf_error_errno(err, r, MAYFLY_STAGE_STORE, "extended attributes of \"%.300s\"", entry->name) : 0;
+}
+
+/* Folders have their modes only now, and so come last in the record. */
+static int finish_folder(struct mf_layer *layer, const char *path, const struct folder_record *record)
+{
+        mf_cleanup(mf_closep) int fd = open_beneath(layer->dirfd, path, O_RDONLY | O_DIRECTORY);
+        const struct timespec times[2] = { { 0, UTIME_OMIT }, record->mtime };
+        struct stat st;
+
+        if (fd < 0)
+                return fd;
+        if (fchmod(fd, record->mode) < 0 || (record->has_time && futimens(fd, times) < 0) || fstat(fd, &st) < 0)
+                return -errno;
+        return mf_record_add(layer->record, path, &st, NULL, fd, NULL);
 }
 
 static int finish_folders(struct mf_layer *layer)
@@ -353,19 +411,17 @@ static int finish_folders(struct mf_layer *layer)
         struct folder_record record;
         char path[PATH_MAX];
 
+        errno = 0;
         if (fflush(layer->folders) != 0 || ferror(layer->folders))
-                return -EIO;
+                return errno ? -errno : -EIO;
         rewind(layer->folders);
         while (fread(&record, sizeof(record), 1, layer->folders) == 1) {
                 if (record.length >= sizeof(path) || fread(path, record.length, 1, layer->folders) != 1)
                         return -EIO;
                 path[record.length] = '\0';
-                mf_cleanup(mf_closep) int fd = open_beneath(layer->dirfd, path, O_RDONLY | O_DIRECTORY);
-                if (fd < 0)
-                        return fd;
-                const struct timespec times[2] = { { 0, UTIME_OMIT }, record.mtime };
-                if (fchmod(fd, record.mode) < 0 || (record.has_time && futimens(fd, times) < 0))
-                        return -errno;
+                int r = finish_folder(layer, path, &record);
+                if (r < 0)
+                        return r;
         }
         return ferror(layer->folders) ? -EIO : 0;
 }
@@ -377,5 +433,7 @@ int mf_layer_finish(struct mf_layer *layer, struct mayfly_error *err)
                                 layer->manifest_seen ? "rootfs" : "manifest");
         layer->parent_fd = mf_close(layer->parent_fd);
         int r = finish_folders(layer);
+        if (r == 0)
+                r = mf_record_finish(layer->record);
         return r < 0 ? mf_error_errno(err, r, MAYFLY_STAGE_STORE, "setting the modes and times of directories") : 0;
 }

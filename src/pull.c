@@ -277,7 +277,7 @@ int mf_pull(const struct mf_reference *reference, const char *reference_text, in
         pull.tar = mf_ring_new(RING_SIZE);
         pull.digest = mf_digest_new();
         errno = 0;
-        pull.layer = mf_layer_new(dirfd);
+        pull.layer = mf_layer_new(dirfd, reference->id);
         if (!pull.blob || !pull.tar || !pull.digest || !pull.layer) {
                 r = mf_error_errno(err, errno ? -errno : -ENOMEM, MAYFLY_STAGE_STORE,
                                    "preparing to unpack into the store");

@@ -2,7 +2,6 @@
 #define _GNU_SOURCE
 #include "store.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stddef.h>
@@ -12,43 +11,30 @@
 #include <unistd.h>
 
 #include "error.h"
+#include "options.h"
 #include "pull.h"
+#include "record.h"
+#include "store-folder.h"
 #include "util.h"
 
 #define WAIT_US 20000U
 #define REPORT_US 100000U
 
-/* --- options -------------------------------------------------------------------------------------------------- */
-
-#define OPTIONS_MAX 4096U /* more than the struct will ever have: a size above is no size */
-
-/* Callers built with older headers give a shorter struct, ones built with newer headers a longer one: what this library
- * does not know must then be zero, the default. */
 static int take_options(const struct mayfly_image_options *given, struct mayfly_image_options *ret,
                         struct mayfly_error *err)
 {
-        /* The first release's last field; stays as it is when fields are appended. */
-        static const size_t size_min = offsetof(struct mayfly_image_options, progress_userdata) + sizeof(void *);
+        static const struct mf_option_kind kind = {
+                .what = "the image options",
+                .initializer = "MAYFLY_IMAGE_OPTIONS_INIT",
+                /* The first release's last field; stays as it is when fields are appended. */
+                .size_min = offsetof(struct mayfly_image_options, progress_userdata) + sizeof(void *),
+                .size = sizeof(struct mayfly_image_options),
+        };
         struct mayfly_image_options options = MAYFLY_IMAGE_OPTIONS_INIT;
 
-        if (given && (given->size < size_min || given->size > OPTIONS_MAX))
-                return mf_error(err, -EINVAL, MAYFLY_STAGE_SPEC,
-                                "the image options' size is %zu, which none ever had (it is %zu now); start them with "
-                                "MAYFLY_IMAGE_OPTIONS_INIT",
-                                given->size, sizeof(options));
-        if (given) {
-                const unsigned char *bytes = (const unsigned char *) given;
-                for (size_t i = sizeof(options); i < given->size; i++)
-                        if (bytes[i])
-                                return mf_error(
-                                        err, -EINVAL, MAYFLY_STAGE_SPEC,
-                                        "the image options set something at byte %zu that this library does not "
-                                        "know (it knows %zu bytes); start them with MAYFLY_IMAGE_OPTIONS_INIT, "
-                                        "or use the library that these headers belong to",
-                                        i, sizeof(options));
-                memcpy(&options, given, given->size < sizeof(options) ? given->size : sizeof(options));
-                options.size = sizeof(options);
-        }
+        int r = mf_options_take(&options, given, &kind, err);
+        if (r < 0)
+                return r;
         if (options.retries == 0)
                 options.retries = 4;
         else if (options.retries == UINT32_MAX)
@@ -65,53 +51,15 @@ static int take_options(const struct mayfly_image_options *given, struct mayfly_
         return 0;
 }
 
-static int store_path(const char *option, char **ret, struct mayfly_error *err)
-{
-        const char *env = secure_getenv("MAYFLY_STORE"), *cache = secure_getenv("XDG_CACHE_HOME");
-        const char *home = secure_getenv("HOME"), *from;
-        int n;
-
-        if (option) {
-                from = "the option store";
-                n = asprintf(ret, "%s", option);
-        } else if (env && *env) {
-                from = "MAYFLY_STORE";
-                n = asprintf(ret, "%s", env);
-        } else if (geteuid() == 0) {
-                from = "the default";
-                n = asprintf(ret, "/var/cache/mayfly");
-        } else if (cache && *cache) {
-                from = "XDG_CACHE_HOME";
-                n = asprintf(ret, "%s/mayfly", cache);
-        } else if (home && *home) {
-                from = "HOME";
-                n = asprintf(ret, "%s/.cache/mayfly", home);
-        } else {
-                return mf_error(err, -EINVAL, MAYFLY_STAGE_STORE,
-                                "there is no place for the image store; set MAYFLY_STORE");
-        }
-        if (n < 0) {
-                *ret = NULL;
-                return mf_error_oom(err, MAYFLY_STAGE_STORE);
-        }
-        if ((*ret)[0] != '/') {
-                int r = mf_error(err, -EINVAL, MAYFLY_STAGE_STORE,
-                                 "the image store \"%.300s\" (from %s) must be an absolute path", *ret, from);
-                free(mf_take(*ret));
-                return r;
-        }
-        return 0;
-}
-
 /* --- an image that is there ----------------------------------------------------------------------------------- */
 
 #define MANIFEST_MAX (1 << 20) /* as when it was unpacked */
 
-static int damaged(const struct mayfly_image *image, const char *why, struct mayfly_error *err)
+/* What is damaged is as good as not there: it is fetched again. */
+static int damaged(struct mayfly_image *image, const char *why)
 {
-        return mf_error(err, -EBADMSG, MAYFLY_STAGE_STORE,
-                        "the stored image %s is damaged: %.1500s; remove it to have it fetched again", image->path,
-                        why);
+        snprintf(image->damage, sizeof(image->damage), "%.200s", why);
+        return -ENOENT;
 }
 
 static int read_all(int fd, char *text, size_t size)
@@ -127,30 +75,20 @@ static int read_all(int fd, char *text, size_t size)
         return 0;
 }
 
-/* The image, whose lock is held. -ENOENT, with no error filled: it must be fetched. */
-static int load(int store, struct mayfly_image *image, struct mayfly_error *err)
+static int load_manifest(struct mayfly_image *image, struct mayfly_error *err)
 {
         struct mayfly_error why = MAYFLY_ERROR_INIT;
         mf_cleanup(mf_freep) char *text = NULL;
-        mf_cleanup(mf_closep) int fd = -1;
-        char name[MF_ID_LENGTH + 24];
+        mf_cleanup(mf_closep) int fd =
+                openat(image->folder_fd, "manifest", O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
         struct stat st;
 
-        snprintf(name, sizeof(name), "images/%s/rootfs", image->id);
-        if (fstatat(store, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
-                return errno == ENOENT
-                               ? -ENOENT
-                               : mf_error_errno(err, -errno, MAYFLY_STAGE_STORE, "looking at %s", image->rootfs);
-        if (!S_ISDIR(st.st_mode))
-                return damaged(image, "its rootfs is no folder", err);
-        snprintf(name, sizeof(name), "images/%s/manifest", image->id);
-        fd = openat(store, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
-        if (fd < 0 && errno == ENOENT)
-                return -ENOENT;
+        if (fd < 0 && (errno == ENOENT || errno == ELOOP))
+                return damaged(image, errno == ENOENT ? "its manifest is missing" : "its manifest is no file");
         if (fd < 0 || fstat(fd, &st) < 0)
                 return mf_error_errno(err, -errno, MAYFLY_STAGE_STORE, "opening %s/manifest", image->path);
         if (!S_ISREG(st.st_mode) || st.st_size > MANIFEST_MAX)
-                return damaged(image, "its manifest is no file of at most 1 MiB", err);
+                return damaged(image, "its manifest is no file of at most 1 MiB");
         text = malloc((size_t) st.st_size + 1);
         if (!text)
                 return mf_error_oom(err, MAYFLY_STAGE_STORE);
@@ -159,180 +97,144 @@ static int load(int store, struct mayfly_image *image, struct mayfly_error *err)
                 return mf_error_errno(err, r, MAYFLY_STAGE_STORE, "reading %s/manifest", image->path);
         r = mf_manifest_parse(&image->config, text, (size_t) st.st_size, &why);
         if (r == -EBADMSG)
-                return damaged(image, why.message, err);
+                return damaged(image, why.message);
         return r < 0 ? mf_error(err, r, why.stage, "%s", why.message) : 0;
 }
 
-/* Takes an image's lock without waiting: 0, -EWOULDBLOCK (also when the file was removed under us: try again), or
- * another -errno. A lock counts only while its file has its name: a failed fetch removes the file it holds. */
-static int lock_image(int store, const char *id, int mode, int *ret)
+/* The image, whose folder is held. -ENOENT, with no error filled: it must be fetched. Only what costs next to nothing
+ * is looked at; mayfly_store_verify() looks at everything. */
+static int load(struct mayfly_image *image, struct mayfly_error *err)
 {
-        char name[MF_ID_LENGTH + 16];
-        struct stat ours = { 0 }, there;
+        struct mf_record_summary summary;
+        const char *why;
+        struct stat st;
 
-        snprintf(name, sizeof(name), "locks/%s", id);
-        mf_cleanup(mf_closep) int fd = openat(store, name, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
-        int r = fd < 0 ? -errno : 0;
-        if (r == -EROFS || r == -EACCES) /* what is there can still be used */
-                fd = openat(store, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
-        if (fd < 0)
-                return r;
-        if (flock(fd, mode | LOCK_NB) < 0)
-                return -errno;
-        if (fstat(fd, &ours) < 0)
-                return -errno;
-        if (fstatat(store, name, &there, AT_SYMLINK_NOFOLLOW) < 0 || ours.st_ino != there.st_ino) {
-                (void) flock(fd, LOCK_UN);
-                return -EWOULDBLOCK;
+        if (fstatat(image->folder_fd, "rootfs", &st, AT_SYMLINK_NOFOLLOW) < 0) {
+                if (errno == ENOENT)
+                        return damaged(image, "its rootfs is missing");
+                return mf_error_errno(err, -errno, MAYFLY_STAGE_STORE, "looking at %s", image->rootfs);
         }
-        *ret = mf_take_fd(&fd);
-        return 0;
+        if (!S_ISDIR(st.st_mode))
+                return damaged(image, "its rootfs is no folder");
+        int r = mf_record_peek(image->folder_fd, &summary, &why);
+        if (r == -EBADMSG)
+                return damaged(image, why);
+        if (r < 0)
+                return mf_error_errno(err, r, MAYFLY_STAGE_STORE, "reading %s/record", image->path);
+        return load_manifest(image, err);
 }
 
-static int has_image(int store, const char *id)
-{
-        char name[MF_ID_LENGTH + 24];
-
-        snprintf(name, sizeof(name), "images/%s/manifest", id);
-        return faccessat(store, name, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
-}
-
-/* 0, -ENOENT when it must be fetched, -EWOULDBLOCK while somebody is about it. Looks before it locks, so that the many
- * who wait for a fetch do not keep each other from starting it. */
+/* 0, -ENOENT when it must be fetched, -EWOULDBLOCK while somebody is about it. */
 static int open_stored(int store, struct mayfly_image *image, struct mayfly_error *err)
 {
-        if (!has_image(store, image->id))
-                return -ENOENT;
-        int r = lock_image(store, image->id, LOCK_SH, &image->lock_fd);
-        if (r == -EROFS || r == -EACCES || r == -ENOENT) /* a store not to be written, without a lock: as it is */
-                return load(store, image, err);
-        if (r == -EWOULDBLOCK)
+        image->damage[0] = '\0';
+        int r = mf_store_hold(store, image->id, LOCK_SH, &image->folder_fd);
+        if (r == -ENOTDIR || r == -ELOOP)
+                return damaged(image, "it is no folder");
+        if (r == -ENOENT || r == -EWOULDBLOCK)
                 return r;
         if (r < 0)
-                return mf_error_errno(err, r, MAYFLY_STAGE_STORE, "locking the stored image %s", image->path);
-        r = load(store, image, err);
+                return mf_error_errno(err, r, MAYFLY_STAGE_STORE, "opening the stored image %s", image->path);
+        r = load(image, err);
         if (r < 0)
-                image->lock_fd = mf_close(image->lock_fd);
+                image->folder_fd = mf_close(image->folder_fd);
+        else /* when it was last used; a store that cannot be written need not know */
+                (void) futimens(image->folder_fd, NULL);
         return r;
 }
 
 /* --- fetching one --------------------------------------------------------------------------------------------- */
 
-/* Folders under tmp/ whose fetcher died hold no lock. */
-static void sweep(int store)
-{
-        int fd = openat(store, "tmp", O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
-        DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+struct job {
+        int store;
+        const char *path; /* of the store */
+        struct mayfly_image *image;
+        const struct mf_reference *reference;
+        const char *text; /* of the reference */
+        const struct mayfly_image_options *options;
+};
 
-        if (!dir) {
-                mf_close(fd);
-                return;
-        }
-        for (const struct dirent *entry; (entry = readdir(dir));) {
-                if (entry->d_name[0] == '.')
-                        continue;
-                mf_cleanup(mf_closep) int stale =
-                        openat(fd, entry->d_name, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
-                if (stale >= 0 && flock(stale, LOCK_EX | LOCK_NB) == 0)
-                        (void) mf_remove_tree(fd, entry->d_name);
-        }
-        closedir(dir);
+static int cannot_put(const struct job *job, int code, const char *what, struct mayfly_error *err)
+{
+        if (job->image->damage[0])
+                return mf_error_errno(err, code, MAYFLY_STAGE_STORE,
+                                      "the stored image %s is damaged (%.300s) and cannot be fetched again into this "
+                                      "store (choose another with MAYFLY_STORE): %s",
+                                      job->image->path, job->image->damage, what);
+        return mf_error_errno(err, code, MAYFLY_STAGE_STORE,
+                              "the image is not in the store %s and cannot be put there (choose another store with "
+                              "MAYFLY_STORE): %s",
+                              job->path, what);
 }
 
-/* Makes and locks "tmp/XXXXXX". 0, -EAGAIN when a sweep came between, or another -errno. */
-static int try_temporary(int store, const char *path, char name[32], int *ret)
+/* Makes what is missing of the folders; a store that cannot be written may still have the image. */
+static int make_folders(const struct job *job, struct mayfly_error *err)
 {
-        mf_cleanup(mf_freep) char *template = NULL;
-        mf_cleanup(mf_closep) int fd = -1;
-        struct stat ours = { 0 }, there;
+        static const char *const folders[] = { "images", "locks", "tmp" };
 
-        if (asprintf(&template, "%s/tmp/XXXXXX", path) < 0) {
-                template = NULL;
-                return -ENOMEM;
+        for (size_t i = 0; i < MF_ELEMENTSOF(folders); i++) {
+                char what[32];
+                snprintf(what, sizeof(what), "making its folder %s", folders[i]);
+                if (mkdirat(job->store, folders[i], 0700) < 0 && errno != EEXIST)
+                        return cannot_put(job, -errno, what, err);
         }
-        if (!mkdtemp(template))
-                return -errno;
-        snprintf(name, 32, "tmp/%s", strrchr(template, '/') + 1);
-        fd = openat(store, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
-        int r = fd < 0 || flock(fd, LOCK_EX | LOCK_NB) < 0 || fstat(fd, &ours) < 0 ? -errno : 0;
-        if (r == -ENOENT || r == -EWOULDBLOCK)
-                return -EAGAIN;
-        if (r < 0) {
-                (void) unlinkat(store, name, AT_REMOVEDIR);
-                return r;
-        }
-        if (fstatat(store, name, &there, AT_SYMLINK_NOFOLLOW) < 0 || ours.st_ino != there.st_ino)
-                return -EAGAIN;
-        *ret = mf_take_fd(&fd);
-        return 0;
-}
-
-/* A new folder under tmp/, locked; `name` is for renameat() and mf_remove_tree() in `store`. */
-static int make_temporary(int store, const char *path, char name[32], int *ret, struct mayfly_error *err)
-{
-        int r = -EAGAIN;
-
-        for (unsigned tries = 0; tries < 100 && r == -EAGAIN; tries++)
-                r = try_temporary(store, path, name, ret);
-        if (r < 0)
-                return mf_error_errno(err, r, MAYFLY_STAGE_STORE,
-                                      "the image is not in the store %s and cannot be put there (choose another store "
-                                      "with MAYFLY_STORE): making a folder in %s/tmp",
-                                      path, path);
         return 0;
 }
 
 /* With the image's lock held, and a damaged one out of the way. */
-static int fetch(int store, const char *path, const struct mf_reference *reference, const char *text,
-                 const struct mayfly_image_options *options, struct mayfly_error *err)
+static int fetch(const struct job *job, struct mayfly_error *err)
 {
         mf_cleanup(mf_closep) int dirfd = -1;
-        char name[32], target[MF_ID_LENGTH + 16];
+        char name[MF_TMP_NAME_MAX], target[MF_ID_LENGTH + 16];
 
-        sweep(store);
-        int r = make_temporary(store, path, name, &dirfd, err);
+        (void) mf_store_sweep(job->store, NULL, NULL);
+        int r = mf_store_make_temporary(job->store, name, &dirfd);
         if (r < 0)
-                return r;
-        r = mf_pull(reference, text, dirfd, options, err);
+                return cannot_put(job, r, "making a folder in its tmp", err);
+        r = mf_pull(job->reference, job->text, dirfd, job->options, err);
         /* All of it on disk before it has its name: a power cut must not leave a hollow image behind a good pin. One
          * syncfs() for the whole tree: an fsync() a file would cost a disk flush each. The rename itself is not
          * flushed: losing it only means another fetch. */
         if (r == 0 && syncfs(dirfd) < 0)
-                r = mf_error_errno(err, -errno, MAYFLY_STAGE_STORE, "writing image %s to disk", reference->id);
-        snprintf(target, sizeof(target), "images/%s", reference->id);
-        if (r == 0 && (fchmod(dirfd, 0755) < 0 || renameat(store, name, store, target) < 0))
-                r = mf_error_errno(err, -errno, MAYFLY_STAGE_STORE, "publishing %s/%s", path, target);
+                r = mf_error_errno(err, -errno, MAYFLY_STAGE_STORE, "writing image %s to disk", job->image->id);
+        snprintf(target, sizeof(target), "images/%s", job->image->id);
+        if (r == 0 && (fchmod(dirfd, 0755) < 0 || renameat(job->store, name, job->store, target) < 0))
+                r = mf_error_errno(err, -errno, MAYFLY_STAGE_STORE, "publishing %s", job->image->path);
         if (r < 0)
-                (void) mf_remove_tree(store, name);
+                (void) mf_remove_tree(job->store, name);
         (void) flock(dirfd, LOCK_UN); /* a child forked meanwhile has the descriptor too, and would hold the lock */
         return r;
 }
 
-/* With the exclusive lock `lock` held. 0 when the image is there, fetched or put there since we looked. */
-static int fetch_locked(int store, const char *path, struct mayfly_image *image, const struct mf_reference *reference,
-                        const char *text, const struct mayfly_image_options *options, int lock,
-                        struct mayfly_error *err)
+/* With locks/ID held: 0 when the image is open, fetched or put there since we looked. */
+static int fetch_locked(const struct job *job, struct mayfly_error *err)
 {
-        char name[MF_ID_LENGTH + 16];
-        struct stat st;
+        struct mayfly_image *image = job->image;
+        char old[MF_TMP_NAME_MAX], why[sizeof(image->damage)];
 
-        snprintf(name, sizeof(name), "images/%s/rootfs", image->id);
-        int r = has_image(store, image->id) && fstatat(store, name, &st, AT_SYMLINK_NOFOLLOW) == 0;
-        if (r == 0) {
-                snprintf(name, sizeof(name), "images/%s", image->id);
-                r = mf_remove_tree(store, name); /* half of one, if anything */
+        int r = open_stored(job->store, image, err);
+        if (r != -ENOENT)
+                return r;
+        if (image->damage[0]) { /* half of one, or worse; who uses it keeps it */
+                r = mf_store_set_aside(job->store, image->id, old);
                 if (r < 0)
-                        mf_error_set_errno(err, r, MAYFLY_STAGE_STORE, "removing the damaged image %s", image->path);
-                else
-                        r = fetch(store, path, reference, text, options, err);
-                image->fetched = r == 0;
-                if (r < 0) {
-                        snprintf(name, sizeof(name), "locks/%s", image->id);
-                        (void) unlinkat(store, name, 0); /* before it is unlocked: see lock_image() */
-                }
+                        return cannot_put(job, r, "moving it out of the way", err);
+                mf_store_discard(job->store, old, -1);
         }
-        (void) flock(lock, LOCK_UN); /* as in fetch() */
-        return r < 0 ? r : 0;
+        r = fetch(job, err);
+        if (r < 0) {
+                mf_store_remove_lock(job->store, image->id);
+                return r;
+        }
+        image->fetched = 1;
+        r = open_stored(job->store, image, err);
+        if (r != -ENOENT)
+                return r;
+        snprintf(why, sizeof(why), "%s", image->damage[0] ? image->damage : "it is gone");
+        return mf_error(err, -EIO, MAYFLY_STAGE_STORE,
+                        "the image %s was fetched, verified and written, and yet: %s; look at the disk and at who else "
+                        "writes there",
+                        image->path, why);
 }
 
 static int report(const struct mayfly_image_options *options, enum mayfly_progress_phase phase, const char *text,
@@ -346,101 +248,44 @@ static int report(const struct mayfly_image_options *options, enum mayfly_progre
         return options->progress ? options->progress(&progress, options->progress_userdata) : 0;
 }
 
-/* Makes what is missing of the folders; a store that cannot be written may still have the image. */
-static int make_folders(int store, const char *path, struct mayfly_error *err)
-{
-        static const char *const folders[] = { "images", "locks", "tmp" };
-
-        for (size_t i = 0; i < MF_ELEMENTSOF(folders); i++)
-                if (mkdirat(store, folders[i], 0700) < 0 && errno != EEXIST)
-                        return mf_error_errno(err, -errno, MAYFLY_STAGE_STORE,
-                                              "the image is not in the store %s and cannot be put there (choose "
-                                              "another store with MAYFLY_STORE): making %s/%s",
-                                              path, path, folders[i]);
-        return 0;
-}
-
-static int check_store(int fd, const char *path, struct mayfly_error *err)
-{
-        struct stat st;
-
-        if (fstat(fd, &st) < 0)
-                return mf_error_errno(err, -errno, MAYFLY_STAGE_STORE, "looking at the image store %s", path);
-        if (st.st_uid != geteuid()) /* what its owner puts there would run with our rights */
-                return mf_error(
-                        err, -EPERM, MAYFLY_STAGE_STORE,
-                        "the image store %s belongs to user %u, and this is user %u; choose another with MAYFLY_STORE",
-                        path, (unsigned) st.st_uid, (unsigned) geteuid());
-        if (st.st_mode & 022)
-                return mf_error(err, -EPERM, MAYFLY_STAGE_STORE,
-                                "the image store %s can be written by others (mode %04o); run chmod go-w on it", path,
-                                (unsigned) st.st_mode & 07777U);
-        return 0;
-}
-
-static int open_store(const char *path, int *ret, struct mayfly_error *err)
-{
-        mf_cleanup(mf_closep) int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-        int r;
-
-        if (fd < 0 && errno == ENOENT) {
-                r = mf_mkdir_p(path);
-                if (r < 0)
-                        return mf_error_errno(err, r, MAYFLY_STAGE_STORE,
-                                              "making the image store %s; choose another with MAYFLY_STORE", path);
-                fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-        }
-        if (fd < 0)
-                return mf_error_errno(err, -errno, MAYFLY_STAGE_STORE,
-                                      "opening the image store %s; choose another with MAYFLY_STORE", path);
-        r = check_store(fd, path, err);
-        if (r == 0)
-                *ret = mf_take_fd(&fd);
-        return r;
-}
-
-/* One try: 0 when the image is open, -EWOULDBLOCK while somebody else is about it. */
-static int try_get(int store, const char *path, struct mayfly_image *image, const struct mf_reference *reference,
-                   const char *text, const struct mayfly_image_options *options, struct mayfly_error *err)
+/* One try: 0 when the image is open, -EWOULDBLOCK while somebody else is about it. Looks before it locks, so that the
+ * many who wait for a fetch do not keep each other from starting it. */
+static int try_get(const struct job *job, struct mayfly_error *err)
 {
         mf_cleanup(mf_closep) int lock = -1;
 
-        int r = open_stored(store, image, err);
+        int r = open_stored(job->store, job->image, err);
         if (r != -ENOENT)
                 return r;
-        r = make_folders(store, path, err);
+        r = make_folders(job, err);
         if (r < 0)
                 return r;
-        r = lock_image(store, image->id, LOCK_EX, &lock);
-        if (r < 0 && r != -EWOULDBLOCK)
-                return mf_error_errno(err, r, MAYFLY_STAGE_STORE,
-                                      "the image is not in the store %s and cannot be put there (choose another store "
-                                      "with MAYFLY_STORE): locking it",
-                                      path);
-        if (r == 0)
-                r = fetch_locked(store, path, image, reference, text, options, lock, err);
-        if (r < 0)
+        r = mf_store_lock(job->store, job->image->id, &lock);
+        if (r == -EWOULDBLOCK)
                 return r;
-        r = open_stored(store, image, err);
-        return r == -ENOENT ? -EWOULDBLOCK : r; /* removed again meanwhile: once more */
+        if (r < 0)
+                return cannot_put(job, r, "locking it", err);
+        r = fetch_locked(job, err);
+        (void) flock(lock, LOCK_UN); /* as in fetch() */
+        return r;
 }
 
-static int get(int store, const char *path, struct mayfly_image *image, const struct mf_reference *reference,
-               const char *text, const struct mayfly_image_options *options, struct mayfly_error *err)
+static int get(const struct job *job, struct mayfly_error *err)
 {
         uint64_t begin = mf_now_us(), reported = 0;
 
         for (;;) {
-                int r = try_get(store, path, image, reference, text, options, err);
-                if (r == 0 && (image->fetched || reported))
-                        (void) report(options, MAYFLY_PROGRESS_DONE, text, begin);
+                int r = try_get(job, err);
+                if (r == 0 && (job->image->fetched || reported))
+                        (void) report(job->options, MAYFLY_PROGRESS_DONE, job->text, begin);
                 if (r != -EWOULDBLOCK)
                         return r;
                 if (mf_now_us() - reported >= REPORT_US) {
                         reported = mf_now_us();
-                        if (report(options, MAYFLY_PROGRESS_WAIT, text, begin) != 0)
+                        if (report(job->options, MAYFLY_PROGRESS_WAIT, job->text, begin) != 0)
                                 return mf_error(err, -ECANCELED, MAYFLY_STAGE_STORE,
-                                                "waiting for another process to fetch %s was cancelled", image->id);
+                                                "waiting for another process to fetch %s was cancelled",
+                                                job->image->id);
                 }
                 usleep(WAIT_US);
         }
@@ -474,14 +319,16 @@ MF_EXPORT int mayfly_image_open(struct mayfly_image **ret, const char *reference
 
         struct mayfly_image *image = calloc(1, sizeof(*image));
         if (image)
-                image->lock_fd = -1;
-        r = image ? store_path(options.store, &path, err) : mf_error_oom(err, MAYFLY_STAGE_STORE);
+                image->folder_fd = -1;
+        r = image ? mf_store_path(options.store, &path, err) : mf_error_oom(err, MAYFLY_STAGE_STORE);
         if (r == 0)
                 r = name_image(image, path, reference.id, err);
         if (r == 0)
-                r = open_store(path, &store, err);
-        if (r == 0)
-                r = get(store, path, image, &reference, reference_text, &options, err);
+                r = mf_store_open(path, 1, &store, err);
+        if (r == 0) {
+                const struct job job = { store, path, image, &reference, reference_text, &options };
+                r = get(&job, err);
+        }
         mf_reference_clear(&reference);
         if (r < 0) {
                 mayfly_image_close(image);
@@ -495,7 +342,9 @@ MF_EXPORT struct mayfly_image *mayfly_image_close(struct mayfly_image *image)
 {
         if (image) {
                 mf_run_config_free(image->config);
-                mf_close(image->lock_fd);
+                if (image->folder_fd >= 0) /* used until now; the lock goes with the last copy of the descriptor */
+                        (void) futimens(image->folder_fd, NULL);
+                mf_close(image->folder_fd);
                 free(image->id);
                 free(image->path);
                 free(image->rootfs);

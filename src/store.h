@@ -2,12 +2,12 @@
 #ifndef MF_STORE_H
 #define MF_STORE_H
 
-/* The content-addressed store on disk:
+/* Opening an image of the content-addressed store, and fetching it first when it is not there:
  *
- *     STORE/images/sha512-<hex>/{manifest,rootfs}   published by one rename, never changed after
- *     STORE/locks/sha512-<hex>                      flock: exclusive while fetching or removing, shared while in use
- *     STORE/tmp/XXXXXX/                             being fetched; flocked by its fetcher, else stale and swept
- */
+ *     STORE/images/sha512-<hex>/{manifest,rootfs,record}   published by one rename, never changed after; the folder's
+ *                                                          time is when it was last used
+ *
+ * store-folder.h has the rest of the folder and the rules of its locks, record.h the record. */
 
 #include <mayfly/image.h>
 
@@ -15,9 +15,10 @@
 
 struct mayfly_image {
         char *id;
-        char *path;   /* STORE/images/ID */
-        char *rootfs; /* STORE/images/ID/rootfs */
-        int lock_fd;  /* shared lock, for as long as the image is in use */
+        char *path;       /* STORE/images/ID */
+        char *rootfs;     /* STORE/images/ID/rootfs */
+        int folder_fd;    /* of path, with a shared lock for as long as the image is in use */
+        char damage[256]; /* what kept a stored image from being opened, or empty */
         int fetched;
         struct mf_run_config *config;
 };

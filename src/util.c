@@ -89,6 +89,29 @@ int mf_remove_tree(int dirfd, const char *name)
         return remove_entry(dirfd, name, 0, 0);
 }
 
+uint64_t mf_tree_bytes(int dirfd, const char *name)
+{
+        struct stat st;
+        uint64_t bytes;
+
+        if (fstatat(dirfd, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+                return 0;
+        bytes = (uint64_t) st.st_blocks * 512U / (S_ISDIR(st.st_mode) || !st.st_nlink ? 1 : st.st_nlink);
+        if (!S_ISDIR(st.st_mode))
+                return bytes;
+        int fd = openat(dirfd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+        DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+        if (!dir) {
+                mf_close(fd);
+                return bytes;
+        }
+        for (const struct dirent *entry; (entry = readdir(dir));)
+                if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0)
+                        bytes += mf_tree_bytes(fd, entry->d_name);
+        closedir(dir);
+        return bytes;
+}
+
 int mf_mkdir_p(const char *path)
 {
         mf_cleanup(mf_freep) char *copy = strdup(path);

@@ -466,6 +466,26 @@ static void a_read_only_store_serves_what_it_has(void **state)
         assert_error(w, "MAYFLY_STORE");
 }
 
+static void a_read_only_store_tells_of_a_damaged_image(void **state)
+{
+        struct world *w = *state;
+        char path[700];
+
+        become_nobody(w);
+        int first = fetched(w);
+        snprintf(path, sizeof(path), "%s/images/%s/record", w->store, w->id);
+        int cut = truncate(path, 10);
+        snprintf(path, sizeof(path), "%s/tmp", w->store);
+        int mode = chmod(path, 0500);
+        int again = fetched(w);
+        chmod(path, 0700);
+        become_again();
+        assert_true(first == 1 && cut == 0 && mode == 0);
+        assert_int_equal(again, -EACCES);
+        assert_error(w, "is damaged (its record was cut, or never finished)");
+        assert_error(w, "MAYFLY_STORE");
+}
+
 static void repairs_half_an_image(void **state)
 {
         struct world *w = *state;
@@ -480,20 +500,39 @@ static void repairs_half_an_image(void **state)
         assert_entries(w, 1, 1, 0);
 }
 
-static void tells_of_a_damaged_manifest(void **state)
+static void fetches_again_what_is_damaged(void **state)
 {
+        static const struct {
+                const char *name, *content, *link; /* NULL: removed */
+                off_t cut;                         /* from its end */
+        } cases[] = {
+                { "manifest", "{", NULL, 0 },           { "manifest", "", NULL, 0 },     { "manifest", NULL, NULL, 0 },
+                { "manifest", NULL, "/etc/passwd", 0 }, { "record", NULL, NULL, 0 },     { "record", "", NULL, 0 },
+                { "record", NULL, "manifest", 0 },      { "record", NULL, NULL, 1 },     { "record", NULL, NULL, 100 },
+                { "record", "end of it\n", NULL, 0 },   { "rootfs/big", NULL, NULL, 0 },
+        };
         struct world *w = *state;
         char path[700];
+        struct stat st;
 
         assert_int_equal(fetched(w), 1);
-        snprintf(path, sizeof(path), "%s/images/%s/manifest", w->store, w->id);
-        write_file(path, "{", 1);
-        assert_int_equal(fetched(w), -EBADMSG);
-        assert_error(w, "is damaged");
-        assert_error(w, "remove it to have it fetched again");
-        assert_int_equal(unlink(path), 0);
-        assert_int_equal(symlink("/etc/passwd", path), 0);
-        assert_true(fetched(w) < 0);
+        for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+                snprintf(path, sizeof(path), "%s/images/%s/%s", w->store, w->id, cases[i].name);
+                if (cases[i].cut) {
+                        assert_int_equal(stat(path, &st), 0);
+                        assert_int_equal(truncate(path, st.st_size - cases[i].cut), 0);
+                } else {
+                        assert_int_equal(unlink(path), 0);
+                }
+                if (cases[i].link)
+                        assert_int_equal(symlink(cases[i].link, path), 0);
+                if (cases[i].content)
+                        write_file(path, cases[i].content, strlen(cases[i].content));
+                int r = fetched(w);
+                if (r != (strchr(cases[i].name, '/') == NULL)) /* opening looks no deeper: that is for verify */
+                        fail_msg("case %zu, %s: %d %s", i, cases[i].name, r, w->err.message);
+                assert_entries(w, 1, 1, 0);
+        }
 }
 
 static void finds_the_default_store(void **state)
@@ -587,8 +626,9 @@ int main(void)
                 world_test(refuses_the_store_of_another_user),
                 world_test(refuses_a_store_that_others_write),
                 world_test(a_read_only_store_serves_what_it_has),
+                world_test(a_read_only_store_tells_of_a_damaged_image),
                 world_test(repairs_half_an_image),
-                world_test(tells_of_a_damaged_manifest),
+                world_test(fetches_again_what_is_damaged),
                 world_test(finds_the_default_store),
                 world_test(checks_the_options_size),
         };
