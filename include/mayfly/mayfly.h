@@ -10,5 +10,6 @@
 #include <mayfly/container.h>
 #include <mayfly/error.h>
 #include <mayfly/image.h>
+#include <mayfly/store.h>
 
 #endif

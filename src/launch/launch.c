@@ -141,6 +141,7 @@ static pid_t start_nspawn(const struct launch_options *options, const struct lau
                 if (getppid() != parent || (cgroup && launch_cgroup_enter(cgroup) < 0))
                         _exit(1);
                 close_range(3, ~0U, CLOSE_RANGE_CLOEXEC);
+                launch_hand_on_holds(options);
                 execute_nspawn(options);
         }
         if (pid < 0)
@@ -328,6 +329,8 @@ int main(int argc, char **argv)
         struct stat st;
         if (fstat(STDIN_FILENO, &st) < 0 || !S_ISSOCK(st.st_mode))
                 return launch_error(-ENOTSOCK, "standard input must be the control socket") ? EXIT_FAILURE : 0;
+        if (launch_hold(&options) < 0)
+                return EXIT_FAILURE;
         if (!options.registered)
                 return run_with_janitor(&options);
         return launch_cgroup_check_limits(&options) < 0 ? EXIT_FAILURE : run(&options, NULL);

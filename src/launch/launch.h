@@ -13,6 +13,7 @@ struct launch_options {
         const char *init;    /* path of mayfly-init */
         char **layers;       /* folders, lowest first */
         size_t n_layers;
+        int *holds;            /* one a layer, see launch_hold() */
         uint64_t scratch_size; /* bytes; 0: the kernel's default for a tmpfs */
         uint64_t memory_max;   /* bytes; 0: no limit. Both limits are for the direct engine, systemd sets its own. */
         unsigned tasks_max;
@@ -21,6 +22,12 @@ struct launch_options {
 };
 
 #define SCRATCH "/tmp" /* over this, in our own mount namespace only */
+
+/* hold.c: a shared lock on the image that each layer is of, which keeps it from being collected. Before anything is
+ * forked, so that every process that can outlive the others has it: this one, its janitor, and systemd-nspawn, which
+ * keeps it from the payload. */
+int launch_hold(struct launch_options *options);
+void launch_hand_on_holds(const struct launch_options *options); /* to what is executed next */
 
 /* mounts.c: mount namespace, scratch, overlay. After it the root is SCRATCH "/root" and mayfly-init SCRATCH "/init".
  * Prints and returns negative errno on failure. */

@@ -1,0 +1,105 @@
+/* SPDX-License-Identifier: MIT */
+
+/* What the store's tests run, kill and inject faults into: one call of the library.
+ *
+ *   store-tool open REFERENCE [SECONDS]     prints "fetched" or "stored"; keeps it open for so long
+ *   store-tool verify [--keep] [ID]         prints each finding, and "images N damaged N dropped N"
+ *   store-tool gc [--dry-run] [--all] [--age S] [--bytes N]
+ *                                           prints each event, and "removed N kept N in-use N leftovers N freed N"
+ *
+ * The store is MAYFLY_STORE. Exit status: 0; 1 with the error's message on standard error. */
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <mayfly/mayfly.h>
+
+static int on_report(const struct mayfly_store_report *report, void *userdata)
+{
+        static const char *const names[] = { "sound", "differs", "damaged", "dropped",
+                                             "kept",  "in-use",  "removed", "leftover" };
+
+        (void) userdata;
+        printf("%s %s%s%s\n", names[report->event], report->path, report->what ? ": " : "",
+               report->what ? report->what : "");
+        return 0;
+}
+
+static int do_open(int argc, char **argv, struct mayfly_error *err)
+{
+        struct mayfly_image_options options = MAYFLY_IMAGE_OPTIONS_INIT;
+        struct mayfly_image *image = NULL;
+
+        if (argc < 1)
+                return -1;
+        options.retries = UINT32_MAX;
+        int r = mayfly_image_open(&image, argv[0], &options, err);
+        if (r < 0)
+                return r;
+        puts(mayfly_image_was_fetched(image) ? "fetched" : "stored");
+        fflush(stdout);
+        if (argc > 1)
+                sleep((unsigned) atoi(argv[1]));
+        mayfly_image_close(image);
+        return 0;
+}
+
+static int do_verify(int argc, char **argv, struct mayfly_error *err)
+{
+        struct mayfly_verify_options options = MAYFLY_VERIFY_OPTIONS_INIT;
+        struct mayfly_verify_result result = MAYFLY_VERIFY_RESULT_INIT;
+
+        options.report = on_report;
+        for (int i = 0; i < argc; i++)
+                if (strcmp(argv[i], "--keep") == 0)
+                        options.keep = 1;
+                else
+                        options.image = argv[i];
+        int r = mayfly_store_verify(&result, &options, err);
+        printf("images %llu damaged %llu dropped %llu\n", (unsigned long long) result.images,
+               (unsigned long long) result.damaged, (unsigned long long) result.dropped);
+        return r;
+}
+
+static int do_gc(int argc, char **argv, struct mayfly_error *err)
+{
+        struct mayfly_gc_options options = MAYFLY_GC_OPTIONS_INIT;
+        struct mayfly_gc_result result = MAYFLY_GC_RESULT_INIT;
+
+        options.report = on_report;
+        for (int i = 0; i < argc; i++)
+                if (strcmp(argv[i], "--dry-run") == 0)
+                        options.dry_run = 1;
+                else if (strcmp(argv[i], "--all") == 0)
+                        options.all = 1;
+                else if (strcmp(argv[i], "--age") == 0 && i + 1 < argc)
+                        options.max_age_s = strtoull(argv[++i], NULL, 10);
+                else if (strcmp(argv[i], "--bytes") == 0 && i + 1 < argc)
+                        options.max_bytes = strtoull(argv[++i], NULL, 10);
+                else
+                        return -1;
+        int r = mayfly_store_gc(&result, &options, err);
+        printf("removed %llu kept %llu in-use %llu leftovers %llu freed %llu\n", (unsigned long long) result.removed,
+               (unsigned long long) result.kept, (unsigned long long) result.in_use,
+               (unsigned long long) result.leftovers, (unsigned long long) result.bytes_freed);
+        return r;
+}
+
+int main(int argc, char **argv)
+{
+        struct mayfly_error err = MAYFLY_ERROR_INIT;
+        int r = -1;
+
+        if (argc > 1 && strcmp(argv[1], "open") == 0)
+                r = do_open(argc - 2, argv + 2, &err);
+        else if (argc > 1 && strcmp(argv[1], "verify") == 0)
+                r = do_verify(argc - 2, argv + 2, &err);
+        else if (argc > 1 && strcmp(argv[1], "gc") == 0)
+                r = do_gc(argc - 2, argv + 2, &err);
+        if (r == 0)
+                return fflush(stdout) == 0 ? 0 : 1;
+        fprintf(stderr, "store-tool: %s\n", err.code ? err.message : "usage: see store-tool.c");
+        return 1;
+}
