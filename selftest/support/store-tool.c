@@ -2,7 +2,8 @@
 
 /* What the store's tests run, kill and inject faults into: one call of the library.
  *
- *   store-tool open REFERENCE [SECONDS]     prints "fetched" or "stored"; keeps it open for so long
+ *   store-tool open REFERENCE [MS]          prints "fetched" or "stored"; keeps it open for so long, and fails unless
+ *                                           it is whole then
  *   store-tool verify [--keep] [ID]         prints each finding, and "images N damaged N dropped N"
  *   store-tool gc [--dry-run] [--all] [--age S] [--bytes N]
  *                                           prints each event, and "removed N kept N in-use N leftovers N freed N"
@@ -40,10 +41,19 @@ static int do_open(int argc, char **argv, struct mayfly_error *err)
                 return r;
         puts(mayfly_image_was_fetched(image) ? "fetched" : "stored");
         fflush(stdout);
-        if (argc > 1)
-                sleep((unsigned) atoi(argv[1]));
+        if (argc > 1) {
+                struct mayfly_verify_options verify = MAYFLY_VERIFY_OPTIONS_INIT;
+                struct mayfly_verify_result result = MAYFLY_VERIFY_RESULT_INIT;
+                usleep((useconds_t) strtoul(argv[1], NULL, 10) * 1000U);
+                verify.image = mayfly_image_id(image);
+                verify.keep = 1;
+                verify.report = on_report;
+                r = mayfly_store_verify(&result, &verify, err);
+                if (r == 0 && result.differences > 0)
+                        r = -1;
+        }
         mayfly_image_close(image);
-        return 0;
+        return r;
 }
 
 static int do_verify(int argc, char **argv, struct mayfly_error *err)
@@ -100,6 +110,6 @@ int main(int argc, char **argv)
                 r = do_gc(argc - 2, argv + 2, &err);
         if (r == 0)
                 return fflush(stdout) == 0 ? 0 : 1;
-        fprintf(stderr, "store-tool: %s\n", err.code ? err.message : "usage: see store-tool.c");
+        fprintf(stderr, "store-tool: %s\n", err.code ? err.message : "damaged, or used wrongly");
         return 1;
 }
