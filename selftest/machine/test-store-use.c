@@ -1,0 +1,210 @@
+/* SPDX-License-Identifier: MIT */
+
+/* What a container runs from is not collected, as long as it runs, whoever has died meanwhile. Wants
+ * MAYFLY_TEST_BUSYBOX. */
+
+#define _GNU_SOURCE
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include <mayfly/mayfly.h>
+
+static char store[512];
+static struct mayfly_image_options image_options = MAYFLY_IMAGE_OPTIONS_INIT;
+
+static const char *reference(void)
+{
+        const char *text = getenv("MAYFLY_TEST_BUSYBOX");
+
+        if (!text)
+                fail_msg("MAYFLY_TEST_BUSYBOX is not set; run support/make-images");
+        return text;
+}
+
+static struct mayfly_container *start(void)
+{
+        struct mayfly_container *container = NULL;
+        struct mayfly_error err = MAYFLY_ERROR_INIT;
+
+        if (mayfly_container_start(&container, MAYFLY_SPEC(.image = reference(), .image_options = &image_options),
+                                   &err) < 0)
+                fail_msg("%s", err.message);
+        return container;
+}
+
+static struct mayfly_gc_result collect(void)
+{
+        struct mayfly_gc_options options = MAYFLY_GC_OPTIONS_INIT;
+        struct mayfly_gc_result result = MAYFLY_GC_RESULT_INIT;
+        struct mayfly_error err = MAYFLY_ERROR_INIT;
+
+        options.store = store;
+        options.all = 1;
+        if (mayfly_store_gc(&result, &options, &err) < 0)
+                fail_msg("%s", err.message);
+        return result;
+}
+
+static void assert_runs(struct mayfly_container *container)
+{
+        struct mayfly_error err = MAYFLY_ERROR_INIT;
+        struct mayfly_result *result = NULL;
+
+        struct mayfly_command command = MAYFLY_COMMAND_INIT;
+        command.argv = (const char *const[]){ "/bin/ls", "-lR", "/bin", NULL };
+        if (mayfly_container_run(container, &command, &result, &err) < 0)
+                fail_msg("%s", err.message);
+        assert_true(result->exit.exited && result->exit.status == 0);
+        mayfly_result_free(result);
+}
+
+/* The one image of the store. */
+static void in_store(const char *name, char path[1024])
+{
+        const char *id = strrchr(reference(), '@') + 1;
+
+        snprintf(path, 1024, "%s/images/%s/%s", store, id, name);
+}
+
+static void a_running_container_keeps_its_image(void **state)
+{
+        struct mayfly_error err = MAYFLY_ERROR_INIT;
+
+        (void) state;
+        struct mayfly_container *container = start();
+        struct mayfly_gc_result result = collect();
+        assert_int_equal(result.in_use, 1);
+        assert_int_equal(result.removed, 0);
+        assert_runs(container);
+        if (mayfly_container_stop(container, &err) < 0)
+                fail_msg("%s", err.message);
+        mayfly_container_free(container);
+        assert_int_equal(collect().removed, 1);
+}
+
+/* Dropped while it is in use: its container goes on, the next one gets a new image. */
+static void a_damaged_image_is_replaced_beside_its_container(void **state)
+{
+        struct mayfly_verify_options options = MAYFLY_VERIFY_OPTIONS_INIT;
+        struct mayfly_verify_result result = MAYFLY_VERIFY_RESULT_INIT;
+        char path[1024];
+
+        (void) state;
+        struct mayfly_container *old = start();
+        in_store("rootfs/etc/passwd", path);
+        FILE *f = fopen(path, "ae");
+        assert_non_null(f);
+        fputs("evil:x:0:0::/:/bin/sh\n", f);
+        fclose(f);
+        options.store = store;
+        assert_int_equal(mayfly_store_verify(&result, &options, NULL), 0);
+        assert_int_equal(result.dropped, 1);
+        struct mayfly_container *new = start();
+        assert_runs(old);
+        assert_runs(new);
+        struct mayfly_gc_result kept = collect();
+        assert_int_equal(kept.in_use, 1);
+        assert_int_equal(kept.leftovers, 0);
+        mayfly_container_free(old);
+        assert_int_equal(collect().leftovers, 1);
+        mayfly_container_free(new);
+        assert_int_equal(collect().removed, 1);
+}
+
+/* The container's first process, stopped, cannot follow its owner into death: for a while it runs without. */
+static void an_owners_death_does_not_free_what_still_runs(void **state)
+{
+        int report[2];
+        pid_t leader = 0;
+
+        (void) state;
+        assert_int_equal(pipe2(report, O_CLOEXEC), 0);
+        pid_t owner = fork();
+        if (owner == 0) {
+                struct mayfly_container *container = start();
+                leader = mayfly_container_leader(container);
+                (void) !write(report[1], &leader, sizeof(leader));
+                for (;;)
+                        pause();
+        }
+        close(report[1]);
+        assert_int_equal(read(report[0], &leader, sizeof(leader)), sizeof(leader));
+        close(report[0]);
+        int leader_fd = (int) syscall(SYS_pidfd_open, leader, 0);
+        assert_true(leader_fd >= 0);
+        assert_int_equal(kill(leader, SIGSTOP), 0);
+        assert_int_equal(kill(owner, SIGKILL), 0);
+        assert_int_equal(waitpid(owner, NULL, 0), owner);
+
+        struct mayfly_gc_result result = { 0 };
+        struct pollfd gone = { .fd = leader_fd, .events = POLLIN };
+        unsigned kept = 0;
+        while (poll(&gone, 1, 0) == 0) {
+                result = (struct mayfly_gc_result) MAYFLY_GC_RESULT_INIT;
+                result = collect();
+                if (result.removed > 0 && poll(&gone, 1, 0) == 0)
+                        fail_msg("the image of a running container was removed");
+                kept += (unsigned) result.in_use;
+                usleep(1000);
+        }
+        close(leader_fd);
+        assert_true(kept > 0);
+        for (unsigned i = 0; i < 5000 && result.removed == 0; i++) { /* what cleans up after it has a lock, too */
+                usleep(1000);
+                result = collect();
+        }
+        assert_int_equal(result.removed, 1);
+}
+
+static int set_up(void **state)
+{
+        (void) state;
+        /* Beside the store of the other tests, which is on a file system that containers can run from. */
+        const char *beside = getenv("MAYFLY_STORE");
+        snprintf(store, sizeof(store), "%s-use-XXXXXX", beside ? beside : "/tmp/mayfly");
+        if (!mkdtemp(store))
+                return -1;
+        image_options.store = store;
+        return 0;
+}
+
+static int tear_down(void **state)
+{
+        static const char *const folders[] = { "images", "locks", "tmp", "" };
+        char path[1024];
+        int r = 0;
+
+        (void) state;
+        for (size_t i = 0; i < 4; i++) { /* nothing is in them any more */
+                snprintf(path, sizeof(path), "%s/%s", store, folders[i]);
+                r |= rmdir(path);
+        }
+        return r;
+}
+
+int main(void)
+{
+        const struct CMUnitTest tests[] = {
+                cmocka_unit_test(a_running_container_keeps_its_image),
+                cmocka_unit_test(a_damaged_image_is_replaced_beside_its_container),
+                cmocka_unit_test(an_owners_death_does_not_free_what_still_runs),
+        };
+
+        return cmocka_run_group_tests(tests, set_up, tear_down);
+}
