@@ -1,0 +1,236 @@
+/* SPDX-License-Identifier: MIT */
+
+/* Collecting the store's garbage; and what verifying has in common with that. */
+
+#define _GNU_SOURCE
+#include "upkeep.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <sys/xattr.h>
+#include <unistd.h>
+
+#include "../support/support.h"
+
+static void age_is_counted_from_the_last_use(void **state)
+{
+        struct mayfly_gc_options options = gc_options();
+
+        (void) state;
+        fetch_all();
+        options.max_age_s = 3600;
+        assert_int_equal(collect(&options).removed, 0);
+        for (int i = 0; i < IMAGES; i++)
+                set_last_use(i, 3700);
+        mayfly_image_close(open_image(2, 0));
+        set_last_use(1, 3500);
+        struct mayfly_gc_result result = collect(&options);
+        assert_int_equal(result.removed, 1);
+        assert_int_equal(result.kept, 2);
+        assert_true(result.bytes_freed > BIG && result.bytes_kept > 2ULL * BIG);
+        assert_false(is_stored(0));
+        assert_true(is_stored(1) && is_stored(2));
+        assert_int_equal(count_entries(world.store, "locks"), 2);
+        assert_int_equal(count_entries(world.store, "tmp"), 0);
+        mayfly_image_close(open_image(0, 1));
+}
+
+static void size_takes_the_longest_unused_first(void **state)
+{
+        struct mayfly_gc_options options = gc_options();
+        struct mayfly_gc_result result;
+
+        (void) state;
+        fetch_all();
+        set_last_use(0, 10);
+        set_last_use(1, 30);
+        set_last_use(2, 20);
+        options.max_bytes = 3ULL * (BIG + 100000);
+        assert_int_equal(collect(&options).removed, 0);
+        options.max_bytes = 2ULL * (BIG + 100000);
+        options.dry_run = 1;
+        result = collect(&options);
+        assert_int_equal(result.removed, 1);
+        assert_string_equal(world.told, "removed 1\nkept 2\nkept 0\n");
+        assert_true(is_stored(1));
+        options.dry_run = 0;
+        assert_int_equal(collect(&options).bytes_freed, result.bytes_freed);
+        assert_false(is_stored(1));
+        options.max_bytes = 1;
+        assert_int_equal(collect(&options).removed, 2);
+        assert_int_equal(count_entries(world.store, "images"), 0);
+}
+
+static void what_is_open_stays(void **state)
+{
+        struct mayfly_gc_options options = gc_options();
+
+        (void) state;
+        fetch_all();
+        struct mayfly_image *image = open_image(1, 0);
+        set_last_use(1, 1000000);
+        options.all = 1;
+        options.dry_run = 1;
+        assert_int_equal(collect(&options).in_use, 1);
+        options.dry_run = 0;
+        struct mayfly_gc_result result = collect(&options);
+        assert_int_equal(result.removed, 2);
+        assert_int_equal(result.in_use, 1);
+        assert_int_equal(result.kept, 1);
+        assert_told("in-use 1\n");
+        assert_int_equal(access(mayfly_image_rootfs(image), F_OK), 0);
+        mayfly_image_close(image);
+        options.max_age_s = 3600;
+        options.all = 0;
+        assert_int_equal(collect(&options).removed, 0); /* it was used until now */
+        options.all = 1;
+        assert_int_equal(collect(&options).removed, 1);
+}
+
+static void a_clock_that_jumps_is_survived(void **state)
+{
+        struct mayfly_gc_options options = gc_options();
+        struct stat st;
+
+        (void) state;
+        fetch_all();
+        set_last_use(0, -1000000000); /* in the future */
+        set_last_use(1, 1000000000);
+        options.max_age_s = 3600;
+        options.dry_run = 1;
+        assert_int_equal(collect(&options).removed, 1);
+        assert_int_equal(stat(in_image(0, ""), &st), 0);
+        assert_true(st.st_mtime > time(NULL) + 1000);
+        options.dry_run = 0;
+        assert_int_equal(collect(&options).removed, 1);
+        assert_true(is_stored(0) && !is_stored(1) && is_stored(2));
+        assert_int_equal(stat(in_image(0, ""), &st), 0);
+        assert_true(st.st_mtime <= time(NULL) + 1); /* ages from now on */
+        set_last_use(0, -1000000000);
+        mayfly_image_close(open_image(0, 0)); /* a use sets it, too */
+        assert_int_equal(stat(in_image(0, ""), &st), 0);
+        assert_true(st.st_mtime <= time(NULL) + 1);
+        set_last_use(0, -1000000000);
+        options.all = 1;
+        assert_int_equal(collect(&options).removed, 2);
+}
+
+static void leftovers_go_and_what_is_held_stays(void **state)
+{
+        struct mayfly_gc_options options = gc_options();
+        char path[1024];
+
+        (void) state;
+        fetch_all();
+        snprintf(path, sizeof(path), "%s/tmp/dead", world.store);
+        assert_int_equal(mkdir(path, 0700), 0);
+        snprintf(path, sizeof(path), "%s/tmp/dead/file", world.store);
+        write_file(path, world.told, 8192);
+        snprintf(path, sizeof(path), "%s/tmp/live", world.store);
+        assert_int_equal(mkdir(path, 0700), 0);
+        int live = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        assert_int_equal(flock(live, LOCK_EX), 0);
+        snprintf(path, sizeof(path), "%s/locks/sha512-%0128d", world.store, 1);
+        write_file(path, "", 0);
+        snprintf(path, sizeof(path), "%s/locks/sha512-%0128d", world.store, 2);
+        int lock = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+        assert_int_equal(flock(lock, LOCK_EX), 0);
+        assert_int_equal(unlink(in_image(2, "record")), 0); /* half an image */
+
+        options.dry_run = 1;
+        struct mayfly_gc_result wanted = collect(&options);
+        assert_int_equal(count_entries(world.store, "tmp"), 2);
+        options.dry_run = 0;
+        struct mayfly_gc_result result = collect(&options);
+        assert_memory_equal(&wanted, &result, sizeof(result));
+        assert_int_equal(result.leftovers, 2);
+        assert_int_equal(result.removed, 1);
+        assert_int_equal(result.kept, 2);
+        assert_true(result.bytes_freed >= 8192 + BIG);
+        assert_told("leftover tmp\n");
+        assert_told("leftover loc\n");
+        assert_int_equal(count_entries(world.store, "tmp"), 1);
+        assert_int_equal(count_entries(world.store, "locks"), 3);
+        assert_int_equal(count_entries(world.store, "images"), 2);
+        close(live);
+        close(lock);
+        assert_int_equal(collect(&options).leftovers, 2);
+        assert_int_equal(count_entries(world.store, "tmp") + count_entries(world.store, "locks"), 2);
+}
+
+static void collecting_can_be_cancelled(void **state)
+{
+        struct mayfly_gc_options options = gc_options();
+        struct mayfly_gc_result result = MAYFLY_GC_RESULT_INIT;
+        struct mayfly_error err = MAYFLY_ERROR_INIT;
+
+        (void) state;
+        fetch_all();
+        options.all = 1;
+        world.cancel_at = 2;
+        assert_int_equal(mayfly_store_gc(&result, &options, &err), -ECANCELED);
+        assert_non_null(strstr(err.message, "cancelled"));
+        assert_int_equal(result.removed, 2);
+        assert_int_equal(count_entries(world.store, "images"), 1);
+}
+
+static void a_store_that_is_none_is_no_trouble(void **state)
+{
+        struct mayfly_gc_options options = gc_options();
+
+        (void) state;
+        assert_int_equal(verify(NULL, 0).images, 0);
+        assert_int_equal(collect(&options).removed, 0);
+        assert_int_equal(access(world.store, F_OK), -1); /* nor made */
+        assert_int_equal(mkdir(world.store, 0700), 0);
+        assert_int_equal(verify(NULL, 0).images, 0);
+        assert_int_equal(collect(&options).kept, 0);
+}
+
+static void options_and_results_know_their_sizes(void **state)
+{
+        struct mayfly_verify_options options = MAYFLY_VERIFY_OPTIONS_INIT;
+        struct mayfly_gc_options gc = gc_options();
+        struct mayfly_gc_result result = MAYFLY_GC_RESULT_INIT;
+        struct mayfly_error err = MAYFLY_ERROR_INIT;
+
+        (void) state;
+        fetch_all();
+        options.size = 3;
+        assert_int_equal(mayfly_store_verify(NULL, &options, &err), -EINVAL);
+        assert_non_null(strstr(err.message, "MAYFLY_VERIFY_OPTIONS_INIT"));
+        err.code = 0;
+        gc.size = 100000;
+        assert_int_equal(mayfly_store_gc(NULL, &gc, &err), -EINVAL);
+        assert_non_null(strstr(err.message, "MAYFLY_GC_OPTIONS_INIT"));
+        gc = gc_options();
+        result.size = offsetof(struct mayfly_gc_result, in_use); /* of an older header */
+        result.in_use = 77;
+        assert_int_equal(mayfly_store_gc(&result, &gc, NULL), 0);
+        assert_int_equal(result.kept, IMAGES);
+        assert_int_equal(result.in_use, 77);
+        gc.store = "relative";
+        err.code = 0;
+        assert_int_equal(mayfly_store_gc(&result, &gc, &err), -EINVAL);
+        assert_non_null(strstr(err.message, "must be an absolute path"));
+}
+
+int main(void)
+{
+        const struct CMUnitTest tests[] = {
+                world_test(age_is_counted_from_the_last_use),
+                world_test(size_takes_the_longest_unused_first),
+                world_test(what_is_open_stays),
+                world_test(a_clock_that_jumps_is_survived),
+                world_test(leftovers_go_and_what_is_held_stays),
+                world_test(collecting_can_be_cancelled),
+                world_test(a_store_that_is_none_is_no_trouble),
+                world_test(options_and_results_know_their_sizes),
+        };
+
+        return cmocka_run_group_tests(tests, NULL, NULL);
+}
