@@ -85,8 +85,11 @@ static int compare_expected(const void *a, const void *b)
 /* Lines of the checked text become a sorted table; the last of several for one path counts. */
 static int build_table(struct run *run, const char *id, uint64_t entries)
 {
-        char *line = run->text + strcspn(run->text, "\n");
         size_t n = 0;
+
+        if (!run->text)
+                return -EBADMSG;
+        char *line = run->text + strcspn(run->text, "\n");
 
         if (*line)
                 *line++ = '\0';
@@ -293,8 +296,11 @@ static int remember_folder(struct run *run, const char *path)
                 run->folders = bigger;
                 run->allocated = n;
         }
-        run->folders[run->n_folders] = strdup(path);
-        return run->folders[run->n_folders++] ? 0 : -ENOMEM;
+        char *copy = strdup(path);
+        if (!copy)
+                return -ENOMEM;
+        run->folders[run->n_folders++] = copy;
+        return 0;
 }
 
 static int check_entry(struct run *run, int dirfd, const char *base, const char *path)
@@ -376,7 +382,7 @@ static int check_table(struct run *run)
 {
         int r = 0;
 
-        for (size_t i = 0; i < run->n_expected && r == 0; i++) {
+        for (size_t i = 0; run->expected && i < run->n_expected && r == 0; i++) {
                 const struct expected *expected = &run->expected[i];
                 const struct expected *first = expected;
                 for (unsigned hops = 0; first && first->field[TYPE][0] == 'h' && hops < 40; hops++)

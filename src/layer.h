@@ -9,7 +9,8 @@
 
 struct mf_layer;
 
-/* `dirfd` is borrowed, `id` is what the image is to be. NULL with errno: out of memory, or no file can be made there. */
+/* `dirfd` is borrowed, `id` is what the image is to be. NULL with errno: out of memory, or no file can be made there.
+ */
 struct mf_layer *mf_layer_new(int dirfd, const char *id);
 int mf_layer_add(struct mf_layer *layer, const struct mf_entry *entry, struct mayfly_error *err);
 /* After the last entry: folders' modes and times, whether manifest and rootfs were there, and the record's end. */

@@ -31,11 +31,11 @@ static int add(struct mf_store_images *images, const char *id)
         if (!bigger)
                 return -ENOMEM;
         images->id = bigger;
-        bigger[images->n] = strdup(id);
-        bigger[images->n + 1] = NULL;
-        if (!bigger[images->n])
+        char *copy = strdup(id);
+        if (!copy)
                 return -ENOMEM;
-        images->n++;
+        bigger[images->n++] = copy;
+        bigger[images->n] = NULL;
         return 0;
 }
 

@@ -26,14 +26,41 @@ uint64_t mf_now_us(void)
         return (uint64_t) now.tv_sec * 1000000U + (uint64_t) now.tv_nsec / 1000U;
 }
 
-static int remove_children(int fd, dev_t device, unsigned depth);
+/* Each level of a tree holds a descriptor while what is below it is removed. What lies deeper than this is moved up to
+ * the top of the tree first, and removed from there. */
+#define DEPTH_MAX 64U
 
-static int remove_entry(int dirfd, const char *name, dev_t device, unsigned depth)
+struct removal {
+        dev_t device;
+        int top;        /* the top folder of the tree, -1 before it is open */
+        unsigned moved; /* how many were moved up to it */
+};
+
+static int remove_children(struct removal *removal, int fd, unsigned depth);
+
+static int move_up(struct removal *removal, int dirfd, const char *name)
+{
+        char up[32];
+
+        (void) fchmodat(dirfd, name, 0700,
+                        AT_SYMLINK_NOFOLLOW); /* a folder that is moved is written to: its ".." changes */
+        for (;;) {
+                snprintf(up, sizeof(up), ".deep-%u", removal->moved++);
+                if (renameat2(dirfd, name, removal->top, up, RENAME_NOREPLACE) == 0)
+                        return 0;
+                if (errno != EEXIST)
+                        return -errno;
+        }
+}
+
+static int remove_entry(struct removal *removal, int dirfd, const char *name, unsigned depth)
 {
         if (unlinkat(dirfd, name, 0) == 0 || errno == ENOENT)
                 return 0;
         if (errno != EISDIR && errno != EPERM)
                 return -errno;
+        if (depth > DEPTH_MAX)
+                return move_up(removal, dirfd, name);
 
         int fd = openat(dirfd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
         if (fd < 0 && errno == EACCES && fchmodat(dirfd, name, 0700, 0) == 0)
@@ -41,7 +68,7 @@ static int remove_entry(int dirfd, const char *name, dev_t device, unsigned dept
         if (fd < 0)
                 return -errno;
 
-        int r = remove_children(fd, device, depth + 1); /* closes fd */
+        int r = remove_children(removal, fd, depth + 1); /* closes fd */
         if (r < 0)
                 return r;
         if (unlinkat(dirfd, name, AT_REMOVEDIR) < 0 && errno != ENOENT)
@@ -49,16 +76,26 @@ static int remove_entry(int dirfd, const char *name, dev_t device, unsigned dept
         return 0;
 }
 
+static int remove_each(struct removal *removal, DIR *dir, unsigned depth)
+{
+        int result = 0;
+
+        for (const struct dirent *entry; (entry = readdir(dir));) {
+                if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0)
+                        continue;
+                int r = remove_entry(removal, dirfd(dir), entry->d_name, depth);
+                if (r < 0 && result == 0)
+                        result = r;
+        }
+        return result;
+}
+
 /* Owns fd. */
-static int remove_children(int fd, dev_t device, unsigned depth)
+static int remove_children(struct removal *removal, int fd, unsigned depth)
 {
         struct stat st;
 
-        if (depth > 512) { /* each level holds a descriptor */
-                mf_close(fd);
-                return -ELOOP;
-        }
-        if (fstat(fd, &st) < 0 || (device && st.st_dev != device)) {
+        if (fstat(fd, &st) < 0 || (removal->top >= 0 && st.st_dev != removal->device)) {
                 mf_close(fd);
                 return -EXDEV;
         }
@@ -71,25 +108,30 @@ static int remove_children(int fd, dev_t device, unsigned depth)
                 mf_close(fd);
                 return r;
         }
-
-        int result = 0;
-        for (const struct dirent *entry; (entry = readdir(dir));) {
-                if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0)
-                        continue;
-                int r = remove_entry(fd, entry->d_name, st.st_dev, depth);
-                if (r < 0 && result == 0)
-                        result = r;
+        if (removal->top < 0) {
+                removal->device = st.st_dev;
+                removal->top = fd;
         }
+        unsigned moved;
+        int r;
+        do { /* at the top again, as long as something was moved there */
+                moved = removal->moved;
+                r = remove_each(removal, dir, depth);
+                if (removal->top == fd)
+                        rewinddir(dir);
+        } while (r == 0 && removal->top == fd && moved != removal->moved);
         closedir(dir);
-        return result;
+        return r;
 }
 
 int mf_remove_tree(int dirfd, const char *name)
 {
-        return remove_entry(dirfd, name, 0, 0);
+        struct removal removal = { .top = -1 };
+
+        return remove_entry(&removal, dirfd, name, 0);
 }
 
-uint64_t mf_tree_bytes(int dirfd, const char *name)
+static uint64_t tree_bytes(int dirfd, const char *name, unsigned depth)
 {
         struct stat st;
         uint64_t bytes;
@@ -97,7 +139,7 @@ uint64_t mf_tree_bytes(int dirfd, const char *name)
         if (fstatat(dirfd, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
                 return 0;
         bytes = (uint64_t) st.st_blocks * 512U / (S_ISDIR(st.st_mode) || !st.st_nlink ? 1 : st.st_nlink);
-        if (!S_ISDIR(st.st_mode))
+        if (!S_ISDIR(st.st_mode) || depth > DEPTH_MAX)
                 return bytes;
         int fd = openat(dirfd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
         DIR *dir = fd < 0 ? NULL : fdopendir(fd);
@@ -107,9 +149,14 @@ uint64_t mf_tree_bytes(int dirfd, const char *name)
         }
         for (const struct dirent *entry; (entry = readdir(dir));)
                 if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0)
-                        bytes += mf_tree_bytes(fd, entry->d_name);
+                        bytes += tree_bytes(fd, entry->d_name, depth + 1);
         closedir(dir);
         return bytes;
+}
+
+uint64_t mf_tree_bytes(int dirfd, const char *name)
+{
+        return tree_bytes(dirfd, name, 0);
 }
 
 int mf_mkdir_p(const char *path)

@@ -56,7 +56,7 @@ uint64_t mf_now_us(void);
  * missing tree is success. */
 int mf_remove_tree(int dirfd, const char *name);
 
-/* What the tree `name` takes on disk, in bytes; what cannot be looked at is left out. */
+/* What the tree `name` takes on disk, in bytes; what cannot be looked at, or lies very deep, is left out. */
 uint64_t mf_tree_bytes(int dirfd, const char *name);
 
 /* mkdir -p with mode 0700 for what is missing. 0 or -errno. */

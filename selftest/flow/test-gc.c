@@ -162,6 +162,29 @@ static void leftovers_go_and_what_is_held_stays(void **state)
         assert_int_equal(count_entries(world.store, "tmp") + count_entries(world.store, "locks"), 2);
 }
 
+/* Deeper than there may be open descriptors. */
+static void the_deepest_tree_goes(void **state)
+{
+        struct mayfly_gc_options options = gc_options();
+
+        (void) state;
+        mayfly_image_close(open_image(1, 1));
+        int fd = open(in_image(1, "rootfs"), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        for (unsigned i = 0; i < 3000; i++) {
+                int below =
+                        mkdirat(fd, "d", 0500 | (i % 3 ? 0200 : 0)) < 0 ? -1 : openat(fd, "d", O_RDONLY | O_CLOEXEC);
+                if (geteuid() != 0) /* who is not root needs to be let in */
+                        (void) fchmod(below, 0700);
+                close(fd);
+                fd = below;
+        }
+        assert_true(fd >= 0);
+        close(fd);
+        options.all = 1;
+        assert_int_equal(collect(&options).removed, 1);
+        assert_int_equal(count_entries(world.store, "tmp"), 0);
+}
+
 static void collecting_can_be_cancelled(void **state)
 {
         struct mayfly_gc_options options = gc_options();
@@ -227,6 +250,7 @@ int main(void)
                 world_test(what_is_open_stays),
                 world_test(a_clock_that_jumps_is_survived),
                 world_test(leftovers_go_and_what_is_held_stays),
+                world_test(the_deepest_tree_goes),
                 world_test(collecting_can_be_cancelled),
                 world_test(a_store_that_is_none_is_no_trouble),
                 world_test(options_and_results_know_their_sizes),

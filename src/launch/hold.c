@@ -23,10 +23,10 @@ static int hold(const char *layer, int *ret)
         mf_cleanup(mf_closep) int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
         if (fd < 0)
                 return launch_error(-errno, "image layer %s", layer);
-        /* Our owner holds it too, so this can only fail when the owner is gone, or the image was found to be damaged.
-         */
         if (flock(fd, LOCK_SH | LOCK_NB) < 0 || fstat(fd, &ours) < 0 || stat(folder, &there) < 0)
-                return launch_error(-errno, "image layer %s is being dropped from the store; start again", layer);
+                return launch_error(-errno, "locking image layer %s; start again if it was just dropped from the store",
+                                    layer);
+        /* Our owner holds it too, so this is only so when the owner is gone, or the image was found to be damaged. */
         if (ours.st_ino != there.st_ino || ours.st_dev != there.st_dev)
                 return launch_error(-ESTALE, "image layer %s was dropped from the store; start again", layer);
         *ret = mf_take_fd(&fd);
