@@ -13,29 +13,23 @@
 
 void mf_store_images_clear(struct mf_store_images *images)
 {
-        for (size_t i = 0; i < images->n; i++)
-                free(images->id[i]);
         free(images->id);
         *images = (struct mf_store_images){ 0 };
 }
 
 static int compare(const void *a, const void *b)
 {
-        return strcmp(*(char *const *) a, *(char *const *) b);
+        return strcmp(a, b);
 }
 
 static int add(struct mf_store_images *images, const char *id)
 {
-        char **bigger = realloc(images->id, (images->n + 2) * sizeof(char *));
+        char(*bigger)[MF_ID_LENGTH + 1] = realloc(images->id, (images->n + 1) * sizeof(*bigger));
 
         if (!bigger)
                 return -ENOMEM;
         images->id = bigger;
-        char *copy = strdup(id);
-        if (!copy)
-                return -ENOMEM;
-        bigger[images->n++] = copy;
-        bigger[images->n] = NULL;
+        memcpy(bigger[images->n++], id, sizeof(*bigger)); /* an ID is always that long */
         return 0;
 }
 
@@ -63,7 +57,7 @@ int mf_store_list(int store, const char *folder, struct mf_store_images *ret)
                 return r;
         }
         if (images.n > 0)
-                qsort(images.id, images.n, sizeof(char *), compare);
+                qsort(images.id, images.n, sizeof(*images.id), compare);
         *ret = images;
         return 0;
 }

@@ -7,8 +7,10 @@
 #include <mayfly/store.h>
 #include <stddef.h>
 
+#include "reference.h"
+
 struct mf_store_images {
-        char **id; /* NULL-terminated, sorted */
+        char (*id)[MF_ID_LENGTH + 1]; /* sorted */
         size_t n;
 };
 
