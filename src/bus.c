@@ -33,6 +33,7 @@ struct mf_bus {
         int unit_in_doubt; /* systemd says it removed the unit, as it does of all of them when it reloads */
         int unit_removed, machine_seen, machine_removed;
         uint64_t unit_removed_us;    /* when that was */
+        char job_result[32];         /* of the start, unless it is "done" */
         int start_error;             /* negative errno */
         struct mayfly_error failure; /* why, when start_error */
 };
@@ -90,10 +91,8 @@ static int on_job_removed(sd_bus_message *m, void *userdata, sd_bus_error *error
         (void) error;
         if (sd_bus_message_read(m, "uoss", NULL, NULL, &unit, &result) < 0 || strcmp(unit, bus->unit) != 0)
                 return 0;
-        if (strcmp(result, "done") != 0 && !bus->start_error)
-                bus->start_error =
-                        mf_error(&bus->failure, -EIO, MAYFLY_STAGE_BUS,
-                                 "systemd could not start %s: job %s; see journalctl -u %s", unit, result, unit);
+        if (strcmp(result, "done") != 0)
+                snprintf(bus->job_result, sizeof(bus->job_result), "%s", result);
         return 0;
 }
 
@@ -362,6 +361,11 @@ int mf_bus_ask_gone(struct mf_bus *bus, struct mayfly_error *err)
                 return unit < 0 ? unit : 0;
         int machine = machine_exists(bus, err);
         return machine < 0 ? machine : !machine;
+}
+
+const char *mf_bus_job_failure(const struct mf_bus *bus)
+{
+        return *bus->job_result ? bus->job_result : NULL;
 }
 
 int mf_bus_check_machined(struct mf_bus *bus, struct mayfly_error *err)

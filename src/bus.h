@@ -37,6 +37,8 @@ int mf_bus_process(struct mf_bus *bus, struct mayfly_error *err);
 int mf_bus_gone(const struct mf_bus *bus);
 /* Asks instead of listening, on a new connection if need be: 1 gone, 0 not, or negative errno. */
 int mf_bus_ask_gone(struct mf_bus *bus, struct mayfly_error *err);
+/* The result of the job that was to start the unit, "failed" for one; NULL if it is done, or not finished. */
+const char *mf_bus_job_failure(const struct mf_bus *bus);
 /* 0 when machined is there to be asked, else negative errno and a message that says what is wrong with it. */
 int mf_bus_check_machined(struct mf_bus *bus, struct mayfly_error *err);
 /* What machined says of the machine: its leader, and whether it lives in our unit. */

@@ -6,6 +6,7 @@
 #include "bus.h"
 #include "container.h"
 #include "error.h"
+#include "util.h"
 
 static int start(struct mayfly_container *container, char *const *argv, int control, struct mayfly_error *err)
 {
@@ -47,7 +48,17 @@ static int dispatch(struct mayfly_container *container, struct mayfly_error *err
 
 static int diagnose(struct mayfly_container *container, struct mayfly_error *err)
 {
-        return mf_bus_check_machined(container->bus, err);
+        mf_cleanup(mf_freep) char *boot_log = NULL;
+        int r = mf_bus_check_machined(container->bus, err);
+
+        if (r < 0)
+                return r;
+        r = mf_boot_log_read(container->boot_log, 1, &boot_log);
+        if (r < 0 || *boot_log || !mf_bus_job_failure(container->bus))
+                return 0;
+        return mf_error(err, -EIO, MAYFLY_STAGE_BUS,
+                        "systemd could not start mayfly-%s.service: job %s; see journalctl -u mayfly-%s.service",
+                        container->machine, mf_bus_job_failure(container->bus), container->machine);
 }
 
 static int verify(struct mayfly_container *container, struct mayfly_error *err)

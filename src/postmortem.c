@@ -12,6 +12,7 @@
 /* What is told of a container that died or never answered: how, and its last words. */
 
 #define LOG_TAIL_MAX 2048U
+#define LAST_WORDS_MS 500U
 
 /* Appends "\n  | LINE" for each of the last lines of `log`. */
 static void append_tail(struct mayfly_error *err, const char *log)
@@ -64,8 +65,15 @@ int mf_container_dead(struct mayfly_container *container, int code, enum mayfly_
 
         if (!err || err->code)
                 return code;
-        if (!container->ready && container->engine->diagnose(container, err) < 0)
-                return err->code;
+        if (!container->ready) {
+                /* All who may have something to say about it have said it when they are gone. */
+                uint64_t deadline = mf_now_us() + LAST_WORDS_MS * 1000;
+                while (!container->gone && mf_now_us() < deadline)
+                        if (mf_container_poll(container, NULL, 10, NULL) < 0)
+                                break;
+                if (container->engine->diagnose(container, err) < 0)
+                        return err->code;
+        }
         (void) mf_log_read(container->log, LOG_TAIL_MAX, &log, NULL);
         (void) mf_boot_log_read(container->boot_log, LOG_TAIL_MAX, &boot_log);
         if (container->app_ended) {

@@ -104,7 +104,8 @@ static void a_fork_bomb_stays_in_its_limit(void **state)
         (void) state;
         int r = mayfly_container_start(&c, MAYFLY_SPEC(.image = busybox, .tasks_max = 100), &err);
         if (r < 0) { /* a cgroup without the controller */
-                assert_non_null(strstr(err.message, "pids.max = 100: there is no \"pids\" controller"));
+                if (!strstr(err.message, "pids.max = 100: there is no \"pids\" controller"))
+                        fail_msg("%s", err.message);
                 /* A user's own limit does it as well. */
                 c = start(MAYFLY_SPEC(.image = busybox));
                 sh(c, "echo 'f() { f | f & f; }; f' > /bomb; su -s /bin/sh www -c 'ulimit -u 60; timeout 1 sh /bomb' "
@@ -123,7 +124,8 @@ static void memory_has_a_limit(void **state)
         (void) state;
         int r = mayfly_container_start(&c, MAYFLY_SPEC(.image = busybox, .memory_max = 48 << 20), &err);
         if (r < 0) {
-                assert_non_null(strstr(err.message, "memory.max = 50331648: there is no \"memory\" controller"));
+                if (!strstr(err.message, "memory.max = 50331648: there is no \"memory\" controller"))
+                        fail_msg("%s", err.message);
                 return;
         }
         /* tail keeps the one endless line */

@@ -10,7 +10,9 @@ static const struct {
         const char *name, *summary;
         int (*run)(int argc, char **argv);
 } commands[] = {
+        { "gc", "remove images from the store, by age and by size", tool_gc },
         { "leak-check", "run a command, and tell what containers of its left on this host", tool_leak_check },
+        { "verify", "compare the images of the store with what was published", tool_verify },
 };
 
 static int complain(int status, const char *format, va_list args)

@@ -11,7 +11,9 @@ enum {
         TOOL_USAGE = 2,
 };
 
+int tool_gc(int argc, char **argv);
 int tool_leak_check(int argc, char **argv);
+int tool_verify(int argc, char **argv);
 
 /* Prints "mayfly: ..." to standard error and returns TOOL_USAGE, or TOOL_FAILED. */
 __attribute__((format(printf, 1, 2))) int tool_usage(const char *format, ...);
