@@ -209,11 +209,11 @@ int mf_entry_xattrs(const struct mf_entry *entry,
         return 0;
 }
 
-int mf_entry_data(const struct mf_entry *entry, int fd, struct mf_sum *sum, struct mayfly_error *err)
+int mf_entry_data(const struct mf_entry *entry, int fd, struct mf_sum *sum, uint64_t *ret_end, struct mayfly_error *err)
 {
         const void *data;
         size_t size;
-        la_int64_t offset;
+        la_int64_t offset, end = 0;
         int r;
 
         while ((r = archive_read_data_block(entry->archive, &data, &size, &offset)) == ARCHIVE_OK) {
@@ -231,12 +231,14 @@ int mf_entry_data(const struct mf_entry *entry, int fd, struct mf_sum *sum, stru
                         p += n;
                         offset += n;
                         size -= (size_t) n;
+                        end = offset;
                 }
         }
         if (r != ARCHIVE_EOF)
                 return mf_error(err, -EBADMSG, MAYFLY_STAGE_ARCHIVE,
                                 "the archive ends or is damaged inside \"%.300s\": %s", entry->name,
                                 archive_error_string(entry->archive));
+        *ret_end = (uint64_t) end;
         return 0;
 }
 

@@ -35,8 +35,10 @@ struct mf_entry {
 int mf_entry_xattrs(const struct mf_entry *entry,
                     int (*each)(void *userdata, const char *name, const void *value, size_t size), void *userdata);
 
-/* Writes the entry's data to a descriptor, holes left out, and adds it to `sum`. Negative errno with a message. */
-int mf_entry_data(const struct mf_entry *entry, int fd, struct mf_sum *sum, struct mayfly_error *err);
+/* Writes the entry's data to a descriptor, holes left out, and adds it to `sum`. *ret_end is where it ends, which is
+ * before the entry's size when there is a hole at its end. Negative errno with a message. */
+int mf_entry_data(const struct mf_entry *entry, int fd, struct mf_sum *sum, uint64_t *ret_end,
+                  struct mayfly_error *err);
 
 /* Calls `each` for every entry of the tar in `in`, and reads `in` to its end. */
 int mf_untar(struct mf_ring *in, int (*each)(void *userdata, const struct mf_entry *entry, struct mayfly_error *err),

@@ -298,25 +298,31 @@ static int set_xattr(void *userdata, const char *name, const void *value, size_t
 static int add_file(struct mf_layer *layer, const char *path, const char *base, const struct mf_entry *entry,
                     struct mayfly_error *err)
 {
-        mf_cleanup(mf_closep) int fd =
-                openat(layer->parent_fd, base, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
         const struct timespec times[2] = { { 0, UTIME_OMIT }, entry->mtime };
-        struct xattr_target target = { .fd = fd };
         char sum[MF_SUM_LENGTH + 1];
+        const mode_t mode = entry->mode & 07777;
+        uint64_t end = 0;
         struct stat st;
 
+        /* Nobody else gets into a folder of BUSY_MODE, so the file may have its permissions early. */
+        mf_cleanup(mf_closep) int fd =
+                openat(layer->parent_fd, base, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, mode & 0777);
         if (fd < 0)
                 return errno == EEXIST
                                ? bad(err, entry, "is there twice")
                                : mf_error_errno(err, -errno, MAYFLY_STAGE_STORE, "making \"%.300s\"", entry->name);
+        struct xattr_target target = { .fd = fd };
         mf_sum_begin(mf_record_sum(layer->record), entry->size);
-        int r = mf_entry_data(entry, fd, mf_record_sum(layer->record), err);
+        int r = mf_entry_data(entry, fd, mf_record_sum(layer->record), &end, err);
         if (r < 0)
                 return r;
-        /* Holes at the end; then in the order in which one undoes the other: chown clears set-user-ID and capabilities.
-         */
-        if (ftruncate(fd, (off_t) entry->size) < 0 || (layer->as_root && fchown(fd, entry->uid, entry->gid) < 0) ||
-            fchmod(fd, entry->mode & 07777) < 0 || futimens(fd, times) < 0)
+        /* Only what is not so yet: looking is free, while each change is a transaction of the file system, and images
+         * have 100,000 files. Holes at the end; then in the order in which one undoes the other: chown clears
+         * set-user-ID and capabilities. */
+        if ((end < entry->size && ftruncate(fd, (off_t) entry->size) < 0) || fstat(fd, &st) < 0 ||
+            (layer->as_root && (st.st_uid != entry->uid || st.st_gid != entry->gid) &&
+             fchown(fd, entry->uid, entry->gid) < 0) ||
+            ((st.st_mode & 07777) != mode && fchmod(fd, mode) < 0) || futimens(fd, times) < 0)
                 return mf_error_errno(err, -errno, MAYFLY_STAGE_STORE, "finishing \"%.300s\"", entry->name);
         r = mf_entry_xattrs(entry, set_xattr, &target);
         if (r < 0)

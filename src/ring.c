@@ -43,7 +43,8 @@ int mf_ring_push(struct mf_ring *ring, const void *data, size_t size)
         pthread_mutex_lock(&ring->lock);
         while (size > 0 && !ring->abandoned) {
                 if (ring->used == ring->capacity) {
-                        pthread_cond_wait(&ring->changed, &ring->lock);
+                        while (ring->used > ring->capacity / 2 && !ring->abandoned) /* not a wake-up a block */
+                                pthread_cond_wait(&ring->changed, &ring->lock);
                         continue;
                 }
                 size_t end = (ring->start + ring->used) % ring->capacity;
@@ -87,7 +88,8 @@ long mf_ring_pop(struct mf_ring *ring, void *data, size_t size)
                 memcpy(data, ring->data + ring->start, n);
                 ring->start = (ring->start + n) % ring->capacity;
                 ring->used -= n;
-                pthread_cond_signal(&ring->changed);
+                if (ring->used <= ring->capacity / 2)
+                        pthread_cond_signal(&ring->changed);
                 r = (long) n;
         }
         pthread_mutex_unlock(&ring->lock);
