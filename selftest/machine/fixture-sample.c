@@ -18,7 +18,7 @@ static int start_and_break(void **state)
         return start(state) < 0 ? -1 : 1;
 }
 
-static int stop(void **state)
+static int teardown(void **state)
 {
         return mayfly_cmocka_stop(state);
 }
@@ -51,14 +51,14 @@ int main(int argc, char **argv)
 {
         const char *which = argc > 1 ? argv[1] : "pass";
         const struct CMUnitTest pass[] = {
-                cmocka_unit_test_setup_teardown(named_after_the_test, start, stop),
-                cmocka_unit_test_setup_teardown(has_a_shell, start, stop),
+                cmocka_unit_test_setup_teardown(named_after_the_test, start, teardown),
+                cmocka_unit_test_setup_teardown(has_a_shell, start, teardown),
         };
-        const struct CMUnitTest fail[] = { cmocka_unit_test_setup_teardown(fails, start, stop) };
+        const struct CMUnitTest fail[] = { cmocka_unit_test_setup_teardown(fails, start, teardown) };
         const struct CMUnitTest shared[] = { cmocka_unit_test(has_a_shell), cmocka_unit_test(fails) };
-        const struct CMUnitTest setup[] = { cmocka_unit_test_setup_teardown(has_a_shell, start_and_break, stop) };
+        const struct CMUnitTest setup[] = { cmocka_unit_test_setup_teardown(has_a_shell, start_and_break, teardown) };
 
-        const struct CMUnitTest skipped[] = { cmocka_unit_test_setup_teardown(skips, start, stop) };
+        const struct CMUnitTest skipped[] = { cmocka_unit_test_setup_teardown(skips, start, teardown) };
 
         if (strcmp(which, "skip") == 0)
                 return cmocka_run_group_tests(skipped, NULL, NULL);
@@ -67,6 +67,6 @@ int main(int argc, char **argv)
         if (strcmp(which, "fail") == 0)
                 return cmocka_run_group_tests(fail, NULL, NULL);
         if (strcmp(which, "group") == 0)
-                return cmocka_run_group_tests(shared, start, stop);
+                return cmocka_run_group_tests(shared, start, teardown);
         return cmocka_run_group_tests(setup, NULL, NULL);
 }

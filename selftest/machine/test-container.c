@@ -39,7 +39,7 @@ static int start_app(void **state)
         return mayfly_cmocka_start(state, MAYFLY_SPEC(.image = image("BUSYBOX"), .run_app = 1));
 }
 
-static int stop(void **state)
+static int teardown(void **state)
 {
         return mayfly_cmocka_stop(state);
 }
@@ -483,8 +483,8 @@ static void nothing_is_left(void **state)
 
 int main(void)
 {
-#define IDLE(f) cmocka_unit_test_setup_teardown(f, start_busybox, stop)
-#define APP(f) cmocka_unit_test_setup_teardown(f, start_app, stop)
+#define IDLE(f) cmocka_unit_test_setup_teardown(f, start_busybox, teardown)
+#define APP(f) cmocka_unit_test_setup_teardown(f, start_app, teardown)
         const struct CMUnitTest tests[] = {
                 IDLE(commands_run_as_asked),
                 IDLE(ends_are_told_apart),
