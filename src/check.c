@@ -118,7 +118,7 @@ static int build_table(struct run *run, const char *id, uint64_t entries)
 static int read_text(struct run *run, const struct mf_record_summary *summary)
 {
         mf_cleanup(mf_closep) int fd = openat(run->image_fd, "record", O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
-        char sum[MF_SUM_LENGTH + 1];
+        char sum[MF_CHECKSUM_LENGTH + 1];
 
         run->text = fd < 0 ? NULL : malloc(summary->length + 1);
         if (!run->text)
@@ -132,11 +132,11 @@ static int read_text(struct run *run, const struct mf_record_summary *summary)
                 n += got > 0 ? (uint64_t) got : 0;
         }
         run->text[summary->length] = '\0';
-        struct mf_digest *digest = mf_digest_new_sum();
-        int r = !digest ? -ENOMEM : mf_digest_update(digest, run->text, summary->length);
+        struct mf_checksum *checksum = mf_checksum_new();
+        int r = !checksum ? -ENOMEM : mf_checksum_update(checksum, run->text, summary->length);
         if (r == 0)
-                r = mf_digest_sum(digest, sum);
-        mf_digest_free(digest);
+                r = mf_checksum_final(checksum, sum);
+        mf_checksum_free(checksum);
         return r < 0 ? r : strcmp(sum, summary->sum) == 0 ? 0 : -EBADMSG;
 }
 
@@ -192,7 +192,7 @@ static int open_beneath(int dirfd, const char *path, uint64_t flags)
 }
 
 /* Holes are not read. */
-static int sum_content(struct run *run, int fd, uint64_t size, char ret[MF_SUM_LENGTH + 1])
+static int sum_content(struct run *run, int fd, uint64_t size, char ret[MF_CHECKSUM_LENGTH + 1])
 {
         uint64_t at = 0;
 
@@ -254,7 +254,7 @@ static int is_damage(int r)
 /* Compares an entry whose stat is known with the record's line for it. */
 static int compare_entry(struct run *run, const struct expected *expected, const char *path, const struct stat *st)
 {
-        char sum[MF_SUM_LENGTH + 1] = "-", xattrs[MF_SUM_LENGTH + 1] = "-", target[4097] = "";
+        char sum[MF_CHECKSUM_LENGTH + 1] = "-", xattrs[MF_CHECKSUM_LENGTH + 1] = "-", target[4097] = "";
         mf_cleanup(mf_closep) int fd = -1;
         struct expected found;
         int r = 0;

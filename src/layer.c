@@ -299,7 +299,7 @@ static int add_file(struct mf_layer *layer, const char *path, const char *base, 
                     struct mayfly_error *err)
 {
         const struct timespec times[2] = { { 0, UTIME_OMIT }, entry->mtime };
-        char sum[MF_SUM_LENGTH + 1];
+        char sum[MF_CHECKSUM_LENGTH + 1];
         const mode_t mode = entry->mode & 07777;
         uint64_t end = 0;
         struct stat st;

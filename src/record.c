@@ -20,17 +20,23 @@ struct mf_sum *mf_sum_new(void)
 
         if (!sum)
                 return NULL;
-        sum->digest = mf_digest_new_sum();
-        return sum->digest ? sum : mf_sum_free(sum);
+        sum->checksum = mf_checksum_new();
+        return sum->checksum ? sum : mf_sum_free(sum);
 }
 
 struct mf_sum *mf_sum_free(struct mf_sum *sum)
 {
         if (sum) {
-                mf_digest_free(sum->digest);
+                mf_checksum_free(sum->checksum);
                 free(sum);
         }
         return NULL;
+}
+
+static void put(struct mf_sum *sum, const void *data, size_t size)
+{
+        if (mf_checksum_update(sum->checksum, data, size) < 0)
+                sum->result = -EIO;
 }
 
 static void put_number(struct mf_sum *sum, uint64_t number)
@@ -39,41 +45,53 @@ static void put_number(struct mf_sum *sum, uint64_t number)
 
         for (unsigned i = 0; i < 8; i++)
                 bytes[i] = (unsigned char) (number >> (8 * i));
-        if (mf_digest_update(sum->digest, bytes, sizeof(bytes)) < 0)
-                sum->result = -EIO;
+        put(sum, bytes, sizeof(bytes));
 }
 
-static void put_block(struct mf_sum *sum, uint64_t offset, const unsigned char *data, size_t size)
+static void put_zeros(struct mf_sum *sum, size_t size)
 {
-        if (data[0] == 0 && memcmp(data, data + 1, size - 1) == 0)
-                return;
-        put_number(sum, offset);
-        if (mf_digest_update(sum->digest, data, size) < 0)
-                sum->result = -EIO;
+        static const unsigned char zeros[4096];
+
+        for (size_t n; size > 0; size -= n) {
+                n = size < sizeof(zeros) ? size : sizeof(zeros);
+                put(sum, zeros, n);
+        }
 }
 
-static void flush(struct mf_sum *sum)
+static int is_zero(const unsigned char *data, size_t size)
+{
+        return data[0] == 0 && memcmp(data, data + 1, size - 1) == 0;
+}
+
+static void end_block(struct mf_sum *sum)
 {
         uint64_t left = sum->size - sum->block;
-        size_t end = left < MF_SUM_BLOCK ? (size_t) left : MF_SUM_BLOCK;
 
-        if (sum->fill == 0)
-                return;
-        memset(sum->data + sum->fill, 0, end - sum->fill);
-        put_block(sum, sum->block, sum->data, end);
+        if (sum->begun)
+                put_zeros(sum, (left < MF_SUM_BLOCK ? (size_t) left : MF_SUM_BLOCK) - sum->fill);
+        sum->begun = 0;
         sum->fill = 0;
+}
+
+static void put_piece(struct mf_sum *sum, size_t at, const unsigned char *data, size_t size)
+{
+        if (sum->begun) {
+                put_zeros(sum, at - sum->fill);
+                put(sum, data, size);
+        } else if (!is_zero(data, size)) {
+                put_number(sum, sum->block);
+                put_zeros(sum, at);
+                put(sum, data, size);
+                sum->begun = 1;
+        }
+        sum->fill = at + size;
 }
 
 void mf_sum_begin(struct mf_sum *sum, uint64_t size)
 {
-        char dropped[MF_SUM_LENGTH + 1];
+        struct mf_checksum *checksum = sum->checksum;
 
-        if (sum->end) /* a file that was given up halfway */
-                (void) mf_digest_sum(sum->digest, dropped);
-        sum->size = size;
-        sum->block = sum->end = 0;
-        sum->fill = 0;
-        sum->result = 0;
+        *sum = (struct mf_sum){ .checksum = checksum, .size = size, .result = mf_checksum_begin(checksum) };
 }
 
 int mf_sum_add(struct mf_sum *sum, uint64_t offset, const void *data, size_t size)
@@ -87,17 +105,10 @@ int mf_sum_add(struct mf_sum *sum, uint64_t offset, const void *data, size_t siz
                 uint64_t block = offset / MF_SUM_BLOCK * MF_SUM_BLOCK;
                 size_t at = (size_t) (offset - block);
                 size_t n = size < MF_SUM_BLOCK - at ? size : MF_SUM_BLOCK - at;
-                if (block != sum->block) {
-                        flush(sum);
-                        sum->block = block;
-                }
-                if (n == MF_SUM_BLOCK) { /* no need to gather it */
-                        put_block(sum, block, p, n);
-                } else {
-                        memset(sum->data + sum->fill, 0, at - sum->fill);
-                        memcpy(sum->data + at, p, n);
-                        sum->fill = at + n;
-                }
+                if (block != sum->block)
+                        end_block(sum);
+                sum->block = block;
+                put_piece(sum, at, p, n);
                 p += n;
                 offset += n;
                 size -= n;
@@ -105,11 +116,10 @@ int mf_sum_add(struct mf_sum *sum, uint64_t offset, const void *data, size_t siz
         return 0;
 }
 
-int mf_sum_finish(struct mf_sum *sum, char ret[MF_SUM_LENGTH + 1])
+int mf_sum_finish(struct mf_sum *sum, char ret[MF_CHECKSUM_LENGTH + 1])
 {
-        flush(sum);
-        int r = mf_digest_sum(sum->digest, ret);
-        sum->end = 0;
+        end_block(sum);
+        int r = mf_checksum_final(sum->checksum, ret);
         return sum->result < 0 ? sum->result : r;
 }
 
@@ -136,20 +146,19 @@ static int sum_values(struct mf_sum *sum, int fd, char **names, size_t n)
                         return -errno;
                 put_number(sum, strlen(names[i]));
                 put_number(sum, (uint64_t) size);
-                if (mf_digest_update(sum->digest, names[i], strlen(names[i])) < 0 ||
-                    mf_digest_update(sum->digest, value, (size_t) size) < 0)
-                        return -EIO;
+                put(sum, names[i], strlen(names[i]));
+                put(sum, value, (size_t) size);
         }
         return 0;
 }
 
-int mf_sum_xattrs(struct mf_sum *sum, int fd, char ret[MF_SUM_LENGTH + 1])
+int mf_sum_xattrs(struct mf_sum *sum, int fd, char ret[MF_CHECKSUM_LENGTH + 1])
 {
         mf_cleanup(mf_freep) char *list = NULL;
         mf_cleanup(mf_freep) char **names = NULL;
         size_t n = 0;
 
-        snprintf(ret, MF_SUM_LENGTH + 1, "-");
+        snprintf(ret, MF_CHECKSUM_LENGTH + 1, "-");
         ssize_t size = flistxattr(fd, NULL, 0);
         if (size <= 0)
                 return size == 0 || errno == ENOTSUP ? 0 : -errno;
@@ -168,14 +177,9 @@ int mf_sum_xattrs(struct mf_sum *sum, int fd, char ret[MF_SUM_LENGTH + 1])
         qsort(names, n, sizeof(char *), compare_names);
         mf_sum_begin(sum, 0);
         int r = sum_values(sum, fd, names, n);
-        int end = mf_digest_sum(sum->digest, ret);
-        if (r == -EACCES) { /* the file's mode keeps its owner out, now as at any later look */
-                snprintf(ret, MF_SUM_LENGTH + 1, "-");
-                return 0;
-        }
         if (r == 0)
-                r = sum->result < 0 ? sum->result : end;
-        return r;
+                return mf_sum_finish(sum, ret);
+        return r == -EACCES ? 0 : r; /* the file's mode keeps its owner out, now as at any later look */
 }
 
 /* --- lines ---------------------------------------------------------------------------------------------------- */
@@ -252,19 +256,26 @@ size_t mf_record_format(char ret[MF_RECORD_LINE_MAX], const char *path, const st
 
 struct mf_record {
         FILE *file;
-        struct mf_digest *digest; /* of all lines so far */
+        struct mf_checksum *checksum; /* of all lines so far */
         struct mf_sum *sum;
         uint64_t entries, bytes, length;
         char line[MF_RECORD_LINE_MAX];
 };
 
-static int put_line(struct mf_record *record, size_t length)
+static int write_line(struct mf_record *record, size_t length)
 {
         errno = 0;
-        if (fwrite(record->line, 1, length, record->file) != length)
-                return errno ? -errno : -EIO;
+        return fwrite(record->line, 1, length, record->file) == length ? 0 : errno ? -errno : -EIO;
+}
+
+static int put_line(struct mf_record *record, size_t length)
+{
+        int r = write_line(record, length);
+
+        if (r < 0)
+                return r;
         record->length += length;
-        return mf_digest_update(record->digest, record->line, length);
+        return mf_checksum_update(record->checksum, record->line, length);
 }
 
 struct mf_record *mf_record_new(int dirfd, const char *id)
@@ -274,8 +285,8 @@ struct mf_record *mf_record_new(int dirfd, const char *id)
         if (!record)
                 return NULL;
         errno = ENOMEM;
-        record->digest = mf_digest_new_sum();
-        record->sum = record->digest ? mf_sum_new() : NULL;
+        record->checksum = mf_checksum_new();
+        record->sum = record->checksum ? mf_sum_new() : NULL;
         int fd = record->sum ? openat(dirfd, "record", O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600) : -1;
         record->file = fd < 0 ? NULL : fdopen(fd, "w");
         if (!record->file) {
@@ -300,7 +311,7 @@ struct mf_record *mf_record_free(struct mf_record *record)
         if (record) {
                 mf_fclosep(&record->file);
                 mf_sum_free(record->sum);
-                mf_digest_free(record->digest);
+                mf_checksum_free(record->checksum);
                 free(record);
         }
         return NULL;
@@ -314,7 +325,7 @@ struct mf_sum *mf_record_sum(struct mf_record *record)
 int mf_record_add(struct mf_record *record, const char *path, const struct stat *st, const char *sum, int fd,
                   const char *target)
 {
-        char xattrs[MF_SUM_LENGTH + 1] = "-";
+        char xattrs[MF_CHECKSUM_LENGTH + 1] = "-";
         int r = fd < 0 ? 0 : mf_sum_xattrs(record->sum, fd, xattrs);
 
         if (r < 0)
@@ -334,15 +345,15 @@ int mf_record_add_hardlink(struct mf_record *record, const char *path, const cha
 
 int mf_record_finish(struct mf_record *record)
 {
-        char sum[MF_SUM_LENGTH + 1];
+        char sum[MF_CHECKSUM_LENGTH + 1];
         uint64_t length = record->length;
 
-        int r = mf_digest_sum(record->digest, sum);
+        int r = mf_checksum_final(record->checksum, sum);
         if (r < 0)
                 return r;
-        r = put_line(record, (size_t) snprintf(record->line, sizeof(record->line), MF_RECORD_TRAILER,
-                                               (unsigned long long) record->entries, (unsigned long long) record->bytes,
-                                               (unsigned long long) length, sum));
+        r = write_line(record, (size_t) snprintf(record->line, sizeof(record->line), MF_RECORD_TRAILER,
+                                                 (unsigned long long) record->entries,
+                                                 (unsigned long long) record->bytes, (unsigned long long) length, sum));
         errno = 0;
         if (r == 0 && fflush(record->file) != 0)
                 r = errno ? -errno : -EIO;
@@ -355,7 +366,7 @@ int mf_record_peek(int image_fd, struct mf_record_summary *ret, const char **ret
 {
         mf_cleanup(mf_closep) int fd =
                 openat(image_fd, "record", O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC | O_NOCTTY);
-        char text[MF_RECORD_TRAILER_LENGTH + 1], sum[MF_SUM_LENGTH + 1];
+        char text[MF_RECORD_TRAILER_LENGTH + 1], sum[MF_CHECKSUM_LENGTH + 1];
         unsigned long long entries, bytes, length;
         struct stat st;
 
@@ -376,8 +387,8 @@ int mf_record_peek(int image_fd, struct mf_record_summary *ret, const char **ret
                 return -errno;
         text[n] = '\0';
         if (n != (ssize_t) MF_RECORD_TRAILER_LENGTH || text[n - 1] != '\n' ||
-            sscanf(text, "end %20llu %20llu %20llu %64[0-9a-f]", &entries, &bytes, &length, sum) != 4 ||
-            length != (unsigned long long) st.st_size - MF_RECORD_TRAILER_LENGTH || strlen(sum) != MF_SUM_LENGTH)
+            sscanf(text, "end %20llu %20llu %20llu %32[0-9a-f]", &entries, &bytes, &length, sum) != 4 ||
+            length != (unsigned long long) st.st_size - MF_RECORD_TRAILER_LENGTH || strlen(sum) != MF_CHECKSUM_LENGTH)
                 return -EBADMSG;
         *ret = (struct mf_record_summary){ .entries = entries, .bytes = bytes, .length = length };
         memcpy(ret->sum, sum, sizeof(sum));

@@ -38,7 +38,7 @@ static int tear_down(void **state)
 
 /* In pieces of `piece` bytes, leaving out those that are all zeros when `holes`. */
 static void sum_in_pieces(struct mf_sum *sum, const char *data, size_t size, size_t piece, int holes,
-                          char ret[MF_SUM_LENGTH + 1])
+                          char ret[MF_CHECKSUM_LENGTH + 1])
 {
         static const char zeros[SIZE];
 
@@ -57,7 +57,7 @@ static void a_sum_is_the_same_in_any_pieces_and_with_holes(void **state)
                 1, 7, 512, 4096, MF_SUM_BLOCK - 1, MF_SUM_BLOCK, MF_SUM_BLOCK + 1, 3 * MF_SUM_BLOCK, SIZE
         };
         static char data[SIZE];
-        char first[MF_SUM_LENGTH + 1], sum[MF_SUM_LENGTH + 1];
+        char first[MF_CHECKSUM_LENGTH + 1], sum[MF_CHECKSUM_LENGTH + 1];
 
         memset(data + 100, 'x', 1000);                 /* zeros before and after, in one block */
         memset(data + 2 * MF_SUM_BLOCK - 10, 'y', 20); /* over a border */
@@ -74,7 +74,7 @@ static void a_sum_is_the_same_in_any_pieces_and_with_holes(void **state)
 static void a_sum_tells_every_byte_and_place(void **state)
 {
         static char data[SIZE];
-        char first[MF_SUM_LENGTH + 1], sum[MF_SUM_LENGTH + 1];
+        char first[MF_CHECKSUM_LENGTH + 1], sum[MF_CHECKSUM_LENGTH + 1];
         static const size_t places[] = { 0, 1, MF_SUM_BLOCK - 1, MF_SUM_BLOCK, 3 * MF_SUM_BLOCK + 5, SIZE - 1 };
 
         sum_in_pieces(*state, data, SIZE, SIZE, 0, first);
@@ -89,7 +89,7 @@ static void a_sum_tells_every_byte_and_place(void **state)
 
 static void a_sum_refuses_what_is_out_of_order(void **state)
 {
-        char sum[MF_SUM_LENGTH + 1];
+        char sum[MF_CHECKSUM_LENGTH + 1];
 
         mf_sum_begin(*state, 100);
         assert_int_equal(mf_sum_add(*state, 50, "abc", 3), 0);
@@ -104,7 +104,7 @@ static void a_sum_refuses_what_is_out_of_order(void **state)
 /* What was given up halfway is not part of the next one. */
 static void a_sum_begins_anew(void **state)
 {
-        char first[MF_SUM_LENGTH + 1], sum[MF_SUM_LENGTH + 1];
+        char first[MF_CHECKSUM_LENGTH + 1], sum[MF_CHECKSUM_LENGTH + 1];
         static char data[SIZE];
 
         memset(data, 'x', sizeof(data));
@@ -117,7 +117,7 @@ static void a_sum_begins_anew(void **state)
 
 static void extended_attributes_have_a_sum_without_order(void **state)
 {
-        char *folder = make_folder(), path[600], sums[4][MF_SUM_LENGTH + 1];
+        char *folder = make_folder(), path[600], sums[4][MF_CHECKSUM_LENGTH + 1];
 
         for (int i = 0; i < 4; i++) {
                 snprintf(path, sizeof(path), "%s/%d", folder, i);
@@ -138,7 +138,7 @@ static void extended_attributes_have_a_sum_without_order(void **state)
                 close(fd);
         }
         assert_string_equal(sums[0], "-");
-        assert_int_equal(strlen(sums[1]), MF_SUM_LENGTH);
+        assert_int_equal(strlen(sums[1]), MF_CHECKSUM_LENGTH);
         assert_string_equal(sums[1], sums[2]);
         assert_string_not_equal(sums[1], sums[3]);
         remove_folder(folder);
