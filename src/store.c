@@ -124,6 +124,17 @@ static int load(struct mayfly_image *image, struct mayfly_error *err)
         return load_manifest(image, err);
 }
 
+/* Notes that the image is in use now, once a second is enough; a store that cannot be written need not know. */
+static void note_use(int folder_fd)
+{
+        struct timespec now;
+        struct stat st;
+
+        clock_gettime(CLOCK_REALTIME, &now);
+        if (fstat(folder_fd, &st) < 0 || st.st_mtim.tv_sec != now.tv_sec)
+                (void) futimens(folder_fd, NULL);
+}
+
 /* 0, -ENOENT when it must be fetched, -EWOULDBLOCK while somebody is about it. */
 static int open_stored(int store, struct mayfly_image *image, struct mayfly_error *err)
 {
@@ -138,8 +149,8 @@ static int open_stored(int store, struct mayfly_image *image, struct mayfly_erro
         r = load(image, err);
         if (r < 0)
                 image->folder_fd = mf_close(image->folder_fd);
-        else /* when it was last used; a store that cannot be written need not know */
-                (void) futimens(image->folder_fd, NULL);
+        else
+                note_use(image->folder_fd);
         return r;
 }
 
@@ -342,9 +353,9 @@ MF_EXPORT struct mayfly_image *mayfly_image_close(struct mayfly_image *image)
 {
         if (image) {
                 mf_run_config_free(image->config);
-                if (image->folder_fd >= 0) /* used until now; the lock goes with the last copy of the descriptor */
-                        (void) futimens(image->folder_fd, NULL);
-                mf_close(image->folder_fd);
+                if (image->folder_fd >= 0)
+                        note_use(image->folder_fd);
+                mf_close(image->folder_fd); /* and the lock with the last copy of it */
                 free(image->id);
                 free(image->path);
                 free(image->rootfs);
