@@ -74,7 +74,10 @@ char *mayfly_cmocka_sh(struct mayfly_container *container, const char *command_l
 int mayfly_cmocka_run_group_tests(const char *name, const struct CMUnitTest *tests, size_t n_tests,
                                   CMFixtureFunction group_setup, CMFixtureFunction group_teardown);
 
-/** What skip() is here: cmocka's own, with the runner told, so that a skipped test is not taken for a failed one. */
+/**
+ * What skip() is here: cmocka's own, with the runner told, so that a skipped test is not taken for a failed one. In a setup hook,
+ * where cmocka's own is an error, it skips the test, or the group, and stops what the hook has started.
+ */
 void mayfly_cmocka_skip_at(const char *file, int line);
 
 #ifndef MAYFLY_CMOCKA_NO_WRAP

@@ -18,6 +18,13 @@ static int start_and_break(void **state)
         return start(state) < 0 ? -1 : 1;
 }
 
+static int start_and_assert(void **state)
+{
+        (void) start(state);
+        fail_msg("%s", "the server has no tables");
+        return 0;
+}
+
 static int teardown(void **state)
 {
         return mayfly_cmocka_stop(state);
@@ -55,11 +62,19 @@ int main(int argc, char **argv)
                 cmocka_unit_test_setup_teardown(has_a_shell, start, teardown),
         };
         const struct CMUnitTest fail[] = { cmocka_unit_test_setup_teardown(fails, start, teardown) };
-        const struct CMUnitTest shared[] = { cmocka_unit_test(has_a_shell), cmocka_unit_test(fails) };
+        const struct CMUnitTest in_group[] = { cmocka_unit_test(has_a_shell), cmocka_unit_test(fails) };
         const struct CMUnitTest setup[] = { cmocka_unit_test_setup_teardown(has_a_shell, start_and_break, teardown) };
-
+        const struct CMUnitTest asserts[] = { cmocka_unit_test_setup_teardown(has_a_shell, start_and_assert,
+                                                                              teardown) };
         const struct CMUnitTest skipped[] = { cmocka_unit_test_setup_teardown(skips, start, teardown) };
 
+        if (strcmp(which, "assert") == 0) {
+                int r = cmocka_run_group_tests(asserts, NULL, NULL);
+                fflush(NULL);
+                return system("echo $(pgrep -c -f '[m]ayfly-launch --machine fixture-sample') containers left") == 0
+                               ? r
+                               : 2;
+        }
         if (strcmp(which, "skip") == 0)
                 return cmocka_run_group_tests(skipped, NULL, NULL);
         if (strcmp(which, "pass") == 0)
@@ -67,6 +82,6 @@ int main(int argc, char **argv)
         if (strcmp(which, "fail") == 0)
                 return cmocka_run_group_tests(fail, NULL, NULL);
         if (strcmp(which, "group") == 0)
-                return cmocka_run_group_tests(shared, start, teardown);
+                return cmocka_run_group_tests(in_group, start, teardown);
         return cmocka_run_group_tests(setup, NULL, NULL);
 }

@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: MIT */
+#define _GNU_SOURCE
+/* What a fetch looks like, on a terminal and elsewhere. Linked with fixture/progress.c. */
+#include <pty.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "../../fixture/progress.h"
+
+static char output[16384];
+
+static unsigned count(const char *text)
+{
+        unsigned n = 0;
+
+        for (const char *p = output; (p = strstr(p, text)); p++)
+                n++;
+        return n;
+}
+
+#define assert_said(text, times) assert_int_equal(count(text), times)
+
+static void report(struct mf_progress_printer *printer, enum mayfly_progress_phase phase, uint64_t ms, uint64_t total)
+{
+        const struct mayfly_progress progress = { .size = sizeof(progress),
+                                                  .phase = phase,
+                                                  .reference = "aci:https://host/a/db.aci@sha512-00",
+                                                  .bytes_done = total ? total * ms / 10000 : ms << 10,
+                                                  .bytes_total = total,
+                                                  .elapsed_ms = ms };
+
+        assert_int_equal(mf_progress_print(&progress, printer), 0);
+}
+
+static void test_progress_lines(void **state)
+{
+        struct mf_progress_printer printer;
+        FILE *out = tmpfile();
+
+        (void) state;
+        assert_non_null(out);
+        mf_progress_init(&printer, out);
+        for (uint64_t ms = 0; ms < 10000; ms += 100)
+                report(&printer, MAYFLY_PROGRESS_FETCH, ms, 100 << 20);
+        report(&printer, MAYFLY_PROGRESS_DONE, 10000, 100 << 20);
+        mf_progress_finish(&printer);
+        rewind(out);
+        memset(output, 0, sizeof(output));
+        assert_true(fread(output, 1, sizeof(output) - 1, out) > 0);
+        fclose(out);
+        assert_said("mayfly: fetching db.aci: ", 5);
+        assert_said("mayfly: fetching db.aci: 10%, 10.0 MiB of 100.0 MiB, 10.0 MiB/s\n", 1);
+        assert_said("mayfly: fetched db.aci in 10.0 s\n", 1);
+        assert_said("\r", 0);
+}
+
+static void test_progress_bar(void **state)
+{
+        struct winsize window = { .ws_row = 24, .ws_col = 60 };
+        struct mf_progress_printer printer;
+        int master, slave;
+
+        (void) state;
+        assert_int_equal(setenv("TERM", "xterm", 1), 0);
+        assert_int_equal(openpty(&master, &slave, NULL, NULL, &window), 0);
+        FILE *out = fdopen(slave, "w");
+        assert_non_null(out);
+        mf_progress_init(&printer, out);
+        report(&printer, MAYFLY_PROGRESS_WAIT, 0, 0);
+        report(&printer, MAYFLY_PROGRESS_FETCH, 0, 100 << 20);
+        report(&printer, MAYFLY_PROGRESS_FETCH, 5000, 100 << 20);
+        report(&printer, MAYFLY_PROGRESS_DONE, 10000, 100 << 20);
+        mf_progress_finish(&printer);
+        memset(output, 0, sizeof(output));
+        assert_true(read(master, output, sizeof(output) - 1) > 0);
+        fclose(out);
+        close(master);
+        assert_said("\rdb.aci: another process is fetching it", 1);
+        assert_said("\rdb.aci [############            ]  50%  50.0 MiB of 100.0 Mi", 0); /* cut to 59 columns */
+        assert_said("\rdb.aci [############            ]  50%  50.0 MiB of 100.0 M\033[K", 1);
+        assert_said("\r\033[K", 1);
+        assert_said("\n", 0);
+}
+
+int main(void)
+{
+        const struct CMUnitTest tests[] = {
+                cmocka_unit_test(test_progress_lines),
+                cmocka_unit_test(test_progress_bar),
+        };
+
+        return cmocka_run_group_tests(tests, NULL, NULL);
+}
