@@ -31,7 +31,7 @@ static void what_was_published_is_sound(void **state)
 
 static void flip(const char *name, off_t offset)
 {
-        char byte;
+        char byte = 0;
         int fd = open(in_image(1, name), O_RDWR | O_CLOEXEC);
 
         assert_true(fd >= 0 && pread(fd, &byte, 1, offset) == 1);
