@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 
-/* SHA-512 against the vectors of FIPS 180-4's examples. */
+/* SHA-512 against the vectors of FIPS 180-4's examples; checksums against the openssl program. */
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -83,10 +83,31 @@ static void digests_do_not_meet(void **state)
         mf_digest_free(other);
 }
 
+/* As `openssl mac -macopt hexkey:243f... POLY1305` has it. Stores are full of them: they may not change. */
+static void checksums_stay_what_they_are(void **state)
+{
+        struct mf_checksum *checksum = mf_checksum_new();
+        char sum[MF_CHECKSUM_LENGTH + 1];
+
+        (void) state;
+        assert_non_null(checksum);
+        assert_int_equal(mf_checksum_final(checksum, sum), 0);
+        assert_string_equal(sum, "a4093822299f31d0082efa98ec4e6c89");
+        for (int i = 0; i < 2; i++) {
+                assert_int_equal(mf_checksum_begin(checksum), 0);
+                assert_int_equal(mf_checksum_update(checksum, "a", 1), 0);
+                assert_int_equal(mf_checksum_update(checksum, "bc", 2), 0);
+                assert_int_equal(mf_checksum_final(checksum, sum), 0);
+                assert_string_equal(sum, "8277998dbeca27053e031aba03ee1dba");
+        }
+        assert_null(mf_checksum_free(checksum));
+}
+
 static void nothing_is_freed(void **state)
 {
         (void) state;
         assert_null(mf_digest_free(NULL));
+        assert_null(mf_checksum_free(NULL));
 }
 
 int main(void)
@@ -95,6 +116,7 @@ int main(void)
                 cmocka_unit_test(vectors_hold_in_pieces_of_any_size),
                 cmocka_unit_test(a_million_letters),
                 cmocka_unit_test(digests_do_not_meet),
+                cmocka_unit_test(checksums_stay_what_they_are),
                 cmocka_unit_test(nothing_is_freed),
         };
 
