@@ -75,8 +75,8 @@ int mayfly_cmocka_run_group_tests(const char *name, const struct CMUnitTest *tes
                                   CMFixtureFunction group_setup, CMFixtureFunction group_teardown);
 
 /**
- * What skip() is here: cmocka's own, with the runner told, so that a skipped test is not taken for a failed one. In a setup hook,
- * where cmocka's own is an error, it skips the test, or the group, and stops what the hook has started.
+ * What skip() is here: cmocka's own, with the runner told, so that a skipped test is not taken for a failed one. In a
+ * setup hook, where cmocka's own is an error, it skips the test, or the group, and stops what the hook has started.
  */
 void mayfly_cmocka_skip_at(const char *file, int line);
 
