@@ -217,7 +217,15 @@ static int fetch(const struct job *job, struct mayfly_error *err)
         return r;
 }
 
-/* With locks/ID held: 0 when the image is open, fetched or put there since we looked. */
+/* To be tried again: no error number, for EWOULDBLOCK is EAGAIN, which a fetch may well fail with. */
+#define BUSY 1
+
+static int busy_if_locked(int r)
+{
+        return r == -EWOULDBLOCK ? BUSY : r;
+}
+
+/* With locks/ID held: 0 when the image is open, fetched or put there since we looked; BUSY. */
 static int fetch_locked(const struct job *job, struct mayfly_error *err)
 {
         struct mayfly_image *image = job->image;
@@ -225,7 +233,7 @@ static int fetch_locked(const struct job *job, struct mayfly_error *err)
 
         int r = open_stored(job->store, image, err);
         if (r != -ENOENT)
-                return r;
+                return busy_if_locked(r);
         if (image->damage[0]) { /* half of one, or worse; who uses it keeps it */
                 r = mf_store_set_aside(job->store, image->id, old);
                 if (r < 0)
@@ -240,7 +248,7 @@ static int fetch_locked(const struct job *job, struct mayfly_error *err)
         image->fetched = 1;
         r = open_stored(job->store, image, err);
         if (r != -ENOENT)
-                return r;
+                return busy_if_locked(r);
         snprintf(why, sizeof(why), "%s", image->damage[0] ? image->damage : "it is gone");
         return mf_error(err, -EIO, MAYFLY_STAGE_STORE,
                         "the image %s was fetched, verified and written, and yet: %s; look at the disk and at who else "
@@ -259,7 +267,7 @@ static int report(const struct mayfly_image_options *options, enum mayfly_progre
         return options->progress ? options->progress(&progress, options->progress_userdata) : 0;
 }
 
-/* One try: 0 when the image is open, -EWOULDBLOCK while somebody else is about it. Looks before it locks, so that the
+/* One try: 0 when the image is open, BUSY while somebody else is about it. Looks before it locks, so that the
  * many who wait for a fetch do not keep each other from starting it. */
 static int try_get(const struct job *job, struct mayfly_error *err)
 {
@@ -267,13 +275,13 @@ static int try_get(const struct job *job, struct mayfly_error *err)
 
         int r = open_stored(job->store, job->image, err);
         if (r != -ENOENT)
-                return r;
+                return busy_if_locked(r);
         r = make_folders(job, err);
         if (r < 0)
                 return r;
         r = mf_store_lock(job->store, job->image->id, &lock);
         if (r == -EWOULDBLOCK)
-                return r;
+                return BUSY;
         if (r < 0)
                 return cannot_put(job, r, "locking it", err);
         r = fetch_locked(job, err);
@@ -289,7 +297,7 @@ static int get(const struct job *job, struct mayfly_error *err)
                 int r = try_get(job, err);
                 if (r == 0 && (job->image->fetched || reported))
                         (void) report(job->options, MAYFLY_PROGRESS_DONE, job->text, begin);
-                if (r != -EWOULDBLOCK)
+                if (r != BUSY)
                         return r;
                 if (mf_now_us() - reported >= REPORT_US) {
                         reported = mf_now_us();

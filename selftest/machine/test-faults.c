@@ -96,6 +96,40 @@ static void up_and_down(unsigned number, struct round *ret)
         ret->ms = now_ms() - begin;
 }
 
+/* Fetches an image to a store that has none. Whatever failed, the next one can have it. */
+static void fetch(unsigned number, struct round *ret)
+{
+        struct mayfly_image_options options = MAYFLY_IMAGE_OPTIONS_INIT;
+        struct mayfly_gc_options all = MAYFLY_GC_OPTIONS_INIT;
+        struct mayfly_gc_result collected = MAYFLY_GC_RESULT_INIT;
+        struct mayfly_error again = MAYFLY_ERROR_INIT;
+        struct mayfly_image *image = NULL;
+        char store[64];
+
+        *ret = (struct round){ .err = MAYFLY_ERROR_INIT };
+        snprintf(store, sizeof(store), "%s/store", folder);
+        options.store = all.store = store;
+        options.retries = UINT32_MAX;
+        unsigned begin = now_ms();
+        faults_arm(number);
+        ret->result = mayfly_image_open(&image, reference, &options, &ret->err);
+        const char *failed = faults_disarm();
+        ret->ms = now_ms() - begin;
+        if (failed)
+                snprintf(ret->fault, sizeof(ret->fault), "%s", failed);
+        mayfly_image_close(image);
+        int r = mayfly_image_open(&image, reference, &options, &again);
+        mayfly_image_close(image);
+        all.all = 1;
+        if (r == 0)
+                r = mayfly_store_gc(&collected, &all, &again);
+        if (r == 0 && collected.removed == 1 && collected.kept == 0)
+                return;
+        fprintf(stderr, "the next to open it: %s (%d), %d images removed\n", again.message, r, (int) collected.removed);
+        ret->result = -1;
+        ret->err = (struct mayfly_error) MAYFLY_ERROR_INIT;
+}
+
 static unsigned count_descriptors(void)
 {
         DIR *dir = opendir("/proc/self/fd");
@@ -130,7 +164,9 @@ static unsigned judge(const char *where, unsigned number, const struct round *ro
 {
         const char *complaint = NULL;
 
-        if (round->result < 0 && is_vague(&round->err))
+        if (round->result == 0 && round->err.code)
+                complaint = "there is an error, and success";
+        else if (round->result < 0 && is_vague(&round->err))
                 complaint = "there is no clear error";
         else if (round->ms > SLOW_MS)
                 complaint = "it took too long";
@@ -185,13 +221,14 @@ int main(int argc, char **argv)
 {
         const char *where = argc > 1 ? argv[1] : "";
         unsigned step = argc > 2 ? (unsigned) strtoul(argv[2], NULL, 10) : 1, tried = 0, failed = 0;
-        int in_library = strcmp(where, "library") == 0;
+        int fetches = strcmp(where, "fetch") == 0, in_library = fetches || strcmp(where, "library") == 0;
         char command[1024];
         struct round round;
 
-        reference = getenv("MAYFLY_TEST_BUSYBOX");
+        /* A small one to fetch: each entry is some calls. */
+        reference = getenv(fetches ? "MAYFLY_TEST_STATIC" : "MAYFLY_TEST_BUSYBOX");
         if (!in_library && strcmp(where, "mayfly-launch") != 0 && strcmp(where, "mayfly-init") != 0) {
-                fprintf(stderr, "usage: test-faults library|mayfly-launch|mayfly-init [STEP]\n");
+                fprintf(stderr, "usage: test-faults library|fetch|mayfly-launch|mayfly-init [STEP]\n");
                 return 2;
         }
         if (!mkdtemp(folder))
@@ -202,7 +239,10 @@ int main(int argc, char **argv)
                 return 1;
         setenv("MAYFLY_LIBEXEC", folder, 1);
 
-        up_and_down(0, &round); /* fetches the image, and shows that all is well */
+        if (fetches)
+                fetch(0, &round);
+        else
+                up_and_down(0, &round); /* fetches the image, too */
         if (round.result < 0) {
                 fprintf(stderr, "%s\n", round.err.message);
                 return 1;
@@ -211,7 +251,10 @@ int main(int argc, char **argv)
         for (unsigned number = 1, silent = 0; silent < SILENT; number += step) {
                 if (!in_library)
                         arm_program(where, number);
-                up_and_down(in_library ? number : 0, &round);
+                if (fetches)
+                        fetch(number, &round);
+                else
+                        up_and_down(in_library ? number : 0, &round);
                 silent = *round.fault || round.result < 0 ? 0 : silent + 1;
                 tried += silent == 0;
                 failed += judge(where, number, &round, descriptors);

@@ -7,6 +7,7 @@
 #include <fcntl.h>
 #include <grp.h>
 #include <poll.h>
+#include <pthread.h>
 #include <stdarg.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -96,6 +97,22 @@ WRAP(int, mkdir, ENOSPC, -1, (const char *name, mode_t mode), name, mode)
 WRAP(int, mkdirat, ENOSPC, -1, (int folder, const char *name, mode_t mode), folder, name, mode)
 WRAP(int, unlinkat, EIO, -1, (int folder, const char *name, int flags), folder, name, flags)
 WRAP(int, fchmodat, EIO, -1, (int folder, const char *name, mode_t mode, int flags), folder, name, mode, flags)
+WRAP(int, fchmod, EIO, -1, (int fd, mode_t mode), fd, mode)
+WRAP(int, fchown, EPERM, -1, (int fd, uid_t uid, gid_t gid), fd, uid, gid)
+WRAP(int, fchownat, EPERM, -1, (int folder, const char *name, uid_t uid, gid_t gid, int flags), folder, name, uid, gid,
+     flags)
+WRAP(int, futimens, EIO, -1, (int fd, const struct timespec times[2]), fd, times)
+WRAP(int, utimensat, EIO, -1, (int folder, const char *name, const struct timespec times[2], int flags), folder, name,
+     times, flags)
+WRAP(int, linkat, EMLINK, -1, (int from, const char *name, int to, const char *new, int flags), from, name, to, new,
+     flags)
+WRAP(int, symlinkat, ENOSPC, -1, (const char *target_, int folder, const char *name), target_, folder, name)
+WRAP(int, renameat, EIO, -1, (int from, const char *name, int to, const char *new), from, name, to, new)
+WRAP(int, renameat2, EIO, -1, (int from, const char *name, int to, const char *new, unsigned flags), from, name, to,
+     new, flags)
+WRAP(int, syncfs, EIO, -1, (int fd), fd)
+WRAP(FILE *, fdopen, ENOMEM, NULL, (int fd, const char *mode), fd, mode)
+WRAP(int, fflush, ENOSPC, EOF, (FILE * f), f)
 WRAP(int, chdir, EIO, -1, (const char *name), name)
 
 /* Messages, processes, namespaces. */
@@ -104,6 +121,8 @@ WRAP(ssize_t, sendmsg, ENOBUFS, -1, (int fd, const struct msghdr *m, int flags),
 WRAP(ssize_t, recvmsg, ENOMEM, -1, (int fd, struct msghdr *m, int flags), fd, m, flags)
 WRAP(int, setsockopt, ENOBUFS, -1, (int fd, int level, int name, const void *p, socklen_t n), fd, level, name, p, n)
 WRAP(ssize_t, getrandom, EIO, -1, (void *p, size_t n, unsigned flags), p, n, flags)
+WRAP(int, pthread_create, EAGAIN, EAGAIN,
+     (pthread_t * id, const pthread_attr_t *attr, void *(*run)(void *), void *userdata), id, attr, run, userdata)
 WRAP(pid_t, fork, EAGAIN, -1, (void), )
 WRAP(int, unshare, ENOSPC, -1, (int flags), flags)
 WRAP(int, mount, ENOMEM, -1,
