@@ -19,23 +19,61 @@
 
 #include <mayfly/mayfly.h>
 
+#include "../support/server.h"
 #include "../support/support.h"
 
+/* What the server serves, as it should be; the faults below serve the same bytes. */
+struct file {
+        struct file *next;
+        size_t size;
+        char path[64];
+        char data[];
+};
+
 static struct {
-        char *root;  /* what the server serves */
-        char *store; /* a new one for each test */
-        struct server server;
-        char id[136]; /* of big.aci and its compressed likes */
+        struct faulty_server *server;
+        struct file *files; /* freed when the server has stopped; the newest of a name counts */
+        char *store;        /* a new one for each test */
+        char id[136];       /* of big.aci and its compressed likes */
 } world;
 
 #define BIG (3U << 20)
+
+static void serve(const char *name, const void *data, size_t size)
+{
+        struct file *file = malloc(sizeof(*file) + size);
+
+        file->next = world.files;
+        file->size = size;
+        snprintf(file->path, sizeof(file->path), "/%s", name);
+        memcpy(file->data, data, size);
+        world.files = file;
+        faulty_add(world.server, &(struct faulty_path){ .path = file->path, .body = file->data, .size = size });
+}
+
+/* At `fault.path`, big.gzip with a fault. */
+static void misbehave(struct faulty_path fault)
+{
+        const struct file *file = world.files;
+
+        while (strcmp(file->path, "/big.gzip") != 0)
+                file = file->next;
+        fault.body = file->data;
+        fault.size = file->size;
+        if (fault.flags & FAULTY_CUT)
+                fault.cut = file->size / 3; /* so that a second cut is one, too */
+        if (fault.delay_ms)
+                fault.chunk = file->size / 10;
+        faulty_add(world.server, &fault);
+}
+
+#define MISBEHAVE(...) misbehave((struct faulty_path){ __VA_ARGS__ })
 
 static void build_images(void)
 {
         static const char *const programs[] = { "gzip", "bzip2", "xz" };
         struct tar tar = { 0 };
-        char path[512];
-        char *noise = malloc(BIG);
+        char name[64], *noise = malloc(BIG);
 
         for (size_t i = 0; i < BIG; i++)
                 noise[i] = (char) rand(); /* NOLINT: anything that does not compress will do */
@@ -48,44 +86,44 @@ static void build_images(void)
         tar_end(&tar);
         free(noise);
         image_id(tar.data, tar.size, world.id);
-        snprintf(path, sizeof(path), "%s/big.aci", world.root);
-        write_file(path, tar.data, tar.size);
+        serve("big.aci", tar.data, tar.size);
         for (size_t i = 0; i < 3; i++) {
                 size_t size;
                 char *data = compress_with(programs[i], tar.data, tar.size, &size);
-                snprintf(path, sizeof(path), "%s/big.%s", world.root, programs[i]);
-                write_file(path, data, size);
+                snprintf(name, sizeof(name), "big.%s", programs[i]);
+                serve(name, data, size);
                 data = realloc(data, size + 5);
                 memcpy(data + size, "extra", 5);
-                snprintf(path, sizeof(path), "%s/trailing.%s", world.root, programs[i]);
-                write_file(path, data, size + 5);
+                snprintf(name, sizeof(name), "trailing.%s", programs[i]);
+                serve(name, data, size + 5);
                 data[size / 2] ^= 1;
-                snprintf(path, sizeof(path), "%s/tampered.%s", world.root, programs[i]);
-                write_file(path, data, size);
-                snprintf(path, sizeof(path), "%s/truncated.%s", world.root, programs[i]);
-                write_file(path, data, size / 3);
+                snprintf(name, sizeof(name), "tampered.%s", programs[i]);
+                serve(name, data, size);
+                snprintf(name, sizeof(name), "truncated.%s", programs[i]);
+                serve(name, data, size / 3);
                 free(data);
         }
         tar.data[tar.size / 2] ^= 1;
-        snprintf(path, sizeof(path), "%s/tampered.aci", world.root);
-        write_file(path, tar.data, tar.size);
+        serve("tampered.aci", tar.data, tar.size);
         tar_free(&tar);
 }
 
 static int set_up_world(void **state)
 {
         (void) state;
-        world.root = make_folder();
+        world.server = faulty_start();
         build_images();
-        server_start(&world.server, world.root);
         return 0;
 }
 
 static int tear_down_world(void **state)
 {
         (void) state;
-        server_stop(&world.server);
-        remove_folder(world.root);
+        faulty_stop(world.server);
+        for (struct file *next; world.files; world.files = next) {
+                next = world.files->next;
+                free(world.files);
+        }
         return 0;
 }
 
@@ -109,7 +147,7 @@ static int fetch_with(const char *path, const char *id, struct mayfly_image_opti
         char reference[1024];
 
         options->store = world.store;
-        snprintf(reference, sizeof(reference), "aci:http://127.0.0.1:%d/%s@%s", world.server.port, path, id);
+        snprintf(reference, sizeof(reference), "aci:http://127.0.0.1:%d/%s@%s", faulty_port(world.server), path, id);
         return mayfly_image_open(ret, reference, options, err);
 }
 
@@ -164,34 +202,56 @@ static void every_compression_works(void **state)
 
 static void network_faults_are_survived(void **state)
 {
-        static const char *const paths[] = { "noranges/big.gzip",   "nolength/big.gzip", "slow/big.gzip",
-                                             "cut/big.gzip",        "500/2/big.gzip",    "503/big.gzip",
-                                             "redirect/3/big.gzip", "badrange/big.gzip" };
-
         (void) state;
-        for (size_t i = 0; i < sizeof(paths) / sizeof(paths[0]); i++)
-                succeeds(paths[i]);
-        char *log = server_log(&world.server);
-        assert_non_null(strstr(log, "GET /cut/big.gzip bytes=")); /* resumed, not begun anew */
-        free(log);
+        MISBEHAVE(.path = "/noranges", .flags = FAULTY_CUT | FAULTY_NO_RANGES | FAULTY_NO_ETAG, .times = 1);
+        succeeds("noranges");
+        MISBEHAVE(.path = "/nolength", .flags = FAULTY_CLOSE_ENDS);
+        succeeds("nolength");
+        MISBEHAVE(.path = "/slow", .delay_ms = 50);
+        succeeds("slow");
+        MISBEHAVE(.path = "/cut", .flags = FAULTY_CUT, .times = 1);
+        succeeds("cut");
+        assert_non_null(strstr(faulty_head(world.server, "/cut", 1), "\r\nRange: bytes=")); /* not begun anew */
+        MISBEHAVE(.path = "/500", .status = 500, .times = 2);
+        succeeds("500");
+        assert_int_equal(faulty_count(world.server, "/500"), 3);
+        MISBEHAVE(.path = "/503", .status = 503, .retry_after = "1", .times = 1);
+        succeeds("503");
+        MISBEHAVE(.path = "/redirect/1", .status = 302, .location = "/redirect/2");
+        MISBEHAVE(.path = "/redirect/2", .status = 307, .location = "/big.gzip");
+        succeeds("redirect/1");
+        MISBEHAVE(.path = "/badrange", .flags = FAULTY_CUT, .range_off = 5, .times = 2);
+        succeeds("badrange");
+        assert_int_equal(faulty_count(world.server, "/badrange"), 3);
 }
 
 static void network_faults_that_stay_are_named(void **state)
 {
         (void) state;
         fails("none.aci", world.id, UINT32_MAX, MAYFLY_STAGE_HTTP, "answers 404 (no such image)");
+        MISBEHAVE(.path = "/status/410", .status = 410);
         fails("status/410", world.id, 2, MAYFLY_STAGE_HTTP, "answers 410");
+        MISBEHAVE(.path = "/status/403", .status = 403);
         fails("status/403", world.id, 2, MAYFLY_STAGE_HTTP, "answers 403 (access denied)");
+        MISBEHAVE(.path = "/status/500", .status = 500);
         fails("status/500", world.id, 1, MAYFLY_STAGE_HTTP,
               "answers 500 (trouble at the server); try again later (tried 2 times)");
-        fails("cutalways/big.gzip", world.id, UINT32_MAX, MAYFLY_STAGE_HTTP, "was cut off after");
-        fails("long/big.gzip", world.id, UINT32_MAX, MAYFLY_STAGE_HTTP, "was cut off after");
+        MISBEHAVE(.path = "/cutalways", .flags = FAULTY_CUT);
+        fails("cutalways", world.id, UINT32_MAX, MAYFLY_STAGE_HTTP, "was cut off after");
+        MISBEHAVE(.path = "/long", .length_off = 1000);
+        fails("long", world.id, UINT32_MAX, MAYFLY_STAGE_HTTP, "was cut off after");
+        MISBEHAVE(.path = "/loop", .status = 302, .location = "/loop");
         fails("loop", world.id, 2, MAYFLY_STAGE_HTTP, "redirects more than 10 times");
-        fails("tofile/big.aci", world.id, 2, MAYFLY_STAGE_HTTP, "which is not https");
-        fails("toname/big.aci", world.id, 2, MAYFLY_STAGE_HTTP, "redirects to http://mayfly.invalid/");
+        MISBEHAVE(.path = "/tofile", .status = 302, .location = "file:///etc/hostname");
+        fails("tofile", world.id, 2, MAYFLY_STAGE_HTTP, "which is not https");
+        MISBEHAVE(.path = "/toname", .status = 302, .location = "http://mayfly.invalid/big.aci");
+        fails("toname", world.id, 2, MAYFLY_STAGE_HTTP, "redirects to http://mayfly.invalid/");
+        MISBEHAVE(.path = "/stall", .flags = FAULTY_SILENT);
         fails("stall", world.id, UINT32_MAX, MAYFLY_STAGE_HTTP, "sent nothing for stall_timeout_ms = 700");
+        MISBEHAVE(.path = "/garbage", .flags = FAULTY_GARBAGE);
         fails("garbage", world.id, UINT32_MAX, MAYFLY_STAGE_HTTP, "127.0.0.1");
-        fails("short/big.gzip", world.id, UINT32_MAX, MAYFLY_STAGE_ARCHIVE, "truncated");
+        MISBEHAVE(.path = "/short", .length_off = -100);
+        fails("short", world.id, UINT32_MAX, MAYFLY_STAGE_ARCHIVE, "truncated");
 }
 
 static void wrong_bytes_are_refused(void **state)
@@ -249,7 +309,8 @@ static void progress_can_cancel(void **state)
         (void) state;
         options.progress = cancel;
         options.progress_userdata = &seen;
-        assert_int_equal(fetch_with("slow/big.gzip", world.id, &options, &image, &err), -ECANCELED);
+        MISBEHAVE(.path = "/slow", .delay_ms = 50);
+        assert_int_equal(fetch_with("slow", world.id, &options, &image, &err), -ECANCELED);
         assert_true(seen < BIG);
         assert_store_is_empty();
 }
@@ -286,9 +347,9 @@ static void many_processes_fetch_once(void **state)
 {
         enum { N = 12 };
         pid_t pids[N];
-        size_t requests = 0;
 
         (void) state;
+        MISBEHAVE(.path = "/once", .delay_ms = 50);
         for (size_t i = 0; i < N; i++) {
                 pids[i] = fork();
                 assert_true(pids[i] >= 0);
@@ -296,7 +357,7 @@ static void many_processes_fetch_once(void **state)
                         struct mayfly_image_options options = MAYFLY_IMAGE_OPTIONS_INIT;
                         struct mayfly_image *image = NULL;
                         struct mayfly_error err = MAYFLY_ERROR_INIT;
-                        int r = fetch_with("slow/big.xz", world.id, &options, &image, &err);
+                        int r = fetch_with("once", world.id, &options, &image, &err);
                         if (r < 0)
                                 fprintf(stderr, "%s\n", err.message);
                         mayfly_image_close(image);
@@ -308,11 +369,7 @@ static void many_processes_fetch_once(void **state)
                 assert_int_equal(waitpid(pids[i], &status, 0), pids[i]);
                 assert_int_equal(status, 0);
         }
-        char *log = server_log(&world.server);
-        for (const char *p = log; (p = strstr(p, "GET /slow/big.xz")); p++)
-                requests++;
-        free(log);
-        assert_int_equal(requests, 1);
+        assert_int_equal(faulty_count(world.server, "/once"), 1);
 }
 
 /* --- hostile archives ----------------------------------------------------------------------------------------- */
@@ -320,7 +377,7 @@ static void many_processes_fetch_once(void **state)
 static void entry_fails(const char *name, char type, const char *link, const char *message)
 {
         struct tar tar = { 0 };
-        char id[136], path[512];
+        char id[136];
 
         tar_add_basics(&tar);
         tar_add(&tar, "rootfs/out", '2', 0777, "/tmp", NULL, 0);
@@ -329,8 +386,7 @@ static void entry_fails(const char *name, char type, const char *link, const cha
         tar_add(&tar, name, type, 0755, link, type == '0' ? "evil" : NULL, type == '0' ? 4 : 0);
         tar_end(&tar);
         image_id(tar.data, tar.size, id);
-        snprintf(path, sizeof(path), "%s/hostile.aci", world.root);
-        write_file(path, tar.data, tar.size);
+        serve("hostile.aci", tar.data, tar.size);
         fails("hostile.aci", id, UINT32_MAX, MAYFLY_STAGE_ARCHIVE, message);
         tar_free(&tar);
 }
@@ -378,25 +434,24 @@ static void archives_that_are_none_are_refused(void **state)
                 { "\x1f\x8b\x08junk", "decompressed", 7 },
         };
         struct tar tar = { 0 };
-        char id[136], path[512];
+        char id[136];
 
         (void) state;
-        snprintf(path, sizeof(path), "%s/hostile.aci", world.root);
         for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-                write_file(path, cases[i].data, cases[i].size);
+                serve("hostile.aci", cases[i].data, cases[i].size);
                 fails("hostile.aci", world.id, UINT32_MAX, MAYFLY_STAGE_ARCHIVE, cases[i].message);
         }
         tar_add(&tar, "rootfs/", '5', 0755, NULL, NULL, 0);
         tar_end(&tar);
         image_id(tar.data, tar.size, id);
-        write_file(path, tar.data, tar.size);
+        serve("hostile.aci", tar.data, tar.size);
         fails("hostile.aci", id, UINT32_MAX, MAYFLY_STAGE_ARCHIVE, "has no manifest");
         tar_free(&tar);
         tar_add(&tar, "rootfs/", '5', 0755, NULL, NULL, 0);
         tar_add(&tar, "manifest", '0', 0644, NULL, "{}", 2); /* last, as it may be */
         tar_end(&tar);
         image_id(tar.data, tar.size, id);
-        write_file(path, tar.data, tar.size);
+        serve("hostile.aci", tar.data, tar.size);
         fails("hostile.aci", id, UINT32_MAX, MAYFLY_STAGE_MANIFEST, "acKind is missing");
         tar_free(&tar);
 }
@@ -409,7 +464,8 @@ static void bad_stores_and_options_are_refused(void **state)
         char reference[1024];
 
         (void) state;
-        snprintf(reference, sizeof(reference), "aci:http://127.0.0.1:%d/big.aci@%s", world.server.port, world.id);
+        snprintf(reference, sizeof(reference), "aci:http://127.0.0.1:%d/big.aci@%s", faulty_port(world.server),
+                 world.id);
         options.store = "relative";
         assert_int_equal(mayfly_image_open(&image, reference, &options, &err), -EINVAL);
         assert_non_null(strstr(err.message, "must be an absolute path"));

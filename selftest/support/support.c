@@ -6,7 +6,6 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -148,45 +147,4 @@ size_t count_entries(const char *folder, const char *name)
                 n += strcmp(e->d_name, ".") != 0 && strcmp(e->d_name, "..") != 0;
         closedir(dir);
         return n;
-}
-
-void server_start(struct server *server, const char *root)
-{
-        snprintf(server->log, sizeof(server->log), "%s/server.log", root);
-        write_file(server->log, "", 0);
-        server->pid = fork();
-        must(server->pid >= 0, "fork");
-        if (server->pid == 0) {
-                int fd = open(server->log, O_WRONLY | O_APPEND);
-                dup2(fd, 1);
-                execlp("python3", "python3", SUPPORT_DIR "/fault-server.py", root, (char *) NULL);
-                _exit(127);
-        }
-        for (unsigned i = 0; i < 1000; i++) {
-                FILE *f = fopen(server->log, "re");
-                int found = f && fscanf(f, "%d\n", &server->port) == 1;
-                if (f)
-                        fclose(f);
-                if (found)
-                        return;
-                usleep(10000);
-        }
-        must(0, "fault-server.py did not start; is python3 installed?");
-}
-
-char *server_log(const struct server *server)
-{
-        char *text = NULL;
-        size_t size = 0;
-        FILE *f = fopen(server->log, "re");
-
-        must(f && getdelim(&text, &size, '\0', f) >= 0, server->log);
-        fclose(f);
-        return text;
-}
-
-void server_stop(struct server *server)
-{
-        kill(server->pid, SIGTERM);
-        waitpid(server->pid, NULL, 0);
 }

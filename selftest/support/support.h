@@ -36,14 +36,4 @@ void remove_folder(char *path);
 /* Entries in a folder, "." and ".." not counted; 0 when there is none. */
 size_t count_entries(const char *folder, const char *name);
 
-/* fault-server.py, serving `root`; its log is read with server_log(). */
-struct server {
-        pid_t pid;
-        int port;
-        char log[4096];
-};
-void server_start(struct server *server, const char *root);
-char *server_log(const struct server *server); /* the caller frees */
-void server_stop(struct server *server);
-
 #endif
