@@ -2,7 +2,6 @@
 #define _GNU_SOURCE
 #include "http.h"
 
-#include <ctype.h>
 #include <curl/curl.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -15,6 +14,7 @@
 #include <unistd.h>
 
 #include "error.h"
+#include "range.h"
 #include "reference.h"
 #include "util.h"
 
@@ -33,11 +33,11 @@ struct transfer {
         const struct mf_http_request *request;
         CURLM *multi;
         CURL *curl;
-        char *url;       /* the one after redirects */
-        char *shown;     /* the same for messages */
-        char *validator; /* of what body() was given: ETag or Last-Modified, for If-Range */
-        uint64_t handed; /* bytes that body() has taken, over all tries */
-        uint64_t total;  /* 0: unknown */
+        char *url;                /* the one after redirects */
+        char shown[MF_SHOWN_MAX]; /* the same for messages */
+        char *validator;          /* of what body() was given: ETag or Last-Modified, for If-Range */
+        uint64_t handed;          /* bytes that body() has taken, over all tries */
+        uint64_t total;           /* 0: unknown */
 
         /* The answer at hand: */
         int begun;      /* its body has */
@@ -90,36 +90,15 @@ static int is_file(const struct transfer *t)
         return strncasecmp(t->url, "file:", 5) == 0;
 }
 
-/* A copy for messages, which end up in public logs: no password, and no query of a redirect's target (signatures). */
-static char *show(const char *text, int hide_query)
-{
-        mf_cleanup(curl_urlp) CURLU *url = curl_url();
-        mf_cleanup(curl_freep) char *password = NULL, *query = NULL, *whole = NULL;
-
-        if (!url || curl_url_set(url, CURLUPART_URL, text, CURLU_NON_SUPPORT_SCHEME) != CURLUE_OK)
-                return strdup(strchr(text, '@') ? "the URL" : text);
-        int secret = curl_url_get(url, CURLUPART_PASSWORD, &password, 0) == CURLUE_OK &&
-                     curl_url_set(url, CURLUPART_PASSWORD, "***", 0) == CURLUE_OK;
-        if (hide_query && curl_url_get(url, CURLUPART_QUERY, &query, 0) == CURLUE_OK)
-                secret |= curl_url_set(url, CURLUPART_QUERY, "...", 0) == CURLUE_OK;
-        if (!secret || curl_url_get(url, CURLUPART_URL, &whole, 0) != CURLUE_OK)
-                return strdup(secret ? "the URL" : text);
-        return strdup(whole);
-}
-
 static int go_to(struct transfer *t, const char *url, int redirected)
 {
-        char *copy = strdup(url), *shown = show(url, redirected);
+        char *copy = strdup(url);
 
-        if (!copy || !shown) {
-                free(copy);
-                free(shown);
+        if (!copy)
                 return -ENOMEM;
-        }
         free(t->url);
-        free(t->shown);
         t->url = copy;
-        t->shown = shown;
+        mf_show_url(t->shown, url, redirected); /* the query of a redirect's target is often a signature */
         return 0;
 }
 
@@ -138,32 +117,6 @@ static const char *header(const struct transfer *t, const char *name)
         struct curl_header *found;
 
         return curl_easy_header(t->curl, name, 0, CURLH_HEADER, -1, &found) == CURLHE_OK ? found->value : NULL;
-}
-
-static int number(const char **text, uint64_t *ret)
-{
-        char *end;
-
-        if (!isdigit((unsigned char) **text))
-                return 0;
-        errno = 0;
-        *ret = strtoull(*text, &end, 10);
-        *text = end;
-        return errno == 0;
-}
-
-/* "bytes 5-9/10", "bytes 5-9/" and a star for an unknown total (0). */
-static int parse_range(const char *text, uint64_t *start, uint64_t *total)
-{
-        uint64_t last;
-
-        *total = 0;
-        if (!text || strncasecmp(text, "bytes ", 6) != 0)
-                return 0;
-        text += 6;
-        if (!number(&text, start) || *text++ != '-' || !number(&text, &last) || *text++ != '/' || last < *start)
-                return 0;
-        return *text == '*' || (number(&text, total) && *total > last);
 }
 
 /* What If-Range may use: a strong ETag, or a date that was old enough then not to hide a second change (RFC 9110). */
@@ -189,7 +142,7 @@ static enum stop begin_body(struct transfer *t)
 
         t->begun = 1;
         curl_easy_getinfo(t->curl, CURLINFO_CONTENT_LENGTH_DOWNLOAD_T, &length);
-        if (partial && (!parse_range(header(t, "Content-Range"), &start, &total) || start > t->handed))
+        if (partial && (!mf_parse_range(header(t, "Content-Range"), &start, &total) || start > t->handed))
                 return RANGE_WRONG;
         if (total == 0 && length >= 0)
                 total = start + (uint64_t) length;
@@ -388,14 +341,14 @@ static int redirect(struct transfer *t, unsigned *count, struct mayfly_error *er
         if (!target)
                 return mf_error(err, -EPROTO, MAYFLY_STAGE_HTTP,
                                 "%s answers %ld without saying where to; ask its operator", t->shown, response_code(t));
-        mf_cleanup(mf_freep) char *shown = show(target, 1);
-        if (!shown)
-                return mf_error_oom(err, MAYFLY_STAGE_HTTP);
+        char shown[MF_SHOWN_MAX];
+        mf_show_url(shown, target, 1);
         if (++*count > REDIRECTS_MAX) {
-                mf_cleanup(mf_freep) char *first = show(t->request->url, 0);
+                char first[MF_SHOWN_MAX];
+                mf_show_url(first, t->request->url, 0);
                 return mf_error(err, -ELOOP, MAYFLY_STAGE_HTTP,
-                                "%s redirects more than %u times, the last to %.300s; give the final URL",
-                                first ? first : "the URL", REDIRECTS_MAX, shown);
+                                "%s redirects more than %u times, the last to %.300s; give the final URL", first,
+                                REDIRECTS_MAX, shown);
         }
         if (!may_follow(t, target))
                 return mf_error(err, -EACCES, MAYFLY_STAGE_HTTP,
@@ -449,8 +402,7 @@ static enum outcome judge_status(struct transfer *t, long code, struct mayfly_er
         if (code == 416) {
                 const char *range = header(t, "Content-Range");
                 uint64_t total;
-                if (range && strncasecmp(range, "bytes */", 8) == 0 && (range += 8, number(&range, &total)) &&
-                    total == t->handed && t->handed > 0) {
+                if (mf_parse_range_beyond(range, &total) && total == t->handed && t->handed > 0) {
                         t->total = t->total ? t->total : total;
                         t->other = total;
                         t->stop = t->total == total ? GOING_ON : CHANGED;
@@ -650,7 +602,6 @@ int mf_http_get(const struct mf_http_request *request, struct mayfly_error *err)
         curl_easy_cleanup(t.curl);
         curl_multi_cleanup(t.multi);
         free(t.url);
-        free(t.shown);
         free(t.validator);
         return r;
 }

@@ -240,14 +240,15 @@ static int check_manifest(int dirfd, struct mayfly_error *err)
 
 static int conclude(struct pull *pull, struct mayfly_error *err)
 {
-        char id[MF_ID_LENGTH + 1];
+        char id[MF_ID_LENGTH + 1], shown[MF_SHOWN_MAX];
 
+        mf_show_url(shown, pull->reference->url, 0);
         if (pull->result == -ECANCELED)
                 return mf_error(err, -ECANCELED, MAYFLY_STAGE_HTTP, "%s", pull->error.message);
         if (pull->result < 0 && pull->error.stage == MAYFLY_STAGE_ARCHIVE)
                 return mf_error(err, pull->result, MAYFLY_STAGE_ARCHIVE,
-                                "%s: %.1500s; the pin could not be checked (expected %s)", pull->reference->url,
-                                pull->error.message, pull->reference->id);
+                                "%s: %.1500s; the pin could not be checked (expected %s)", shown, pull->error.message,
+                                pull->reference->id);
         if (pull->result < 0)
                 return mf_error(err, pull->result, pull->error.stage, "%s", pull->error.message);
         if (mf_digest_final(pull->digest, id) < 0)
@@ -257,7 +258,7 @@ static int conclude(struct pull *pull, struct mayfly_error *err)
                         err, -EBADMSG, MAYFLY_STAGE_DIGEST,
                         "%s is not the image that was pinned: expected %s, actual %s; if the image changed on purpose, "
                         "pin the new digest",
-                        pull->reference->url, pull->reference->id, id);
+                        shown, pull->reference->id, id);
         return check_manifest(pull->dirfd, err);
 }
 

@@ -15,28 +15,38 @@
         "append @sha512-<128 hex digits>: the image ID, the SHA-512 of the uncompressed archive, as " \
         "\"gzip -dc image.aci | sha512sum\" prints it"
 
-#define SHOWN_MAX 400
-
-/* A copy for messages: no password (they end up in public logs), no control characters (a message is one line). */
-static void show(char shown[SHOWN_MAX], const char *text)
+/* Where the user and password of `text` are: from after "://" to *ret_end, their "@"; NULL without any. */
+static const char *find_user(const char *text, const char **ret_end)
 {
-        const char *host = strstr(text, "://"), *end = NULL;
-        const char *colon = NULL;
+        const char *user = strstr(text, "://");
+
+        if (!user)
+                return NULL;
+        user += 3;
+        size_t length = strcspn(user, "/?#");
+        const char *end = memrchr(user, '@', length);
+        /* The "@" of "https://host@sha512-..." is the pin's. */
+        if (end && !user[length] && strncasecmp(end + 1, "sha512-", 7) == 0)
+                end = memrchr(user, '@', (size_t) (end - user));
+        *ret_end = end;
+        return end ? user : NULL;
+}
+
+void mf_show_url(char shown[MF_SHOWN_MAX], const char *text, int hide_query)
+{
+        const char *end = NULL, *user = find_user(text, &end), *query = hide_query ? strchr(text, '?') : NULL;
+        const char *colon = user ? memchr(user, ':', (size_t) (end - user)) : NULL;
         size_t n = 0;
 
-        if (host) {
-                host += 3;
-                end = memrchr(host, '@', strcspn(host, "/?#"));
-                /* The "@" of "https://host@sha512-..." is the pin's. */
-                if (end && strncasecmp(end + 1, "sha512-", 7) == 0)
-                        end = memrchr(host, '@', (size_t) (end - host));
-                colon = end ? memchr(host, ':', (size_t) (end - host)) : NULL;
-        }
-        for (const char *p = text; *p && n + 5 < SHOWN_MAX; p++) {
+        for (const char *p = text; *p && n + 5 < MF_SHOWN_MAX; p++) {
                 if (p == colon) {
                         memcpy(shown + n, ":***", 4);
                         n += 4;
                         p = end - 1;
+                } else if (p == query) {
+                        memcpy(shown + n, "?...", 4);
+                        n += 4;
+                        break;
                 } else if ((unsigned char) *p < ' ' || *p == 0x7f) {
                         n += (size_t) snprintf(shown + n, 5, "\\x%02x", (unsigned) *p);
                 } else {
@@ -48,8 +58,8 @@ static void show(char shown[SHOWN_MAX], const char *text)
 
 #define refuse(err, text, format, ...)                                                         \
         ({                                                                                     \
-                char shown_[SHOWN_MAX];                                                        \
-                show(shown_, text);                                                            \
+                char shown_[MF_SHOWN_MAX];                                                     \
+                mf_show_url(shown_, text, 0);                                                  \
                 mf_error(err, -EINVAL, MAYFLY_STAGE_REFERENCE, format, shown_, ##__VA_ARGS__); \
         })
 

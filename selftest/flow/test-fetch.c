@@ -275,6 +275,39 @@ static void wrong_bytes_are_refused(void **state)
         fails("trailing.xz", world.id, 2, MAYFLY_STAGE_ARCHIVE, "the pin could not be checked");
 }
 
+/* A message is one for a public log, whichever stage it is from. */
+static void passwords_are_not_shown(void **state)
+{
+        static const struct {
+                const char *path, *told;
+                int known;
+        } cases[] = {
+                { "big.gzip", "is not the image that was pinned", 0 },
+                { "trailing.gzip", "after the end of its compressed stream", 1 },
+                { "none.aci", "answers 404", 1 },
+        };
+
+        (void) state;
+        for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+                struct mayfly_image_options options = MAYFLY_IMAGE_OPTIONS_INIT;
+                struct mayfly_image *image = NULL;
+                struct mayfly_error err = MAYFLY_ERROR_INIT;
+                char reference[1024], shown[128], id[136];
+
+                memcpy(id, world.id, sizeof(id));
+                if (!cases[i].known)
+                        id[20] = id[20] == '0' ? '1' : '0';
+                options.store = world.store;
+                snprintf(reference, sizeof(reference), "aci:http://me:s3cret@127.0.0.1:%d/%s@%s",
+                         faulty_port(world.server), cases[i].path, id);
+                snprintf(shown, sizeof(shown), "http://me:***@127.0.0.1:%d/%s", faulty_port(world.server),
+                         cases[i].path);
+                assert_true(mayfly_image_open(&image, reference, &options, &err) < 0);
+                if (strstr(err.message, "s3cret") || !strstr(err.message, shown) || !strstr(err.message, cases[i].told))
+                        fail_msg("%s gives \"%s\"", reference, err.message);
+        }
+}
+
 static void limits_hold(void **state)
 {
         struct mayfly_image_options options = MAYFLY_IMAGE_OPTIONS_INIT;
@@ -487,6 +520,7 @@ int main(void)
                 TEST(network_faults_are_survived),
                 TEST(network_faults_that_stay_are_named),
                 TEST(wrong_bytes_are_refused),
+                TEST(passwords_are_not_shown),
                 TEST(limits_hold),
                 TEST(progress_can_cancel),
                 TEST(contents_are_kept),

@@ -140,6 +140,7 @@ static void shows_no_secrets(void **state)
                 "aci:http://me:s3cret@example.com/a" PIN,
                 "docker://me:s3cret@example.com/a\n\x1b[31m",
                 "aci:https://me:s3cret@example.com",
+                "aci:https://me:s3cret@sha512-cache.example.com:x/a" PIN,
         };
 
         (void) state;
