@@ -355,8 +355,15 @@ static int redirect(struct transfer *t, unsigned *count, struct mayfly_error *er
                                 "%s redirects to %.300s, which is not https; allow plain http with allow_http = 1, or "
                                 "give another URL",
                                 t->shown, shown);
-        mf_cleanup(mf_freep) char *copy = strdup(target); /* the handle's own may go with its next use */
-        return copy && go_to(t, copy, 1) == 0 ? 0 : mf_error_oom(err, MAYFLY_STAGE_HTTP);
+        return go_to(t, target, 1) == 0 ? 0 : mf_error_oom(err, MAYFLY_STAGE_HTTP);
+}
+
+static enum outcome changed(const struct transfer *t, uint64_t from, uint64_t to, struct mayfly_error *err)
+{
+        mf_error(err, -ESTALE, MAYFLY_STAGE_HTTP,
+                 "%s changed from %llu to %llu bytes while it was fetched; fetch it again", t->shown,
+                 (unsigned long long) from, (unsigned long long) to);
+        return FAILED;
 }
 
 static enum outcome judge_stop(struct transfer *t, struct mayfly_error *err)
@@ -380,10 +387,7 @@ static enum outcome judge_stop(struct transfer *t, struct mayfly_error *err)
                          "%s answers with more than %zu bytes of headers; ask its operator", t->shown, HEADERS_MAX);
                 return FAILED;
         case CHANGED:
-                mf_error(err, -ESTALE, MAYFLY_STAGE_HTTP,
-                         "%s changed from %llu to %llu bytes while it was fetched; fetch it again", t->shown,
-                         (unsigned long long) t->total, (unsigned long long) t->other);
-                return FAILED;
+                return changed(t, t->total, t->other, err);
         default: /* RANGE_WRONG */
                 range = header(t, "Content-Range");
                 mf_error(err, -EPROTO, MAYFLY_STAGE_HTTP,
@@ -429,13 +433,8 @@ static enum outcome judge_body(struct transfer *t, struct mayfly_error *err)
 {
         if (t->skip == 0 && (t->total == 0 || t->handed == t->total))
                 return DONE;
-        if (t->skip > 0 || t->handed > t->total) {
-                mf_error(err, -ESTALE, MAYFLY_STAGE_HTTP,
-                         "%s changed from %llu to %llu bytes while it was fetched; fetch it again", t->shown,
-                         (unsigned long long) (t->skip ? t->handed : t->total),
-                         (unsigned long long) (t->handed - t->skip));
-                return FAILED;
-        }
+        if (t->skip > 0 || t->handed > t->total)
+                return changed(t, t->skip ? t->handed : t->total, t->handed - t->skip, err);
         mf_error(err, -EIO, MAYFLY_STAGE_HTTP, "%s ended after %llu of %llu bytes", t->shown,
                  (unsigned long long) t->handed, (unsigned long long) t->total);
         return RETRY;

@@ -591,26 +591,3 @@ int mf_manifest_parse(struct mf_run_config **ret, const char *json, size_t size,
         *ret = config;
         return 0;
 }
-
-static void free_strings(char **strings)
-{
-        for (char **s = strings; s && *s; s++)
-                free(*s);
-        free(strings);
-}
-
-struct mf_run_config *mf_run_config_free(struct mf_run_config *config)
-{
-        if (config) {
-                free_strings(config->exec);
-                free_strings(config->env);
-                free_strings(config->unsupported);
-                free(config->name);
-                free(config->user);
-                free(config->group);
-                free(config->cwd);
-                free(config->extra_groups);
-                free(config);
-        }
-        return NULL;
-}
