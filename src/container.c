@@ -23,6 +23,7 @@
 #define STOP_MARGIN_MS 500U /* for nspawn and systemd to clean up once the app has ended */
 #define FORCE_MS 1000U      /* for each of the harder ways */
 #define BUS_RETRY_MS 20U
+#define MESSAGES_MAX 64U
 
 /* --- the spec ------------------------------------------------------------------------------------------------- */
 
@@ -234,7 +235,8 @@ static int launch(struct mayfly_container *container, struct mayfly_error *err)
 
 void mf_container_receive(struct mayfly_container *container)
 {
-        while (container->control >= 0) {
+        /* Bounded: who got hold of the other end shall not keep us here by writing without end. */
+        for (unsigned n = 0; container->control >= 0 && n < MESSAGES_MAX; n++) {
                 struct mf_message message;
                 pid_t pid = 0;
 

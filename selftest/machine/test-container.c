@@ -225,6 +225,32 @@ static void one_static_program_is_enough(void **state)
         mayfly_container_free(c);
 }
 
+static void devices_and_namespaces_are_out_of_reach(void **state)
+{
+        const char *const argv[] = { "/hello", "new-user-namespace", NULL };
+        struct mayfly_command command = MAYFLY_COMMAND_INIT;
+        struct mayfly_container *c = NULL;
+        struct mayfly_result *r = NULL;
+        struct mayfly_error err = MAYFLY_ERROR_INIT;
+
+        assert_output(*state, command,
+                      "for f in /dev/x /x /tmp/x /run/x; do mknod $f b 7 0 || mknod $f c 1 1; done 2>&1",
+                      "mknod: /dev/x: Operation not permitted\nmknod: /dev/x: Operation not permitted\n"
+                      "mknod: /x: Operation not permitted\nmknod: /x: Operation not permitted\n"
+                      "mknod: /tmp/x: Operation not permitted\nmknod: /tmp/x: Operation not permitted\n"
+                      "mknod: /run/x: Operation not permitted\nmknod: /run/x: Operation not permitted\n");
+        assert_output(*state, command,
+                      "mkfifo /dev/f /f && ls -d /f; grep -c '^[^ ]* / overlay [^ ]*nodev' /proc/mounts", "/f\n1\n");
+        command.argv = argv;
+        if (mayfly_container_start(&c, MAYFLY_SPEC(.image = image("STATIC")), &err) < 0)
+                fail_msg("%s", err.message);
+        assert_int_equal(mayfly_container_run(c, &command, &r, &err), 0);
+        assert_string_equal(r->out, "clone: Operation not permitted\nclone, of another kind: Operation not permitted\n"
+                                    "clone3: Function not implemented\na plain clone: allowed\n");
+        mayfly_result_free(r);
+        mayfly_container_free(c);
+}
+
 static void debian_has_its_bash(void **state)
 {
         struct mayfly_container *c = NULL;
@@ -494,6 +520,7 @@ int main(void)
                 APP(the_app_runs_and_is_logged),
                 cmocka_unit_test(an_app_that_dies_fails_the_start),
                 cmocka_unit_test(one_static_program_is_enough),
+                IDLE(devices_and_namespaces_are_out_of_reach),
                 cmocka_unit_test(debian_has_its_bash),
                 IDLE(each_start_is_clean),
                 cmocka_unit_test(the_scratch_is_bounded),

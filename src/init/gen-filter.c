@@ -6,11 +6,14 @@
  * The calls below reach beyond the container or past the kernel's namespaces, and are answered EPERM. Capabilities
  * guard most of them as well: this is the second fence. */
 
+#define _GNU_SOURCE
 #include <errno.h>
+#include <sched.h>
 #include <seccomp.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 static const char *const denied[] = {
@@ -82,12 +85,43 @@ static const char *const denied[] = {
         "migrate_pages",
 };
 
+/* New namespaces come with capabilities in them, and so with all of the kernel that those open. */
+#define NEW_NAMESPACES \
+        (CLONE_NEWNS | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWUSER | CLONE_NEWPID | CLONE_NEWNET | CLONE_NEWCGROUP)
+
 static void check(int r, const char *what)
 {
         if (r < 0) {
                 fprintf(stderr, "gen-filter: %s: %d\n", what, r);
                 exit(1);
         }
+}
+
+/* Device nodes are the host's devices, whoever makes them; CAP_MKNOD is among appc's default. Only 0:0, with which
+ * overlays mark what is removed, stands for none. `mode` and `dev` are the numbers of the arguments. */
+static void deny_devices(scmp_filter_ctx ctx, const char *name, unsigned mode, unsigned dev)
+{
+        int nr = seccomp_syscall_resolve_name(name);
+
+        if (nr == __NR_SCMP_ERROR)
+                return;
+        check(seccomp_rule_add(ctx, SCMP_ACT_ERRNO(EPERM), nr, 1, SCMP_CMP(mode, SCMP_CMP_MASKED_EQ, S_IFMT, S_IFBLK)),
+              name);
+        check(seccomp_rule_add(ctx, SCMP_ACT_ERRNO(EPERM), nr, 2, SCMP_CMP(mode, SCMP_CMP_MASKED_EQ, S_IFMT, S_IFCHR),
+                               SCMP_CMP(dev, SCMP_CMP_NE, 0)),
+              name);
+}
+
+static void deny_namespaces(scmp_filter_ctx ctx)
+{
+        /* One rule a flag: the comparison is of all bits under a mask. */
+        for (uint64_t flag = 1; flag <= NEW_NAMESPACES; flag <<= 1)
+                if (flag & NEW_NAMESPACES)
+                        check(seccomp_rule_add(ctx, SCMP_ACT_ERRNO(EPERM), SCMP_SYS(clone), 1,
+                                               SCMP_CMP(0, SCMP_CMP_MASKED_EQ, flag, flag)),
+                              "clone");
+        /* Its flags are in memory, where no filter can look; the C library then uses clone(). */
+        check(seccomp_rule_add(ctx, SCMP_ACT_ERRNO(ENOSYS), SCMP_SYS(clone3), 0), "clone3");
 }
 
 int main(void)
@@ -107,6 +141,10 @@ int main(void)
                         continue; /* of another architecture, or older than this libseccomp */
                 check(seccomp_rule_add(ctx, SCMP_ACT_ERRNO(EPERM), nr, 0), denied[i]);
         }
+
+        deny_devices(ctx, "mknod", 1, 2);
+        deny_devices(ctx, "mknodat", 2, 3);
+        deny_namespaces(ctx);
 
         FILE *f = tmpfile();
         if (!f)

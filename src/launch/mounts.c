@@ -55,7 +55,8 @@ static int mount_overlay(const struct launch_options *options, const int *layers
         for (size_t i = options->n_layers; i > 0; i--)
                 used += (size_t) snprintf(data + used, size - used, "/proc/self/fd/%d%s", layers[i - 1],
                                           i > 1 ? ":" : "");
-        if (mount("mayfly", ROOT, "overlay", 0, data) < 0)
+        /* No device that an image brings is opened; systemd-nspawn makes those of /dev. */
+        if (mount("mayfly", ROOT, "overlay", MS_NODEV, data) < 0)
                 return launch_error(-errno,
                                     "mounting an overlay over %s; the kernel must have overlayfs, and the image "
                                     "store must not be on an overlay itself (set MAYFLY_STORE)",
