@@ -67,7 +67,9 @@ int mayfly_cmocka_teardown(void **state);
  * Runs a command line with the container's /bin/sh and returns its standard output, which must be freed with
  * free(3). Fails the running test, with the command's error output, unless it exits with 0.
  */
-char *mayfly_cmocka_sh(struct mayfly_container *container, const char *command_line);
+#define mayfly_cmocka_sh(container, command_line) mayfly_cmocka_sh_at(container, command_line, __FILE__, __LINE__)
+/** The same, the failure being at this place. */
+char *mayfly_cmocka_sh_at(struct mayfly_container *container, const char *command_line, const char *file, int line);
 
 /** cmocka_run_group_tests_name() with mayfly's knowledge of the tests. Returns as cmocka does, or MAYFLY_CMOCKA_SKIP.
  */
