@@ -232,6 +232,8 @@ static void set_up(struct transfer *t)
         curl_easy_setopt(c, CURLOPT_URL, t->url);
         curl_easy_setopt(c, CURLOPT_PROTOCOLS_STR, is_file(t) ? "file" : "http,https");
         curl_easy_setopt(c, CURLOPT_NOSIGNAL, 1L);
+        if (t->request->ca_file)
+                curl_easy_setopt(c, CURLOPT_CAINFO, t->request->ca_file);
         curl_easy_setopt(c, CURLOPT_USERAGENT, "mayfly/0.1.0");
         curl_easy_setopt(c, CURLOPT_CONNECTTIMEOUT_MS, (long) t->request->connect_timeout_ms);
         curl_easy_setopt(c, CURLOPT_BUFFERSIZE, 128L * 1024);
@@ -462,6 +464,16 @@ static enum outcome judge_failure(struct transfer *t, CURLcode code, struct mayf
                 if (is_file(t) || strncasecmp(t->url, "http", 4) != 0)
                         break;
                 mf_error(err, -EPROTO, MAYFLY_STAGE_HTTP, "%s does not answer in HTTP (%s); check the URL", t->shown,
+                         detail);
+                return FAILED;
+        case CURLE_PEER_FAILED_VERIFICATION:
+                mf_error(err, -EKEYREJECTED, MAYFLY_STAGE_HTTP,
+                         "%s: %s; if the server's certificate is from an authority of your own, name the file of that "
+                         "one's in MAYFLY_CA_FILE",
+                         t->shown, detail);
+                return FAILED;
+        case CURLE_SSL_CACERT_BADFILE:
+                mf_error(err, -EINVAL, MAYFLY_STAGE_HTTP, "%s: %s; the CA file must have certificates in PEM", t->shown,
                          detail);
                 return FAILED;
         case CURLE_OPERATION_TIMEDOUT:

@@ -12,6 +12,7 @@
 
 struct mf_http_request {
         const char *url;                                        /* https:, http: or file: */
+        const char *ca_file;                                    /* of authorities to trust; NULL for the system's */
         int allow_http;                                         /* http: to any host, not just loopback */
         unsigned retries, stall_timeout_ms, connect_timeout_ms; /* final values, no defaults */
         /* Takes the next bytes of the body, each once, whatever was retried. Returns 0, or negative errno to end. */

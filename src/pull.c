@@ -85,6 +85,7 @@ static void *fetch_stage(void *userdata)
         const struct mf_http_request request = {
                 .url = pull->reference->url,
                 .allow_http = pull->options->allow_http,
+                .ca_file = pull->options->ca_file,
                 .retries = pull->options->retries,
                 .stall_timeout_ms = pull->options->stall_timeout_ms,
                 .connect_timeout_ms = pull->options->connect_timeout_ms,
@@ -262,13 +263,39 @@ static int conclude(struct pull *pull, struct mayfly_error *err)
         return check_manifest(pull->dirfd, err);
 }
 
+/* Said here, and not by the fetch in the middle of a handshake. */
+static int check_ca_file(const char *path, struct mayfly_error *err)
+{
+        static const char mark[] = "-----BEGIN CERTIFICATE-----";
+        mf_cleanup(mf_fclosep) FILE *f = path ? fopen(path, "re") : NULL;
+        mf_cleanup(mf_freep) char *line = NULL;
+        size_t size = 0;
+
+        if (!path)
+                return 0;
+        if (!f)
+                return mf_error_errno(err, -errno, MAYFLY_STAGE_SPEC,
+                                      "the CA file \"%.300s\" (MAYFLY_CA_FILE, or the option ca_file) cannot be read",
+                                      path);
+        while (getline(&line, &size, f) >= 0)
+                if (strncmp(line, mark, strlen(mark)) == 0)
+                        return 0;
+        return mf_error(
+                err, -EINVAL, MAYFLY_STAGE_SPEC,
+                "the CA file \"%.300s\" (MAYFLY_CA_FILE, or the option ca_file) has no certificate in PEM; convert "
+                "one in DER with openssl x509 -inform der",
+                path);
+}
+
 int mf_pull(const struct mf_reference *reference, const char *reference_text, int dirfd,
             const struct mayfly_image_options *options, struct mayfly_error *err)
 {
         struct pull pull = { .reference = reference, .options = options, .dirfd = dirfd };
         pthread_condattr_t attributes;
-        int r;
+        int r = check_ca_file(options->ca_file, err);
 
+        if (r < 0)
+                return r;
         pthread_mutex_init(&pull.lock, NULL);
         pthread_condattr_init(&attributes);
         pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);

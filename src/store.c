@@ -43,6 +43,10 @@ static int take_options(const struct mayfly_image_options *given, struct mayfly_
                 options.stall_timeout_ms = 30000;
         if (!options.connect_timeout_ms)
                 options.connect_timeout_ms = 10000;
+        if (!options.ca_file)
+                options.ca_file = secure_getenv("MAYFLY_CA_FILE");
+        if (options.ca_file && !*options.ca_file)
+                options.ca_file = NULL;
         if (!options.max_unpacked)
                 options.max_unpacked = UINT64_C(64) << 30;
         if (!options.max_entries)

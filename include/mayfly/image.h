@@ -60,11 +60,14 @@ struct mayfly_image_options {
         uint64_t max_entries;        /**< most archive entries; default 4,000,000 */
         mayfly_progress_fn progress; /**< told of progress; default none */
         void *progress_userdata;     /**< handed to progress */
+        /** File of the certificate authorities (PEM) to trust for https, in place of the system's; default
+         * $MAYFLY_CA_FILE. */
+        const char *ca_file;
 };
 
-#define MAYFLY_IMAGE_OPTIONS_INIT                                                       \
-        {                                                                               \
-                sizeof(struct mayfly_image_options), NULL, 0, 0, 0, 0, 0, 0, NULL, NULL \
+#define MAYFLY_IMAGE_OPTIONS_INIT                                                             \
+        {                                                                                     \
+                sizeof(struct mayfly_image_options), NULL, 0, 0, 0, 0, 0, 0, NULL, NULL, NULL \
         }
 
 /**

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 
-/* Many containers: at once from as many threads (`many threads N`), or one after the other (`many cycles N`). */
+/* Many containers: at once from as many threads (`many threads N WHAT`, WHAT being for the report), or one after the
+ * other (`many cycles N`). */
 
 #define _GNU_SOURCE
 #include <dirent.h>
@@ -81,7 +82,7 @@ static void *run_thread(void *userdata)
         return NULL;
 }
 
-static int threads(unsigned n)
+static int threads(unsigned n, const char *how)
 {
         struct thread *all = calloc(n, sizeof(*all));
         pthread_barrier_t barrier;
@@ -106,7 +107,8 @@ static int threads(unsigned n)
                                 failed++;
                         }
         }
-        printf("soak\tparallel, %s: containers of one process's threads\t%u\t%u\n", getenv("MAYFLY_ENGINE"), n, failed);
+        printf("soak\tparallel, %s: containers of one process's threads, %s\t%u\t%u\n", getenv("MAYFLY_ENGINE"), how, n,
+               failed);
         pthread_barrier_destroy(&barrier);
         free(all);
         return failed != 0;
@@ -200,13 +202,13 @@ static int cycles(unsigned n)
 
 int main(int argc, char **argv)
 {
-        unsigned n = argc == 3 ? (unsigned) strtoul(argv[2], NULL, 10) : 0;
+        unsigned n = argc == 3 || argc == 4 ? (unsigned) strtoul(argv[2], NULL, 10) : 0;
 
         reference = getenv("MAYFLY_TEST_BUSYBOX");
-        if (n > 0 && strcmp(argv[1], "threads") == 0)
-                return threads(n);
+        if (n > 0 && argc == 4 && strcmp(argv[1], "threads") == 0)
+                return threads(n, argv[3]);
         if (n > 0 && strcmp(argv[1], "cycles") == 0)
                 return cycles(n);
-        fprintf(stderr, "usage: many threads|cycles N\n");
+        fprintf(stderr, "usage: many threads N WHAT | many cycles N\n");
         return 2;
 }

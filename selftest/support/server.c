@@ -4,7 +4,9 @@
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
+#include <openssl/ssl.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -23,6 +25,12 @@ struct request {
         char head[HEAD_MAX];
 };
 
+/* A connection's plain or encrypted side. */
+struct stream {
+        int fd;
+        SSL *ssl; /* NULL: plain */
+};
+
 struct connection {
         struct faulty_server *server;
         pthread_t thread;
@@ -31,6 +39,7 @@ struct connection {
 
 struct faulty_server {
         int listener, port;
+        SSL_CTX *tls; /* NULL: plain */
         pthread_t acceptor;
         pthread_mutex_t lock;
         int stopping;
@@ -52,10 +61,10 @@ static void must(int fine, const char *what)
 }
 
 /* 0 when the peer has gone. */
-static int send_all(int fd, const void *data, size_t size)
+static int send_all(struct stream *s, const void *data, size_t size)
 {
         for (const char *p = data; size > 0;) {
-                ssize_t n = send(fd, p, size, MSG_NOSIGNAL);
+                ssize_t n = s->ssl ? SSL_write(s->ssl, p, (int) size) : send(s->fd, p, size, MSG_NOSIGNAL);
                 if (n <= 0)
                         return 0;
                 p += n;
@@ -64,7 +73,7 @@ static int send_all(int fd, const void *data, size_t size)
         return 1;
 }
 
-__attribute__((format(printf, 2, 3))) static int send_text(int fd, const char *format, ...)
+__attribute__((format(printf, 2, 3))) static int send_text(struct stream *s, const char *format, ...)
 {
         char text[1024];
         va_list args;
@@ -73,23 +82,23 @@ __attribute__((format(printf, 2, 3))) static int send_text(int fd, const char *f
         int n = vsnprintf(text, sizeof(text), format, args);
         va_end(args);
         must(n >= 0 && (size_t) n < sizeof(text), "server: text too long");
-        return send_all(fd, text, (size_t) n);
+        return send_all(s, text, (size_t) n);
 }
 
 /* Until the peer, or faulty_stop(), ends the connection. */
-static void wait_for_end(int fd)
+static void wait_for_end(struct stream *s)
 {
         char byte[256];
 
-        while (recv(fd, byte, sizeof(byte), 0) > 0)
+        while (recv(s->fd, byte, sizeof(byte), 0) > 0)
                 ;
 }
 
 /* One request's head, NUL-terminated; 0 at the connection's end. */
-static int read_head(int fd, char head[HEAD_MAX])
+static int read_head(struct stream *s, char head[HEAD_MAX])
 {
         for (size_t n = 0; n < HEAD_MAX - 1;) {
-                if (recv(fd, head + n, 1, 0) != 1)
+                if ((s->ssl ? SSL_read(s->ssl, head + n, 1) : recv(s->fd, head + n, 1, 0)) != 1)
                         return 0;
                 head[++n] = '\0';
                 if (n >= 4 && memcmp(head + n - 4, "\r\n\r\n", 4) == 0)
@@ -136,7 +145,7 @@ static size_t range_start(const struct faulty_path *path, const char *head, cons
 }
 
 /* 1 when the connection can serve another request. */
-static int send_body(int fd, const struct faulty_path *path, size_t start)
+static int send_body(struct stream *s, const struct faulty_path *path, size_t start)
 {
         const char *body = (const char *) path->body + start;
         size_t size = path->size - start, end = size;
@@ -146,21 +155,21 @@ static int send_body(int fd, const struct faulty_path *path, size_t start)
                 end = path->cut;
         for (size_t i = 0, n; i < end; i += n) {
                 n = path->chunk && path->chunk < end - i ? path->chunk : end - i;
-                if (chunked && !send_text(fd, "%zx\r\n", n))
+                if (chunked && !send_text(s, "%zx\r\n", n))
                         return 0;
-                if (!send_all(fd, body + i, n) || (chunked && !send_text(fd, "\r\n")))
+                if (!send_all(s, body + i, n) || (chunked && !send_text(s, "\r\n")))
                         return 0;
                 if (path->delay_ms)
                         nanosleep(&(struct timespec){ .tv_nsec = path->delay_ms * 1000000L }, NULL);
         }
         if (path->flags & FAULTY_STALL)
-                wait_for_end(fd);
+                wait_for_end(s);
         if (path->flags & (FAULTY_CUT | FAULTY_RESET | FAULTY_STALL | FAULTY_CLOSE_ENDS))
                 return 0;
-        return path->length_off == 0 && (!chunked || send_text(fd, "0\r\n\r\n"));
+        return path->length_off == 0 && (!chunked || send_text(s, "0\r\n\r\n"));
 }
 
-static int send_file(int fd, const struct faulty_path *path, const char *head)
+static int send_file(struct stream *s, const struct faulty_path *path, const char *head)
 {
         static const char date[] = "Mon, 05 Jan 2015 10:00:00 GMT";
         char validator[64];
@@ -172,68 +181,68 @@ static int send_file(int fd, const struct faulty_path *path, const char *head)
                 snprintf(validator, sizeof(validator), "%s", date);
         size_t start = range_start(path, head, validator);
         if (start >= path->size && start > 0)
-                return send_text(fd, "HTTP/1.1 416 Beyond\r\nContent-Range: bytes */%zu\r\nContent-Length: 0\r\n\r\n",
+                return send_text(s, "HTTP/1.1 416 Beyond\r\nContent-Range: bytes */%zu\r\nContent-Length: 0\r\n\r\n",
                                  path->size);
-        if (!send_text(fd, "HTTP/1.1 %s\r\nDate: Mon, 05 Jan 2026 10:00:00 GMT\r\n",
+        if (!send_text(s, "HTTP/1.1 %s\r\nDate: Mon, 05 Jan 2026 10:00:00 GMT\r\n",
                        start > 0 ? "206 Part" : "200 Fine"))
                 return 0;
         if (start > 0 && !(path->flags & FAULTY_NO_CONTENT_RANGE))
-                send_text(fd, "Content-Range: bytes %ld-%zu/%ld\r\n", (long) start + path->range_off, path->size - 1,
+                send_text(s, "Content-Range: bytes %ld-%zu/%ld\r\n", (long) start + path->range_off, path->size - 1,
                           (long) path->size + path->total_off);
         if (!(path->flags & FAULTY_NO_ETAG))
-                send_text(fd, "%s: %s\r\n", path->flags & FAULTY_DATE ? "Last-Modified" : "ETag", validator);
+                send_text(s, "%s: %s\r\n", path->flags & FAULTY_DATE ? "Last-Modified" : "ETag", validator);
         if (path->flags & FAULTY_CHUNKED)
-                send_text(fd, "Transfer-Encoding: chunked\r\n");
+                send_text(s, "Transfer-Encoding: chunked\r\n");
         else if (path->flags & FAULTY_CLOSE_ENDS)
-                send_text(fd, "Connection: close\r\n");
+                send_text(s, "Connection: close\r\n");
         else
-                send_text(fd, "Content-Length: %ld\r\n", (long) (path->size - start) + path->length_off);
-        return send_text(fd, "\r\n") && send_body(fd, path, start);
+                send_text(s, "Content-Length: %ld\r\n", (long) (path->size - start) + path->length_off);
+        return send_text(s, "\r\n") && send_body(s, path, start);
 }
 
-static int send_status(int fd, const struct faulty_path *path)
+static int send_status(struct stream *s, const struct faulty_path *path)
 {
-        send_text(fd, "HTTP/1.1 %d Scripted\r\nETag: \"of-the-page\"\r\n", path->status);
+        send_text(s, "HTTP/1.1 %d Scripted\r\nETag: \"of-the-page\"\r\n", path->status);
         if (path->location)
-                send_text(fd, "Location: %s\r\n", path->location);
+                send_text(s, "Location: %s\r\n", path->location);
         if (path->retry_after)
-                send_text(fd, "Retry-After: %s\r\n", path->retry_after);
+                send_text(s, "Retry-After: %s\r\n", path->retry_after);
         if (!(path->flags & FAULTY_ENDLESS_BODY))
-                return send_text(fd, "Content-Length: 5\r\n\r\nsorry");
-        send_text(fd, "Transfer-Encoding: chunked\r\n\r\n");
-        while (send_text(fd, "5\r\nsorry\r\n"))
+                return send_text(s, "Content-Length: 5\r\n\r\nsorry");
+        send_text(s, "Transfer-Encoding: chunked\r\n\r\n");
+        while (send_text(s, "5\r\nsorry\r\n"))
                 ;
         return 0;
 }
 
-static int serve(struct connection *connection, int fd)
+static int serve(struct connection *connection, struct stream *s)
 {
         struct faulty_path path = { 0 };
         char head[HEAD_MAX];
 
-        if (!read_head(fd, head))
+        if (!read_head(s, head))
                 return 0;
         if (!look_up(connection->server, head, &path))
-                return send_text(fd, "HTTP/1.1 404 None\r\nContent-Length: 4\r\n\r\nnone");
+                return send_text(s, "HTTP/1.1 404 None\r\nContent-Length: 4\r\n\r\nnone");
         if (path.flags & FAULTY_SILENT) {
-                wait_for_end(fd);
+                wait_for_end(s);
                 return 0;
         }
         if (path.flags & FAULTY_GARBAGE) {
-                send_text(fd, "what is it you want from me?\r\n\r\n");
+                send_text(s, "what is it you want from me?\r\n\r\n");
                 return 0;
         }
         if (path.flags & FAULTY_ENDLESS_HEAD) {
-                send_text(fd, "HTTP/1.1 200 Fine\r\n");
-                while (send_text(fd, "X-Padding: %0512d\r\n", 0))
+                send_text(s, "HTTP/1.1 200 Fine\r\n");
+                while (send_text(s, "X-Padding: %0512d\r\n", 0))
                         ;
                 return 0;
         }
         if (path.status)
-                return send_status(fd, &path);
-        int again = send_file(fd, &path, head);
+                return send_status(s, &path);
+        int again = send_file(s, &path, head);
         if (path.flags & FAULTY_RESET) /* what was sent is on its way; the close that follows resets */
-                setsockopt(fd, SOL_SOCKET, SO_LINGER, &(struct linger){ .l_onoff = 1 }, sizeof(struct linger));
+                setsockopt(s->fd, SOL_SOCKET, SO_LINGER, &(struct linger){ .l_onoff = 1 }, sizeof(struct linger));
         return again;
 }
 
@@ -243,12 +252,18 @@ static void *connection_thread(void *userdata)
         struct faulty_server *server = connection->server;
 
         pthread_mutex_lock(&server->lock);
-        int fd = connection->fd;
+        struct stream s = { .fd = connection->fd };
         pthread_mutex_unlock(&server->lock);
-        while (serve(connection, fd))
-                ;
+        if (server->tls) {
+                s.ssl = SSL_new(server->tls);
+                must(s.ssl && SSL_set_fd(s.ssl, s.fd) == 1, "server: TLS");
+        }
+        if (!s.ssl || SSL_accept(s.ssl) == 1)
+                while (serve(connection, &s))
+                        ;
+        SSL_free(s.ssl);
         pthread_mutex_lock(&server->lock);
-        close(fd);
+        close(s.fd);
         connection->fd = -1;
         pthread_mutex_unlock(&server->lock);
         return NULL;
@@ -275,6 +290,11 @@ static void *accept_thread(void *userdata)
 
 struct faulty_server *faulty_start(void)
 {
+        return faulty_start_tls(NULL);
+}
+
+struct faulty_server *faulty_start_tls(const char *certificate)
+{
         struct faulty_server *server = calloc(1, sizeof(*server));
         struct sockaddr_in address = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
         socklen_t size = sizeof(address);
@@ -287,6 +307,13 @@ struct faulty_server *faulty_start(void)
         must(listen(server->listener, 64) == 0, "server: listen");
         must(getsockname(server->listener, (struct sockaddr *) &address, &size) == 0, "server: getsockname");
         server->port = ntohs(address.sin_port);
+        if (certificate) {
+                signal(SIGPIPE, SIG_IGN); /* SSL_write() has no flag for it */
+                server->tls = SSL_CTX_new(TLS_server_method());
+                must(server->tls && SSL_CTX_use_certificate_file(server->tls, certificate, SSL_FILETYPE_PEM) == 1 &&
+                             SSL_CTX_use_PrivateKey_file(server->tls, certificate, SSL_FILETYPE_PEM) == 1,
+                     certificate);
+        }
         must(pthread_create(&server->acceptor, NULL, accept_thread, server) == 0, "server");
         return server;
 }
@@ -353,5 +380,6 @@ void faulty_stop(struct faulty_server *server)
         for (size_t i = 0; i < server->n_requests; i++)
                 free(server->requests[i]);
         pthread_mutex_destroy(&server->lock);
+        SSL_CTX_free(server->tls);
         free(server);
 }

@@ -46,6 +46,8 @@ struct faulty_path {
 };
 
 struct faulty_server *faulty_start(void);
+/* Likewise in TLS, with the certificate and key in this file (PEM). */
+struct faulty_server *faulty_start_tls(const char *certificate);
 int faulty_port(const struct faulty_server *server);
 /* A path of a name that is there already replaces it, its count of faults begun anew. */
 void faulty_add(struct faulty_server *server, const struct faulty_path *path);
