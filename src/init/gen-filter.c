@@ -108,7 +108,7 @@ static void deny_devices(scmp_filter_ctx ctx, const char *name, unsigned mode, u
         check(seccomp_rule_add(ctx, SCMP_ACT_ERRNO(EPERM), nr, 1, SCMP_CMP(mode, SCMP_CMP_MASKED_EQ, S_IFMT, S_IFBLK)),
               name);
         check(seccomp_rule_add(ctx, SCMP_ACT_ERRNO(EPERM), nr, 2, SCMP_CMP(mode, SCMP_CMP_MASKED_EQ, S_IFMT, S_IFCHR),
-                               SCMP_CMP(dev, SCMP_CMP_NE, 0)),
+                               SCMP_CMP(dev, SCMP_CMP_NE, 0, 0)),
               name);
 }
 
