@@ -27,7 +27,7 @@ static int take_options(const struct mayfly_image_options *given, struct mayfly_
                 .what = "the image options",
                 .initializer = "MAYFLY_IMAGE_OPTIONS_INIT",
                 /* The first release's last field; stays as it is when fields are appended. */
-                .size_min = offsetof(struct mayfly_image_options, progress_userdata) + sizeof(void *),
+                .size_min = offsetof(struct mayfly_image_options, ca_file) + sizeof(char *),
                 .size = sizeof(struct mayfly_image_options),
         };
         struct mayfly_image_options options = MAYFLY_IMAGE_OPTIONS_INIT;
