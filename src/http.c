@@ -473,8 +473,10 @@ static enum outcome judge_failure(struct transfer *t, CURLcode code, struct mayf
                          t->shown, detail);
                 return FAILED;
         case CURLE_SSL_CACERT_BADFILE:
-                mf_error(err, -EINVAL, MAYFLY_STAGE_HTTP, "%s: %s; the CA file must have certificates in PEM", t->shown,
-                         detail);
+                mf_error(err, t->request->ca_file ? -EINVAL : -ENOENT, MAYFLY_STAGE_HTTP, "%s: %s; %s", t->shown,
+                         detail,
+                         t->request->ca_file ? "the CA file must have certificates in PEM"
+                                             : "install ca-certificates, or name a CA file in MAYFLY_CA_FILE");
                 return FAILED;
         case CURLE_OPERATION_TIMEDOUT:
                 mf_error(err, -ETIMEDOUT, MAYFLY_STAGE_HTTP, "%s: %s (connect_timeout_ms = %u)", t->shown, detail,
