@@ -20,8 +20,24 @@
 #define LEAKED 3      /* exit status: neither success, nor failure, nor misuse */
 #define MAX 64
 
-/* What a container's line has in it. */
-static const char *const containers[] = { "mayfly", "nspawn", "machine ", "/run/systemd/machines/" };
+/* The lines of what belongs to a container. */
+static const char *const containers[] = {
+        "process *mayfly-launch --machine *",
+        "process *systemd-nspawn * --machine=*",
+        "process * /run/mayfly/init in *",
+        "process * in cgroup *mayfly-*",
+        "cgroup *mayfly-*",
+        "machine *",
+        "unit mayfly-*",
+        "mount *mayfly*",
+        "mount *nspawn*",
+        "netns *(mayfly*",
+        "netns *(systemd-nspawn)",
+        "file /run/mayfly*",
+        "file *nspawn*",
+        "file /run/systemd/machines/*",
+        "file /run/systemd/transient/mayfly-*",
+};
 
 /* What systemd makes when it is first asked for anything, and keeps. */
 static const char *const kept[] = {
@@ -73,6 +89,8 @@ static int is_wanted(const char *line, void *userdata)
         }
         for (size_t i = 0; i < options->n_match && !wanted; i++)
                 wanted = strstr(printed, options->match[i]) != NULL;
+        for (size_t i = 0; i < MF_ELEMENTSOF(containers) && options->n_match == 0 && !wanted; i++)
+                wanted = fnmatch(containers[i], printed, 0) == 0;
         if (!wanted)
                 return 0;
         for (size_t i = 0; i < options->n_ignore; i++)
@@ -240,10 +258,6 @@ static int parse(int argc, char **argv, struct options *ret)
         if ((ret->save != NULL) + (ret->since != NULL) + (optind < argc) != 1)
                 return tool_usage("leak-check wants a command, or --save FILE, or --since FILE; see mayfly leak-check "
                                   "--help");
-        if (ret->n_match == 0) {
-                for (size_t i = 0; i < MF_ELEMENTSOF(containers); i++)
-                        ret->match[ret->n_match++] = containers[i];
-        }
         return 0;
 }
 
