@@ -128,6 +128,7 @@ static int is_ours(pid_t pid, const struct process *all, size_t n)
 static int add_mounts(struct mf_snapshot *snapshot, pid_t pid, ino_t namespace, const char *who)
 {
         char path[64], identity[80], description[1400];
+        unsigned n = 0;
         mf_cleanup(mf_freep) char *line = NULL;
         size_t size = 0;
 
@@ -145,8 +146,11 @@ static int add_mounts(struct mf_snapshot *snapshot, pid_t pid, ino_t namespace, 
                 int r = add(snapshot, "mount", identity, description);
                 if (r < 0)
                         return r;
+                n++;
         }
-        return 0;
+        snprintf(identity, sizeof(identity), "%llu", (unsigned long long) namespace);
+        snprintf(description, sizeof(description), "%s, with %u mounts", who, n);
+        return add(snapshot, "mntns", identity, description);
 }
 
 static int add_process(struct mf_snapshot *snapshot, const struct process *process)
@@ -403,24 +407,43 @@ int mf_snapshot_read(struct mf_snapshot *ret, FILE *f)
         return 0;
 }
 
+static int has(const struct mf_snapshot *snapshot, const char *line)
+{
+        size_t low = 0, high = snapshot->n;
+
+        while (low < high) {
+                size_t middle = low + (high - low) / 2;
+                int r = by_key(snapshot->lines[middle], line);
+                if (r == 0)
+                        return 1;
+                if (r < 0)
+                        low = middle + 1;
+                else
+                        high = middle;
+        }
+        return 0;
+}
+
+/* All the mounts of a new mount namespace are new: it is enough to tell of that. */
+static int is_in_new_namespace(const struct mf_snapshot *before, const char *line)
+{
+        char namespace[64];
+        const char *in = strncmp(line, "mount\t", 6) == 0 ? strstr(line, " in ") : NULL;
+
+        if (!in)
+                return 0;
+        snprintf(namespace, sizeof(namespace), "mntns\t%.*s\t", (int) strcspn(in + 4, "\t"), in + 4);
+        return !has(before, namespace);
+}
+
 size_t mf_snapshot_compare(const struct mf_snapshot *before, const struct mf_snapshot *after,
                            int (*callback)(const char *line, void *userdata), void *userdata)
 {
         size_t found = 0;
 
         for (size_t i = 0; i < after->n; i++) {
-                int known = 0;
-                size_t low = 0, high = before->n;
-                while (low < high && !known) {
-                        size_t middle = low + (high - low) / 2;
-                        int r = by_key(before->lines[middle], after->lines[i]);
-                        known = r == 0;
-                        if (r < 0)
-                                low = middle + 1;
-                        else
-                                high = middle;
-                }
-                if (!known && callback(after->lines[i], userdata))
+                const char *line = after->lines[i];
+                if (!has(before, line) && !is_in_new_namespace(before, line) && callback(line, userdata))
                         found++;
         }
         return found;

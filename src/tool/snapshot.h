@@ -10,8 +10,8 @@
 #include <mayfly/error.h>
 
 /* One line each, "KIND\tIDENTITY\tDESCRIPTION", sorted. Kinds: bus (a connection to the system bus), cgroup, file, link
- * (of this network namespace), machine, mount (of any mount namespace), netns, process, unit. Two things are the same
- * when kind and identity are. */
+ * (of this network namespace), machine, mntns, mount (of any mount namespace), netns, process, unit. Two things are the
+ * same when kind and identity are. */
 struct mf_snapshot {
         char **lines;
         size_t n, allocated;
