@@ -57,7 +57,9 @@ int mf_program_path(const char *name, char **ret, struct mayfly_error *err)
         if (access(path, X_OK) < 0)
                 return mf_error_errno(
                         err, -errno, MAYFLY_STAGE_HOST,
-                        "%s, a part of mayfly; reinstall it, or set MAYFLY_LIBEXEC to the folder it is in", path);
+                        "mayfly's helper program %s cannot be executed; install mayfly to the prefix it was configured "
+                        "for, or set MAYFLY_LIBEXEC to the folder that has %s",
+                        path, name);
         *ret = mf_take(path);
         return 0;
 }
@@ -93,7 +95,7 @@ int mf_host_check(const struct mf_engine *engine, struct mayfly_error *err)
         if (r == 0 && engine->id == MAYFLY_ENGINE_SYSTEMD && !mf_bus_booted())
                 r = mf_error(err, -ENOTCONN, MAYFLY_STAGE_HOST,
                              "the engine \"systemd\" needs systemd as PID 1, which did not boot this host; "
-                             "use MAYFLY_ENGINE=direct, or run under ci/with-systemd");
+                             "choose the engine \"direct\" (MAYFLY_ENGINE=direct, or unset it)");
         return r;
 }
 
