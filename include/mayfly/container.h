@@ -71,7 +71,8 @@ struct mayfly_spec {
                         0, 0, 0, 0, 0, NULL, 0, 0                                                                     \
         }
 
-/** A pointer to a spec with the named fields set: `MAYFLY_SPEC(.image = "aci:...", .run_app = 1)`. C99 only. */
+/** A pointer to a spec with the named fields set: `MAYFLY_SPEC(.image = "aci:...", .run_app = 1)`. C99 only; in C++
+ *  start from MAYFLY_SPEC_INIT. */
 #define MAYFLY_SPEC(...) (&(const struct mayfly_spec){ .size = sizeof(struct mayfly_spec), __VA_ARGS__ })
 
 /** How a process ended. */
