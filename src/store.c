@@ -200,13 +200,21 @@ static int make_folders(const struct job *job, struct mayfly_error *err)
 static int fetch(const struct job *job, struct mayfly_error *err)
 {
         mf_cleanup(mf_closep) int dirfd = -1;
+        struct mayfly_error cause = MAYFLY_ERROR_INIT;
         char name[MF_TMP_NAME_MAX], target[MF_ID_LENGTH + 16];
 
         (void) mf_store_sweep(job->store, NULL, NULL);
         int r = mf_store_make_temporary(job->store, name, &dirfd);
         if (r < 0)
                 return cannot_put(job, r, "making a folder in its tmp", err);
-        r = mf_pull(job->reference, job->text, dirfd, job->options, err);
+        r = mf_pull(job->reference, job->text, dirfd, job->options, &cause);
+        if (r == -ENOSPC || r == -EDQUOT)
+                (void) mf_error(err, r, MAYFLY_STAGE_STORE,
+                                "the image store %s has no room for the image: %s; free some (mayfly gc), or choose "
+                                "another store with MAYFLY_STORE",
+                                job->path, cause.message);
+        else if (r < 0)
+                (void) mf_error(err, r, cause.stage, "%s", cause.message);
         /* All of it on disk before it has its name: a power cut must not leave a hollow image behind a good pin. One
          * syncfs() for the whole tree: an fsync() a file would cost a disk flush each. The rename itself is not
          * flushed: losing it only means another fetch. */
