@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 #define _GNU_SOURCE
+#include <dlfcn.h>
 #include <errno.h>
+#include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -13,6 +16,7 @@
 
 #ifndef MF_LIBEXECDIR
 #define MF_LIBEXECDIR "/usr/libexec/mayfly"
+#define MF_LIBEXEC_FROM_LIB "../libexec/mayfly"
 #endif
 
 int mf_engine_choose(enum mayfly_engine wanted, const struct mf_engine **ret, struct mayfly_error *err)
@@ -40,14 +44,31 @@ int mf_engine_choose(enum mayfly_engine wanted, const struct mf_engine **ret, st
         return 0;
 }
 
+/* Where an install puts it, seen from the library: what belongs together was installed together, to whatever prefix.
+ * NULL when it is not there. */
+static char *program_beside_library(const char *name)
+{
+        mf_cleanup(mf_freep) char *path = NULL;
+        Dl_info info;
+
+        if (dladdr((void *) (uintptr_t) mayfly_host_check, &info) == 0 || !info.dli_fname || info.dli_fname[0] != '/')
+                return NULL;
+        const char *slash = strrchr(info.dli_fname, '/');
+        if (asprintf(&path, "%.*s/" MF_LIBEXEC_FROM_LIB "/%s", (int) (slash - info.dli_fname), info.dli_fname, name) <
+            0) {
+                path = NULL;
+                return NULL;
+        }
+        return realpath(path, NULL);
+}
+
 int mf_program_path(const char *name, char **ret, struct mayfly_error *err)
 {
         const char *folder = secure_getenv("MAYFLY_LIBEXEC");
-        mf_cleanup(mf_freep) char *path = NULL;
+        int given = folder && *folder;
+        mf_cleanup(mf_freep) char *path = given ? NULL : program_beside_library(name);
 
-        if (!folder || !*folder)
-                folder = MF_LIBEXECDIR;
-        if (asprintf(&path, "%s/%s", folder, name) < 0) {
+        if (!path && asprintf(&path, "%s/%s", given ? folder : MF_LIBEXECDIR, name) < 0) {
                 path = NULL;
                 return mf_error_oom(err, MAYFLY_STAGE_HOST);
         }

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <mayfly/store.h>
 
@@ -141,6 +142,9 @@ int tool_verify(int argc, char **argv)
         if (argc - optind > 1)
                 return tool_usage("verify: one image at a time, or all; see mayfly verify --help");
         options.image = argv[optind];
+        if (options.store &&
+            access(options.store, F_OK) < 0) /* one that is not there yet has no images, but this is a typo */
+                return tool_fail("the store \"%.300s\": %s", options.store, strerror(errno));
         int r = mayfly_store_verify(&result, &options, &err);
         if (!output.quiet && (r == 0 || result.images > 0))
                 printf("%" PRIu64 " image%s verified, %" PRIu64 " damaged, %" PRIu64 " dropped; %s read\n",
