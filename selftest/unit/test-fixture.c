@@ -341,7 +341,66 @@ static void test_failed_group_setup_stops_its_container(void **state)
         assert_said("0 left alive", 1);
 }
 
+/* --- tests: teardowns that fail ------------------------------------------------------------------------------- */
+
+static int assert_then_down(void **state)
+{
+        assert_null(*state);
+        return down(state);
+}
+
+static int program_teardown_asserts(void)
+{
+        const struct CMUnitTest tests[] = { cmocka_unit_test_setup_teardown(passes, up, assert_then_down),
+                                            cmocka_unit_test(needs_nothing) };
+        const struct CMUnitTest in_group[] = { cmocka_unit_test_teardown(passes, assert_then_down) };
+
+        return RUN(tests, NULL, NULL) * 10 + RUN(in_group, up, down) * 100 + RUN(in_group, up, assert_then_down);
+}
+
+static void test_a_teardown_that_leaves_stops_its_container(void **state)
+{
+        (void) state;
+        run(program_teardown_asserts);
+        assert_true(outcome.status >= 111); /* cmocka's versions differ on whether the group's own is a failure */
+        assert_said("started test-fixture-passes", 1);
+        assert_said("stopped test-fixture-passes", 1);
+        assert_said("the log of test-fixture-passes, to its end", 1);
+        assert_said("stopped test-fixture-in_group", 2);
+        assert_said("the log of test-fixture-in_group, to its end", 2); /* a test of the group has failed */
+        assert_said("0 left alive", 1);
+}
+
 /* --- tests: groups -------------------------------------------------------------------------------------------- */
+
+static void runs_a_group(void **state)
+{
+        const struct CMUnitTest inner[] = { cmocka_unit_test_setup_teardown(passes, up, down),
+                                            cmocka_unit_test_setup_teardown(fails, up, down) };
+
+        assert_non_null(*state);
+        assert_int_equal(RUN(inner, up, down), 1);
+        assert_non_null(*state);
+}
+
+static int program_nested(void)
+{
+        const struct CMUnitTest outer[] = { cmocka_unit_test_setup_teardown(runs_a_group, up, down) };
+
+        return RUN(outer, NULL, NULL);
+}
+
+static void test_groups_nest(void **state)
+{
+        (void) state;
+        run(program_nested);
+        assert_said("started test-fixture-runs_a_group", 1);
+        assert_said("started test-fixture-inner", 1);
+        assert_said("the log of test-fixture-inner, to its end", 1);
+        assert_said("the log of test-fixture-fails, to its end", 1);
+        assert_said("the log of test-fixture-passes", 0);
+        assert_said("0 left alive", 1);
+}
 
 static int program_group(void)
 {
@@ -750,6 +809,8 @@ int main(void)
                 cmocka_unit_test_setup(test_77_failures_are_no_skip, setup_faults),
                 cmocka_unit_test_setup(test_failed_setup_stops_its_container, setup_faults),
                 cmocka_unit_test_setup(test_failed_group_setup_stops_its_container, setup_faults),
+                cmocka_unit_test_setup(test_a_teardown_that_leaves_stops_its_container, setup_faults),
+                cmocka_unit_test_setup(test_groups_nest, setup_faults),
                 cmocka_unit_test_setup(test_group_container, setup_faults),
                 cmocka_unit_test_setup(test_skip_is_77, setup_faults),
                 cmocka_unit_test_setup(test_skip_of_some_is_success, setup_faults),
