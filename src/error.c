@@ -41,16 +41,38 @@ void mf_error_set_errno(struct mayfly_error *err, int code, enum mayfly_stage st
         snprintf(err->message + used, sizeof(err->message) - used, ": %s", strerrordesc_np(-code));
 }
 
+void mf_error_join(struct mayfly_error *list, const struct mayfly_error *why)
+{
+        if (!list->code) {
+                *list = *why;
+                return;
+        }
+        size_t used = strlen(list->message);
+        snprintf(list->message + used, sizeof(list->message) - used, "; %.700s", why->message);
+        if (list->stage != MAYFLY_STAGE_DIGEST && list->stage != MAYFLY_STAGE_MANIFEST) {
+                list->code = why->code;
+                list->stage = why->stage;
+        }
+}
+
 MF_EXPORT const char *mayfly_stage_name(enum mayfly_stage stage)
 {
         static const char *const names[] = {
-                [MAYFLY_STAGE_NONE] = "none",           [MAYFLY_STAGE_SPEC] = "spec",
-                [MAYFLY_STAGE_REFERENCE] = "reference", [MAYFLY_STAGE_HTTP] = "http",
-                [MAYFLY_STAGE_DIGEST] = "digest",       [MAYFLY_STAGE_ARCHIVE] = "archive",
-                [MAYFLY_STAGE_MANIFEST] = "manifest",   [MAYFLY_STAGE_STORE] = "store",
-                [MAYFLY_STAGE_HOST] = "host",           [MAYFLY_STAGE_BUS] = "bus",
-                [MAYFLY_STAGE_START] = "start",         [MAYFLY_STAGE_EXEC] = "exec",
-                [MAYFLY_STAGE_LOGS] = "logs",           [MAYFLY_STAGE_STOP] = "stop",
+                [MAYFLY_STAGE_NONE] = "none",
+                [MAYFLY_STAGE_SPEC] = "spec",
+                [MAYFLY_STAGE_REFERENCE] = "reference",
+                [MAYFLY_STAGE_DISCOVERY] = "discovery",
+                [MAYFLY_STAGE_HTTP] = "http",
+                [MAYFLY_STAGE_DIGEST] = "digest",
+                [MAYFLY_STAGE_ARCHIVE] = "archive",
+                [MAYFLY_STAGE_MANIFEST] = "manifest",
+                [MAYFLY_STAGE_STORE] = "store",
+                [MAYFLY_STAGE_HOST] = "host",
+                [MAYFLY_STAGE_BUS] = "bus",
+                [MAYFLY_STAGE_START] = "start",
+                [MAYFLY_STAGE_EXEC] = "exec",
+                [MAYFLY_STAGE_LOGS] = "logs",
+                [MAYFLY_STAGE_STOP] = "stop",
         };
 
         if ((unsigned) stage >= MF_ELEMENTSOF(names))

@@ -27,6 +27,10 @@ __attribute__((format(printf, 4, 5))) void mf_error_set_errno(struct mayfly_erro
                 mf_error_set_errno(err, mf_code_, __VA_ARGS__); \
                 mf_code_;                                       \
         })
+/* Adds `why` to a list of what was tried in turn: its message after the others'. The code is the last one's, unless
+ * something was found and was not what it should be. */
+void mf_error_join(struct mayfly_error *list, const struct mayfly_error *why);
+
 #define mf_error_oom(err, stage) mf_error(err, -ENOMEM, stage, "out of memory")
 
 #endif

@@ -539,6 +539,8 @@ static enum outcome try_once(struct transfer *t, struct mayfly_error *err)
                 return FAILED;
         for (;;) {
                 CURLcode code = perform(t);
+                if (t->request->status)
+                        *t->request->status = is_file(t) ? 0 : (int) response_code(t);
                 if (t->stop == BODY_FAILED)
                         return FAILED;
                 if (t->stop && t->stop != PAGE_TOO_LONG)

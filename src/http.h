@@ -21,6 +21,7 @@ struct mf_http_request {
         void (*total)(void *userdata, uint64_t size);
         /* Polled several times a second; non-zero cancels with -ECANCELED. May be NULL. */
         int (*cancelled)(void *userdata);
+        int *status; /* set to that of the last answer, 0 when there was none; may be NULL */
         void *userdata;
 };
 

@@ -225,19 +225,27 @@ static const char *pair_value(json_t *list, const char *name)
         return NULL;
 }
 
-static int add_unsupported(struct mf_run_config *config, const char *what)
+/* To a NULL-terminated list, an allocated string, which is the list's then in any case. */
+static int add_string(char ***list, char *string)
 {
         size_t n = 0;
 
-        while (config->unsupported[n])
+        while ((*list)[n])
                 n++;
-        char **grown = realloc(config->unsupported, (n + 2) * sizeof(char *));
-        if (!grown)
+        char **grown = string ? realloc(*list, (n + 2) * sizeof(char *)) : NULL;
+        if (!grown) {
+                free(string);
                 return -ENOMEM;
-        config->unsupported = grown;
+        }
+        *list = grown;
+        grown[n] = string;
         grown[n + 1] = NULL;
-        grown[n] = strdup(what);
-        return grown[n] ? 0 : -ENOMEM;
+        return 0;
+}
+
+static int add_unsupported(struct mf_run_config *config, const char *what)
+{
+        return add_string(&config->unsupported, strdup(what));
 }
 
 static int check_labels(json_t *object, const char *path, struct mayfly_error *err)
@@ -250,6 +258,23 @@ static int check_labels(json_t *object, const char *path, struct mayfly_error *e
         if (r == 0)
                 r = check_platform(path, pair_value(list, "os"), pair_value(list, "arch"), err);
         return r;
+}
+
+/* Which were checked. */
+static int get_labels(json_t *root, struct mf_run_config *config, struct mayfly_error *err)
+{
+        size_t i;
+        json_t *item;
+
+        json_array_foreach(member(root, "labels"), i, item)
+        {
+                char *label;
+                if (asprintf(&label, "%s=%s", json_string_value(member(item, "name")),
+                             json_string_value(member(item, "value"))) < 0 ||
+                    add_string(&config->labels, label) < 0)
+                        return mf_error_oom(err, MAYFLY_STAGE_MANIFEST);
+        }
+        return 0;
 }
 
 static int check_dependency(json_t *item, const char *at, struct mayfly_error *err)
@@ -545,8 +570,9 @@ static int parse(json_t *root, struct mf_run_config *config, struct mayfly_error
         if (r < 0)
                 return r;
         config->env = calloc(1, sizeof(char *));
+        config->labels = calloc(1, sizeof(char *));
         config->unsupported = calloc(1, sizeof(char *));
-        if (!config->env || !config->unsupported)
+        if (!config->env || !config->labels || !config->unsupported)
                 return mf_error_oom(err, MAYFLY_STAGE_MANIFEST);
         r = check_kind_and_version(root, err);
         if (r == 0)
@@ -558,6 +584,8 @@ static int parse(json_t *root, struct mf_run_config *config, struct mayfly_error
                 r = mf_error_oom(err, MAYFLY_STAGE_MANIFEST);
         if (r == 0)
                 r = check_labels(root, "labels", err);
+        if (r == 0)
+                r = get_labels(root, config, err);
         if (r == 0)
                 r = get_list(root, "annotations", "annotations", &list, err);
         if (r == 0)

@@ -12,6 +12,7 @@
 
 struct mf_run_config {
         char *name;             /* the image's name */
+        char **labels;          /* the image's, "NAME=value", NULL-terminated, never NULL */
         char **exec;            /* argv of the app, NULL-terminated; NULL when the image has no app */
         char **env;             /* "NAME=value", NULL-terminated, never NULL */
         char *user;             /* never NULL when exec is set */

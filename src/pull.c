@@ -8,6 +8,7 @@
 #include <signal.h>
 #include <stdatomic.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -24,13 +25,14 @@
 #define REPORT_MS 100U
 
 struct pull {
-        const struct mf_reference *reference;
+        const struct mf_source *source;
         const struct mayfly_image_options *options;
-        int dirfd;
         struct mf_ring *blob; /* fetch | decompress */
         struct mf_ring *tar;  /* decompress | untar */
         struct mf_digest *digest;
-        struct mf_layer *layer;
+        struct mf_layer *layer; /* NULL: only inspect */
+        char *manifest;         /* what was inspected */
+        size_t manifest_size;
         atomic_int cancelled;
         atomic_uint_least64_t bytes_done, bytes_total, bytes_unpacked, entries;
 
@@ -83,7 +85,7 @@ static void *fetch_stage(void *userdata)
         struct pull *pull = userdata;
         struct mayfly_error err = MAYFLY_ERROR_INIT;
         const struct mf_http_request request = {
-                .url = pull->reference->url,
+                .url = pull->source->url,
                 .allow_http = pull->options->allow_http,
                 .ca_file = pull->options->ca_file,
                 .retries = pull->options->retries,
@@ -130,6 +132,44 @@ static void *decompress_stage(void *userdata)
         return NULL;
 }
 
+#define MANIFEST_MAX (1U << 20) /* as when it is unpacked */
+
+static int read_manifest(struct pull *pull, const struct mf_entry *entry, struct mayfly_error *err)
+{
+        mf_cleanup(mf_closep) int fd = memfd_create("mayfly-manifest", MFD_CLOEXEC);
+        uint64_t end;
+
+        pull->manifest_size = (size_t) entry->size;
+        pull->manifest = malloc(pull->manifest_size + 1);
+        struct mf_sum *sum = mf_sum_new();
+        if (!pull->manifest || !sum || fd < 0 || ftruncate(fd, (off_t) entry->size) < 0) {
+                mf_sum_free(sum);
+                return mf_error_oom(err, MAYFLY_STAGE_ARCHIVE);
+        }
+        mf_sum_begin(sum, entry->size);
+        int r = mf_entry_data(entry, fd, sum, &end, err);
+        mf_sum_free(sum);
+        if (r == 0 && pread(fd, pull->manifest, pull->manifest_size, 0) != (ssize_t) pull->manifest_size)
+                r = mf_error(err, -EIO, MAYFLY_STAGE_ARCHIVE, "the manifest cannot be read in full");
+        return r;
+}
+
+/* What is not looked at here is when the image is unpacked. */
+static int inspect_entry(struct pull *pull, const struct mf_entry *entry, struct mayfly_error *err)
+{
+        const char *name = entry->name;
+
+        while (strncmp(name, "./", 2) == 0)
+                name += 2;
+        if (strcmp(name, "manifest") != 0)
+                return 0;
+        if (pull->manifest || !S_ISREG(entry->mode) || entry->hardlink || entry->size > MANIFEST_MAX)
+                return mf_error(err, -EBADMSG, MAYFLY_STAGE_ARCHIVE,
+                                pull->manifest ? "the archive has two manifests"
+                                               : "the manifest is no regular file of at most 1 MiB");
+        return read_manifest(pull, entry, err);
+}
+
 static int on_entry(void *userdata, const struct mf_entry *entry, struct mayfly_error *err)
 {
         struct pull *pull = userdata;
@@ -138,7 +178,7 @@ static int on_entry(void *userdata, const struct mf_entry *entry, struct mayfly_
                 return mf_error(err, -EFBIG, MAYFLY_STAGE_ARCHIVE,
                                 "the image has more than max_entries = %llu entries; raise it if that is meant to be",
                                 (unsigned long long) pull->options->max_entries);
-        return mf_layer_add(pull->layer, entry, err);
+        return pull->layer ? mf_layer_add(pull->layer, entry, err) : inspect_entry(pull, entry, err);
 }
 
 static void *untar_stage(void *userdata)
@@ -147,19 +187,19 @@ static void *untar_stage(void *userdata)
         struct mayfly_error err = MAYFLY_ERROR_INIT;
 
         int r = mf_untar(pull->tar, on_entry, pull, &err);
-        if (r == 0)
+        if (r == 0 && pull->layer)
                 r = mf_layer_finish(pull->layer, &err);
         end_stage(pull, r, &err);
         mf_ring_abandon(pull->tar);
         return NULL;
 }
 
-static void report(struct pull *pull, const char *reference_text, uint64_t begin_us)
+static void report(struct pull *pull, uint64_t begin_us)
 {
         const struct mayfly_progress progress = {
                 .size = sizeof(progress),
                 .phase = MAYFLY_PROGRESS_FETCH,
-                .reference = reference_text,
+                .reference = pull->source->text,
                 .bytes_done = atomic_load(&pull->bytes_done),
                 .bytes_total = atomic_load(&pull->bytes_total),
                 .bytes_unpacked = atomic_load(&pull->bytes_unpacked),
@@ -171,7 +211,7 @@ static void report(struct pull *pull, const char *reference_text, uint64_t begin
                 atomic_store(&pull->cancelled, 1);
 }
 
-static void coordinate(struct pull *pull, const char *reference_text)
+static void coordinate(struct pull *pull)
 {
         uint64_t begin = mf_now_us();
 
@@ -185,14 +225,14 @@ static void coordinate(struct pull *pull, const char *reference_text)
                 if (pthread_cond_timedwait(&pull->stage_ended, &pull->lock, &until) != ETIMEDOUT)
                         continue;
                 pthread_mutex_unlock(&pull->lock);
-                report(pull, reference_text, begin);
+                report(pull, begin);
                 pthread_mutex_lock(&pull->lock);
         }
         pthread_mutex_unlock(&pull->lock);
-        report(pull, reference_text, begin);
+        report(pull, begin);
 }
 
-static void run_stages(struct pull *pull, const char *reference_text)
+static void run_stages(struct pull *pull)
 {
         static void *(*const stages[])(void *) = { untar_stage, decompress_stage, fetch_stage };
         pthread_t threads[MF_ELEMENTSOF(stages)];
@@ -214,7 +254,7 @@ static void run_stages(struct pull *pull, const char *reference_text)
                 for (size_t i = started; i < MF_ELEMENTSOF(stages); i++)
                         end_stage(pull, r, &err);
         }
-        coordinate(pull, reference_text);
+        coordinate(pull);
         for (size_t i = 0; i < started; i++)
                 pthread_join(threads[i], NULL);
 }
@@ -239,85 +279,102 @@ static int check_manifest(int dirfd, struct mayfly_error *err)
         return r;
 }
 
-static int conclude(struct pull *pull, struct mayfly_error *err)
+/* `id` becomes the archive's. */
+static int conclude(struct pull *pull, char id[MF_ID_LENGTH + 1], struct mayfly_error *err)
 {
-        char id[MF_ID_LENGTH + 1], shown[MF_SHOWN_MAX];
+        const char *pin = pull->source->id;
+        char shown[MF_SHOWN_MAX];
 
-        mf_show_url(shown, pull->reference->url, 0);
+        mf_show_url(shown, pull->source->url, 0);
         if (pull->result == -ECANCELED)
                 return mf_error(err, -ECANCELED, MAYFLY_STAGE_HTTP, "%s", pull->error.message);
         if (pull->result < 0 && pull->error.stage == MAYFLY_STAGE_ARCHIVE)
-                return mf_error(err, pull->result, MAYFLY_STAGE_ARCHIVE,
-                                "%s: %.1500s; the pin could not be checked (expected %s)", shown, pull->error.message,
-                                pull->reference->id);
+                return mf_error(err, pull->result, MAYFLY_STAGE_ARCHIVE, "%s: %.1500s%s%s%s", shown,
+                                pull->error.message, pin ? "; the pin could not be checked (expected " : "",
+                                pin ? pin : "", pin ? ")" : "");
         if (pull->result < 0)
                 return mf_error(err, pull->result, pull->error.stage, "%s", pull->error.message);
         if (mf_digest_final(pull->digest, id) < 0)
                 return mf_error(err, -EIO, MAYFLY_STAGE_DIGEST, "libcrypto failed to finish the digest");
-        if (strcmp(id, pull->reference->id) != 0)
+        if (pin && strcmp(id, pin) != 0)
                 return mf_error(
                         err, -EBADMSG, MAYFLY_STAGE_DIGEST,
                         "%s is not the image that was pinned: expected %s, actual %s; if the image changed on purpose, "
                         "pin the new digest",
-                        shown, pull->reference->id, id);
-        return check_manifest(pull->dirfd, err);
+                        shown, pin, id);
+        return 0;
 }
 
-/* Said here, and not by the fetch in the middle of a handshake. */
-static int check_ca_file(const char *path, struct mayfly_error *err)
+static int prepare(struct pull *pull, struct mayfly_error *err)
 {
-        static const char mark[] = "-----BEGIN CERTIFICATE-----";
-        mf_cleanup(mf_fclosep) FILE *f = path ? fopen(path, "re") : NULL;
-        mf_cleanup(mf_freep) char *line = NULL;
-        size_t size = 0;
-
-        if (!path)
-                return 0;
-        if (!f)
-                return mf_error_errno(err, -errno, MAYFLY_STAGE_SPEC,
-                                      "the CA file \"%.300s\" (MAYFLY_CA_FILE, or the option ca_file) cannot be read",
-                                      path);
-        while (getline(&line, &size, f) >= 0)
-                if (strncmp(line, mark, strlen(mark)) == 0)
-                        return 0;
-        return mf_error(
-                err, -EINVAL, MAYFLY_STAGE_SPEC,
-                "the CA file \"%.300s\" (MAYFLY_CA_FILE, or the option ca_file) has no certificate in PEM; convert "
-                "one in DER with openssl x509 -inform der",
-                path);
-}
-
-int mf_pull(const struct mf_reference *reference, const char *reference_text, int dirfd,
-            const struct mayfly_image_options *options, struct mayfly_error *err)
-{
-        struct pull pull = { .reference = reference, .options = options, .dirfd = dirfd };
         pthread_condattr_t attributes;
-        int r = check_ca_file(options->ca_file, err);
 
-        if (r < 0)
-                return r;
-        pthread_mutex_init(&pull.lock, NULL);
+        pthread_mutex_init(&pull->lock, NULL);
         pthread_condattr_init(&attributes);
         pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
-        pthread_cond_init(&pull.stage_ended, &attributes);
+        pthread_cond_init(&pull->stage_ended, &attributes);
         pthread_condattr_destroy(&attributes);
-        pull.blob = mf_ring_new(RING_SIZE);
-        pull.tar = mf_ring_new(RING_SIZE);
-        pull.digest = mf_digest_new();
-        errno = 0;
-        pull.layer = mf_layer_new(dirfd, reference->id);
-        if (!pull.blob || !pull.tar || !pull.digest || !pull.layer) {
-                r = mf_error_errno(err, errno ? -errno : -ENOMEM, MAYFLY_STAGE_STORE,
-                                   "preparing to unpack into the store");
-        } else {
-                run_stages(&pull, reference_text);
-                r = conclude(&pull, err);
+        pull->blob = mf_ring_new(RING_SIZE);
+        pull->tar = mf_ring_new(RING_SIZE);
+        pull->digest = mf_digest_new();
+        return pull->blob && pull->tar && pull->digest ? 0 : mf_error_oom(err, MAYFLY_STAGE_STORE);
+}
+
+static void clean_up(struct pull *pull)
+{
+        mf_digest_free(pull->digest);
+        mf_ring_free(pull->tar);
+        mf_ring_free(pull->blob);
+        pthread_cond_destroy(&pull->stage_ended);
+        pthread_mutex_destroy(&pull->lock);
+}
+
+int mf_pull(const struct mf_source *source, int dirfd, const struct mayfly_image_options *options,
+            struct mayfly_error *err)
+{
+        struct pull pull = { .source = source, .options = options };
+        char id[MF_ID_LENGTH + 1];
+
+        int r = prepare(&pull, err);
+        if (r == 0) {
+                errno = 0;
+                pull.layer = mf_layer_new(dirfd, source->id);
+                if (!pull.layer)
+                        r = mf_error_errno(err, errno ? -errno : -ENOMEM, MAYFLY_STAGE_STORE,
+                                           "preparing to unpack into the store");
         }
+        if (r == 0) {
+                run_stages(&pull);
+                r = conclude(&pull, id, err);
+        }
+        if (r == 0)
+                r = check_manifest(dirfd, err);
         mf_layer_free(pull.layer);
-        mf_digest_free(pull.digest);
-        mf_ring_free(pull.tar);
-        mf_ring_free(pull.blob);
-        pthread_cond_destroy(&pull.stage_ended);
-        pthread_mutex_destroy(&pull.lock);
+        clean_up(&pull);
+        return r;
+}
+
+int mf_inspect(struct mf_inspected *ret, const struct mf_source *source, const struct mayfly_image_options *options,
+               struct mayfly_error *err)
+{
+        struct pull pull = { .source = source, .options = options };
+        struct mf_inspected inspected = { 0 };
+
+        int r = prepare(&pull, err);
+        if (r == 0) {
+                run_stages(&pull);
+                r = conclude(&pull, inspected.id, err);
+        }
+        if (r == 0 && !pull.manifest)
+                r = mf_error(err, -EBADMSG, MAYFLY_STAGE_ARCHIVE, "%s has no manifest; is it an ACI?", source->url);
+        if (r == 0)
+                r = mf_manifest_parse(&inspected.config, pull.manifest, pull.manifest_size, err);
+        if (r == 0) {
+                inspected.blob_size = atomic_load(&pull.bytes_done);
+                inspected.archive_size = atomic_load(&pull.bytes_unpacked);
+                *ret = inspected;
+        }
+        free(pull.manifest);
+        clean_up(&pull);
         return r;
 }

@@ -7,12 +7,32 @@
 
 #include <mayfly/image.h>
 
+#include "manifest.h"
 #include "reference.h"
 
-/* Fetches the image `reference` into the folder `dirfd`, which is empty and stays the caller's to remove on failure:
- * on success it has `manifest` (checked) and `rootfs`, and the archive's digest was the pinned one. The calling thread
- * reports progress (WAIT and DONE are the caller's to report). `options` has final values, no defaults. */
-int mf_pull(const struct mf_reference *reference, const char *reference_text, int dirfd,
-            const struct mayfly_image_options *options, struct mayfly_error *err);
+/* What mf_pull() and mf_inspect() fetch. */
+struct mf_source {
+        const char *url;
+        const char *id;   /* the pin */
+        const char *text; /* of the reference, for progress */
+};
+
+/* Fetches an image into the folder `dirfd`, which is empty and stays the caller's to remove on failure: on success it
+ * has `manifest` (checked) and `rootfs`, and the archive's digest was the pinned one. The calling thread reports
+ * progress (WAIT and DONE are the caller's to report). `options` has final values, no defaults. */
+int mf_pull(const struct mf_source *source, int dirfd, const struct mayfly_image_options *options,
+            struct mayfly_error *err);
+
+/* What an image is. */
+struct mf_inspected {
+        char id[MF_ID_LENGTH + 1];
+        struct mf_run_config *config;
+        uint64_t blob_size, archive_size; /* as served, and uncompressed, in bytes */
+};
+
+/* Fetches an image to its end, and keeps nothing but what it is. `source` has no id. On success, ret->config is the
+ * caller's. */
+int mf_inspect(struct mf_inspected *ret, const struct mf_source *source, const struct mayfly_image_options *options,
+               struct mayfly_error *err);
 
 #endif

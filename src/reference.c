@@ -13,7 +13,7 @@
 
 #define HOW_TO_PIN                                                                                    \
         "append @sha512-<128 hex digits>: the image ID, the SHA-512 of the uncompressed archive, as " \
-        "\"gzip -dc image.aci | sha512sum\" prints it"
+        "\"mayfly pin\" prints it"
 
 /* Where the user and password of `text` are: from after "://" to *ret_end, their "@"; NULL without any. */
 static const char *find_user(const char *text, const char **ret_end)
@@ -211,7 +211,7 @@ static int check_file(const char *url, const char *path, struct mayfly_error *er
         return 0;
 }
 
-static int parse_url(const char *url, int allow_http, enum mf_scheme *ret, struct mayfly_error *err)
+int mf_url_check(const char *url, int allow_http, enum mf_scheme *ret, struct mayfly_error *err)
 {
         static const struct {
                 const char *prefix;
@@ -237,10 +237,9 @@ static int parse_url(const char *url, int allow_http, enum mf_scheme *ret, struc
         return refuse(err, url, "URL \"%s\" is none of https://, http:// (to this host) and file:///");
 }
 
-int mf_reference_parse(struct mf_reference *ret, const char *text, int allow_http, struct mayfly_error *err)
+/* The blanks and control characters that no reference has. */
+static int check_text(const char *text, struct mayfly_error *err)
 {
-        struct mf_reference reference = { 0 };
-
         if (!text || !*text)
                 return mf_error(err, -EINVAL, MAYFLY_STAGE_REFERENCE,
                                 "the image reference is empty; write aci:URL@sha512-<128 hex digits>");
@@ -251,29 +250,87 @@ int mf_reference_parse(struct mf_reference *ret, const char *text, int allow_htt
                                 "image reference \"%s\" has a blank or control character at byte %zu; write it as "
                                 "%%%02X if it is part of the URL, else remove it",
                                 (size_t) (p - text), (unsigned char) *p);
+        return 0;
+}
+
+/* A name has no "://"; "https:/x" and the like are slips. */
+static int is_url(const char *what)
+{
+        size_t n = strspn(what, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ");
+
+        return strstr(what, "://") || (n > 0 && what[n] == ':' && what[n + 1] == '/') ||
+               strncasecmp(what, "file:", 5) == 0;
+}
+
+/* What is between "aci:" and the pin. */
+static int parse_what(struct mf_reference *ret, const char *what, int allow_http, struct mayfly_error *err)
+{
+        if (!is_url(what))
+                return mf_image_name_parse(&ret->name, what, err);
+        int r = mf_url_check(what, allow_http, &ret->scheme, err);
+        if (r == 0 && !(ret->url = strdup(what)))
+                r = mf_error_oom(err, MAYFLY_STAGE_REFERENCE);
+        return r;
+}
+
+int mf_reference_parse(struct mf_reference *ret, const char *text, int allow_http, struct mayfly_error *err)
+{
+        struct mf_reference reference = { 0 };
+
+        int r = check_text(text, err);
+        if (r < 0)
+                return r;
         if (strncmp(text, "aci:", 4) != 0)
                 return refuse(err, text,
                               "image reference \"%s\" does not start with aci:, the one kind of image there is; write "
                               "aci:URL@sha512-<128 hex digits>");
-        const char *url = text + 4, *at = find_pin(url);
+        const char *what = text + 4, *at = find_pin(what);
         if (!at)
                 return refuse(err, text, "image reference \"%s\" is not pinned; " HOW_TO_PIN);
-        int r = parse_pin(at + 1, reference.id, text, err);
+        r = parse_pin(at + 1, reference.id, text, err);
         if (r < 0)
                 return r;
-        mf_cleanup(mf_freep) char *copy = strndup(url, (size_t) (at - url));
+        mf_cleanup(mf_freep) char *copy = strndup(what, (size_t) (at - what));
         if (!copy)
                 return mf_error_oom(err, MAYFLY_STAGE_REFERENCE);
-        r = parse_url(copy, allow_http, &reference.scheme, err);
+        r = parse_what(&reference, copy, allow_http, err);
+        if (r == 0)
+                *ret = reference;
+        return r;
+}
+
+int mf_reference_parse_unpinned(struct mf_reference *ret, char **ret_bare, const char *text, int allow_http,
+                                struct mayfly_error *err)
+{
+        mf_cleanup(mf_freep) char *bare = NULL;
+        struct mf_reference reference = { 0 };
+
+        int r = check_text(text, err);
         if (r < 0)
                 return r;
-        *ret = reference;
-        ret->url = mf_take(copy);
-        return 0;
+        const char *what = text + (strncmp(text, "aci:", 4) == 0 ? 4 : 0), *at = find_pin(what);
+        if (at && (!is_url(what) || strncasecmp(at + 1, "sha512-", 7) == 0)) {
+                r = parse_pin(at + 1, reference.id, text, err);
+                if (r < 0)
+                        return r;
+        } else {
+                at = what + strlen(what);
+        }
+        if (asprintf(&bare, "aci:%.*s", (int) (at - what), what) < 0) {
+                bare = NULL;
+                return mf_error_oom(err, MAYFLY_STAGE_REFERENCE);
+        }
+        r = parse_what(&reference, bare + 4, allow_http, err);
+        if (r == 0) {
+                *ret = reference;
+                *ret_bare = mf_take(bare);
+        }
+        return r;
 }
 
 void mf_reference_clear(struct mf_reference *reference)
 {
         free(reference->url);
         reference->url = NULL;
+        reference->name = mf_image_name_free(reference->name);
 }

@@ -14,6 +14,7 @@ static void free_strings(char **strings)
 struct mf_run_config *mf_run_config_free(struct mf_run_config *config)
 {
         if (config) {
+                free_strings(config->labels);
                 free_strings(config->exec);
                 free_strings(config->env);
                 free_strings(config->unsupported);

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "error.h"
+#include "locate.h"
 #include "options.h"
 #include "pull.h"
 #include "record.h"
@@ -20,14 +21,14 @@
 #define WAIT_US 20000U
 #define REPORT_US 100000U
 
-static int take_options(const struct mayfly_image_options *given, struct mayfly_image_options *ret,
-                        struct mayfly_error *err)
+int mf_image_options_take(const struct mayfly_image_options *given, struct mayfly_image_options *ret,
+                          struct mayfly_error *err)
 {
         static const struct mf_option_kind kind = {
                 .what = "the image options",
                 .initializer = "MAYFLY_IMAGE_OPTIONS_INIT",
                 /* The first release's last field; stays as it is when fields are appended. */
-                .size_min = offsetof(struct mayfly_image_options, ca_file) + sizeof(char *),
+                .size_min = offsetof(struct mayfly_image_options, mirrors) + sizeof(char *),
                 .size = sizeof(struct mayfly_image_options),
         };
         struct mayfly_image_options options = MAYFLY_IMAGE_OPTIONS_INIT;
@@ -79,27 +80,33 @@ static int read_all(int fd, char *text, size_t size)
         return 0;
 }
 
-static int load_manifest(struct mayfly_image *image, struct mayfly_error *err)
+int mf_image_config(int folder_fd, const char *path, struct mf_run_config **ret, struct mayfly_error *err)
 {
-        struct mayfly_error why = MAYFLY_ERROR_INIT;
         mf_cleanup(mf_freep) char *text = NULL;
-        mf_cleanup(mf_closep) int fd =
-                openat(image->folder_fd, "manifest", O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+        mf_cleanup(mf_closep) int fd = openat(folder_fd, "manifest", O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
         struct stat st;
 
         if (fd < 0 && (errno == ENOENT || errno == ELOOP))
-                return damaged(image, errno == ENOENT ? "its manifest is missing" : "its manifest is no file");
+                return mf_error(err, -EBADMSG, MAYFLY_STAGE_STORE,
+                                errno == ENOENT ? "its manifest is missing" : "its manifest is no file");
         if (fd < 0 || fstat(fd, &st) < 0)
-                return mf_error_errno(err, -errno, MAYFLY_STAGE_STORE, "opening %s/manifest", image->path);
+                return mf_error_errno(err, -errno, MAYFLY_STAGE_STORE, "opening %s/manifest", path);
         if (!S_ISREG(st.st_mode) || st.st_size > MANIFEST_MAX)
-                return damaged(image, "its manifest is no file of at most 1 MiB");
+                return mf_error(err, -EBADMSG, MAYFLY_STAGE_STORE, "its manifest is no file of at most 1 MiB");
         text = malloc((size_t) st.st_size + 1);
         if (!text)
                 return mf_error_oom(err, MAYFLY_STAGE_STORE);
         int r = read_all(fd, text, (size_t) st.st_size);
         if (r < 0)
-                return mf_error_errno(err, r, MAYFLY_STAGE_STORE, "reading %s/manifest", image->path);
-        r = mf_manifest_parse(&image->config, text, (size_t) st.st_size, &why);
+                return mf_error_errno(err, r, MAYFLY_STAGE_STORE, "reading %s/manifest", path);
+        return mf_manifest_parse(ret, text, (size_t) st.st_size, err);
+}
+
+static int load_manifest(struct mayfly_image *image, struct mayfly_error *err)
+{
+        struct mayfly_error why = MAYFLY_ERROR_INIT;
+
+        int r = mf_image_config(image->folder_fd, image->path, &image->config, &why);
         if (r == -EBADMSG)
                 return damaged(image, why.message);
         return r < 0 ? mf_error(err, r, why.stage, "%s", why.message) : 0;
@@ -196,18 +203,18 @@ static int make_folders(const struct job *job, struct mayfly_error *err)
         return 0;
 }
 
-/* With the image's lock held, and a damaged one out of the way. */
-static int fetch(const struct job *job, struct mayfly_error *err)
+static int fetch_from(void *userdata, const char *url, struct mayfly_error *err)
 {
+        const struct job *job = userdata;
+        const struct mf_source source = { .url = url, .id = job->image->id, .text = job->text };
         mf_cleanup(mf_closep) int dirfd = -1;
         struct mayfly_error cause = MAYFLY_ERROR_INIT;
         char name[MF_TMP_NAME_MAX], target[MF_ID_LENGTH + 16];
 
-        (void) mf_store_sweep(job->store, NULL, NULL);
         int r = mf_store_make_temporary(job->store, name, &dirfd);
         if (r < 0)
                 return cannot_put(job, r, "making a folder in its tmp", err);
-        r = mf_pull(job->reference, job->text, dirfd, job->options, &cause);
+        r = mf_pull(&source, dirfd, job->options, &cause);
         if (r == -ENOSPC || r == -EDQUOT)
                 (void) mf_error(err, r, MAYFLY_STAGE_STORE,
                                 "the image store %s has no room for the image: %s; free some (mayfly gc), or choose "
@@ -227,6 +234,15 @@ static int fetch(const struct job *job, struct mayfly_error *err)
                 (void) mf_remove_tree(job->store, name);
         (void) flock(dirfd, LOCK_UN); /* a child forked meanwhile has the descriptor too, and would hold the lock */
         return r;
+}
+
+/* With the image's lock held, and a damaged one out of the way. */
+static int fetch(const struct job *job, struct mayfly_error *err)
+{
+        struct job mine = *job;
+
+        (void) mf_store_sweep(job->store, NULL, NULL);
+        return mf_locate(job->reference, job->text, job->options, fetch_from, &mine, err);
 }
 
 /* To be tried again: no error number, for EWOULDBLOCK is EAGAIN, which a fetch may well fail with. */
@@ -342,7 +358,7 @@ MF_EXPORT int mayfly_image_open(struct mayfly_image **ret, const char *reference
 
         if (!ret)
                 return mf_error(err, -EINVAL, MAYFLY_STAGE_SPEC, "mayfly_image_open() needs a place for its result");
-        int r = take_options(given, &options, err);
+        int r = mf_image_options_take(given, &options, err);
         if (r == 0)
                 r = mf_reference_parse(&reference, reference_text, options.allow_http, err);
         if (r < 0)
@@ -360,6 +376,8 @@ MF_EXPORT int mayfly_image_open(struct mayfly_image **ret, const char *reference
                 const struct job job = { store, path, image, &reference, reference_text, &options };
                 r = get(&job, err);
         }
+        if (r == 0 && reference.name)
+                r = mf_image_name_match(reference.name, image->config, err);
         mf_reference_clear(&reference);
         if (r < 0) {
                 mayfly_image_close(image);
@@ -392,6 +410,11 @@ MF_EXPORT const char *mayfly_image_id(const struct mayfly_image *image)
 MF_EXPORT const char *mayfly_image_name(const struct mayfly_image *image)
 {
         return image->config->name;
+}
+
+MF_EXPORT const char *const *mayfly_image_labels(const struct mayfly_image *image)
+{
+        return (const char *const *) image->config->labels;
 }
 
 MF_EXPORT const char *mayfly_image_rootfs(const struct mayfly_image *image)

@@ -23,4 +23,12 @@ struct mayfly_image {
         struct mf_run_config *config;
 };
 
+/* The run configuration of the stored image whose folder, at `path`, is open. -EBADMSG when it is damaged, with what is
+ * the matter in the message, and others. */
+int mf_image_config(int folder_fd, const char *path, struct mf_run_config **ret, struct mayfly_error *err);
+
+/* The options as given (NULL is fine), with every default filled in. */
+int mf_image_options_take(const struct mayfly_image_options *given, struct mayfly_image_options *ret,
+                          struct mayfly_error *err);
+
 #endif

@@ -23,6 +23,7 @@ enum mayfly_stage {
         MAYFLY_STAGE_NONE = 0,
         MAYFLY_STAGE_SPEC,      /**< an option or environment variable of the caller */
         MAYFLY_STAGE_REFERENCE, /**< the text of an image reference */
+        MAYFLY_STAGE_DISCOVERY, /**< finding out where a named image is */
         MAYFLY_STAGE_HTTP,      /**< fetching the image */
         MAYFLY_STAGE_DIGEST,    /**< the image is not the one that was pinned */
         MAYFLY_STAGE_ARCHIVE,   /**< decompressing or unpacking the image */

@@ -63,22 +63,26 @@ struct mayfly_image_options {
         /** File of the certificate authorities (PEM) to trust for https, in place of the system's; default
          * $MAYFLY_CA_FILE. */
         const char *ca_file;
+        /** Where to look first, in pairs of words as in mayfly(7); default $MAYFLY_MIRRORS, else the mirrors files. */
+        const char *mirrors;
 };
 
-#define MAYFLY_IMAGE_OPTIONS_INIT                                                             \
-        {                                                                                     \
-                sizeof(struct mayfly_image_options), NULL, 0, 0, 0, 0, 0, 0, NULL, NULL, NULL \
+#define MAYFLY_IMAGE_OPTIONS_INIT                                                                   \
+        {                                                                                           \
+                sizeof(struct mayfly_image_options), NULL, 0, 0, 0, 0, 0, 0, NULL, NULL, NULL, NULL \
         }
 
 /**
  * Opens an image, fetching it when the store does not have it.
  *
  * @param ret        set on success; the caller owns it
- * @param reference  `aci:URL@sha512-<128 hex>`, URL being https:, file: or http: (see allow_http)
+ * @param reference  `aci:URL@sha512-<128 hex>`, URL being https:, file: or http: (see allow_http), or
+ *                   `aci:NAME[:VERSION][,LABEL=VALUE]...@sha512-<128 hex>`, which is looked for by appc's discovery
+ *                   and whose manifest must have that name and those labels
  * @param options    NULL for the defaults
- * @return 0, or negative errno: -EINVAL (reference or option), -EBADMSG (digest, archive or manifest), -ENOENT
- *         (no such image), -ETIMEDOUT, -ECANCELED, -ENOSPC, -EFBIG (over a limit), -EIO and others.
- * Any number of processes and threads may open the same image at once: one fetches, the others wait.
+ * @return 0, or negative errno: -EINVAL (reference or option), -EBADMSG (digest, archive or manifest; another image
+ *         than the one named), -ENOENT (no such image), -ETIMEDOUT, -ECANCELED, -ENOSPC, -EFBIG (over a limit), -EIO
+ * and others. Any number of processes and threads may open the same image at once: one fetches, the others wait.
  */
 int mayfly_image_open(struct mayfly_image **ret, const char *reference, const struct mayfly_image_options *options,
                       struct mayfly_error *err);
@@ -89,6 +93,9 @@ const char *mayfly_image_id(const struct mayfly_image *image);
 /** The name in the image's manifest; borrowed from the image. */
 const char *mayfly_image_name(const struct mayfly_image *image);
 
+/** The labels in the image's manifest, each "NAME=VALUE", NULL-terminated; borrowed from the image. */
+const char *const *mayfly_image_labels(const struct mayfly_image *image);
+
 /** The folder of the image's root file system in the store, not to be changed; borrowed from the image. */
 const char *mayfly_image_rootfs(const struct mayfly_image *image);
 
@@ -97,6 +104,34 @@ int mayfly_image_was_fetched(const struct mayfly_image *image);
 
 /** Lets go of an image (NULL is fine). Always returns NULL. The store keeps the image. */
 struct mayfly_image *mayfly_image_close(struct mayfly_image *image);
+
+/** What an image is, and the reference that pins it. Release with mayfly_pin_free(), with all its strings. */
+struct mayfly_pin {
+        size_t size;               /**< sizeof this struct in the library */
+        const char *reference;     /**< pinned: to be given to mayfly_image_open(), or to be written down */
+        const char *id;            /**< the image ID, `sha512-` and 128 hex digits */
+        const char *url;           /**< where the image was found */
+        const char *name;          /**< the name in its manifest */
+        const char *const *labels; /**< the labels in its manifest, each "NAME=VALUE", NULL-terminated */
+        uint64_t blob_size;        /**< of the archive as served, in bytes */
+        uint64_t archive_size;     /**< of the archive uncompressed, in bytes */
+};
+
+/**
+ * Finds out what a reference leads to now, and pins it to that. The archive is read to its end, but not kept: the store
+ * is not touched.
+ *
+ * @param ret        set on success; the caller owns it
+ * @param reference  as for mayfly_image_open(), but with no need for `aci:` nor for a pin; one that is there is
+ * replaced. The new reference of a name tells its os and arch, too, when the image has them.
+ * @param options    NULL for the defaults
+ * @return 0, or negative errno, as mayfly_image_open()
+ */
+int mayfly_image_pin(struct mayfly_pin **ret, const char *reference, const struct mayfly_image_options *options,
+                     struct mayfly_error *err);
+
+/** Frees a pin (NULL is fine). Always returns NULL. */
+struct mayfly_pin *mayfly_pin_free(struct mayfly_pin *pin);
 
 #ifdef __cplusplus
 }

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: MIT */
+#include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <cmocka.h>
@@ -78,7 +80,10 @@ static void refuses(void **state)
                 { "aci:https://example.com/a.aci" PIN "0", "pin of 129 hex digits, not 128" },
                 { "aci:https://example.com/a.aci@sha512-xyz", "'x' in its pin" },
                 { "aci:ftp://example.com/a.aci" PIN, "is none of https://" },
-                { "aci:example.com/a" PIN, "is none of https://" },
+                { "aci:Example.com/a" PIN, "has the name \"Example.com/a\", which is no AC Identifier" },
+                { "aci:https:/example.com/a" PIN, "is none of https://" },
+                { "aci:example.com/a@latest", "ends in \"@latest\", which is no pin" },
+                { "aci:example.com/a:1.0", "is not pinned" },
                 { "aci:https:///a.aci" PIN, "has no host" },
                 { "aci:https://:80/a.aci" PIN, "has no host" },
                 { "aci:file://a.aci" PIN, "is not absolute" },
@@ -111,7 +116,7 @@ static void refuses(void **state)
                 { "aci:https://example.com/\x7f" PIN, "write it as %7F" },
                 { " aci:https://example.com/a" PIN, "at byte 0" },
                 { "aci:", "is not pinned" },
-                { "aci:" PIN, "is none of https://" },
+                { "aci:" PIN, "has the name \"\", which is no AC Identifier" },
                 { "aci:http://localhost.evil/a" PIN, "plain http to" },
         };
 
@@ -161,10 +166,10 @@ static void survives_any_text(void **state)
 
         (void) state;
         for (unsigned round = 0; round < 20000; round++) {
-                static const char alphabet[] = "@@::///?#[]%.-sha512-\n\xff"
+                static const char alphabet[] = ",={}@@::///?#[]%.-sha512-\n\xff"
                                                "aci:https://"
                                                "0f";
-                size_t n = round % 100 == 0 ? sizeof(text) - 1 : round % 97, at = round % 3 ? 12 : 0;
+                size_t n = round % 100 == 0 ? sizeof(text) - 1 : round % 97, at = round % 3 ? 12 : 4;
                 struct mf_reference r;
                 memcpy(text, "aci:https://", 12);
                 for (size_t i = at; i < n; i++) {
@@ -174,6 +179,58 @@ static void survives_any_text(void **state)
                 text[n < at ? at : n] = '\0';
                 if (mf_reference_parse(&r, text, 1, NULL) == 0)
                         mf_reference_clear(&r);
+        }
+}
+
+static void takes_names(void **state)
+{
+        struct mf_reference r;
+        struct mayfly_error err = MAYFLY_ERROR_INIT;
+
+        (void) state;
+        assert_int_equal(mf_reference_parse(&r, "aci:example.com/redis:7.2,os=linux,arch=s390x" PIN, 0, &err), 0);
+        assert_null(r.url);
+        assert_string_equal(r.name->name, "example.com/redis");
+        assert_string_equal(r.name->text, "example.com/redis:7.2,os=linux,arch=s390x");
+        assert_int_equal(r.name->n_asked, 3);
+        assert_string_equal(mf_image_name_label(r.name, "version"), "7.2");
+        assert_string_equal(mf_image_name_label(r.name, "arch"), "s390x");
+        assert_string_equal(r.id, &PIN[1]);
+        mf_reference_clear(&r);
+}
+
+static void what_is_to_be_pinned_needs_no_pin(void **state)
+{
+        static const struct {
+                const char *text, *bare, *message;
+        } cases[] = {
+                { "https://example.com/a.aci", "aci:https://example.com/a.aci", NULL },
+                { "aci:https://example.com/a.aci", "aci:https://example.com/a.aci", NULL },
+                { "aci:https://example.com/a@b.aci", "aci:https://example.com/a@b.aci", NULL },
+                { "https://example.com/a.aci" PIN, "aci:https://example.com/a.aci", NULL },
+                { "example.com/a", "aci:example.com/a", NULL },
+                { "aci:example.com/a:1,os=linux" PIN, "aci:example.com/a:1,os=linux", NULL },
+                { "example.com/a@latest", NULL, "is no pin" },
+                { "https://example.com/a.aci@sha512-12", NULL, "pin of 2 hex digits" },
+                { "ftp://example.com/a", NULL, "is none of https://" },
+                { "docker:redis/x y", NULL, "blank" },
+                { "", NULL, "is empty" },
+        };
+
+        (void) state;
+        for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+                struct mf_reference r;
+                struct mayfly_error err = MAYFLY_ERROR_INIT;
+                char *bare = NULL;
+                int result = mf_reference_parse_unpinned(&r, &bare, cases[i].text, 0, &err);
+                if (!cases[i].message) {
+                        assert_int_equal(result, 0);
+                        assert_string_equal(bare, cases[i].bare);
+                        mf_reference_clear(&r);
+                        free(bare);
+                } else if (result != -EINVAL || bare || !strstr(err.message, cases[i].message)) {
+                        fail_msg("\"%s\" gives %d \"%s\"", cases[i].text, result, err.message);
+                }
         }
 }
 
@@ -193,6 +250,7 @@ int main(void)
                 cmocka_unit_test(accepts),           cmocka_unit_test(lowers_the_pin),
                 cmocka_unit_test(refuses),           cmocka_unit_test(shows_no_secrets),
                 cmocka_unit_test(survives_any_text), cmocka_unit_test(allows_http_when_asked),
+                cmocka_unit_test(takes_names),       cmocka_unit_test(what_is_to_be_pinned_needs_no_pin),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);

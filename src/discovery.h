@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef MF_DISCOVERY_H
+#define MF_DISCOVERY_H
+
+/* Meta discovery (appc specification, "App Container Image Discovery"): the pages of a name's host say where its images
+ * are. Only user of libxml2. */
+
+#include <stddef.h>
+
+#include <mayfly/image.h>
+
+#include "image-name.h"
+#include "mirrors.h"
+
+/* One <meta name="ac-discovery" content="PREFIX TEMPLATE">. */
+struct mf_tag {
+        char *prefix, *template;
+};
+
+struct mf_tags {
+        struct mf_tag *list; /* as they come in the page */
+        size_t n;
+};
+
+/* The tags of an HTML page, whatever else it has; none is no error. *ret is for mf_tags_clear(), set on success only.
+ * -EBADMSG when it is nested too deep, -ENOMEM; with a message. */
+int mf_tags_parse(struct mf_tags *ret, const char *html, size_t size, struct mayfly_error *err);
+void mf_tags_clear(struct mf_tags *tags);
+
+struct mf_urls {
+        char **list;
+        size_t n;
+};
+
+/* Takes over `url`, allocated, or NULL for out of memory. 0 or -ENOMEM. */
+int mf_urls_add(struct mf_urls *urls, char *url);
+void mf_urls_clear(struct mf_urls *urls);
+
+/* `url`, as the mirrors have it and then as it is. 0 or -ENOMEM. */
+int mf_urls_add_mirrored(struct mf_urls *urls, const struct mf_mirrors *mirrors, const char *url);
+
+/* Asks the name's own page, then those of its parents, for the URLs of images, in the order to try. *ret is for
+ * mf_urls_clear(), set on success only, and then has some. -ENOENT when no page knows any, with all that was asked in
+ * the message, and others. `text` is the reference, for progress; `options` has final values. */
+int mf_discover(struct mf_urls *ret, const struct mf_image_name *name, const struct mf_mirrors *mirrors,
+                const char *text, const struct mayfly_image_options *options, struct mayfly_error *err);
+
+#endif
