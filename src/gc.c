@@ -14,6 +14,7 @@
 #include "options.h"
 #include "record.h"
 #include "store-folder.h"
+#include "store.h"
 #include "upkeep.h"
 #include "util.h"
 
@@ -35,18 +36,19 @@ struct gc {
         struct mayfly_error *err;
 };
 
+/* NULL when there is none to read. */
+static struct mf_run_config *read_config(const char *path)
+{
+        mf_cleanup(mf_closep) int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+        struct mf_run_config *config = NULL;
+
+        return fd >= 0 && mf_image_config(fd, path, &config, NULL) == 0 ? config : NULL;
+}
+
 static int tell(struct gc *gc, enum mayfly_store_event event, const char *folder, const char *name,
                 const struct candidate *candidate, uint64_t bytes)
 {
         mf_cleanup(mf_freep) char *path = NULL;
-        const struct mayfly_store_report report = {
-                .size = sizeof(report),
-                .event = event,
-                .image = candidate ? candidate->id : NULL,
-                .bytes = bytes,
-                .last_used = candidate ? (int64_t) candidate->used.tv_sec : 0,
-        };
-        struct mayfly_store_report with_path = report;
 
         if (!gc->options.report)
                 return 0;
@@ -54,10 +56,20 @@ static int tell(struct gc *gc, enum mayfly_store_event event, const char *folder
                 path = NULL;
                 return mf_error_oom(gc->err, MAYFLY_STAGE_STORE);
         }
-        with_path.path = path;
-        if (gc->options.report(&with_path, gc->options.userdata) != 0)
-                return mf_error(gc->err, -ECANCELED, MAYFLY_STAGE_STORE, "collecting garbage was cancelled");
-        return 0;
+        struct mf_run_config *config = candidate ? read_config(path) : NULL;
+        const struct mayfly_store_report report = {
+                .size = sizeof(report),
+                .event = event,
+                .image = candidate ? candidate->id : NULL,
+                .path = path,
+                .bytes = bytes,
+                .last_used = candidate ? (int64_t) candidate->used.tv_sec : 0,
+                .name = config ? config->name : NULL,
+                .labels = config ? (const char *const *) config->labels : NULL,
+        };
+        int cancel = gc->options.report(&report, gc->options.userdata);
+        mf_run_config_free(config);
+        return cancel ? mf_error(gc->err, -ECANCELED, MAYFLY_STAGE_STORE, "collecting garbage was cancelled") : 0;
 }
 
 static int later(struct timespec a, struct timespec b)

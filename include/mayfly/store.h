@@ -42,6 +42,8 @@ struct mayfly_store_report {
         const char *what;  /**< with DIFFERS, how it differs, in English; otherwise NULL */
         uint64_t bytes;    /**< what it takes on disk; 0 with DIFFERS */
         int64_t last_used; /**< gc, images: when, in seconds since 1970; otherwise 0 */
+        const char *name;  /**< gc, images that are there: the name in the manifest; NULL when that cannot be read */
+        const char *const *labels; /**< likewise its labels, each "NAME=VALUE", NULL-terminated */
 };
 
 /** Told of each thing, in the thread that called mayfly. Anything but 0 ends the call, which then fails with

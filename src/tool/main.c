@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include <stdarg.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -11,7 +12,10 @@ static const struct {
         int (*run)(int argc, char **argv);
 } commands[] = {
         { "gc", "remove images from the store, by age and by size", tool_gc },
+        { "images", "list the images of the store", tool_images },
         { "leak-check", "run a command, and tell what containers of its left on this host", tool_leak_check },
+        { "pin", "from an image's name or URL to the reference that pins it", tool_pin },
+        { "pull", "bring an image into the store", tool_pull },
         { "verify", "compare the images of the store with what was published", tool_verify },
 };
 
@@ -42,6 +46,26 @@ int tool_fail(const char *format, ...)
         int r = complain(TOOL_FAILED, format, args);
         va_end(args);
         return r;
+}
+
+const char *tool_size(uint64_t bytes, char text[32])
+{
+        static const char *const units[] = { "bytes", "KiB", "MiB", "GiB", "TiB" };
+        double n = (double) bytes;
+        size_t unit = 0;
+
+        while (n >= 1024 && unit + 1 < MF_ELEMENTSOF(units)) {
+                n /= 1024;
+                unit++;
+        }
+        snprintf(text, 32, unit ? "%.1f %s" : "%.0f %s", n, units[unit]);
+        return text;
+}
+
+int tool_bad_option(const char *command, const char *argument)
+{
+        return tool_usage("%s: \"%.100s\" is no option, or lacks its value; see mayfly %s --help", command, argument,
+                          command);
 }
 
 static void help(void)

@@ -70,27 +70,6 @@ static int parse_amount(const char *text, const char *letters, const uint64_t *f
         return __builtin_mul_overflow(n, factor, ret) ? -EINVAL : 0;
 }
 
-/* "1.5 GiB" */
-static const char *in_words(uint64_t bytes, char text[32])
-{
-        static const char *const units[] = { "bytes", "KiB", "MiB", "GiB", "TiB" };
-        double n = (double) bytes;
-        size_t unit = 0;
-
-        while (n >= 1024 && unit + 1 < MF_ELEMENTSOF(units)) {
-                n /= 1024;
-                unit++;
-        }
-        snprintf(text, 32, unit ? "%.1f %s" : "%.0f %s", n, units[unit]);
-        return text;
-}
-
-static int bad_option(const char *command, const char *argument)
-{
-        return tool_usage("%s: \"%.100s\" is no option, or lacks its value; see mayfly %s --help", command, argument,
-                          command);
-}
-
 /* --- verify */
 
 static int report_verified(const struct mayfly_store_report *report, void *userdata)
@@ -137,7 +116,7 @@ int tool_verify(int argc, char **argv)
                 else if (c == 'h')
                         return fputs(verify_usage, stdout) < 0 ? TOOL_FAILED : TOOL_OK;
                 else
-                        return bad_option("verify", argv[optind - 1]);
+                        return tool_bad_option("verify", argv[optind - 1]);
         }
         if (argc - optind > 1)
                 return tool_usage("verify: one image at a time, or all; see mayfly verify --help");
@@ -149,7 +128,7 @@ int tool_verify(int argc, char **argv)
         if (!output.quiet && (r == 0 || result.images > 0))
                 printf("%" PRIu64 " image%s verified, %" PRIu64 " damaged, %" PRIu64 " dropped; %s read\n",
                        result.images, result.images == 1 ? "" : "s", result.damaged, result.dropped,
-                       in_words(result.bytes, read));
+                       tool_size(result.bytes, read));
         if (r < 0)
                 return tool_fail("%s", err.message);
         return result.damaged ? TOOL_FAILED : TOOL_OK;
@@ -164,7 +143,7 @@ static int report_collected(const struct mayfly_store_report *report, void *user
 
         if (output->quiet)
                 return 0;
-        in_words(report->bytes, size);
+        tool_size(report->bytes, size);
         if (report->event == MAYFLY_STORE_KEPT)
                 printf("kept     %s (%s)\n", report->image, size);
         else if (report->event == MAYFLY_STORE_IN_USE)
@@ -207,7 +186,7 @@ static int parse_gc(int argc, char **argv, struct mayfly_gc_options *options, st
                 else if (c == 'h')
                         return fputs(gc_usage, stdout) < 0 ? TOOL_FAILED : -1;
                 else if (c != 'a' && c != 'm')
-                        return bad_option("gc", argv[optind - 1]);
+                        return tool_bad_option("gc", argv[optind - 1]);
         }
         if (optind < argc)
                 return tool_usage("gc: \"%.100s\" is too much; see mayfly gc --help", argv[optind]);
@@ -231,7 +210,7 @@ int tool_gc(int argc, char **argv)
         if (!output.quiet && (r == 0 || result.removed > 0))
                 printf("%s%" PRIu64 " image%s and %" PRIu64 " leftover%s removed, %s freed; %" PRIu64 " kept (%s)\n",
                        options.dry_run ? "would be: " : "", result.removed, result.removed == 1 ? "" : "s",
-                       result.leftovers, result.leftovers == 1 ? "" : "s", in_words(result.bytes_freed, freed),
-                       result.kept, in_words(result.bytes_kept, kept));
+                       result.leftovers, result.leftovers == 1 ? "" : "s", tool_size(result.bytes_freed, freed),
+                       result.kept, tool_size(result.bytes_kept, kept));
         return r < 0 ? tool_fail("%s", err.message) : TOOL_OK;
 }
