@@ -113,6 +113,9 @@ static void signals_are_as_they_were(void **state)
         (void) state;
         serve_good_image("/nowhere.aci");
         faulty_add(world.server, &(struct faulty_path){ .path = PAGE, .flags = FAULTY_GARBAGE });
+        sigemptyset(&before);
+        sigaddset(&before, SIGPIPE);
+        pthread_sigmask(SIG_UNBLOCK, &before, NULL);
         pthread_sigmask(SIG_BLOCK, NULL, &before);
         assert_true(open_name(APP) < 0);
         pthread_sigmask(SIG_BLOCK, NULL, &after);
