@@ -125,9 +125,9 @@ static int check_app(const struct mayfly_container *container, struct mayfly_err
 {
         const struct mf_run_config *config = container->image->config;
 
-        if (config->has_dependencies)
+        if (config->n_dependencies > 0 || config->whitelist)
                 return mf_error(err, -ENOTSUP, MAYFLY_STAGE_MANIFEST,
-                                "image %s has dependencies, which mayfly does not render yet; use a flattened image",
+                                "image %s has dependencies or a pathWhitelist, which mayfly does not render yet; use a flattened image",
                                 config->name);
         if (container->spec.run_app && !config->exec)
                 return mf_error(err, -EINVAL, MAYFLY_STAGE_SPEC,

@@ -61,7 +61,7 @@ static void accepts_what_is_valid(void **state)
                         fail_msg("%s is valid, but: %s", entry->d_name, err.message);
                 assert_non_null(config->name);
                 assert_non_null(config->env);
-                assert_non_null(config->unsupported);
+                assert_non_null(config->labels);
                 mf_run_config_free(config);
                 free(text);
                 n++;
@@ -96,9 +96,18 @@ static void refuses_what_is_not(void **state)
 
 static void becomes_a_run_configuration(void **state)
 {
-        static const char json[] = "{" HEAD ",\"app\":{\"exec\":[\"/bin/a\",\"-x\"],\"user\":\"www\",\"group\":\"33\","
-                                   "\"supplementaryGids\":[4],\"environment\":[{\"name\":\"A\",\"value\":\"b=c\"}],"
-                                   "\"isolators\":[{\"name\":\"resource/memory\",\"value\":{\"limit\":\"1G\"}}]}}";
+        static const char json[] =
+                "{" HEAD ",\"app\":{\"exec\":[\"/bin/a\",\"-x\"],\"user\":\"www\",\"group\":\"33\","
+                "\"supplementaryGids\":[4],\"environment\":[{\"name\":\"A\",\"value\":\"b=c\"}],"
+                "\"eventHandlers\":[{\"name\":\"post-stop\",\"exec\":[\"z\"]},{\"name\":\"pre-start\",\"exec\":[\"y\","
+                "\"1\"]}],"
+                "\"mountPoints\":[{\"name\":\"db\",\"path\":\"/var/db\",\"readOnly\":true},{\"name\":\"x\",\"path\":\"/"
+                "x\"}],"
+                "\"ports\":[{\"name\":\"web\",\"protocol\":\"tcp\",\"port\":80,\"count\":2,\"socketActivated\":true}],"
+                "\"isolators\":[{\"name\":\"resource/memory\",\"value\":{\"limit\":\"1G\"}}]},"
+                "\"dependencies\":[{\"imageName\":\"example.com/base\",\"imageID\":\"sha512-0f\",\"size\":7,"
+                "\"labels\":[{\"name\":\"version\",\"value\":\"2\"}]},{\"imageName\":\"other\"}],"
+                "\"pathWhitelist\":[\"/bin/a\"]}";
         struct mf_run_config *config;
 
         (void) state;
@@ -112,7 +121,27 @@ static void becomes_a_run_configuration(void **state)
         assert_string_equal(config->cwd, "/");
         assert_int_equal(config->n_extra_groups, 1);
         assert_int_equal(config->extra_groups[0], 4);
-        assert_string_equal(config->unsupported[0], "isolators");
+        assert_string_equal(config->pre_start[1], "1");
+        assert_string_equal(config->post_stop[0], "z");
+        assert_int_equal(config->n_mount_points, 2);
+        assert_string_equal(config->mount_points[0].name, "db");
+        assert_string_equal(config->mount_points[0].path, "/var/db");
+        assert_true(config->mount_points[0].read_only && !config->mount_points[1].read_only);
+        assert_int_equal(config->n_ports, 1);
+        assert_string_equal(config->ports[0].name, "web");
+        assert_string_equal(config->ports[0].protocol, "tcp");
+        assert_int_equal(config->ports[0].port, 80);
+        assert_int_equal(config->ports[0].count, 2);
+        assert_true(config->ports[0].socket_activated);
+        assert_int_equal(config->n_dependencies, 2);
+        assert_string_equal(config->dependencies[0].name, "example.com/base");
+        assert_string_equal(config->dependencies[0].id, "sha512-0f");
+        assert_int_equal(config->dependencies[0].size, 7);
+        assert_string_equal(config->dependencies[0].labels[0], "version=2");
+        assert_null(config->dependencies[1].id);
+        assert_null(config->dependencies[1].labels[0]);
+        assert_string_equal(config->whitelist[0], "/bin/a");
+        assert_null(config->whitelist[1]);
         assert_null(mf_run_config_free(config));
 }
 

@@ -25,7 +25,7 @@ static const struct manifest_case {
         { "environment-twice", "repeats the name", NULL },
         { "exec-empty-word", "starts with an empty string", "nothing could be executed" },
         { "exec-nul", "NUL", "no argument can hold a NUL" },
-        { "exec-number", "app.exec must be a list of strings", NULL },
+        { "exec-number", "app.exec[0] must be a string", NULL },
         { "exec-string", "app.exec must be a list", NULL },
         { "gid-negative", "app.supplementaryGIDs[1] is no group number", "-1 is no group" },
         { "group-empty", "app.group is empty", NULL },

@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef MF_MANIFEST_APP_H
+#define MF_MANIFEST_APP_H
+
+/* The `app` of an image manifest (appc specification, "Image Manifest Schema"). */
+
+#include <jansson.h>
+
+#include "manifest.h"
+
+/* Checks all of it, and fills in the part of the run configuration that is about it. */
+int mf_manifest_app(json_t *app, struct mf_run_config *config, struct mayfly_error *err);
+
+#endif

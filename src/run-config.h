@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef MF_RUN_CONFIG_H
+#define MF_RUN_CONFIG_H
+
+/* What the container side needs to know of an image, whatever kind its manifest was of. */
+
+#include <stddef.h>
+#include <stdint.h>
+
+/* A place where the app expects a volume. */
+struct mf_mount_point {
+        char *name;
+        char *path; /* absolute, in the image */
+        int read_only;
+};
+
+struct mf_port {
+        char *name;
+        char *protocol; /* "tcp", "udp", or anything else */
+        uint16_t port;  /* the first one */
+        unsigned count;
+        int socket_activated;
+};
+
+/* An image that lies below this one. */
+struct mf_dependency {
+        char *name;
+        char *id;      /* "sha512-..." as the manifest has it, or NULL */
+        char **labels; /* "NAME=value", NULL-terminated, never NULL */
+        uint64_t size; /* of the archive as served, in bytes; 0 when it is not told */
+};
+
+struct mf_run_config {
+        char *name;             /* the image's name */
+        char **labels;          /* the image's, "NAME=value", NULL-terminated, never NULL */
+        char **exec;            /* argv of the app, NULL-terminated; NULL when the image has no app */
+        char **env;             /* "NAME=value", NULL-terminated, never NULL */
+        char *user;             /* never NULL when exec is set */
+        char *group;            /* likewise */
+        uint32_t *extra_groups; /* supplementaryGIDs */
+        size_t n_extra_groups;
+        char *cwd;        /* working directory, "/" by default */
+        char **pre_start; /* argv, NULL-terminated, or NULL: to end before the app starts */
+        char **post_stop; /* likewise: to run after it has ended */
+        struct mf_mount_point *mount_points;
+        size_t n_mount_points;
+        struct mf_port *ports;
+        size_t n_ports;
+        struct mf_dependency *dependencies; /* in the order in which they are laid down */
+        size_t n_dependencies;
+        char **whitelist; /* the only paths to be kept, absolute, NULL-terminated; NULL for all */
+};
+
+/* NULL is fine; returns NULL. */
+struct mf_run_config *mf_run_config_free(struct mf_run_config *config);
+
+/* Frees a NULL-terminated list (NULL is fine). */
+void mf_strings_free(char **strings);
+
+/* Adds to a NULL-terminated list, which may be NULL, an allocated string, which is the list's then in any case; NULL is
+ * -ENOMEM. */
+int mf_strings_add(char ***list, char *string);
+
+#endif
