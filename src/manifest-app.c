@@ -110,9 +110,13 @@ static int get_mount_point(json_t *item, const char *at, const char *name, struc
 static int get_isolator(json_t *item, const char *at, const char *name, struct mf_run_config *config,
                         struct mayfly_error *err)
 {
-        (void) name;
-        (void) config;
-        return mf_json_member(item, "value") ? 0 : mf_json_bad(err, at, "has no value");
+        json_t *value = mf_json_member(item, "value");
+        char path[128];
+
+        if (!value)
+                return mf_json_bad(err, at, "has no value");
+        snprintf(path, sizeof(path), "%s.value", at);
+        return mf_manifest_isolator(value, path, name, &config->isolation, err);
 }
 
 static int get_handler(json_t *item, const char *at, const char *name, struct mf_run_config *config,
@@ -180,7 +184,8 @@ static int get_all_named(json_t *app, struct mf_run_config *config, struct mayfl
         }
         config->mount_points = calloc(json_array_size(lists[1]) + 1, sizeof(*config->mount_points));
         config->ports = calloc(json_array_size(lists[2]) + 1, sizeof(*config->ports));
-        if (!config->mount_points || !config->ports)
+        config->isolation.list = calloc(json_array_size(lists[3]) + 1, sizeof(*config->isolation.list));
+        if (!config->mount_points || !config->ports || !config->isolation.list)
                 return mf_error_oom(err, MAYFLY_STAGE_MANIFEST);
         int r = get_named(app, keys[0], 0, get_handler, config, err);
         if (r == 0)

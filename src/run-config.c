@@ -4,6 +4,8 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "isolation.h"
+
 void mf_strings_free(char **strings)
 {
         for (char **s = strings; s && *s; s++)
@@ -52,6 +54,8 @@ struct mf_run_config *mf_run_config_free(struct mf_run_config *config)
 {
         if (config) {
                 free_lists(config);
+                mf_isolators_free(config->isolation.list);
+                mf_strings_free(config->isolation.syscalls);
                 mf_strings_free(config->labels);
                 mf_strings_free(config->exec);
                 mf_strings_free(config->env);

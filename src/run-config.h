@@ -7,6 +7,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include <mayfly/image.h>
+
 /* A place where the app expects a volume. */
 struct mf_mount_point {
         char *name;
@@ -30,6 +32,27 @@ struct mf_dependency {
         uint64_t size; /* of the archive as served, in bytes; 0 when it is not told */
 };
 
+enum mf_syscalls { MF_SYSCALLS_ALL = 0, MF_SYSCALLS_REMOVE, MF_SYSCALLS_RETAIN };
+
+/* How the app is to be confined, and what became of the wish. Zero means no wish everywhere. */
+struct mf_isolation {
+        struct mayfly_isolator **list; /* NULL-terminated, never NULL when there is an app */
+        int has_capabilities;
+        uint64_t capabilities; /* bounding set, one bit a capability */
+        enum mf_syscalls syscalls_mode;
+        char **syscalls;    /* names, NULL-terminated */
+        int syscalls_errno; /* what a blocked one returns; 0: it kills with SIGSYS */
+        int no_new_privs;
+        int has_oom_score_adj, oom_score_adj;
+        uint64_t memory_max; /* bytes */
+        uint64_t memory_low; /* bytes that are not reclaimed while others can be */
+        uint64_t cpu_max;    /* thousandths of a processor */
+        unsigned cpu_shares; /* as cgroup v1 counts them, from 2 to 262,144 */
+};
+
+/* appc's default bounding set, and what the rest of them may get in addition: those that end at the container. */
+extern const uint64_t mf_capabilities_default, mf_capabilities_contained;
+
 struct mf_run_config {
         char *name;             /* the image's name */
         char **labels;          /* the image's, "NAME=value", NULL-terminated, never NULL */
@@ -48,6 +71,7 @@ struct mf_run_config {
         size_t n_ports;
         struct mf_dependency *dependencies; /* in the order in which they are laid down */
         size_t n_dependencies;
+        struct mf_isolation isolation;
         char **whitelist; /* the only paths to be kept, absolute, NULL-terminated; NULL for all */
 };
 

@@ -426,3 +426,11 @@ MF_EXPORT int mayfly_image_was_fetched(const struct mayfly_image *image)
 {
         return image->fetched;
 }
+
+MF_EXPORT const struct mayfly_isolator *const *mayfly_image_isolators(const struct mayfly_image *image)
+{
+        static const struct mayfly_isolator *const none[] = { NULL };
+        struct mayfly_isolator *const *list = image->config->isolation.list;
+
+        return list ? (const struct mayfly_isolator *const *) list : none;
+}

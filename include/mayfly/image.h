@@ -96,6 +96,26 @@ const char *mayfly_image_name(const struct mayfly_image *image);
 /** The labels in the image's manifest, each "NAME=VALUE", NULL-terminated; borrowed from the image. */
 const char *const *mayfly_image_labels(const struct mayfly_image *image);
 
+/** What becomes of something that an image asks to be enforced. */
+enum mayfly_isolator_outcome {
+        MAYFLY_ISOLATOR_ENFORCED = 0, /**< as asked for */
+        MAYFLY_ISOLATOR_CHANGED,      /**< enforced, though not to the letter */
+        MAYFLY_ISOLATOR_IGNORED       /**< not enforced at all */
+};
+
+/** An isolator of an image's app (appc specification, "Isolators"). */
+struct mayfly_isolator {
+        const char *name; /**< such as "resource/memory" */
+        enum mayfly_isolator_outcome outcome;
+        const char *detail; /**< what was changed, or why it is ignored, in English; NULL when it is enforced */
+};
+
+/**
+ * The isolators of the image's app, NULL-terminated, in the manifest's order; borrowed from the image. Their outcome is
+ * what can be said without a container: see mayfly_container_isolators().
+ */
+const struct mayfly_isolator *const *mayfly_image_isolators(const struct mayfly_image *image);
+
 /** The folder of the image's root file system in the store, not to be changed; borrowed from the image. */
 const char *mayfly_image_rootfs(const struct mayfly_image *image);
 
