@@ -169,6 +169,23 @@ int mf_bus_open(struct mf_bus **ret, const char *unit, const char *machine, stru
         return 0;
 }
 
+/* systemd would take "$" for the beginning of a variable's name. */
+static int append_argument(sd_bus_message *m, const char *argument)
+{
+        mf_cleanup(mf_freep) char *escaped = malloc(2 * strlen(argument) + 1);
+        size_t n = 0;
+
+        if (!escaped)
+                return -ENOMEM;
+        for (const char *p = argument; *p; p++) {
+                if (*p == '$')
+                        escaped[n++] = '$';
+                escaped[n++] = *p;
+        }
+        escaped[n] = '\0';
+        return sd_bus_message_append(m, "s", escaped);
+}
+
 static int append_command(sd_bus_message *m, char *const *argv)
 {
         int r = sd_bus_message_open_container(m, 'r', "sv");
@@ -178,8 +195,10 @@ static int append_command(sd_bus_message *m, char *const *argv)
                 (r = sd_bus_message_open_container(m, 'a', "(sasb)")) < 0 ||
                 (r = sd_bus_message_open_container(m, 'r', "sasb")) < 0 ||
                 (r = sd_bus_message_append(m, "s", argv[0])) < 0 ||
-                (r = sd_bus_message_append_strv(m, (char **) (void *) argv)) < 0 ||
-                (r = sd_bus_message_append(m, "b", 0)) < 0);
+                (r = sd_bus_message_open_container(m, 'a', "s")) < 0);
+        for (; r >= 0 && *argv; argv++)
+                r = append_argument(m, *argv);
+        (void) (r < 0 || (r = sd_bus_message_close_container(m)) < 0 || (r = sd_bus_message_append(m, "b", 0)) < 0);
         for (unsigned i = 0; r >= 0 && i < 4; i++)
                 r = sd_bus_message_close_container(m);
         return r;
@@ -206,6 +225,12 @@ static int append_properties(sd_bus_message *m, const struct mf_bus *bus, const 
         if (r >= 0 && unit->memory_max)
                 r = sd_bus_message_append(m, "(sv)(sv)", "MemoryMax", "t", unit->memory_max, "MemorySwapMax", "t",
                                           UINT64_C(0));
+        if (r >= 0 && unit->memory_low)
+                r = sd_bus_message_append(m, "(sv)", "MemoryLow", "t", unit->memory_low);
+        if (r >= 0 && unit->cpu_max)
+                r = sd_bus_message_append(m, "(sv)", "CPUQuotaPerSecUSec", "t", unit->cpu_max * 1000);
+        if (r >= 0 && unit->cpu_weight)
+                r = sd_bus_message_append(m, "(sv)", "CPUWeight", "t", unit->cpu_weight);
         if (r >= 0 && unit->tasks_max)
                 r = sd_bus_message_append(m, "(sv)", "TasksMax", "t", (uint64_t) unit->tasks_max);
         if (r >= 0)

@@ -16,10 +16,10 @@
 #include <unistd.h>
 
 #include "error.h"
+#include "isolation.h"
 #include "store.h"
 #include "util.h"
 
-#define DEFAULT_PATH "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 #define STOP_MARGIN_MS 500U /* for nspawn and systemd to clean up once the app has ended */
 #define FORCE_MS 1000U      /* for each of the harder ways */
 #define BUS_RETRY_MS 20U
@@ -92,50 +92,6 @@ static int choose_name(struct mayfly_container *container, struct mayfly_error *
         return 0;
 }
 
-static int build_env(struct mayfly_container *container, struct mayfly_error *err)
-{
-        const struct mf_run_config *config = container->image->config;
-        const char *const *sources[] = { (const char *const *) config->env, container->spec.env };
-        size_t n = 2;
-
-        for (size_t s = 0; s < MF_ELEMENTSOF(sources); s++)
-                for (const char *const *e = sources[s]; e && *e; e++)
-                        n++;
-        container->env = calloc(n + 1, sizeof(char *));
-        if (!container->env)
-                return mf_error_oom(err, MAYFLY_STAGE_START);
-
-        /* appc spec, "Execution Environment". A later assignment overrides an earlier one, in mayfly-init. */
-        n = 0;
-        container->env[n++] = strdup(DEFAULT_PATH);
-        if (asprintf(&container->env[n], "AC_APP_NAME=%s",
-                     strrchr(config->name, '/') ? strrchr(config->name, '/') + 1 : config->name) < 0)
-                container->env[n] = NULL;
-        n++;
-        for (size_t s = 0; s < MF_ELEMENTSOF(sources); s++)
-                for (const char *const *e = sources[s]; e && *e; e++)
-                        container->env[n++] = strdup(*e);
-        for (size_t i = 0; i < n; i++)
-                if (!container->env[i])
-                        return mf_error_oom(err, MAYFLY_STAGE_START);
-        return 0;
-}
-
-static int check_app(const struct mayfly_container *container, struct mayfly_error *err)
-{
-        const struct mf_run_config *config = container->image->config;
-
-        if (config->n_dependencies > 0 || config->whitelist)
-                return mf_error(err, -ENOTSUP, MAYFLY_STAGE_MANIFEST,
-                                "image %s has dependencies or a pathWhitelist, which mayfly does not render yet; use a flattened image",
-                                config->name);
-        if (container->spec.run_app && !config->exec)
-                return mf_error(err, -EINVAL, MAYFLY_STAGE_SPEC,
-                                "run_app is set, but image %s has no app in its manifest; unset it and run commands",
-                                config->name);
-        return 0;
-}
-
 static int left_ms(uint64_t deadline_us)
 {
         uint64_t now = mf_now_us();
@@ -145,92 +101,24 @@ static int left_ms(uint64_t deadline_us)
 
 /* --- the way up ----------------------------------------------------------------------------------------------- */
 
-static int queue_start_message(struct mayfly_container *container, struct mayfly_error *err)
+static void note_limits(struct mayfly_container *container, int missing)
 {
-        const struct mf_run_config *config = container->image->config;
-        struct mf_word_list list = { 0 };
-        mf_cleanup(mf_closep) int words = -1, owner = -1;
+        static const struct {
+                enum mf_limit limit;
+                const char *isolator, *controller;
+        } limits[] = {
+                { MF_LIMIT_MEMORY, "resource/memory", "there is no memory controller for its limit" },
+                { MF_LIMIT_MEMORY_LOW, "resource/memory", "there is no memory controller for its request" },
+                { MF_LIMIT_CPU, "resource/cpu", "there is no cpu controller for its limit" },
+                { MF_LIMIT_CPU_SHARES, "os/linux/cpu-shares", "there is no cpu controller" },
+                { MF_LIMIT_OOM_SCORE, "os/linux/oom-score-adj",
+                  "this host has no CAP_SYS_RESOURCE to give, which a lower score needs" },
+        };
 
-        if (container->spec.run_app) {
-                mf_words_add_all(&list, MF_WORD_ARGV, config->exec);
-                mf_words_add(&list, MF_WORD_CWD, config->cwd);
-                mf_words_add(&list, MF_WORD_USER, config->user);
-                mf_words_add(&list, MF_WORD_GROUP, config->group);
-                for (size_t i = 0; i < config->n_extra_groups; i++) {
-                        char number[16];
-                        snprintf(number, sizeof(number), "%u", config->extra_groups[i]);
-                        mf_words_add(&list, MF_WORD_EXTRA_GROUP, number);
-                }
-        }
-        mf_words_add(&list, MF_WORD_ENV, "container=systemd-nspawn");
-        mf_words_add_all(&list, MF_WORD_ENV, container->env);
-        int r = mf_words_finish(&list, &words);
-        if (r < 0)
-                return mf_error_errno(err, r, MAYFLY_STAGE_START, "the app's arguments");
-
-        owner = (int) syscall(SYS_pidfd_open, getpid(), 0);
-        if (owner < 0)
-                return mf_error_errno(err, -errno, MAYFLY_STAGE_HOST, "pidfd_open; mayfly needs Linux 5.14 or later");
-        const int fds[] = { owner, container->log, words };
-        r = mf_message_send(container->control, &(struct mf_message){ .type = MF_MESSAGE_START }, fds,
-                            MF_ELEMENTSOF(fds));
-        return r < 0 ? mf_error_errno(err, r, MAYFLY_STAGE_START, "the control socket") : 0;
-}
-
-static int launch(struct mayfly_container *container, struct mayfly_error *err)
-{
-        mf_cleanup(mf_freep) char *program = NULL;
-        mf_cleanup(mf_freep) char *init = NULL;
-        mf_cleanup(mf_closep) int control = -1;
-        char scratch[32], memory[32], tasks[16];
-        const char *argv[24];
-        size_t n = 0;
-        int pair[2], one = 1;
-
-        int r = mf_program_path("mayfly-launch", &program, err);
-        if (r == 0)
-                r = mf_program_path("mayfly-init", &init, err);
-        if (r < 0)
-                return r;
-        if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
-                return mf_error_errno(err, -errno, MAYFLY_STAGE_START, "socketpair");
-        container->control = pair[0];
-        control = pair[1];
-        if (setsockopt(container->control, SOL_SOCKET, SO_PASSCRED, &one, sizeof(one)) < 0)
-                return mf_error_errno(err, -errno, MAYFLY_STAGE_START, "SO_PASSCRED");
-        container->boot_log = memfd_create("mayfly-boot-log", MFD_CLOEXEC);
-        if (container->boot_log < 0)
-                return mf_error_errno(err, -errno, MAYFLY_STAGE_START, "memfd_create");
-        r = mf_log_create(container->spec.log_size, &container->log);
-        if (r < 0)
-                return mf_error_errno(err, r, MAYFLY_STAGE_START, "the log of %llu bytes",
-                                      (unsigned long long) container->spec.log_size);
-        r = queue_start_message(container, err);
-        if (r < 0)
-                return r;
-
-        snprintf(scratch, sizeof(scratch), "%llu", (unsigned long long) container->spec.scratch_size);
-        argv[n++] = program;
-        argv[n++] = "--machine";
-        argv[n++] = container->machine;
-        argv[n++] = "--init";
-        argv[n++] = init;
-        argv[n++] = "--scratch";
-        argv[n++] = scratch;
-        snprintf(memory, sizeof(memory), "%llu", (unsigned long long) container->spec.memory_max);
-        snprintf(tasks, sizeof(tasks), "%u", container->spec.tasks_max);
-        argv[n++] = "--memory";
-        argv[n++] = memory;
-        argv[n++] = "--tasks";
-        argv[n++] = tasks;
-        argv[n++] = "--layer";
-        argv[n++] = container->image->rootfs;
-        if (container->engine->id == MAYFLY_ENGINE_SYSTEMD)
-                argv[n++] = "--register";
-        if (container->spec.network == MAYFLY_NETWORK_HOST)
-                argv[n++] = "--host-network";
-        argv[n] = NULL;
-        return container->engine->start(container, (char *const *) (uintptr_t) argv, control, err);
+        for (size_t i = 0; i < MF_ELEMENTSOF(limits); i++)
+                if (missing & (int) limits[i].limit)
+                        (void) mf_isolators_note(container->isolators, limits[i].isolator, MAYFLY_ISOLATOR_IGNORED,
+                                                 limits[i].controller);
 }
 
 void mf_container_receive(struct mayfly_container *container)
@@ -252,6 +140,12 @@ void mf_container_receive(struct mayfly_container *container)
                         container->leader = pid;
                         container->leader_fd = (int) syscall(SYS_pidfd_open, pid, 0);
                         container->ready = 1;
+                        break;
+                case MF_MESSAGE_LIMITS:
+                        note_limits(container, message.value[0]);
+                        break;
+                case MF_MESSAGE_HOOK:
+                        container->hook_started = 1;
                         break;
                 case MF_MESSAGE_APP:
                         container->app_started = message.value[0] ? -message.value[0] : 1;
@@ -334,15 +228,45 @@ static int await_app(struct mayfly_container *container, uint64_t deadline_us, s
         return 0;
 }
 
+/* An app that has ended already may have taken along what is to be looked at. */
+static int verify(struct mayfly_container *container, struct mayfly_error *err)
+{
+        struct mayfly_error why = MAYFLY_ERROR_INIT;
+        int r = container->engine->verify(container, &why);
+
+        if (r == 0)
+                return 0;
+        mf_container_receive(container);
+        if (container->app_ended && container->spec.settle_ms == UINT32_MAX)
+                return 0;
+        if (container->app_ended || container->app_started < 0)
+                return mf_container_dead(container, container->app_ended ? -ESRCH : container->app_started,
+                                         MAYFLY_STAGE_START, "starting", err);
+        return mf_error(err, r, why.stage, "%s", why.message);
+}
+
+static int check_isolators(const struct mayfly_container *container, struct mayfly_error *err)
+{
+        for (struct mayfly_isolator **i = container->isolators; *i; i++)
+                if ((*i)->outcome != MAYFLY_ISOLATOR_ENFORCED)
+                        return mf_error(err, -ENOTSUP, MAYFLY_STAGE_START,
+                                        "strict_isolators is set, but the isolator %s of image %s is %s: %s",
+                                        (*i)->name, mayfly_image_name(container->image),
+                                        (*i)->outcome == MAYFLY_ISOLATOR_CHANGED ? "changed" : "ignored", (*i)->detail);
+        return 0;
+}
+
 static int boot(struct mayfly_container *container, struct mayfly_error *err)
 {
         uint64_t begin = mf_now_us(), deadline = begin + (uint64_t) container->spec.start_timeout_ms * 1000;
 
-        int r = launch(container, err);
+        int r = mf_container_launch(container, err);
         if (r == 0)
                 r = await(container, &container->ready, deadline, "starting", err);
         if (r == 0)
-                r = container->engine->verify(container, err);
+                r = verify(container, err);
+        if (r == 0 && container->spec.strict_isolators)
+                r = check_isolators(container, err);
         uint64_t ready = mf_now_us();
         container->timings.boot_us = ready - begin;
         if (r == 0 && container->spec.run_app)
@@ -386,10 +310,6 @@ MF_EXPORT int mayfly_container_start(struct mayfly_container **ret, const struct
                 r = mayfly_image_open(&container->image, spec->image, spec->image_options, err);
         container->timings.image_us = mf_now_us() - begin;
         if (r == 0)
-                r = check_app(container, err);
-        if (r == 0)
-                r = build_env(container, err);
-        if (r == 0)
                 r = boot(container, err);
         if (r < 0) {
                 mayfly_container_free(container);
@@ -423,7 +343,9 @@ static int stop(struct mayfly_container *container, struct mayfly_error *err)
         (void) mf_container_poll(container, NULL, 0, NULL);
         if (container->control >= 0 && container->ready &&
             mf_message_send(container->control, &message, NULL, 0) == 0) {
-                await_gone(container, mf_now_us() + (uint64_t) (spec->stop_timeout_ms + STOP_MARGIN_MS) * 1000);
+                /* The app's time, and then its post-stop hook's. */
+                unsigned times = spec->run_app && container->image->config->post_stop ? 2 : 1;
+                await_gone(container, mf_now_us() + ((uint64_t) times * spec->stop_timeout_ms + STOP_MARGIN_MS) * 1000);
         } else {
                 container->control = mf_close(container->control);
                 await_gone(container, mf_now_us() + (uint64_t) STOP_MARGIN_MS * 1000);
@@ -476,6 +398,7 @@ MF_EXPORT struct mayfly_container *mayfly_container_free(struct mayfly_container
         for (char **e = container->env; e && *e; e++)
                 free(*e);
         free(container->env);
+        mf_isolators_free(container->isolators);
         free(container);
         return NULL;
 }
@@ -552,4 +475,32 @@ MF_EXPORT void mayfly_container_timings(const struct mayfly_container *container
 
         all.size = timings->size;
         memcpy(timings, &all, size);
+}
+
+MF_EXPORT const struct mayfly_isolator *const *mayfly_container_isolators(const struct mayfly_container *container)
+{
+        return (const struct mayfly_isolator *const *) container->isolators;
+}
+
+MF_EXPORT int mayfly_container_port(const struct mayfly_container *container, const char *name, struct mayfly_port *ret,
+                                    struct mayfly_error *err)
+{
+        const struct mf_run_config *config = container->image->config;
+        char known[300] = "";
+        size_t used = 0;
+
+        for (size_t i = 0; i < config->n_ports; i++) {
+                const struct mf_port *port = &config->ports[i];
+                if (strcmp(port->name, name) == 0) {
+                        const struct mayfly_port all = { ret->size,  port->name,  port->protocol,
+                                                         port->port, port->count, port->socket_activated };
+                        memcpy(ret, &all, ret->size < sizeof(all) ? ret->size : sizeof(all));
+                        return 0;
+                }
+                if (used < sizeof(known))
+                        used += (size_t) snprintf(known + used, sizeof(known) - used, "%s%s", i > 0 ? ", " : "",
+                                                  port->name);
+        }
+        return mf_error(err, -ENOENT, MAYFLY_STAGE_SPEC, "image %s has no port \"%.100s\"; it has %s%s", config->name,
+                        name, config->n_ports > 0 ? "only these: " : "none", known);
 }

@@ -19,7 +19,8 @@ struct mayfly_container {
         char machine[65];        /* machine name */
         pid_t owner;             /* the process that made the handle */
         struct mayfly_image *image;
-        char **env; /* of app and commands: "NAME=value", NULL-terminated */
+        char **env;                         /* of app and commands: "NAME=value", NULL-terminated */
+        struct mayfly_isolator **isolators; /* the image's, and what became of them; NULL-terminated */
         const struct mf_engine *engine;
 
         int control;   /* control socket, -1 when closed */
@@ -28,9 +29,9 @@ struct mayfly_container {
         int leader_fd; /* pidfd of the container's PID 1, -1 before READY */
         pid_t leader;
 
-        int ready, app_started, app_ended; /* from the control socket */
-        siginfo_t app_end;                 /* si_code and si_status, when app_ended */
-        int gone;                          /* the engine saw the last of it */
+        int ready, hook_started, app_started, app_ended; /* from the control socket */
+        siginfo_t app_end;                               /* si_code and si_status, when app_ended */
+        int gone;                                        /* the engine saw the last of it */
 
         /* engine systemd */
         struct mf_bus *bus;
@@ -66,6 +67,18 @@ int mf_engine_choose(enum mayfly_engine wanted, const struct mf_engine **ret, st
 int mf_host_check(const struct mf_engine *engine, struct mayfly_error *err);
 /* Path of a program of ours, allocated: $MAYFLY_LIBEXEC or where it was installed. */
 int mf_program_path(const char *name, char **ret, struct mayfly_error *err);
+
+/* What holds the container's cgroup; zero for no limit. */
+struct mf_limits {
+        uint64_t memory_max, memory_low; /* bytes */
+        uint64_t cpu_max;                /* thousandths of a processor */
+        uint64_t cpu_weight;             /* cpu.weight */
+        unsigned tasks_max;
+};
+
+/* start.c: asks the engine to start it; the container's image and name are there. */
+int mf_container_launch(struct mayfly_container *container, struct mayfly_error *err);
+void mf_limits_of(const struct mayfly_container *container, struct mf_limits *ret);
 
 /* container.c */
 int mf_container_check_owner(const struct mayfly_container *container, struct mayfly_error *err);

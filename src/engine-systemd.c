@@ -11,12 +11,18 @@
 static int start(struct mayfly_container *container, char *const *argv, int control, struct mayfly_error *err)
 {
         char unit[sizeof(container->machine) + 16];
+        struct mf_limits limits;
+
+        mf_limits_of(container, &limits);
         const struct mf_bus_unit description = {
                 .argv = argv,
                 .stdio = { control, container->boot_log, container->boot_log },
                 .max_runtime_s = container->spec.max_runtime_s,
-                .memory_max = container->spec.memory_max,
-                .tasks_max = container->spec.tasks_max,
+                .memory_max = limits.memory_max,
+                .memory_low = limits.memory_low,
+                .cpu_max = limits.cpu_max,
+                .cpu_weight = limits.cpu_weight,
+                .tasks_max = limits.tasks_max,
                 .stop_timeout_ms = 2000, /* mayfly-launch needs no more to push nspawn */
         };
 

@@ -82,8 +82,9 @@ int mf_container_dead(struct mayfly_container *container, int code, enum mayfly_
                          end, log && *log ? " ends with:" : " was empty");
         } else if (container->app_started < 0) {
                 boot_log[strcspn(boot_log, "\n")] = '\0';
-                return mf_error(err, code, stage, "%s: the app of container %s could not be started: %s", what,
-                                container->machine, boot_log);
+                mf_error(err, code, stage, "%s: the app of container %s could not be started: %s%s", what,
+                         container->machine, boot_log, log && *log ? "; its output ends with:" : "");
+                *boot_log = '\0';
         } else {
                 mf_error(err, code, stage, "%s: container %s died%s%s", what, container->machine,
                          container->ready ? "" : " before it could answer",
@@ -98,12 +99,15 @@ int mf_container_dead(struct mayfly_container *container, int code, enum mayfly_
 
 int mf_container_mute(struct mayfly_container *container, const char *what, struct mayfly_error *err)
 {
-        mf_cleanup(mf_freep) char *boot_log = NULL;
+        mf_cleanup(mf_freep) char *tail = NULL;
+        int hook = container->hook_started;
 
         int r = mf_error(err, -ETIMEDOUT, MAYFLY_STAGE_START,
-                         "%s: container %s did not answer within start_timeout_ms = %u", what, container->machine,
-                         container->spec.start_timeout_ms);
-        if (err && mf_boot_log_read(container->boot_log, LOG_TAIL_MAX, &boot_log) == 0)
-                append_tail(err, boot_log);
+                         hook ? "%s: the pre-start hook of container %s still runs after start_timeout_ms = %u"
+                              : "%s: container %s did not answer within start_timeout_ms = %u",
+                         what, container->machine, container->spec.start_timeout_ms);
+        if (err && (hook ? mf_log_read(container->log, LOG_TAIL_MAX, &tail, NULL)
+                         : mf_boot_log_read(container->boot_log, LOG_TAIL_MAX, &tail)) == 0)
+                append_tail(err, tail);
         return r;
 }

@@ -6,12 +6,16 @@
  * version is checked: a stale mayfly-init is a common accident of half an upgrade.
  *
  *   control socket (SOCK_SEQPACKET; the container's end is mayfly-init's standard input)
- *       library -> init   START   descriptors: owner pidfd, log, words      queued before init exists
+ *       library -> init   START   descriptors: owner pidfd, log, words; the app's filter if value[0]; value[1] mount
+ *                                 namespaces of shared volumes, which are mayfly-launch's   queued before init exists
+ *       both   -> library LIMITS  value[0] those of enum mf_limit that are not in force
  *       init -> library   READY   the container answers; credentials carry its PID
+ *       init -> library   HOOK    the app's pre-start hook has been started
  *       init -> library   APP     value[0] 0, or the errno that kept the app from starting, and text
  *       library -> init   RUN     descriptors: reply socket, words, standard input, output, error
  *       library -> init   STOP    value[0] signal, value[1] timeout in ms
- *       init -> library   EXIT    the app ended: value[0] si_code, value[1] si_status; the container follows
+ *       init -> library   EXIT    the app ended: value[0] si_code, value[1] si_status; the container follows, after the
+ *                                 app's post-stop hook
  *   reply socket (one a command)
  *       init -> library   RESULT  value[0] errno or 0, value[1] si_code, value[2] si_status, value[3] killed; text
  *       library -> init   KILL    the command and its descendants
@@ -22,7 +26,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-#define MF_PROTOCOL_VERSION 1U
+#define MF_PROTOCOL_VERSION 2U
 
 enum mf_message_type {
         MF_MESSAGE_START = 1,
@@ -33,6 +37,17 @@ enum mf_message_type {
         MF_MESSAGE_EXIT,
         MF_MESSAGE_RESULT,
         MF_MESSAGE_KILL,
+        MF_MESSAGE_HOOK,
+        MF_MESSAGE_LIMITS,
+};
+
+/* Limits that an image wants, and a host may have no controller for. */
+enum mf_limit {
+        MF_LIMIT_MEMORY = 1,
+        MF_LIMIT_MEMORY_LOW = 2,
+        MF_LIMIT_CPU = 4,
+        MF_LIMIT_CPU_SHARES = 8,
+        MF_LIMIT_OOM_SCORE = 16
 };
 
 struct mf_message {
@@ -49,9 +64,19 @@ enum mf_word {
         MF_WORD_USER = 'u',
         MF_WORD_GROUP = 'g',
         MF_WORD_EXTRA_GROUP = 'G', /* a number */
+        MF_WORD_BOUND = 'B',       /* START: capabilities that the container has at all, in hex */
+        /* Of the app alone: */
+        MF_WORD_PRE_START = 'b',    /* argv, as ARGV */
+        MF_WORD_POST_STOP = 'p',    /* likewise */
+        MF_WORD_HOOK_TIMEOUT = 't', /* for post-stop, in ms */
+        MF_WORD_SOCKET = 's',       /* to be activated by: "NAME PROTOCOL PORT COUNT ADDRESS" */
+        MF_WORD_CAPABILITIES = 'c', /* its bounding set, in hex */
+        MF_WORD_NO_NEW_PRIVS = 'n', /* empty */
+        MF_WORD_OOM_SCORE_ADJ = 'o',
 };
 
-#define MF_MESSAGE_FDS_MAX 5
+#define MF_SHARED_VOLUMES_MAX 8
+#define MF_MESSAGE_FDS_MAX (4 + MF_SHARED_VOLUMES_MAX)
 
 /* Sends with MSG_NOSIGNAL. 0 or -errno (-EPIPE, -ECONNRESET: the peer is gone). */
 int mf_message_send(int fd, const struct mf_message *message, const int *fds, size_t n_fds);

@@ -37,6 +37,30 @@ enum mayfly_network {
         MAYFLY_NETWORK_HOST         /**< the host's network: the app's ports are reachable on 127.0.0.1 */
 };
 
+/** A file system in memory that containers share. Opaque; release with mayfly_tmpfs_free(). */
+struct mayfly_tmpfs;
+
+/**
+ * Something that is mounted into a container. Name a mount point of the image, or give a path; then a source, a tmpfs,
+ * or neither of them for an empty folder of the container's own. Mount points of the image that no volume is for get
+ * such a folder, with the mode and owner of what the image has there.
+ */
+struct mayfly_volume {
+        const char *name; /**< of one of the image's mount points: its path, and read-only if it is */
+        const char *path; /**< absolute path in the container, when there is no name; made if it is missing */
+        /** Absolute path of a folder or file on the host, which must be there; no part may be a symbolic link. */
+        const char *source;
+        const struct mayfly_tmpfs *tmpfs; /**< what other containers see, too */
+        int read_only;                    /**< non-zero: the container cannot write to it */
+        mode_t mode;                      /**< of an empty folder; default 0755 */
+        uid_t uid;                        /**< owner of an empty folder; default root */
+        gid_t gid;                        /**< likewise its group */
+};
+
+/** Volumes for a spec: `.volumes = MAYFLY_VOLUMES({ .name = "data", .source = "/srv/data" }, { .path = "/cache" })`.
+ * C99 only; otherwise an array whose last entry is all zero. */
+#define MAYFLY_VOLUMES(...) ((const struct mayfly_volume[]){ __VA_ARGS__, { .name = NULL } })
+
 /** What to run. Start from MAYFLY_SPEC_INIT or MAYFLY_SPEC(); zero means the default everywhere. */
 struct mayfly_spec {
         size_t size;       /**< sizeof this struct */
@@ -63,17 +87,37 @@ struct mayfly_spec {
          */
         uint64_t memory_max;
         unsigned tasks_max; /**< most processes and threads in the container (pids.max); default systemd's or none */
+        /** What to mount into the container, ended by an entry without name and path; see MAYFLY_VOLUMES(). */
+        const struct mayfly_volume *volumes;
+        const char *metadata_url; /**< of an appc metadata service: AC_METADATA_URL for app and hooks */
+        /** Non-zero: the start fails unless each of the image's isolators is enforced as asked for. */
+        int strict_isolators;
 };
 
 #define MAYFLY_SPEC_INIT                                                                                              \
         {                                                                                                             \
                 sizeof(struct mayfly_spec), NULL, 0, NULL, NULL, MAYFLY_ENGINE_DEFAULT, MAYFLY_NETWORK_PRIVATE, 0, 0, \
-                        0, 0, 0, 0, 0, NULL, 0, 0                                                                     \
+                        0, 0, 0, 0, 0, NULL, 0, 0, NULL, NULL, 0                                                      \
         }
 
 /** A pointer to a spec with the named fields set: `MAYFLY_SPEC(.image = "aci:...", .run_app = 1)`. C99 only; in C++
  *  start from MAYFLY_SPEC_INIT. */
 #define MAYFLY_SPEC(...) (&(const struct mayfly_spec){ .size = sizeof(struct mayfly_spec), __VA_ARGS__ })
+
+/** A port that an image declares. */
+struct mayfly_port {
+        size_t size;          /**< sizeof this struct, set by the caller */
+        const char *name;     /**< as in the manifest; borrowed from the container */
+        const char *protocol; /**< "tcp", "udp", ...; likewise */
+        unsigned port;        /**< number; the first of them when there are more */
+        unsigned count;       /**< how many, from `port` on */
+        int socket_activated; /**< 1: the app got it as an open socket, see sd_listen_fds(3) */
+};
+
+#define MAYFLY_PORT_INIT                                        \
+        {                                                       \
+                sizeof(struct mayfly_port), NULL, NULL, 0, 0, 0 \
+        }
 
 /** How a process ended. */
 struct mayfly_exit {
@@ -176,6 +220,31 @@ int mayfly_container_stop(struct mayfly_container *container, struct mayfly_erro
 
 /** Stops a container if need be and frees the handle (NULL is fine). Always returns NULL. */
 struct mayfly_container *mayfly_container_free(struct mayfly_container *container);
+
+/**
+ * Looks up a port of the image by its name (appc: `app.ports`).
+ * @param ret  filled in as far as `ret->size` goes
+ * @return 0, or -ENOENT with a message that lists the names there are
+ */
+int mayfly_container_port(const struct mayfly_container *container, const char *name, struct mayfly_port *ret,
+                          struct mayfly_error *err);
+
+/** The isolators of the image's app and what became of them here, NULL-terminated; borrowed from the container. */
+const struct mayfly_isolator *const *mayfly_container_isolators(const struct mayfly_container *container);
+
+/**
+ * Makes an empty file system in memory, for containers to share as a volume. It is nowhere to be seen on the host, and
+ * gone when this handle and all containers with it are, however they end.
+ * @param ret       set on success; the caller owns it
+ * @param max_size  most it may hold, in bytes; 0 for half the RAM
+ */
+int mayfly_tmpfs_create(struct mayfly_tmpfs **ret, uint64_t max_size, struct mayfly_error *err);
+
+/** A descriptor of its root folder, for openat(2) and the like; borrowed. */
+int mayfly_tmpfs_fd(const struct mayfly_tmpfs *tmpfs);
+
+/** Lets go of it (NULL is fine). Always returns NULL. */
+struct mayfly_tmpfs *mayfly_tmpfs_free(struct mayfly_tmpfs *tmpfs);
 
 /** The machine name, as in `machinectl list`; borrowed. */
 const char *mayfly_container_name(const struct mayfly_container *container);

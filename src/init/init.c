@@ -4,25 +4,35 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/filter.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
 /* PID 1 never frees and never fails softly: when it ends, the kernel ends everything else in the container. */
 
+enum phase { IDLE, PRE_START, APP, POST_STOP };
+
 static struct {
         int control, owner, log, signals; /* descriptors, all close-on-exec */
-        pid_t app;                        /* 0: none */
+        int log_end;                      /* of the pipe, for whom we start */
+        struct mf_words words;            /* the app's */
+        struct sock_fprog filter;
+        struct mf_sockets sockets;
+        enum phase phase;
+        pid_t current; /* of the phase: the app or a hook; 0: none */
         int stopping;
-        int64_t deadline_ms; /* then the app has had its time; 0: none */
-} self = { .control = -1, .owner = -1, .log = -1, .signals = -1 };
+        int64_t deadline_ms; /* then it has had its time; 0: none */
+} self = { .control = -1, .owner = -1, .log = -1, .signals = -1, .log_end = -1 };
 
 static int64_t now_ms(void)
 {
@@ -49,8 +59,22 @@ static void send_message(enum mf_message_type type, int a, int b, const char *te
                 die("telling the library", r); /* which would wait in vain */
 }
 
+/* Stays mapped, as all that we are told. */
+static void read_filter(int fd)
+{
+        struct stat st;
+
+        if (fstat(fd, &st) < 0)
+                die("the app's filter", -errno);
+        void *map = mmap(NULL, (size_t) st.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
+        if (map == MAP_FAILED)
+                die("the app's filter", -errno);
+        self.filter = (struct sock_fprog){ (unsigned short) ((size_t) st.st_size / sizeof(struct sock_filter)), map };
+        self.words.confinement.filter = &self.filter;
+}
+
 /* The library's first message was queued before we were born. */
-static void receive_start(struct mf_words *words)
+static void receive_start(void)
 {
         struct mf_message message;
         int fds[MF_MESSAGE_FDS_MAX];
@@ -64,17 +88,19 @@ static void receive_start(struct mf_words *words)
                 _exit(0); /* the owner is gone already */
         if (r < 0)
                 die("reading the first message; is this mayfly-init from another version of mayfly?", r);
-        if (message.type != MF_MESSAGE_START || n_fds != 3)
+        if (message.type != MF_MESSAGE_START || n_fds < 3U + (message.value[0] != 0))
                 die("the first message", -EPROTO);
         self.owner = fds[0];
         r = mf_log_open(fds[1]);
         if (r < 0)
                 die("the log", r);
-        close(fds[1]);
-        r = mf_words_read(fds[2], words);
+        r = mf_words_read(fds[2], &self.words);
         if (r < 0)
                 die("the app's words", r);
-        close(fds[2]);
+        if (message.value[0])
+                read_filter(fds[3]);
+        for (size_t i = 1; i < n_fds; i++)
+                close(fds[i]);
 
         int null = open("/dev/null", O_RDWR | O_CLOEXEC);
         if (null < 0 || dup2(null, 0) < 0)
@@ -97,39 +123,92 @@ static void set_up_signals(void)
         prctl(PR_SET_NAME, "mayfly-init");
 }
 
-static void start_app(const struct mf_words *words)
+/* Writes down what the app and its hooks said, as far as it can be had without waiting. */
+static void drain_log(void)
+{
+        for (unsigned i = 0; self.log >= 0 && i < 64; i++) {
+                struct pollfd log = { .fd = self.log, .events = POLLIN };
+                if (poll(&log, 1, 0) <= 0 || mf_log_drain(self.log) == 0)
+                        break;
+        }
+}
+
+static _Noreturn void give_up(int error, const char *text)
+{
+        drain_log();
+        send_message(MF_MESSAGE_APP, error, 0, text);
+        _exit(0);
+}
+
+/* The app or a hook of it. 0, or -errno with text. */
+static int begin(enum phase phase, char *const *argv, const struct mf_sockets *sockets, char *text, size_t text_size)
+{
+        int null = open("/dev/null", O_RDONLY | O_CLOEXEC);
+
+        if (null < 0)
+                return -errno;
+        /* One pipe for both, so that the log keeps their order. */
+        const int stdio[3] = { null, self.log_end, self.log_end };
+        pid_t pid = mf_spawn(argv, &self.words, stdio, sockets, 0, text, text_size);
+        close(null);
+        if (pid < 0)
+                return pid;
+        self.current = pid;
+        self.phase = phase;
+        return 0;
+}
+
+static void start_app(void)
 {
         char text[232] = "";
+
+        int r = mf_sockets_open(self.words.sockets, &self.sockets, text, sizeof(text));
+        if (r == 0)
+                r = begin(APP, self.words.argv, &self.sockets, text, sizeof(text));
+        mf_sockets_close(&self.sockets);
+        if (r == 0 && !self.words.post_stop[0]) {
+                close(self.log_end);
+                self.log_end = -1;
+                r = mf_confine_fully(text, sizeof(text));
+        }
+        if (r < 0)
+                give_up(-r, text);
+        send_message(MF_MESSAGE_APP, 0, 0, NULL);
+}
+
+/* The app, when there is one, after its pre-start hook. */
+static void start(void)
+{
+        char text[232] = "", said[200] = "";
         int pipe_fds[2];
 
-        if (!words->argv[0])
+        if (!self.words.argv[0])
                 return;
-        int null = open("/dev/null", O_RDONLY | O_CLOEXEC);
-        if (null < 0 || pipe2(pipe_fds, O_CLOEXEC) < 0 || fcntl(pipe_fds[0], F_SETFL, O_NONBLOCK) < 0)
+        if (pipe2(pipe_fds, O_CLOEXEC) < 0 || fcntl(pipe_fds[0], F_SETFL, O_NONBLOCK) < 0)
                 die("the app's standard descriptors", -errno);
-        /* One pipe for both, so that the log keeps their order. */
-        const int stdio[3] = { null, pipe_fds[1], pipe_fds[1] };
-        pid_t pid = mf_spawn(words, stdio, 0, text, sizeof(text));
-        close(null);
-        close(pipe_fds[1]);
         self.log = pipe_fds[0];
-        if (pid < 0) {
-                send_message(MF_MESSAGE_APP, -pid, 0, text);
-                _exit(0);
+        self.log_end = pipe_fds[1];
+        if (!self.words.pre_start[0]) {
+                start_app();
+                return;
         }
-        self.app = pid;
-        send_message(MF_MESSAGE_APP, 0, 0, NULL);
+        int r = begin(PRE_START, self.words.pre_start, NULL, said, sizeof(said));
+        if (r < 0) {
+                snprintf(text, sizeof(text), "its pre-start hook: %s", said);
+                give_up(-r, text);
+        }
+        send_message(MF_MESSAGE_HOOK, 0, 0, NULL);
 }
 
 static void stop(int signal_number, int timeout_ms)
 {
-        if (!self.app)
+        if (!self.current)
                 _exit(0);
-        if (self.stopping)
+        if (self.stopping || self.phase == POST_STOP)
                 return;
         self.stopping = 1;
-        kill(self.app, signal_number);
-        kill(self.app, SIGCONT);
+        kill(self.current, signal_number);
+        kill(self.current, SIGCONT);
         self.deadline_ms = now_ms() + timeout_ms;
 }
 
@@ -146,7 +225,11 @@ static void run(const int *fds)
                 close(self.signals);
                 if (self.log >= 0)
                         close(self.log);
-                int r = mf_words_read(fds[1], &words);
+                if (self.log_end >= 0)
+                        close(self.log_end);
+                int r = mf_confine_fully(result.text, sizeof(result.text));
+                if (r == 0)
+                        r = mf_words_read(fds[1], &words);
                 close(fds[1]);
                 if (r == 0)
                         mf_supervise(&words, fds[0], fds + 2);
@@ -180,16 +263,73 @@ static void on_control(void)
                 close(fds[i]);
 }
 
+static void describe(const siginfo_t *info, char *text, size_t size)
+{
+        if (info->si_code == CLD_EXITED)
+                snprintf(text, size, "exited with status %d", info->si_status);
+        else
+                snprintf(text, size, "was killed by SIG%s",
+                         sigabbrev_np(info->si_status) ? sigabbrev_np(info->si_status) : "?");
+}
+
+static void on_pre_start_end(const siginfo_t *info)
+{
+        char text[232], how[64];
+
+        if (self.stopping)
+                _exit(0);
+        if (info->si_code == CLD_EXITED && info->si_status == 0) {
+                start_app();
+                return;
+        }
+        describe(info, how, sizeof(how));
+        snprintf(text, sizeof(text), "its pre-start hook \"%.120s\" %s", self.words.pre_start[0], how);
+        give_up(ESRCH, text);
+}
+
 static void on_app_end(const siginfo_t *info)
 {
-        /* A daemon that lives on may hold the pipe open: take what is there, then go. */
-        for (unsigned i = 0; self.log >= 0 && i < 64; i++) {
-                struct pollfd log = { .fd = self.log, .events = POLLIN };
-                if (poll(&log, 1, 0) <= 0 || mf_log_drain(self.log) == 0)
-                        break;
-        }
+        char text[232] = "", line[300];
+
+        drain_log(); /* and no more: a daemon that lives on may hold the pipe open */
         send_message(MF_MESSAGE_EXIT, info->si_code, info->si_status, NULL);
+        if (!self.words.post_stop[0])
+                _exit(0);
+        int r = begin(POST_STOP, self.words.post_stop, NULL, text, sizeof(text));
+        if (r < 0) {
+                snprintf(line, sizeof(line), "mayfly: the post-stop hook could not be started: %s", text);
+                mf_log_note(line);
+                _exit(0);
+        }
+        self.deadline_ms = now_ms() + self.words.hook_timeout_ms;
+}
+
+static _Noreturn void on_post_stop_end(const siginfo_t *info)
+{
+        char how[64], line[300];
+
+        drain_log();
+        if (info->si_code != CLD_EXITED || info->si_status != 0) {
+                describe(info, how, sizeof(how));
+                snprintf(line, sizeof(line), "mayfly: the post-stop hook \"%.120s\" %s%s", self.words.post_stop[0], how,
+                         self.deadline_ms ? "" : ", for it had not ended in time");
+                mf_log_note(line);
+        }
         _exit(0);
+}
+
+static void on_end(const siginfo_t *info)
+{
+        enum phase ended = self.phase;
+
+        self.current = 0;
+        self.phase = IDLE;
+        if (ended == PRE_START)
+                on_pre_start_end(info);
+        else if (ended == APP)
+                on_app_end(info);
+        else
+                on_post_stop_end(info);
 }
 
 static void on_signal(void)
@@ -204,8 +344,8 @@ static void on_signal(void)
                 siginfo_t info = { 0 };
                 if (waitid(P_ALL, 0, &info, WEXITED | WNOHANG) < 0 || info.si_pid == 0)
                         return;
-                if (info.si_pid == self.app)
-                        on_app_end(&info);
+                if (info.si_pid == self.current)
+                        on_end(&info);
         }
 }
 
@@ -219,10 +359,10 @@ static _Noreturn void loop(void)
                         { .fd = self.log, .events = POLLIN },
                 };
                 int timeout = -1;
-                if (self.deadline_ms) {
+                if (self.deadline_ms && self.current) {
                         int64_t left = self.deadline_ms - now_ms();
                         if (left <= 0) {
-                                kill(self.app, SIGKILL);
+                                kill(self.current, SIGKILL);
                                 self.deadline_ms = 0;
                         } else {
                                 timeout = (int) left;
@@ -243,9 +383,16 @@ static _Noreturn void loop(void)
         }
 }
 
+/* appc spec, "Operating System Environment"; nspawn makes none for pipes. The log has what the app says, so this is for
+ * who wants it to be there. */
+static void add_console(void)
+{
+        if (symlink("null", "/dev/console") < 0 && errno != EEXIST)
+                die("/dev/console", -errno);
+}
+
 int main(void)
 {
-        struct mf_words words;
         char text[232] = "";
 
         if (getpid() != 1) {
@@ -253,13 +400,18 @@ int main(void)
                 return 1;
         }
         set_up_signals();
-        receive_start(&words);
-        int r = mf_confine(text, sizeof(text));
+        receive_start();
+        int r = mf_confine(self.words.bound, &self.words.confinement, text, sizeof(text));
         if (r < 0) {
                 dprintf(2, "mayfly-init: %s\n", text);
                 return 1;
         }
+        if (self.words.confinement.oom_score_adj && !mf_confine_can_score(self.words.confinement.oom_score_adj)) {
+                self.words.confinement.oom_score_adj = NULL;
+                send_message(MF_MESSAGE_LIMITS, MF_LIMIT_OOM_SCORE, 0, NULL);
+        }
+        add_console();
         send_message(MF_MESSAGE_READY, 0, 0, NULL);
-        start_app(&words);
+        start();
         loop();
 }

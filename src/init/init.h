@@ -11,6 +11,17 @@
 
 #include "../protocol.h"
 
+struct sock_fprog;
+
+/* What holds a process back beyond what holds the container. Zero: nothing. */
+struct mf_confinement {
+        int has_capabilities;
+        uint64_t capabilities; /* bounding set */
+        int no_new_privs;
+        const char *oom_score_adj;       /* NULL: as it is */
+        const struct sock_fprog *filter; /* NULL: none */
+};
+
 /* What to run, from a "words" memfd. The strings are borrowed from the mapping. */
 struct mf_words {
         char **argv;
@@ -18,6 +29,11 @@ struct mf_words {
         const char *cwd, *user, *group;
         gid_t *extra_groups;
         size_t n_extra_groups;
+        uint64_t bound;                /* the container's capabilities */
+        char **pre_start, **post_stop; /* argv; empty without */
+        int hook_timeout_ms;
+        char **sockets; /* NULL-terminated, never NULL */
+        struct mf_confinement confinement;
 };
 
 /* words.c: reads the descriptor (and does not close it). What it allocates lives as long as the process. */
@@ -35,9 +51,21 @@ struct mf_identity {
 
 int mf_identity_find(const struct mf_words *words, struct mf_identity *ret, char *text, size_t text_size);
 
-/* supervise.c: starts words->argv with the three descriptors as its standard ones, in a session of its own. Returns its
- * PID once it was executed, or -errno with text. */
-pid_t mf_spawn(const struct mf_words *words, const int stdio[3], int with_home, char *text, size_t text_size);
+/* spawn.c: starts argv as words say (and not words->argv), with the three descriptors as its standard ones, in a
+ * session of its own. `sockets`, NULL for none, are to be activated by. Returns its PID once it was executed, or -errno
+ * with text. */
+struct mf_sockets;
+pid_t mf_spawn(char *const *argv, const struct mf_words *words, const int stdio[3], const struct mf_sockets *sockets,
+               int with_home, char *text, size_t text_size);
+
+/* sockets.c: bound, and listening where the protocol knows that; from descriptor 3 on in the app (sd_listen_fds(3)). */
+struct mf_sockets {
+        int *fds;
+        size_t n;
+        char *names; /* "web:web:admin" */
+};
+int mf_sockets_open(char *const *words, struct mf_sockets *ret, char *text, size_t text_size);
+void mf_sockets_close(struct mf_sockets *sockets);
 
 /* supervise.c: runs one command to its end and answers on the reply socket; for a process forked for it. */
 _Noreturn void mf_supervise(const struct mf_words *words, int reply, const int stdio[3]);
@@ -45,8 +73,20 @@ _Noreturn void mf_supervise(const struct mf_words *words, int reply, const int s
 /* logs.c: copies what arrives on the pipe to the ring. */
 int mf_log_open(int memfd);
 int mf_log_drain(int pipe); /* non-blocking; 0 at the end of the stream, 1 when empty for now */
+void mf_log_note(const char *line);
 
-/* filter.c: capabilities and system call filter for this process and all after it. 0 or -errno with text. */
-int mf_confine(char *text, size_t text_size);
+/* filter.c: limits this process and all after it to these capabilities and mayfly's system call filter. `app` is what
+ * has yet to be confined more: what that needs of capabilities is kept, unused, until mf_confine_fully(). Both return 0
+ * or -errno with text. */
+int mf_confine(uint64_t capabilities, const struct mf_confinement *app, char *text, size_t text_size);
+int mf_confine_fully(char *text, size_t text_size);
+
+/* Whether this host lets the score be set, after mf_confine(). */
+int mf_confine_can_score(const char *oom_score_adj);
+
+/* Likewise for a process that is about to be executed, in this order: before it becomes its user, after, and last. */
+int mf_confine_before(const struct mf_confinement *confinement, char *text, size_t text_size);
+int mf_confine_after(const struct mf_confinement *confinement, char *text, size_t text_size);
+int mf_confine_last(const struct mf_confinement *confinement);
 
 #endif

@@ -60,3 +60,9 @@ int mf_log_drain(int pipe)
         }
         return 1;
 }
+
+void mf_log_note(const char *line)
+{
+        append(line, strlen(line));
+        append("\n", 1);
+}

@@ -37,13 +37,16 @@ int mf_words_read(int fd, struct mf_words *ret)
         if (data[size - 1] != '\0')
                 return -EPROTO;
 
-        size_t n_words = 0, n_argv = 0, n_env = 0;
+        size_t n_words = 0, n_argv = 0, n_env = 0, n_pre = 0, n_post = 0, n_sockets = 0;
         for (const char *p = data; p < data + size; p += strlen(p) + 1)
                 n_words++;
         words.argv = calloc(n_words + 1, sizeof(char *));
-        words.env = calloc(n_words + 2, sizeof(char *)); /* room for HOME */
+        words.env = calloc(n_words + 5, sizeof(char *)); /* room for HOME and LISTEN_* */
         words.extra_groups = calloc(n_words + 1, sizeof(gid_t));
-        if (!words.argv || !words.env || !words.extra_groups)
+        words.pre_start = calloc(n_words + 1, sizeof(char *));
+        words.post_stop = calloc(n_words + 1, sizeof(char *));
+        words.sockets = calloc(n_words + 1, sizeof(char *));
+        if (!words.argv || !words.env || !words.extra_groups || !words.pre_start || !words.post_stop || !words.sockets)
                 return -ENOMEM;
 
         for (char *p = data, *next; p < data + size; p = next) {
@@ -66,6 +69,31 @@ int mf_words_read(int fd, struct mf_words *ret)
                         break;
                 case MF_WORD_EXTRA_GROUP:
                         words.extra_groups[words.n_extra_groups++] = (gid_t) strtoul(p + 1, NULL, 10);
+                        break;
+                case MF_WORD_BOUND:
+                        words.bound = strtoull(p + 1, NULL, 16);
+                        break;
+                case MF_WORD_PRE_START:
+                        words.pre_start[n_pre++] = p + 1;
+                        break;
+                case MF_WORD_POST_STOP:
+                        words.post_stop[n_post++] = p + 1;
+                        break;
+                case MF_WORD_HOOK_TIMEOUT:
+                        words.hook_timeout_ms = (int) strtol(p + 1, NULL, 10);
+                        break;
+                case MF_WORD_SOCKET:
+                        words.sockets[n_sockets++] = p + 1;
+                        break;
+                case MF_WORD_CAPABILITIES:
+                        words.confinement.has_capabilities = 1;
+                        words.confinement.capabilities = strtoull(p + 1, NULL, 16);
+                        break;
+                case MF_WORD_NO_NEW_PRIVS:
+                        words.confinement.no_new_privs = 1;
+                        break;
+                case MF_WORD_OOM_SCORE_ADJ:
+                        words.confinement.oom_score_adj = p + 1;
                         break;
                 default:
                         return -EPROTO;

@@ -11,6 +11,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "../protocol.h"
 #include "../util.h"
 #include "launch.h"
 
@@ -136,15 +137,14 @@ static int no_controller(const char *file, const char *controller, uint64_t valu
                             file, (unsigned long long) value, controller);
 }
 
-/* Whether systemd could do what it was asked to: it goes on without a word where the kernel has no such controller for
- * it.
- */
-static int check_limit(const char *file, const char *old_file, const char *controller, uint64_t value)
+/* The first number in a file of our own cgroup, in whichever hierarchy has the controller; -ENOENT without. `old_file`
+ * is what cgroup v1 calls it, NULL if it has none. */
+static int read_own(const char *file, const char *old_file, const char *controller, uint64_t *ret)
 {
         mf_cleanup(mf_fclosep) FILE *f = fopen("/proc/self/cgroup", "re");
-        char line[400], path[500], number[32] = "";
+        char line[400], path[600], number[32] = "";
 
-        while (f && value && fgets(line, sizeof(line), f)) {
+        while (f && fgets(line, sizeof(line), f)) {
                 char *name = strchr(line, ':'), *own = name ? strchr(name + 1, ':') : NULL;
                 if (!own)
                         continue;
@@ -152,17 +152,31 @@ static int check_limit(const char *file, const char *old_file, const char *contr
                 own[strcspn(own, "\n")] = '\0';
                 if (strcmp(name, ":") == 0)
                         snprintf(path, sizeof(path), "/sys/fs/cgroup%s/%s", own, file);
-                else if (strcmp(name + 1, controller) == 0)
-                        snprintf(path, sizeof(path), "/sys/fs/cgroup/%s%s/%s", controller, own, old_file);
+                else if (old_file && strstr(name + 1, controller))
+                        snprintf(path, sizeof(path), "/sys/fs/cgroup/%s%s/%s", name + 1, own, old_file);
                 else
                         continue;
                 int fd = open(path, O_RDONLY | O_CLOEXEC);
                 ssize_t n = fd >= 0 ? read(fd, number, sizeof(number) - 1) : -1;
                 mf_close(fd);
-                if (n > 0 && *number != 'm' && strtoull(number, NULL, 10) <= value)
+                if (n > 0 && *number >= '0' && *number <= '9') {
+                        *ret = strtoull(number, NULL, 10);
                         return 0;
+                }
         }
-        return value ? no_controller(file, controller, value) : 0;
+        return -ENOENT;
+}
+
+/* Whether systemd could do what it was asked to: it goes on without a word where the kernel has no such controller for
+ * it.
+ */
+static int check_limit(const char *file, const char *old_file, const char *controller, uint64_t value)
+{
+        uint64_t there;
+
+        if (!value || (read_own(file, old_file, controller, &there) == 0 && there <= value))
+                return 0;
+        return no_controller(file, controller, value);
 }
 
 int launch_cgroup_check_limits(const struct launch_options *options)
@@ -191,6 +205,55 @@ int launch_cgroup_limit(const struct launch_cgroup *cgroup, const struct launch_
         int r = limit(cgroup, "memory.max", "memory", options->memory_max);
 
         return r < 0 ? r : limit(cgroup, "pids.max", "pids", options->tasks_max);
+}
+
+/* cpu.max: so much time in each period, both in microseconds. */
+#define CPU_PERIOD 100000U
+
+static uint64_t cpu_quota(uint64_t thousandths)
+{
+        uint64_t quota = thousandths > UINT64_MAX / CPU_PERIOD ? UINT64_MAX / 1000 : thousandths * CPU_PERIOD / 1000;
+
+        return quota < 1000 ? 1000 : quota; /* the least that the kernel takes */
+}
+
+static int set_image_limits(const struct launch_cgroup *cgroup, const struct launch_options *options)
+{
+        char cpu[64];
+        int missing = 0;
+
+        if (limit(cgroup, "memory.max", "memory", options->image_memory) < 0)
+                missing |= MF_LIMIT_MEMORY;
+        if (limit(cgroup, "memory.low", "memory", options->image_memory_low) < 0)
+                missing |= MF_LIMIT_MEMORY_LOW;
+        snprintf(cpu, sizeof(cpu), "%llu %u", (unsigned long long) cpu_quota(options->image_cpu), CPU_PERIOD);
+        if (options->image_cpu && write_file(cgroup, "cpu.max", cpu) < 0)
+                missing |= MF_LIMIT_CPU;
+        if (limit(cgroup, "cpu.weight", "cpu", options->image_cpu_weight) < 0)
+                missing |= MF_LIMIT_CPU_SHARES;
+        return missing;
+}
+
+int launch_cgroup_image_limits(const struct launch_cgroup *cgroup, const struct launch_options *options)
+{
+        uint64_t there;
+        int missing = 0;
+
+        if (cgroup)
+                return set_image_limits(cgroup, options);
+        if (options->image_memory &&
+            (read_own("memory.max", "memory.limit_in_bytes", "memory", &there) < 0 || there > options->image_memory))
+                missing |= MF_LIMIT_MEMORY;
+        if (options->image_memory_low && (read_own("memory.low", NULL, "memory", &there) < 0 || there == 0))
+                missing |= MF_LIMIT_MEMORY_LOW;
+        /* systemd takes a longer period for the smallest of shares. */
+        if (options->image_cpu && (read_own("cpu.max", "cpu.cfs_quota_us", "cpu", &there) < 0 ||
+                                   (there > cpu_quota(options->image_cpu) && options->image_cpu >= 10)))
+                missing |= MF_LIMIT_CPU;
+        if (options->image_cpu_weight && read_own("cpu.weight", NULL, "cpu", &there) < 0 &&
+            (read_own("cpu.weight", "cpu.shares", "cpu", &there) < 0 || there == 1024))
+                missing |= MF_LIMIT_CPU_SHARES;
+        return missing;
 }
 
 int launch_cgroup_enter(const struct launch_cgroup *cgroup)

@@ -40,6 +40,82 @@ int launch_error(int code, const char *format, ...)
         return code;
 }
 
+static uint64_t number(const char *text)
+{
+        return strtoull(text, NULL, 10);
+}
+
+/* One that says more of the volume that the last --volume began. */
+static int parse_volume(int c, struct launch_options *ret)
+{
+        struct launch_volume *volume = ret->n_volumes > 0 ? &ret->volumes[ret->n_volumes - 1] : NULL;
+
+        if (c == 'v') {
+                ret->volumes[ret->n_volumes++] = (struct launch_volume){ .target = optarg, .shared = -1, .fd = -1 };
+                return 0;
+        }
+        if (!volume)
+                return -EINVAL;
+        if (c == 'S')
+                volume->source = optarg;
+        else if (c == 'h')
+                volume->shared = (int) number(optarg);
+        else if (c == 'R')
+                volume->read_only = 1;
+        else
+                volume->owner = optarg;
+        return 0;
+}
+
+static int parse_option(int c, struct launch_options *ret)
+{
+        switch (c) {
+        case 'm':
+                ret->machine = optarg;
+                return 0;
+        case 'i':
+                ret->init = optarg;
+                return 0;
+        case 'l':
+                ret->layers[ret->n_layers++] = optarg;
+                return 0;
+        case 's':
+                ret->scratch_size = number(optarg);
+                return 0;
+        case 'M':
+                ret->memory_max = number(optarg);
+                return 0;
+        case 't':
+                ret->tasks_max = (unsigned) number(optarg);
+                return 0;
+        case '1':
+                ret->image_memory = number(optarg);
+                return 0;
+        case '2':
+                ret->image_memory_low = number(optarg);
+                return 0;
+        case '3':
+                ret->image_cpu = number(optarg);
+                return 0;
+        case '4':
+                ret->image_cpu_weight = number(optarg);
+                return 0;
+        case 'c':
+                ret->ipc_lock = 1;
+                return 0;
+        case 'r':
+                ret->registered = 1;
+                return 0;
+        case 'n':
+                ret->host_network = 1;
+                return 0;
+        case '?':
+                return -EINVAL;
+        default:
+                return parse_volume(c, ret);
+        }
+}
+
 static int parse(int argc, char **argv, struct launch_options *ret)
 {
         static const struct option known[] = {
@@ -49,46 +125,29 @@ static int parse(int argc, char **argv, struct launch_options *ret)
                 { "scratch", required_argument, NULL, 's' },
                 { "memory", required_argument, NULL, 'M' },
                 { "tasks", required_argument, NULL, 't' },
+                { "image-memory", required_argument, NULL, '1' },
+                { "image-memory-low", required_argument, NULL, '2' },
+                { "image-cpu", required_argument, NULL, '3' },
+                { "image-cpu-weight", required_argument, NULL, '4' },
+                { "ipc-lock", no_argument, NULL, 'c' },
                 { "register", no_argument, NULL, 'r' },
                 { "host-network", no_argument, NULL, 'n' },
+                { "volume", required_argument, NULL, 'v' },
+                { "source", required_argument, NULL, 'S' },
+                { "shared", required_argument, NULL, 'h' },
+                { "read-only", no_argument, NULL, 'R' },
+                { "owner", required_argument, NULL, 'o' },
                 { NULL, 0, NULL, 0 },
         };
-        int c;
+        int c, r = 0;
 
         ret->layers = calloc((size_t) argc, sizeof(char *));
-        if (!ret->layers)
+        ret->volumes = calloc((size_t) argc, sizeof(*ret->volumes));
+        if (!ret->layers || !ret->volumes)
                 return -ENOMEM;
-        while ((c = getopt_long(argc, argv, "", known, NULL)) >= 0) {
-                switch (c) {
-                case 'm':
-                        ret->machine = optarg;
-                        break;
-                case 'i':
-                        ret->init = optarg;
-                        break;
-                case 'l':
-                        ret->layers[ret->n_layers++] = optarg;
-                        break;
-                case 's':
-                        ret->scratch_size = strtoull(optarg, NULL, 10);
-                        break;
-                case 'M':
-                        ret->memory_max = strtoull(optarg, NULL, 10);
-                        break;
-                case 't':
-                        ret->tasks_max = (unsigned) strtoul(optarg, NULL, 10);
-                        break;
-                case 'r':
-                        ret->registered = 1;
-                        break;
-                case 'n':
-                        ret->host_network = 1;
-                        break;
-                default:
-                        return -EINVAL;
-                }
-        }
-        if (!ret->machine || !ret->init || ret->n_layers == 0 || optind != argc)
+        while (r == 0 && (c = getopt_long(argc, argv, "", known, NULL)) >= 0)
+                r = parse_option(c, ret);
+        if (r < 0 || !ret->machine || !ret->init || ret->n_layers == 0 || optind != argc)
                 return launch_error(-EINVAL, "this program is for libmayfly to start");
         return 0;
 }
@@ -96,9 +155,13 @@ static int parse(int argc, char **argv, struct launch_options *ret)
 static _Noreturn void execute_nspawn(const struct launch_options *options)
 {
         char machine[128];
-        const char *argv[24];
+        const char **argv = calloc(24 + options->n_volumes, sizeof(char *));
         size_t n = 0;
 
+        if (!argv) {
+                launch_error(-ENOMEM, "systemd-nspawn's arguments");
+                _exit(127);
+        }
         snprintf(machine, sizeof(machine), "--machine=%s", options->machine);
         argv[n++] = "systemd-nspawn";
         argv[n++] = "--quiet";
@@ -114,6 +177,15 @@ static _Noreturn void execute_nspawn(const struct launch_options *options)
         argv[n++] = "--link-journal=no";
         if (!options->host_network)
                 argv[n++] = "--private-network";
+        if (options->ipc_lock)
+                argv[n++] = "--capability=CAP_IPC_LOCK";
+        for (size_t i = 0; i < options->n_volumes; i++) {
+                argv[n] = launch_volume_option(options, i);
+                if (!argv[n++]) {
+                        launch_error(-ENOMEM, "systemd-nspawn's arguments");
+                        _exit(127);
+                }
+        }
         argv[n++] = "/run/mayfly/init";
         argv[n] = NULL;
 
@@ -149,18 +221,24 @@ static pid_t start_nspawn(const struct launch_options *options, const struct lau
         return pid;
 }
 
-/* The owner's pidfd is in the message that waits for mayfly-init; a look does not take it away. */
-static int peek_owner(void)
+/* The owner's pidfd, and mount namespaces of shared volumes, are in the message that waits for mayfly-init; a look does
+ * not take it away. */
+static int peek_owner(int namespaces[MF_SHARED_VOLUMES_MAX], size_t *ret_n_namespaces)
 {
         struct mf_message message;
         int fds[MF_MESSAGE_FDS_MAX];
-        size_t n_fds = 0;
+        size_t n_fds = 0, n_others;
 
-        if (mf_message_recv(STDIN_FILENO, &message, fds, &n_fds, NULL, MSG_PEEK | MSG_DONTWAIT) <= 0)
+        *ret_n_namespaces = 0;
+        if (mf_message_recv(STDIN_FILENO, &message, fds, &n_fds, NULL, MSG_PEEK | MSG_DONTWAIT) <= 0 || n_fds == 0)
                 return -1;
+        n_others = n_fds - (message.value[1] > 0 && (size_t) message.value[1] < n_fds ? (size_t) message.value[1] : 0);
         for (size_t i = 1; i < n_fds; i++)
-                close(fds[i]);
-        return n_fds > 0 ? fds[0] : -1;
+                if (i < n_others || *ret_n_namespaces == MF_SHARED_VOLUMES_MAX)
+                        close(fds[i]);
+                else
+                        namespaces[(*ret_n_namespaces)++] = fds[i];
+        return fds[0];
 }
 
 /* Our children, as seen by the kernel: nspawn, and the container's PID 1 once nspawn has died before it. */
@@ -223,10 +301,18 @@ static int run(const struct launch_options *options, const struct launch_cgroup 
         sigset_t mask;
 
         prctl(PR_SET_CHILD_SUBREAPER, 1);
-        int owner = peek_owner();
-        int r = launch_mounts(options);
+        int namespaces[MF_SHARED_VOLUMES_MAX];
+        size_t n_namespaces;
+        int owner = peek_owner(namespaces, &n_namespaces);
+        int r = launch_mounts(options, namespaces, n_namespaces);
+        for (size_t i = 0; i < n_namespaces; i++)
+                close(namespaces[i]);
         if (r < 0)
                 return EXIT_FAILURE;
+        struct mf_message limits = { .type = MF_MESSAGE_LIMITS,
+                                     .value = { launch_cgroup_image_limits(cgroup, options) } };
+        if (limits.value[0])
+                (void) mf_message_send(STDIN_FILENO, &limits, NULL, 0); /* unless the owner is gone */
 
         sigemptyset(&mask);
         sigaddset(&mask, SIGCHLD);
@@ -324,6 +410,7 @@ int main(int argc, char **argv)
 {
         struct launch_options options = { 0 };
 
+        umask(022); /* the owner's may be anything */
         if (parse(argc, argv, &options) < 0)
                 return 2;
         struct stat st;

@@ -8,6 +8,16 @@
 #include <stddef.h>
 #include <stdint.h>
 
+/* A volume of the container: from the host, of a shared tmpfs, or a folder of its own. */
+struct launch_volume {
+        const char *target; /* absolute, in the container */
+        const char *source; /* on the host, or NULL */
+        int shared;         /* which of the namespaces, or -1 */
+        int read_only;
+        const char *owner; /* of a folder of its own, "UID:GID:MODE"; NULL: as what it covers */
+        int fd;            /* its source, or its mount, once open */
+};
+
 struct launch_options {
         const char *machine; /* machine name */
         const char *init;    /* path of mayfly-init */
@@ -17,6 +27,11 @@ struct launch_options {
         uint64_t scratch_size; /* bytes; 0: the kernel's default for a tmpfs */
         uint64_t memory_max;   /* bytes; 0: no limit. Both limits are for the direct engine, systemd sets its own. */
         unsigned tasks_max;
+        /* What an image wants, if it can be had: bytes, bytes, thousandths of a processor, cpu.weight. */
+        uint64_t image_memory, image_memory_low, image_cpu, image_cpu_weight;
+        struct launch_volume *volumes;
+        size_t n_volumes;
+        int ipc_lock;   /* grant CAP_IPC_LOCK */
         int registered; /* by machined (engine systemd) */
         int host_network;
 };
@@ -31,7 +46,14 @@ void launch_hand_on_holds(const struct launch_options *options); /* to what is e
 
 /* mounts.c: mount namespace, scratch, overlay. After it the root is SCRATCH "/root" and mayfly-init SCRATCH "/init".
  * Prints and returns negative errno on failure. */
-int launch_mounts(const struct launch_options *options);
+int launch_mounts(const struct launch_options *options, const int *namespaces, size_t n_namespaces);
+
+/* volumes.c: their sources, opened before anything is mounted; `namespaces` are those of shared ones. Then each is
+ * mounted on SCRATCH "/volumes/N", and its place in the root is made ready. */
+int launch_volumes_open(const struct launch_options *options, const int *namespaces, size_t n_namespaces);
+int launch_volumes_mount(const struct launch_options *options);
+/* The option of systemd-nspawn for volume N, allocated; NULL without memory. */
+char *launch_volume_option(const struct launch_options *options, size_t n);
 
 /* cgroup.c: a cgroup of the container's own, for the direct engine. */
 struct launch_cgroup {
@@ -42,6 +64,9 @@ struct launch_cgroup {
 
 int launch_cgroup_create(const char *machine, struct launch_cgroup *ret);
 int launch_cgroup_limit(const struct launch_cgroup *cgroup, const struct launch_options *options);
+/* What an image wants: sets it (cgroup NULL: sees whether systemd has) and returns those of enum mf_limit that are not
+ * in force. */
+int launch_cgroup_image_limits(const struct launch_cgroup *cgroup, const struct launch_options *options);
 /* For the other engine: 0 if systemd has set the limits. */
 int launch_cgroup_check_limits(const struct launch_options *options);
 int launch_cgroup_enter(const struct launch_cgroup *cgroup);

@@ -126,7 +126,7 @@ static int unify_cgroups(void)
         return 0;
 }
 
-int launch_mounts(const struct launch_options *options)
+int launch_mounts(const struct launch_options *options, const int *namespaces, size_t n_namespaces)
 {
         mf_cleanup(mf_freep) int *layers = calloc(options->n_layers, sizeof(int));
         int init = -1, r;
@@ -140,6 +140,8 @@ int launch_mounts(const struct launch_options *options)
                 return launch_error(-errno, "making mounts private");
         r = open_sources(options, layers, &init);
         if (r == 0)
+                r = launch_volumes_open(options, namespaces, n_namespaces);
+        if (r == 0)
                 r = mount_scratch(options->scratch_size);
         if (r == 0)
                 r = mount_overlay(options, layers);
@@ -147,6 +149,8 @@ int launch_mounts(const struct launch_options *options)
                 r = complete_root();
         if (r == 0)
                 r = bind_init(init);
+        if (r == 0)
+                r = launch_volumes_mount(options);
         if (r == 0)
                 r = hide_nspawn_state(options->registered);
         if (r == 0 && !options->registered)

@@ -1,0 +1,259 @@
+/* SPDX-License-Identifier: MIT */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <fcntl.h>
+#include <grp.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "init.h"
+
+/* What the child tells its parent through a close-on-exec pipe when it could not be executed. */
+struct failure {
+        int error;
+        char text[200];
+};
+
+static const char *env_value(char *const *env, const char *name)
+{
+        size_t length = strlen(name);
+
+        for (; *env; env++)
+                if (strncmp(*env, name, length) == 0 && (*env)[length] == '=')
+                        return *env + length + 1;
+        return NULL;
+}
+
+/* What execvp(3) would find, with the environment's own PATH: found first, since a filter may leave no way to look, or
+ * to tell. */
+static int find_program(const char *name, char *const *env, char *ret, size_t size)
+{
+        const char *path = env_value(env, "PATH");
+        int result = -ENOENT;
+
+        if (strchr(name, '/')) {
+                if (snprintf(ret, size, "%s", name) >= (int) size)
+                        return -ENAMETOOLONG;
+                return faccessat(AT_FDCWD, ret, X_OK, AT_EACCESS) < 0 ? -errno : 0;
+        }
+        for (const char *p = path ? path : ""; *p;) {
+                size_t length = strcspn(p, ":");
+                struct stat st;
+                int n = snprintf(ret, size, "%.*s%s%s", (int) length, p, length ? "/" : "./", name);
+                if (n > 0 && (size_t) n < size && stat(ret, &st) == 0 && S_ISREG(st.st_mode)) {
+                        if (faccessat(AT_FDCWD, ret, X_OK, AT_EACCESS) == 0)
+                                return 0;
+                        result = -EACCES; /* as execvp(3): go on, but remember */
+                }
+                p += length;
+                if (*p)
+                        p++;
+        }
+        return result;
+}
+
+static int become(const struct mf_identity *identity, const char *cwd, struct failure *failure)
+{
+        if (chdir(cwd) < 0) {
+                int r = -errno;
+                snprintf(failure->text, sizeof(failure->text), "working directory \"%.100s\": %s", cwd,
+                         strerrordesc_np(-r));
+                return r;
+        }
+        if (setgroups(identity->n_groups, identity->groups) < 0 ||
+            setresgid(identity->gid, identity->gid, identity->gid) < 0 ||
+            setresuid(identity->uid, identity->uid, identity->uid) < 0) {
+                int r = -errno;
+                snprintf(failure->text, sizeof(failure->text), "becoming user %u, group %u: %s",
+                         (unsigned) identity->uid, (unsigned) identity->gid, strerrordesc_np(-r));
+                return r;
+        }
+        return 0;
+}
+
+static int set_stdio(const int stdio[3])
+{
+        int safe[3];
+
+        /* First out of the way, so that no dup2() overwrites one still needed. */
+        for (int i = 0; i < 3; i++) {
+                safe[i] = fcntl(stdio[i], F_DUPFD_CLOEXEC, 3);
+                if (safe[i] < 0)
+                        return -errno;
+        }
+        for (int i = 0; i < 3; i++)
+                if (dup2(safe[i], i) < 0)
+                        return -errno;
+        return 0;
+}
+
+/* What a child is made from. */
+struct plan {
+        char *const *argv;
+        const struct mf_words *words;
+        const struct mf_identity *identity;
+        const int *stdio;
+        const struct mf_sockets *sockets; /* or NULL */
+};
+
+/* To 3 and up, as sd_listen_fds(3) wants them, with everything else out of the way. */
+static int set_sockets(const struct mf_sockets *sockets, char **env, int *failure_fd)
+{
+        static char pid[32], count[32];
+        int first_free = 3 + (int) sockets->n;
+        size_t n = 0;
+
+        *failure_fd = fcntl(*failure_fd, F_DUPFD_CLOEXEC, first_free);
+        if (*failure_fd < 0)
+                return -errno;
+        for (size_t i = 0; i < sockets->n; i++) {
+                sockets->fds[i] = fcntl(sockets->fds[i], F_DUPFD_CLOEXEC, first_free);
+                if (sockets->fds[i] < 0)
+                        return -errno;
+        }
+        for (size_t i = 0; i < sockets->n; i++)
+                if (dup2(sockets->fds[i], 3 + (int) i) < 0)
+                        return -errno;
+        while (env[n])
+                n++;
+        snprintf(pid, sizeof(pid), "LISTEN_PID=%d", (int) getpid());
+        snprintf(count, sizeof(count), "LISTEN_FDS=%zu", sockets->n);
+        env[n++] = pid; /* mf_words_read() left room */
+        env[n++] = count;
+        env[n] = sockets->names;
+        return 0;
+}
+
+/* All but the execution. The order is that of what each step still needs to be allowed. */
+static int prepare(const struct plan *plan, int *failure_fd, struct failure *failure)
+{
+        const struct mf_confinement *confinement = &plan->words->confinement;
+        int r = set_stdio(plan->stdio);
+
+        if (r < 0)
+                return r;
+        /* Lets a program that is not root open /dev/stdout and /dev/stderr. */
+        for (int i = 1; i < 3; i++)
+                (void) fchown(i, plan->identity->uid, plan->identity->gid);
+        if (plan->sockets && plan->sockets->n > 0)
+                r = set_sockets(plan->sockets, plan->words->env, failure_fd);
+        if (r == 0)
+                r = mf_confine_before(confinement, failure->text, sizeof(failure->text));
+        if (r == 0)
+                r = become(plan->identity, plan->words->cwd, failure);
+        if (r == 0)
+                r = mf_confine_after(confinement, failure->text, sizeof(failure->text));
+        if (r == 0)
+                prctl(PR_SET_PDEATHSIG, SIGKILL); /* for a supervisor that is killed; becoming another clears it */
+        return r;
+}
+
+static int execute(const struct plan *plan, struct failure *failure)
+{
+        char program[4096];
+        int found = find_program(plan->argv[0], plan->words->env, program, sizeof(program)), r = found;
+
+        if (r == 0)
+                r = mf_confine_last(&plan->words->confinement);
+        if (r < 0 && found == 0) {
+                snprintf(failure->text, sizeof(failure->text), "loading the app's system call filter: %s",
+                         strerrordesc_np(-r));
+                return r;
+        }
+        if (r == 0) {
+                execve(program, plan->argv, plan->words->env);
+                r = -errno;
+        }
+        snprintf(failure->text, sizeof(failure->text), "\"%.120s\": %s", plan->argv[0],
+                 r != -ENOENT                 ? strerrordesc_np(-r)
+                 : found == 0                 ? "its interpreter, or the library that loads it, is not there"
+                 : strchr(plan->argv[0], '/') ? strerrordesc_np(-r)
+                                              : "not found in the container's PATH");
+        return r;
+}
+
+static _Noreturn void child(const struct plan *plan, int failure_fd)
+{
+        struct failure failure = { 0 };
+        sigset_t none;
+
+        setsid();
+        for (int i = 1; i < NSIG; i++)
+                signal(i, SIG_DFL);
+        sigemptyset(&none);
+        sigprocmask(SIG_SETMASK, &none, NULL);
+        umask(022);
+
+        failure.error = prepare(plan, &failure_fd, &failure);
+        if (failure.error == 0)
+                failure.error = execute(plan, &failure);
+        if (!failure.text[0])
+                snprintf(failure.text, sizeof(failure.text), "%s", strerrordesc_np(-failure.error));
+        (void) !write(failure_fd, &failure, sizeof(failure));
+        _exit(127);
+}
+
+static void add_home(const struct mf_words *words, const struct mf_identity *identity)
+{
+        static char home[4096];
+        size_t n = 0;
+
+        if (env_value(words->env, "HOME"))
+                return;
+        while (words->env[n])
+                n++;
+        snprintf(home, sizeof(home), "HOME=%s", identity->home ? identity->home : "/");
+        words->env[n] = home; /* mf_words_read() left room */
+}
+
+pid_t mf_spawn(char *const *argv, const struct mf_words *words, const int stdio[3], const struct mf_sockets *sockets,
+               int with_home, char *text, size_t text_size)
+{
+        struct mf_identity identity;
+        struct failure failure;
+        int pipe_fds[2];
+
+        int r = mf_identity_find(words, &identity, text, text_size);
+        if (r < 0)
+                return r;
+        if (with_home)
+                add_home(words, &identity);
+        if (pipe2(pipe_fds, O_CLOEXEC) < 0)
+                return -errno;
+
+        pid_t pid = fork();
+        if (pid == 0)
+                child(&(const struct plan){ argv, words, &identity, stdio, sockets }, pipe_fds[1]);
+        r = -errno;
+        close(pipe_fds[1]);
+        if (pid < 0) {
+                close(pipe_fds[0]);
+                snprintf(text, text_size, "fork: %s", strerrordesc_np(-r));
+                return r;
+        }
+
+        ssize_t n;
+        do
+                n = read(pipe_fds[0], &failure, sizeof(failure));
+        while (n < 0 && errno == EINTR);
+        if (n < 0) {
+                failure.error = -errno;
+                snprintf(failure.text, sizeof(failure.text), "hearing of it: %s", strerrordesc_np(errno));
+                kill(pid, SIGKILL);
+        }
+        close(pipe_fds[0]);
+        if (n != 0) {
+                while (waitpid(pid, NULL, 0) < 0 && errno == EINTR)
+                        ;
+                failure.text[sizeof(failure.text) - 1] = '\0';
+                snprintf(text, text_size, "%s", failure.text);
+                return failure.error;
+        }
+        return pid;
+}

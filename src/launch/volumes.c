@@ -1,0 +1,255 @@
+/* SPDX-License-Identifier: MIT */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/mount.h>
+#include <linux/openat2.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "../util.h"
+#include "launch.h"
+
+/* appc specification, "Volume Setup". What a volume covers is only in the overlay's upper layer, so nothing of it is
+ * lost. */
+
+#define VOLUMES SCRATCH "/volumes"
+
+static int open_how(int dirfd, const char *path, uint64_t flags, uint64_t resolve)
+{
+        const struct open_how how = { .flags = flags | O_CLOEXEC, .resolve = resolve };
+        long fd = syscall(SYS_openat2, dirfd, path, &how, sizeof(how));
+
+        return fd < 0 ? -errno : (int) fd;
+}
+
+/* --- sources */
+
+static int open_host(struct launch_volume *volume)
+{
+        volume->fd = open_how(AT_FDCWD, volume->source, O_PATH, RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS);
+        if (volume->fd == -ELOOP)
+                return launch_error(-ELOOP,
+                                    "the volume for %s: its source %s is, or leads through, a symbolic link; give "
+                                    "the path without (realpath prints it)",
+                                    volume->target, volume->source);
+        if (volume->fd < 0)
+                return launch_error(volume->fd, "the volume for %s: its source %s; make it first", volume->target,
+                                    volume->source);
+        return 0;
+}
+
+struct visit {
+        int namespace_fd, result;
+};
+
+static int visit(void *userdata)
+{
+        struct visit *visit = userdata;
+
+        visit->result = setns(visit->namespace_fd, CLONE_NEWNS) < 0
+                                ? -errno
+                                : (int) syscall(SYS_open_tree, AT_FDCWD, SCRATCH, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
+        if (visit->result == -1)
+                visit->result = -errno;
+        return 0;
+}
+
+/* A mount can be copied only by who is in its namespace: a child that shares our descriptors and memory goes there. */
+static int open_shared(struct launch_volume *volume, int namespace_fd)
+{
+        static char stack[64 * 1024] __attribute__((aligned(16)));
+        struct visit there = { namespace_fd, -EIO };
+
+        pid_t pid = clone(visit, stack + sizeof(stack), CLONE_VM | CLONE_VFORK | CLONE_FILES | SIGCHLD, &there);
+        if (pid < 0)
+                return launch_error(-errno, "the volume for %s: clone", volume->target);
+        while (waitpid(pid, NULL, 0) < 0 && errno == EINTR)
+                ;
+        volume->fd = there.result;
+        return volume->fd < 0 ? launch_error(volume->fd, "the volume for %s: its tmpfs", volume->target) : 0;
+}
+
+int launch_volumes_open(const struct launch_options *options, const int *namespaces, size_t n_namespaces)
+{
+        for (size_t i = 0; i < options->n_volumes; i++) {
+                struct launch_volume *volume = &options->volumes[i];
+                int r = 0;
+                if (volume->source)
+                        r = open_host(volume);
+                else if (volume->shared >= 0)
+                        r = (size_t) volume->shared < n_namespaces
+                                    ? open_shared(volume, namespaces[volume->shared])
+                                    : launch_error(-ESTALE, "the tmpfs for %s is gone", volume->target);
+                if (r < 0)
+                        return r;
+        }
+        return 0;
+}
+
+/* --- targets */
+
+/* The folder above a target, made with all above it, 0755 root. No link of the image's leads out of `root`. */
+static int open_parent(int root, const struct launch_volume *volume, char *path)
+{
+        int parent = fcntl(root, F_DUPFD_CLOEXEC, 3);
+        char *name = path;
+
+        if (parent < 0)
+                return launch_error(-errno, "the volume for %s", volume->target);
+        for (char *slash; (slash = strchr(name, '/')); name = slash + 1) {
+                *slash = '\0';
+                int fd = open_how(root, path, O_PATH | O_DIRECTORY, RESOLVE_IN_ROOT);
+                if (fd == -ENOENT && mkdirat(parent, name, 0755) == 0)
+                        fd = open_how(root, path, O_PATH | O_DIRECTORY, RESOLVE_IN_ROOT);
+                *slash = '/';
+                mf_close(parent);
+                if (fd < 0)
+                        return launch_error(fd, "the volume for %s: a folder above it in the container",
+                                            volume->target);
+                parent = fd;
+        }
+        return parent;
+}
+
+/* Away with what cannot be mounted over: a file where a folder is to be, or the reverse, or a link to such. 1 when
+ * something that can stays, and *ret is what it is. */
+static int clear_target(int root, int parent, const char *path, const char *name, int folder, struct stat *ret)
+{
+        if (fstatat(parent, name, ret, AT_SYMLINK_NOFOLLOW) < 0)
+                return errno == ENOENT ? 0 : -errno;
+        int link = S_ISLNK(ret->st_mode);
+        if (link) {
+                mf_cleanup(mf_closep) int fd = open_how(root, path, O_PATH, RESOLVE_IN_ROOT);
+                if (fd >= 0 && fstat(fd, ret) == 0 && (S_ISDIR(ret->st_mode) != 0) == folder)
+                        return 1;
+        } else if ((S_ISDIR(ret->st_mode) != 0) == folder) {
+                return 1;
+        }
+        return unlinkat(parent, name, !link && S_ISDIR(ret->st_mode) ? AT_REMOVEDIR : 0) < 0 ? -errno : 0;
+}
+
+/* *ret is what the volume covers. */
+static int make_target(int root, const struct launch_volume *volume, int folder, struct stat *ret)
+{
+        mf_cleanup(mf_freep) char *path = strdup(volume->target + 1);
+        mf_cleanup(mf_closep) int parent = -1;
+
+        if (!path)
+                return launch_error(-ENOMEM, "the volume for %s", volume->target);
+        parent = open_parent(root, volume, path);
+        if (parent < 0)
+                return parent;
+        const char *name = strrchr(path, '/') ? strrchr(path, '/') + 1 : path;
+        int r = clear_target(root, parent, path, name, folder, ret);
+        if (r < 0)
+                return launch_error(r, "the volume for %s: what the image has there cannot be removed", volume->target);
+        if (r > 0)
+                return 0;
+        if ((folder ? mkdirat(parent, name, 0755) : mknodat(parent, name, S_IFREG | 0644, 0)) < 0)
+                return launch_error(-errno, "the volume for %s: making its target", volume->target);
+        *ret = (struct stat){ .st_mode = S_IFDIR | 0755 };
+        return 0;
+}
+
+/* --- mounting */
+
+static int make_own(const struct launch_volume *volume, const char *path, const struct stat *covered)
+{
+        unsigned uid = covered->st_uid, gid = covered->st_gid, mode = covered->st_mode & 07777;
+
+        if (volume->owner && sscanf(volume->owner, "%u:%u:%o", &uid, &gid, &mode) != 3)
+                return launch_error(-EINVAL, "the volume for %s: the owner %s", volume->target, volume->owner);
+        if (mkdir(path, 0700) < 0 || chown(path, uid, gid) < 0 || chmod(path, (mode_t) mode) < 0)
+                return launch_error(-errno, "the volume for %s: its folder", volume->target);
+        /* On itself, so that it can be read-only for the container. */
+        if (volume->read_only && mount(path, path, NULL, MS_BIND, NULL) < 0)
+                return launch_error(-errno, "the volume for %s: binding its folder", volume->target);
+        return 0;
+}
+
+static int bind_source(const struct launch_volume *volume, const char *path, int folder)
+{
+        char source[64];
+        int r;
+
+        if (folder) {
+                r = mkdir(path, 0755);
+        } else {
+                int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
+                r = fd < 0 ? -1 : 0;
+                mf_close(fd);
+        }
+        if (r < 0)
+                return launch_error(-errno, "the volume for %s: a place to mount it", volume->target);
+        snprintf(source, sizeof(source), "/proc/self/fd/%d", volume->fd);
+        if (volume->shared >= 0)
+                r = (int) syscall(SYS_move_mount, volume->fd, "", AT_FDCWD, path, MOVE_MOUNT_F_EMPTY_PATH);
+        else
+                r = mount(source, path, NULL, MS_BIND | MS_REC, NULL);
+        return r < 0 ? launch_error(-errno, "the volume for %s: mounting its source", volume->target) : 0;
+}
+
+static int mount_volume(int root, const struct launch_volume *volume, size_t number)
+{
+        struct mount_attr attributes = { .attr_set = MOUNT_ATTR_NODEV };
+        char path[64];
+        struct stat covered = { 0 }, st = { .st_mode = S_IFDIR };
+
+        snprintf(path, sizeof(path), VOLUMES "/%zu", number);
+        if (volume->fd >= 0 && fstat(volume->fd, &st) < 0)
+                return launch_error(-errno, "the volume for %s", volume->target);
+        int folder = S_ISDIR(st.st_mode) != 0;
+        int r = make_target(root, volume, folder, &covered);
+        if (r == 0)
+                r = volume->fd < 0 ? make_own(volume, path, &covered) : bind_source(volume, path, folder);
+        if (r < 0 || (volume->fd < 0 && !volume->read_only))
+                return r;
+        /* No device of the host's is opened through it; systemd-nspawn copies these when it binds. */
+        if (volume->read_only)
+                attributes.attr_set |= MOUNT_ATTR_RDONLY;
+        if (syscall(SYS_mount_setattr, AT_FDCWD, path, AT_RECURSIVE, &attributes, sizeof(attributes)) < 0)
+                return launch_error(-errno, "the volume for %s: its mount's attributes", volume->target);
+        return 0;
+}
+
+int launch_volumes_mount(const struct launch_options *options)
+{
+        int r = 0;
+
+        if (options->n_volumes == 0)
+                return 0;
+        mf_cleanup(mf_closep) int root = open(SCRATCH "/root", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        if (root < 0 || mkdir(VOLUMES, 0755) < 0)
+                return launch_error(-errno, "volumes");
+        for (size_t i = 0; r == 0 && i < options->n_volumes; i++)
+                r = mount_volume(root, &options->volumes[i], i);
+        return r;
+}
+
+char *launch_volume_option(const struct launch_options *options, size_t n)
+{
+        const char *target = options->volumes[n].target;
+        char *option = malloc(64 + 2 * strlen(target));
+        size_t size = 0;
+
+        if (!option)
+                return NULL;
+        size = (size_t) sprintf(option, "--bind=" VOLUMES "/%zu:", n);
+        for (; *target; target++) {
+                if (*target == ':' || *target == '\\')
+                        option[size++] = '\\';
+                option[size++] = *target;
+        }
+        option[size] = '\0';
+        return option;
+}
