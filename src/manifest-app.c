@@ -15,7 +15,10 @@ static int check_env_item(const char *at, const char *name, const char *value, s
         (void) value;
         return mf_is_env_name(name)
                        ? 0
-                       : mf_json_bad(err, at, "has the name \"%.100s\", which is no environment variable's", name);
+                       : mf_json_bad_member(err, at, "name",
+                                            "\"%.100s\" is no environment variable's (letters, digits and _.-, and no "
+                                            "digit first)",
+                                            name);
 }
 
 static int get_environment(json_t *app, struct mf_run_config *config, struct mayfly_error *err)
@@ -45,6 +48,7 @@ static int get_environment(json_t *app, struct mf_run_config *config, struct may
 static int get_groups(json_t *app, struct mf_run_config *config, struct mayfly_error *err)
 {
         json_t *list = NULL, *item;
+        char shown[MF_JSON_SHOWN_MAX];
         size_t i;
 
         int r = mf_json_list(app, "supplementaryGIDs", "app.supplementaryGIDs", &list, err);
@@ -58,7 +62,8 @@ static int get_groups(json_t *app, struct mf_run_config *config, struct mayfly_e
                 char at[64];
                 snprintf(at, sizeof(at), "app.supplementaryGIDs[%zu]", i);
                 if (!json_is_integer(item) || json_integer_value(item) < 0 || json_integer_value(item) >= UINT32_MAX)
-                        return mf_json_bad(err, at, "is no group number from 0 to %u", UINT32_MAX - 1);
+                        return mf_json_bad(err, at, "%s is no group number from 0 to %u", mf_json_show(item, shown),
+                                           UINT32_MAX - 1);
                 config->extra_groups[config->n_extra_groups++] = (uint32_t) json_integer_value(item);
         }
         return 0;
@@ -77,7 +82,8 @@ static int get_port(json_t *item, const char *at, const char *name, struct mf_ru
         if (r == 0)
                 r = mf_json_integer(item, at, "count", 1, 65535, 1, &count, err);
         if (r == 0 && port + count > 65536)
-                r = mf_json_bad(err, at, "has %d ports from %d on, past 65535", (int) count, (int) port);
+                r = mf_json_bad_member(err, at, "count", "%d is too many: the last would be port %d", (int) count,
+                                       (int) (port + count - 1));
         if (r == 0)
                 r = mf_json_flag(item, at, "socketActivated", &ret->socket_activated, err);
         if (r < 0)
@@ -97,7 +103,7 @@ static int get_mount_point(json_t *item, const char *at, const char *name, struc
 
         int r = mf_json_string(item, at, "path", 1, &path, err);
         if (r == 0 && path[0] != '/')
-                r = mf_json_bad(err, at, "has the path \"%.100s\", which is not absolute", path);
+                r = mf_json_bad_member(err, at, "path", "\"%.100s\" is no absolute path", path);
         if (r == 0)
                 r = mf_json_flag(item, at, "readOnly", &ret->read_only, err);
         if (r < 0)
@@ -126,11 +132,11 @@ static int get_handler(json_t *item, const char *at, const char *name, struct mf
         char path[128];
 
         if (strcmp(name, "pre-start") != 0 && strcmp(name, "post-stop") != 0)
-                return mf_json_bad(err, at, "is \"%.60s\"; the events are pre-start and post-stop", name);
+                return mf_json_bad_member(err, at, "name", "\"%.60s\" is no event: pre-start or post-stop", name);
         snprintf(path, sizeof(path), "%s.exec", at);
         int r = mf_json_list(item, "exec", path, &exec, err);
         if (r == 0 && json_array_size(exec) == 0)
-                r = mf_json_bad(err, at, "has no exec");
+                r = mf_json_bad(err, path, exec ? "[] is empty" : "is missing");
         return r == 0 ? mf_json_strings(exec, path,
                                         *name == 'p' && name[1] == 'r' ? &config->pre_start : &config->post_stop, err)
                       : r;
@@ -154,15 +160,16 @@ static int get_named(json_t *app, const char *key, int identifier,
                 if (r == 0)
                         r = mf_json_string(item, at, "name", 1, &name, err);
                 if (r == 0 && !(identifier ? mf_is_ac_identifier(name) : mf_is_ac_name(name)))
-                        r = mf_json_bad(err, at, "has the name \"%.100s\", which is no AC %s", name,
-                                        identifier ? "Identifier" : "Name");
+                        r = mf_json_bad_member(err, at, "name", "\"%.100s\" is no AC %s", name,
+                                               identifier ? "Identifier (a-z, 0-9, and single -._~/ between)"
+                                                          : "Name (a-z, 0-9, and single - between)");
                 if (r < 0)
                         return r;
                 r = identifier ? 1 : seen ? mf_json_add_name(seen, name) : -ENOMEM;
                 if (r < 0)
                         return mf_error_oom(err, MAYFLY_STAGE_MANIFEST);
                 if (r == 0)
-                        return mf_json_bad(err, at, "repeats the name \"%.100s\"", name);
+                        return mf_json_bad_member(err, at, "name", "\"%.100s\" is there twice", name);
                 r = get(item, at, name, config, err);
                 if (r < 0)
                         return r;
@@ -199,15 +206,16 @@ static int get_all_named(json_t *app, struct mf_run_config *config, struct mayfl
 static int check_map(json_t *app, const char *key, struct mayfly_error *err)
 {
         json_t *map = mf_json_member(app, key);
-        char at[64];
+        char shown[MF_JSON_SHOWN_MAX], at[160];
 
-        snprintf(at, sizeof(at), "app.%s", key);
         if (map && !json_is_object(map))
-                return mf_json_bad(err, at, "must be an object");
-        for (void *i = json_object_iter(map); i; i = json_object_iter_next(map, i))
+                return mf_json_bad_member(err, "app", key, "%s is no object", mf_json_show(map, shown));
+        for (void *i = json_object_iter(map); i; i = json_object_iter_next(map, i)) {
+                snprintf(at, sizeof(at), "app.%s[\"%.100s\"]", key, json_object_iter_key(i));
+                mf_json_one_line(at);
                 if (!json_is_string(json_object_iter_value(i)))
-                        return mf_json_bad(err, at, "has a value for \"%.100s\" that is no string",
-                                           json_object_iter_key(i));
+                        return mf_json_bad(err, at, "%s is no string", mf_json_show(json_object_iter_value(i), shown));
+        }
         return 0;
 }
 
@@ -224,21 +232,21 @@ int mf_manifest_app(json_t *app, struct mf_run_config *config, struct mayfly_err
         if (list && json_array_size(list) > 0) {
                 json_t *first = json_array_get(list, 0);
                 if (json_is_string(first) && json_string_length(first) == 0)
-                        return mf_json_bad(err, "app.exec", "starts with an empty string");
+                        return mf_json_bad(err, "app.exec[0]", "\"\" is no program");
                 r = mf_json_strings(list, "app.exec", &config->exec, err);
         }
         if (r == 0)
                 r = mf_json_string(app, "app", "user", 1, &user, err);
         if (r == 0 && (!user || !*user))
-                r = mf_json_bad(err, "app.user", "is empty");
+                r = mf_json_bad(err, "app.user", "\"\" is empty");
         if (r == 0)
                 r = mf_json_string(app, "app", "group", 1, &group, err);
         if (r == 0 && (!group || !*group))
-                r = mf_json_bad(err, "app.group", "is empty");
+                r = mf_json_bad(err, "app.group", "\"\" is empty");
         if (r == 0)
                 r = mf_json_string(app, "app", "workingDirectory", 0, &cwd, err);
         if (r == 0 && cwd && *cwd && cwd[0] != '/')
-                r = mf_json_bad(err, "app.workingDirectory", "is \"%.100s\", which is not absolute", cwd);
+                r = mf_json_bad(err, "app.workingDirectory", "\"%.100s\" is no absolute path", cwd);
         if (r != 0)
                 return r;
         config->user = strdup(user);

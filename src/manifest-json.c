@@ -21,7 +21,23 @@ void mf_json_one_line(char *text)
                         *text = '?';
 }
 
-void mf_json_set_bad(struct mayfly_error *err, const char *path, const char *format, ...)
+const char *mf_json_show(json_t *value, char text[MF_JSON_SHOWN_MAX])
+{
+        mf_cleanup(mf_freep) char *all = json_dumps(value, JSON_COMPACT | JSON_ENCODE_ANY | JSON_REAL_PRECISION(6));
+        size_t n = all ? strlen(all) : 0;
+
+        snprintf(text, MF_JSON_SHOWN_MAX, "%s", all ? all : "it");
+        if (n >= MF_JSON_SHOWN_MAX) { /* not in the middle of a character */
+                n = MF_JSON_SHOWN_MAX - 4;
+                while ((text[n] & 0xc0) == 0x80)
+                        n--;
+                strcpy(text + n, "...");
+        }
+        mf_json_one_line(text);
+        return text;
+}
+
+void mf_json_set_bad(struct mayfly_error *err, const char *path, const char *member, const char *format, ...)
 {
         char why[512];
         va_list args;
@@ -30,7 +46,8 @@ void mf_json_set_bad(struct mayfly_error *err, const char *path, const char *for
         vsnprintf(why, sizeof(why), format, args);
         va_end(args);
         mf_json_one_line(why);
-        mf_error_set(err, -EBADMSG, MAYFLY_STAGE_MANIFEST, "image manifest: %s %s", path, why);
+        mf_error_set(err, -EBADMSG, MAYFLY_STAGE_MANIFEST, "image manifest: %s%s%s: %s", path,
+                     member && *path ? "." : "", member ? member : "", why);
 }
 
 /* The specification's example and schema differ in the case of keys, so any case will do. */
@@ -59,9 +76,10 @@ void mf_json_decrefp(json_t **json)
 int mf_json_check_object(json_t *object, const char *path, struct mayfly_error *err)
 {
         mf_cleanup(mf_json_decrefp) json_t *seen = json_object();
+        char shown[MF_JSON_SHOWN_MAX];
 
         if (!json_is_object(object))
-                return mf_json_bad(err, path, "must be an object");
+                return mf_json_bad(err, path, "%s is no object", mf_json_show(object, shown));
         for (void *i = json_object_iter(object); i; i = json_object_iter_next(object, i)) {
                 mf_cleanup(mf_freep) char *key = strdup(json_object_iter_key(i));
                 for (char *p = key; p && *p; p++)
@@ -70,7 +88,7 @@ int mf_json_check_object(json_t *object, const char *path, struct mayfly_error *
                 if (r < 0)
                         return mf_error_oom(err, MAYFLY_STAGE_MANIFEST);
                 if (r == 0)
-                        return mf_json_bad(err, path, "has the key \"%.100s\" twice, in different case",
+                        return mf_json_bad(err, path, "\"%.100s\" is a key twice, in different case",
                                            json_object_iter_key(i));
         }
         return 0;
@@ -81,19 +99,18 @@ int mf_json_integer(json_t *object, const char *path, const char *name, json_int
                     json_int_t fallback, json_int_t *ret, struct mayfly_error *err)
 {
         json_t *value = mf_json_member(object, name);
-        char full[256];
+        char shown[MF_JSON_SHOWN_MAX];
 
-        snprintf(full, sizeof(full), "%s.%s", path, name);
         if (!value && fallback < min)
-                return mf_json_bad(err, full, "is missing");
+                return mf_json_bad_member(err, path, name, "is missing");
         if (value && !json_is_integer(value))
-                return mf_json_bad(err, full, "must be a whole number");
+                return mf_json_bad_member(err, path, name, "%s is no whole number", mf_json_show(value, shown));
         *ret = value ? json_integer_value(value) : fallback;
         if (value && (*ret < min || *ret > max))
-                return mf_json_bad(err, full,
-                                   "is %" JSON_INTEGER_FORMAT ", outside %" JSON_INTEGER_FORMAT
-                                   "-%" JSON_INTEGER_FORMAT,
-                                   *ret, min, max);
+                return mf_json_bad_member(err, path, name,
+                                          "%" JSON_INTEGER_FORMAT " is outside %" JSON_INTEGER_FORMAT
+                                          "-%" JSON_INTEGER_FORMAT,
+                                          *ret, min, max);
         return 0;
 }
 
@@ -101,27 +118,28 @@ int mf_json_string(json_t *object, const char *path, const char *name, int requi
                    struct mayfly_error *err)
 {
         json_t *value = mf_json_member(object, name);
-        char full[256];
+        char shown[MF_JSON_SHOWN_MAX];
 
         *ret = NULL;
-        snprintf(full, sizeof(full), "%s%s%s", path, *path ? "." : "", name);
         if (!value)
-                return required ? mf_json_bad(err, full, "is missing") : 0;
+                return required ? mf_json_bad_member(err, path, name, "is missing") : 0;
         if (!json_is_string(value))
-                return mf_json_bad(err, full, "must be a string");
+                return mf_json_bad_member(err, path, name, "%s is no string", mf_json_show(value, shown));
         if (strlen(json_string_value(value)) != json_string_length(value))
-                return mf_json_bad(err, full, "has a NUL character in it");
+                return mf_json_bad_member(err, path, name, "%s has a NUL character in it", mf_json_show(value, shown));
         *ret = json_string_value(value);
         return 0;
 }
 
 int mf_json_list(json_t *object, const char *name, const char *path, json_t **ret, struct mayfly_error *err)
 {
+        char shown[MF_JSON_SHOWN_MAX];
+
         *ret = mf_json_member(object, name);
         if (*ret && !json_is_array(*ret))
-                return mf_json_bad(err, path, "must be a list");
+                return mf_json_bad(err, path, "%s is no list", mf_json_show(*ret, shown));
         if (*ret && json_array_size(*ret) > LIST_MAX)
-                return mf_json_bad(err, path, "has %zu items, over %u", json_array_size(*ret), LIST_MAX);
+                return mf_json_bad(err, path, "%zu items are over the limit of %u", json_array_size(*ret), LIST_MAX);
         return 0;
 }
 
@@ -152,13 +170,14 @@ int mf_json_check_pairs(json_t *list, const char *path,
                 if (r < 0)
                         return mf_error_oom(err, MAYFLY_STAGE_MANIFEST);
                 if (r == 0)
-                        return mf_json_bad(err, at, "repeats the name \"%.100s\"", name);
+                        return mf_json_bad_member(err, at, "name", "\"%.100s\" is there twice", name);
         }
         return 0;
 }
 
 int mf_json_strings(json_t *list, const char *path, char ***ret, struct mayfly_error *err)
 {
+        char shown[MF_JSON_SHOWN_MAX];
         json_t *item;
         size_t i;
 
@@ -169,8 +188,10 @@ int mf_json_strings(json_t *list, const char *path, char ***ret, struct mayfly_e
         {
                 char at[160];
                 snprintf(at, sizeof(at), "%s[%zu]", path, i);
-                if (!json_is_string(item) || strlen(json_string_value(item)) != json_string_length(item))
-                        return mf_json_bad(err, at, "must be a string without NUL characters");
+                if (!json_is_string(item))
+                        return mf_json_bad(err, at, "%s is no string", mf_json_show(item, shown));
+                if (strlen(json_string_value(item)) != json_string_length(item))
+                        return mf_json_bad(err, at, "%s has a NUL character in it", mf_json_show(item, shown));
                 (*ret)[i] = strdup(json_string_value(item));
                 if (!(*ret)[i])
                         return mf_error_oom(err, MAYFLY_STAGE_MANIFEST);
@@ -181,11 +202,10 @@ int mf_json_strings(json_t *list, const char *path, char ***ret, struct mayfly_e
 int mf_json_flag(json_t *object, const char *path, const char *name, int *ret, struct mayfly_error *err)
 {
         json_t *value = mf_json_member(object, name);
-        char full[256];
+        char shown[MF_JSON_SHOWN_MAX];
 
-        snprintf(full, sizeof(full), "%s.%s", path, name);
         if (value && !json_is_boolean(value))
-                return mf_json_bad(err, full, "must be true or false");
+                return mf_json_bad_member(err, path, name, "%s is neither true nor false", mf_json_show(value, shown));
         *ret = json_is_true(value);
         return 0;
 }

@@ -10,10 +10,15 @@
 
 #include <mayfly/error.h>
 
-/* Sets the error -EBADMSG "image manifest: PATH ..." and is that code. */
-#define mf_json_bad(err, path, ...) (mf_json_set_bad(err, path, __VA_ARGS__), -EBADMSG)
-__attribute__((format(printf, 3, 4))) void mf_json_set_bad(struct mayfly_error *err, const char *path,
-                                                           const char *format, ...);
+/* Sets the error -EBADMSG "image manifest: PATH: ..." and is that code; what follows the path is "VALUE is ...". The
+ * second one is about PATH.MEMBER, or MEMBER where the path is empty. */
+#define mf_json_bad(err, path, ...) (mf_json_set_bad(err, path, NULL, __VA_ARGS__), -EBADMSG)
+#define mf_json_bad_member(err, path, member, ...) (mf_json_set_bad(err, path, member, __VA_ARGS__), -EBADMSG)
+__attribute__((format(printf, 4, 5))) void mf_json_set_bad(struct mayfly_error *err, const char *path,
+                                                           const char *member, const char *format, ...);
+/* For messages: a value as JSON, on one line, cut if it is long. Returns `text`. */
+#define MF_JSON_SHOWN_MAX 104
+const char *mf_json_show(json_t *value, char text[MF_JSON_SHOWN_MAX]);
 /* A message is one line, whatever the manifest has in it. */
 void mf_json_one_line(char *text);
 
@@ -41,7 +46,7 @@ int mf_json_list(json_t *object, const char *name, const char *path, json_t **re
 /* All of a list's strings, allocated, NULL-terminated; to be freed in any case. */
 int mf_json_strings(json_t *list, const char *path, char ***ret, struct mayfly_error *err);
 
-/* A list of {name, value} with names of their own: labels, annotations, environment. */
+/* A list of {name, value} with names of their own: labels, annotations, environment. `at` is an item's path. */
 int mf_json_check_pairs(json_t *list, const char *path,
                         int (*check)(const char *at, const char *name, const char *value, struct mayfly_error *err),
                         struct mayfly_error *err);

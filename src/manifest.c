@@ -23,55 +23,73 @@ static int check_kind_and_version(json_t *root, struct mayfly_error *err)
 
         int r = mf_json_string(root, "", "acKind", 1, &kind, err);
         if (r == 0 && strcmp(kind, "ImageManifest") != 0)
-                r = mf_json_bad(err, "acKind", "is \"%.100s\", not \"ImageManifest\"", kind);
+                r = mf_json_bad(err, "acKind", "\"%.100s\" is not \"ImageManifest\"", kind);
         if (r == 0)
                 r = mf_json_string(root, "", "acVersion", 1, &version, err);
         if (r < 0)
                 return r;
         if (!mf_is_semver(version, &zero))
-                return mf_json_bad(err, "acVersion", "is \"%.100s\", which is no semantic version such as 0.8.11",
-                                   version);
-        return zero ? mf_json_bad(err, "acVersion", "must not be zero") : 0;
+                return mf_json_bad(err, "acVersion", "\"%.100s\" is no semantic version such as 0.8.11", version);
+        return zero ? mf_json_bad(err, "acVersion", "\"%s\" is zero, which is no version", version) : 0;
 }
 
-static int check_platform(const char *path, const char *os, const char *arch, struct mayfly_error *err)
+static int not_identifier(const char *at, const char *member, const char *name, struct mayfly_error *err)
 {
-        if (!os)
-                return arch ? mf_json_bad(err, path, "have an arch (\"%.60s\") without an os", arch) : 0;
-        if (!mf_is_platform(os, NULL))
-                return mf_json_bad(err, path, "have the unknown os \"%.60s\"", os);
-        return mf_is_platform(os, arch)
-                       ? 0
-                       : mf_json_bad(err, path, "have arch \"%.60s\", unknown for os \"%s\"", arch, os);
+        return mf_json_bad_member(err, at, member,
+                                  "\"%.100s\" is no AC Identifier (a-z, 0-9, and single -._~/ between)", name);
 }
 
 static int check_label(const char *at, const char *name, const char *value, struct mayfly_error *err)
 {
         (void) value;
         if (!mf_is_ac_identifier(name))
-                return mf_json_bad(err, at, "has the name \"%.100s\", which is no AC Identifier", name);
-        return strcmp(name, "name") == 0 ? mf_json_bad(err, at, "must not be called \"name\"") : 0;
+                return not_identifier(at, "name", name, err);
+        return strcmp(name, "name") == 0
+                       ? mf_json_bad_member(err, at, "name", "\"name\" is no label's: the image's name is above")
+                       : 0;
 }
 
 static int check_annotation(const char *at, const char *name, const char *value, struct mayfly_error *err)
 {
         if (!mf_is_ac_identifier(name))
-                return mf_json_bad(err, at, "has the name \"%.100s\", which is no AC Identifier", name);
+                return not_identifier(at, "name", name, err);
         if (strcmp(name, "created") == 0 && !mf_is_rfc3339(value))
-                return mf_json_bad(err, at, "has \"%.100s\" for \"created\", which is no RFC 3339 time", value);
+                return mf_json_bad_member(err, at, "value",
+                                          "\"%.100s\" is no RFC 3339 time such as 2014-10-27T19:32:27Z", value);
         if ((strcmp(name, "homepage") == 0 || strcmp(name, "documentation") == 0) && !mf_is_web_url(value))
-                return mf_json_bad(err, at, "has \"%.100s\" for \"%s\", which is no http(s) URL", value, name);
+                return mf_json_bad_member(err, at, "value", "\"%.100s\" is no http(s) URL", value);
         return 0;
 }
 
-static const char *pair_value(json_t *list, const char *name)
+/* The label's value, and its place in the list; NULL without one. */
+static const char *find_label(json_t *list, const char *name, size_t *ret_place)
 {
-        size_t i;
-        json_t *item;
-
-        json_array_foreach(list, i, item) if (strcmp(json_string_value(mf_json_member(item, "name")), name) ==
-                                              0) return json_string_value(mf_json_member(item, "value"));
+        for (size_t i = 0; i < json_array_size(list); i++) {
+                json_t *item = json_array_get(list, i);
+                if (strcmp(json_string_value(mf_json_member(item, "name")), name) == 0) {
+                        *ret_place = i;
+                        return json_string_value(mf_json_member(item, "value"));
+                }
+        }
         return NULL;
+}
+
+static int check_platform(json_t *list, const char *path, struct mayfly_error *err)
+{
+        size_t os_at = 0, arch_at = 0;
+        const char *os = find_label(list, "os", &os_at), *arch = find_label(list, "arch", &arch_at);
+        char at[128];
+
+        snprintf(at, sizeof(at), "%s[%zu]", path, os ? os_at : arch_at);
+        if (!os)
+                return arch ? mf_json_bad_member(err, at, "name", "\"arch\" is given without an os") : 0;
+        if (!mf_is_platform(os, NULL))
+                return mf_json_bad_member(err, at, "value", "\"%.60s\" is no os of appc's: linux, freebsd, darwin", os);
+        snprintf(at, sizeof(at), "%s[%zu]", path, arch_at);
+        return mf_is_platform(os, arch)
+                       ? 0
+                       : mf_json_bad_member(err, at, "value",
+                                            "\"%.60s\" is no arch of appc's for %s (amd64, i386, ...)", arch, os);
 }
 
 static int check_labels(json_t *object, const char *path, struct mayfly_error *err)
@@ -82,7 +100,7 @@ static int check_labels(json_t *object, const char *path, struct mayfly_error *e
         if (r == 0)
                 r = mf_json_check_pairs(list, path, check_label, err);
         if (r == 0)
-                r = check_platform(path, pair_value(list, "os"), pair_value(list, "arch"), err);
+                r = check_platform(list, path, err);
         return r;
 }
 
@@ -117,12 +135,12 @@ static int get_dependency(json_t *item, const char *at, struct mf_dependency *re
         if (r == 0)
                 r = mf_json_string(item, at, "imageName", 1, &name, err);
         if (r == 0 && !mf_is_ac_identifier(name))
-                r = mf_json_bad(err, at, "has the imageName \"%.100s\", which is no AC Identifier", name);
+                r = not_identifier(at, "imageName", name, err);
         if (r == 0)
                 r = mf_json_string(item, at, "imageID", 0, &id, err);
         /* The digits are for when the image is fetched: the specification's own example has "sha512-...". */
-        if (r == 0 && id && (strncmp(id, "sha512-", 7) != 0 || !id[7]))
-                r = mf_json_bad(err, at, "has the imageID \"%.100s\", which is not sha512- and a digest", id);
+        if (r == 0 && id && (strncmp(id, "sha512-", 7) != 0 || !id[7] || strchr(id + 7, '-')))
+                r = mf_json_bad_member(err, at, "imageID", "\"%.140s\" is not sha512- and a digest", id);
         if (r == 0)
                 r = mf_json_integer(item, at, "size", 0, INT64_MAX, 0, &size, err);
         snprintf(labels, sizeof(labels), "%s.labels", at);
@@ -173,7 +191,7 @@ static int get_whitelist(json_t *root, struct mf_run_config *config, struct mayf
         for (size_t i = 0; r == 0 && config->whitelist[i]; i++) {
                 snprintf(at, sizeof(at), "pathWhitelist[%zu]", i);
                 if (config->whitelist[i][0] != '/')
-                        r = mf_json_bad(err, at, "is \"%.100s\", which is no absolute path", config->whitelist[i]);
+                        r = mf_json_bad(err, at, "\"%.100s\" is no absolute path", config->whitelist[i]);
         }
         return r;
 }
@@ -193,8 +211,7 @@ static int parse(json_t *root, struct mf_run_config *config, struct mayfly_error
         if (r == 0)
                 r = mf_json_string(root, "", "name", 1, &name, err);
         if (r == 0 && !mf_is_ac_identifier(name))
-                r = mf_json_bad(err, "name",
-                                "is \"%.100s\", which is no AC Identifier (a-z, 0-9, and single -._~/ between)", name);
+                r = not_identifier("", "name", name, err);
         if (r == 0 && !(config->name = strdup(name)))
                 r = mf_error_oom(err, MAYFLY_STAGE_MANIFEST);
         if (r == 0)

@@ -481,7 +481,7 @@ static void archives_that_are_none_are_refused(void **state)
         tar_end(&tar);
         image_id(tar.data, tar.size, id);
         serve("hostile.aci", tar.data, tar.size);
-        fails("hostile.aci", id, UINT32_MAX, MAYFLY_STAGE_MANIFEST, "acKind is missing");
+        fails("hostile.aci", id, UINT32_MAX, MAYFLY_STAGE_MANIFEST, "acKind: is missing");
         tar_free(&tar);
 }
 

@@ -251,7 +251,7 @@ static void what_cannot_be_pinned_is_told(void **state)
         } cases[] = { { "nothing", "answers 404 (no such image)", -ENOENT },
                       { "page", "/page: ", -EBADMSG },
                       { "nomanifest", "has no manifest", -EBADMSG },
-                      { "badmanifest", "acKind is missing", -EBADMSG },
+                      { "badmanifest", "acKind: is missing", -EBADMSG },
                       { "twomanifests", "has two manifests", -EBADMSG } };
         for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
                 struct mayfly_pin *pin = NULL;
