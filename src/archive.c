@@ -64,14 +64,16 @@ static int archive_failed(struct archive *a, const struct source *source, const 
 
 enum compression { PLAIN, GZIP, BZIP2, XZ };
 
-static int sniff(const struct source *source, enum compression *ret, struct mayfly_error *err)
+struct kind {
+        const char *magic, *name;
+        size_t length, at;
+        int known;
+        enum compression compression;
+};
+
+static const struct kind *find_kind(const char *head, size_t size)
 {
-        static const struct {
-                const char *magic, *name;
-                size_t length, at;
-                int known;
-                enum compression compression;
-        } kinds[] = {
+        static const struct kind kinds[] = {
                 { "\x1f\x8b", "gzip", 2, 0, 1, GZIP },
                 { "BZh", "bzip2", 3, 0, 1, BZIP2 },
                 { "\xfd"
@@ -83,23 +85,37 @@ static int sniff(const struct source *source, enum compression *ret, struct mayf
                 { "PK\x03\x04", "a zip archive", 4, 0, 0, PLAIN },
                 { "\x5d\0\0", "lzma-compressed", 3, 0, 0, PLAIN },
                 { "-----BEGIN PGP", "PGP-encrypted", 14, 0, 0, PLAIN },
+                { "\x8c\x0d\x04", "PGP-encrypted", 3, 0, 0, PLAIN }, /* by a passphrase, in either packet format */
+                { "\xc3\x0d\x04", "PGP-encrypted", 3, 0, 0, PLAIN },
                 { "<", "a web page", 1, 0, 0, PLAIN },
         };
 
         for (size_t i = 0; i < MF_ELEMENTSOF(kinds); i++)
-                if (source->ahead >= kinds[i].at + kinds[i].length &&
-                    memcmp(source->block + kinds[i].at, kinds[i].magic, kinds[i].length) == 0) {
-                        if (kinds[i].known) {
-                                *ret = kinds[i].compression;
-                                return 0;
-                        }
-                        return mf_error(err, -EBADMSG, MAYFLY_STAGE_ARCHIVE,
-                                        "the image is %s; an ACI is a tar, plain or under gzip, bzip2 or xz",
-                                        kinds[i].name);
-                }
-        return mf_error(err, -EBADMSG, MAYFLY_STAGE_ARCHIVE,
+                if (size >= kinds[i].at + kinds[i].length &&
+                    memcmp(head + kinds[i].at, kinds[i].magic, kinds[i].length) == 0)
+                        return &kinds[i];
+        return NULL;
+}
+
+int mf_archive_is_known(const void *head, size_t size)
+{
+        return find_kind(head, size) != NULL;
+}
+
+static int sniff(const struct source *source, enum compression *ret, struct mayfly_error *err)
+{
+        const struct kind *kind = find_kind(source->block, source->ahead);
+
+        if (!kind)
+                return mf_error(
+                        err, -EBADMSG, MAYFLY_STAGE_ARCHIVE,
                         "the image (%zu bytes or more) is neither a tar (ustar, pax or GNU) nor gzip, bzip2 or xz",
-                        source->ahead);
+                        source->ahead < MF_ARCHIVE_HEAD ? source->ahead : MF_ARCHIVE_HEAD);
+        if (!kind->known)
+                return mf_error(err, -EBADMSG, MAYFLY_STAGE_ARCHIVE,
+                                "the image is %s; an ACI is a tar, plain or under gzip, bzip2 or xz", kind->name);
+        *ret = kind->compression;
+        return 0;
 }
 
 static int copy_plain(struct source *source, int (*sink)(void *, const void *, size_t), void *userdata)
@@ -168,7 +184,7 @@ int mf_decompress(struct mf_ring *in, int (*sink)(void *userdata, const void *da
         if (!source)
                 return mf_error_oom(err, MAYFLY_STAGE_ARCHIVE);
         source->ring = in;
-        while (source->ahead < 512 && n > 0)
+        while (source->ahead < MF_ARCHIVE_HEAD && n > 0)
                 n = fill(source);
         if (n < 0)
                 return -EPIPE;

@@ -12,6 +12,12 @@
 #include "record.h"
 #include "ring.h"
 
+#define MF_ARCHIVE_HEAD 512U /* bytes that tell what a file is */
+
+/* Whether a file's first bytes are those of an archive, compressed or not, or of what is taken for one: then it is for
+ * mf_decompress() to tell what is wrong with it. */
+int mf_archive_is_known(const void *head, size_t size);
+
 /* Reads a compressed (gzip, bzip2, xz) or plain archive from `in` and hands the tar's bytes to `sink`, which returns 0
  * or negative errno. -EPIPE without a message when `in` broke. */
 int mf_decompress(struct mf_ring *in, int (*sink)(void *userdata, const void *data, size_t size), void *userdata,

@@ -11,11 +11,11 @@
 #include <sys/xattr.h>
 #include <unistd.h>
 
+#include "entries.h"
 #include "error.h"
 #include "record.h"
 #include "util.h"
 
-#define MANIFEST_MAX (1U << 20)
 #define BUSY_MODE 0700     /* of a folder until the end, so that we can write into it */
 #define IMPLICIT_MODE 0701 /* likewise, and no entry of its own was seen: how duplicates are told without a table */
 
@@ -86,11 +86,6 @@ static int cannot_record(struct mayfly_error *err, int code, const char *name)
         return mf_error_errno(err, code, MAYFLY_STAGE_STORE, "recording \"%.300s\"", name);
 }
 
-static int bad(struct mayfly_error *err, const struct mf_entry *entry, const char *why)
-{
-        return mf_error(err, -EBADMSG, MAYFLY_STAGE_ARCHIVE, "archive entry \"%.300s\" %s", entry->name, why);
-}
-
 static int open_beneath(int dirfd, const char *path, uint64_t flags)
 {
         struct open_how how = { .flags = flags | O_CLOEXEC,
@@ -98,37 +93,6 @@ static int open_beneath(int dirfd, const char *path, uint64_t flags)
         int fd = (int) syscall(SYS_openat2, dirfd, path, &how, sizeof(how));
 
         return fd < 0 ? -errno : fd;
-}
-
-/* "./a//b/" becomes "a/b". NULL in *ret_why, or what is wrong with the name. */
-static void normalize(const char *name, char ret[PATH_MAX], const char **ret_why)
-{
-        size_t n = 0;
-
-        *ret_why = NULL;
-        if (name[0] == '/') {
-                *ret_why = "has an absolute name";
-                return;
-        }
-        while (*name) {
-                size_t length = strcspn(name, "/");
-                if (length == 2 && name[0] == '.' && name[1] == '.') {
-                        *ret_why = "has \"..\" in its name";
-                        return;
-                }
-                if (length > 0 && !(length == 1 && name[0] == '.')) {
-                        if (n + length + 2 > PATH_MAX || length > NAME_MAX) {
-                                *ret_why = "has too long a name";
-                                return;
-                        }
-                        if (n)
-                                ret[n++] = '/';
-                        memcpy(ret + n, name, length);
-                        n += length;
-                }
-                name += length + (name[length] == '/');
-        }
-        ret[n] = '\0';
 }
 
 static int record_folder(struct mf_layer *layer, const char *path, mode_t mode, const struct timespec *mtime)
@@ -201,36 +165,13 @@ static int enter_parent(struct mf_layer *layer, const char *path, const char **r
                 fd = r < 0 ? r : open_beneath(layer->dirfd, parent, O_PATH | O_DIRECTORY);
         }
         if (fd == -ELOOP || fd == -EXDEV)
-                return bad(err, entry, "lies beyond a symbolic link, which would lead out of its folder");
+                return mf_entry_bad(err, entry, "lies beyond a symbolic link, which would lead out of its folder");
         if (fd == -ENOTDIR)
-                return bad(err, entry, "lies beneath something that is not a directory");
+                return mf_entry_bad(err, entry, "lies beneath something that is not a directory");
         if (fd < 0)
                 return mf_error_errno(err, fd, MAYFLY_STAGE_STORE, "the folder of \"%.300s\"", entry->name);
         layer->parent_fd = fd;
         strcpy(layer->parent, parent);
-        return 0;
-}
-
-/* Which top-level name it is under, and whether that is allowed. */
-static int check_top(struct mf_layer *layer, const char *path, const struct mf_entry *entry, struct mayfly_error *err)
-{
-        if (strcmp(path, "manifest") == 0) {
-                if (!S_ISREG(entry->mode) || entry->hardlink)
-                        return bad(err, entry, "must be a regular file");
-                if (entry->size > MANIFEST_MAX)
-                        return bad(err, entry, "is over 1 MiB");
-                layer->manifest_seen = 1;
-                return 0;
-        }
-        if (strcmp(path, "rootfs") == 0) {
-                if (!S_ISDIR(entry->mode))
-                        return bad(err, entry, "must be a directory");
-                layer->rootfs_seen = 1;
-                return 0;
-        }
-        if (strncmp(path, "rootfs/", 7) != 0)
-                return bad(err, entry, "is neither \"manifest\" nor under \"rootfs\", the only two an ACI may have");
-        layer->rootfs_seen = 1;
         return 0;
 }
 
@@ -244,7 +185,7 @@ static int add_directory(struct mf_layer *layer, const char *path, const char *b
                         return mf_error_errno(err, -errno, MAYFLY_STAGE_STORE, "making \"%.300s\"", entry->name);
                 if (fstatat(layer->parent_fd, base, &st, AT_SYMLINK_NOFOLLOW) < 0 || !S_ISDIR(st.st_mode) ||
                     (st.st_mode & 07777) != IMPLICIT_MODE)
-                        return bad(err, entry, "is there twice");
+                        return mf_entry_bad(err, entry, "is there twice");
         }
         if (fchmodat(layer->parent_fd, base, BUSY_MODE, 0) < 0)
                 return mf_error_errno(err, -errno, MAYFLY_STAGE_STORE, "making \"%.300s\"", entry->name);
@@ -258,9 +199,9 @@ static int add_hardlink(struct mf_layer *layer, const char *path, const char *ba
         char target[PATH_MAX];
         const char *why;
 
-        normalize(entry->hardlink, target, &why);
+        mf_entry_normalize(entry->hardlink, target, &why);
         if (why || strncmp(target, "rootfs/", 7) != 0)
-                return bad(err, entry, "is a hard link to something outside rootfs");
+                return mf_entry_bad(err, entry, "is a hard link to something outside rootfs");
         const char *slash = strrchr(target, '/');
         char folder[PATH_MAX];
         memcpy(folder, target, (size_t) (slash - target));
@@ -269,9 +210,10 @@ static int add_hardlink(struct mf_layer *layer, const char *path, const char *ba
         if (fd < 0 || linkat(fd, slash + 1, layer->parent_fd, base, 0) < 0) {
                 int r = fd < 0 ? fd : -errno;
                 if (r == -EEXIST)
-                        return bad(err, entry, "is there twice");
+                        return mf_entry_bad(err, entry, "is there twice");
                 if (r == -ENOENT || r == -EPERM || r == -ELOOP || r == -ENOTDIR)
-                        return bad(err, entry, "is a hard link to something that is not in the archive before it");
+                        return mf_entry_bad(err, entry,
+                                            "is a hard link to something that is not in the archive before it");
                 return mf_error_errno(err, r, MAYFLY_STAGE_STORE, "linking \"%.300s\"", entry->name);
         }
         int r = mf_record_add_hardlink(layer->record, path, target);
@@ -309,7 +251,7 @@ static int add_file(struct mf_layer *layer, const char *path, const char *base, 
                 openat(layer->parent_fd, base, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, mode & 0777);
         if (fd < 0)
                 return errno == EEXIST
-                               ? bad(err, entry, "is there twice")
+                               ? mf_entry_bad(err, entry, "is there twice")
                                : mf_error_errno(err, -errno, MAYFLY_STAGE_STORE, "making \"%.300s\"", entry->name);
         struct xattr_target target = { .fd = fd };
         mf_sum_begin(mf_record_sum(layer->record), entry->size);
@@ -344,18 +286,19 @@ static int add_special(struct mf_layer *layer, const char *path, const char *bas
 
         if (S_ISLNK(entry->mode)) {
                 if (!entry->symlink || !*entry->symlink)
-                        return bad(err, entry, "is a symbolic link to nothing");
+                        return mf_entry_bad(err, entry, "is a symbolic link to nothing");
                 r = symlinkat(entry->symlink, layer->parent_fd, base);
         } else if (S_ISFIFO(entry->mode) || S_ISCHR(entry->mode) || S_ISBLK(entry->mode)) {
                 if (!S_ISFIFO(entry->mode) && !layer->as_root)
-                        return bad(err, entry, "is a device, which only root can make; fetch the image as root");
+                        return mf_entry_bad(err, entry,
+                                            "is a device, which only root can make; fetch the image as root");
                 r = mknodat(layer->parent_fd, base, (entry->mode & S_IFMT) | 0600, entry->rdev);
         } else {
-                return bad(err, entry, "is of a type an image cannot hold");
+                return mf_entry_bad(err, entry, "is of a type an image cannot hold");
         }
         if (r < 0)
                 return errno == EEXIST
-                               ? bad(err, entry, "is there twice")
+                               ? mf_entry_bad(err, entry, "is there twice")
                                : mf_error_errno(err, -errno, MAYFLY_STAGE_STORE, "making \"%.300s\"", entry->name);
         if ((layer->as_root && fchownat(layer->parent_fd, base, entry->uid, entry->gid, AT_SYMLINK_NOFOLLOW) < 0) ||
             (!S_ISLNK(entry->mode) && fchmodat(layer->parent_fd, base, entry->mode & 07777, 0) < 0) ||
@@ -369,16 +312,16 @@ static int add_special(struct mf_layer *layer, const char *path, const char *bas
 int mf_layer_add(struct mf_layer *layer, const struct mf_entry *entry, struct mayfly_error *err)
 {
         char path[PATH_MAX];
-        const char *why, *base = NULL;
+        const char *base = NULL;
 
-        normalize(entry->name, path, &why);
-        if (why)
-                return bad(err, entry, why);
-        if (!*path) /* "./", the root of the archive itself */
-                return S_ISDIR(entry->mode) ? 0 : bad(err, entry, "has no name");
-        int r = check_top(layer, path, entry, err);
-        if (r == 0)
-                r = enter_parent(layer, path, &base, entry, err);
+        int r = mf_entry_path(entry, path, err);
+        if (r < 0 || !*path)
+                return r;
+        if (strcmp(path, "manifest") == 0)
+                layer->manifest_seen = 1;
+        else
+                layer->rootfs_seen = 1;
+        r = enter_parent(layer, path, &base, entry, err);
         if (r < 0)
                 return r;
         if (entry->hardlink)

@@ -39,7 +39,7 @@ static int look(void *userdata, const char *url, struct mayfly_error *err)
         if (r == 0 && !(pin->url = strdup(url)))
                 r = mf_error_oom(err, MAYFLY_STAGE_REFERENCE);
         if (r < 0)
-                pin->image.config = mf_run_config_free(pin->image.config);
+                mf_inspected_clear(&pin->image);
         return r;
 }
 
@@ -129,7 +129,7 @@ MF_EXPORT struct mayfly_pin *mayfly_pin_free(struct mayfly_pin *public)
         struct pin *pin = (struct pin *) public; /* its first member */
 
         if (pin) {
-                mf_run_config_free(pin->image.config);
+                mf_inspected_clear(&pin->image);
                 free(pin->reference);
                 free(pin->url);
                 free(pin);

@@ -8,12 +8,12 @@
 #include <signal.h>
 #include <stdatomic.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "archive.h"
 #include "digest.h"
+#include "entries.h"
 #include "error.h"
 #include "http.h"
 #include "layer.h"
@@ -30,8 +30,9 @@ struct pull {
         struct mf_ring *blob; /* fetch | decompress */
         struct mf_ring *tar;  /* decompress | untar */
         struct mf_digest *digest;
-        struct mf_layer *layer; /* NULL: only inspect */
-        char *manifest;         /* what was inspected */
+        struct mf_layer *layer;     /* NULL: only inspect */
+        struct mf_entries *checked; /* the entries so far; NULL: what is inspected is not checked whole */
+        char *manifest;             /* what was inspected */
         size_t manifest_size;
         atomic_int cancelled;
         atomic_uint_least64_t bytes_done, bytes_total, bytes_unpacked, entries;
@@ -103,6 +104,29 @@ static void *fetch_stage(void *userdata)
         return NULL;
 }
 
+/* Instead of fetching: what was read of the file already, then the rest. */
+static void *file_stage(void *userdata)
+{
+        struct pull *pull = userdata;
+        const struct mf_file *file = pull->source->file;
+        struct mayfly_error err = MAYFLY_ERROR_INIT;
+        char block[65536];
+        int r = on_body(pull, file->head, file->head_size);
+
+        while (r == 0) {
+                ssize_t n = read(file->fd, block, sizeof(block));
+                if (n == 0)
+                        break;
+                if (n < 0 && errno != EINTR)
+                        r = mf_error_errno(&err, -errno, MAYFLY_STAGE_ARCHIVE, "reading the image");
+                else if (n > 0)
+                        r = on_body(pull, block, (size_t) n);
+        }
+        end_stage(pull, r, &err);
+        mf_ring_finish(pull->blob, r < 0);
+        return NULL;
+}
+
 static int on_tar_bytes(void *userdata, const void *data, size_t size)
 {
         struct pull *pull = userdata;
@@ -132,42 +156,26 @@ static void *decompress_stage(void *userdata)
         return NULL;
 }
 
-#define MANIFEST_MAX (1U << 20) /* as when it is unpacked */
-
-static int read_manifest(struct pull *pull, const struct mf_entry *entry, struct mayfly_error *err)
-{
-        mf_cleanup(mf_closep) int fd = memfd_create("mayfly-manifest", MFD_CLOEXEC);
-        uint64_t end;
-
-        pull->manifest_size = (size_t) entry->size;
-        pull->manifest = malloc(pull->manifest_size + 1);
-        struct mf_sum *sum = mf_sum_new();
-        if (!pull->manifest || !sum || fd < 0 || ftruncate(fd, (off_t) entry->size) < 0) {
-                mf_sum_free(sum);
-                return mf_error_oom(err, MAYFLY_STAGE_ARCHIVE);
-        }
-        mf_sum_begin(sum, entry->size);
-        int r = mf_entry_data(entry, fd, sum, &end, err);
-        mf_sum_free(sum);
-        if (r == 0 && pread(fd, pull->manifest, pull->manifest_size, 0) != (ssize_t) pull->manifest_size)
-                r = mf_error(err, -EIO, MAYFLY_STAGE_ARCHIVE, "the manifest cannot be read in full");
-        return r;
-}
-
 /* What is not looked at here is when the image is unpacked. */
 static int inspect_entry(struct pull *pull, const struct mf_entry *entry, struct mayfly_error *err)
 {
-        const char *name = entry->name;
+        char path[PATH_MAX];
+        const char *why;
 
-        while (strncmp(name, "./", 2) == 0)
-                name += 2;
-        if (strcmp(name, "manifest") != 0)
+        mf_entry_normalize(entry->name, path, &why);
+        if (pull->checked) {
+                int r = mf_entries_add(pull->checked, entry, err);
+                if (r < 0)
+                        return r;
+        }
+        if (why || strcmp(path, "manifest") != 0)
                 return 0;
-        if (pull->manifest || !S_ISREG(entry->mode) || entry->hardlink || entry->size > MANIFEST_MAX)
+        if (pull->manifest || !S_ISREG(entry->mode) || entry->hardlink || entry->size > MF_MANIFEST_MAX)
                 return mf_error(err, -EBADMSG, MAYFLY_STAGE_ARCHIVE,
                                 pull->manifest ? "the archive has two manifests"
                                                : "the manifest is no regular file of at most 1 MiB");
-        return read_manifest(pull, entry, err);
+        pull->manifest_size = (size_t) entry->size;
+        return mf_entry_text(entry, &pull->manifest, err);
 }
 
 static int on_entry(void *userdata, const struct mf_entry *entry, struct mayfly_error *err)
@@ -189,6 +197,8 @@ static void *untar_stage(void *userdata)
         int r = mf_untar(pull->tar, on_entry, pull, &err);
         if (r == 0 && pull->layer)
                 r = mf_layer_finish(pull->layer, &err);
+        if (r == 0 && pull->checked)
+                r = mf_entries_finish(pull->checked, &err);
         end_stage(pull, r, &err);
         mf_ring_abandon(pull->tar);
         return NULL;
@@ -234,7 +244,8 @@ static void coordinate(struct pull *pull)
 
 static void run_stages(struct pull *pull)
 {
-        static void *(*const stages[])(void *) = { untar_stage, decompress_stage, fetch_stage };
+        void *(*const stages[])(void *) = { untar_stage, decompress_stage,
+                                            pull->source->file ? file_stage : fetch_stage };
         pthread_t threads[MF_ELEMENTSOF(stages)];
         size_t started = 0;
         sigset_t all, old;
@@ -288,7 +299,7 @@ static int conclude(struct pull *pull, char id[MF_ID_LENGTH + 1], struct mayfly_
         mf_show_url(shown, pull->source->url, 0);
         if (pull->result == -ECANCELED)
                 return mf_error(err, -ECANCELED, MAYFLY_STAGE_HTTP, "%s", pull->error.message);
-        if (pull->result < 0 && pull->error.stage == MAYFLY_STAGE_ARCHIVE)
+        if (pull->result < 0 && pull->error.stage == MAYFLY_STAGE_ARCHIVE && !pull->source->file)
                 return mf_error(err, pull->result, MAYFLY_STAGE_ARCHIVE, "%s: %.1500s%s%s%s", shown,
                                 pull->error.message, pin ? "; the pin could not be checked (expected " : "",
                                 pin ? pin : "", pin ? ")" : "");
@@ -361,6 +372,8 @@ int mf_inspect(struct mf_inspected *ret, const struct mf_source *source, const s
         struct mf_inspected inspected = { 0 };
 
         int r = prepare(&pull, err);
+        if (r == 0 && source->file && !(pull.checked = mf_entries_new()))
+                r = mf_error_oom(err, MAYFLY_STAGE_ARCHIVE);
         if (r == 0) {
                 run_stages(&pull);
                 r = conclude(&pull, inspected.id, err);
@@ -370,11 +383,22 @@ int mf_inspect(struct mf_inspected *ret, const struct mf_source *source, const s
         if (r == 0)
                 r = mf_manifest_parse(&inspected.config, pull.manifest, pull.manifest_size, err);
         if (r == 0) {
+                inspected.manifest = mf_take(pull.manifest);
+                inspected.manifest_size = pull.manifest_size;
                 inspected.blob_size = atomic_load(&pull.bytes_done);
                 inspected.archive_size = atomic_load(&pull.bytes_unpacked);
+                inspected.entries = atomic_load(&pull.entries);
                 *ret = inspected;
         }
         free(pull.manifest);
+        mf_entries_free(pull.checked);
         clean_up(&pull);
         return r;
+}
+
+void mf_inspected_clear(struct mf_inspected *inspected)
+{
+        mf_run_config_free(inspected->config);
+        free(inspected->manifest);
+        *inspected = (struct mf_inspected){ 0 };
 }

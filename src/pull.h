@@ -10,11 +10,19 @@
 #include "manifest.h"
 #include "reference.h"
 
+/* An open file, of which the beginning was read. */
+struct mf_file {
+        int fd;
+        const void *head;
+        size_t head_size;
+};
+
 /* What mf_pull() and mf_inspect() fetch. */
 struct mf_source {
         const char *url;
-        const char *id;   /* the pin */
-        const char *text; /* of the reference, for progress */
+        const char *id;             /* the pin */
+        const char *text;           /* of the reference, for progress */
+        const struct mf_file *file; /* what to read, instead of fetching the URL; NULL to fetch */
 };
 
 /* Fetches an image into the folder `dirfd`, which is empty and stays the caller's to remove on failure: on success it
@@ -27,12 +35,17 @@ int mf_pull(const struct mf_source *source, int dirfd, const struct mayfly_image
 struct mf_inspected {
         char id[MF_ID_LENGTH + 1];
         struct mf_run_config *config;
+        char *manifest; /* its text, NUL-terminated */
+        size_t manifest_size;
         uint64_t blob_size, archive_size; /* as served, and uncompressed, in bytes */
+        uint64_t entries;
 };
 
-/* Fetches an image to its end, and keeps nothing but what it is. `source` has no id. On success, ret->config is the
- * caller's. */
+/* Fetches an image to its end, and keeps nothing but what it is. *ret is for mf_inspected_clear(), set on success only.
+ * Of a file every entry is checked, as if it were unpacked, and the messages do not name it; of what is fetched only
+ * those that must be understood. */
 int mf_inspect(struct mf_inspected *ret, const struct mf_source *source, const struct mayfly_image_options *options,
                struct mayfly_error *err);
+void mf_inspected_clear(struct mf_inspected *inspected);
 
 #endif

@@ -10,6 +10,7 @@
 #include <mayfly/container.h>
 #include <mayfly/error.h>
 #include <mayfly/image.h>
+#include <mayfly/inspect.h>
 #include <mayfly/store.h>
 
 #endif

@@ -94,44 +94,6 @@ static int parse(int argc, char **argv, const char *letters, struct choices *ret
         return -1;
 }
 
-/* A JSON string. What the library hands out is UTF-8. */
-static void print_json(const char *text)
-{
-        putchar('"');
-        for (; *text; text++) {
-                if (*text == '"' || *text == '\\')
-                        printf("\\%c", *text);
-                else if ((unsigned char) *text < ' ')
-                        printf("\\u%04x", (unsigned) *text);
-                else
-                        putchar(*text);
-        }
-        putchar('"');
-}
-
-static void print_json_labels(const char *const *labels)
-{
-        const char *comma = "";
-
-        printf("{");
-        for (; labels && *labels; labels++, comma = ", ") {
-                const char *value = strchr(*labels, '=') + 1;
-                printf("%s\"%.*s\": ", comma, (int) (value - 1 - *labels), *labels);
-                print_json(value);
-        }
-        printf("}");
-}
-
-/* For a terminal: a label may have anything in it. */
-static void print_labels(const char *const *labels)
-{
-        for (const char *comma = ""; labels && *labels; labels++, comma = ", ") {
-                fputs(comma, stdout);
-                for (const char *p = *labels; *p; p++)
-                        putchar((unsigned char) *p < ' ' || *p == 0x7f ? '?' : *p);
-        }
-}
-
 static void show_progress(const struct choices *choices, struct mf_progress_printer *printer,
                           struct mayfly_image_options *options)
 {
@@ -147,11 +109,11 @@ static void show_progress(const struct choices *choices, struct mf_progress_prin
 static void print_pin_json(const struct mayfly_pin *pin)
 {
         printf("{\"reference\": ");
-        print_json(pin->reference);
+        tool_json_string(pin->reference);
         printf(", \"id\": \"%s\", \"url\": ", pin->id);
-        print_json(pin->url);
+        tool_json_string(pin->url);
         printf(", \"name\": \"%s\", \"labels\": ", pin->name);
-        print_json_labels(pin->labels);
+        tool_json_pairs(pin->labels);
         printf(", \"blob_size\": %" PRIu64 ", \"archive_size\": %" PRIu64 "}\n", pin->blob_size, pin->archive_size);
 }
 
@@ -160,7 +122,7 @@ static void print_pin(const struct mayfly_pin *pin)
         char served[32], unpacked[32];
 
         printf("%s\n\nname    %s\nlabels  ", pin->reference, pin->name);
-        print_labels(pin->labels);
+        tool_print_list(pin->labels, ", ");
         printf("\nsize    %s, %s uncompressed\nfrom    %s\n", tool_size(pin->blob_size, served),
                tool_size(pin->archive_size, unpacked), pin->url);
 }
@@ -244,11 +206,11 @@ static int list_image(const struct mayfly_store_report *report, void *userdata)
         if (listing->json) {
                 printf("%s\n  {\"id\": \"%s\", \"name\": ", listing->n > 0 ? "," : "", report->image);
                 if (report->name)
-                        print_json(report->name);
+                        tool_json_string(report->name);
                 else
                         printf("null");
                 printf(", \"labels\": ");
-                print_json_labels(report->labels);
+                tool_json_pairs(report->labels);
                 printf(", \"bytes\": %" PRIu64 ", \"last_used\": \"", report->bytes);
                 print_time(report->last_used, "%Y-%m-%dT%H:%M:%SZ");
                 printf("\"}");
@@ -256,7 +218,7 @@ static int list_image(const struct mayfly_store_report *report, void *userdata)
                 printf("%s\n  %s", report->image, report->name ? report->name : "(its manifest cannot be read)");
                 if (report->labels && *report->labels)
                         printf(", ");
-                print_labels(report->labels);
+                tool_print_list(report->labels, ", ");
                 printf("\n  %s, last used ", tool_size(report->bytes, size));
                 print_time(report->last_used, "%Y-%m-%d %H:%M UTC");
                 printf("\n");

@@ -11,11 +11,14 @@ static const struct {
         const char *name, *summary;
         int (*run)(int argc, char **argv);
 } commands[] = {
+        { "cat-manifest", "print an image's manifest", tool_cat_manifest },
         { "gc", "remove images from the store, by age and by size", tool_gc },
         { "images", "list the images of the store", tool_images },
+        { "inspect", "tell what an image, a manifest or a layout has in it", tool_inspect },
         { "leak-check", "run a command, and tell what containers of its left on this host", tool_leak_check },
         { "pin", "from an image's name or URL to the reference that pins it", tool_pin },
         { "pull", "bring an image into the store", tool_pull },
+        { "validate", "check images, manifests and layouts against the appc specification", tool_validate },
         { "verify", "compare the images of the store with what was published", tool_verify },
 };
 
@@ -72,7 +75,7 @@ static void help(void)
 {
         printf("Usage: mayfly COMMAND [OPTION]...\n\nContainers for C tests, from the command line.\n\n");
         for (size_t i = 0; i < MF_ELEMENTSOF(commands); i++)
-                printf("  %-12s %s\n", commands[i].name, commands[i].summary);
+                printf("  %-14s %s\n", commands[i].name, commands[i].summary);
         printf("\n  mayfly COMMAND --help tells more, as does mayfly(1).\n  mayfly --version prints the version.\n");
 }
 

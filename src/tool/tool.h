@@ -13,11 +13,14 @@ enum {
         TOOL_USAGE = 2,
 };
 
+int tool_cat_manifest(int argc, char **argv);
 int tool_gc(int argc, char **argv);
 int tool_images(int argc, char **argv);
+int tool_inspect(int argc, char **argv);
 int tool_leak_check(int argc, char **argv);
 int tool_pin(int argc, char **argv);
 int tool_pull(int argc, char **argv);
+int tool_validate(int argc, char **argv);
 int tool_verify(int argc, char **argv);
 
 /* Prints "mayfly: ..." to standard error and returns TOOL_USAGE, or TOOL_FAILED. */
@@ -25,6 +28,13 @@ __attribute__((format(printf, 1, 2))) int tool_usage(const char *format, ...);
 __attribute__((format(printf, 1, 2))) int tool_fail(const char *format, ...);
 /* The same for an option that getopt_long() did not take. */
 int tool_bad_option(const char *command, const char *argument);
+
+/* A JSON string; and an object, of "NAME=VALUE". */
+void tool_json_string(const char *text);
+void tool_json_pairs(const char *const *pairs);
+/* For a terminal: what is printed may have anything in it. */
+void tool_print_text(const char *text);
+void tool_print_list(const char *const *list, const char *between);
 
 /* "1.5 GiB"; returns `text`. */
 const char *tool_size(uint64_t bytes, char text[32]);
