@@ -1,0 +1,173 @@
+/* SPDX-License-Identifier: MIT */
+#define _GNU_SOURCE
+#include "fuzz.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <unistd.h>
+
+#include "../../src/archive.h"
+#include "../../src/entries.h"
+#include "../../src/layer.h"
+#include "../../src/ring.h"
+#include "../../src/util.h"
+
+/* An archive, compressed or not, on the whole road from bytes to files. What the check without files accepts must be
+ * what can be unpacked, and the other way round; and nothing may be written outside the one folder. */
+
+#define TAR_MAX (1U << 20)
+
+static struct {
+        char path[64];
+        int fd;
+} work = { .fd = -1 };
+
+static void remove_work(void)
+{
+        (void) mf_remove_tree(AT_FDCWD, work.path);
+}
+
+static void make_work(void)
+{
+        static int registered;
+        const char *base = access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp";
+
+        snprintf(work.path, sizeof(work.path), "%s/mayfly-fuzz-XXXXXX", base);
+        must(mkdtemp(work.path));
+        work.fd = open(work.path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        must(work.fd >= 0);
+        registered = registered || atexit(remove_work) == 0;
+}
+
+/* The rings are larger than what they get, so one thread does. */
+struct tar {
+        char *data;
+        size_t size;
+};
+
+static struct mf_ring *ring_of(const void *data, size_t size)
+{
+        struct mf_ring *ring = mf_ring_new(size + 1);
+
+        must(ring && mf_ring_push(ring, data, size) == 0);
+        mf_ring_finish(ring, 0);
+        return ring;
+}
+
+static int on_bytes(void *userdata, const void *data, size_t size)
+{
+        struct tar *tar = userdata;
+
+        if (tar->size + size > TAR_MAX)
+                return -EFBIG;
+        memcpy(tar->data + tar->size, data, size);
+        tar->size += size;
+        return 0;
+}
+
+static int check_entry(void *userdata, const struct mf_entry *entry, struct mayfly_error *err)
+{
+        char *text = NULL, path[PATH_MAX];
+        const char *why;
+
+        int r = mf_entries_add(userdata, entry, err);
+        mf_entry_normalize(entry->name, path, &why);
+        if (r == 0 && strcmp(path, "manifest") == 0)
+                r = mf_entry_text(entry, &text, err);
+        free(text);
+        return r;
+}
+
+static int add_entry(void *userdata, const struct mf_entry *entry, struct mayfly_error *err)
+{
+        return mf_layer_add(userdata, entry, err);
+}
+
+static int check(const struct tar *tar, struct mayfly_error *err)
+{
+        struct mf_ring *ring = ring_of(tar->data, tar->size);
+        struct mf_entries *entries = mf_entries_new();
+
+        must(entries);
+        int r = mf_untar(ring, check_entry, entries, err);
+        if (r == 0)
+                r = mf_entries_finish(entries, err);
+        mf_entries_free(entries);
+        mf_ring_free(ring);
+        return r;
+}
+
+static int unpack(const struct tar *tar, struct mayfly_error *err)
+{
+        struct mf_ring *ring = ring_of(tar->data, tar->size);
+
+        must(mkdirat(work.fd, "layer", 0700) == 0);
+        int fd = openat(work.fd, "layer", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        must(fd >= 0);
+        struct mf_layer *layer = mf_layer_new(fd, "sha512-");
+        must(layer);
+        int r = mf_untar(ring, add_entry, layer, err);
+        if (r == 0)
+                r = mf_layer_finish(layer, err);
+        mf_layer_free(layer);
+        mf_close(fd);
+        must(mf_remove_tree(work.fd, "layer") == 0);
+        must(rmdir(work.path) == 0); /* nothing was beside it */
+        mf_close(work.fd);
+        make_work();
+        mf_ring_free(ring);
+        return r;
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+        struct mayfly_error err = MAYFLY_ERROR_INIT, unpack_err = MAYFLY_ERROR_INIT;
+        struct tar tar = { .data = malloc(TAR_MAX) };
+        struct mf_ring *ring = ring_of(data, size);
+
+        must(tar.data);
+        if (work.fd < 0)
+                make_work();
+        int r = mf_decompress(ring, on_bytes, &tar, &err);
+        mf_ring_free(ring);
+        if (r == 0) {
+                r = check(&tar, &err);
+                int unpacked = unpack(&tar, &unpack_err);
+                if (r == 0 && unpacked == -EBADMSG) {
+                        fprintf(stderr, "only unpacking refuses: %s\n", unpack_err.message);
+                        abort();
+                }
+                if (r < 0 && unpacked == 0 && !strstr(err.message, "no entry for that folder itself") &&
+                    !strstr(err.message, "too long a name")) {
+                        fprintf(stderr, "only the check refuses: %s\n", err.message);
+                        abort();
+                }
+        }
+        if (r < 0 && r != -EFBIG)
+                must_have_failed(r, err);
+        free(tar.data);
+        return 0;
+}
+
+#ifdef MAYFLY_FUZZER
+/* Changed headers get their checksums right, or nothing would come of them. */
+size_t LLVMFuzzerMutate(uint8_t *data, size_t size, size_t max_size);
+size_t LLVMFuzzerCustomMutator(uint8_t *data, size_t size, size_t max_size, unsigned seed);
+
+size_t LLVMFuzzerCustomMutator(uint8_t *data, size_t size, size_t max_size, unsigned seed)
+{
+        size = LLVMFuzzerMutate(data, size, max_size);
+        for (size_t at = 0; seed % 16 && at + 512 <= size; at += 512) {
+                unsigned sum = 0;
+                char text[8];
+                if (memcmp(data + at + 257, "ustar", 5) != 0)
+                        continue;
+                memset(data + at + 148, ' ', 8);
+                for (size_t i = 0; i < 512; i++)
+                        sum += data[at + i];
+                snprintf(text, sizeof(text), "%06o", sum);
+                memcpy(data + at + 148, text, 7);
+        }
+        return size;
+}
+#endif

@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: MIT */
+#include "fuzz.h"
+
+#include "../../src/reference.h"
+
+/* References, as they are in tests and as they are to be pinned. */
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+        char *text = fuzz_string(data, size), *bare = NULL, shown[MF_SHOWN_MAX];
+
+        for (int allow_http = 0; text && allow_http < 2; allow_http++) {
+                struct mayfly_error err = MAYFLY_ERROR_INIT;
+                struct mf_reference reference = { 0 };
+                int r = mf_reference_parse(&reference, text, allow_http, &err);
+                if (r == 0) {
+                        must(!reference.url != !reference.name && strlen(reference.id) == MF_ID_LENGTH);
+                        mf_reference_clear(&reference);
+                } else {
+                        must_have_failed(r, err);
+                }
+                err = (struct mayfly_error) MAYFLY_ERROR_INIT;
+                r = mf_reference_parse_unpinned(&reference, &bare, text, allow_http, &err);
+                if (r == 0) {
+                        must(!reference.url != !reference.name && strncmp(bare, "aci:", 4) == 0);
+                        mf_reference_clear(&reference);
+                        free(bare);
+                } else {
+                        must_have_failed(r, err);
+                }
+                mf_show_url(shown, text, allow_http);
+                must(!strpbrk(shown, "\n\r\t\x1b"));
+        }
+        free(text);
+        return 0;
+}
