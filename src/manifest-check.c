@@ -2,9 +2,11 @@
 #define _GNU_SOURCE
 #include "manifest-check.h"
 
+#include <arpa/inet.h>
 #include <ctype.h>
 #include <stddef.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
@@ -118,15 +120,65 @@ int mf_is_rfc3339(const char *s)
         return sscanf(s + 1, "%2d:%2d", &h, &mi) == 2 && h <= 23 && mi <= 59;
 }
 
+/* What may stand in a URL as it is, apart from letters, digits and what is not ASCII. */
+#define UNRESERVED "-._~"
+#define SUB_DELIMITERS "!$&'()*+,;="
+
+/* Only of these characters, letters, digits, what is not ASCII, and, if asked, "%" with two hex digits. */
+static int is_made_of(const char *s, size_t size, const char *others, int escapes)
+{
+        for (size_t i = 0; i < size; i++) {
+                unsigned char c = (unsigned char) s[i];
+                if (c >= 0x80 || isalnum(c) || (c && strchr(others, c)))
+                        continue;
+                if (c != '%' || !escapes || i + 2 >= size || !isxdigit((unsigned char) s[i + 1]) ||
+                    !isxdigit((unsigned char) s[i + 2]))
+                        return 0;
+                i += 2;
+        }
+        return 1;
+}
+
+/* HOST[:PORT], the host in brackets when it is an IPv6 address. */
+static int is_host_and_port(const char *s, size_t size)
+{
+        char address[INET6_ADDRSTRLEN], port[8];
+        struct in6_addr in6;
+        size_t host = s[0] == '[' ? 0 : strcspn(s, ":");
+
+        if (s[0] == '[') {
+                const char *end = memchr(s, ']', size);
+                if (!end || end - s > (long) sizeof(address))
+                        return 0;
+                memcpy(address, s + 1, (size_t) (end - s - 1));
+                address[end - s - 1] = '\0';
+                if (inet_pton(AF_INET6, address, &in6) != 1)
+                        return 0;
+                host = (size_t) (end - s) + 1;
+        } else {
+                host = host < size ? host : size;
+                if (host == 0 || !is_made_of(s, host, UNRESERVED SUB_DELIMITERS, 0))
+                        return 0;
+        }
+        if (host == size)
+                return 1;
+        if (s[host] != ':' || size - host > 6)
+                return 0;
+        snprintf(port, sizeof(port), "%.*s", (int) (size - host - 1), s + host + 1);
+        return strspn(port, "0123456789") == strlen(port) && strtoul(port, NULL, 10) <= 65535;
+}
+
 int mf_is_web_url(const char *s)
 {
-        if (strncasecmp(s, "https://", 8) == 0)
-                s += 8;
-        else if (strncasecmp(s, "http://", 7) == 0)
-                s += 7;
-        else
+        size_t scheme = strncasecmp(s, "https://", 8) == 0 ? 8 : strncasecmp(s, "http://", 7) == 0 ? 7 : 0;
+        const char *authority = s + scheme;
+        size_t size = strcspn(authority, "/?#");
+        const char *at = memrchr(authority, '@', size), *host = at ? at + 1 : authority;
+
+        if (!scheme || (at && !is_made_of(authority, (size_t) (at - authority), UNRESERVED SUB_DELIMITERS ":", 1)))
                 return 0;
-        return strcspn(s, "/?#:") > 0;
+        return is_host_and_port(host, size - (size_t) (host - authority)) &&
+               is_made_of(authority + size, strlen(authority + size), UNRESERVED SUB_DELIMITERS ":@/?#[]", 1);
 }
 
 int mf_is_platform(const char *os, const char *arch)

@@ -14,7 +14,7 @@ int mf_is_semver(const char *s, int *ret_zero);
 /* RFC 3339, section 5.6, but no leap seconds, as in the reference implementation. */
 int mf_is_rfc3339(const char *s);
 
-/* http or https, with a host. */
+/* http or https, with a host; by RFC 3986, and what is not ASCII as it is. */
 int mf_is_web_url(const char *s);
 
 /* Whether the specification lists the pair; with `arch` NULL, the os. */
