@@ -79,8 +79,10 @@ static int publish_lists(struct inspection *inspection)
                 *dependencies[i] = (struct mayfly_manifest_dependency){ d->name, d->id, strings(d->labels), d->size };
         }
         for (size_t i = 0; i < n; i++)
-                *isolators[i] = (struct mayfly_manifest_isolator){ inspection->notes.isolators[i],
-                                                                   inspection->notes.values[i] };
+                *isolators[i] =
+                        (struct mayfly_manifest_isolator){ inspection->notes.isolators[i], inspection->notes.values[i],
+                                                           config->isolation.list[i]->outcome,
+                                                           config->isolation.list[i]->detail };
         public->mounts = (const struct mayfly_manifest_mount *const *) mounts;
         public->ports = (const struct mayfly_manifest_port *const *) ports;
         public->dependencies = (const struct mayfly_manifest_dependency *const *) dependencies;

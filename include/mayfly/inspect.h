@@ -51,6 +51,9 @@ struct mayfly_manifest_dependency {
 struct mayfly_manifest_isolator {
         const char *name;
         const char *value; /**< as JSON */
+        /** What mayfly will make of it, as mayfly_image_isolators(); a container may have to ignore more. */
+        enum mayfly_isolator_outcome outcome;
+        const char *detail; /**< likewise; NULL when it is enforced */
 };
 
 /**

@@ -274,6 +274,8 @@ static void print_size(const char *title, uint64_t bytes)
                 printf("%-12s %s\n", title, tool_size(bytes, text));
 }
 
+static const char *const outcomes[] = { "enforced", "changed", "ignored" };
+
 static void print_app(const struct mayfly_inspection *image)
 {
         const char *title = "groups";
@@ -307,6 +309,9 @@ static void print_app(const struct mayfly_inspection *image)
         for (size_t i = 0; image->isolators[i]; i++, title = "") {
                 printf("%-12s %s ", title, image->isolators[i]->name);
                 tool_print_text(image->isolators[i]->value);
+                printf("\n%-12s %s%s", "", outcomes[image->isolators[i]->outcome],
+                       image->isolators[i]->detail ? ": " : "");
+                tool_print_text(image->isolators[i]->detail ? image->isolators[i]->detail : "");
                 printf("\n");
         }
 }
@@ -348,6 +353,17 @@ static void print_inspection_json(const struct mayfly_inspection *image)
         for (size_t i = 0; image->warnings[i]; i++) {
                 printf("%s", i ? ", " : "");
                 tool_json_string(image->warnings[i]);
+        }
+        printf("], \"isolators\": [");
+        for (size_t i = 0; image->isolators[i]; i++) {
+                printf("%s{\"name\": ", i ? ", " : "");
+                tool_json_string(image->isolators[i]->name);
+                printf(", \"outcome\": \"%s\", \"detail\": ", outcomes[image->isolators[i]->outcome]);
+                if (image->isolators[i]->detail)
+                        tool_json_string(image->isolators[i]->detail);
+                else
+                        printf("null");
+                printf("}");
         }
         printf("],\n\"manifest\": %s}\n", image->manifest_pretty);
 }
