@@ -8,6 +8,7 @@
 #include "error.h"
 #include "locate.h"
 #include "manifest.h"
+#include "pin.h"
 #include "pull.h"
 #include "reference.h"
 #include "store.h"
@@ -84,6 +85,21 @@ static int write_reference(struct pin *pin, const struct mf_image_name *name, co
         return 0;
 }
 
+static struct mayfly_pin *publish(struct pin *pin)
+{
+        pin->public = (struct mayfly_pin){
+                .size = sizeof(pin->public),
+                .reference = pin->reference,
+                .id = pin->image.id,
+                .url = pin->url,
+                .name = pin->image.config->name,
+                .labels = (const char *const *) pin->image.config->labels,
+                .blob_size = pin->image.blob_size,
+                .archive_size = pin->image.archive_size,
+        };
+        return &pin->public;
+}
+
 MF_EXPORT int mayfly_image_pin(struct mayfly_pin **ret, const char *reference_text,
                                const struct mayfly_image_options *given, struct mayfly_error *err)
 {
@@ -110,17 +126,25 @@ MF_EXPORT int mayfly_image_pin(struct mayfly_pin **ret, const char *reference_te
                 mayfly_pin_free(pin ? &pin->public : NULL);
                 return r;
         }
-        pin->public = (struct mayfly_pin){
-                .size = sizeof(pin->public),
-                .reference = pin->reference,
-                .id = pin->image.id,
-                .url = pin->url,
-                .name = pin->image.config->name,
-                .labels = (const char *const *) pin->image.config->labels,
-                .blob_size = pin->image.blob_size,
-                .archive_size = pin->image.archive_size,
-        };
-        *ret = &pin->public;
+        *ret = publish(pin);
+        return 0;
+}
+
+int mf_pin_make(struct mayfly_pin **ret, struct mf_inspected *image, const char *url, struct mayfly_error *err)
+{
+        struct pin *pin = calloc(1, sizeof(*pin));
+
+        if (pin)
+                pin->url = strdup(url);
+        if (!pin || !pin->url || asprintf(&pin->reference, "aci:%s@%s", url, image->id) < 0) {
+                if (pin)
+                        free(pin->url);
+                free(pin);
+                return mf_error_oom(err, MAYFLY_STAGE_REFERENCE);
+        }
+        pin->image = *image;
+        *image = (struct mf_inspected){ 0 };
+        *ret = publish(pin);
         return 0;
 }
 

@@ -7,6 +7,7 @@
  * Everything but the cmocka fixture, which is <mayfly/cmocka.h>.
  */
 
+#include <mayfly/build.h>
 #include <mayfly/container.h>
 #include <mayfly/error.h>
 #include <mayfly/image.h>

@@ -11,6 +11,7 @@ static const struct {
         const char *name, *summary;
         int (*run)(int argc, char **argv);
 } commands[] = {
+        { "build", "make an image of a root file system", tool_build },
         { "cat-manifest", "print an image's manifest", tool_cat_manifest },
         { "gc", "remove images from the store, by age and by size", tool_gc },
         { "images", "list the images of the store", tool_images },

@@ -13,6 +13,7 @@ enum {
         TOOL_USAGE = 2,
 };
 
+int tool_build(int argc, char **argv);
 int tool_cat_manifest(int argc, char **argv);
 int tool_gc(int argc, char **argv);
 int tool_images(int argc, char **argv);

@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef MAYFLY_BUILD_H
+#define MAYFLY_BUILD_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include <mayfly/error.h>
+#include <mayfly/image.h>
+
+/**
+ * @file
+ * Building images: from a root file system and a manifest to an ACI. The same input gives the same bytes.
+ */
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/** How an image's archive is compressed. The image ID is the same with all of them. */
+enum mayfly_compression { MAYFLY_COMPRESSION_GZIP = 0, MAYFLY_COMPRESSION_XZ, MAYFLY_COMPRESSION_NONE };
+
+/** How to build. Start from MAYFLY_BUILD_OPTIONS_INIT; zero means the default everywhere. */
+struct mayfly_build_options {
+        size_t size;          /**< sizeof this struct */
+        const char *manifest; /**< path of the image manifest, taken as it is; or give a name, and what else it needs */
+        const char *name;     /**< without a manifest: the image's name, an AC Identifier */
+        const char *const *labels; /**< likewise "NAME=VALUE", NULL-terminated; os and arch default to this host's */
+        const char *const *exec;   /**< likewise the app's program and arguments, NULL-terminated; default no app */
+        const char *user;          /**< likewise the app's; default "0" */
+        const char *group;         /**< likewise; default "0" */
+        const char *const *env;    /**< likewise "NAME=VALUE", NULL-terminated */
+        const char *cwd;           /**< likewise the app's working directory */
+        enum mayfly_compression compression;
+        int owner_root; /**< non-zero: all files belong to root, whoever owns them now */
+        /**
+         * Latest time of a file, in seconds since 1970: later ones become this one (default $SOURCE_DATE_EPOCH, else
+         * times stay as they are, in whole seconds). -1 for 1970 itself.
+         */
+        int64_t source_date_epoch;
+};
+
+#define MAYFLY_BUILD_OPTIONS_INIT                                                                    \
+        {                                                                                            \
+                sizeof(struct mayfly_build_options), NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, \
+                        MAYFLY_COMPRESSION_GZIP, 0, 0                                                \
+        }
+
+/**
+ * Builds an image. What is written is read back and checked before it gets its name, so that a file of that name is
+ * always a whole and valid image.
+ *
+ * @param ret      set on success to what was built, and the reference that pins it; free with mayfly_pin_free(). May be
+ *                 NULL.
+ * @param rootfs   a folder, or a tar archive (plain, gzip, bzip2, xz or zstd; /dev/stdin will do). A folder's entries
+ * are sorted by name, an archive's keep their order. Owners, modes, hard links, devices and the extended attributes
+ * `user.*` and `security.capability` are kept.
+ * @param output   path of the image; one that is there is replaced
+ * @param options  NULL for the defaults
+ * @return 0, or negative errno: -EINVAL (options), -EBADMSG (manifest, or a name in the archive), -EBUSY (a file
+ * changed meanwhile), -ENOSPC and others. Nothing is left behind on failure.
+ */
+int mayfly_image_build(struct mayfly_pin **ret, const char *rootfs, const char *output,
+                       const struct mayfly_build_options *options, struct mayfly_error *err);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif
