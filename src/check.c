@@ -13,19 +13,20 @@
 #include <unistd.h>
 
 #include "error.h"
+#include "record-table.h"
 #include "record.h"
 #include "util.h"
 
-enum field { TYPE, MODE, OWNER, GROUP, SIZE, CONTENT, XATTRS, NAME, TARGET, N_FIELDS };
+enum {
+        TYPE = MF_RECORD_TYPE,
+        CONTENT = MF_RECORD_CONTENT,
+        XATTRS = MF_RECORD_XATTRS,
+        NAME = MF_RECORD_NAME,
+        N_FIELDS = MF_RECORD_FIELDS
+};
 
 static const char *const field_names[N_FIELDS] = {
         "type", "mode", "owner", "group", "size", "content", "extended attributes", "path", "target"
-};
-
-/* A line of the record, cut into its fields. */
-struct expected {
-        const char *field[N_FIELDS]; /* TARGET: "" when there is none */
-        ino_t ino;                   /* of what was found under that name, 0 before */
 };
 
 struct run {
@@ -33,9 +34,7 @@ struct run {
         struct mayfly_error *err;
         const char *path; /* of the image */
         int image_fd;
-        char *text; /* the record */
-        struct expected *expected;
-        size_t n_expected;
+        struct mf_record_table table; /* its lines' ino: of what was found under that name, 0 before */
         struct mf_sum *sum;
         char **folders; /* still to be looked into */
         size_t n_folders, allocated;
@@ -59,125 +58,17 @@ static int cannot(struct run *run, int code, const char *doing, const char *path
 
 /* --- the record ----------------------------------------------------------------------------------------------- */
 
-static int cut_line(char *line, struct expected *ret)
-{
-        char *p = line;
-
-        for (size_t i = 0; i < N_FIELDS; i++) {
-                ret->field[i] = p;
-                p += strcspn(p, " ");
-                if (*p)
-                        *p++ = '\0';
-                else if (i < NAME)
-                        return -EBADMSG;
-        }
-        return *p || !*ret->field[NAME] ? -EBADMSG : 0;
-}
-
-static int compare_expected(const void *a, const void *b)
-{
-        const struct expected *one = a, *other = b;
-        int r = strcmp(one->field[NAME], other->field[NAME]);
-
-        return r ? r : (one->field[0] > other->field[0]) - (one->field[0] < other->field[0]);
-}
-
-/* Lines of the checked text become a sorted table; the last of several for one path counts. */
-static int build_table(struct run *run, const char *id, uint64_t entries)
-{
-        size_t n = 0;
-
-        if (!run->text)
-                return -EBADMSG;
-        char *line = run->text + strcspn(run->text, "\n");
-
-        if (*line)
-                *line++ = '\0';
-        if (strncmp(run->text, MF_RECORD_HEADER, strlen(MF_RECORD_HEADER)) != 0 ||
-            strcmp(run->text + strlen(MF_RECORD_HEADER), id) != 0)
-                return -EBADMSG;
-        run->expected = calloc(entries + 1, sizeof(*run->expected));
-        if (!run->expected)
-                return -ENOMEM;
-        for (; *line; n++) {
-                char *end = line + strcspn(line, "\n");
-                if (!*end || n == entries)
-                        return -EBADMSG;
-                *end = '\0';
-                if (cut_line(line, &run->expected[n]) < 0)
-                        return -EBADMSG;
-                line = end + 1;
-        }
-        qsort(run->expected, n, sizeof(*run->expected), compare_expected);
-        for (size_t i = 0; i < n; i++)
-                if (i + 1 == n || strcmp(run->expected[i].field[NAME], run->expected[i + 1].field[NAME]) != 0)
-                        run->expected[run->n_expected++] = run->expected[i];
-        return 0;
-}
-
-static int read_text(struct run *run, const struct mf_record_summary *summary)
-{
-        mf_cleanup(mf_closep) int fd = openat(run->image_fd, "record", O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
-        char sum[MF_CHECKSUM_LENGTH + 1];
-
-        run->text = fd < 0 ? NULL : malloc(summary->length + 1);
-        if (!run->text)
-                return fd < 0 ? -errno : -ENOMEM;
-        for (uint64_t n = 0; n < summary->length;) {
-                ssize_t got = pread(fd, run->text + n, summary->length - n, (off_t) n);
-                if (got < 0 && errno != EINTR)
-                        return -errno;
-                if (got == 0)
-                        return -EBADMSG;
-                n += got > 0 ? (uint64_t) got : 0;
-        }
-        run->text[summary->length] = '\0';
-        struct mf_checksum *checksum = mf_checksum_new();
-        int r = !checksum ? -ENOMEM : mf_checksum_update(checksum, run->text, summary->length);
-        if (r == 0)
-                r = mf_checksum_final(checksum, sum);
-        mf_checksum_free(checksum);
-        return r < 0 ? r : strcmp(sum, summary->sum) == 0 ? 0 : -EBADMSG;
-}
-
 /* 1 when there is a record to go by, 0 when that is itself what is damaged. */
 static int load_record(struct run *run, const char *id)
 {
-        struct mf_record_summary summary;
         const char *why;
 
-        int r = mf_record_peek(run->image_fd, &summary, &why);
-        if (r == 0) {
-                why = "it is not as it was written";
-                r = read_text(run, &summary);
-        }
-        if (r == 0) {
-                why = "it is of another image or another version of mayfly";
-                r = build_table(run, id, summary.entries);
-        }
+        int r = mf_record_table_load(&run->table, run->image_fd, id, &why);
         if (r == -EBADMSG) {
                 r = differ(run, "record", why);
                 return r < 0 ? r : 0;
         }
         return r < 0 ? cannot(run, r, "reading", "record") : 1;
-}
-
-static struct expected *find(struct run *run, const char *name)
-{
-        const struct expected key = { .field = { [NAME] = name } };
-        size_t low = 0, high = run->n_expected;
-
-        while (low < high) {
-                size_t middle = low + (high - low) / 2;
-                int r = strcmp(key.field[NAME], run->expected[middle].field[NAME]);
-                if (r == 0)
-                        return &run->expected[middle];
-                if (r < 0)
-                        high = middle;
-                else
-                        low = middle + 1;
-        }
-        return NULL;
 }
 
 /* --- what is there -------------------------------------------------------------------------------------------- */
@@ -224,7 +115,7 @@ static int sum_content(struct run *run, int fd, uint64_t size, char ret[MF_CHECK
 }
 
 /* The fields of what differs, as "mode 0644 instead of 0600, content". */
-static int compare_fields(struct run *run, const struct expected *expected, const struct expected *found)
+static int compare_fields(struct run *run, const struct mf_record_line *expected, const struct mf_record_line *found)
 {
         char what[1024] = "";
         size_t used = 0;
@@ -252,11 +143,12 @@ static int is_damage(int r)
 }
 
 /* Compares an entry whose stat is known with the record's line for it. */
-static int compare_entry(struct run *run, const struct expected *expected, const char *path, const struct stat *st)
+static int compare_entry(struct run *run, const struct mf_record_line *expected, const char *path,
+                         const struct stat *st)
 {
         char sum[MF_CHECKSUM_LENGTH + 1] = "-", xattrs[MF_CHECKSUM_LENGTH + 1] = "-", target[4097] = "";
         mf_cleanup(mf_closep) int fd = -1;
-        struct expected found;
+        struct mf_record_line found;
         int r = 0;
 
         if (S_ISLNK(st->st_mode)) {
@@ -281,7 +173,7 @@ static int compare_entry(struct run *run, const struct expected *expected, const
         }
         mf_record_format(run->line, path, st, sum, xattrs, S_ISLNK(st->st_mode) ? target : NULL);
         run->line[strlen(run->line) - 1] = '\0';
-        if (cut_line(run->line, &found) < 0)
+        if (mf_record_cut(run->line, &found) < 0)
                 return cannot(run, -EIO, "describing", expected->field[NAME]);
         return compare_fields(run, expected, &found);
 }
@@ -315,7 +207,7 @@ static int check_entry(struct run *run, int dirfd, const char *base, const char 
                 return is_damage(-errno) ? differ(run, name, "it cannot be read: the disk reports an error")
                                          : cannot(run, -errno, "looking at", name);
         run->check->entries++;
-        struct expected *expected = find(run, name);
+        struct mf_record_line *expected = mf_record_table_find(&run->table, name);
         if (!expected) /* and so is all below it */
                 return differ(run, name, "it was not there when the image was published");
         expected->ino = st.st_ino;
@@ -382,11 +274,9 @@ static int check_table(struct run *run)
 {
         int r = 0;
 
-        for (size_t i = 0; run->expected && i < run->n_expected && r == 0; i++) {
-                const struct expected *expected = &run->expected[i];
-                const struct expected *first = expected;
-                for (unsigned hops = 0; first && first->field[TYPE][0] == 'h' && hops < 40; hops++)
-                        first = find(run, first->field[TARGET]);
+        for (size_t i = 0; i < run->table.n && r == 0; i++) {
+                struct mf_record_line *expected = &run->table.line[i];
+                const struct mf_record_line *first = mf_record_table_first(&run->table, expected);
                 if (!expected->ino)
                         r = differ(run, expected->field[NAME], "it is missing");
                 else if (first != expected && (!first || first->ino != expected->ino))
@@ -427,8 +317,7 @@ int mf_check_image(int image_fd, const char *id, const char *path, struct mf_che
                 free(run->folders);
                 mf_sum_free(run->sum);
                 free(run->buffer);
-                free(run->expected);
-                free(run->text);
+                mf_record_table_clear(&run->table);
                 free(run);
         }
         return r;

@@ -10,6 +10,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "derived.h"
 #include "error.h"
 #include "options.h"
 #include "record.h"
@@ -117,7 +118,7 @@ static int remove_locked(struct gc *gc, const struct candidate *candidate)
         char name[MF_TMP_NAME_MAX];
         struct stat st;
 
-        int r = mf_store_hold(gc->store, candidate->id, LOCK_EX, &fd);
+        int r = mf_store_hold(gc->store, MF_IMAGES, candidate->id, LOCK_EX, &fd);
         if (r == -EWOULDBLOCK || r == -ENOENT)
                 return 0;
         if (r < 0 || fstat(fd, &st) < 0)
@@ -127,7 +128,7 @@ static int remove_locked(struct gc *gc, const struct candidate *candidate)
         } else if (gc->options.dry_run) {
                 r = 1;
         } else {
-                r = mf_store_set_aside(gc->store, candidate->id, name);
+                r = mf_store_set_aside(gc->store, MF_IMAGES, candidate->id, name);
                 if (r == 0) {
                         mf_store_remove_lock(gc->store, candidate->id); /* who wants to fetch it again can */
                         mf_store_discard(gc->store, name, fd);
@@ -194,7 +195,7 @@ static int collect_images(struct gc *gc)
         size_t n = 0;
         int result = 0;
 
-        int r = mf_store_list(gc->store, "images", &images);
+        int r = mf_store_list(gc->store, MF_IMAGES, &images);
         if (r < 0)
                 return mf_error_errno(gc->err, r, MAYFLY_STAGE_STORE, "reading %s/images", gc->path);
         candidates = calloc(images.n + 1, sizeof(*candidates));
@@ -211,6 +212,67 @@ static int collect_images(struct gc *gc)
                         result = r;
         }
         mf_store_images_clear(&images);
+        return result;
+}
+
+/* --- layers --------------------------------------------------------------------------------------------------- */
+
+/* 1 when the image is not stored. */
+static int is_gone(void *userdata, const char *id)
+{
+        const struct gc *gc = userdata;
+        char name[MF_ID_LENGTH + 16];
+        struct stat st;
+
+        if (!mf_store_is_id(id))
+                return 1;
+        snprintf(name, sizeof(name), "%s/%s", MF_IMAGES, id);
+        return fstatat(gc->store, name, &st, AT_SYMLINK_NOFOLLOW) < 0 && errno == ENOENT;
+}
+
+/* They are held like images. Without the images they were made of they would only keep files from going. */
+static int collect_layer(struct gc *gc, const char *id)
+{
+        struct candidate layer = { .id = id, .whole = 1 };
+        mf_cleanup(mf_closep) int fd = -1;
+        struct stat st;
+
+        int r = mf_store_hold(gc->store, MF_LAYERS, id, LOCK_EX, &fd);
+        if (r == -EWOULDBLOCK || r == -ENOENT)
+                return 0;
+        if (r < 0 || fstat(fd, &st) < 0)
+                return mf_error_errno(gc->err, r < 0 ? r : -errno, MAYFLY_STAGE_STORE, "opening the layer %s", id);
+        layer.used = later(st.st_mtim, gc->now) ? gc->now : st.st_mtim;
+        uint64_t total = gc->total;
+        gc->total = 0; /* of no concern here */
+        int go = is_unwanted(gc, &layer) || mf_derived_images(fd, is_gone, gc) != 0;
+        gc->total = total;
+        if (go) {
+                r = tell(gc, MAYFLY_STORE_LAYER, MF_LAYERS, id, NULL, 0);
+                if (r == 0 && !gc->options.dry_run)
+                        r = mf_derived_remove(gc->store, id, fd);
+                if (r < 0 && r != -ECANCELED)
+                        mf_error_set_errno(gc->err, r, MAYFLY_STAGE_STORE, "removing the layer %s", id);
+                gc->result.layers += r == 0;
+        }
+        (void) flock(fd, LOCK_UN); /* a forked child may have the descriptor too */
+        return r;
+}
+
+static int collect_layers(struct gc *gc)
+{
+        struct mf_store_images layers;
+        int result = 0;
+
+        int r = mf_store_list(gc->store, MF_LAYERS, &layers);
+        if (r < 0)
+                return mf_error_errno(gc->err, r, MAYFLY_STAGE_STORE, "reading %s/layers", gc->path);
+        for (size_t i = 0; i < layers.n && result != -ECANCELED; i++) {
+                r = collect_layer(gc, layers.id[i]);
+                if (r == -ECANCELED || (r < 0 && result == 0))
+                        result = r;
+        }
+        mf_store_images_clear(&layers);
         return result;
 }
 
@@ -300,9 +362,10 @@ MF_EXPORT int mayfly_store_gc(struct mayfly_gc_result *ret, const struct mayfly_
         r = mf_store_open(path, 0, &gc.store, err);
         if (r == 0) {
                 r = collect_images(&gc);
-                if (r != -ECANCELED) {
-                        int leftovers = collect_leftovers(&gc);
-                        r = r < 0 ? r : leftovers;
+                int (*const others[])(struct gc *) = { collect_layers, collect_leftovers };
+                for (size_t i = 0; i < MF_ELEMENTSOF(others) && r != -ECANCELED; i++) {
+                        int other = others[i](&gc);
+                        r = r < 0 && other != -ECANCELED ? r : other;
                 }
         }
         mf_close(gc.store);

@@ -13,6 +13,7 @@
 
 #include "entries.h"
 #include "error.h"
+#include "implicit.h"
 #include "record.h"
 #include "util.h"
 
@@ -25,6 +26,7 @@ struct mf_layer {
         char parent[PATH_MAX];
         FILE *folders; /* what to do to folders at the end: spilled, since an image may have any number */
         struct mf_record *record;
+        struct mf_implicit implicit;
         int manifest_seen, rootfs_seen;
         int as_root;
 };
@@ -75,6 +77,7 @@ struct mf_layer *mf_layer_free(struct mf_layer *layer)
         if (layer) {
                 mf_fclosep(&layer->folders);
                 mf_record_free(layer->record);
+                mf_implicit_clear(&layer->implicit);
                 mf_close(layer->parent_fd);
                 free(layer);
         }
@@ -289,6 +292,11 @@ static int add_special(struct mf_layer *layer, const char *path, const char *bas
                         return mf_entry_bad(err, entry, "is a symbolic link to nothing");
                 r = symlinkat(entry->symlink, layer->parent_fd, base);
         } else if (S_ISFIFO(entry->mode) || S_ISCHR(entry->mode) || S_ISBLK(entry->mode)) {
+                if (S_ISCHR(entry->mode) &&
+                    entry->rdev == 0) /* and so nothing below it could be told from not being there */
+                        return bad(err, entry,
+                                   "is the character device 0:0, which overlayfs takes for a file's absence: a "
+                                   "container could not show it; leave it out of the image");
                 if (!S_ISFIFO(entry->mode) && !layer->as_root)
                         return mf_entry_bad(err, entry,
                                             "is a device, which only root can make; fetch the image as root");
@@ -350,6 +358,10 @@ static int finish_folder(struct mf_layer *layer, const char *path, const struct 
 
         if (fd < 0)
                 return fd;
+        /* No entry of its own came after all. */
+        if (!record->has_time && fstat(fd, &st) == 0 && (st.st_mode & 07777) == IMPLICIT_MODE &&
+            mf_implicit_add(&layer->implicit, strdup(path)) < 0)
+                return -ENOMEM;
         if (fchmod(fd, record->mode) < 0 || (record->has_time && futimens(fd, times) < 0) || fstat(fd, &st) < 0)
                 return -errno;
         return mf_record_add(layer->record, path, &st, NULL, fd, NULL);
@@ -382,6 +394,8 @@ int mf_layer_finish(struct mf_layer *layer, struct mayfly_error *err)
                                 layer->manifest_seen ? "rootfs" : "manifest");
         layer->parent_fd = mf_close(layer->parent_fd);
         int r = finish_folders(layer);
+        if (r == 0)
+                r = mf_implicit_write(&layer->implicit, NULL, NULL, layer->dirfd, layer->record);
         if (r == 0)
                 r = mf_record_finish(layer->record);
         return r < 0 ? mf_error_errno(err, r, MAYFLY_STAGE_STORE, "setting the modes and times of directories") : 0;

@@ -57,10 +57,30 @@ static void end_stage(struct pull *pull, int r, const struct mayfly_error *err)
         pthread_mutex_unlock(&pull->lock);
 }
 
+/* Said as soon as it is known: nobody reads an endless archive to its end. */
+static int check_size(struct pull *pull, uint64_t size, int at_least)
+{
+        char shown[MF_SHOWN_MAX];
+
+        if (pull->source->size == 0 || (at_least ? size <= pull->source->size : size == pull->source->size))
+                return 0;
+        mf_show_url(shown, pull->source->url, 0);
+        pthread_mutex_lock(&pull->lock);
+        if (pull->result == 0)
+                pull->result = mf_error(&pull->error, -EBADMSG, MAYFLY_STAGE_HTTP,
+                                        "%s is %s%llu bytes long, not %llu as the image that depends on it says", shown,
+                                        at_least ? "at least " : "", (unsigned long long) size,
+                                        (unsigned long long) pull->source->size);
+        pthread_mutex_unlock(&pull->lock);
+        return -EPIPE;
+}
+
 static int on_body(void *userdata, const void *data, size_t size)
 {
         struct pull *pull = userdata;
 
+        if (check_size(pull, atomic_load(&pull->bytes_done) + size, 1) < 0)
+                return -EPIPE;
         int r = mf_ring_push(pull->blob, data, size);
         if (r == 0)
                 atomic_fetch_add(&pull->bytes_done, size);
@@ -99,6 +119,8 @@ static void *fetch_stage(void *userdata)
         };
 
         int r = mf_http_get(&request, &err);
+        if (r == 0)
+                r = check_size(pull, atomic_load(&pull->bytes_done), 0);
         end_stage(pull, r, &err); /* before the ring is told, so that ours is the first error */
         mf_ring_finish(pull->blob, r < 0);
         return NULL;

@@ -21,6 +21,7 @@ struct mf_file {
 struct mf_source {
         const char *url;
         const char *id;             /* the pin */
+        uint64_t size;              /* that the archive must have as served, in bytes; 0 when that is not known */
         const char *text;           /* of the reference, for progress */
         const struct mf_file *file; /* what to read, instead of fetching the URL; NULL to fetch */
 };

@@ -10,6 +10,7 @@
 #include <sys/xattr.h>
 #include <unistd.h>
 
+#include "record-table.h"
 #include "util.h"
 
 /* --- sums ----------------------------------------------------------------------------------------------------- */
@@ -203,6 +204,19 @@ size_t mf_record_escape(char *ret, const char *text)
         return (size_t) (p - ret);
 }
 
+void mf_record_unescape(char *ret, const char *text)
+{
+        while (*text) {
+                if (text[0] == '\\' && text[1] && text[2] && text[3]) {
+                        *ret++ = (char) ((text[1] - '0') * 64 + (text[2] - '0') * 8 + (text[3] - '0'));
+                        text += 4;
+                } else {
+                        *ret++ = *text++;
+                }
+        }
+        *ret = '\0';
+}
+
 static char type_of(mode_t mode)
 {
         switch (mode & S_IFMT) {
@@ -341,6 +355,19 @@ int mf_record_add_hardlink(struct mf_record *record, const char *path, const cha
 
         record->entries++;
         return put_line(record, append_names(record->line, n, path, target));
+}
+
+int mf_record_add_copy(struct mf_record *record, const char *name, const struct mf_record_line *line)
+{
+        const char *const *field = line->field;
+        const char *target = field[MF_RECORD_TARGET];
+
+        int n = snprintf(record->line, sizeof(record->line), "%s %s %s %s %s %s %s %s%s%s\n", field[0], field[1],
+                         field[2], field[3], field[4], field[5], field[6], name, *target ? " " : "", target);
+        if (n < 0 || (size_t) n >= sizeof(record->line))
+                return -EBADMSG;
+        record->entries++;
+        return put_line(record, (size_t) n);
 }
 
 int mf_record_finish(struct mf_record *record)

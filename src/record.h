@@ -21,6 +21,8 @@
 
 #include "digest.h"
 
+struct mf_record_line; /* record-table.h */
+
 #define MF_RECORD_HEADER "mayfly-record 1 "
 #define MF_RECORD_TRAILER "end %020llu %020llu %020llu %s\n"
 #define MF_RECORD_TRAILER_LENGTH ((size_t) (4 + 21 * 3 + MF_CHECKSUM_LENGTH + 1))
@@ -52,6 +54,7 @@ int mf_sum_xattrs(struct mf_sum *sum, int fd, char ret[MF_CHECKSUM_LENGTH + 1]);
 size_t mf_record_format(char ret[MF_RECORD_LINE_MAX], const char *path, const struct stat *st, const char *sum,
                         const char *xattrs, const char *target);
 size_t mf_record_escape(char *ret, const char *text); /* up to four bytes a byte, and NUL; returns its length */
+void mf_record_unescape(char *ret, const char *text); /* the other way round; as long at most */
 
 /* --- writing one ---------------------------------------------------------------------------------------------- */
 
@@ -65,6 +68,8 @@ struct mf_sum *mf_record_sum(struct mf_record *record); /* borrowed */
 int mf_record_add(struct mf_record *record, const char *path, const struct stat *st, const char *sum, int fd,
                   const char *target);
 int mf_record_add_hardlink(struct mf_record *record, const char *path, const char *target);
+/* A line of another record, under another name, which is escaped, as in that: what is there is the same file. */
+int mf_record_add_copy(struct mf_record *record, const char *name, const struct mf_record_line *line);
 /* The last line. 0 or -errno. */
 int mf_record_finish(struct mf_record *record);
 

@@ -60,11 +60,6 @@ static int check_app(const struct mayfly_container *container, struct mayfly_err
 {
         const struct mf_run_config *config = container->image->config;
 
-        if (config->n_dependencies > 0 || config->whitelist)
-                return mf_error(err, -ENOTSUP, MAYFLY_STAGE_MANIFEST,
-                                "image %s has dependencies or a pathWhitelist, which mayfly does not render yet; use a "
-                                "flattened image",
-                                config->name);
         if (container->spec.run_app && !config->exec)
                 return mf_error(err, -EINVAL, MAYFLY_STAGE_SPEC,
                                 "run_app is set, but image %s has no app in its manifest; unset it and run commands",
@@ -253,7 +248,7 @@ static int build_argv(const struct mayfly_container *container, const struct mf_
 {
         const struct mf_isolation *isolation = &container->image->config->isolation;
         const char *const words[] = {
-                program, "--machine", container->machine, "--init", init, "--layer", container->image->rootfs,
+                program, "--machine", container->machine, "--init", init,
         };
         struct mf_limits limits;
         int r = 0;
@@ -261,6 +256,11 @@ static int build_argv(const struct mayfly_container *container, const struct mf_
         mf_limits_of(container, &limits);
         for (size_t i = 0; r == 0 && i < MF_ELEMENTSOF(words); i++)
                 r = mf_strings_add(ret, strdup(words[i]));
+        for (char **layer = container->image->layers; r == 0 && *layer; layer++) {
+                r = mf_strings_add(ret, strdup("--layer"));
+                if (r == 0)
+                        r = mf_strings_add(ret, strdup(*layer));
+        }
         if (r == 0)
                 r = add_option(ret, "--scratch", container->spec.scratch_size);
         if (r == 0 && limits.memory_max)

@@ -135,19 +135,19 @@ void mf_store_remove_lock(int store, const char *id)
         (void) unlinkat(store, name, 0);
 }
 
-int mf_store_is_current(int store, const char *id, int fd)
+int mf_store_is_current(int store, const char *folder, const char *id, int fd)
 {
         char name[MF_ID_LENGTH + 16];
 
-        snprintf(name, sizeof(name), "images/%s", id);
+        snprintf(name, sizeof(name), "%s/%s", folder, id);
         return leads_to(store, name, fd);
 }
 
-int mf_store_hold(int store, const char *id, int operation, int *ret)
+int mf_store_hold(int store, const char *folder, const char *id, int operation, int *ret)
 {
         char name[MF_ID_LENGTH + 16];
 
-        snprintf(name, sizeof(name), "images/%s", id);
+        snprintf(name, sizeof(name), "%s/%s", folder, id);
         mf_cleanup(mf_closep) int fd = openat(store, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
         if (fd < 0 || flock(fd, operation | LOCK_NB) < 0)
                 return -errno;
@@ -206,11 +206,11 @@ int mf_store_make_temporary(int store, char name[MF_TMP_NAME_MAX], int *ret)
         return r;
 }
 
-int mf_store_set_aside(int store, const char *id, char name[MF_TMP_NAME_MAX])
+int mf_store_set_aside(int store, const char *folder, const char *id, char name[MF_TMP_NAME_MAX])
 {
         char from[MF_ID_LENGTH + 16];
 
-        snprintf(from, sizeof(from), "images/%s", id);
+        snprintf(from, sizeof(from), "%s/%s", folder, id);
         int r = choose_name(name, "old");
         if (r < 0)
                 return r;

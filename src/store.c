@@ -10,11 +10,14 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "dependencies.h"
+#include "derived.h"
 #include "error.h"
 #include "locate.h"
 #include "options.h"
 #include "pull.h"
 #include "record.h"
+#include "render.h"
 #include "store-folder.h"
 #include "util.h"
 
@@ -136,7 +139,7 @@ static int load(struct mayfly_image *image, struct mayfly_error *err)
 }
 
 /* Notes that the image is in use now, once a second is enough; a store that cannot be written need not know. */
-static void note_use(int folder_fd)
+void mf_store_note_use(int folder_fd)
 {
         struct timespec now;
         struct stat st;
@@ -150,7 +153,7 @@ static void note_use(int folder_fd)
 static int open_stored(int store, struct mayfly_image *image, struct mayfly_error *err)
 {
         image->damage[0] = '\0';
-        int r = mf_store_hold(store, image->id, LOCK_SH, &image->folder_fd);
+        int r = mf_store_hold(store, MF_IMAGES, image->id, LOCK_SH, &image->folder_fd);
         if (r == -ENOTDIR || r == -ELOOP)
                 return damaged(image, "it is no folder");
         if (r == -ENOENT || r == -EWOULDBLOCK)
@@ -161,7 +164,7 @@ static int open_stored(int store, struct mayfly_image *image, struct mayfly_erro
         if (r < 0)
                 image->folder_fd = mf_close(image->folder_fd);
         else
-                note_use(image->folder_fd);
+                mf_store_note_use(image->folder_fd);
         return r;
 }
 
@@ -173,6 +176,7 @@ struct job {
         struct mayfly_image *image;
         const struct mf_reference *reference;
         const char *text; /* of the reference */
+        uint64_t size;    /* as in struct mf_image_request */
         const struct mayfly_image_options *options;
 };
 
@@ -206,7 +210,7 @@ static int make_folders(const struct job *job, struct mayfly_error *err)
 static int fetch_from(void *userdata, const char *url, struct mayfly_error *err)
 {
         const struct job *job = userdata;
-        const struct mf_source source = { .url = url, .id = job->image->id, .text = job->text };
+        const struct mf_source source = { .url = url, .id = job->image->id, .size = job->size, .text = job->text };
         mf_cleanup(mf_closep) int dirfd = -1;
         struct mayfly_error cause = MAYFLY_ERROR_INIT;
         char name[MF_TMP_NAME_MAX], target[MF_ID_LENGTH + 16];
@@ -263,10 +267,11 @@ static int fetch_locked(const struct job *job, struct mayfly_error *err)
         if (r != -ENOENT)
                 return busy_if_locked(r);
         if (image->damage[0]) { /* half of one, or worse; who uses it keeps it */
-                r = mf_store_set_aside(job->store, image->id, old);
+                r = mf_store_set_aside(job->store, MF_IMAGES, image->id, old);
                 if (r < 0)
                         return cannot_put(job, r, "moving it out of the way", err);
                 mf_store_discard(job->store, old, -1);
+                mf_derived_drop(job->store, image->id);
         }
         r = fetch(job, err);
         if (r < 0) {
@@ -348,6 +353,36 @@ static int name_image(struct mayfly_image *image, const char *path, const char *
         return image->id && image->path && image->rootfs ? 0 : mf_error_oom(err, MAYFLY_STAGE_STORE);
 }
 
+int mf_image_get(struct mayfly_image **ret, const struct mf_image_request *request, int only_stored,
+                 struct mayfly_error *err)
+{
+        struct mayfly_image *image = calloc(1, sizeof(*image));
+        int r;
+
+        if (!image)
+                return mf_error_oom(err, MAYFLY_STAGE_STORE);
+        image->folder_fd = -1;
+        r = name_image(image, request->path, request->reference->id, err);
+        if (r == 0 && only_stored) {
+                r = open_stored(request->store, image, err);
+                r = r == -EWOULDBLOCK ? -ENOENT : r;
+        } else if (r == 0) {
+                const struct job job = { .store = request->store,
+                                         .path = request->path,
+                                         .image = image,
+                                         .reference = request->reference,
+                                         .text = request->text,
+                                         .size = request->size,
+                                         .options = request->options };
+                r = get(&job, err);
+        }
+        if (r < 0)
+                mayfly_image_close(image);
+        else
+                *ret = image;
+        return r;
+}
+
 MF_EXPORT int mayfly_image_open(struct mayfly_image **ret, const char *reference_text,
                                 const struct mayfly_image_options *given, struct mayfly_error *err)
 {
@@ -364,20 +399,21 @@ MF_EXPORT int mayfly_image_open(struct mayfly_image **ret, const char *reference
         if (r < 0)
                 return r;
 
-        struct mayfly_image *image = calloc(1, sizeof(*image));
-        if (image)
-                image->folder_fd = -1;
-        r = image ? mf_store_path(options.store, &path, err) : mf_error_oom(err, MAYFLY_STAGE_STORE);
-        if (r == 0)
-                r = name_image(image, path, reference.id, err);
+        struct mayfly_image *image = NULL;
+        r = mf_store_path(options.store, &path, err);
         if (r == 0)
                 r = mf_store_open(path, 1, &store, err);
-        if (r == 0) {
-                const struct job job = { store, path, image, &reference, reference_text, &options };
-                r = get(&job, err);
-        }
+        const struct mf_image_request request = {
+                .store = store, .path = path, .reference = &reference, .text = reference_text, .options = &options
+        };
+        if (r == 0)
+                r = mf_image_get(&image, &request, 0, err);
         if (r == 0 && reference.name)
                 r = mf_image_name_match(reference.name, image->config, err);
+        if (r == 0)
+                r = mf_dependencies_open(image, &request, err);
+        if (r == 0)
+                r = mf_render(image, store, path, err);
         mf_reference_clear(&reference);
         if (r < 0) {
                 mayfly_image_close(image);
@@ -391,8 +427,17 @@ MF_EXPORT struct mayfly_image *mayfly_image_close(struct mayfly_image *image)
 {
         if (image) {
                 mf_run_config_free(image->config);
+                for (size_t i = 0; i < image->n_dependencies; i++)
+                        mayfly_image_close(image->dependencies[i]);
+                free(image->dependencies);
+                for (size_t i = 0; i < image->n_holds; i++) {
+                        mf_store_note_use(image->holds[i]);
+                        mf_close(image->holds[i]);
+                }
+                free(image->holds);
+                mf_strings_free(image->layers);
                 if (image->folder_fd >= 0)
-                        note_use(image->folder_fd);
+                        mf_store_note_use(image->folder_fd);
                 mf_close(image->folder_fd); /* and the lock with the last copy of it */
                 free(image->id);
                 free(image->path);
@@ -422,9 +467,18 @@ MF_EXPORT const char *mayfly_image_rootfs(const struct mayfly_image *image)
         return image->rootfs;
 }
 
+MF_EXPORT const char *const *mayfly_image_layers(const struct mayfly_image *image)
+{
+        return (const char *const *) image->layers;
+}
+
 MF_EXPORT int mayfly_image_was_fetched(const struct mayfly_image *image)
 {
-        return image->fetched;
+        int fetched = image->fetched;
+
+        for (size_t i = 0; i < image->n_dependencies; i++)
+                fetched |= image->dependencies[i]->fetched;
+        return fetched;
 }
 
 MF_EXPORT const struct mayfly_isolator *const *mayfly_image_isolators(const struct mayfly_image *image)

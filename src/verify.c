@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "check.h"
+#include "derived.h"
 #include "error.h"
 #include "options.h"
 #include "record.h"
@@ -50,22 +51,24 @@ static int drop(struct verify *verify, int fd, const char *path)
 
         /* Whoever holds the lock is about to fetch the image, and has it out of the way first. */
         while ((r = mf_store_lock(verify->store, verify->id, &lock)) == -EWOULDBLOCK) {
-                if (!mf_store_is_current(verify->store, verify->id, fd))
+                if (!mf_store_is_current(verify->store, MF_IMAGES, verify->id, fd))
                         return 0;
                 usleep(WAIT_US);
         }
         if (r < 0)
                 return mf_error_errno(verify->err, r, MAYFLY_STAGE_STORE,
                                       "the image %s is damaged and cannot be dropped: locking it", path);
-        if (mf_store_is_current(verify->store, verify->id, fd)) {
-                r = mf_store_set_aside(verify->store, verify->id, name);
+        if (mf_store_is_current(verify->store, MF_IMAGES, verify->id, fd)) {
+                r = mf_store_set_aside(verify->store, MF_IMAGES, verify->id, name);
                 if (r < 0)
                         mf_error_set_errno(verify->err, r, MAYFLY_STAGE_STORE,
                                            "the image %s is damaged and cannot be dropped: moving it away", path);
                 else
                         mf_store_remove_lock(verify->store, verify->id); /* who wants to fetch it again can */
-                if (r == 0)
+                if (r == 0) {
                         mf_store_discard(verify->store, name, fd);
+                        mf_derived_drop(verify->store, verify->id);
+                }
         }
         (void) flock(lock, LOCK_UN); /* a forked child may have the descriptor too */
         return r;
@@ -95,6 +98,53 @@ static int judge(struct verify *verify, int fd, const char *path, uint64_t diffe
         return 0;
 }
 
+/* Drops a layer that is no more what was made; it is made again when it is wanted. */
+static int judge_layer(struct verify *verify, int fd, const char *path, uint64_t differences)
+{
+        enum mayfly_store_event event = MAYFLY_STORE_DAMAGED;
+
+        verify->result.layers++;
+        if (differences == 0)
+                return 0;
+        verify->result.damaged_layers++;
+        if (!verify->options.keep) {
+                int r = mf_derived_remove(verify->store, verify->id, fd);
+                if (r < 0)
+                        return mf_error_errno(verify->err, r, MAYFLY_STAGE_STORE,
+                                              "the layer %s is damaged and cannot be dropped: moving it away", path);
+                event = MAYFLY_STORE_DROPPED;
+        }
+        return tell(verify, event, path, NULL, 0) == 0
+                       ? 0
+                       : mf_error(verify->err, -ECANCELED, MAYFLY_STAGE_STORE, "verifying the store was cancelled");
+}
+
+static int verify_layer(struct verify *verify, const char *id)
+{
+        struct mf_check check = { .difference = on_difference, .userdata = verify };
+        mf_cleanup(mf_freep) char *path = NULL;
+        mf_cleanup(mf_closep) int fd = -1;
+        int r;
+
+        verify->id = id;
+        if (asprintf(&path, "%s/%s/%s", verify->path, MF_LAYERS, id) < 0) {
+                path = NULL;
+                return mf_error_oom(verify->err, MAYFLY_STAGE_STORE);
+        }
+        while ((r = mf_store_hold(verify->store, MF_LAYERS, id, LOCK_SH, &fd)) == -EWOULDBLOCK)
+                usleep(WAIT_US);
+        if (r == -ENOENT)
+                return 0;
+        if (r < 0)
+                return mf_error_errno(verify->err, r, MAYFLY_STAGE_STORE, "opening %s", path);
+        r = mf_check_image(fd, id, path, &check, verify->err);
+        verify->result.differences += check.differences;
+        if (r == 0)
+                r = judge_layer(verify, fd, path, check.differences);
+        (void) flock(fd, LOCK_UN);
+        return r;
+}
+
 /* 0 also when the image is gone by now. */
 static int verify_image(struct verify *verify, const char *id)
 {
@@ -108,7 +158,7 @@ static int verify_image(struct verify *verify, const char *id)
                 path = NULL;
                 return mf_error_oom(verify->err, MAYFLY_STAGE_STORE);
         }
-        while ((r = mf_store_hold(verify->store, id, LOCK_SH, &fd)) == -EWOULDBLOCK)
+        while ((r = mf_store_hold(verify->store, MF_IMAGES, id, LOCK_SH, &fd)) == -EWOULDBLOCK)
                 usleep(WAIT_US); /* somebody removes it, or asks whether it is in use */
         if (r == -ENOENT)
                 return verify->options.image ? mf_error(verify->err, r, MAYFLY_STAGE_STORE,
@@ -126,21 +176,29 @@ static int verify_image(struct verify *verify, const char *id)
         return r;
 }
 
-static int verify_all(struct verify *verify)
+static int verify_folder(struct verify *verify, const char *folder, int (*one)(struct verify *verify, const char *id))
 {
         struct mf_store_images images;
         int result = 0;
 
-        int r = mf_store_list(verify->store, "images", &images);
+        int r = mf_store_list(verify->store, folder, &images);
         if (r < 0)
-                return mf_error_errno(verify->err, r, MAYFLY_STAGE_STORE, "reading %s/images", verify->path);
+                return mf_error_errno(verify->err, r, MAYFLY_STAGE_STORE, "reading %s/%s", verify->path, folder);
         for (size_t i = 0; i < images.n && result != -ECANCELED; i++) {
-                r = verify_image(verify, images.id[i]);
+                r = one(verify, images.id[i]);
                 if (r == -ECANCELED || (r < 0 && result == 0))
                         result = r;
         }
         mf_store_images_clear(&images);
         return result;
+}
+
+static int verify_all(struct verify *verify)
+{
+        int result = verify_folder(verify, MF_IMAGES, verify_image);
+        int r = result == -ECANCELED ? 0 : verify_folder(verify, MF_LAYERS, verify_layer);
+
+        return result < 0 ? result : r;
 }
 
 /* An ID, or what ends in "@" and one. */

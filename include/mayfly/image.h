@@ -39,7 +39,8 @@ struct mayfly_progress {
 };
 
 /**
- * Told of progress about ten times a second, in the thread that called mayfly.
+ * Told of progress about ten times a second, in the thread that called mayfly. The dependencies of an image are fetched
+ * at the same time, several of them: reports of each come between those of others, each with its own reference.
  * Return 0 to go on; anything else cancels the fetch, which then fails with -ECANCELED.
  */
 typedef int (*mayfly_progress_fn)(const struct mayfly_progress *progress, void *userdata);
@@ -73,7 +74,7 @@ struct mayfly_image_options {
         }
 
 /**
- * Opens an image, fetching it when the store does not have it.
+ * Opens an image, with all that it depends on, fetching what the store does not have.
  *
  * @param ret        set on success; the caller owns it
  * @param reference  `aci:URL@sha512-<128 hex>`, URL being https:, file: or http: (see allow_http), or
@@ -116,10 +117,18 @@ struct mayfly_isolator {
  */
 const struct mayfly_isolator *const *mayfly_image_isolators(const struct mayfly_image *image);
 
-/** The folder of the image's root file system in the store, not to be changed; borrowed from the image. */
+/** The folder of the image's own files in the store, not to be changed; borrowed from the image. What a container shows
+ * is this only if the image has neither dependencies nor a pathWhitelist: see mayfly_image_layers(). */
 const char *mayfly_image_rootfs(const struct mayfly_image *image);
 
-/** 1 when the image had to be fetched by this call, 0 when the store had it. */
+/**
+ * The folders that, laid over each other, are the image's root file system: what it depends on, then itself, each
+ * overriding those before it, as overlayfs does it (its `lowerdir` is in the opposite order). At least one;
+ * NULL-terminated. They are in the store, not to be changed; borrowed from the image.
+ */
+const char *const *mayfly_image_layers(const struct mayfly_image *image);
+
+/** 1 when the image, or one that it depends on, had to be fetched by this call, 0 when the store had all. */
 int mayfly_image_was_fetched(const struct mayfly_image *image);
 
 /** Lets go of an image (NULL is fine). Always returns NULL. The store keeps the image. */

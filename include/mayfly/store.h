@@ -28,14 +28,15 @@ enum mayfly_store_event {
         MAYFLY_STORE_KEPT,      /**< gc: an image stays */
         MAYFLY_STORE_IN_USE,    /**< gc: an image would go, but a process or a container uses it */
         MAYFLY_STORE_REMOVED,   /**< gc: an image goes */
-        MAYFLY_STORE_LEFTOVER   /**< gc: what a killed process left goes */
+        MAYFLY_STORE_LEFTOVER,  /**< gc: what a killed process left goes */
+        MAYFLY_STORE_LAYER      /**< gc: a layer that was made of images goes */
 };
 
 /** One thing to tell of. Valid during the callback only. */
 struct mayfly_store_report {
         size_t size;                   /**< sizeof this struct in the library that fills it */
         enum mayfly_store_event event; /**< what it tells */
-        const char *image;             /**< the image's ID; NULL for leftovers */
+        const char *image;             /**< the image's or layer's ID; NULL for leftovers */
         /** The folder of the image or leftover, absolute; with DIFFERS the name in the image, `\ooo` in it standing for
          * what is not printable. */
         const char *path;
@@ -67,25 +68,28 @@ struct mayfly_verify_options {
 
 /** What mayfly_store_verify() did. Start from MAYFLY_VERIFY_RESULT_INIT. */
 struct mayfly_verify_result {
-        size_t size;          /**< sizeof this struct */
-        uint64_t images;      /**< images checked */
-        uint64_t damaged;     /**< of them, those that are not what was published */
-        uint64_t dropped;     /**< of those, those that were dropped */
-        uint64_t differences; /**< in all of them */
-        uint64_t entries;     /**< files, folders and so on that were looked at */
-        uint64_t bytes;       /**< of files that were read */
+        size_t size;             /**< sizeof this struct */
+        uint64_t images;         /**< images checked */
+        uint64_t damaged;        /**< of them, those that are not what was published */
+        uint64_t dropped;        /**< of those, those that were dropped */
+        uint64_t differences;    /**< in all of them */
+        uint64_t entries;        /**< files, folders and so on that were looked at */
+        uint64_t bytes;          /**< of files that were read */
+        uint64_t layers;         /**< layers that were checked, which are made of images */
+        uint64_t damaged_layers; /**< of them, those that are not what was made */
 };
 
-#define MAYFLY_VERIFY_RESULT_INIT                                     \
-        {                                                             \
-                sizeof(struct mayfly_verify_result), 0, 0, 0, 0, 0, 0 \
+#define MAYFLY_VERIFY_RESULT_INIT                                           \
+        {                                                                   \
+                sizeof(struct mayfly_verify_result), 0, 0, 0, 0, 0, 0, 0, 0 \
         }
 
 /**
  * Compares stored images with the records made when they were published: every entry's type, mode, owner, size, content
  * (all of it is read), extended attributes, link target; and nothing may be missing or be there besides. Times are not
  * compared. A damaged image is dropped, unless told otherwise: moved out of the way by one rename, so that its next
- * user fetches it again. Containers that run from it keep what they have; it goes when they end.
+ * user fetches it again. Containers that run from it keep what they have; it goes when they end. So is a damaged layer
+ * that was made of images for their dependencies or pathWhitelists; it is made again when it is wanted.
  *
  * @param ret      filled in, also on failure, as far as it came; NULL is fine
  * @param options  NULL for the defaults
@@ -124,18 +128,20 @@ struct mayfly_gc_result {
         uint64_t leftovers;   /**< of killed processes: half-unpacked images, dropped images, locks of none */
         uint64_t bytes_freed; /**< on disk */
         uint64_t bytes_kept;  /**< by images, on disk */
+        uint64_t layers;      /**< layers that were removed, which were made of images */
 };
 
-#define MAYFLY_GC_RESULT_INIT                                     \
-        {                                                         \
-                sizeof(struct mayfly_gc_result), 0, 0, 0, 0, 0, 0 \
+#define MAYFLY_GC_RESULT_INIT                                        \
+        {                                                            \
+                sizeof(struct mayfly_gc_result), 0, 0, 0, 0, 0, 0, 0 \
         }
 
 /**
  * Collects garbage: removes what killed processes left, and images by age and by size. An image was last used when it
  * was last opened or closed; a time in the future (the clock was set back) is made to be now, so that age counts from
- * there. What a process has open or a container runs from stays, whatever its age. An image that is removed while
- * somebody is about to open it is fetched again by them.
+ * there. What a process has open or a container runs from stays, whatever its age, with all that it depends on. An
+ * image that is removed while somebody is about to open it is fetched again by them. The layers made of images for
+ * their dependencies and pathWhitelists go with those, and by age; they take next to no room.
  *
  * @param ret      filled in, also on failure, as far as it came; NULL is fine
  * @param options  NULL for the defaults

@@ -4,6 +4,7 @@
  *
  *   store-tool open REFERENCE [MS]          prints "fetched" or "stored"; keeps it open for so long, and fails unless
  *                                           it is whole then
+ *   store-tool layers REFERENCE             prints the folders that are to lie over each other, lowest first
  *   store-tool verify [--keep] [ID]         prints each finding, and "images N damaged N dropped N"
  *   store-tool gc [--dry-run] [--all] [--age S] [--bytes N]
  *                                           prints each event, and "removed N kept N in-use N leftovers N freed N"
@@ -19,8 +20,8 @@
 
 static int on_report(const struct mayfly_store_report *report, void *userdata)
 {
-        static const char *const names[] = { "sound", "differs", "damaged", "dropped",
-                                             "kept",  "in-use",  "removed", "leftover" };
+        static const char *const names[] = { "sound",  "differs", "damaged",  "dropped", "kept",
+                                             "in-use", "removed", "leftover", "layer" };
 
         (void) userdata;
         printf("%s %s%s%s\n", names[report->event], report->path, report->what ? ": " : "",
@@ -52,6 +53,19 @@ static int do_open(int argc, char **argv, struct mayfly_error *err)
                 if (r == 0 && result.differences > 0)
                         r = -1;
         }
+        mayfly_image_close(image);
+        return r;
+}
+
+static int do_layers(int argc, char **argv, struct mayfly_error *err)
+{
+        struct mayfly_image *image = NULL;
+
+        if (argc != 1)
+                return -1;
+        int r = mayfly_image_open(&image, argv[0], NULL, err);
+        for (const char *const *layer = r == 0 ? mayfly_image_layers(image) : NULL; layer && *layer; layer++)
+                puts(*layer);
         mayfly_image_close(image);
         return r;
 }
@@ -104,6 +118,8 @@ int main(int argc, char **argv)
 
         if (argc > 1 && strcmp(argv[1], "open") == 0)
                 r = do_open(argc - 2, argv + 2, &err);
+        else if (argc > 1 && strcmp(argv[1], "layers") == 0)
+                r = do_layers(argc - 2, argv + 2, &err);
         else if (argc > 1 && strcmp(argv[1], "verify") == 0)
                 r = do_verify(argc - 2, argv + 2, &err);
         else if (argc > 1 && strcmp(argv[1], "gc") == 0)

@@ -45,22 +45,38 @@ static int mount_scratch(uint64_t size)
 static int mount_overlay(const struct launch_options *options, const int *layers)
 {
         mf_cleanup(mf_freep) char *data = NULL;
-        size_t size = 128 + options->n_layers * 32, used;
+        size_t size = 128 + options->n_layers * 12, used;
 
         data = malloc(size);
         if (!data)
                 return launch_error(-ENOMEM, "overlay options");
-        /* Descriptors instead of paths: nothing to escape, and short enough for many layers. Topmost comes first. */
+        /* Descriptors instead of paths: nothing to escape. Relative ones, for all options must fit into a page, however
+         * many layers there are. Topmost comes first. */
+        if (chdir("/proc/self/fd") < 0)
+                return launch_error(-errno, "entering /proc/self/fd");
         used = (size_t) snprintf(data, size, "upperdir=" SCRATCH "/upper,workdir=" SCRATCH "/work,lowerdir=");
         for (size_t i = options->n_layers; i > 0; i--)
-                used += (size_t) snprintf(data + used, size - used, "/proc/self/fd/%d%s", layers[i - 1],
-                                          i > 1 ? ":" : "");
+                used += (size_t) snprintf(data + used, size - used, "%d%s", layers[i - 1], i > 1 ? ":" : "");
         /* No device that an image brings is opened; systemd-nspawn makes those of /dev. */
         if (mount("mayfly", ROOT, "overlay", MS_NODEV, data) < 0)
                 return launch_error(-errno,
                                     "mounting an overlay over %s; the kernel must have overlayfs, and the image "
                                     "store must not be on an overlay itself (set MAYFLY_STORE)",
                                     options->layers[0]);
+        return chdir("/") < 0 ? launch_error(-errno, "entering /") : 0;
+}
+
+/* overlayfs shows the root with the upper folder's mode and owner, whatever the layers' say. */
+static int copy_root(int top, const char *to, int with_time)
+{
+        struct stat st;
+
+        if (fstat(top, &st) < 0)
+                return launch_error(-errno, "the image's root");
+        const struct timespec times[2] = { { 0, UTIME_OMIT }, st.st_mtim };
+        if (with_time ? utimensat(AT_FDCWD, to, times, 0) < 0
+                      : chown(to, st.st_uid, st.st_gid) < 0 || chmod(to, st.st_mode & 07777) < 0)
+                return launch_error(-errno, "giving the container's root the image's owner, mode and time");
         return 0;
 }
 
@@ -144,9 +160,13 @@ int launch_mounts(const struct launch_options *options, const int *namespaces, s
         if (r == 0)
                 r = mount_scratch(options->scratch_size);
         if (r == 0)
+                r = copy_root(layers[options->n_layers - 1], SCRATCH "/upper", 0);
+        if (r == 0)
                 r = mount_overlay(options, layers);
         if (r == 0)
                 r = complete_root();
+        if (r == 0)
+                r = copy_root(layers[options->n_layers - 1], ROOT, 1);
         if (r == 0)
                 r = bind_init(init);
         if (r == 0)
