@@ -171,8 +171,7 @@ static int get(const struct node *node, struct mayfly_image **ret, int only_stor
         struct mf_image_request request = *node->run->request;
         struct mayfly_error why = MAYFLY_ERROR_INIT;
 
-        if (options.progress)
-                options.progress = on_progress;
+        options.progress = on_progress; /* whether or not anybody wants to know: it is how others are stopped */
         options.progress_userdata = (void *) (uintptr_t) node;
         request.reference = &node->reference;
         request.text = node->text;

@@ -67,7 +67,7 @@ static int check_size(struct pull *pull, uint64_t size, int at_least)
         mf_show_url(shown, pull->source->url, 0);
         pthread_mutex_lock(&pull->lock);
         if (pull->result == 0)
-                pull->result = mf_error(&pull->error, -EBADMSG, MAYFLY_STAGE_HTTP,
+                pull->result = mf_error(&pull->error, -EBADMSG, MAYFLY_STAGE_DIGEST,
                                         "%s is %s%llu bytes long, not %llu as the image that depends on it says", shown,
                                         at_least ? "at least " : "", (unsigned long long) size,
                                         (unsigned long long) pull->source->size);
