@@ -36,7 +36,7 @@ enum mayfly_store_event {
 struct mayfly_store_report {
         size_t size;                   /**< sizeof this struct in the library that fills it */
         enum mayfly_store_event event; /**< what it tells */
-        const char *image;             /**< the image's or layer's ID; NULL for leftovers */
+        const char *image;             /**< the image's ID, or a damaged layer's; NULL for what else gc removes */
         /** The folder of the image or leftover, absolute; with DIFFERS the name in the image, `\ooo` in it standing for
          * what is not printable. */
         const char *path;

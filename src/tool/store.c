@@ -75,15 +75,16 @@ static int parse_amount(const char *text, const char *letters, const uint64_t *f
 static int report_verified(const struct mayfly_store_report *report, void *userdata)
 {
         const struct output *output = userdata;
+        const char *kind = strstr(report->path, "/layers/") ? "layer " : "";
 
         if (report->event == MAYFLY_STORE_SOUND && !output->quiet)
                 printf("sound    %s\n", report->image);
         else if (report->event == MAYFLY_STORE_DIFFERS)
                 printf("differs  %s: %s\n", report->path, report->what);
         else if (report->event == MAYFLY_STORE_DAMAGED)
-                printf("damaged  %s\n", report->image);
+                printf("damaged  %s%s\n", kind, report->image);
         else if (report->event == MAYFLY_STORE_DROPPED)
-                printf("dropped  %s\n", report->image);
+                printf("dropped  %s%s\n", kind, report->image);
         return 0;
 }
 
@@ -131,7 +132,7 @@ int tool_verify(int argc, char **argv)
                        tool_size(result.bytes, read));
         if (r < 0)
                 return tool_fail("%s", err.message);
-        return result.damaged ? TOOL_FAILED : TOOL_OK;
+        return result.damaged || result.damaged_layers ? TOOL_FAILED : TOOL_OK;
 }
 
 /* --- gc */
@@ -153,6 +154,8 @@ static int report_collected(const struct mayfly_store_report *report, void *user
         else if (report->event == MAYFLY_STORE_LEFTOVER)
                 printf("%s  %s (%s), left by a killed process\n", output->dry_run ? "would go" : "removed",
                        report->path, size);
+        else if (report->event == MAYFLY_STORE_LAYER)
+                printf("%s  %s, made of images\n", output->dry_run ? "would go" : "removed", report->path);
         return 0;
 }
 
