@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "error.h"
+#include "paths.h"
 #include "record-table.h"
 #include "record.h"
 #include "util.h"
@@ -36,8 +37,7 @@ struct run {
         int image_fd;
         struct mf_record_table table; /* its lines' ino: of what was found under that name, 0 before */
         struct mf_sum *sum;
-        char **folders; /* still to be looked into */
-        size_t n_folders, allocated;
+        struct mf_paths folders;       /* still to be looked into */
         char *buffer;                  /* MF_SUM_BLOCK */
         char line[MF_RECORD_LINE_MAX]; /* of what is found */
 };
@@ -178,23 +178,6 @@ static int compare_entry(struct run *run, const struct mf_record_line *expected,
         return compare_fields(run, expected, &found);
 }
 
-static int remember_folder(struct run *run, const char *path)
-{
-        if (run->n_folders == run->allocated) {
-                size_t n = run->allocated ? run->allocated * 2 : 64;
-                char **bigger = realloc(run->folders, n * sizeof(char *));
-                if (!bigger)
-                        return -ENOMEM;
-                run->folders = bigger;
-                run->allocated = n;
-        }
-        char *copy = strdup(path);
-        if (!copy)
-                return -ENOMEM;
-        run->folders[run->n_folders++] = copy;
-        return 0;
-}
-
 static int check_entry(struct run *run, int dirfd, const char *base, const char *path)
 {
         mf_cleanup(mf_freep) char *name = malloc(strlen(path) * 4 + 1);
@@ -212,7 +195,7 @@ static int check_entry(struct run *run, int dirfd, const char *base, const char 
                 return differ(run, name, "it was not there when the image was published");
         expected->ino = st.st_ino;
         if (S_ISDIR(st.st_mode) && expected->field[TYPE][0] == 'd') {
-                int r = remember_folder(run, path);
+                int r = mf_paths_add(&run->folders, strdup(path));
                 if (r < 0)
                         return cannot(run, r, "checking", name);
         }
@@ -304,17 +287,15 @@ int mf_check_image(int image_fd, const char *id, const char *path, struct mf_che
                 r = load_record(run, id);
         if (r == 1) {
                 r = check_top(run);
-                while (r == 0 && run->n_folders > 0) {
-                        mf_cleanup(mf_freep) char *folder = run->folders[--run->n_folders];
+                while (r == 0 && run->folders.n > 0) {
+                        mf_cleanup(mf_freep) char *folder = run->folders.path[--run->folders.n];
                         r = check_folder(run, folder);
                 }
                 if (r == 0)
                         r = check_table(run);
         }
         if (run) {
-                while (run->n_folders > 0)
-                        free(run->folders[--run->n_folders]);
-                free(run->folders);
+                mf_paths_clear(&run->folders);
                 mf_sum_free(run->sum);
                 free(run->buffer);
                 mf_record_table_clear(&run->table);

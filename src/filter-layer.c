@@ -20,7 +20,7 @@ struct run {
         int dirfd;
         struct mf_record *record;
         struct mf_record_table table; /* of the image */
-        struct mf_implicit implicit;  /* likewise */
+        struct mf_paths implicit;     /* likewise */
         struct mayfly_error *err;
         char path[4 * PATH_MAX];
 };
@@ -77,7 +77,7 @@ static int add(struct run *run, struct mf_record_line *line)
         int is_folder = line->field[MF_RECORD_TYPE][0] == 'd';
 
         /* What the image only implies is there if something in it is. */
-        if (is_folder && mf_implicit_has(&run->implicit, run->path) && strcmp(run->path, "rootfs") != 0)
+        if (is_folder && mf_paths_has(&run->implicit, run->path) && strcmp(run->path, "rootfs") != 0)
                 return 0;
         /* A link has all that the file has, whatever became of its other names. */
         const struct mf_record_line *first = mf_record_table_first(&run->table, line);
@@ -101,7 +101,7 @@ static int finish_folder(struct run *run)
         mf_cleanup(mf_closep) int to = openat(run->dirfd, run->path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
         struct stat st;
 
-        if (to < 0 && errno == ENOENT && mf_implicit_has(&run->implicit, run->path))
+        if (to < 0 && errno == ENOENT && mf_paths_has(&run->implicit, run->path))
                 return 0;
         int r = from < 0 || to < 0 ? -errno : mf_copy_folder(from, to);
         if (r == 0)
@@ -152,7 +152,7 @@ static int make(void *userdata, int dirfd, struct mf_record *record, struct mayf
                 mf_error_errno(err, r, MAYFLY_STAGE_STORE, "reading the record of %s", filter->image_id);
         else
                 r = make_all(run);
-        mf_implicit_clear(&run->implicit);
+        mf_paths_clear(&run->implicit);
         mf_record_table_clear(&run->table);
         free(run);
         return r;
@@ -170,8 +170,8 @@ int mf_filter_layer(struct mf_derived *ret, struct mf_filter *filter, struct may
         int failed = 0;
         for (size_t i = 0; i < filter->n; i++) {
                 fputs("whitelist\n", f);
-                for (size_t k = 0; k < filter->whitelist[i]->n && !failed; k++) {
-                        const char *path = filter->whitelist[i]->path[k];
+                for (size_t k = 0; k < filter->whitelist[i]->paths.n && !failed; k++) {
+                        const char *path = filter->whitelist[i]->paths.path[k];
                         free(escaped);
                         escaped = malloc(strlen(path) * 4 + 1);
                         if (escaped)

@@ -43,7 +43,7 @@ static int find_source(const struct mf_folders *folders, const char *path, int *
                         return fd < 0 ? fd : -errno;
                 if (!S_ISDIR(st.st_mode))
                         break;
-                if (!mf_implicit_has(&layer->implicit, path)) {
+                if (!mf_paths_has(&layer->implicit, path)) {
                         *ret_wrong = first >= 0;
                         return (int) i - 1;
                 }
@@ -57,8 +57,8 @@ struct run {
         const struct mf_folders *folders;
         int dirfd;
         struct mf_record *record;
-        struct mf_implicit made; /* folders, each after the one it is in */
-        const char *path;        /* the one at hand */
+        struct mf_paths made; /* folders, each after the one it is in */
+        const char *path;     /* the one at hand */
 };
 
 /* With those it is in. Inwards from the first that is there, for paths come sorted: that is mostly the last one. */
@@ -77,7 +77,7 @@ static int make_folder(struct run *run, const char *path)
                         r = mkdirat(run->dirfd, path, 0700) < 0 ? -errno : 0;
         }
         if (r == 0)
-                r = mf_implicit_add(&run->made, strdup(path));
+                r = mf_paths_add(&run->made, strdup(path));
         return r == -EEXIST ? 0 : r;
 }
 
@@ -102,7 +102,7 @@ static int make_folders(struct run *run)
         int wrong, r = make_folder(run, "rootfs");
 
         for (size_t i = 1; i < run->folders->n; i++) {
-                const struct mf_implicit *implicit = &run->folders->layer[i].implicit;
+                const struct mf_paths *implicit = &run->folders->layer[i].implicit;
                 for (size_t k = 0; k < implicit->n && r == 0; k++) {
                         run->path = implicit->path[k];
                         int source = find_source(run->folders, run->path, &wrong);
@@ -126,7 +126,7 @@ static int make(void *userdata, int dirfd, struct mf_record *record, struct mayf
         }
         if (r < 0)
                 mf_error_errno(err, r, MAYFLY_STAGE_STORE, "making a layer of folders, at \"%.300s\"", run.path);
-        mf_implicit_clear(&run.made);
+        mf_paths_clear(&run.made);
         return r;
 }
 

@@ -15,7 +15,7 @@ struct mf_folders_of {
         const char *id;       /* of image or layer */
         const char *image_id; /* that it is, or was made from */
         int fd;               /* of its folder */
-        struct mf_implicit implicit;
+        struct mf_paths implicit;
 };
 
 struct mf_folders {

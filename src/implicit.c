@@ -14,32 +14,14 @@
 
 #include "util.h"
 
-static int compare(const void *a, const void *b)
-{
-        return strcmp(*(char *const *) a, *(char *const *) b);
-}
-
-int mf_implicit_add(struct mf_implicit *implicit, char *path)
-{
-        char **bigger = path ? realloc(implicit->path, (implicit->n + 1) * sizeof(char *)) : NULL;
-
-        if (!bigger) {
-                free(path);
-                return -ENOMEM;
-        }
-        implicit->path = bigger;
-        bigger[implicit->n++] = path;
-        return 0;
-}
-
-int mf_implicit_load(struct mf_implicit *ret, int folder_fd)
+int mf_implicit_load(struct mf_paths *ret, int folder_fd)
 {
         int fd = openat(folder_fd, "implicit", O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC), r = 0;
         mf_cleanup(mf_fclosep) FILE *f = fd < 0 ? NULL : fdopen(fd, "r");
         mf_cleanup(mf_freep) char *line = NULL;
         size_t size = 0;
 
-        *ret = (struct mf_implicit){ 0 };
+        *ret = (struct mf_paths){ 0 };
         if (!f) {
                 r = errno == ENOENT ? 0 : -errno;
                 mf_close(fd);
@@ -49,26 +31,12 @@ int mf_implicit_load(struct mf_implicit *ret, int folder_fd)
         while (r == 0 && getline(&line, &size, f) > 0) {
                 line[strcspn(line, "\n")] = '\0';
                 mf_record_unescape(line, line);
-                r = mf_implicit_add(ret, strdup(line));
+                r = mf_paths_add(ret, strdup(line));
         }
         if (r == 0 && ferror(f))
                 r = errno ? -errno : -EIO;
-        if (ret->n > 0)
-                qsort(ret->path, ret->n, sizeof(char *), compare);
+        mf_paths_sort(ret);
         return r;
-}
-
-void mf_implicit_clear(struct mf_implicit *implicit)
-{
-        for (size_t i = 0; i < implicit->n; i++)
-                free(implicit->path[i]);
-        free(implicit->path);
-        *implicit = (struct mf_implicit){ 0 };
-}
-
-int mf_implicit_has(const struct mf_implicit *implicit, const char *path)
-{
-        return implicit->n > 0 && bsearch(&path, implicit->path, implicit->n, sizeof(char *), compare) != NULL;
 }
 
 static int write_text(const char *text, size_t size, int folder_fd, struct mf_record *record)
@@ -94,7 +62,7 @@ static int write_text(const char *text, size_t size, int folder_fd, struct mf_re
         return r < 0 ? r : mf_record_add(record, "implicit", &st, sum, -1, NULL);
 }
 
-int mf_implicit_write(struct mf_implicit *implicit, int (*keep)(void *userdata, const char *path), void *userdata,
+int mf_implicit_write(struct mf_paths *implicit, int (*keep)(void *userdata, const char *path), void *userdata,
                       int folder_fd, struct mf_record *record)
 {
         mf_cleanup(mf_freep) char *text = NULL;
@@ -106,7 +74,7 @@ int mf_implicit_write(struct mf_implicit *implicit, int (*keep)(void *userdata, 
         FILE *f = open_memstream(&text, &size);
         if (!f)
                 return -ENOMEM;
-        qsort(implicit->path, implicit->n, sizeof(char *), compare);
+        mf_paths_sort(implicit);
         for (size_t i = 0; i < implicit->n; i++) {
                 if ((keep && !keep(userdata, implicit->path[i])) || strlen(implicit->path[i]) >= PATH_MAX)
                         continue;

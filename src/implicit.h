@@ -7,23 +7,14 @@
  * folder stay. They are in the file "implicit" beside rootfs, escaped as in the record, a line each; with none there is
  * no such file. */
 
-#include <stddef.h>
-
+#include "paths.h"
 #include "record.h"
 
-struct mf_implicit {
-        char **path; /* "rootfs/...", sorted */
-        size_t n;
-};
-
-/* Of the image or layer whose folder is open. 0 or -errno; *ret is always to be cleared. */
-int mf_implicit_load(struct mf_implicit *ret, int folder_fd);
-void mf_implicit_clear(struct mf_implicit *implicit);
-/* Takes an allocated path, NULL being -ENOMEM. */
-int mf_implicit_add(struct mf_implicit *implicit, char *path);
-int mf_implicit_has(const struct mf_implicit *implicit, const char *path);
+/* Of the image or layer whose folder is open. They come sorted, as "rootfs/...". 0 or -errno; *ret is to
+ * be cleared in any case. */
+int mf_implicit_load(struct mf_paths *ret, int folder_fd);
 /* Writes the file, if there are any of whom `keep` (NULL is fine) returns non-zero, and records it. */
-int mf_implicit_write(struct mf_implicit *implicit, int (*keep)(void *userdata, const char *path), void *userdata,
+int mf_implicit_write(struct mf_paths *implicit, int (*keep)(void *userdata, const char *path), void *userdata,
                       int folder_fd, struct mf_record *record);
 
 /* Gives a folder another's owner, mode, extended attributes and time. 0 or -errno. */

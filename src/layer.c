@@ -26,7 +26,7 @@ struct mf_layer {
         char parent[PATH_MAX];
         FILE *folders; /* what to do to folders at the end: spilled, since an image may have any number */
         struct mf_record *record;
-        struct mf_implicit implicit;
+        struct mf_paths implicit;
         int manifest_seen, rootfs_seen;
         int as_root;
 };
@@ -77,7 +77,7 @@ struct mf_layer *mf_layer_free(struct mf_layer *layer)
         if (layer) {
                 mf_fclosep(&layer->folders);
                 mf_record_free(layer->record);
-                mf_implicit_clear(&layer->implicit);
+                mf_paths_clear(&layer->implicit);
                 mf_close(layer->parent_fd);
                 free(layer);
         }
@@ -360,7 +360,7 @@ static int finish_folder(struct mf_layer *layer, const char *path, const struct 
                 return fd;
         /* No entry of its own came after all. */
         if (!record->has_time && fstat(fd, &st) == 0 && (st.st_mode & 07777) == IMPLICIT_MODE &&
-            mf_implicit_add(&layer->implicit, strdup(path)) < 0)
+            mf_paths_add(&layer->implicit, strdup(path)) < 0)
                 return -ENOMEM;
         if (fchmod(fd, record->mode) < 0 || (record->has_time && futimens(fd, times) < 0) || fstat(fd, &st) < 0)
                 return -errno;

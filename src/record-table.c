@@ -38,6 +38,9 @@ static int compare(const void *a, const void *b)
 static int build(struct mf_record_table *table, const char *id, uint64_t entries)
 {
         size_t n = 0;
+
+        if (!table->text)
+                return -EBADMSG;
         char *line = table->text + strcspn(table->text, "\n");
 
         if (*line)

@@ -177,7 +177,7 @@ static int make_folders(const struct render *render, struct layer *top)
                 free(derived.text);
         }
         for (size_t i = 0; of && i < render->n; i++)
-                mf_implicit_clear(&of[i].implicit);
+                mf_paths_clear(&of[i].implicit);
         return r;
 }
 

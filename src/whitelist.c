@@ -31,39 +31,27 @@ static char *clean(const char *path)
         return ret;
 }
 
-static int compare(const void *a, const void *b)
-{
-        return strcmp(*(char *const *) a, *(char *const *) b);
-}
-
 int mf_whitelist_new(struct mf_whitelist **ret, char *const *paths)
 {
         struct mf_whitelist *list = calloc(1, sizeof(*list));
-        size_t n = 0, kept = 0;
+        size_t kept = 0;
+        int r = list ? 0 : -ENOMEM;
 
-        while (paths[n])
-                n++;
-        if (list)
-                list->path = calloc(n + 1, sizeof(char *));
-        if (!list || !list->path) {
+        for (; r == 0 && *paths; paths++)
+                r = mf_paths_add(&list->paths, clean(*paths));
+        if (r < 0) {
                 mf_whitelist_free(list);
-                return -ENOMEM;
+                return r;
         }
-        for (; list->n < n; list->n++) {
-                list->path[list->n] = clean(paths[list->n]);
-                if (!list->path[list->n]) {
-                        mf_whitelist_free(list);
-                        return -ENOMEM;
-                }
-        }
-        qsort(list->path, n, sizeof(char *), compare);
-        for (size_t i = 0; i < n; i++) {
-                if (kept > 0 && strcmp(list->path[kept - 1], list->path[i]) == 0)
-                        free(list->path[i]);
+        mf_paths_sort(&list->paths);
+        char **path = list->paths.path;
+        for (size_t i = 0; i < list->paths.n; i++) {
+                if (kept > 0 && strcmp(path[kept - 1], path[i]) == 0)
+                        free(path[i]);
                 else
-                        list->path[kept++] = list->path[i];
+                        path[kept++] = path[i];
         }
-        list->n = kept;
+        list->paths.n = kept;
         *ret = list;
         return 0;
 }
@@ -71,9 +59,7 @@ int mf_whitelist_new(struct mf_whitelist **ret, char *const *paths)
 struct mf_whitelist *mf_whitelist_free(struct mf_whitelist *list)
 {
         if (list) {
-                for (size_t i = 0; i < list->n; i++)
-                        free(list->path[i]);
-                free(list->path);
+                mf_paths_clear(&list->paths);
                 free(list);
         }
         return NULL;
@@ -89,13 +75,13 @@ static int compare_below(const char *listed, const char *path, size_t length)
 
 int mf_whitelist_passes(const struct mf_whitelist *list, const char *path, int is_folder)
 {
-        size_t low = 0, high = list->n, length = strlen(path);
+        size_t low = 0, high = list->paths.n, length = strlen(path);
 
         if (length == 0) /* the root */
                 return is_folder;
         while (low < high) {
                 size_t middle = low + (high - low) / 2;
-                int r = strcmp(path, list->path[middle]);
+                int r = strcmp(path, list->paths.path[middle]);
                 if (r == 0)
                         return 1;
                 if (r < 0)
@@ -105,9 +91,9 @@ int mf_whitelist_passes(const struct mf_whitelist *list, const char *path, int i
         }
         if (!is_folder)
                 return 0;
-        for (high = list->n; low < high;) {
+        for (high = list->paths.n; low < high;) {
                 size_t middle = low + (high - low) / 2;
-                int r = compare_below(list->path[middle], path, length);
+                int r = compare_below(list->paths.path[middle], path, length);
                 if (r == 0)
                         return 1;
                 if (r > 0)
@@ -120,10 +106,10 @@ int mf_whitelist_passes(const struct mf_whitelist *list, const char *path, int i
 
 int mf_whitelist_compare(const struct mf_whitelist *a, const struct mf_whitelist *b)
 {
-        for (size_t i = 0; i < a->n && i < b->n; i++) {
-                int r = strcmp(a->path[i], b->path[i]);
+        for (size_t i = 0; i < a->paths.n && i < b->paths.n; i++) {
+                int r = strcmp(a->paths.path[i], b->paths.path[i]);
                 if (r)
                         return r;
         }
-        return (a->n > b->n) - (a->n < b->n);
+        return (a->paths.n > b->paths.n) - (a->paths.n < b->paths.n);
 }

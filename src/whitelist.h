@@ -5,12 +5,10 @@
 /* An image's pathWhitelist: the only paths to be kept. A listed folder is kept itself, without what is in it. Folders
  * on the way to a listed path stay, too, for without them it could not be there. */
 
-#include <stddef.h>
-#include <stdio.h>
+#include "paths.h"
 
 struct mf_whitelist {
-        char **path; /* cleaned, relative to the root, which is ""; sorted, each once */
-        size_t n;
+        struct mf_paths paths; /* cleaned, relative to the root, which is ""; sorted, each once */
 };
 
 /* From a manifest's list. The caller owns *ret. 0 or -ENOMEM. */

@@ -34,8 +34,8 @@ static void appc_rendering_3_paths_are_cleaned(void **state)
         (void) state;
         for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
                 struct mf_whitelist *one = list(cases[i][0], NULL, NULL);
-                assert_int_equal(one->n, 1);
-                assert_string_equal(one->path[0], cases[i][1]);
+                assert_int_equal(one->paths.n, 1);
+                assert_string_equal(one->paths.path[0], cases[i][1]);
                 mf_whitelist_free(one);
         }
 }
@@ -66,7 +66,7 @@ static void equal_lists_are_known(void **state)
 {
         (void) state;
         struct mf_whitelist *a = list("/b", "/a", "/b/"), *b = list("//a", "/./b", NULL), *c = list("/a", "/b", "/c");
-        assert_int_equal(a->n, 2);
+        assert_int_equal(a->paths.n, 2);
         assert_int_equal(mf_whitelist_compare(a, b), 0);
         assert_true(mf_whitelist_compare(a, c) < 0 && mf_whitelist_compare(c, a) > 0);
         mf_whitelist_free(a);
