@@ -215,6 +215,8 @@ static int entry_type(const struct mf_entries *entries, const struct mf_entry *e
                 if (strlen(entry->symlink) >= PATH_MAX)
                         return mf_entry_bad(err, entry, "is a symbolic link to too long a name");
         }
+        if (S_ISCHR(entry->mode) && entry->rdev == 0)
+                return mf_entry_bad(err, entry, MF_ENTRY_IS_WHITEOUT);
         return S_ISREG(entry->mode) || S_ISDIR(entry->mode) || S_ISLNK(entry->mode) || S_ISFIFO(entry->mode) ||
                                S_ISCHR(entry->mode) || S_ISBLK(entry->mode)
                        ? 0

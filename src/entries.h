@@ -14,6 +14,11 @@
 /* The error -EBADMSG `archive entry "NAME" WHY`. */
 int mf_entry_bad(struct mayfly_error *err, const struct mf_entry *entry, const char *why);
 
+/* Such an entry, and what is below it, could not be told from not being there. */
+#define MF_ENTRY_IS_WHITEOUT                                                                                       \
+        "is the character device 0:0, which overlayfs takes for a file's absence: a container could not show it; " \
+        "leave it out of the image"
+
 /* "./a//b/" becomes "a/b". NULL in *ret_why, or what is wrong with the name. */
 void mf_entry_normalize(const char *name, char ret[PATH_MAX], const char **ret_why);
 

@@ -292,11 +292,8 @@ static int add_special(struct mf_layer *layer, const char *path, const char *bas
                         return mf_entry_bad(err, entry, "is a symbolic link to nothing");
                 r = symlinkat(entry->symlink, layer->parent_fd, base);
         } else if (S_ISFIFO(entry->mode) || S_ISCHR(entry->mode) || S_ISBLK(entry->mode)) {
-                if (S_ISCHR(entry->mode) &&
-                    entry->rdev == 0) /* and so nothing below it could be told from not being there */
-                        return bad(err, entry,
-                                   "is the character device 0:0, which overlayfs takes for a file's absence: a "
-                                   "container could not show it; leave it out of the image");
+                if (S_ISCHR(entry->mode) && entry->rdev == 0)
+                        return mf_entry_bad(err, entry, MF_ENTRY_IS_WHITEOUT);
                 if (!S_ISFIFO(entry->mode) && !layer->as_root)
                         return mf_entry_bad(err, entry,
                                             "is a device, which only root can make; fetch the image as root");

@@ -279,7 +279,7 @@ static void appc_rendering_1_a_bad_one_is_told(void **state)
         make(&b, "localhost/b", ",\"app\":7");
         make(&a, "localhost/a", DEPENDENCIES(ON), OF(&b));
         fails(&a, -EBADMSG, "a dependency of image localhost/a: ");
-        assert_non_null(strstr(world.err.message, "image manifest: app "));
+        assert_non_null(strstr(world.err.message, "image manifest: app: "));
         faulty_add(tls, &(struct faulty_path){ .path = b.path, .flags = FAULTY_GARBAGE });
         assert_true(open_made(&a, NULL) < 0);
         assert_int_equal(count_entries(world.folder, "images"), 1);
