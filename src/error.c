@@ -53,7 +53,8 @@ void mf_error_join(struct mayfly_error *list, const struct mayfly_error *why)
         }
         size_t used = strlen(list->message);
         snprintf(list->message + used, sizeof(list->message) - used, "; %.700s", why->message);
-        if (list->stage != MAYFLY_STAGE_DIGEST && list->stage != MAYFLY_STAGE_MANIFEST) {
+        if (list->stage != MAYFLY_STAGE_DIGEST && list->stage != MAYFLY_STAGE_MANIFEST &&
+            list->stage != MAYFLY_STAGE_SIGNATURE) {
                 list->code = why->code;
                 list->stage = why->stage;
         }
@@ -77,6 +78,7 @@ MF_EXPORT const char *mayfly_stage_name(enum mayfly_stage stage)
                 [MAYFLY_STAGE_EXEC] = "exec",
                 [MAYFLY_STAGE_LOGS] = "logs",
                 [MAYFLY_STAGE_STOP] = "stop",
+                [MAYFLY_STAGE_SIGNATURE] = "signature",
         };
 
         if ((unsigned) stage >= MF_ELEMENTSOF(names))

@@ -34,7 +34,8 @@ enum mayfly_stage {
         MAYFLY_STAGE_START,     /**< booting the container or starting its app */
         MAYFLY_STAGE_EXEC,      /**< running a command */
         MAYFLY_STAGE_LOGS,      /**< reading the container's logs */
-        MAYFLY_STAGE_STOP       /**< taking the container down */
+        MAYFLY_STAGE_STOP,      /**< taking the container down */
+        MAYFLY_STAGE_SIGNATURE  /**< the image's signature, or the keys that are trusted */
 };
 
 /** One error: caller-owned, fixed size, nothing to free. */
