@@ -135,41 +135,75 @@ void mf_tags_clear(struct mf_tags *tags)
 
 /* --- lists of URLs ----------------------------------------------------------------------------------------------- */
 
-int mf_urls_add(struct mf_urls *urls, char *url)
+int mf_urls_add(struct mf_urls *urls, char *url, char *signature)
 {
-        char **grown = url ? realloc(urls->list, (urls->n + 1) * sizeof(*grown)) : NULL;
+        char **list = url ? realloc(urls->list, (urls->n + 1) * sizeof(*list)) : NULL;
 
-        if (!grown) {
+        if (list)
+                urls->list = list;
+        char **signatures = signature ? realloc(urls->signatures, (urls->n + 1) * sizeof(*signatures)) : NULL;
+        if (signatures)
+                urls->signatures = signatures;
+        if (!list || !signatures) {
                 free(url);
+                free(signature);
                 return -ENOMEM;
         }
-        urls->list = grown;
-        grown[urls->n++] = url;
+        list[urls->n] = url;
+        signatures[urls->n++] = signature;
         return 0;
 }
 
 void mf_urls_clear(struct mf_urls *urls)
 {
-        for (size_t i = 0; i < urls->n; i++)
+        for (size_t i = 0; i < urls->n; i++) {
                 free(urls->list[i]);
+                free(urls->signatures[i]);
+        }
         free(urls->list);
+        free(urls->signatures);
         *urls = (struct mf_urls){ 0 };
 }
 
-int mf_urls_add_mirrored(struct mf_urls *urls, const struct mf_mirrors *mirrors, const char *url)
+char *mf_url_of_signature(const char *url)
+{
+        size_t length = strcspn(url, "?#");
+        char *signature = NULL;
+
+        return asprintf(&signature, "%.*s.asc%s", (int) length, url, url + length) < 0 ? NULL : signature;
+}
+
+char *mf_url_of_template_signature(const struct mf_image_name *name, const char *template, const char *url)
+{
+        char *signature = NULL;
+
+        if (mf_image_name_render(name, template, "aci.asc", &signature) == 0 && strcmp(signature, url) != 0)
+                return signature;
+        free(signature);
+        return mf_url_of_signature(url);
+}
+
+/* What is below the mirror's prefix is below its target; NULL: out of memory. */
+static char *mirror_url(const struct mf_mirror *mirror, const char *url)
+{
+        size_t length = strlen(mirror->prefix);
+        char *mirrored = NULL;
+
+        if (strncmp(url, mirror->prefix, length) != 0)
+                return strdup(url);
+        return asprintf(&mirrored, "%s%s", mirror->target, url + length) < 0 ? NULL : mirrored;
+}
+
+int mf_urls_add_mirrored(struct mf_urls *urls, const struct mf_mirrors *mirrors, const char *url, const char *signature)
 {
         for (size_t i = 0; i < mirrors->n; i++) {
                 const struct mf_mirror *mirror = &mirrors->list[i];
-                size_t length = strlen(mirror->prefix);
-                char *mirrored;
-                if (mirror->is_template || strncmp(url, mirror->prefix, length) != 0)
+                if (mirror->is_template || strncmp(url, mirror->prefix, strlen(mirror->prefix)) != 0)
                         continue;
-                if (asprintf(&mirrored, "%s%s", mirror->target, url + length) < 0)
-                        mirrored = NULL;
-                if (mf_urls_add(urls, mirrored) < 0)
+                if (mf_urls_add(urls, mirror_url(mirror, url), mirror_url(mirror, signature)) < 0)
                         return -ENOMEM;
         }
-        return mf_urls_add(urls, strdup(url));
+        return mf_urls_add(urls, strdup(url), strdup(signature));
 }
 
 /* --- one page ---------------------------------------------------------------------------------------------------- */
@@ -305,7 +339,7 @@ static int use_tag(const struct search *search, const struct mf_tag *tag, const 
                 free(url);
                 return 0;
         }
-        r = mf_urls_add(ret, url);
+        r = mf_urls_add(ret, url, mf_url_of_template_signature(search->name, tag->template, url));
         return r < 0 ? r : 1;
 }
 
@@ -351,7 +385,7 @@ static int list_pages(const struct search *search, const char *path, struct mf_u
                         url = NULL;
                         return -ENOMEM;
                 }
-                r = mf_urls_add_mirrored(ret, search->mirrors, url);
+                r = mf_urls_add_mirrored(ret, search->mirrors, url, url);
         }
         return r;
 }

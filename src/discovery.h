@@ -29,15 +29,23 @@ void mf_tags_clear(struct mf_tags *tags);
 
 struct mf_urls {
         char **list;
+        char **signatures; /* where those of the images are */
         size_t n;
 };
 
-/* Takes over `url`, allocated, or NULL for out of memory. 0 or -ENOMEM. */
-int mf_urls_add(struct mf_urls *urls, char *url);
+/* Takes over both, allocated, or NULL for out of memory. 0 or -ENOMEM. */
+int mf_urls_add(struct mf_urls *urls, char *url, char *signature);
 void mf_urls_clear(struct mf_urls *urls);
 
-/* `url`, as the mirrors have it and then as it is. 0 or -ENOMEM. */
-int mf_urls_add_mirrored(struct mf_urls *urls, const struct mf_mirrors *mirrors, const char *url);
+/* The signature of an image at a URL that says nothing of it: ".asc" after its path. NULL: out of memory. */
+char *mf_url_of_signature(const char *url);
+
+/* Likewise of one that a template became: what the template becomes with the signature's {ext}, if it has that. */
+char *mf_url_of_template_signature(const struct mf_image_name *name, const char *template, const char *url);
+
+/* `url`, as the mirrors have it and then as it is; its signature from the same place. 0 or -ENOMEM. */
+int mf_urls_add_mirrored(struct mf_urls *urls, const struct mf_mirrors *mirrors, const char *url,
+                         const char *signature);
 
 /* Asks the name's own page, then those of its parents, for the URLs of images, in the order to try. *ret is for
  * mf_urls_clear(), set on success only, and then has some. -ENOENT when no page knows any, with all that was asked in

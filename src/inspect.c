@@ -332,13 +332,14 @@ struct job {
         const struct mayfly_image_options *options;
 };
 
-static int look(void *userdata, const char *url, struct mayfly_error *err)
+static int look(void *userdata, const char *url, const char *signature, struct mayfly_error *err)
 {
         const struct job *job = userdata;
         const struct mf_source source = { .url = url,
                                           .text = job->text,
                                           .id = job->reference->id[0] ? job->reference->id : NULL };
 
+        (void) signature; /* mayfly pin tells of it */
         int r = mf_inspect(job->image, &source, job->options, err);
         if (r == 0 && job->reference->name)
                 r = mf_image_name_match(job->reference->name, job->image->config, err);

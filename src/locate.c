@@ -13,7 +13,7 @@
 struct search {
         const struct mf_image_name *name; /* NULL: there is a URL */
         const struct mayfly_image_options *options;
-        int (*each)(void *userdata, const char *url, struct mayfly_error *err);
+        int (*each)(void *userdata, const char *url, const char *signature, struct mayfly_error *err);
         void *userdata;
         struct mf_urls tried;
         struct mayfly_error failures;
@@ -51,7 +51,7 @@ static int is_final(const struct mayfly_error *why)
 }
 
 /* 0: it was there, 1: on to the next, or negative errno. */
-static int try_one(struct search *search, const char *url, struct mayfly_error *err)
+static int try_one(struct search *search, const char *url, const char *signature, struct mayfly_error *err)
 {
         struct mayfly_error why = MAYFLY_ERROR_INIT;
         enum mf_scheme scheme;
@@ -59,11 +59,11 @@ static int try_one(struct search *search, const char *url, struct mayfly_error *
         for (size_t i = 0; i < search->tried.n; i++)
                 if (strcmp(search->tried.list[i], url) == 0)
                         return 1;
-        if (mf_urls_add(&search->tried, strdup(url)) < 0)
+        if (mf_urls_add(&search->tried, strdup(url), strdup(signature)) < 0)
                 return mf_error_oom(err, MAYFLY_STAGE_STORE);
         int r = mf_url_check(url, search->options->allow_http, &scheme, &why);
         if (r == 0)
-                r = search->each(search->userdata, url, &why);
+                r = search->each(search->userdata, url, signature, &why);
         if (r == 0)
                 return 0;
         if (is_final(&why))
@@ -77,16 +77,16 @@ static int try_all(struct search *search, const struct mf_urls *urls, struct may
         int r = 1;
 
         for (size_t i = 0; i < urls->n && r == 1; i++)
-                r = try_one(search, urls->list[i], err);
+                r = try_one(search, urls->list[i], urls->signatures[i], err);
         return r;
 }
 
-static int try_mirrored(struct search *search, const struct mf_mirrors *mirrors, const char *url,
+static int try_mirrored(struct search *search, const struct mf_mirrors *mirrors, const char *url, const char *signature,
                         struct mayfly_error *err)
 {
         struct mf_urls urls = { 0 };
 
-        int r = mf_urls_add_mirrored(&urls, mirrors, url);
+        int r = mf_urls_add_mirrored(&urls, mirrors, url, signature);
         r = r < 0 ? mf_error_oom(err, MAYFLY_STAGE_STORE) : try_all(search, &urls, err);
         mf_urls_clear(&urls);
         return r;
@@ -99,7 +99,7 @@ static int try_templates(struct search *search, const struct mf_mirrors *mirrors
 
         for (size_t i = 0; i < mirrors->n && r == 1; i++) {
                 const struct mf_mirror *mirror = &mirrors->list[i];
-                mf_cleanup(mf_freep) char *url = NULL;
+                mf_cleanup(mf_freep) char *url = NULL, *signature = NULL;
                 if (!mirror->is_template || strncmp(search->name->name, mirror->prefix, strlen(mirror->prefix)) != 0)
                         continue;
                 r = mf_image_name_render(search->name, mirror->target, "aci", &url);
@@ -108,7 +108,8 @@ static int try_templates(struct search *search, const struct mf_mirrors *mirrors
                                         "the mirror \"%.200s %.300s\" has %.60s, which has no value for %.300s; give "
                                         "that label, or change the mirror",
                                         mirror->prefix, mirror->target, url, search->name->text);
-                r = r < 0 ? mf_error_oom(err, MAYFLY_STAGE_STORE) : try_one(search, url, err);
+                signature = r < 0 ? NULL : mf_url_of_template_signature(search->name, mirror->target, url);
+                r = !signature ? mf_error_oom(err, MAYFLY_STAGE_STORE) : try_one(search, url, signature, err);
         }
         return r;
 }
@@ -123,10 +124,11 @@ static int try_simple(struct search *search, const struct mf_mirrors *mirrors, s
         if (!strchr(search->name->name, '/'))
                 return 1;
         for (size_t i = 0; i < (search->options->allow_http ? 2U : 1U) && r == 1; i++) {
-                mf_cleanup(mf_freep) char *url = NULL;
-                if (mf_image_name_render(search->name, templates[i], "aci", &url) < 0)
-                        return mf_error_oom(err, MAYFLY_STAGE_STORE);
-                r = try_mirrored(search, mirrors, url, err);
+                mf_cleanup(mf_freep) char *url = NULL, *signature = NULL;
+                if (mf_image_name_render(search->name, templates[i], "aci", &url) == 0)
+                        signature = mf_url_of_template_signature(search->name, templates[i], url);
+                r = !signature ? mf_error_oom(err, MAYFLY_STAGE_STORE)
+                               : try_mirrored(search, mirrors, url, signature, err);
         }
         return r;
 }
@@ -146,9 +148,16 @@ static int try_discovered(struct search *search, const struct mf_mirrors *mirror
         }
         r = 1;
         for (size_t i = 0; i < urls.n && r == 1; i++)
-                r = try_mirrored(search, mirrors, urls.list[i], err);
+                r = try_mirrored(search, mirrors, urls.list[i], urls.signatures[i], err);
         mf_urls_clear(&urls);
         return r;
+}
+
+static int try_url(struct search *search, const struct mf_mirrors *mirrors, const char *url, struct mayfly_error *err)
+{
+        mf_cleanup(mf_freep) char *signature = mf_url_of_signature(url);
+
+        return signature ? try_mirrored(search, mirrors, url, signature, err) : mf_error_oom(err, MAYFLY_STAGE_STORE);
 }
 
 static int try_name(struct search *search, const struct mf_mirrors *mirrors, const char *text, struct mayfly_error *err)
@@ -163,8 +172,8 @@ static int try_name(struct search *search, const struct mf_mirrors *mirrors, con
 }
 
 int mf_locate(const struct mf_reference *reference, const char *text, const struct mayfly_image_options *options,
-              int (*each)(void *userdata, const char *url, struct mayfly_error *err), void *userdata,
-              struct mayfly_error *err)
+              int (*each)(void *userdata, const char *url, const char *signature, struct mayfly_error *err),
+              void *userdata, struct mayfly_error *err)
 {
         struct search search = { .name = reference->name, .options = options, .each = each, .userdata = userdata };
         struct mf_mirrors mirrors = { 0 };
@@ -174,8 +183,7 @@ int mf_locate(const struct mf_reference *reference, const char *text, const stru
                 r = mf_mirrors_load(options->mirrors, &mirrors, err);
         if (r < 0)
                 return r;
-        r = reference->name ? try_name(&search, &mirrors, text, err)
-                            : try_mirrored(&search, &mirrors, reference->url, err);
+        r = reference->name ? try_name(&search, &mirrors, text, err) : try_url(&search, &mirrors, reference->url, err);
         mf_mirrors_clear(&mirrors);
         mf_urls_clear(&search.tried);
         if (r <= 0)

@@ -10,11 +10,11 @@
 
 #include "reference.h"
 
-/* `each` tries one URL and returns 0 when that had the image. Errors of fetching, verifying or unpacking lead to the
- * next place, others end the search. When no place has it the message says what each came to. `options` has final
- * values, `text` is the reference's, for progress. */
+/* `each` tries one URL, whose signature would be at another, and returns 0 when that had the image. Errors of fetching,
+ * verifying or unpacking lead to the next place, others end the search. When no place has it the message says what each
+ * came to. `options` has final values, `text` is the reference's, for progress. */
 int mf_locate(const struct mf_reference *reference, const char *text, const struct mayfly_image_options *options,
-              int (*each)(void *userdata, const char *url, struct mayfly_error *err), void *userdata,
-              struct mayfly_error *err);
+              int (*each)(void *userdata, const char *url, const char *signature, struct mayfly_error *err),
+              void *userdata, struct mayfly_error *err);
 
 #endif

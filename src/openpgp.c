@@ -26,7 +26,8 @@ struct input {
 
 /* --- packets ----------------------------------------------------------------------------------------------------- */
 
-/* The header of a packet at `p`. Returns its length, 0 when it is none or goes beyond what is there. */
+/* The header of a packet at `p`. Returns its length, 0 when it is none, or goes beyond what is there, or does not say
+ * where it ends; the tag is set all the same if there is one. */
 static size_t read_header(const unsigned char *p, size_t left, unsigned *ret_tag, size_t *ret_size)
 {
         size_t header, size = 0, octets;
@@ -71,20 +72,20 @@ static int is_of_key(unsigned tag)
 
 static int sort_packets(const struct input *input, const unsigned char *p, size_t left, struct mf_packets *ret)
 {
-        unsigned tag = 0;
         size_t size = 0;
 
         while (left > 0) {
+                unsigned tag = 0;
                 size_t header = read_header(p, left, &tag, &size);
+                if (input->kind == MF_OPENPGP_SIGNATURE && tag && tag != SIGNATURE)
+                        return refuse(input,
+                                      "%s is a signed message, not a detached signature; make one with gpg --armor "
+                                      "--detach-sign",
+                                      input->what);
                 if (header == 0)
                         return refuse(input, "%s is damaged: it is cut off, or is no OpenPGP data", input->what);
                 if (input->kind == MF_OPENPGP_KEYS && (tag == SECRET_KEY || tag == SECRET_SUBKEY))
                         return refuse(input, "%s has a secret key; export the public one with gpg --armor --export",
-                                      input->what);
-                if (input->kind == MF_OPENPGP_SIGNATURE && tag != SIGNATURE)
-                        return refuse(input,
-                                      "%s is a signed message, not a detached signature; make one with gpg --armor "
-                                      "--detach-sign",
                                       input->what);
                 if (input->kind == MF_OPENPGP_SIGNATURE || tag == KEY)
                         ret->n++;

@@ -13,11 +13,13 @@
 #include "reference.h"
 #include "store.h"
 #include "util.h"
+#include "vouch.h"
 
 /* What a struct mayfly_pin points to. */
 struct pin {
         struct mayfly_pin public;
         struct mf_inspected image;
+        struct mf_vouched vouched;
         char *reference, *url;
 };
 
@@ -28,11 +30,15 @@ struct job {
         const struct mayfly_image_options *options;
 };
 
-static int look(void *userdata, const char *url, struct mayfly_error *err)
+static int look(void *userdata, const char *url, const char *signature, struct mayfly_error *err)
 {
         const struct job *job = userdata;
         struct pin *pin = job->pin;
-        const struct mf_source source = { .url = url, .text = job->text };
+        const struct mf_source source = { .url = url,
+                                          .text = job->text,
+                                          .signature =
+                                                  job->options->signatures == MAYFLY_SIGNATURES_OFF ? NULL : signature,
+                                          .vouched = &pin->vouched };
 
         int r = mf_inspect(&pin->image, &source, job->options, err);
         if (r == 0 && job->reference->name)
@@ -87,6 +93,8 @@ static int write_reference(struct pin *pin, const struct mf_image_name *name, co
 
 static struct mayfly_pin *publish(struct pin *pin)
 {
+        const struct mf_signature *sig = &pin->vouched.signature;
+
         pin->public = (struct mayfly_pin){
                 .size = sizeof(pin->public),
                 .reference = pin->reference,
@@ -96,6 +104,9 @@ static struct mayfly_pin *publish(struct pin *pin)
                 .labels = (const char *const *) pin->image.config->labels,
                 .blob_size = pin->image.blob_size,
                 .archive_size = pin->image.archive_size,
+                .signature = pin->vouched.state,
+                .fingerprint = sig->key[0] ? sig->key : NULL,
+                .user_id = sig->user_id[0] ? sig->user_id : NULL,
         };
         return &pin->public;
 }

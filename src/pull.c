@@ -32,9 +32,10 @@ struct pull {
         struct mf_digest *digest;
         struct mf_layer *layer;     /* NULL: only inspect */
         struct mf_entries *checked; /* the entries so far; NULL: what is inspected is not checked whole */
+        struct mf_vouch *vouch;     /* NULL: no signature */
         char *manifest;             /* what was inspected */
         size_t manifest_size;
-        atomic_int cancelled;
+        atomic_int cancelled, failing;
         atomic_uint_least64_t bytes_done, bytes_total, bytes_unpacked, entries;
 
         pthread_mutex_t lock;
@@ -51,6 +52,7 @@ static void end_stage(struct pull *pull, int r, const struct mayfly_error *err)
         if (r < 0 && r != -EPIPE && pull->result == 0) {
                 pull->result = r;
                 pull->error = *err;
+                atomic_store(&pull->failing, 1);
         }
         pull->running--;
         pthread_cond_signal(&pull->stage_ended);
@@ -82,6 +84,8 @@ static int on_body(void *userdata, const void *data, size_t size)
         if (check_size(pull, atomic_load(&pull->bytes_done) + size, 1) < 0)
                 return -EPIPE;
         int r = mf_ring_push(pull->blob, data, size);
+        if (r == 0 && pull->vouch)
+                r = mf_vouch_push(pull->vouch, data, size);
         if (r == 0)
                 atomic_fetch_add(&pull->bytes_done, size);
         return r;
@@ -98,7 +102,7 @@ static int is_cancelled(void *userdata)
 {
         struct pull *pull = userdata;
 
-        return atomic_load(&pull->cancelled);
+        return atomic_load(&pull->cancelled) || atomic_load(&pull->failing);
 }
 
 static void *fetch_stage(void *userdata)
@@ -123,6 +127,19 @@ static void *fetch_stage(void *userdata)
                 r = check_size(pull, atomic_load(&pull->bytes_done), 0);
         end_stage(pull, r, &err); /* before the ring is told, so that ours is the first error */
         mf_ring_finish(pull->blob, r < 0);
+        if (pull->vouch)
+                mf_vouch_finish(pull->vouch, r < 0);
+        return NULL;
+}
+
+static void *vouch_stage(void *userdata)
+{
+        struct pull *pull = userdata;
+        struct mayfly_error err = MAYFLY_ERROR_INIT;
+
+        int r = mf_vouch_run(pull->vouch, is_cancelled, pull, &err);
+        end_stage(pull, r, &err);
+        mf_vouch_leave(pull->vouch, r < 0);
         return NULL;
 }
 
@@ -266,17 +283,17 @@ static void coordinate(struct pull *pull)
 
 static void run_stages(struct pull *pull)
 {
-        void *(*const stages[])(void *) = { untar_stage, decompress_stage,
-                                            pull->source->file ? file_stage : fetch_stage };
+        void *(*const fetch)(void *) = pull->source->file ? file_stage : fetch_stage;
+        void *(*const stages[])(void *) = { untar_stage, decompress_stage, pull->vouch ? vouch_stage : fetch, fetch };
         pthread_t threads[MF_ELEMENTSOF(stages)];
-        size_t started = 0;
+        size_t n = pull->vouch ? 4 : 3, started = 0;
         sigset_t all, old;
         int r = 0;
 
-        pull->running = (int) MF_ELEMENTSOF(stages);
+        pull->running = (int) n;
         sigfillset(&all);
         pthread_sigmask(SIG_SETMASK, &all, &old); /* signals are for the program's own threads */
-        for (; started < MF_ELEMENTSOF(stages) && r == 0; started += r == 0)
+        for (; started < n && r == 0; started += r == 0)
                 r = -pthread_create(&threads[started], NULL, stages[started], pull);
         pthread_sigmask(SIG_SETMASK, &old, NULL);
         if (r < 0) { /* fetch is last, so the others are only waiting for what will never come */
@@ -284,7 +301,9 @@ static void run_stages(struct pull *pull)
                 mf_error_errno(&err, r, MAYFLY_STAGE_STORE, "starting a thread");
                 mf_ring_finish(pull->blob, 1);
                 mf_ring_finish(pull->tar, 1);
-                for (size_t i = started; i < MF_ELEMENTSOF(stages); i++)
+                if (pull->vouch)
+                        mf_vouch_finish(pull->vouch, 1);
+                for (size_t i = started; i < n; i++)
                         end_stage(pull, r, &err);
         }
         coordinate(pull);
@@ -292,11 +311,11 @@ static void run_stages(struct pull *pull)
                 pthread_join(threads[i], NULL);
 }
 
-static int check_manifest(int dirfd, struct mayfly_error *err)
+/* Of the manifest that was unpacked. */
+static int check_manifest(int dirfd, struct mf_run_config **ret, struct mayfly_error *err)
 {
         mf_cleanup(mf_closep) int fd = openat(dirfd, "manifest", O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
         mf_cleanup(mf_freep) char *text = NULL;
-        struct mf_run_config *config;
         struct stat st;
 
         if (fd < 0 || fstat(fd, &st) < 0)
@@ -306,10 +325,7 @@ static int check_manifest(int dirfd, struct mayfly_error *err)
                 return mf_error_oom(err, MAYFLY_STAGE_MANIFEST);
         if (read(fd, text, (size_t) st.st_size) != st.st_size)
                 return mf_error(err, -EIO, MAYFLY_STAGE_STORE, "the manifest cannot be read in full");
-        int r = mf_manifest_parse(&config, text, (size_t) st.st_size, err);
-        if (r == 0)
-                mf_run_config_free(config);
-        return r;
+        return mf_manifest_parse(ret, text, (size_t) st.st_size, err);
 }
 
 /* `id` becomes the archive's. */
@@ -350,11 +366,21 @@ static int prepare(struct pull *pull, struct mayfly_error *err)
         pull->blob = mf_ring_new(RING_SIZE);
         pull->tar = mf_ring_new(RING_SIZE);
         pull->digest = mf_digest_new();
-        return pull->blob && pull->tar && pull->digest ? 0 : mf_error_oom(err, MAYFLY_STAGE_STORE);
+        if (!pull->blob || !pull->tar || !pull->digest)
+                return mf_error_oom(err, MAYFLY_STAGE_STORE);
+        if (!pull->source->signature)
+                return 0;
+        return mf_vouch_new(&pull->vouch, pull->source->url, pull->source->signature, pull->options, err);
+}
+
+static int judge_signature(const struct pull *pull, const struct mf_run_config *config, struct mayfly_error *err)
+{
+        return pull->vouch ? mf_vouch_judge(pull->vouch, config->name, pull->source->vouched, err) : 0;
 }
 
 static void clean_up(struct pull *pull)
 {
+        mf_vouch_free(pull->vouch);
         mf_digest_free(pull->digest);
         mf_ring_free(pull->tar);
         mf_ring_free(pull->blob);
@@ -380,8 +406,12 @@ int mf_pull(const struct mf_source *source, int dirfd, const struct mayfly_image
                 run_stages(&pull);
                 r = conclude(&pull, id, err);
         }
+        struct mf_run_config *config = NULL;
         if (r == 0)
-                r = check_manifest(dirfd, err);
+                r = check_manifest(dirfd, &config, err);
+        if (r == 0)
+                r = judge_signature(&pull, config, err);
+        mf_run_config_free(config);
         mf_layer_free(pull.layer);
         clean_up(&pull);
         return r;
@@ -404,6 +434,11 @@ int mf_inspect(struct mf_inspected *ret, const struct mf_source *source, const s
                 r = mf_error(err, -EBADMSG, MAYFLY_STAGE_ARCHIVE, "%s has no manifest; is it an ACI?", source->url);
         if (r == 0)
                 r = mf_manifest_parse(&inspected.config, pull.manifest, pull.manifest_size, err);
+        if (r == 0) {
+                r = judge_signature(&pull, inspected.config, err);
+                if (r < 0)
+                        mf_run_config_free(inspected.config);
+        }
         if (r == 0) {
                 inspected.manifest = mf_take(pull.manifest);
                 inspected.manifest_size = pull.manifest_size;

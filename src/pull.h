@@ -9,6 +9,7 @@
 
 #include "manifest.h"
 #include "reference.h"
+#include "vouch.h"
 
 /* An open file, of which the beginning was read. */
 struct mf_file {
@@ -17,13 +18,15 @@ struct mf_file {
         size_t head_size;
 };
 
-/* What mf_pull() and mf_inspect() fetch. */
+/* What mf_pull() and mf_inspect() fetch. All but the URL may be NULL. */
 struct mf_source {
         const char *url;
         const char *id;             /* the pin */
         uint64_t size;              /* that the archive must have as served, in bytes; 0 when that is not known */
         const char *text;           /* of the reference, for progress */
         const struct mf_file *file; /* what to read, instead of fetching the URL; NULL to fetch */
+        const char *signature;      /* its URL; NULL: it is not asked for */
+        struct mf_vouched *vouched; /* set on success, when it is */
 };
 
 /* Fetches an image into the folder `dirfd`, which is empty and stays the caller's to remove on failure: on success it

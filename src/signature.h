@@ -45,13 +45,13 @@ void mf_keys_clear(struct mf_keys *keys);
 int mf_gpg_export(struct mf_gpg *gpg, const char *fingerprint, char **ret, size_t *ret_size, struct mayfly_error *err);
 
 enum mf_verdict {
+        MF_VERDICT_OTHER, /* see detail */
         MF_VERDICT_GOOD,
         MF_VERDICT_BAD,         /* it is not of these bytes */
         MF_VERDICT_UNKNOWN_KEY, /* key: what is known of it, an ID or a fingerprint */
         MF_VERDICT_EXPIRED,
         MF_VERDICT_KEY_EXPIRED,
         MF_VERDICT_KEY_REVOKED,
-        MF_VERDICT_OTHER, /* see detail */
 };
 
 struct mf_signature {

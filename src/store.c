@@ -20,9 +20,31 @@
 #include "render.h"
 #include "store-folder.h"
 #include "util.h"
+#include "vouch.h"
 
 #define WAIT_US 20000U
 #define REPORT_US 100000U
+
+static int take_signatures(struct mayfly_image_options *options, struct mayfly_error *err)
+{
+        const char *env = secure_getenv("MAYFLY_SIGNATURES");
+
+        if ((unsigned) options->signatures > MAYFLY_SIGNATURES_OFF)
+                return mf_error(err, -EINVAL, MAYFLY_STAGE_SPEC,
+                                "the option signatures is %d, which is none of its values", (int) options->signatures);
+        if (options->signatures != MAYFLY_SIGNATURES_DEFAULT || !env || !*env)
+                return 0;
+        if (strcmp(env, "required") == 0)
+                options->signatures = MAYFLY_SIGNATURES_REQUIRED;
+        else if (strcmp(env, "if-present") == 0)
+                options->signatures = MAYFLY_SIGNATURES_IF_PRESENT;
+        else if (strcmp(env, "off") == 0)
+                options->signatures = MAYFLY_SIGNATURES_OFF;
+        else
+                return mf_error(err, -EINVAL, MAYFLY_STAGE_SPEC,
+                                "MAYFLY_SIGNATURES is \"%.60s\"; write required, if-present or off", env);
+        return 0;
+}
 
 int mf_image_options_take(const struct mayfly_image_options *given, struct mayfly_image_options *ret,
                           struct mayfly_error *err)
@@ -51,6 +73,9 @@ int mf_image_options_take(const struct mayfly_image_options *given, struct mayfl
                 options.ca_file = secure_getenv("MAYFLY_CA_FILE");
         if (options.ca_file && !*options.ca_file)
                 options.ca_file = NULL;
+        r = take_signatures(&options, err);
+        if (r < 0)
+                return r;
         if (!options.max_unpacked)
                 options.max_unpacked = UINT64_C(64) << 30;
         if (!options.max_entries)
@@ -207,10 +232,20 @@ static int make_folders(const struct job *job, struct mayfly_error *err)
         return 0;
 }
 
-static int fetch_from(void *userdata, const char *url, struct mayfly_error *err)
+static int wants_signature(const struct mayfly_image_options *options)
+{
+        return options->signatures == MAYFLY_SIGNATURES_REQUIRED || options->signatures == MAYFLY_SIGNATURES_IF_PRESENT;
+}
+
+static int fetch_from(void *userdata, const char *url, const char *signature, struct mayfly_error *err)
 {
         const struct job *job = userdata;
-        const struct mf_source source = { .url = url, .id = job->image->id, .size = job->size, .text = job->text };
+        struct mf_vouched vouched = { .state = MAYFLY_SIGNATURE_NOT_ASKED };
+        const struct mf_source source = { .url = url,
+                                          .id = job->image->id,
+                                          .text = job->text,
+                                          .signature = wants_signature(job->options) ? signature : NULL,
+                                          .vouched = &vouched };
         mf_cleanup(mf_closep) int dirfd = -1;
         struct mayfly_error cause = MAYFLY_ERROR_INIT;
         char name[MF_TMP_NAME_MAX], target[MF_ID_LENGTH + 16];
@@ -219,6 +254,11 @@ static int fetch_from(void *userdata, const char *url, struct mayfly_error *err)
         if (r < 0)
                 return cannot_put(job, r, "making a folder in its tmp", err);
         r = mf_pull(&source, dirfd, job->options, &cause);
+        if (r == 0 && vouched.state == MAYFLY_SIGNATURE_GOOD) {
+                r = mf_vouched_write(dirfd, job->image->id, &vouched);
+                if (r < 0)
+                        mf_error_errno(&cause, r, MAYFLY_STAGE_STORE, "writing %s/%s/signature", job->path, name);
+        }
         if (r == -ENOSPC || r == -EDQUOT)
                 (void) mf_error(err, r, MAYFLY_STAGE_STORE,
                                 "the image store %s has no room for the image: %s; free some (mayfly gc), or choose "
@@ -239,6 +279,73 @@ static int fetch_from(void *userdata, const char *url, struct mayfly_error *err)
         (void) flock(dirfd, LOCK_UN); /* a child forked meanwhile has the descriptor too, and would hold the lock */
         return r;
 }
+
+/* --- the signature of one that is there ----------------------------------------------------------------------- */
+
+/* The archive as served is not kept, so it is fetched again, checked, and thrown away. */
+static int attest_from(void *userdata, const char *url, const char *signature, struct mayfly_error *err)
+{
+        const struct job *job = userdata;
+        struct mf_vouched vouched = { .state = MAYFLY_SIGNATURE_NOT_ASKED };
+        const struct mf_source source = {
+                .url = url, .id = job->image->id, .text = job->text, .signature = signature, .vouched = &vouched
+        };
+        mf_cleanup(mf_closep) int dirfd = -1;
+        struct mf_inspected inspected;
+        char name[MF_TMP_NAME_MAX];
+
+        int r = mf_inspect(&inspected, &source, job->options, err);
+        if (r < 0)
+                return r;
+        mf_run_config_free(inspected.config);
+        r = mf_store_make_temporary(job->store, name, &dirfd);
+        if (r < 0)
+                return cannot_put(job, r, "making a folder in its tmp", err);
+        r = mf_vouched_write(dirfd, job->image->id, &vouched);
+        if (r == 0 && renameat(dirfd, "signature", job->image->folder_fd, "signature") < 0)
+                r = -errno;
+        (void) mf_remove_tree(job->store, name);
+        (void) flock(dirfd, LOCK_UN); /* as in fetch_from() */
+        return r < 0 ? cannot_put(job, r, "noting its signature", err) : 0;
+}
+
+/* With the image's lock held. */
+static int attest(const struct job *job, const char *why_not, struct mayfly_error *err)
+{
+        struct mayfly_error why = MAYFLY_ERROR_INIT;
+        struct job mine = *job;
+
+        int r = mf_locate(job->reference, job->text, job->options, attest_from, &mine, &why);
+        job->image->attested = 1;
+        if (r < 0)
+                mf_error(err, r, why.stage,
+                         "the stored image %s cannot be used where signatures are required: %s; and %.3000s",
+                         job->image->path, why_not, why.message);
+        return r;
+}
+
+/* Whether the open image is signed as it must be: 1, or 0 and why not; or an error. */
+static int is_signed(const struct job *job, char why[400], struct mayfly_error *err)
+{
+        struct mf_vouched vouched;
+
+        if (job->options->signatures != MAYFLY_SIGNATURES_REQUIRED)
+                return 1;
+        if (mf_vouched_read(job->image->folder_fd, job->image->id, &vouched) < 0) {
+                snprintf(why, 400, "no signature of it was checked so far");
+                return 0;
+        }
+        return mf_vouched_counts(&vouched, job->image->config->name, job->options->trusted_keys, why, err);
+}
+
+static int let_go(struct mayfly_image *image, int r)
+{
+        image->folder_fd = mf_close(image->folder_fd);
+        image->config = mf_run_config_free(image->config);
+        return r;
+}
+
+/* --- all together --------------------------------------------------------------------------------------------- */
 
 /* With the image's lock held, and a damaged one out of the way. */
 static int fetch(const struct job *job, struct mayfly_error *err)
@@ -261,9 +368,15 @@ static int busy_if_locked(int r)
 static int fetch_locked(const struct job *job, struct mayfly_error *err)
 {
         struct mayfly_image *image = job->image;
-        char old[MF_TMP_NAME_MAX], why[sizeof(image->damage)];
+        char old[MF_TMP_NAME_MAX], why[400];
 
         int r = open_stored(job->store, image, err);
+        if (r == 0) {
+                r = is_signed(job, why, err);
+                if (r == 0)
+                        r = attest(job, why, err);
+                return r < 0 ? let_go(image, r) : 0;
+        }
         if (r != -ENOENT)
                 return busy_if_locked(r);
         if (image->damage[0]) { /* half of one, or worse; who uses it keeps it */
@@ -279,7 +392,7 @@ static int fetch_locked(const struct job *job, struct mayfly_error *err)
                 return r;
         }
         image->fetched = 1;
-        r = open_stored(job->store, image, err);
+        r = open_stored(job->store, image, err); /* what is signed was just written */
         if (r != -ENOENT)
                 return busy_if_locked(r);
         snprintf(why, sizeof(why), "%s", image->damage[0] ? image->damage : "it is gone");
@@ -305,8 +418,15 @@ static int report(const struct mayfly_image_options *options, enum mayfly_progre
 static int try_get(const struct job *job, struct mayfly_error *err)
 {
         mf_cleanup(mf_closep) int lock = -1;
+        char why[400];
 
         int r = open_stored(job->store, job->image, err);
+        if (r == 0) {
+                r = is_signed(job, why, err);
+                if (r != 0)
+                        return r < 0 ? let_go(job->image, r) : 0;
+                r = let_go(job->image, -ENOENT);
+        }
         if (r != -ENOENT)
                 return busy_if_locked(r);
         r = make_folders(job, err);
@@ -328,7 +448,7 @@ static int get(const struct job *job, struct mayfly_error *err)
 
         for (;;) {
                 int r = try_get(job, err);
-                if (r == 0 && (job->image->fetched || reported))
+                if (r == 0 && (job->image->fetched || job->image->attested || reported))
                         (void) report(job->options, MAYFLY_PROGRESS_DONE, job->text, begin);
                 if (r != BUSY)
                         return r;

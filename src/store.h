@@ -6,6 +6,7 @@
  *
  *     STORE/images/sha512-<hex>/{manifest,rootfs,record}   published by one rename, never changed after; the folder's
  *                                                          time is when it was last used
+ *     STORE/images/sha512-<hex>/signature                  when one was found good: by whom (vouch.h)
  *
  * dependencies.h opens those it depends on, render.h makes layers of them all.
  * store-folder.h has the rest of the folder and the rules of its locks, record.h the record. */
@@ -17,11 +18,11 @@
 
 struct mayfly_image {
         char *id;
-        char *path;       /* STORE/images/ID */
-        char *rootfs;     /* STORE/images/ID/rootfs */
-        int folder_fd;    /* of path, with a shared lock for as long as the image is in use */
-        char damage[256]; /* what kept a stored image from being opened, or empty */
-        int fetched;
+        char *path;            /* STORE/images/ID */
+        char *rootfs;          /* STORE/images/ID/rootfs */
+        int folder_fd;         /* of path, with a shared lock for as long as the image is in use */
+        char damage[256];      /* what kept a stored image from being opened, or empty */
+        int fetched, attested; /* by this call: it, its signature */
         struct mf_run_config *config;
 
         /* What comes with it, unless it is itself what another depends on: */

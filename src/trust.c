@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "digest.h"
 #include "error.h"
 #include "manifest-check.h"
 #include "util.h"
@@ -296,6 +297,20 @@ const struct mf_trusted *mf_trust_find(const struct mf_trust *trust, const char 
                     mf_trust_covers(trust->list[i].prefix, name))
                         return &trust->list[i];
         return NULL;
+}
+
+int mf_trust_digest(const struct mf_trust *trust, const char *fingerprint, char ret[MF_ID_LENGTH + 1])
+{
+        struct mf_digest *digest = mf_digest_new();
+        int r = digest ? 0 : -ENOMEM;
+
+        for (size_t i = 0; i < trust->n && r == 0; i++)
+                if (strcmp(trust->list[i].fingerprint, fingerprint) == 0)
+                        r = mf_digest_update(digest, trust->list[i].data, trust->list[i].size);
+        if (r == 0)
+                r = mf_digest_final(digest, ret);
+        mf_digest_free(digest);
+        return r;
 }
 
 /* --- writing ----------------------------------------------------------------------------------------------------- */

@@ -18,6 +18,7 @@
 #include <mayfly/error.h>
 
 #include "openpgp.h"
+#include "reference.h"
 
 struct mf_trusted {
         char fingerprint[MF_FINGERPRINT_MAX + 1]; /* upper case; what the file's name says */
@@ -41,6 +42,9 @@ void mf_trust_clear(struct mf_trust *trust);
 int mf_trust_covers(const char *prefix, const char *name);
 /* The entry that makes a key trusted for `name`, or NULL. */
 const struct mf_trusted *mf_trust_find(const struct mf_trust *trust, const char *fingerprint, const char *name);
+
+/* Of all the files of a key, whatever it is trusted for: another one when any of them has changed. 0 or -errno. */
+int mf_trust_digest(const struct mf_trust *trust, const char *fingerprint, char ret[MF_ID_LENGTH + 1]);
 
 /* Writes a key's file, in place of one that is there, in the first folder of the option or environment, else root's in
  * /etc and others' in their own. *ret_path is allocated. */

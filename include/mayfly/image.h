@@ -45,6 +45,24 @@ struct mayfly_progress {
  */
 typedef int (*mayfly_progress_fn)(const struct mayfly_progress *progress, void *userdata);
 
+/** Whether images must be signed, by keys that are trusted for their names: see mayfly(7). */
+enum mayfly_signatures {
+        /** $MAYFLY_SIGNATURES (required, if-present, off); else off for mayfly_image_open(), where the pin says enough.
+         * mayfly_image_pin() then looks, and tells: no signature, or one by a key that is not trusted, is no error. */
+        MAYFLY_SIGNATURES_DEFAULT = 0,
+        MAYFLY_SIGNATURES_REQUIRED,   /**< without a good signature it is an error, for images in the store, too */
+        MAYFLY_SIGNATURES_IF_PRESENT, /**< one that is there when the image is fetched must be good */
+        MAYFLY_SIGNATURES_OFF         /**< none is asked for */
+};
+
+/** What is known of an image's signature. */
+enum mayfly_signature_state {
+        MAYFLY_SIGNATURE_NOT_ASKED = 0, /**< it was not asked for */
+        MAYFLY_SIGNATURE_MISSING,       /**< there is none */
+        MAYFLY_SIGNATURE_GOOD,          /**< good, by a key that is trusted for the image's name */
+        MAYFLY_SIGNATURE_UNTRUSTED      /**< by a key that is not */
+};
+
 /** How to get an image. Start from MAYFLY_IMAGE_OPTIONS_INIT; zero means the default everywhere. */
 struct mayfly_image_options {
         size_t size; /**< sizeof this struct */
@@ -66,11 +84,15 @@ struct mayfly_image_options {
         const char *ca_file;
         /** Where to look first, in pairs of words as in mayfly(7); default $MAYFLY_MIRRORS, else the mirrors files. */
         const char *mirrors;
+        enum mayfly_signatures signatures; /**< whether images must be signed */
+        /** Folders of trusted keys, with ":" between them; default $MAYFLY_TRUSTED_KEYS, else as in mayfly(7). */
+        const char *trusted_keys;
 };
 
-#define MAYFLY_IMAGE_OPTIONS_INIT                                                                   \
-        {                                                                                           \
-                sizeof(struct mayfly_image_options), NULL, 0, 0, 0, 0, 0, 0, NULL, NULL, NULL, NULL \
+#define MAYFLY_IMAGE_OPTIONS_INIT                                                                    \
+        {                                                                                            \
+                sizeof(struct mayfly_image_options), NULL, 0, 0, 0, 0, 0, 0, NULL, NULL, NULL, NULL, \
+                        MAYFLY_SIGNATURES_DEFAULT, NULL                                              \
         }
 
 /**
@@ -136,14 +158,17 @@ struct mayfly_image *mayfly_image_close(struct mayfly_image *image);
 
 /** What an image is, and the reference that pins it. Release with mayfly_pin_free(), with all its strings. */
 struct mayfly_pin {
-        size_t size;               /**< sizeof this struct in the library */
-        const char *reference;     /**< pinned: to be given to mayfly_image_open(), or to be written down */
-        const char *id;            /**< the image ID, `sha512-` and 128 hex digits */
-        const char *url;           /**< where the image was found */
-        const char *name;          /**< the name in its manifest */
-        const char *const *labels; /**< the labels in its manifest, each "NAME=VALUE", NULL-terminated */
-        uint64_t blob_size;        /**< of the archive as served, in bytes */
-        uint64_t archive_size;     /**< of the archive uncompressed, in bytes */
+        size_t size;                           /**< sizeof this struct in the library */
+        const char *reference;                 /**< pinned: to be given to mayfly_image_open(), or to be written down */
+        const char *id;                        /**< the image ID, `sha512-` and 128 hex digits */
+        const char *url;                       /**< where the image was found */
+        const char *name;                      /**< the name in its manifest */
+        const char *const *labels;             /**< the labels in its manifest, each "NAME=VALUE", NULL-terminated */
+        uint64_t blob_size;                    /**< of the archive as served, in bytes */
+        uint64_t archive_size;                 /**< of the archive uncompressed, in bytes */
+        enum mayfly_signature_state signature; /**< what its signature is worth */
+        const char *fingerprint; /**< of the key that signed it, or the key's ID; NULL when there is no signature */
+        const char *user_id;     /**< of that key; NULL when it is not known */
 };
 
 /**

@@ -589,7 +589,8 @@ static void checks_the_options_size(void **state)
                 uint64_t newer[2];
         } longer = { .options = w->options };
 
-        static const size_t wrong[] = { 0, 1, sizeof(size_t), sizeof(struct mayfly_image_options) - 8, 1U << 20 };
+        static const size_t wrong[] = { 0, 1, sizeof(size_t), offsetof(struct mayfly_image_options, mirrors),
+                                        1U << 20 };
         for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
                 w->options.size = wrong[i];
                 assert_int_equal(fetched(w), -EINVAL);

@@ -136,7 +136,7 @@ static void appc_signatures_malformed_ones_are_told_apart(void **state)
         refuses(MF_OPENPGP_KEYS, SIG, "it is a signature; public keys are wanted");
         refuses(MF_OPENPGP_KEYS, "<html>", "it is a web page");
         refuses(MF_OPENPGP_KEYS, "-----BEGIN PGP PRIVATE KEY BLOCK-----\n", "it is a secret key");
-        refuses(MF_OPENPGP_KEYS, "\x95\x01x", "it has a secret key");
+        refuses(MF_OPENPGP_KEYS, "\x94\x01x", "it has a secret key");
         refuses(MF_OPENPGP_KEYS, "\xb0\x01x", "it has no public key");
 }
 

@@ -1,0 +1,759 @@
+/* SPDX-License-Identifier: MIT */
+
+/* Signatures of images, by keys that gpg makes; gpg itself is the oracle. */
+
+#define _GNU_SOURCE
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "keys.h"
+#include "named.h"
+
+#define IMAGE "/a.aci"
+#define ASC "/a.aci.asc"
+
+static char *trusted; /* the folder of trusted keys */
+static char url[700];
+
+static int signed_setup(void **state)
+{
+        setup(state);
+        trusted = make_folder();
+        snprintf(url, sizeof(url), "%sa.aci", world.base);
+        unsetenv("MAYFLY_SIGNATURES");
+        world.options.trusted_keys = trusted;
+        world.options.signatures = MAYFLY_SIGNATURES_REQUIRED;
+        serve_good_image(IMAGE);
+        return 0;
+}
+
+/* Processes whose command line has the store in it. */
+static int count_processes(void)
+{
+        DIR *dir = opendir("/proc");
+        int n = 0;
+
+        assert_non_null(dir);
+        for (const struct dirent *e; (e = readdir(dir));) {
+                char path[300], text[4096] = "";
+                snprintf(path, sizeof(path), "/proc/%s/cmdline", e->d_name);
+                int fd = e->d_name[0] >= '1' && e->d_name[0] <= '9' ? open(path, O_RDONLY | O_CLOEXEC) : -1;
+                if (fd < 0)
+                        continue;
+                ssize_t size = read(fd, text, sizeof(text) - 1);
+                close(fd);
+                n += size > 0 && memmem(text, (size_t) size, world.folder, strlen(world.folder)) != NULL;
+        }
+        closedir(dir);
+        return n;
+}
+
+static void wait_for_processes_to_end(void)
+{
+        for (int i = 0; i < 500 && count_processes() > 0; i++)
+                usleep(10000);
+        assert_int_equal(count_processes(), 0);
+}
+
+static int signed_teardown(void **state)
+{
+        wait_for_processes_to_end();
+        assert_int_equal(count_entries(world.folder, "tmp"), 0);
+        remove_folder(trusted);
+        return teardown(state);
+}
+
+static char *serve_signature(char *text)
+{
+        serve(ASC, text, strlen(text));
+        return text;
+}
+
+static char *sign_by(const char *who)
+{
+        return serve_signature(keys_sign(who, "", NULL, world.image->data, world.image->size));
+}
+
+static void refuses(int code, const char *format, ...) __attribute__((format(printf, 2, 3)));
+static void refuses(int code, const char *format, ...)
+{
+        char message[1000];
+        va_list args;
+
+        va_start(args, format);
+        vsnprintf(message, sizeof(message), format, args);
+        va_end(args);
+        finds_nothing(url, code, message);
+        assert_int_equal(world.err.stage, MAYFLY_STAGE_SIGNATURE);
+}
+
+/* The oracle's word, with the keys of these two (NULL: one). */
+static int gpg_says(const char *one, const char *other, const char *signature)
+{
+        const char *const who[] = { one, other, NULL };
+
+        return keys_verify(who, signature, world.image->data, world.image->size);
+}
+
+static void appc_signatures_a_good_one_is_accepted(void **state)
+{
+        (void) state;
+        keys_trust(trusted, "localhost", "alice");
+        char *sig = sign_by("alice");
+        assert_true(gpg_says("alice", NULL, sig));
+        finds(url);
+        assert_int_equal(asked(ASC), 1);
+        assert_int_equal(asked(IMAGE), 1);
+        finds(url); /* the store knows */
+        assert_int_equal(asked(ASC), 1);
+        assert_int_equal(asked(IMAGE), 1);
+        struct mayfly_verify_options options = MAYFLY_VERIFY_OPTIONS_INIT;
+        struct mayfly_verify_result result = MAYFLY_VERIFY_RESULT_INIT;
+        options.store = world.folder;
+        assert_int_equal(mayfly_store_verify(&result, &options, NULL), 0);
+        assert_int_equal(result.images, 1);
+        assert_int_equal(result.damaged, 0);
+        free(sig);
+}
+
+static void appc_signatures_are_over_the_bytes_as_served(void **state)
+{
+        size_t size, large = 3000000;
+        char *noise = malloc(large);
+        struct tar tar = { 0 };
+
+        (void) state;
+        keys_trust(trusted, "example.com", "alice");
+        tar_add_basics(&tar);
+        assert_non_null(noise);
+        for (size_t i = 0, x = 1; i < large; i++)
+                noise[i] = (char) ((x = x * 1103515245U + 12345U) >> 16);
+        tar_add(&tar, "rootfs/noise", '0', 0644, NULL, noise, large);
+        tar_end(&tar);
+        image_id(tar.data, tar.size, world.id);
+        char *packed = compress_with("gzip", tar.data, tar.size, &size);
+        world.image = serve(IMAGE, packed, size);
+        char *sig = keys_sign("alice", "", NULL, tar.data, tar.size); /* of the tar */
+        serve_signature(sig);
+        refuses(-EBADMSG,
+                "/a.aci is not what was signed: the signature %sa.aci.asc by the key %s (alice <alice@example.com>)",
+                world.base, keys_fingerprint("alice"));
+        free(sig);
+        free(sign_by("alice"));
+        finds(url);
+        free(packed);
+        free(noise);
+        tar_free(&tar);
+}
+
+static void appc_signatures_a_subkey_signs_for_its_key(void **state)
+{
+        (void) state;
+        keys_trust(trusted, "localhost", "sub");
+        char *sig = sign_by("sub");
+        assert_true(gpg_says("sub", NULL, sig));
+        finds(url);
+        free(sig);
+}
+
+static void appc_signatures_one_good_one_of_several_is_enough(void **state)
+{
+        char both[4000];
+
+        (void) state;
+        keys_trust(trusted, "localhost", "alice");
+        char *alice = sign_by("alice"), *bob = sign_by("bob");
+        snprintf(both, sizeof(both), "%s%s", bob, alice);
+        serve(ASC, both, strlen(both));
+        finds(url);
+        free(alice);
+        free(bob);
+}
+
+static void appc_signatures_keys_are_trusted_for_a_prefix(void **state)
+{
+        static const struct {
+                const char *prefix;
+                int fine;
+        } cases[] = { { "localhost", 1 },  { "localhost/tools", 1 }, { "localhost/tools/app", 1 },
+                      { NULL, 1 },         { "localhost/tool", 0 },  { "localhost/tools/app/x", 0 },
+                      { "example.com", 0 } };
+
+        (void) state;
+        free(sign_by("alice"));
+        for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+                struct mayfly_gc_options gc = MAYFLY_GC_OPTIONS_INIT;
+                char path[600];
+                keys_trust(trusted, cases[i].prefix, "alice");
+                if (cases[i].fine)
+                        finds(url);
+                else
+                        refuses(-EKEYREJECTED,
+                                "/a.aci (" NAME
+                                ") is signed by the key %s (alice <alice@example.com>), which is trusted "
+                                "for other names only (%s); if it is to be trusted for this one, too: mayfly trust "
+                                "--prefix " NAME,
+                                keys_fingerprint("alice"), cases[i].prefix);
+                gc.store = world.folder;
+                gc.all = 1;
+                assert_int_equal(mayfly_store_gc(NULL, &gc, NULL), 0);
+                snprintf(path, sizeof(path), "rm -rf %s/*", trusted);
+                assert_int_equal(system(path), 0); // NOLINT(cert-env33-c)
+        }
+}
+
+static void appc_signatures_an_unknown_key_is_named(void **state)
+{
+        (void) state;
+        keys_trust(trusted, NULL, "bob");
+        char *sig = sign_by("alice");
+        assert_false(gpg_says("bob", NULL, sig));
+        refuses(-ENOKEY,
+                "/a.aci is signed by the key %s, which is not trusted; if it is to be trusted: mayfly trust "
+                "--prefix " NAME,
+                keys_fingerprint("alice"));
+        free(sig);
+}
+
+static void appc_signatures_a_tampered_archive_is_refused(void **state)
+{
+        (void) state;
+        keys_trust(trusted, NULL, "alice");
+        char *sig = sign_by("alice");
+        serve_image(IMAGE, NAME ",version=1.0,colour=red," PLATFORM); /* another, and pinned as such */
+        assert_false(gpg_says("alice", NULL, sig));
+        refuses(-EBADMSG, "/a.aci is not what was signed: the signature %sa.aci.asc by the key %s (alice ", world.base,
+                keys_fingerprint("alice"));
+        free(sig);
+}
+
+static void appc_signatures_expired_ones_are_refused(void **state)
+{
+        (void) state;
+        keys_trust(trusted, NULL, "alice");
+        keys_trust(trusted, NULL, "old");
+        char *sig = keys_sign("alice", "--faked-system-time 20200101T000000 --default-sig-expire 1d", NULL,
+                              world.image->data, world.image->size);
+        serve_signature(sig);
+        assert_false(gpg_says("alice", NULL, sig));
+        refuses(-EKEYEXPIRED,
+                "/a.aci has a signature, by the key %s (alice <alice@example.com>), that expired on 2020-01-02",
+                keys_fingerprint("alice"));
+        free(sig);
+        sig = keys_sign("old", "--faked-system-time 20190601T000000", NULL, world.image->data, world.image->size);
+        serve_signature(sig);
+        assert_false(gpg_says("old", NULL, sig));
+        refuses(-EKEYEXPIRED,
+                "/a.aci is signed by the key %s (old <old@example.com>), which expired on 2020-01-01; if its owner has "
+                "prolonged it, get it again: mayfly trust --prefix " NAME,
+                keys_fingerprint("old"));
+        free(sig);
+}
+
+static void appc_signatures_a_revoked_key_is_refused(void **state)
+{
+        (void) state;
+        keys_trust(trusted, NULL, "gone");
+        char *sig = sign_by("gone");
+        assert_false(gpg_says("gone", NULL, sig));
+        refuses(-EKEYREVOKED, "/a.aci is signed by the key %s (gone <gone@example.com>), which its owner has revoked",
+                keys_fingerprint("gone"));
+        keys_trust(trusted, "localhost", "gone!"); /* an older version of it, written later */
+        assert_true(gpg_says("gone!", NULL, sig));
+        refuses(-EKEYREVOKED, "which its owner has revoked");
+        free(sig);
+}
+
+static void appc_signatures_a_missing_one_is_told(void **state)
+{
+        char file[600];
+
+        (void) state;
+        refuses(-ENODATA, "/a.aci has no signature (%sa.aci.asc answers 404", world.base);
+        faulty_add(world.server, &(struct faulty_path){ .path = ASC, .status = 403 });
+        refuses(-ENODATA, "/a.aci has no signature (%sa.aci.asc answers 403", world.base);
+        faulty_add(world.server, &(struct faulty_path){ .path = ASC, .status = 503 });
+        refuses(-EIO, "the signature of %sa.aci cannot be fetched: %sa.aci.asc answers 503", world.base, world.base);
+        snprintf(file, sizeof(file), "%s/a.aci", trusted);
+        write_file(file, world.image->data, world.image->size);
+        snprintf(url, sizeof(url), "file://%s", file);
+        refuses(-ENODATA, "has no signature (file://");
+        world.options.signatures = MAYFLY_SIGNATURES_IF_PRESENT;
+        finds(url);
+}
+
+static void appc_signatures_malformed_ones_are_told_apart(void **state)
+{
+        static char huge[70000];
+        char *key = keys_export("alice");
+        char *message = keys_sign("alice", "", "--sign", world.image->data, world.image->size);
+        char *clear = keys_sign("alice", "", "--clear-sign", "hello\n", 6);
+        char *detached = keys_sign("alice", "", NULL, world.image->data, world.image->size);
+        char disguised[8000], cut[1000];
+
+        (void) state;
+        keys_trust(trusted, NULL, "alice");
+        memset(huge, '\n', sizeof(huge));
+        snprintf(cut, sizeof(cut), "%.*s", (int) strlen(detached) / 2, detached);
+        /* a whole signed message of other bytes, in the armour of a detached signature */
+        char *begin = strchr(message, '\n'), *end = strstr(message, "-----END");
+        assert_true(begin && end && (size_t) (end - begin) < 7000);
+        snprintf(disguised, sizeof(disguised), "-----BEGIN PGP SIGNATURE-----%.*s-----END PGP SIGNATURE-----\n",
+                 (int) (end - begin), begin);
+        const struct {
+                const char *text, *message;
+        } cases[] = { { "", "is empty" },
+                      { "<!DOCTYPE html><p>not found",
+                        "is a web page; a detached signature in ASCII armour is wanted" },
+                      { key, "is a public key" },
+                      { message, "is a signed or encrypted message, not a detached signature" },
+                      { clear, "is a signed message, not a detached signature" },
+                      { disguised, "is a signed message, not a detached signature" },
+                      { cut, "is damaged: its ASCII armour is cut off or changed" } };
+        for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+                serve(ASC, cases[i].text, strlen(cases[i].text));
+                refuses(-EBADMSG, "the signature %sa.aci.asc %s", world.base, cases[i].message);
+        }
+        serve(ASC, huge, sizeof(huge));
+        refuses(-EBADMSG, "the signature %sa.aci.asc has more than 65536 bytes", world.base);
+        faulty_add(world.server, &(struct faulty_path){ .path = ASC, .status = 200, .flags = FAULTY_ENDLESS_BODY });
+        refuses(-EBADMSG, "the signature %sa.aci.asc has more than 65536 bytes", world.base);
+        /* of the right packets, and no signature */
+        static const char odd[] = "-----BEGIN PGP SIGNATURE-----\n\niAUEAAAAAA==\n-----END PGP SIGNATURE-----\n";
+        serve(ASC, odd, strlen(odd));
+        refuses(-EBADMSG, "a.aci.asc cannot be checked: GnuPG finds no signature in it");
+        free(key);
+        free(message);
+        free(clear);
+        free(detached);
+}
+
+static void a_bad_key_file_does_not_hide_the_others(void **state)
+{
+        char path[600];
+
+        (void) state;
+        keys_trust(trusted, NULL, "bob");
+        snprintf(path, sizeof(path), "%s/root.d/%s", trusted, keys_fingerprint("bob"));
+        keys_trust(trusted, NULL, "bob");
+        snprintf(path, sizeof(path), "%s/root.d/0000000000000000000000000000000000000000", trusted);
+        write_file(path, "<html>", 6);
+        free(sign_by("alice"));
+        refuses(-ENOKEY,
+                "which is not trusted; if it is to be trusted: mayfly trust --prefix " NAME
+                "; the trusted key %s is a web page",
+                path);
+        keys_trust(trusted, NULL, "alice");
+        finds(url);
+        /* a key in another's file is not trusted for being there */
+        char *carol = keys_export("carol");
+        write_file(path, carol, strlen(carol));
+        free(carol);
+        serve_image(IMAGE, NAME ",version=2.0," PLATFORM);
+        free(sign_by("carol"));
+        assert_int_equal(open_name(url), -EKEYREJECTED);
+}
+
+static void keys_of_others_hands_are_refused_before_anything_is_fetched(void **state)
+{
+        (void) state;
+        keys_trust(trusted, NULL, "alice");
+        free(sign_by("alice"));
+        assert_int_equal(chmod(trusted, 0777), 0);
+        refuses(-EPERM, "trusted keys: %s can be written by others (mode 0777)", trusted);
+        assert_int_equal(asked(IMAGE), 0);
+        assert_int_equal(chmod(trusted, 0700), 0);
+}
+
+/* --- where signatures are ---------------------------------------------------------------------------------------- */
+
+static void appc_signatures_are_where_the_image_is(void **state)
+{
+        char query[200];
+
+        (void) state;
+        keys_trust(trusted, NULL, "alice");
+        /* a query stays at the end */
+        faulty_add(world.server,
+                   &(struct faulty_path){ .path = "/q.aci?v=1", .body = world.image->data, .size = world.image->size });
+        char *sig = keys_sign("alice", "", NULL, world.image->data, world.image->size);
+        serve("/q.aci.asc?v=1", sig, strlen(sig));
+        snprintf(query, sizeof(query), "%sq.aci?v=1", world.base);
+        finds(query);
+        /* simple discovery; templates with and without {ext}; mirrors */
+        static const char *const versions[] = { "2.0", "3.0", "4.0", "5.0" };
+        static const char *const places[] = { "/tools/app-2.0-linux-amd64.aci", "/x/3.0/aci.bin", "/y/4.0",
+                                              "/m/t/5.0.aci" };
+        static const char *const signatures[] = { "/tools/app-2.0-linux-amd64.aci.asc", "/x/3.0/aci.asc.bin",
+                                                  "/y/4.0.asc", "/m/t/5.0.aci.asc" };
+        snprintf(world.mirrors, sizeof(world.mirrors), "https://localhost/ %s https://else.where/ %sm/", world.base,
+                 world.base);
+        serve_page(PAGE, TAG("localhost", "$x/{version}/{ext}.bin") TAG("localhost", "$y/{version}")
+                                 TAG("localhost", "https://else.where/t/{version}.{ext}"));
+        for (size_t i = 0; i < 4; i++) {
+                char what[200];
+                snprintf(what, sizeof(what), NAME ",version=%s," PLATFORM, versions[i]);
+                serve_image(places[i], what);
+                free(sig);
+                sig = keys_sign("alice", "", NULL, world.image->data, world.image->size);
+                serve(signatures[i], sig, strlen(sig));
+                snprintf(what, sizeof(what), NAME ":%s," PLATFORM, versions[i]);
+                finds(what);
+                assert_int_equal(asked(signatures[i]), 1);
+        }
+        free(sig);
+}
+
+static void a_mirror_with_a_bad_signature_is_passed_over(void **state)
+{
+        (void) state;
+        keys_trust(trusted, NULL, "alice");
+        snprintf(world.mirrors, sizeof(world.mirrors), "https://localhost/ %sbad/ https://localhost/ %s", world.base,
+                 world.base);
+        serve("/bad/a.aci", world.image->data, world.image->size);
+        char *sig = keys_sign("alice", "", NULL, "else", 4);
+        serve("/bad/a.aci.asc", sig, strlen(sig));
+        free(sig);
+        free(sign_by("alice"));
+        finds("https://localhost/a.aci");
+        assert_int_equal(asked("/bad/a.aci.asc"), 1);
+}
+
+/* --- policy ------------------------------------------------------------------------------------------------------ */
+
+static void appc_signatures_a_pinned_image_needs_none_by_default(void **state)
+{
+        (void) state;
+        world.options.signatures = MAYFLY_SIGNATURES_DEFAULT;
+        free(sign_by("alice"));
+        finds(url);
+        assert_int_equal(asked(ASC), 0);
+}
+
+static void appc_signatures_if_present_they_must_be_good(void **state)
+{
+        (void) state;
+        world.options.signatures = MAYFLY_SIGNATURES_IF_PRESENT;
+        keys_trust(trusted, NULL, "alice");
+        free(sign_by("bob"));
+        refuses(-ENOKEY, "which is not trusted");
+        serve(ASC, "<html>", 6);
+        refuses(-EBADMSG, "is a web page");
+        faulty_add(world.server, &(struct faulty_path){ .path = ASC, .status = 404 });
+        finds(url);
+        assert_int_equal(asked(ASC), 3);
+        finds(url); /* and no more of it */
+        assert_int_equal(asked(ASC), 3);
+}
+
+static void the_policy_is_in_the_environment(void **state)
+{
+        static const struct {
+                const char *text;
+                int code;
+        } cases[] = {
+                { "required", -ENODATA }, { "sometimes", -EINVAL }, { "if-present", 0 }, { "off", 0 }, { "", 0 }
+        };
+
+        (void) state;
+        world.options.signatures = MAYFLY_SIGNATURES_DEFAULT;
+        for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+                setenv("MAYFLY_SIGNATURES", cases[i].text, 1);
+                assert_int_equal(open_name(url), cases[i].code);
+                if (cases[i].code == -EINVAL)
+                        assert_non_null(
+                                strstr(world.err.message,
+                                       "MAYFLY_SIGNATURES is \"sometimes\"; write required, if-present or off"));
+        }
+        setenv("MAYFLY_SIGNATURES", "required", 1);
+        world.options.signatures = MAYFLY_SIGNATURES_OFF; /* an option counts more */
+        finds(url);
+        world.options.signatures = (enum mayfly_signatures) 7;
+        assert_int_equal(open_name(url), -EINVAL);
+        unsetenv("MAYFLY_SIGNATURES");
+}
+
+/* --- images that are in the store -------------------------------------------------------------------------------- */
+
+static void a_stored_image_is_checked_when_that_is_required(void **state)
+{
+        (void) state;
+        keys_trust(trusted, "localhost", "alice");
+        world.options.signatures = MAYFLY_SIGNATURES_OFF;
+        finds(url);
+        world.options.signatures = MAYFLY_SIGNATURES_REQUIRED;
+        int r = open_name(url);
+        assert_int_equal(r, -ENODATA);
+        assert_non_null(strstr(world.err.message,
+                               "cannot be used where signatures are required: no signature of it was "
+                               "checked so far; and"));
+        assert_non_null(strstr(world.err.message, "answers 404"));
+        char *sig = sign_by("alice");
+        finds(url);
+        assert_int_equal(asked(ASC), 2);
+        assert_int_equal(asked(IMAGE), 3);
+        finds(url);
+        assert_int_equal(asked(ASC), 2);
+        free(sig);
+}
+
+static void what_the_store_knows_of_a_signature_can_cease_to_count(void **state)
+{
+        char path[600];
+
+        (void) state;
+        keys_trust(trusted, "localhost", "gone!");
+        free(sign_by("gone"));
+        finds(url);
+        /* it is revoked */
+        keys_trust(trusted, "example.com", "gone");
+        assert_int_equal(open_name(url), -EKEYREVOKED);
+        assert_non_null(strstr(world.err.message, "(gone <gone@example.com>) has changed since; and "));
+        assert_non_null(strstr(world.err.message, "which its owner has revoked"));
+        /* it is trusted no more */
+        snprintf(path, sizeof(path), "rm -rf %s/prefix.d", trusted);
+        assert_int_equal(system(path), 0); // NOLINT(cert-env33-c)
+        assert_int_equal(open_name(url), -ENOKEY);
+        assert_non_null(strstr(world.err.message, "which is not trusted for this name; and "));
+        /* another key is */
+        keys_trust(trusted, NULL, "alice");
+        free(sign_by("alice"));
+        finds(url);
+        unsigned n = asked(ASC);
+        finds(url);
+        assert_int_equal(asked(ASC), n);
+        /* what is damaged or another image's counts for nothing */
+        snprintf(path, sizeof(path), "%s/images/%s/signature", world.folder, world.id);
+        FILE *f = fopen(path, "r+e");
+        assert_true(f && fseek(f, 200, SEEK_SET) == 0 && fputc('#', f) == '#' && fclose(f) == 0);
+        finds(url);
+        assert_int_equal(asked(ASC), n + 1);
+        finds(url);
+        assert_int_equal(asked(ASC), n + 1);
+}
+
+static void a_signature_that_expires_in_the_store_counts_no_more(void **state)
+{
+        (void) state;
+        keys_trust(trusted, NULL, "alice");
+        serve_signature(
+                keys_sign("alice", "--default-sig-expire seconds=3", NULL, world.image->data, world.image->size));
+        finds(url);
+        sleep(4);
+        assert_int_equal(open_name(url), -EKEYEXPIRED);
+        assert_non_null(strstr(world.err.message, "has expired since; and "));
+}
+
+/* --- pinning ----------------------------------------------------------------------------------------------------- */
+
+static struct mayfly_pin *pins(enum mayfly_signature_state state, const char *fingerprint, const char *user_id)
+{
+        struct mayfly_pin *pin = NULL;
+
+        world.err = (struct mayfly_error) MAYFLY_ERROR_INIT;
+        if (mayfly_image_pin(&pin, url, &world.options, &world.err) < 0)
+                fail_msg("%s", world.err.message);
+        assert_string_equal(pin->id, world.id);
+        assert_int_equal(pin->signature, state);
+        assert_true(!pin->fingerprint == !fingerprint && !pin->user_id == !user_id);
+        if (fingerprint)
+                assert_string_equal(pin->fingerprint, fingerprint);
+        if (user_id)
+                assert_string_equal(pin->user_id, user_id);
+        return mayfly_pin_free(pin);
+}
+
+static void a_pin_tells_the_signature(void **state)
+{
+        struct mayfly_pin *pin = NULL;
+
+        (void) state;
+        world.options.signatures = MAYFLY_SIGNATURES_DEFAULT;
+        pins(MAYFLY_SIGNATURE_MISSING, NULL, NULL);
+        assert_int_equal(count_entries(world.folder, "."), 0); /* the store is not touched without need */
+        free(sign_by("alice"));
+        pins(MAYFLY_SIGNATURE_UNTRUSTED, keys_fingerprint("alice"), NULL);
+        keys_trust(trusted, "example.com", "alice");
+        pins(MAYFLY_SIGNATURE_UNTRUSTED, keys_fingerprint("alice"), "alice <alice@example.com>");
+        keys_trust(trusted, "localhost", "alice");
+        pins(MAYFLY_SIGNATURE_GOOD, keys_fingerprint("alice"), "alice <alice@example.com>");
+        world.options.signatures = MAYFLY_SIGNATURES_OFF;
+        pins(MAYFLY_SIGNATURE_NOT_ASKED, NULL, NULL);
+        world.options.signatures = MAYFLY_SIGNATURES_DEFAULT;
+        serve_image(IMAGE, NAME ",version=1.0,colour=red," PLATFORM);
+        assert_int_equal(mayfly_image_pin(&pin, url, &world.options, &world.err), -EBADMSG);
+        assert_non_null(strstr(world.err.message, "is not what was signed"));
+        free(sign_by("bob"));
+        world.options.signatures = MAYFLY_SIGNATURES_IF_PRESENT;
+        assert_int_equal(mayfly_image_pin(&pin, url, &world.options, NULL), -ENOKEY);
+        world.options.signatures = MAYFLY_SIGNATURES_REQUIRED;
+        assert_int_equal(mayfly_image_pin(&pin, url, &world.options, NULL), -ENOKEY);
+        assert_int_equal(count_entries(world.folder, "images"), 0);
+}
+
+/* --- what may go wrong meanwhile --------------------------------------------------------------------------------- */
+
+static int cancel(const struct mayfly_progress *progress, void *userdata)
+{
+        (void) progress;
+        (void) userdata;
+        return asked(IMAGE) > 0 && asked(ASC) > 0;
+}
+
+static void it_can_be_cancelled(void **state)
+{
+        (void) state;
+        keys_trust(trusted, NULL, "alice");
+        free(sign_by("alice"));
+        world.options.stall_timeout_ms = 60000;
+        world.options.progress = cancel;
+        faulty_add(world.server, &(struct faulty_path){ .path = IMAGE,
+                                                        .body = world.image->data,
+                                                        .size = world.image->size,
+                                                        .flags = FAULTY_STALL,
+                                                        .cut = 600 });
+        finds_nothing(url, -ECANCELED, "cancelled");
+        faulty_add(world.server, &(struct faulty_path){ .path = ASC, .flags = FAULTY_SILENT });
+        serve(IMAGE, world.image->data, world.image->size);
+        finds_nothing(url, -ECANCELED, "cancelled");
+}
+
+static void a_fetch_that_fails_ends_the_check(void **state)
+{
+        (void) state;
+        keys_trust(trusted, NULL, "alice");
+        free(sign_by("alice"));
+        faulty_add(world.server, &(struct faulty_path){ .path = IMAGE, .status = 404 });
+        finds_nothing(url, -ENOENT, "/a.aci answers 404");
+        faulty_add(world.server, &(struct faulty_path){ .path = IMAGE,
+                                                        .body = world.image->data,
+                                                        .size = world.image->size,
+                                                        .flags = FAULTY_CUT,
+                                                        .cut = 700 });
+        finds_nothing(url, -EIO, "was cut off after 700 of");
+        serve(IMAGE, "<html>", 6);
+        finds_nothing(url, -EBADMSG, "the image is a web page");
+        /* and the other way round: a missing signature does not wait for a fetch that hangs */
+        faulty_add(world.server, &(struct faulty_path){ .path = IMAGE, .flags = FAULTY_SILENT });
+        faulty_add(world.server, &(struct faulty_path){ .path = ASC, .status = 404 });
+        world.options.stall_timeout_ms = 60000;
+        refuses(-ENODATA, "has no signature");
+}
+
+static void signals_and_the_users_keyring_are_left_alone(void **state)
+{
+        char *home = make_folder();
+        struct sigaction action;
+
+        (void) state;
+        setenv("GNUPGHOME", home, 1);
+        keys_trust(trusted, NULL, "alice");
+        free(sign_by("alice"));
+        finds(url);
+        unsetenv("GNUPGHOME");
+        assert_int_equal(sigaction(SIGPIPE, NULL, &action), 0);
+        assert_true(action.sa_handler == SIG_DFL);
+        assert_int_equal(count_entries(home, "."), 0);
+        remove_folder(home);
+}
+
+static size_t count_homes(void)
+{
+        char command[600], text[32] = "";
+
+        snprintf(command, sizeof(command), "ls %s/tmp/*/pubring.gpg 2>/dev/null | wc -l", world.folder);
+        FILE *p = popen(command, "re");
+        assert_true(p && fgets(text, sizeof(text), p));
+        pclose(p);
+        return (size_t) atoi(text); // NOLINT(cert-err34-c): wc's
+}
+
+static void nothing_outlives_a_killed_fetch(void **state)
+{
+        (void) state;
+        keys_trust(trusted, NULL, "alice");
+        free(sign_by("alice"));
+        world.options.stall_timeout_ms = 60000;
+        faulty_add(world.server, &(struct faulty_path){ .path = IMAGE,
+                                                        .body = world.image->data,
+                                                        .size = world.image->size,
+                                                        .flags = FAULTY_STALL,
+                                                        .cut = 600 });
+        pid_t pid = fork();
+        if (pid == 0) {
+                (void) open_name(url);
+                _exit(1);
+        }
+        while (count_homes() == 0 || count_processes() == 0)
+                usleep(2000);
+        assert_int_equal(kill(pid, SIGKILL), 0);
+        assert_int_equal(waitpid(pid, NULL, 0), pid);
+        wait_for_processes_to_end();
+        assert_int_equal(count_homes(), 1);
+        serve(IMAGE, world.image->data, world.image->size);
+        finds(url); /* and its leftovers are gone, as after any fetch that was killed */
+}
+
+#define signed_test(f) cmocka_unit_test_setup_teardown(f, signed_setup, signed_teardown)
+
+static int group_setup(void **state)
+{
+        (void) state;
+        keys_start();
+        return 0;
+}
+
+static int group_teardown(void **state)
+{
+        (void) state;
+        keys_stop();
+        return 0;
+}
+
+int main(void)
+{
+        const struct CMUnitTest tests[] = {
+                signed_test(appc_signatures_a_good_one_is_accepted),
+                signed_test(appc_signatures_are_over_the_bytes_as_served),
+                signed_test(appc_signatures_a_subkey_signs_for_its_key),
+                signed_test(appc_signatures_one_good_one_of_several_is_enough),
+                signed_test(appc_signatures_keys_are_trusted_for_a_prefix),
+                signed_test(appc_signatures_an_unknown_key_is_named),
+                signed_test(appc_signatures_a_tampered_archive_is_refused),
+                signed_test(appc_signatures_expired_ones_are_refused),
+                signed_test(appc_signatures_a_revoked_key_is_refused),
+                signed_test(appc_signatures_a_missing_one_is_told),
+                signed_test(appc_signatures_malformed_ones_are_told_apart),
+                signed_test(a_bad_key_file_does_not_hide_the_others),
+                signed_test(keys_of_others_hands_are_refused_before_anything_is_fetched),
+                signed_test(appc_signatures_are_where_the_image_is),
+                signed_test(a_mirror_with_a_bad_signature_is_passed_over),
+                signed_test(appc_signatures_a_pinned_image_needs_none_by_default),
+                signed_test(appc_signatures_if_present_they_must_be_good),
+                signed_test(the_policy_is_in_the_environment),
+                signed_test(a_stored_image_is_checked_when_that_is_required),
+                signed_test(what_the_store_knows_of_a_signature_can_cease_to_count),
+                signed_test(a_signature_that_expires_in_the_store_counts_no_more),
+                signed_test(a_pin_tells_the_signature),
+                signed_test(it_can_be_cancelled),
+                signed_test(a_fetch_that_fails_ends_the_check),
+                signed_test(signals_and_the_users_keyring_are_left_alone),
+                signed_test(nothing_outlives_a_killed_fetch),
+        };
+
+        return cmocka_run_group_tests(tests, group_setup, group_teardown);
+}
