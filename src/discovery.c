@@ -5,7 +5,6 @@
 #include <errno.h>
 #include <libxml/HTMLparser.h>
 #include <pthread.h>
-#include <signal.h>
 #include <string.h>
 #include <strings.h>
 #include <time.h>
@@ -35,7 +34,7 @@ static void stop(struct reader *reader, int r)
         xmlStopParser(reader->parser);
 }
 
-static void add_tag(struct reader *reader, const char *content)
+static void add_tag(struct reader *reader, const char *content, int of_keys)
 {
         const char *prefix = content + strspn(content, BLANKS);
         size_t length = strcspn(prefix, BLANKS);
@@ -51,7 +50,7 @@ static void add_tag(struct reader *reader, const char *content)
         struct mf_tag *grown = realloc(reader->tags.list, (reader->tags.n + 1) * sizeof(*grown));
         if (grown) {
                 reader->tags.list = grown;
-                grown[reader->tags.n] = (struct mf_tag){ strndup(prefix, length), strndup(template, size) };
+                grown[reader->tags.n] = (struct mf_tag){ strndup(prefix, length), strndup(template, size), of_keys };
                 reader->tags.n++;
         }
         if (!grown || !grown[reader->tags.n - 1].prefix || !grown[reader->tags.n - 1].template)
@@ -77,8 +76,8 @@ static void on_start(void *userdata, const xmlChar *tag, const xmlChar **attribu
                 else if (strcasecmp((const char *) a[0], "content") == 0)
                         content = (const char *) a[1];
         }
-        if (name && content && strcmp(name, "ac-discovery") == 0)
-                add_tag(reader, content);
+        if (name && content && (strcmp(name, "ac-discovery") == 0 || strcmp(name, "ac-discovery-pubkeys") == 0))
+                add_tag(reader, content, name[strlen("ac-discovery")] != '\0');
 }
 
 static void on_end(void *userdata, const xmlChar *tag)
@@ -209,7 +208,8 @@ int mf_urls_add_mirrored(struct mf_urls *urls, const struct mf_mirrors *mirrors,
 /* --- one page ---------------------------------------------------------------------------------------------------- */
 
 struct search {
-        const struct mf_image_name *name;
+        const char *path;                 /* whose page is asked for first */
+        const struct mf_image_name *name; /* of the image; NULL: keys are looked for */
         const struct mf_mirrors *mirrors;
         const char *text; /* of the reference */
         const struct mayfly_image_options *options;
@@ -246,23 +246,6 @@ static int is_cancelled(void *userdata)
                search->options->progress(&progress, search->options->progress_userdata) != 0;
 }
 
-/* In the caller's thread, which a connection that breaks must not kill with SIGPIPE. */
-static int get_quietly(const struct mf_http_request *request, struct mayfly_error *err)
-{
-        sigset_t pipe, old, pending;
-
-        sigemptyset(&pipe);
-        sigaddset(&pipe, SIGPIPE);
-        sigpending(&pending);
-        pthread_sigmask(SIG_BLOCK, &pipe, &old);
-        int r = mf_http_get(request, err);
-        if (!sigismember(&pending, SIGPIPE))
-                while (sigtimedwait(&pipe, NULL, &(const struct timespec){ 0 }) < 0 && errno == EINTR)
-                        ;
-        pthread_sigmask(SIG_SETMASK, &old, NULL);
-        return r;
-}
-
 /* What a page came to: it has tags that will do; it has none, or is not there (4xx); something went wrong. */
 enum outcome { FOUND, NOTHING, FAILED };
 
@@ -290,8 +273,12 @@ static enum outcome get_page(struct search *search, const char *url, struct mayf
         search->page = NULL;
         search->size = 0;
         int r = mf_url_check(url, search->options->allow_http, &scheme, err);
-        if (r == 0)
-                r = get_quietly(&request, err);
+        if (r == 0) {
+                struct mf_sigpipe sigpipe;
+                mf_sigpipe_block(&sigpipe);
+                r = mf_http_get(&request, err);
+                mf_sigpipe_restore(&sigpipe);
+        }
         if (r == 0)
                 return FOUND;
         if (r == -EFBIG)
@@ -324,9 +311,9 @@ static int may_lead_to(const struct search *search, const char *page, const char
 static int use_tag(const struct search *search, const struct mf_tag *tag, const char *page, struct mf_urls *ret,
                    struct mayfly_error *why)
 {
-        char *url = NULL;
+        char *url = search->name ? NULL : strdup(tag->template); /* that of keys is no template */
 
-        int r = mf_image_name_render(search->name, tag->template, "aci", &url);
+        int r = search->name ? mf_image_name_render(search->name, tag->template, "aci", &url) : url ? 0 : -ENOMEM;
         if (r == -EINVAL) {
                 mf_error(why, -ENOENT, MAYFLY_STAGE_DISCOVERY, "%.60s has no value: give that label", url);
                 free(url);
@@ -339,7 +326,8 @@ static int use_tag(const struct search *search, const struct mf_tag *tag, const 
                 free(url);
                 return 0;
         }
-        r = mf_urls_add(ret, url, mf_url_of_template_signature(search->name, tag->template, url));
+        r = mf_urls_add(ret, url,
+                        search->name ? mf_url_of_template_signature(search->name, tag->template, url) : strdup(url));
         return r < 0 ? r : 1;
 }
 
@@ -357,7 +345,8 @@ static enum outcome read_page(const struct search *search, const char *url, stru
                 return FAILED;
         }
         for (size_t i = 0; i < tags.n && r >= 0; i++)
-                if (strncmp(search->name->name, tags.list[i].prefix, strlen(tags.list[i].prefix)) == 0)
+                if (tags.list[i].of_keys == !search->name &&
+                    strncmp(search->path, tags.list[i].prefix, strlen(tags.list[i].prefix)) == 0)
                         r = use_tag(search, &tags.list[i], url, ret, &why);
         mf_tags_clear(&tags);
         if (r < 0) {
@@ -366,8 +355,9 @@ static enum outcome read_page(const struct search *search, const char *url, stru
         }
         if (ret->n > 0)
                 return FOUND;
-        mf_error(err, -ENOENT, MAYFLY_STAGE_DISCOVERY, "%s has no %sac-discovery tag for %.513s%s%.300s%s", shown,
-                 why.code ? "usable " : "", search->name->name, why.code ? " (" : "", why.message, why.code ? ")" : "");
+        mf_error(err, -ENOENT, MAYFLY_STAGE_DISCOVERY, "%s has no %sac-discovery%s tag for %.513s%s%.300s%s", shown,
+                 why.code ? "usable " : "", search->name ? "" : "-pubkeys", search->path, why.code ? " (" : "",
+                 why.message, why.code ? ")" : "");
         return NOTHING;
 }
 
@@ -417,29 +407,48 @@ static enum outcome ask(struct search *search, const char *path, struct mf_urls 
         return best;
 }
 
-int mf_discover(struct mf_urls *ret, const struct mf_image_name *name, const struct mf_mirrors *mirrors,
-                const char *text, const struct mayfly_image_options *options, struct mayfly_error *err)
+static int discover(struct search *search, struct mf_urls *ret, struct mayfly_error *err)
 {
-        struct search search = {
-                .name = name, .mirrors = mirrors, .text = text, .options = options, .begin_us = mf_now_us()
-        };
-        mf_cleanup(mf_freep) char *path = strdup(name->name);
+        mf_cleanup(mf_freep) char *path = strdup(search->path);
         struct mf_urls urls = { 0 };
         enum outcome outcome = NOTHING;
 
         if (!path)
                 return mf_error_oom(err, MAYFLY_STAGE_DISCOVERY);
         for (char *end = path; end && outcome == NOTHING;) {
-                outcome = ask(&search, path, &urls);
+                outcome = ask(search, path, &urls);
                 end = strrchr(path, '/');
                 if (end)
                         *end = '\0';
         }
-        free(search.page);
+        free(search->page);
         if (outcome == FOUND) {
                 *ret = urls;
                 return 0;
         }
         mf_urls_clear(&urls);
-        return mf_error(err, search.asked.code, search.asked.stage, "%s", search.asked.message);
+        return mf_error(err, search->asked.code, search->asked.stage, "%s", search->asked.message);
+}
+
+int mf_discover(struct mf_urls *ret, const struct mf_image_name *name, const struct mf_mirrors *mirrors,
+                const char *text, const struct mayfly_image_options *options, struct mayfly_error *err)
+{
+        struct search search = { .path = name->name,
+                                 .name = name,
+                                 .mirrors = mirrors,
+                                 .text = text,
+                                 .options = options,
+                                 .begin_us = mf_now_us() };
+
+        return discover(&search, ret, err);
+}
+
+int mf_discover_keys(struct mf_urls *ret, const char *prefix, const struct mf_mirrors *mirrors,
+                     const struct mayfly_image_options *options, struct mayfly_error *err)
+{
+        struct search search = {
+                .path = prefix, .mirrors = mirrors, .text = prefix, .options = options, .begin_us = mf_now_us()
+        };
+
+        return discover(&search, ret, err);
 }

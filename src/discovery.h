@@ -12,9 +12,11 @@
 #include "image-name.h"
 #include "mirrors.h"
 
-/* One <meta name="ac-discovery" content="PREFIX TEMPLATE">. */
+/* One <meta name="ac-discovery" content="PREFIX TEMPLATE">, or <meta name="ac-discovery-pubkeys" content="PREFIX URL">.
+ */
 struct mf_tag {
         char *prefix, *template;
+        int of_keys;
 };
 
 struct mf_tags {
@@ -52,5 +54,10 @@ int mf_urls_add_mirrored(struct mf_urls *urls, const struct mf_mirrors *mirrors,
  * the message, and others. `text` is the reference, for progress; `options` has final values. */
 int mf_discover(struct mf_urls *ret, const struct mf_image_name *name, const struct mf_mirrors *mirrors,
                 const char *text, const struct mayfly_image_options *options, struct mayfly_error *err);
+
+/* Likewise for the URLs of the keys that sign what is called `prefix`, or begins so: pages without a tag of keys are
+ * passed over, whatever they say of images. */
+int mf_discover_keys(struct mf_urls *ret, const char *prefix, const struct mf_mirrors *mirrors,
+                     const struct mayfly_image_options *options, struct mayfly_error *err);
 
 #endif

@@ -18,6 +18,29 @@ int mf_close(int fd)
         return -1;
 }
 
+void mf_sigpipe_block(struct mf_sigpipe *ret)
+{
+        sigset_t set;
+
+        sigpending(&set);
+        ret->was_pending = sigismember(&set, SIGPIPE);
+        sigemptyset(&set);
+        sigaddset(&set, SIGPIPE);
+        pthread_sigmask(SIG_BLOCK, &set, &ret->old);
+}
+
+void mf_sigpipe_restore(const struct mf_sigpipe *sigpipe)
+{
+        sigset_t set;
+
+        sigemptyset(&set);
+        sigaddset(&set, SIGPIPE);
+        if (!sigpipe->was_pending)
+                while (sigtimedwait(&set, NULL, &(const struct timespec){ 0 }) < 0 && errno == EINTR)
+                        ;
+        pthread_sigmask(SIG_SETMASK, &sigpipe->old, NULL);
+}
+
 uint64_t mf_now_us(void)
 {
         struct timespec now;

@@ -5,6 +5,7 @@
 /* Ownership in local variables: `mf_cleanup(f) T *p = NULL;` calls f(&p) at the end of the scope; mf_take(p) gives p's
  * value away and leaves NULL (or -1 for descriptors with mf_take_fd()). */
 
+#include <signal.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -48,6 +49,15 @@ static inline void mf_fclosep(FILE **f)
         if (*f)
                 fclose(*f);
 }
+
+/* Around what writes to connections in the caller's thread, which one that breaks must not kill with SIGPIPE. */
+struct mf_sigpipe {
+        sigset_t old;
+        int was_pending;
+};
+
+void mf_sigpipe_block(struct mf_sigpipe *ret);
+void mf_sigpipe_restore(const struct mf_sigpipe *sigpipe);
 
 /* CLOCK_MONOTONIC in microseconds. */
 uint64_t mf_now_us(void);

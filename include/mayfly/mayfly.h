@@ -13,5 +13,6 @@
 #include <mayfly/image.h>
 #include <mayfly/inspect.h>
 #include <mayfly/store.h>
+#include <mayfly/trust.h>
 
 #endif

@@ -332,10 +332,11 @@ static void appc_signatures_malformed_ones_are_told_apart(void **state)
         refuses(-EBADMSG, "the signature %sa.aci.asc has more than 65536 bytes", world.base);
         faulty_add(world.server, &(struct faulty_path){ .path = ASC, .status = 200, .flags = FAULTY_ENDLESS_BODY });
         refuses(-EBADMSG, "the signature %sa.aci.asc has more than 65536 bytes", world.base);
-        /* of the right packets, and no signature */
+        /* of the right packets, and yet no signature */
         static const char odd[] = "-----BEGIN PGP SIGNATURE-----\n\niAUEAAAAAA==\n-----END PGP SIGNATURE-----\n";
         serve(ASC, odd, strlen(odd));
-        refuses(-EBADMSG, "a.aci.asc cannot be checked: GnuPG finds no signature in it");
+        refuses(-EBADMSG,
+                "a.aci.asc, by the key 0000000000000000, that GnuPG does not accept: Invalid digest algorithm");
         free(key);
         free(message);
         free(clear);

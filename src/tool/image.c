@@ -24,6 +24,8 @@ static const char pin_usage[] =
         "  --json        print it as JSON, with everything about the image\n"
         "  --quiet       print the reference only, and no progress\n"
         "  --allow-http  plain http to other hosts is fine\n"
+        "  --signatures POLICY\n"
+        "                required, if-present or off; default $MAYFLY_SIGNATURES, else to look and tell\n"
         "  --help        print this\n"
         "\n"
         "Exit status: 0, or 1 when there is no such image, or 2 for misuse.\n";
@@ -36,6 +38,8 @@ static const char pull_usage[] =
         "  --store FOLDER  the store; default $MAYFLY_STORE, else as mayfly(7) tells\n"
         "  --quiet         print nothing but errors\n"
         "  --allow-http    plain http to other hosts is fine\n"
+        "  --signatures POLICY\n"
+        "                  required, if-present or off; default $MAYFLY_SIGNATURES, else off\n"
         "  --help          print this\n"
         "\n"
         "Exit status: 0, or 1 when it could not be brought there, or 2 for misuse.\n";
@@ -56,13 +60,30 @@ struct choices {
         struct mayfly_image_options image;
 };
 
+static int parse_signatures(const char *text, struct mayfly_image_options *ret)
+{
+        if (strcmp(text, "required") == 0)
+                ret->signatures = MAYFLY_SIGNATURES_REQUIRED;
+        else if (strcmp(text, "if-present") == 0)
+                ret->signatures = MAYFLY_SIGNATURES_IF_PRESENT;
+        else if (strcmp(text, "off") == 0)
+                ret->signatures = MAYFLY_SIGNATURES_OFF;
+        else
+                return -1;
+        return 0;
+}
+
 /* `letters` says which options the command has. -1 to go on, else the exit status. */
 static int parse(int argc, char **argv, const char *letters, struct choices *ret)
 {
         static const struct option known[] = {
-                { "json", no_argument, NULL, 'j' },        { "quiet", no_argument, NULL, 'q' },
-                { "store", required_argument, NULL, 's' }, { "allow-http", no_argument, NULL, 'a' },
-                { "help", no_argument, NULL, 'h' },        { NULL, 0, NULL, 0 },
+                { "json", no_argument, NULL, 'j' },
+                { "quiet", no_argument, NULL, 'q' },
+                { "store", required_argument, NULL, 's' },
+                { "allow-http", no_argument, NULL, 'a' },
+                { "help", no_argument, NULL, 'h' },
+                { "signatures", required_argument, NULL, 'S' },
+                { NULL, 0, NULL, 0 },
         };
         int c;
 
@@ -79,7 +100,9 @@ static int parse(int argc, char **argv, const char *letters, struct choices *ret
                         ret->store = ret->image.store = optarg;
                 else if (c == 'a')
                         ret->image.allow_http = 1;
-                else
+                else if (c == 'S' && parse_signatures(optarg, &ret->image) < 0)
+                        return tool_usage("--signatures %.100s is none of required, if-present and off", optarg);
+                else if (c == 'h')
                         ret->help = 1;
         }
         if (ret->help)
@@ -106,6 +129,20 @@ static void show_progress(const struct choices *choices, struct mf_progress_prin
 
 /* --- pin */
 
+static const char *const states[] = { [MAYFLY_SIGNATURE_NOT_ASKED] = "not asked for",
+                                      [MAYFLY_SIGNATURE_MISSING] = "none",
+                                      [MAYFLY_SIGNATURE_GOOD] = "good",
+                                      [MAYFLY_SIGNATURE_UNTRUSTED] = "untrusted" };
+
+static void print_json_or_null(const char *name, const char *text)
+{
+        printf(", \"%s\": ", name);
+        if (text)
+                tool_json_string(text);
+        else
+                printf("null");
+}
+
 static void print_pin_json(const struct mayfly_pin *pin)
 {
         printf("{\"reference\": ");
@@ -114,7 +151,11 @@ static void print_pin_json(const struct mayfly_pin *pin)
         tool_json_string(pin->url);
         printf(", \"name\": \"%s\", \"labels\": ", pin->name);
         tool_json_pairs(pin->labels);
-        printf(", \"blob_size\": %" PRIu64 ", \"archive_size\": %" PRIu64 "}\n", pin->blob_size, pin->archive_size);
+        printf(", \"blob_size\": %" PRIu64 ", \"archive_size\": %" PRIu64, pin->blob_size, pin->archive_size);
+        print_json_or_null("signature", states[pin->signature]);
+        print_json_or_null("fingerprint", pin->fingerprint);
+        print_json_or_null("user_id", pin->user_id);
+        printf("}\n");
 }
 
 static void print_pin(const struct mayfly_pin *pin)
@@ -125,6 +166,14 @@ static void print_pin(const struct mayfly_pin *pin)
         tool_print_list(pin->labels, ", ");
         printf("\nsize    %s, %s uncompressed\nfrom    %s\n", tool_size(pin->blob_size, served),
                tool_size(pin->archive_size, unpacked), pin->url);
+        printf("signed  ");
+        if (!pin->fingerprint)
+                printf("%s\n", pin->signature == MAYFLY_SIGNATURE_MISSING ? "no" : states[pin->signature]);
+        else
+                printf("by %s%s%s%s\n", pin->fingerprint, pin->user_id ? ", " : "", pin->user_id ? pin->user_id : "",
+                       pin->signature == MAYFLY_SIGNATURE_GOOD ? "" : ", which is not trusted for this name");
+        if (pin->signature == MAYFLY_SIGNATURE_UNTRUSTED)
+                printf("        if it is to be: mayfly trust --prefix %s\n", pin->name);
 }
 
 int tool_pin(int argc, char **argv)
@@ -133,7 +182,7 @@ int tool_pin(int argc, char **argv)
         struct mf_progress_printer printer;
         struct mayfly_pin *pin = NULL;
         struct choices choices;
-        int status = parse(argc, argv, "jqahr", &choices);
+        int status = parse(argc, argv, "jqaShr", &choices);
 
         if (status >= 0)
                 return status;
@@ -162,7 +211,7 @@ int tool_pull(int argc, char **argv)
         struct mf_progress_printer printer;
         struct mayfly_image *image = NULL;
         struct choices choices;
-        int status = parse(argc, argv, "qsahr", &choices);
+        int status = parse(argc, argv, "qsaShr", &choices);
 
         if (status >= 0)
                 return status;

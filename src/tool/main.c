@@ -19,6 +19,7 @@ static const struct {
         { "leak-check", "run a command, and tell what containers of its left on this host", tool_leak_check },
         { "pin", "from an image's name or URL to the reference that pins it", tool_pin },
         { "pull", "bring an image into the store", tool_pull },
+        { "trust", "make keys trusted to sign images", tool_trust },
         { "validate", "check images, manifests and layouts against the appc specification", tool_validate },
         { "verify", "compare the images of the store with what was published", tool_verify },
 };

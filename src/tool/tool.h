@@ -21,6 +21,7 @@ int tool_inspect(int argc, char **argv);
 int tool_leak_check(int argc, char **argv);
 int tool_pin(int argc, char **argv);
 int tool_pull(int argc, char **argv);
+int tool_trust(int argc, char **argv);
 int tool_validate(int argc, char **argv);
 int tool_verify(int argc, char **argv);
 
@@ -30,7 +31,7 @@ __attribute__((format(printf, 1, 2))) int tool_fail(const char *format, ...);
 /* The same for an option that getopt_long() did not take. */
 int tool_bad_option(const char *command, const char *argument);
 
-/* A JSON string; and an object, of "NAME=VALUE". */
+/* A JSON string, which is UTF-8 as all that the library hands out; and an object, of "NAME=VALUE". */
 void tool_json_string(const char *text);
 void tool_json_pairs(const char *const *pairs);
 /* For a terminal: what is printed may have anything in it. */
