@@ -243,6 +243,7 @@ static int fetch_from(void *userdata, const char *url, const char *signature, st
         struct mf_vouched vouched = { .state = MAYFLY_SIGNATURE_NOT_ASKED };
         const struct mf_source source = { .url = url,
                                           .id = job->image->id,
+                                          .size = job->size,
                                           .text = job->text,
                                           .signature = wants_signature(job->options) ? signature : NULL,
                                           .vouched = &vouched };
