@@ -28,11 +28,13 @@ static unsigned count(const char *text)
 
 #define assert_said(text, times) assert_int_equal(count(text), times)
 
+static const char *reference = "aci:https://host/a/db.aci@sha512-00";
+
 static void report(struct mf_progress_printer *printer, enum mayfly_progress_phase phase, uint64_t ms, uint64_t total)
 {
         const struct mayfly_progress progress = { .size = sizeof(progress),
                                                   .phase = phase,
-                                                  .reference = "aci:https://host/a/db.aci@sha512-00",
+                                                  .reference = reference,
                                                   .bytes_done = total ? total * ms / 10000 : ms << 10,
                                                   .bytes_total = total,
                                                   .elapsed_ms = ms };
@@ -60,6 +62,39 @@ static void test_progress_lines(void **state)
         assert_said("mayfly: fetching db.aci: 10%, 10.0 MiB of 100.0 MiB, 10.0 MiB/s\n", 1);
         assert_said("mayfly: fetched db.aci in 10.0 s\n", 1);
         assert_said("\r", 0);
+}
+
+/* As the dependencies of an image are. */
+static void test_progress_of_several(void **state)
+{
+        static const char *const references[] = { "aci:example.com/one,version=1@sha512-00",
+                                                  "aci:example.com/two@sha512-11" };
+        struct mf_progress_printer printer;
+        FILE *out = tmpfile();
+
+        (void) state;
+        assert_non_null(out);
+        mf_progress_init(&printer, out);
+        for (uint64_t ms = 0; ms < 8000; ms += 100)
+                for (size_t i = 0; i < (ms < 5000 ? 2 : 1); i++) {
+                        reference = references[ms < 5000 ? i : 1];
+                        report(&printer, MAYFLY_PROGRESS_FETCH, ms, 100 << 20);
+                        if (i == 0 && (ms == 4900 || ms == 7900))
+                                report(&printer, MAYFLY_PROGRESS_DONE, ms, 100 << 20);
+                }
+        reference = "aci:https://host/a/db.aci@sha512-00";
+        mf_progress_finish(&printer);
+        rewind(out);
+        memset(output, 0, sizeof(output));
+        assert_true(fread(output, 1, sizeof(output) - 1, out) > 0);
+        fclose(out);
+        assert_said("mayfly: fetching one,version=1: 10%, 10.0 MiB of 100.0 MiB, 10.0 MiB/s\n", 1);
+        assert_said("mayfly: fetching one,version=1: ", 2);
+        assert_said("mayfly: fetched one,version=1 in 4.9 s\nmayfly: fetching two: 49%, 49.0 MiB of 100.0 MiB, 10.0 "
+                    "MiB/s\n",
+                    1);
+        assert_said("mayfly: fetching two: ", 2);
+        assert_said("mayfly: fetched two in 7.9 s\n", 1);
 }
 
 static void test_progress_bar(void **state)
@@ -103,6 +138,7 @@ int main(void)
 {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_progress_lines),
+                cmocka_unit_test(test_progress_of_several),
                 cmocka_unit_test(test_progress_bar),
         };
 
