@@ -551,9 +551,10 @@ static void a_signature_that_expires_in_the_store_counts_no_more(void **state)
 {
         (void) state;
         keys_trust(trusted, NULL, "alice");
-        serve_signature(
+        char *sig = serve_signature(
                 keys_sign("alice", "--default-sig-expire seconds=3", NULL, world.image->data, world.image->size));
         finds(url);
+        free(sig);
         sleep(4);
         assert_int_equal(open_name(url), -EKEYEXPIRED);
         assert_non_null(strstr(world.err.message, "has expired since; and "));
