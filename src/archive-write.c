@@ -230,6 +230,22 @@ static int place(const char *name, const char *what, char ret[PATH_MAX + 8], str
         return 0;
 }
 
+/* 1 when it is new, 0 when it was there, -ENOMEM. */
+static int note_name(struct mf_writer *writer, const char *path)
+{
+        char *seen = strdup(path), **found = seen ? tsearch(seen, &writer->names, compare) : NULL;
+
+        if (!found) {
+                free(seen);
+                return -ENOMEM;
+        }
+        if (*found != seen) {
+                free(seen);
+                return 0;
+        }
+        return 1;
+}
+
 static int is_kept(const char *xattr)
 {
         return strncmp(xattr, "user.", 5) == 0 || strcmp(xattr, "security.capability") == 0;
@@ -261,15 +277,11 @@ static int begin_copy(struct mf_writer *writer, struct archive_entry *from, cons
                 return r;
         if (hardlink)
                 st.st_mode = S_IFREG | (st.st_mode & 07777);
-        char *seen = strdup(path), **found = seen ? tsearch(seen, &writer->names, compare) : NULL;
-        if (!found) {
-                free(seen);
-                return mf_error_oom(err, MAYFLY_STAGE_ARCHIVE);
-        }
-        if (*found != seen) {
-                free(seen);
-                return refuse(err, name, "is there twice; make the archive anew, without what was appended to it");
-        }
+        r = note_name(writer, path);
+        if (r <= 0)
+                return r < 0 ? mf_error_oom(err, MAYFLY_STAGE_ARCHIVE)
+                             : refuse(err, name,
+                                      "is there twice; make the archive anew, without what was appended to it");
         r = mf_writer_begin(writer, path, &st, archive_entry_symlink(from), hardlink ? link : NULL, err);
         archive_entry_xattr_reset(from);
         while (r == 0 && archive_entry_xattr_next(from, &xattr, &value, &size) == ARCHIVE_OK)
@@ -301,12 +313,9 @@ static int put_root(struct mf_writer *writer, const struct mf_rewrite *rewrite, 
 {
         const struct stat st = { .st_mode = S_IFDIR | 0755,
                                  .st_mtim.tv_sec = rewrite->latest == INT64_MAX ? 0 : (time_t) rewrite->latest };
-        char *seen = strdup("rootfs");
 
-        if (!seen || !tsearch(seen, &writer->names, compare)) {
-                free(seen);
+        if (note_name(writer, "rootfs") < 0)
                 return mf_error_oom(err, MAYFLY_STAGE_ARCHIVE);
-        }
         int r = mf_writer_begin(writer, "rootfs", &st, NULL, NULL, err);
         return r == 0 ? mf_writer_put(writer, err) : r;
 }

@@ -226,7 +226,7 @@ static int entry_type(const struct mf_entries *entries, const struct mf_entry *e
 int mf_entries_add(struct mf_entries *entries, const struct mf_entry *entry, struct mayfly_error *err)
 {
         char path[PATH_MAX];
-        enum type type;
+        enum type type = OTHER;
         int is_new;
 
         int r = mf_entry_path(entry, path, err);

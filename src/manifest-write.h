@@ -6,8 +6,8 @@
 
 #include <mayfly/build.h>
 
-/* From the options' name and what belongs to it. *ret is allocated, JSON, and not checked yet. -EINVAL when something is
- * not of the form NAME=VALUE. */
+/* From the options' name and what belongs to it. *ret is allocated, JSON, and not checked yet. -EINVAL when something
+ * is not of the form NAME=VALUE. */
 int mf_manifest_write(const struct mayfly_build_options *options, char **ret, struct mayfly_error *err);
 
 #endif

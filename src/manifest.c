@@ -151,7 +151,7 @@ static int get_dependency(json_t *item, const char *at, struct mf_dependency *re
         if (r < 0)
                 return r;
         ret->size = (uint64_t) size;
-        ret->name = strdup(name);
+        ret->name = name ? strdup(name) : NULL;
         ret->id = id ? strdup(id) : NULL;
         return ret->name && (ret->id || !id) ? 0 : mf_error_oom(err, MAYFLY_STAGE_MANIFEST);
 }

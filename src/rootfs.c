@@ -202,7 +202,7 @@ static int list_folder(struct walk *walk, int fd, char ***ret, size_t *ret_n)
 
         if (!dir)
                 return failed(walk, -errno, "listing");
-        own = -1;
+        (void) mf_take_fd(&own); /* closedir() closes it */
         while (r == 0) {
                 errno = 0;
                 const struct dirent *entry = readdir(dir);

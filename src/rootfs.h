@@ -2,8 +2,8 @@
 #ifndef MF_ROOTFS_H
 #define MF_ROOTFS_H
 
-/* From a root file system, a folder or a tar, to an archive's entries. A folder's are sorted by the bytes of their names,
- * and none of its links is followed. */
+/* From a root file system, a folder or a tar, to an archive's entries. A folder's are sorted by the bytes of their
+ * names, and none of its links is followed. */
 
 #include "archive-write.h"
 

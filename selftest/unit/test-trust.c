@@ -330,7 +330,7 @@ static void refused(const char *path, const char *message)
 static void keys_that_others_can_write_are_refused(void **state)
 {
         static const char *const paths[] = { "", "/prefix.d", "/prefix.d/example.com",
-                                             "/prefix.d/example.com/" FILE_NAME };
+                                             ("/prefix.d/example.com/" FILE_NAME) };
         struct mf_trust trusted = { 0 };
 
         (void) state;
