@@ -230,20 +230,15 @@ static int place(const char *name, const char *what, char ret[PATH_MAX + 8], str
         return 0;
 }
 
-/* 1 when it is new, 0 when it was there, -ENOMEM. */
-static int note_name(struct mf_writer *writer, const char *path)
+/* The name, as it is kept; NULL: out of memory. */
+static const char *note_name(struct mf_writer *writer, const char *path, int *ret_new)
 {
-        char *seen = strdup(path), **found = seen ? tsearch(seen, &writer->names, compare) : NULL;
+        char *name = strdup(path), **found = name ? tsearch(name, &writer->names, compare) : NULL;
 
-        if (!found) {
-                free(seen);
-                return -ENOMEM;
-        }
-        if (*found != seen) {
-                free(seen);
-                return 0;
-        }
-        return 1;
+        *ret_new = found && *found == name;
+        if (!*ret_new)
+                free(name);
+        return found ? *found : NULL;
 }
 
 static int is_kept(const char *xattr)
@@ -259,6 +254,7 @@ static int begin_copy(struct mf_writer *writer, struct archive_entry *from, cons
         const char *xattr;
         const void *value;
         size_t size;
+        int is_new;
         struct stat st = { .st_mode = archive_entry_mode(from),
                            .st_uid = rewrite->owner_root ? 0 : (uid_t) archive_entry_uid(from),
                            .st_gid = rewrite->owner_root ? 0 : (gid_t) archive_entry_gid(from),
@@ -277,11 +273,10 @@ static int begin_copy(struct mf_writer *writer, struct archive_entry *from, cons
                 return r;
         if (hardlink)
                 st.st_mode = S_IFREG | (st.st_mode & 07777);
-        r = note_name(writer, path);
-        if (r <= 0)
-                return r < 0 ? mf_error_oom(err, MAYFLY_STAGE_ARCHIVE)
-                             : refuse(err, name,
-                                      "is there twice; make the archive anew, without what was appended to it");
+        if (!note_name(writer, path, &is_new))
+                return mf_error_oom(err, MAYFLY_STAGE_ARCHIVE);
+        if (!is_new)
+                return refuse(err, name, "is there twice; make the archive anew, without what was appended to it");
         r = mf_writer_begin(writer, path, &st, archive_entry_symlink(from), hardlink ? link : NULL, err);
         archive_entry_xattr_reset(from);
         while (r == 0 && archive_entry_xattr_next(from, &xattr, &value, &size) == ARCHIVE_OK)
@@ -313,8 +308,9 @@ static int put_root(struct mf_writer *writer, const struct mf_rewrite *rewrite, 
 {
         const struct stat st = { .st_mode = S_IFDIR | 0755,
                                  .st_mtim.tv_sec = rewrite->latest == INT64_MAX ? 0 : (time_t) rewrite->latest };
+        int is_new;
 
-        if (note_name(writer, "rootfs") < 0)
+        if (!note_name(writer, "rootfs", &is_new))
                 return mf_error_oom(err, MAYFLY_STAGE_ARCHIVE);
         int r = mf_writer_begin(writer, "rootfs", &st, NULL, NULL, err);
         return r == 0 ? mf_writer_put(writer, err) : r;

@@ -134,22 +134,24 @@ void mf_tags_clear(struct mf_tags *tags)
 
 /* --- lists of URLs ----------------------------------------------------------------------------------------------- */
 
+static int grow(char ***list, size_t n)
+{
+        char **grown = realloc(*list, (n + 1) * sizeof(*grown));
+
+        if (grown)
+                *list = grown;
+        return grown ? 0 : -ENOMEM;
+}
+
 int mf_urls_add(struct mf_urls *urls, char *url, char *signature)
 {
-        char **list = url ? realloc(urls->list, (urls->n + 1) * sizeof(*list)) : NULL;
-
-        if (list)
-                urls->list = list;
-        char **signatures = signature ? realloc(urls->signatures, (urls->n + 1) * sizeof(*signatures)) : NULL;
-        if (signatures)
-                urls->signatures = signatures;
-        if (!list || !signatures) {
+        if (!url || !signature || grow(&urls->list, urls->n) < 0 || grow(&urls->signatures, urls->n) < 0) {
                 free(url);
                 free(signature);
                 return -ENOMEM;
         }
-        list[urls->n] = url;
-        signatures[urls->n++] = signature;
+        urls->list[urls->n] = url;
+        urls->signatures[urls->n++] = signature;
         return 0;
 }
 
