@@ -40,19 +40,20 @@ static int failed(struct mf_writer *writer, const char *what, struct mayfly_erro
 
 /* --- the way of the bytes */
 
+/* An error is kept for who called: libarchive, told of it, would not free what its filters have. */
 static ssize_t on_blob(struct archive *a, void *userdata, const void *data, size_t size)
 {
         struct mf_writer *writer = userdata;
         const char *p = data;
 
         (void) a;
-        for (size_t left = size; left > 0;) {
+        for (size_t left = size; left > 0 && !writer->error;) {
                 ssize_t n = write(writer->fd, p, left);
                 if (n < 0 && errno == EINTR)
                         continue;
                 if (n < 0) {
                         writer->error = -errno;
-                        return ARCHIVE_FATAL;
+                        break;
                 }
                 p += n;
                 left -= (size_t) n;
@@ -65,9 +66,9 @@ static ssize_t on_tar(struct archive *a, void *userdata, const void *data, size_
         struct mf_writer *writer = userdata;
 
         (void) a;
-        if (mf_digest_update(writer->digest, data, size) < 0 ||
-            archive_write_data(writer->blob, data, size) != (ssize_t) size)
-                return ARCHIVE_FATAL;
+        if (!writer->error && (mf_digest_update(writer->digest, data, size) < 0 ||
+                               archive_write_data(writer->blob, data, size) != (ssize_t) size))
+                writer->error = -EIO;
         return (ssize_t) size;
 }
 
@@ -131,11 +132,8 @@ int mf_writer_new(struct mf_writer **ret, int fd, enum mayfly_compression compre
 struct mf_writer *mf_writer_free(struct mf_writer *writer)
 {
         if (writer) {
-                /* Not to write the rest of what has failed. */
-                if (writer->tar)
-                        archive_write_fail(writer->tar);
-                if (writer->blob)
-                        archive_write_fail(writer->blob);
+                if (!writer->error)
+                        writer->error = -ECANCELED; /* not to write the rest of what has failed */
                 archive_write_free(writer->tar);
                 archive_write_free(writer->blob);
                 archive_entry_free(writer->entry);
@@ -152,9 +150,9 @@ struct mf_writer *mf_writer_free(struct mf_writer *writer)
 
 int mf_writer_finish(struct mf_writer *writer, char id[MF_ID_LENGTH + 1], struct mayfly_error *err)
 {
-        if (archive_write_close(writer->tar) != ARCHIVE_OK)
+        if (archive_write_close(writer->tar) != ARCHIVE_OK || writer->error)
                 return failed(writer, "its end", err);
-        if (archive_write_close(writer->blob) != ARCHIVE_OK)
+        if (archive_write_close(writer->blob) != ARCHIVE_OK || writer->error)
                 return failed(writer, "its end", err);
         return mf_digest_final(writer->digest, id) < 0
                        ? mf_error(err, -EIO, MAYFLY_STAGE_DIGEST, "libcrypto failed to finish the digest")
@@ -193,14 +191,14 @@ void mf_writer_xattr(struct mf_writer *writer, const char *name, const void *val
 int mf_writer_put(struct mf_writer *writer, struct mayfly_error *err)
 {
         /* A warning is of a character set: the bytes are there. */
-        return archive_write_header(writer->tar, writer->entry) < ARCHIVE_WARN
+        return archive_write_header(writer->tar, writer->entry) < ARCHIVE_WARN || writer->error
                        ? failed(writer, archive_entry_pathname(writer->entry), err)
                        : 0;
 }
 
 int mf_writer_data(struct mf_writer *writer, const void *data, size_t size, struct mayfly_error *err)
 {
-        return archive_write_data(writer->tar, data, size) != (ssize_t) size
+        return archive_write_data(writer->tar, data, size) != (ssize_t) size || writer->error
                        ? failed(writer, archive_entry_pathname(writer->entry), err)
                        : 0;
 }

@@ -14,5 +14,7 @@ int mf_manifest_app(json_t *app, struct mf_run_config *config, struct mayfly_err
 /* manifest-isolators.c: one that has a name and a value (specification, "Isolators"). */
 int mf_manifest_isolator(json_t *value, const char *at, const char *name, struct mf_isolation *isolation,
                          struct mayfly_error *err);
+/* Whether the specification has it. */
+int mf_is_isolator(const char *name);
 
 #endif

@@ -422,6 +422,14 @@ static const struct {
         { "resource/network-bandwidth", "mayfly shapes no traffic", check_bandwidth },
 };
 
+int mf_is_isolator(const char *name)
+{
+        for (size_t i = 0; i < MF_ELEMENTSOF(known); i++)
+                if (strcmp(known[i].name, name) == 0)
+                        return 1;
+        return 0;
+}
+
 static int add(struct mf_isolation *isolation, const char *name, const char *ignored, char **detail,
                struct mayfly_error *err)
 {

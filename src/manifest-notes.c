@@ -8,6 +8,7 @@
 #include <strings.h>
 
 #include "error.h"
+#include "manifest-app.h"
 #include "manifest-json.h"
 #include "run-config.h"
 #include "util.h"
@@ -163,31 +164,6 @@ static int look_at_dependencies(struct mf_notes *notes, json_t *root)
         return r;
 }
 
-static int is_known_isolator(const char *name)
-{
-        static const char *const known[] = {
-                "os/linux/capabilities-remove-set",
-                "os/linux/capabilities-retain-set",
-                "os/linux/cpu-shares",
-                "os/linux/no-new-privileges",
-                "os/linux/oom-score-adj",
-                "os/linux/seccomp-remove-set",
-                "os/linux/seccomp-retain-set",
-                "os/linux/selinux-context",
-                "os/unix/sysctl",
-                "resource/block-bandwidth",
-                "resource/block-iops",
-                "resource/cpu",
-                "resource/memory",
-                "resource/network-bandwidth",
-        };
-
-        for (size_t i = 0; i < MF_ELEMENTSOF(known); i++)
-                if (strcmp(name, known[i]) == 0)
-                        return 1;
-        return 0;
-}
-
 static int look_at_isolators(struct mf_notes *notes, json_t *app)
 {
         json_t *list = mf_json_member(app, "isolators");
@@ -203,7 +179,7 @@ static int look_at_isolators(struct mf_notes *notes, json_t *app)
                             0)
                         return -ENOMEM;
                 snprintf(at, sizeof(at), "app.isolators[%zu].name", i);
-                if (!is_known_isolator(name) &&
+                if (!mf_is_isolator(name) &&
                     warn(notes, at, "\"%.100s\" is no isolator of the specification's, and is ignored", name) < 0)
                         return -ENOMEM;
         }

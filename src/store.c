@@ -298,7 +298,7 @@ static int attest_from(void *userdata, const char *url, const char *signature, s
         int r = mf_inspect(&inspected, &source, job->options, err);
         if (r < 0)
                 return r;
-        mf_run_config_free(inspected.config);
+        mf_inspected_clear(&inspected);
         r = mf_store_make_temporary(job->store, name, &dirfd);
         if (r < 0)
                 return cannot_put(job, r, "making a folder in its tmp", err);

@@ -19,7 +19,7 @@
 
 /* --- rule 1: GET NAME?ac-discovery=1, following redirects; simple discovery first */
 
-static void rule_1_simple_discovery_comes_first(void **state)
+static void appc_discovery_1_simple_discovery_comes_first(void **state)
 {
         (void) state;
         serve_page(PAGE, TAG("localhost", "$other.aci"));
@@ -29,7 +29,7 @@ static void rule_1_simple_discovery_comes_first(void **state)
         assert_int_equal(asked(PAGE), 0);
 }
 
-static void rule_1_a_version_is_latest_by_default(void **state)
+static void appc_discovery_1_a_version_is_latest_by_default(void **state)
 {
         (void) state;
         serve_image("/tools/app-latest-linux-amd64.aci", NAME ",version=7.2," PLATFORM);
@@ -39,7 +39,7 @@ static void rule_1_a_version_is_latest_by_default(void **state)
         assert_non_null(strstr(world.err.message, "leave the version out"));
 }
 
-static void rule_1_meta_discovery_asks_with_the_query(void **state)
+static void appc_discovery_1_meta_discovery_asks_with_the_query(void **state)
 {
         (void) state;
         serve_page(PAGE, TAG("localhost", "$i/{os}/{arch}/{name}-{version}.{ext}"));
@@ -49,7 +49,7 @@ static void rule_1_meta_discovery_asks_with_the_query(void **state)
         assert_int_equal(asked(PAGE), 1);
 }
 
-static void rule_1_redirects_are_followed(void **state)
+static void appc_discovery_1_redirects_are_followed(void **state)
 {
         (void) state;
         faulty_add(world.server, &(struct faulty_path){ .path = PAGE, .status = 302, .location = "/moved" });
@@ -59,7 +59,7 @@ static void rule_1_redirects_are_followed(void **state)
         finds(APP);
 }
 
-static void rule_1_a_page_that_is_no_image_does_not_end_the_search(void **state)
+static void appc_discovery_1_a_page_that_is_no_image_does_not_end_the_search(void **state)
 {
         (void) state;
         serve_page(SIMPLE, "<html>Not found, says a server with status 200</html>");
@@ -70,7 +70,7 @@ static void rule_1_a_page_that_is_no_image_does_not_end_the_search(void **state)
 
 /* --- rule 2: the tags */
 
-static void rule_2_tags_are_html(void **state)
+static void appc_discovery_2_tags_are_html(void **state)
 {
         static const char *const pages[] = {
                 "<html><head>" TAG("localhost", "$a.aci") "</head></html>",
@@ -98,7 +98,7 @@ static void rule_2_tags_are_html(void **state)
         }
 }
 
-static void rule_2_comments_and_scripts_do_not_count(void **state)
+static void appc_discovery_2_comments_and_scripts_do_not_count(void **state)
 {
         (void) state;
         serve_good_image("/a.aci");
@@ -122,7 +122,7 @@ static void rule_2_comments_and_scripts_do_not_count(void **state)
 
 /* --- rule 3: prefixes and templates */
 
-static void rule_3_a_prefix_is_a_plain_one(void **state)
+static void appc_discovery_3_a_prefix_is_a_plain_one(void **state)
 {
         (void) state;
         serve_page(PAGE, TAG("localhost/tools/app/more", "$b.aci") TAG("localhost/tools/other", "$b.aci")
@@ -132,7 +132,7 @@ static void rule_3_a_prefix_is_a_plain_one(void **state)
         assert_int_equal(asked("/b.aci"), 0);
 }
 
-static void rule_3_labels_are_substituted(void **state)
+static void appc_discovery_3_labels_are_substituted(void **state)
 {
         (void) state;
         serve_page(PAGE, TAG("localhost", "$none-{colour}.{ext}")
@@ -142,7 +142,7 @@ static void rule_3_labels_are_substituted(void **state)
         finds(NAME ":1.0,flavour=a?b," PLATFORM);
 }
 
-static void rule_3_templates_are_tried_in_order(void **state)
+static void appc_discovery_3_templates_are_tried_in_order(void **state)
 {
         (void) state;
         serve_page(PAGE, TAG("localhost", "hdfs://storage.localhost/{name}.{ext}") TAG("localhost", "$gone.aci")
@@ -158,7 +158,7 @@ static void rule_3_templates_are_tried_in_order(void **state)
 
 /* --- rule 4: up the name */
 
-static void rule_4_parents_are_asked_down_to_the_host(void **state)
+static void appc_discovery_4_parents_are_asked_down_to_the_host(void **state)
 {
         (void) state;
         faulty_add(world.server, &(struct faulty_path){ .path = PAGE, .status = 403 });
@@ -170,7 +170,7 @@ static void rule_4_parents_are_asked_down_to_the_host(void **state)
         assert_int_equal(asked("/tools?ac-discovery=1"), 1);
 }
 
-static void rule_4_the_nearest_page_counts(void **state)
+static void appc_discovery_4_the_nearest_page_counts(void **state)
 {
         (void) state;
         serve_page("/tools?ac-discovery=1", TAG("localhost", "$a.aci"));
@@ -180,7 +180,7 @@ static void rule_4_the_nearest_page_counts(void **state)
         assert_int_equal(asked("/?ac-discovery=1"), 0);
 }
 
-static void rule_4_a_host_alone_has_no_simple_discovery(void **state)
+static void appc_discovery_4_a_host_alone_has_no_simple_discovery(void **state)
 {
         (void) state;
         serve_image("/a.aci", "localhost,version=1.0," PLATFORM);
@@ -190,7 +190,7 @@ static void rule_4_a_host_alone_has_no_simple_discovery(void **state)
         finds("localhost:1.0," PLATFORM);
 }
 
-static void rule_4_trouble_is_no_answer(void **state)
+static void appc_discovery_4_trouble_is_no_answer(void **state)
 {
         (void) state;
         faulty_add(world.server, &(struct faulty_path){ .path = PAGE, .status = 503 });
@@ -200,7 +200,7 @@ static void rule_4_trouble_is_no_answer(void **state)
         assert_int_equal(asked("/tools?ac-discovery=1"), 0);
 }
 
-static void rule_4_what_was_asked_is_told(void **state)
+static void appc_discovery_4_what_was_asked_is_told(void **state)
 {
         (void) state;
         serve_good_image("/nowhere.aci");
@@ -216,7 +216,7 @@ static void rule_4_what_was_asked_is_told(void **state)
 
 /* --- rule 5: https; credentials */
 
-static void rule_5_https_is_verified(void **state)
+static void appc_discovery_5_https_is_verified(void **state)
 {
         char ca[300], page[256];
 
@@ -239,7 +239,7 @@ static void rule_5_https_is_verified(void **state)
                 fail_msg("%s", world.err.message);
 }
 
-static void rule_5_plain_http_needs_permission(void **state)
+static void appc_discovery_5_plain_http_needs_permission(void **state)
 {
         (void) state;
         serve_good_image("/nowhere.aci");
@@ -261,7 +261,7 @@ static void rule_5_plain_http_needs_permission(void **state)
         assert_int_equal(asked(PAGE), 2);
 }
 
-static void rule_5_an_https_page_does_not_lead_to_plain_http(void **state)
+static void appc_discovery_5_an_https_page_does_not_lead_to_plain_http(void **state)
 {
         char ca[300], page[256];
 
@@ -281,7 +281,7 @@ static void rule_5_an_https_page_does_not_lead_to_plain_http(void **state)
         assert_non_null(strstr(world.err.message, "it leads to plain http"));
 }
 
-static void rule_5_a_page_does_not_lead_to_files(void **state)
+static void appc_discovery_5_a_page_does_not_lead_to_files(void **state)
 {
         (void) state;
         serve_good_image("/nowhere.aci");
@@ -292,7 +292,7 @@ static void rule_5_a_page_does_not_lead_to_files(void **state)
         finds_nothing(APP, -ECONNREFUSED, "redirects to file:///etc/hostname, which is not https");
 }
 
-static void rule_5_credentials_stay_with_their_host(void **state)
+static void appc_discovery_5_credentials_stay_with_their_host(void **state)
 {
         char location[128], shown[128];
 
@@ -321,7 +321,7 @@ static void rule_5_credentials_stay_with_their_host(void **state)
 
 /* --- rule 6: the manifest */
 
-static void rule_6_name_and_labels_must_be_those_asked_for(void **state)
+static void appc_discovery_6_name_and_labels_must_be_those_asked_for(void **state)
 {
         static const char *const wrong[] = { "localhost/tools/other,version=1.0," PLATFORM,
                                              NAME ",version=1.1," PLATFORM, NAME "," PLATFORM,
@@ -450,27 +450,27 @@ static void actool_finds_the_same(void **state)
 int main(void)
 {
         const struct CMUnitTest tests[] = {
-                world_test(rule_1_simple_discovery_comes_first),
-                world_test(rule_1_a_version_is_latest_by_default),
-                world_test(rule_1_meta_discovery_asks_with_the_query),
-                world_test(rule_1_redirects_are_followed),
-                world_test(rule_1_a_page_that_is_no_image_does_not_end_the_search),
-                world_test(rule_2_tags_are_html),
-                world_test(rule_2_comments_and_scripts_do_not_count),
-                world_test(rule_3_a_prefix_is_a_plain_one),
-                world_test(rule_3_labels_are_substituted),
-                world_test(rule_3_templates_are_tried_in_order),
-                world_test(rule_4_parents_are_asked_down_to_the_host),
-                world_test(rule_4_the_nearest_page_counts),
-                world_test(rule_4_a_host_alone_has_no_simple_discovery),
-                world_test(rule_4_trouble_is_no_answer),
-                world_test(rule_4_what_was_asked_is_told),
-                world_test(rule_5_https_is_verified),
-                world_test(rule_5_plain_http_needs_permission),
-                world_test(rule_5_an_https_page_does_not_lead_to_plain_http),
-                world_test(rule_5_a_page_does_not_lead_to_files),
-                world_test(rule_5_credentials_stay_with_their_host),
-                world_test(rule_6_name_and_labels_must_be_those_asked_for),
+                world_test(appc_discovery_1_simple_discovery_comes_first),
+                world_test(appc_discovery_1_a_version_is_latest_by_default),
+                world_test(appc_discovery_1_meta_discovery_asks_with_the_query),
+                world_test(appc_discovery_1_redirects_are_followed),
+                world_test(appc_discovery_1_a_page_that_is_no_image_does_not_end_the_search),
+                world_test(appc_discovery_2_tags_are_html),
+                world_test(appc_discovery_2_comments_and_scripts_do_not_count),
+                world_test(appc_discovery_3_a_prefix_is_a_plain_one),
+                world_test(appc_discovery_3_labels_are_substituted),
+                world_test(appc_discovery_3_templates_are_tried_in_order),
+                world_test(appc_discovery_4_parents_are_asked_down_to_the_host),
+                world_test(appc_discovery_4_the_nearest_page_counts),
+                world_test(appc_discovery_4_a_host_alone_has_no_simple_discovery),
+                world_test(appc_discovery_4_trouble_is_no_answer),
+                world_test(appc_discovery_4_what_was_asked_is_told),
+                world_test(appc_discovery_5_https_is_verified),
+                world_test(appc_discovery_5_plain_http_needs_permission),
+                world_test(appc_discovery_5_an_https_page_does_not_lead_to_plain_http),
+                world_test(appc_discovery_5_a_page_does_not_lead_to_files),
+                world_test(appc_discovery_5_credentials_stay_with_their_host),
+                world_test(appc_discovery_6_name_and_labels_must_be_those_asked_for),
                 world_test(actool_finds_the_same),
         };
 

@@ -191,7 +191,7 @@ static void fails(const char *path, const char *id, unsigned retries, enum mayfl
         assert_store_is_empty();
 }
 
-static void every_compression_works(void **state)
+static void appc_archive_1_every_compression_works(void **state)
 {
         (void) state;
         succeeds("big.aci");
@@ -254,7 +254,7 @@ static void network_faults_that_stay_are_named(void **state)
         fails("short", world.id, UINT32_MAX, MAYFLY_STAGE_ARCHIVE, "truncated");
 }
 
-static void wrong_bytes_are_refused(void **state)
+static void appc_archive_3_wrong_bytes_are_refused(void **state)
 {
         char other[136], message[512];
 
@@ -348,7 +348,7 @@ static void progress_can_cancel(void **state)
         assert_store_is_empty();
 }
 
-static void contents_are_kept(void **state)
+static void appc_archive_4_contents_are_kept(void **state)
 {
         struct mayfly_image_options options = MAYFLY_IMAGE_OPTIONS_INIT;
         struct mayfly_image *image = NULL;
@@ -420,7 +420,7 @@ static void entry_fails(const char *name, char type, const char *link, const cha
         tar_free(&tar);
 }
 
-static void hostile_entries_are_refused(void **state)
+static void appc_archive_2_hostile_entries_are_refused(void **state)
 {
         (void) state;
         entry_fails("/etc/evil", '0', NULL, "has an absolute name");
@@ -530,16 +530,16 @@ int main(int argc, char **argv)
 
 #define TEST(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
         const struct CMUnitTest tests[] = {
-                TEST(every_compression_works),
+                TEST(appc_archive_1_every_compression_works),
                 TEST(network_faults_are_survived),
                 TEST(network_faults_that_stay_are_named),
-                TEST(wrong_bytes_are_refused),
+                TEST(appc_archive_3_wrong_bytes_are_refused),
                 TEST(passwords_are_not_shown),
                 TEST(limits_hold),
                 TEST(progress_can_cancel),
-                TEST(contents_are_kept),
+                TEST(appc_archive_4_contents_are_kept),
                 TEST(many_processes_fetch_once),
-                TEST(hostile_entries_are_refused),
+                TEST(appc_archive_2_hostile_entries_are_refused),
                 TEST(archives_that_are_none_are_refused),
                 TEST(bad_stores_and_options_are_refused),
         };
