@@ -97,7 +97,8 @@ static int publish(struct inspection *inspection, enum mayfly_kind kind, struct 
         const struct mf_inspected *image = &inspection->image;
         struct mayfly_inspection *public = &inspection->public;
 
-        int r = mf_manifest_notes(&inspection->notes, image->manifest, image->manifest_size, err);
+        int r = config ? mf_manifest_notes(&inspection->notes, image->manifest, image->manifest_size, err)
+                       : mf_error_oom(err, MAYFLY_STAGE_MANIFEST);
         if (r < 0)
                 return r;
         public->size = sizeof(*public);
@@ -201,7 +202,7 @@ static int read_manifest_in(struct mf_inspected *ret, int folder, struct mayfly_
                                 errno == ENOENT ? "there is no manifest"
                                                 : "the manifest is a symbolic link, no regular file");
         if (fd < 0 || fstat(fd, &st) < 0)
-                return mf_error_errno(err, errno > 0 ? -errno : -EIO, MAYFLY_STAGE_MANIFEST, "opening the manifest");
+                return mf_error_errno(err, -errno, MAYFLY_STAGE_MANIFEST, "opening the manifest");
         return S_ISREG(st.st_mode) ? read_manifest(ret, &file, err)
                                    : mf_error(err, -EBADMSG, MAYFLY_STAGE_MANIFEST, "the manifest is no regular file");
 }

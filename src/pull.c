@@ -319,7 +319,7 @@ static int check_manifest(int dirfd, struct mf_run_config **ret, struct mayfly_e
         struct stat st;
 
         if (fd < 0 || fstat(fd, &st) < 0)
-                return mf_error_errno(err, errno > 0 ? -errno : -EIO, MAYFLY_STAGE_STORE, "reading the manifest");
+                return mf_error_errno(err, -errno, MAYFLY_STAGE_STORE, "reading the manifest");
         text = malloc((size_t) st.st_size + 1);
         if (!text)
                 return mf_error_oom(err, MAYFLY_STAGE_MANIFEST);
@@ -375,7 +375,7 @@ static int prepare(struct pull *pull, struct mayfly_error *err)
 
 static int judge_signature(const struct pull *pull, const struct mf_run_config *config, struct mayfly_error *err)
 {
-        return pull->vouch ? mf_vouch_judge(pull->vouch, config->name, pull->source->vouched, err) : 0;
+        return pull->vouch && config ? mf_vouch_judge(pull->vouch, config->name, pull->source->vouched, err) : 0;
 }
 
 static void clean_up(struct pull *pull)
