@@ -506,7 +506,8 @@ static void a_stored_image_is_checked_when_that_is_required(void **state)
         char *sig = sign_by("alice");
         finds(url);
         assert_int_equal(asked(ASC), 2);
-        assert_int_equal(asked(IMAGE), 3);
+        unsigned images = (unsigned) asked(IMAGE); /* the 404 may come before the image is asked for */
+        assert_in_range(images, 2, 3);
         finds(url);
         assert_int_equal(asked(ASC), 2);
         free(sig);
