@@ -14,8 +14,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "../../src/trust.h"
-#include "../support/support.h"
+#include "support/support.h"
+#include "trust/keyring.h"
 
 #define QUIET "--batch --quiet --no-tty --pinentry-mode loopback --passphrase ''"
 

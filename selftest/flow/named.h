@@ -8,9 +8,9 @@
 
 #include <mayfly/mayfly.h>
 
-#include "../support/certs.h"
-#include "../support/server.h"
-#include "../support/support.h"
+#include "support/certs.h"
+#include "support/server.h"
+#include "support/support.h"
 
 #define PLATFORM "os=linux,arch=amd64" /* asked for, so that the tests run on any */
 /* Our server is this host's mirror. At its own port 443 nobody answers, or somebody who knows of none of this. */

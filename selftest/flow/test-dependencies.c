@@ -17,8 +17,8 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#include "../../src/dependencies.h"
-#include "../../src/store.h"
+#include "image/dependencies.h"
+#include "image/open.h"
 #include "named.h"
 
 #define PAGE_OF_ALL "/?ac-discovery=1"

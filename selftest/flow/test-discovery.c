@@ -14,7 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "../../src/discovery.h"
+#include "fetch/discovery.h"
 #include "named.h"
 
 /* --- rule 1: GET NAME?ac-discovery=1, following redirects; simple discovery first */

@@ -19,8 +19,8 @@
 
 #include <mayfly/mayfly.h>
 
-#include "../support/server.h"
-#include "../support/support.h"
+#include "support/server.h"
+#include "support/support.h"
 
 /* What the server serves, as it should be; the faults below serve the same bytes. */
 struct file {

@@ -14,7 +14,7 @@
 #include <sys/xattr.h>
 #include <unistd.h>
 
-#include "../support/support.h"
+#include "support/support.h"
 
 static void age_is_counted_from_the_last_use(void **state)
 {

@@ -17,8 +17,8 @@
 
 #include <cmocka.h>
 
-#include "../../src/http.h"
-#include "../support/server.h"
+#include "fetch/http.h"
+#include "support/server.h"
 
 #define SIZE 300000U
 #define STALL_MS 500U

@@ -15,9 +15,9 @@
 
 #include <mayfly/image.h>
 
-#include "../support/certs.h"
-#include "../support/server.h"
-#include "../support/support.h"
+#include "support/certs.h"
+#include "support/server.h"
+#include "support/support.h"
 
 #define DAY 86400L
 #define GOOD_FOR (10 * DAY)

@@ -15,7 +15,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "../../src/discovery.h"
+#include "fetch/discovery.h"
 #include "named.h"
 
 /* --- bad input gets one clear error */

@@ -14,10 +14,10 @@
 
 #include <cmocka.h>
 
-#include "../unit/manifests/cases.h"
+#include "unit/aci/manifests/cases.h"
 
-/* actool is the appc specification's own tool (Debian 12: appc-spec). What it accepts and refuses of unit/manifests,
- * where unit/test-manifest says what we do. */
+/* actool is the appc specification's own tool (Debian 12: appc-spec). What it accepts and refuses of
+ * unit/aci/manifests, where unit/test-manifest says what we do. */
 
 #define ACTOOL "/usr/bin/actool"
 
@@ -25,8 +25,8 @@ static void manifest_path(char path[4096], const char *kind, const char *name)
 {
         const char *slash = strrchr(__FILE__, '/');
 
-        snprintf(path, 4096, "%.*s../unit/manifests/%s/%s", slash ? (int) (slash + 1 - __FILE__) : 0, __FILE__, kind,
-                 name);
+        snprintf(path, 4096, "%.*s../unit/aci/manifests/%s/%s", slash ? (int) (slash + 1 - __FILE__) : 0, __FILE__,
+                 kind, name);
 }
 
 static int actool_accepts(const char *path)

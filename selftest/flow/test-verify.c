@@ -14,7 +14,7 @@
 #include <sys/xattr.h>
 #include <unistd.h>
 
-#include "../support/support.h"
+#include "support/support.h"
 
 static void what_was_published_is_sound(void **state)
 {

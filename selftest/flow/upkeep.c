@@ -9,7 +9,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "../support/support.h"
+#include "support/support.h"
 
 struct world world;
 

@@ -6,11 +6,11 @@
 #include <fcntl.h>
 #include <unistd.h>
 
-#include "../../src/archive.h"
-#include "../../src/entries.h"
-#include "../../src/layer.h"
-#include "../../src/ring.h"
-#include "../../src/util.h"
+#include "aci/archive-rules.h"
+#include "archive/read.h"
+#include "store/unpack.h"
+#include "util/ring.h"
+#include "util/util.h"
 
 /* An archive, compressed or not, on the whole road from bytes to files. What the check without files accepts must be
  * what can be unpacked, and the other way round; and nothing may be written outside the one folder. */

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "fuzz.h"
 
-#include "../../src/image-name.h"
-#include "../../src/manifest.h"
+#include "aci/manifest.h"
+#include "model/image-name.h"
 
 static char *no_labels[] = { NULL };
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "fuzz.h"
 
-#include "../../src/manifest-notes.h"
-#include "../../src/manifest.h"
+#include "aci/manifest-notes.h"
+#include "aci/manifest.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "fuzz.h"
 
-#include "../../src/reference.h"
+#include "model/reference.h"
 
 /* References, as they are in tests and as they are to be pinned. */
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

@@ -18,8 +18,8 @@
 
 #include <mayfly/mayfly.h>
 
-#include "../../src/container.h"
-#include "../support/faults.h"
+#include "container/container.h"
+#include "support/faults.h"
 
 #define SLOW_MS 8000 /* stop_timeout_ms and all the harder ways */
 #define SILENT 8     /* so many rounds in which nothing failed: that was the last call, and not one of a child's */

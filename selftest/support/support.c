@@ -10,8 +10,8 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "../../src/digest.h"
-#include "../../src/util.h"
+#include "archive/digest.h"
+#include "util/util.h"
 
 /* A helper that cannot do its work ends the test program: nothing would be worth testing after it. */
 static void must(int condition, const char *what)

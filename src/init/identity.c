@@ -8,7 +8,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#include "init.h"
+#include "init/init.h"
 
 /* fgetpwent(3) and fgetgrent(3) read the image's files themselves; getpwnam(3) would want NSS, which a static program
  * must not load from an image. */

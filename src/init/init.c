@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #define _GNU_SOURCE
-#include "init.h"
+#include "init/init.h"
 
 #include <errno.h>
 #include <fcntl.h>

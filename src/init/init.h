@@ -9,7 +9,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-#include "../protocol.h"
+#include "protocol/message.h"
 
 struct sock_fprog;
 

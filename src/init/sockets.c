@@ -9,7 +9,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "init.h"
+#include "init/init.h"
 
 /* One socket, bound: to all addresses of the container's own network, to loopback alone of the host's. Descriptor or
  * -errno. */

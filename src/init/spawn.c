@@ -12,7 +12,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "init.h"
+#include "init/init.h"
 
 /* What the child tells its parent through a close-on-exec pipe when it could not be executed. */
 struct failure {

@@ -15,7 +15,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "init.h"
+#include "init/init.h"
 
 /* The parent of a process, from /proc/PID/stat; 0 when it is gone. */
 static pid_t parent_of(const char *pid)

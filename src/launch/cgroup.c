@@ -11,9 +11,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "../protocol.h"
-#include "../util.h"
-#include "launch.h"
+#include "launch/launch.h"
+#include "protocol/message.h"
+#include "util/util.h"
 
 #define PREFIX "mayfly-"
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #define _GNU_SOURCE
-#include "launch.h"
+#include "launch/launch.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -19,8 +19,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "../protocol.h"
-#include "../util.h"
+#include "protocol/message.h"
+#include "util/util.h"
 
 /* How long the container may take to follow its owner before it is pushed, each time harder, in ms. */
 #define GRACE_MS 250

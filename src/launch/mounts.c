@@ -10,8 +10,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "../util.h"
-#include "launch.h"
+#include "launch/launch.h"
+#include "util/util.h"
 
 #define ROOT SCRATCH "/root"
 

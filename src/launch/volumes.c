@@ -16,8 +16,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "../util.h"
-#include "launch.h"
+#include "launch/launch.h"
+#include "util/util.h"
 
 /* appc specification, "Volume Setup". What a volume covers is only in the overlay's upper layer, so nothing of it is
  * lost. */

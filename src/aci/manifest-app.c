@@ -1,0 +1,267 @@
+/* SPDX-License-Identifier: MIT */
+#define _GNU_SOURCE
+#include "aci/manifest-app.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "aci/manifest-check.h"
+#include "aci/manifest-json.h"
+#include "util/error.h"
+#include "util/util.h"
+
+static int check_env_item(const char *at, const char *name, const char *value, struct mayfly_error *err)
+{
+        (void) value;
+        return mf_is_env_name(name)
+                       ? 0
+                       : mf_json_bad_member(err, at, "name",
+                                            "\"%.100s\" is no environment variable's (letters, digits and _.-, and no "
+                                            "digit first)",
+                                            name);
+}
+
+static int get_environment(json_t *app, struct mf_run_config *config, struct mayfly_error *err)
+{
+        json_t *list = NULL, *item;
+        size_t i;
+
+        int r = mf_json_list(app, "environment", "app.environment", &list, err);
+        if (r == 0)
+                r = mf_json_check_pairs(list, "app.environment", check_env_item, err);
+        if (r < 0)
+                return r;
+        free(config->env);
+        config->env = calloc(json_array_size(list) + 1, sizeof(char *));
+        if (!config->env)
+                return mf_error_oom(err, MAYFLY_STAGE_MANIFEST);
+        json_array_foreach(list, i,
+                           item) if (asprintf(&config->env[i], "%s=%s", json_string_value(mf_json_member(item, "name")),
+                                              json_string_value(mf_json_member(item, "value"))) < 0)
+        {
+                config->env[i] = NULL;
+                return mf_error_oom(err, MAYFLY_STAGE_MANIFEST);
+        }
+        return 0;
+}
+
+static int get_groups(json_t *app, struct mf_run_config *config, struct mayfly_error *err)
+{
+        json_t *list = NULL, *item;
+        char shown[MF_JSON_SHOWN_MAX];
+        size_t i;
+
+        int r = mf_json_list(app, "supplementaryGIDs", "app.supplementaryGIDs", &list, err);
+        if (r < 0)
+                return r;
+        config->extra_groups = calloc(json_array_size(list) + 1, sizeof(uint32_t));
+        if (!config->extra_groups)
+                return mf_error_oom(err, MAYFLY_STAGE_MANIFEST);
+        json_array_foreach(list, i, item)
+        {
+                char at[64];
+                snprintf(at, sizeof(at), "app.supplementaryGIDs[%zu]", i);
+                if (!json_is_integer(item) || json_integer_value(item) < 0 || json_integer_value(item) >= UINT32_MAX)
+                        return mf_json_bad(err, at, "%s is no group number from 0 to %u", mf_json_show(item, shown),
+                                           UINT32_MAX - 1);
+                config->extra_groups[config->n_extra_groups++] = (uint32_t) json_integer_value(item);
+        }
+        return 0;
+}
+
+static int get_port(json_t *item, const char *at, const char *name, struct mf_run_config *config,
+                    struct mayfly_error *err)
+{
+        struct mf_port *ret = &config->ports[config->n_ports++];
+        const char *protocol = NULL;
+        json_int_t port = 0, count = 1;
+
+        int r = mf_json_string(item, at, "protocol", 1, &protocol, err);
+        if (r == 0)
+                r = mf_json_integer(item, at, "port", 1, 65535, 0, &port, err);
+        if (r == 0)
+                r = mf_json_integer(item, at, "count", 1, 65535, 1, &count, err);
+        if (r == 0 && port + count > 65536)
+                r = mf_json_bad_member(err, at, "count", "%d is too many: the last would be port %d", (int) count,
+                                       (int) (port + count - 1));
+        if (r == 0)
+                r = mf_json_flag(item, at, "socketActivated", &ret->socket_activated, err);
+        if (r < 0)
+                return r;
+        ret->port = (uint16_t) port;
+        ret->count = (unsigned) count;
+        ret->name = strdup(name);
+        ret->protocol = strdup(protocol);
+        return ret->name && ret->protocol ? 0 : mf_error_oom(err, MAYFLY_STAGE_MANIFEST);
+}
+
+static int get_mount_point(json_t *item, const char *at, const char *name, struct mf_run_config *config,
+                           struct mayfly_error *err)
+{
+        struct mf_mount_point *ret = &config->mount_points[config->n_mount_points++];
+        const char *path = NULL;
+
+        int r = mf_json_string(item, at, "path", 1, &path, err);
+        if (r == 0 && path[0] != '/')
+                r = mf_json_bad_member(err, at, "path", "\"%.100s\" is no absolute path", path);
+        if (r == 0)
+                r = mf_json_flag(item, at, "readOnly", &ret->read_only, err);
+        if (r < 0)
+                return r;
+        ret->name = strdup(name);
+        ret->path = strdup(path);
+        return ret->name && ret->path ? 0 : mf_error_oom(err, MAYFLY_STAGE_MANIFEST);
+}
+
+static int get_isolator(json_t *item, const char *at, const char *name, struct mf_run_config *config,
+                        struct mayfly_error *err)
+{
+        json_t *value = mf_json_member(item, "value");
+        char path[128];
+
+        if (!value)
+                return mf_json_bad(err, at, "has no value");
+        snprintf(path, sizeof(path), "%s.value", at);
+        return mf_manifest_isolator(value, path, name, &config->isolation, err);
+}
+
+static int get_handler(json_t *item, const char *at, const char *name, struct mf_run_config *config,
+                       struct mayfly_error *err)
+{
+        json_t *exec = NULL;
+        char path[128];
+
+        if (strcmp(name, "pre-start") != 0 && strcmp(name, "post-stop") != 0)
+                return mf_json_bad_member(err, at, "name", "\"%.60s\" is no event: pre-start or post-stop", name);
+        snprintf(path, sizeof(path), "%s.exec", at);
+        int r = mf_json_list(item, "exec", path, &exec, err);
+        if (r == 0 && json_array_size(exec) == 0)
+                r = mf_json_bad(err, path, exec ? "[] is empty" : "is missing");
+        return r == 0 ? mf_json_strings(exec, path,
+                                        *name == 'p' && name[1] == 'r' ? &config->pre_start : &config->post_stop, err)
+                      : r;
+}
+
+/* A list of objects that have a `name`, each its own where that is not an Identifier. */
+static int get_named(json_t *app, const char *key, int identifier,
+                     int (*get)(json_t *, const char *, const char *, struct mf_run_config *, struct mayfly_error *),
+                     struct mf_run_config *config, struct mayfly_error *err)
+{
+        mf_cleanup(mf_json_decrefp) json_t *seen = json_object();
+        json_t *list = mf_json_member(app, key), *item;
+        char at[128];
+        size_t i;
+
+        json_array_foreach(list, i, item)
+        {
+                const char *name = NULL;
+                snprintf(at, sizeof(at), "app.%s[%zu]", key, i);
+                int r = mf_json_check_object(item, at, err);
+                if (r == 0)
+                        r = mf_json_string(item, at, "name", 1, &name, err);
+                if (r == 0 && !(identifier ? mf_is_ac_identifier(name) : mf_is_ac_name(name)))
+                        r = mf_json_bad_member(err, at, "name", "\"%.100s\" is no AC %s", name,
+                                               identifier ? "Identifier (a-z, 0-9, and single -._~/ between)"
+                                                          : "Name (a-z, 0-9, and single - between)");
+                if (r < 0)
+                        return r;
+                r = identifier ? 1 : seen ? mf_json_add_name(seen, name) : -ENOMEM;
+                if (r < 0)
+                        return mf_error_oom(err, MAYFLY_STAGE_MANIFEST);
+                if (r == 0)
+                        return mf_json_bad_member(err, at, "name", "\"%.100s\" is there twice", name);
+                r = get(item, at, name, config, err);
+                if (r < 0)
+                        return r;
+        }
+        return 0;
+}
+
+static int get_all_named(json_t *app, struct mf_run_config *config, struct mayfly_error *err)
+{
+        static const char *const keys[] = { "eventHandlers", "mountPoints", "ports", "isolators" };
+        json_t *lists[MF_ELEMENTSOF(keys)];
+        char at[64];
+
+        for (size_t i = 0; i < MF_ELEMENTSOF(keys); i++) {
+                snprintf(at, sizeof(at), "app.%s", keys[i]);
+                int r = mf_json_list(app, keys[i], at, &lists[i], err);
+                if (r < 0)
+                        return r;
+        }
+        config->mount_points = calloc(json_array_size(lists[1]) + 1, sizeof(*config->mount_points));
+        config->ports = calloc(json_array_size(lists[2]) + 1, sizeof(*config->ports));
+        config->isolation.list = calloc(json_array_size(lists[3]) + 1, sizeof(*config->isolation.list));
+        if (!config->mount_points || !config->ports || !config->isolation.list)
+                return mf_error_oom(err, MAYFLY_STAGE_MANIFEST);
+        int r = get_named(app, keys[0], 0, get_handler, config, err);
+        if (r == 0)
+                r = get_named(app, keys[1], 0, get_mount_point, config, err);
+        if (r == 0)
+                r = get_named(app, keys[2], 0, get_port, config, err);
+        return r == 0 ? get_named(app, keys[3], 1, get_isolator, config, err) : r;
+}
+
+/* userAnnotations and userLabels: any keys, for the user alone. */
+static int check_map(json_t *app, const char *key, struct mayfly_error *err)
+{
+        json_t *map = mf_json_member(app, key);
+        char shown[MF_JSON_SHOWN_MAX], at[160];
+
+        if (map && !json_is_object(map))
+                return mf_json_bad_member(err, "app", key, "%s is no object", mf_json_show(map, shown));
+        for (void *i = json_object_iter(map); i; i = json_object_iter_next(map, i)) {
+                snprintf(at, sizeof(at), "app.%s[\"%.100s\"]", key, json_object_iter_key(i));
+                mf_json_one_line(at);
+                if (!json_is_string(json_object_iter_value(i)))
+                        return mf_json_bad(err, at, "%s is no string", mf_json_show(json_object_iter_value(i), shown));
+        }
+        return 0;
+}
+
+int mf_manifest_app(json_t *app, struct mf_run_config *config, struct mayfly_error *err)
+{
+        const char *user = NULL, *group = NULL, *cwd = NULL;
+        json_t *list = NULL;
+
+        int r = mf_json_check_object(app, "app", err);
+        if (r == 0)
+                r = mf_json_list(app, "exec", "app.exec", &list, err);
+        if (r < 0)
+                return r;
+        if (list && json_array_size(list) > 0) {
+                json_t *first = json_array_get(list, 0);
+                if (json_is_string(first) && json_string_length(first) == 0)
+                        return mf_json_bad(err, "app.exec[0]", "\"\" is no program");
+                r = mf_json_strings(list, "app.exec", &config->exec, err);
+        }
+        if (r == 0)
+                r = mf_json_string(app, "app", "user", 1, &user, err);
+        if (r == 0 && (!user || !*user))
+                r = mf_json_bad(err, "app.user", "\"\" is empty");
+        if (r == 0)
+                r = mf_json_string(app, "app", "group", 1, &group, err);
+        if (r == 0 && (!group || !*group))
+                r = mf_json_bad(err, "app.group", "\"\" is empty");
+        if (r == 0)
+                r = mf_json_string(app, "app", "workingDirectory", 0, &cwd, err);
+        if (r == 0 && cwd && *cwd && cwd[0] != '/')
+                r = mf_json_bad(err, "app.workingDirectory", "\"%.100s\" is no absolute path", cwd);
+        if (r != 0)
+                return r;
+        config->user = strdup(user);
+        config->group = strdup(group);
+        config->cwd = strdup(cwd && *cwd ? cwd : "/");
+        if (!config->user || !config->group || !config->cwd)
+                return mf_error_oom(err, MAYFLY_STAGE_MANIFEST);
+        r = get_environment(app, config, err);
+        if (r == 0)
+                r = get_groups(app, config, err);
+        if (r == 0)
+                r = get_all_named(app, config, err);
+        if (r == 0)
+                r = check_map(app, "userAnnotations", err);
+        if (r == 0)
+                r = check_map(app, "userLabels", err);
+        return r;
+}

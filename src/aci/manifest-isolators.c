@@ -1,0 +1,474 @@
+/* SPDX-License-Identifier: MIT */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <inttypes.h>
+#include <linux/capability.h>
+#include <string.h>
+
+#include "aci/manifest-app.h"
+#include "aci/manifest-json.h"
+#include "model/quantity.h"
+#include "util/error.h"
+#include "util/util.h"
+
+/* The isolators that appc knows. What is wrong in a value is an error even where mayfly ignores the isolator. */
+
+#define BIT(capability) (UINT64_C(1) << (capability))
+
+static const struct {
+        const char *name;
+        unsigned number;
+} capabilities[] = {
+        { "CAP_AUDIT_CONTROL", CAP_AUDIT_CONTROL },
+        { "CAP_AUDIT_READ", CAP_AUDIT_READ },
+        { "CAP_AUDIT_WRITE", CAP_AUDIT_WRITE },
+        { "CAP_BLOCK_SUSPEND", CAP_BLOCK_SUSPEND },
+        { "CAP_BPF", 39 },
+        { "CAP_CHECKPOINT_RESTORE", 40 },
+        { "CAP_CHOWN", CAP_CHOWN },
+        { "CAP_DAC_OVERRIDE", CAP_DAC_OVERRIDE },
+        { "CAP_DAC_READ_SEARCH", CAP_DAC_READ_SEARCH },
+        { "CAP_FOWNER", CAP_FOWNER },
+        { "CAP_FSETID", CAP_FSETID },
+        { "CAP_IPC_LOCK", CAP_IPC_LOCK },
+        { "CAP_IPC_OWNER", CAP_IPC_OWNER },
+        { "CAP_KILL", CAP_KILL },
+        { "CAP_LEASE", CAP_LEASE },
+        { "CAP_LINUX_IMMUTABLE", CAP_LINUX_IMMUTABLE },
+        { "CAP_MAC_ADMIN", CAP_MAC_ADMIN },
+        { "CAP_MAC_OVERRIDE", CAP_MAC_OVERRIDE },
+        { "CAP_MKNOD", CAP_MKNOD },
+        { "CAP_NET_ADMIN", CAP_NET_ADMIN },
+        { "CAP_NET_BIND_SERVICE", CAP_NET_BIND_SERVICE },
+        { "CAP_NET_BROADCAST", CAP_NET_BROADCAST },
+        { "CAP_NET_RAW", CAP_NET_RAW },
+        { "CAP_PERFMON", 38 },
+        { "CAP_SETFCAP", CAP_SETFCAP },
+        { "CAP_SETGID", CAP_SETGID },
+        { "CAP_SETPCAP", CAP_SETPCAP },
+        { "CAP_SETUID", CAP_SETUID },
+        { "CAP_SYSLOG", CAP_SYSLOG },
+        { "CAP_SYS_ADMIN", CAP_SYS_ADMIN },
+        { "CAP_SYS_BOOT", CAP_SYS_BOOT },
+        { "CAP_SYS_CHROOT", CAP_SYS_CHROOT },
+        { "CAP_SYS_MODULE", CAP_SYS_MODULE },
+        { "CAP_SYS_NICE", CAP_SYS_NICE },
+        { "CAP_SYS_PACCT", CAP_SYS_PACCT },
+        { "CAP_SYS_PTRACE", CAP_SYS_PTRACE },
+        { "CAP_SYS_RAWIO", CAP_SYS_RAWIO },
+        { "CAP_SYS_RESOURCE", CAP_SYS_RESOURCE },
+        { "CAP_SYS_TIME", CAP_SYS_TIME },
+        { "CAP_SYS_TTY_CONFIG", CAP_SYS_TTY_CONFIG },
+        { "CAP_WAKE_ALARM", CAP_WAKE_ALARM },
+};
+
+/* Specification, "os/linux/capabilities-remove-set". */
+const uint64_t mf_capabilities_default = BIT(CAP_AUDIT_WRITE) | BIT(CAP_CHOWN) | BIT(CAP_DAC_OVERRIDE) |
+                                         BIT(CAP_FSETID) | BIT(CAP_FOWNER) | BIT(CAP_KILL) | BIT(CAP_MKNOD) |
+                                         BIT(CAP_NET_RAW) | BIT(CAP_NET_BIND_SERVICE) | BIT(CAP_SETUID) |
+                                         BIT(CAP_SETGID) | BIT(CAP_SETPCAP) | BIT(CAP_SETFCAP) | BIT(CAP_SYS_CHROOT);
+
+/* The others act on the machine: there is no user namespace around them. */
+const uint64_t mf_capabilities_contained = BIT(CAP_DAC_READ_SEARCH) | BIT(CAP_IPC_LOCK) | BIT(CAP_IPC_OWNER) |
+                                           BIT(CAP_LEASE) | BIT(CAP_LINUX_IMMUTABLE) | BIT(CAP_NET_ADMIN) |
+                                           BIT(CAP_NET_BROADCAST) | BIT(CAP_SYS_NICE) | BIT(CAP_SYS_PTRACE) |
+                                           BIT(CAP_SYS_RESOURCE) | BIT(CAP_SYS_TTY_CONFIG);
+
+/* Words after words, to say what was changed. */
+static int append(char **text, const char *what, const char *why)
+{
+        char *longer = NULL;
+
+        if (asprintf(&longer, "%s%s%s%s", *text ? *text : "", *text ? "; " : "", what, why) < 0)
+                return -ENOMEM;
+        free(*text);
+        *text = longer;
+        return 0;
+}
+
+static int get_set(json_t *value, const char *at, char ***ret, struct mayfly_error *err)
+{
+        json_t *list = NULL;
+        char path[160];
+
+        snprintf(path, sizeof(path), "%s.set", at);
+        int r = mf_json_check_object(value, at, err);
+        if (r == 0)
+                r = mf_json_list(value, "set", path, &list, err);
+        if (r == 0 && json_array_size(list) == 0)
+                r = mf_json_bad(err, path, "is missing or empty");
+        return r == 0 ? mf_json_strings(list, path, ret, err) : r;
+}
+
+static int find_capability(const char *name, uint64_t *ret)
+{
+        for (size_t i = 0; i < MF_ELEMENTSOF(capabilities); i++)
+                if (strcmp(capabilities[i].name, name) == 0) {
+                        *ret = BIT(capabilities[i].number);
+                        return 0;
+                }
+        return -ENOENT;
+}
+
+static int get_capabilities(json_t *value, const char *at, int retain, struct mf_isolation *isolation, char **detail,
+                            struct mayfly_error *err)
+{
+        char **set = NULL;
+        uint64_t bits = 0;
+
+        if (isolation->has_capabilities)
+                return mf_json_bad(err, at,
+                                   "comes after another capabilities isolator; there may be one, either "
+                                   "capabilities-retain-set or capabilities-remove-set");
+        int r = get_set(value, at, &set, err);
+        for (size_t i = 0; r == 0 && set[i]; i++) {
+                uint64_t bit = 0;
+                if (find_capability(set[i], &bit) < 0)
+                        r = mf_json_bad(err, at, "has \"%.60s\" in its set, which is no capability such as CAP_CHOWN",
+                                        set[i]);
+                else if (retain && !(bit & (mf_capabilities_default | mf_capabilities_contained)) &&
+                         append(detail, set[i], " reaches beyond the container and is not given") < 0)
+                        r = mf_error_oom(err, MAYFLY_STAGE_MANIFEST);
+                bits |= bit;
+        }
+        mf_strings_free(set);
+        if (r < 0)
+                return r;
+        isolation->has_capabilities = 1;
+        isolation->capabilities =
+                retain ? bits & (mf_capabilities_default | mf_capabilities_contained) : mf_capabilities_default & ~bits;
+        return 0;
+}
+
+static int get_retained_capabilities(json_t *value, const char *at, struct mf_isolation *isolation, char **detail,
+                                     struct mayfly_error *err)
+{
+        return get_capabilities(value, at, 1, isolation, detail, err);
+}
+
+static int get_removed_capabilities(json_t *value, const char *at, struct mf_isolation *isolation, char **detail,
+                                    struct mayfly_error *err)
+{
+        return get_capabilities(value, at, 0, isolation, detail, err);
+}
+
+static int find_errno(const char *name)
+{
+        static const struct {
+                const char *name;
+                int number;
+        } others[] = { { "EDEADLOCK", EDEADLOCK }, { "ENOTSUP", ENOTSUP }, { "EWOULDBLOCK", EWOULDBLOCK } };
+
+        for (int number = 1; number < 4096; number++) {
+                const char *known = strerrorname_np(number);
+                if (known && strcmp(known, name) == 0)
+                        return number;
+        }
+        /* Further names of numbers that strerrorname_np(3) knows by one. */
+        for (size_t i = 0; i < MF_ELEMENTSOF(others); i++)
+                if (strcmp(others[i].name, name) == 0)
+                        return others[i].number;
+        return 0;
+}
+
+/* The specification's own example has EACCESS, so a name of no number is not an error. */
+static int get_errno(json_t *value, const char *at, int *ret, char **detail, struct mayfly_error *err)
+{
+        const char *name = NULL;
+        int r = mf_json_string(value, at, "errno", 0, &name, err);
+
+        *ret = 0;
+        if (r < 0 || !name || !*name)
+                return r;
+        if (name[0] != 'E' || strspn(name, "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789") != strlen(name))
+                return mf_json_bad(err, at, "has the errno \"%.60s\", which is none such as EPERM", name);
+        *ret = find_errno(name);
+        if (*ret == 0) {
+                *ret = EPERM;
+                if (append(detail, name, " is no error number here: blocked calls return EPERM") < 0)
+                        return mf_error_oom(err, MAYFLY_STAGE_MANIFEST);
+        }
+        return 0;
+}
+
+/* Whether it is all of them, or none. Other names with an "@" are of no set that we know. */
+static int get_wildcard(char **set, const char *wildcard, const char *at, int *ret, struct mayfly_error *err)
+{
+        *ret = 0;
+        for (; *set; set++)
+                if (strcmp(*set, wildcard) == 0)
+                        *ret = 1;
+                else if (**set == '@')
+                        return mf_json_bad(err, at, "has \"%.60s\" in its set; the only such word is \"%s\"", *set,
+                                           wildcard);
+        return 0;
+}
+
+static int get_syscalls(json_t *value, const char *at, enum mf_syscalls mode, struct mf_isolation *isolation,
+                        char **detail, struct mayfly_error *err)
+{
+        int all = 0;
+
+        if (isolation->syscalls)
+                return mf_json_bad(err, at,
+                                   "comes after another seccomp isolator; there may be one, either "
+                                   "seccomp-retain-set or seccomp-remove-set");
+        int r = get_set(value, at, &isolation->syscalls, err);
+        if (r == 0)
+                r = get_errno(value, at, &isolation->syscalls_errno, detail, err);
+        if (r == 0)
+                r = get_wildcard(isolation->syscalls, mode == MF_SYSCALLS_RETAIN ? "@appc.io/all" : "@appc.io/empty",
+                                 at, &all, err);
+        isolation->syscalls_mode = all ? MF_SYSCALLS_ALL : mode;
+        return r;
+}
+
+static int get_retained_syscalls(json_t *value, const char *at, struct mf_isolation *isolation, char **detail,
+                                 struct mayfly_error *err)
+{
+        int r = get_syscalls(value, at, MF_SYSCALLS_RETAIN, isolation, detail, err);
+
+        return r == 0 && append(detail, "what mayfly keeps from all containers, mount and reboot among it",
+                                ", stays blocked") < 0
+                       ? mf_error_oom(err, MAYFLY_STAGE_MANIFEST)
+                       : r;
+}
+
+static int get_removed_syscalls(json_t *value, const char *at, struct mf_isolation *isolation, char **detail,
+                                struct mayfly_error *err)
+{
+        return get_syscalls(value, at, MF_SYSCALLS_REMOVE, isolation, detail, err);
+}
+
+static int get_no_new_privs(json_t *value, const char *at, struct mf_isolation *isolation, char **detail,
+                            struct mayfly_error *err)
+{
+        (void) detail;
+        if (!json_is_boolean(value))
+                return mf_json_bad(err, at, "must be true or false");
+        isolation->no_new_privs |= json_is_true(value);
+        return 0;
+}
+
+static int get_number(json_t *value, const char *at, json_int_t min, json_int_t max, json_int_t *ret,
+                      struct mayfly_error *err)
+{
+        if (!json_is_integer(value))
+                return mf_json_bad(err, at, "must be a whole number");
+        *ret = json_integer_value(value);
+        if (*ret < min || *ret > max)
+                return mf_json_bad(err, at,
+                                   "is %" JSON_INTEGER_FORMAT ", outside %" JSON_INTEGER_FORMAT
+                                   " to %" JSON_INTEGER_FORMAT,
+                                   *ret, min, max);
+        return 0;
+}
+
+static int get_oom_score_adj(json_t *value, const char *at, struct mf_isolation *isolation, char **detail,
+                             struct mayfly_error *err)
+{
+        json_int_t number = 0;
+        int r = get_number(value, at, -1000, 1000, &number, err);
+
+        (void) detail;
+        isolation->has_oom_score_adj = 1;
+        isolation->oom_score_adj = (int) number;
+        return r;
+}
+
+static int get_cpu_shares(json_t *value, const char *at, struct mf_isolation *isolation, char **detail,
+                          struct mayfly_error *err)
+{
+        json_int_t number = 0;
+        int r = get_number(value, at, 2, 262144, &number, err);
+
+        (void) detail;
+        isolation->cpu_shares = (unsigned) number;
+        return r;
+}
+
+/* A quantity, as a string or a number. */
+static int get_quantity(json_t *value, const char *at, const char *key, int decimals, uint64_t *ret,
+                        struct mayfly_error *err)
+{
+        json_t *quantity = mf_json_member(value, key);
+        char path[160];
+
+        *ret = 0;
+        if (!quantity)
+                return 0;
+        snprintf(path, sizeof(path), "%s.%s", at, key);
+        mf_cleanup(mf_freep) char *dumped = json_is_number(quantity) ? json_dumps(quantity, JSON_ENCODE_ANY) : NULL;
+        const char *text = dumped ? dumped : json_string_value(quantity);
+        if (!text)
+                return mf_json_bad(err, path, "must be a quantity such as \"500m\" or \"1Gi\"");
+        int r = mf_quantity_parse(text, decimals, ret);
+        if (r == -ERANGE)
+                return mf_json_bad(err, path, "is \"%.60s\", below zero", text);
+        if (r < 0)
+                return mf_json_bad(err, path,
+                                   "is \"%.60s\", which is no quantity: a number and maybe one of n u m k M G T P E or "
+                                   "Ki Mi Gi Ti Pi Ei, or e and a power of ten",
+                                   text);
+        return 0;
+}
+
+/* Of any resource. `by_default` is what the member "default" must say. */
+static int get_resource(json_t *value, const char *at, int by_default, int decimals, uint64_t *limit, uint64_t *request,
+                        struct mayfly_error *err)
+{
+        int flag = 0;
+        int r = mf_json_check_object(value, at, err);
+
+        if (r == 0)
+                r = mf_json_flag(value, at, "default", &flag, err);
+        if (r == 0 && flag != by_default)
+                r = by_default ? mf_json_bad(err, at, "must have a \"default\" of true")
+                               : mf_json_bad(err, at, "has a \"default\", which this resource has not");
+        if (r == 0)
+                r = get_quantity(value, at, "limit", decimals, limit, err);
+        if (r == 0)
+                r = get_quantity(value, at, "request", decimals, request, err);
+        if (r == 0 && by_default && mf_json_member(value, "request"))
+                r = mf_json_bad(err, at, "has a request, which this resource has not");
+        return r;
+}
+
+static int get_memory(json_t *value, const char *at, struct mf_isolation *isolation, char **detail,
+                      struct mayfly_error *err)
+{
+        (void) detail;
+        int r = get_resource(value, at, 0, 0, &isolation->memory_max, &isolation->memory_low, err);
+
+        if (r == 0 && isolation->memory_max && isolation->memory_low > isolation->memory_max)
+                r = mf_json_bad(err, at, "requests %" PRIu64 " bytes, over its limit of %" PRIu64,
+                                isolation->memory_low, isolation->memory_max);
+        return r;
+}
+
+static int get_cpu(json_t *value, const char *at, struct mf_isolation *isolation, char **detail,
+                   struct mayfly_error *err)
+{
+        uint64_t request = 0;
+        int r = get_resource(value, at, 0, 3, &isolation->cpu_max, &request, err);
+
+        if (r == 0 && request > 0 && append(detail, "its request", " is not reserved") < 0)
+                r = mf_error_oom(err, MAYFLY_STAGE_MANIFEST);
+        return r;
+}
+
+/* --- what is checked, but not enforced */
+
+static int check_bandwidth(json_t *value, const char *at, struct mf_isolation *isolation, char **detail,
+                           struct mayfly_error *err)
+{
+        uint64_t limit, request;
+
+        (void) isolation;
+        (void) detail;
+        return get_resource(value, at, 1, 0, &limit, &request, err);
+}
+
+static int check_selinux(json_t *value, const char *at, struct mf_isolation *isolation, char **detail,
+                         struct mayfly_error *err)
+{
+        static const char *const keys[] = { "user", "role", "type", "level" };
+        int r = mf_json_check_object(value, at, err);
+
+        (void) isolation;
+        (void) detail;
+        for (size_t i = 0; r == 0 && i < MF_ELEMENTSOF(keys); i++) {
+                const char *text = NULL;
+                r = mf_json_string(value, at, keys[i], 1, &text, err);
+                if (r == 0 && (!*text || (i < 3 && strchr(text, ':'))))
+                        r = mf_json_bad(err, at, "has the %s \"%.60s\", which is empty or has a colon", keys[i], text);
+        }
+        return r;
+}
+
+static int check_sysctl(json_t *value, const char *at, struct mf_isolation *isolation, char **detail,
+                        struct mayfly_error *err)
+{
+        int r = mf_json_check_object(value, at, err);
+
+        (void) isolation;
+        (void) detail;
+        for (void *i = r == 0 ? json_object_iter(value) : NULL; i; i = json_object_iter_next(value, i))
+                if (!json_is_string(json_object_iter_value(i)))
+                        return mf_json_bad(err, at, "has a value for \"%.60s\" that is no string",
+                                           json_object_iter_key(i));
+        return r;
+}
+
+static const struct {
+        const char *name;
+        const char *ignored; /* why */
+        int (*get)(json_t *value, const char *at, struct mf_isolation *isolation, char **detail,
+                   struct mayfly_error *err);
+} known[] = {
+        { "os/linux/capabilities-remove-set", NULL, get_removed_capabilities },
+        { "os/linux/capabilities-retain-set", NULL, get_retained_capabilities },
+        { "os/linux/cpu-shares", NULL, get_cpu_shares },
+        { "os/linux/no-new-privileges", NULL, get_no_new_privs },
+        { "os/linux/oom-score-adj", NULL, get_oom_score_adj },
+        { "os/linux/seccomp-remove-set", NULL, get_removed_syscalls },
+        { "os/linux/seccomp-retain-set", NULL, get_retained_syscalls },
+        { "os/linux/selinux-context", "mayfly labels nothing", check_selinux },
+        { "os/unix/sysctl", "the kernel's parameters are read-only in the container", check_sysctl },
+        { "resource/block-bandwidth", "a container's files are in memory", check_bandwidth },
+        { "resource/block-iops", "a container's files are in memory", check_bandwidth },
+        { "resource/cpu", NULL, get_cpu },
+        { "resource/memory", NULL, get_memory },
+        { "resource/network-bandwidth", "mayfly shapes no traffic", check_bandwidth },
+};
+
+int mf_is_isolator(const char *name)
+{
+        for (size_t i = 0; i < MF_ELEMENTSOF(known); i++)
+                if (strcmp(known[i].name, name) == 0)
+                        return 1;
+        return 0;
+}
+
+static int add(struct mf_isolation *isolation, const char *name, const char *ignored, char **detail,
+               struct mayfly_error *err)
+{
+        struct mayfly_isolator *isolator = calloc(1, sizeof(*isolator));
+        char *own_name = strdup(name), *own_detail = ignored ? strdup(ignored) : mf_take(*detail);
+        size_t n = 0;
+
+        if (!isolator || !own_name || (ignored && !own_detail)) {
+                free(isolator);
+                free(own_name);
+                free(own_detail);
+                return mf_error_oom(err, MAYFLY_STAGE_MANIFEST);
+        }
+        *isolator = (struct mayfly_isolator){ own_name,
+                                              ignored      ? MAYFLY_ISOLATOR_IGNORED
+                                              : own_detail ? MAYFLY_ISOLATOR_CHANGED
+                                                           : MAYFLY_ISOLATOR_ENFORCED,
+                                              own_detail };
+        while (isolation->list[n])
+                n++;
+        isolation->list[n] = isolator; /* there is room for all of the manifest's */
+        return 0;
+}
+
+int mf_manifest_isolator(json_t *value, const char *at, const char *name, struct mf_isolation *isolation,
+                         struct mayfly_error *err)
+{
+        const char *ignored = "mayfly does not know it";
+        mf_cleanup(mf_freep) char *detail = NULL;
+        int r = 0;
+
+        for (size_t i = 0; r == 0 && i < MF_ELEMENTSOF(known); i++) {
+                if (strcmp(known[i].name, name) != 0)
+                        continue;
+                for (struct mayfly_isolator **other = isolation->list; *other; other++)
+                        if (strcmp((*other)->name, name) == 0)
+                                return mf_json_bad(err, at, "is of a second %s; there may be one", name);
+                ignored = known[i].ignored;
+                r = known[i].get(value, at, isolation, &detail, err);
+        }
+        return r == 0 ? add(isolation, name, ignored, &detail, err) : r;
+}

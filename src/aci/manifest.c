@@ -1,0 +1,255 @@
+/* SPDX-License-Identifier: MIT */
+#define _GNU_SOURCE
+#include "aci/manifest.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <stdarg.h>
+#include <string.h>
+#include <strings.h>
+
+#include "aci/manifest-app.h"
+#include "aci/manifest-check.h"
+#include "aci/manifest-json.h"
+#include "util/error.h"
+#include "util/util.h"
+
+/* Checks follow the appc specification 0.8.11, "Image Manifest Schema" and "types". */
+
+static int check_kind_and_version(json_t *root, struct mayfly_error *err)
+{
+        const char *kind = NULL, *version = NULL;
+        int zero;
+
+        int r = mf_json_string(root, "", "acKind", 1, &kind, err);
+        if (r == 0 && strcmp(kind, "ImageManifest") != 0)
+                r = mf_json_bad(err, "acKind", "\"%.100s\" is not \"ImageManifest\"", kind);
+        if (r == 0)
+                r = mf_json_string(root, "", "acVersion", 1, &version, err);
+        if (r < 0)
+                return r;
+        if (!mf_is_semver(version, &zero))
+                return mf_json_bad(err, "acVersion", "\"%.100s\" is no semantic version such as 0.8.11", version);
+        return zero ? mf_json_bad(err, "acVersion", "\"%s\" is zero, which is no version", version) : 0;
+}
+
+static int not_identifier(const char *at, const char *member, const char *name, struct mayfly_error *err)
+{
+        return mf_json_bad_member(err, at, member,
+                                  "\"%.100s\" is no AC Identifier (a-z, 0-9, and single -._~/ between)", name);
+}
+
+static int check_label(const char *at, const char *name, const char *value, struct mayfly_error *err)
+{
+        (void) value;
+        if (!mf_is_ac_identifier(name))
+                return not_identifier(at, "name", name, err);
+        return strcmp(name, "name") == 0
+                       ? mf_json_bad_member(err, at, "name", "\"name\" is no label's: the image's name is above")
+                       : 0;
+}
+
+static int check_annotation(const char *at, const char *name, const char *value, struct mayfly_error *err)
+{
+        if (!mf_is_ac_identifier(name))
+                return not_identifier(at, "name", name, err);
+        if (strcmp(name, "created") == 0 && !mf_is_rfc3339(value))
+                return mf_json_bad_member(err, at, "value",
+                                          "\"%.100s\" is no RFC 3339 time such as 2014-10-27T19:32:27Z", value);
+        if ((strcmp(name, "homepage") == 0 || strcmp(name, "documentation") == 0) && !mf_is_web_url(value))
+                return mf_json_bad_member(err, at, "value", "\"%.100s\" is no http(s) URL", value);
+        return 0;
+}
+
+/* The label's value, and its place in the list; NULL without one. */
+static const char *find_label(json_t *list, const char *name, size_t *ret_place)
+{
+        for (size_t i = 0; i < json_array_size(list); i++) {
+                json_t *item = json_array_get(list, i);
+                if (strcmp(json_string_value(mf_json_member(item, "name")), name) == 0) {
+                        *ret_place = i;
+                        return json_string_value(mf_json_member(item, "value"));
+                }
+        }
+        return NULL;
+}
+
+static int check_platform(json_t *list, const char *path, struct mayfly_error *err)
+{
+        size_t os_at = 0, arch_at = 0;
+        const char *os = find_label(list, "os", &os_at), *arch = find_label(list, "arch", &arch_at);
+        char at[128];
+
+        snprintf(at, sizeof(at), "%s[%zu]", path, os ? os_at : arch_at);
+        if (!os)
+                return arch ? mf_json_bad_member(err, at, "name", "\"arch\" is given without an os") : 0;
+        if (!mf_is_platform(os, NULL))
+                return mf_json_bad_member(err, at, "value", "\"%.60s\" is no os of appc's: linux, freebsd, darwin", os);
+        snprintf(at, sizeof(at), "%s[%zu]", path, arch_at);
+        return mf_is_platform(os, arch)
+                       ? 0
+                       : mf_json_bad_member(err, at, "value",
+                                            "\"%.60s\" is no arch of appc's for %s (amd64, i386, ...)", arch, os);
+}
+
+static int check_labels(json_t *object, const char *path, struct mayfly_error *err)
+{
+        json_t *list = NULL;
+
+        int r = mf_json_list(object, "labels", path, &list, err);
+        if (r == 0)
+                r = mf_json_check_pairs(list, path, check_label, err);
+        if (r == 0)
+                r = check_platform(list, path, err);
+        return r;
+}
+
+/* Of what was checked. */
+static int get_labels(json_t *object, char ***ret, struct mayfly_error *err)
+{
+        size_t i;
+        json_t *item;
+
+        *ret = calloc(1, sizeof(char *));
+        if (!*ret)
+                return mf_error_oom(err, MAYFLY_STAGE_MANIFEST);
+        json_array_foreach(mf_json_member(object, "labels"), i, item)
+        {
+                char *label;
+                if (asprintf(&label, "%s=%s", json_string_value(mf_json_member(item, "name")),
+                             json_string_value(mf_json_member(item, "value"))) < 0)
+                        label = NULL;
+                if (mf_strings_add(ret, label) < 0)
+                        return mf_error_oom(err, MAYFLY_STAGE_MANIFEST);
+        }
+        return 0;
+}
+
+static int get_dependency(json_t *item, const char *at, struct mf_dependency *ret, struct mayfly_error *err)
+{
+        const char *name = NULL, *id = NULL;
+        char labels[96];
+        json_int_t size = 0;
+
+        int r = mf_json_check_object(item, at, err);
+        if (r == 0)
+                r = mf_json_string(item, at, "imageName", 1, &name, err);
+        if (r == 0 && !mf_is_ac_identifier(name))
+                r = not_identifier(at, "imageName", name, err);
+        if (r == 0)
+                r = mf_json_string(item, at, "imageID", 0, &id, err);
+        /* The digits are for when the image is fetched: the specification's own example has "sha512-...". */
+        if (r == 0 && id && (strncmp(id, "sha512-", 7) != 0 || !id[7] || strchr(id + 7, '-')))
+                r = mf_json_bad_member(err, at, "imageID", "\"%.140s\" is not sha512- and a digest", id);
+        if (r == 0)
+                r = mf_json_integer(item, at, "size", 0, INT64_MAX, 0, &size, err);
+        snprintf(labels, sizeof(labels), "%s.labels", at);
+        if (r == 0)
+                r = check_labels(item, labels, err);
+        if (r == 0)
+                r = get_labels(item, &ret->labels, err);
+        if (r < 0)
+                return r;
+        ret->size = (uint64_t) size;
+        ret->name = name ? strdup(name) : NULL;
+        ret->id = id ? strdup(id) : NULL;
+        return ret->name && (ret->id || !id) ? 0 : mf_error_oom(err, MAYFLY_STAGE_MANIFEST);
+}
+
+static int get_dependencies(json_t *root, struct mf_run_config *config, struct mayfly_error *err)
+{
+        json_t *list = NULL, *item;
+        size_t i;
+        char at[64];
+
+        int r = mf_json_list(root, "dependencies", "dependencies", &list, err);
+        if (r < 0)
+                return r;
+        config->dependencies = calloc(json_array_size(list) + 1, sizeof(*config->dependencies));
+        if (!config->dependencies)
+                return mf_error_oom(err, MAYFLY_STAGE_MANIFEST);
+        json_array_foreach(list, i, item)
+        {
+                snprintf(at, sizeof(at), "dependencies[%zu]", i);
+                config->n_dependencies++;
+                r = get_dependency(item, at, &config->dependencies[i], err);
+                if (r < 0)
+                        return r;
+        }
+        return 0;
+}
+
+static int get_whitelist(json_t *root, struct mf_run_config *config, struct mayfly_error *err)
+{
+        json_t *list = NULL;
+        char at[64];
+
+        int r = mf_json_list(root, "pathWhitelist", "pathWhitelist", &list, err);
+        if (r < 0 || json_array_size(list) == 0) /* an empty one is as none */
+                return r;
+        r = mf_json_strings(list, "pathWhitelist", &config->whitelist, err);
+        for (size_t i = 0; r == 0 && config->whitelist[i]; i++) {
+                snprintf(at, sizeof(at), "pathWhitelist[%zu]", i);
+                if (config->whitelist[i][0] != '/')
+                        r = mf_json_bad(err, at, "\"%.100s\" is no absolute path", config->whitelist[i]);
+        }
+        return r;
+}
+
+static int parse(json_t *root, struct mf_run_config *config, struct mayfly_error *err)
+{
+        const char *name = NULL;
+        json_t *list = NULL, *app;
+
+        int r = mf_json_check_object(root, "the whole", err);
+        if (r < 0)
+                return r;
+        config->env = calloc(1, sizeof(char *));
+        if (!config->env)
+                return mf_error_oom(err, MAYFLY_STAGE_MANIFEST);
+        r = check_kind_and_version(root, err);
+        if (r == 0)
+                r = mf_json_string(root, "", "name", 1, &name, err);
+        if (r == 0 && !mf_is_ac_identifier(name))
+                r = not_identifier("", "name", name, err);
+        if (r == 0 && !(config->name = strdup(name)))
+                r = mf_error_oom(err, MAYFLY_STAGE_MANIFEST);
+        if (r == 0)
+                r = check_labels(root, "labels", err);
+        if (r == 0)
+                r = get_labels(root, &config->labels, err);
+        if (r == 0)
+                r = mf_json_list(root, "annotations", "annotations", &list, err);
+        if (r == 0)
+                r = mf_json_check_pairs(list, "annotations", check_annotation, err);
+        if (r == 0)
+                r = get_dependencies(root, config, err);
+        if (r == 0)
+                r = get_whitelist(root, config, err);
+        app = mf_json_member(root, "app");
+        if (r == 0 && app)
+                r = mf_manifest_app(app, config, err);
+        return r;
+}
+
+int mf_manifest_parse(struct mf_run_config **ret, const char *json, size_t size, struct mayfly_error *err)
+{
+        json_error_t why;
+        json_t *root = json_loadb(json, size, JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL, &why);
+
+        if (!root)
+                mf_json_one_line(why.text);
+        if (!root)
+                return mf_error(err, -EBADMSG, MAYFLY_STAGE_MANIFEST,
+                                "image manifest: line %d, column %d: %s; it must be one JSON object", why.line,
+                                why.column, why.text);
+        struct mf_run_config *config = calloc(1, sizeof(*config));
+        int r = config ? parse(root, config, err) : mf_error_oom(err, MAYFLY_STAGE_MANIFEST);
+        json_decref(root);
+        if (r < 0) {
+                mf_run_config_free(config);
+                return r;
+        }
+        *ret = config;
+        return 0;
+}

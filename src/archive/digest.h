@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef MF_DIGEST_H
+#define MF_DIGEST_H
+
+/* SHA-512 of a stream, which images are pinned by; and checksums, which the store's records are made of. Only user of
+ * libcrypto. */
+
+#include <stddef.h>
+
+#include "model/reference.h"
+
+struct mf_digest;
+
+struct mf_digest *mf_digest_new(void); /* NULL: out of memory, or libcrypto lacks SHA-512 */
+int mf_digest_update(struct mf_digest *digest, const void *data, size_t size); /* 0 or -EIO */
+int mf_digest_final(struct mf_digest *digest, char id[MF_ID_LENGTH + 1]);      /* "sha512-..." */
+struct mf_digest *mf_digest_free(struct mf_digest *digest);                    /* returns NULL */
+
+/* 128 bits to tell by whether something has changed by itself or by mistake, at a tenth of a hash's cost: Poly1305
+ * under a key that everybody knows. Who may write in the store could forge it, but could write another record as well.
+ */
+#define MF_CHECKSUM_LENGTH 32 /* hex digits */
+
+struct mf_checksum;
+
+struct mf_checksum *mf_checksum_new(void);           /* NULL: out of memory, or libcrypto lacks Poly1305 */
+int mf_checksum_begin(struct mf_checksum *checksum); /* anew; 0 or -EIO, as below */
+int mf_checksum_update(struct mf_checksum *checksum, const void *data, size_t size);
+int mf_checksum_final(struct mf_checksum *checksum, char ret[MF_CHECKSUM_LENGTH + 1]); /* then begin anew */
+struct mf_checksum *mf_checksum_free(struct mf_checksum *checksum);                    /* returns NULL */
+
+#endif

@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef MF_ARCHIVE_H
+#define MF_ARCHIVE_H
+
+/* The two stages that know archives: decompressing, and taking a tar apart. Only user of libarchive. */
+
+#include <stdint.h>
+#include <sys/stat.h>
+
+#include <mayfly/error.h>
+
+#include "store/record.h"
+#include "util/ring.h"
+
+#define MF_ARCHIVE_HEAD 512U /* bytes that tell what a file is */
+
+/* Whether a file's first bytes are those of an archive, compressed or not, or of what is taken for one: then it is for
+ * mf_decompress() to tell what is wrong with it. */
+int mf_archive_is_known(const void *head, size_t size);
+
+/* Reads a compressed (gzip, bzip2, xz) or plain archive from `in` and hands the tar's bytes to `sink`, which returns 0
+ * or negative errno. -EPIPE without a message when `in` broke. */
+int mf_decompress(struct mf_ring *in, int (*sink)(void *userdata, const void *data, size_t size), void *userdata,
+                  struct mayfly_error *err);
+
+/* One entry of a tar, valid during the call it is given to. */
+struct mf_entry {
+        const char *name;     /* as in the archive */
+        const char *hardlink; /* target of a hard link, NULL otherwise */
+        const char *symlink;  /* target of a symbolic link, NULL otherwise */
+        mode_t mode;          /* type and permissions */
+        uid_t uid;
+        gid_t gid;
+        dev_t rdev;
+        struct timespec mtime;
+        uint64_t size;
+        void *archive, *entry; /* libarchive's, for the functions below */
+};
+
+/* Extended attributes: calls `each` for every one. */
+int mf_entry_xattrs(const struct mf_entry *entry,
+                    int (*each)(void *userdata, const char *name, const void *value, size_t size), void *userdata);
+
+/* Writes the entry's data to a descriptor, holes left out, and adds it to `sum`. *ret_end is where it ends, which is
+ * before the entry's size when there is a hole at its end. Negative errno with a message. */
+int mf_entry_data(const struct mf_entry *entry, int fd, struct mf_sum *sum, uint64_t *ret_end,
+                  struct mayfly_error *err);
+
+/* Calls `each` for every entry of the tar in `in`, and reads `in` to its end. */
+int mf_untar(struct mf_ring *in, int (*each)(void *userdata, const struct mf_entry *entry, struct mayfly_error *err),
+             void *userdata, struct mayfly_error *err);
+
+#endif

@@ -1,0 +1,329 @@
+/* SPDX-License-Identifier: MIT */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "container/container.h"
+#include "util/error.h"
+#include "util/util.h"
+
+#define OUTPUT_MAX_DEFAULT (UINT64_C(16) << 20)
+#define TIMEOUT_DEFAULT_MS 60000U
+#define KILL_TIMEOUT_MS 5000U /* for the supervisor inside to kill a command and its descendants */
+
+/* One of the two streams that are captured. */
+struct capture {
+        int fd; /* the pipe's end to read, -1 at its end */
+        char *data;
+        size_t size, allocated;
+        uint64_t dropped, max;
+};
+
+static void capture_clear(struct capture *capture)
+{
+        capture->fd = mf_close(capture->fd);
+        free(capture->data);
+}
+
+/* Takes in `n` bytes, or as many as are allowed. One byte stays free for the final NUL. */
+static int capture_add(struct capture *capture, const char *data, size_t n)
+{
+        size_t take = n;
+
+        if (take > capture->max - capture->size)
+                take = (size_t) (capture->max - capture->size);
+        if (!capture->data || capture->size + take + 1 > capture->allocated) {
+                size_t allocated = (capture->size + take + 1) * 2;
+                char *grown = realloc(capture->data, allocated);
+                if (!grown)
+                        return -ENOMEM;
+                capture->data = grown;
+                capture->allocated = allocated;
+        }
+        memcpy(capture->data + capture->size, data, take);
+        capture->size += take;
+        capture->data[capture->size] = '\0';
+        capture->dropped += n - take;
+        return 0;
+}
+
+/* Reads what is there now. */
+static int capture_drain(struct capture *capture)
+{
+        char buffer[64 * 1024];
+
+        while (capture->fd >= 0) {
+                ssize_t n = read(capture->fd, buffer, sizeof(buffer));
+                if (n < 0 && errno == EINTR)
+                        continue;
+                if (n < 0 && errno == EAGAIN)
+                        return 0;
+                if (n < 0)
+                        return -errno;
+                if (n == 0) {
+                        capture->fd = mf_close(capture->fd);
+                        return 0;
+                }
+                int r = capture_add(capture, buffer, (size_t) n);
+                if (r < 0)
+                        return r;
+                if (n < (ssize_t) sizeof(buffer))
+                        return 0; /* a pipe gives all it has; poll tells of more */
+        }
+        return 0;
+}
+
+static int check_command(const struct mayfly_command *command, struct mayfly_error *err)
+{
+        if (command->size != sizeof(*command))
+                return mf_error(
+                        err, -EINVAL, MAYFLY_STAGE_SPEC,
+                        "the command's size is %zu, not %zu; start it with MAYFLY_COMMAND_INIT, and build with the "
+                        "headers of this library",
+                        command->size, sizeof(*command));
+        if (!command->argv || !command->argv[0] || !command->argv[0][0])
+                return mf_error(err, -EINVAL, MAYFLY_STAGE_SPEC,
+                                "the command has no argv[0]; name a program of the container");
+        if (command->cwd && command->cwd[0] != '/')
+                return mf_error(err, -EINVAL, MAYFLY_STAGE_SPEC, "working directory \"%.200s\" must be absolute",
+                                command->cwd);
+        if ((command->user && !*command->user) || (command->group && !*command->group))
+                return mf_error(err, -EINVAL, MAYFLY_STAGE_SPEC,
+                                "the command's %s is empty; leave it NULL for the default",
+                                command->user && !*command->user ? "user" : "group");
+        if (command->input_size && !command->input)
+                return mf_error(err, -EINVAL, MAYFLY_STAGE_SPEC, "the command has %zu bytes of input at NULL",
+                                command->input_size);
+        return mf_env_check(command->env, "the command's env", MAYFLY_STAGE_SPEC, err);
+}
+
+/* Standard input is a file in memory: it can be reopened, never blocks, and its reader may stop early. */
+static int make_input(const struct mayfly_command *command)
+{
+        if (command->input_size == 0)
+                return open("/dev/null", O_RDONLY | O_CLOEXEC);
+
+        mf_cleanup(mf_closep) int fd = memfd_create("mayfly-input", MFD_CLOEXEC);
+        const char *data = command->input;
+        for (size_t done = 0; fd >= 0 && done < command->input_size;) {
+                ssize_t n = write(fd, data + done, command->input_size - done);
+                if (n > 0)
+                        done += (size_t) n;
+                else if (n < 0 && errno != EINTR)
+                        return -1;
+        }
+        return fd >= 0 && lseek(fd, 0, SEEK_SET) == 0 ? mf_take_fd(&fd) : -1;
+}
+
+static int make_words(const struct mayfly_container *container, const struct mayfly_command *command, int *ret)
+{
+        struct mf_word_list list = { 0 };
+
+        mf_words_add_all(&list, MF_WORD_ARGV, (char *const *) (uintptr_t) command->argv);
+        mf_words_add(&list, MF_WORD_ENV, "container=systemd-nspawn");
+        mf_words_add_all(&list, MF_WORD_ENV, container->env);
+        mf_words_add_all(&list, MF_WORD_ENV, (char *const *) (uintptr_t) command->env);
+        if (command->cwd)
+                mf_words_add(&list, MF_WORD_CWD, command->cwd);
+        if (command->user)
+                mf_words_add(&list, MF_WORD_USER, command->user);
+        if (command->group)
+                mf_words_add(&list, MF_WORD_GROUP, command->group);
+        return mf_words_finish(&list, ret);
+}
+
+/* Asks mayfly-init to run it. *ret_reply is our end of the reply socket. */
+static int request(struct mayfly_container *container, const struct mayfly_command *command, struct capture captures[2],
+                   int *ret_reply, struct mayfly_error *err)
+{
+        mf_cleanup(mf_closep) int reply = -1, reply_end = -1, words = -1, input = -1, out = -1, error = -1;
+        int *ends[2] = { &out, &error };
+        int pair[2];
+
+        if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
+                return mf_error_errno(err, -errno, MAYFLY_STAGE_EXEC, "socketpair");
+        reply = pair[0];
+        reply_end = pair[1];
+        for (int i = 0; i < 2; i++) {
+                if (pipe2(pair, O_CLOEXEC) < 0)
+                        return mf_error_errno(err, -errno, MAYFLY_STAGE_EXEC, "pipe");
+                captures[i].fd = pair[0];
+                *ends[i] = pair[1];
+                (void) fcntl(pair[0], F_SETFL, O_NONBLOCK); /* our end only: the command sees an ordinary pipe */
+        }
+        input = make_input(command);
+        if (input < 0)
+                return mf_error_errno(err, -errno, MAYFLY_STAGE_EXEC, "holding %zu bytes of standard input",
+                                      command->input_size);
+        int r = make_words(container, command, &words);
+        if (r < 0)
+                return mf_error_errno(err, r, MAYFLY_STAGE_EXEC, "the command's arguments");
+
+        const int fds[] = { reply_end, words, input, out, error };
+        r = container->control < 0 ? -EPIPE
+                                   : mf_message_send(container->control, &(struct mf_message){ .type = MF_MESSAGE_RUN },
+                                                     fds, MF_ELEMENTSOF(fds));
+        if (r < 0) {
+                mf_container_receive(container); /* its last words */
+                return mf_container_dead(container, -ESRCH, MAYFLY_STAGE_EXEC, command->argv[0], err);
+        }
+        *ret_reply = mf_take_fd(&reply);
+        return 0;
+}
+
+/* 1 when there is something on the reply socket, or nobody left to write there. */
+static int poll_once(struct capture captures[2], int reply, int leader_fd, int timeout_ms)
+{
+        struct pollfd fds[] = {
+                { .fd = reply, .events = POLLIN },
+                { .fd = leader_fd, .events = POLLIN },
+                { .fd = captures[0].fd, .events = POLLIN },
+                { .fd = captures[1].fd, .events = POLLIN },
+        };
+
+        if (poll(fds, MF_ELEMENTSOF(fds), timeout_ms) < 0)
+                return errno == EINTR ? 0 : -errno;
+        for (int i = 0; i < 2; i++)
+                if (fds[2 + i].revents) {
+                        int r = capture_drain(&captures[i]);
+                        if (r < 0)
+                                return r;
+                }
+        return fds[0].revents || fds[1].revents ? 1 : 0;
+}
+
+/* Until the answer is there. */
+static int await_result(struct mayfly_container *container, const struct mayfly_command *command,
+                        struct capture captures[2], int reply, struct mf_message *ret, int *ret_timed_out,
+                        struct mayfly_error *err)
+{
+        unsigned timeout_ms = command->timeout_ms ? command->timeout_ms : TIMEOUT_DEFAULT_MS;
+        uint64_t deadline = mf_now_us() + (uint64_t) timeout_ms * 1000;
+        int killed = 0;
+
+        for (;;) {
+                uint64_t now = mf_now_us();
+                if (now >= deadline && !killed) {
+                        (void) mf_message_send(reply, &(struct mf_message){ .type = MF_MESSAGE_KILL }, NULL, 0);
+                        killed = 1;
+                        deadline = now + (uint64_t) KILL_TIMEOUT_MS * 1000;
+                } else if (now >= deadline) {
+                        return mf_error(err, -ETIMEDOUT, MAYFLY_STAGE_EXEC,
+                                        "\"%.200s\" in %s ran into its timeout of %u ms and could not be killed",
+                                        command->argv[0], container->machine, timeout_ms);
+                }
+                int r = poll_once(captures, reply, container->leader_fd, (int) ((deadline - now + 999) / 1000));
+                if (r < 0)
+                        return mf_error_errno(err, r, MAYFLY_STAGE_EXEC, "reading the output of \"%.200s\"",
+                                              command->argv[0]);
+                if (r == 0)
+                        continue;
+                r = mf_message_recv(reply, ret, NULL, NULL, NULL, MSG_DONTWAIT);
+                if (r == 1) {
+                        *ret_timed_out = killed && ret->value[3];
+                        return 0;
+                }
+                /* Nobody is left to answer; is it the container that died? */
+                (void) mf_container_poll(container, NULL, r == -EAGAIN ? 0 : 100, NULL);
+                if (r == -EAGAIN && container->control >= 0)
+                        continue;
+                if (container->control < 0)
+                        return mf_container_dead(container, -ESRCH, MAYFLY_STAGE_EXEC, command->argv[0], err);
+                return mf_error(
+                        err, -ESRCH, MAYFLY_STAGE_EXEC,
+                        "\"%.200s\": its supervisor in %s (mayfly-command) was killed from inside the container",
+                        command->argv[0], container->machine);
+        }
+}
+
+static int make_result(struct capture captures[2], const struct mf_message *message, int timed_out, uint64_t begin_us,
+                       struct mayfly_result **ret)
+{
+        struct mayfly_result *result = calloc(1, sizeof(*result));
+
+        if (!result)
+                return -ENOMEM;
+        for (int i = 0; i < 2; i++) {
+                /* All that the command itself wrote is in the pipe by now; a child of it may go on for ever. */
+                int r = capture_drain(&captures[i]);
+                if (r == 0 && !captures[i].data)
+                        r = capture_add(&captures[i], "", 0);
+                if (r < 0) {
+                        free(result);
+                        return r;
+                }
+        }
+        int exited = message->value[1] == CLD_EXITED;
+        *result = (struct mayfly_result){
+                .size = sizeof(*result),
+                .exit = { .exited = exited,
+                          .status = exited ? message->value[2] : 0,
+                          .signal = exited ? 0 : message->value[2] },
+                .timed_out = timed_out,
+                .out = mf_take(captures[0].data),
+                .out_size = captures[0].size,
+                .out_dropped = captures[0].dropped,
+                .err = mf_take(captures[1].data),
+                .err_size = captures[1].size,
+                .err_dropped = captures[1].dropped,
+                .elapsed_us = mf_now_us() - begin_us,
+        };
+        *ret = result;
+        return 0;
+}
+
+static int run(struct mayfly_container *container, const struct mayfly_command *command, struct capture captures[2],
+               struct mayfly_result **ret, struct mayfly_error *err)
+{
+        uint64_t begin = mf_now_us();
+        mf_cleanup(mf_closep) int reply = -1;
+        struct mf_message message = { 0 };
+        int timed_out = 0;
+
+        int r = request(container, command, captures, &reply, err);
+        if (r == 0)
+                r = await_result(container, command, captures, reply, &message, &timed_out, err);
+        if (r < 0)
+                return r;
+        if (message.value[0])
+                return mf_error(err, -message.value[0], MAYFLY_STAGE_EXEC, "running in container %s: %s",
+                                container->machine, message.text[0] ? message.text : strerrordesc_np(message.value[0]));
+        r = make_result(captures, &message, timed_out, begin, ret);
+        return r < 0 ? mf_error_errno(err, r, MAYFLY_STAGE_EXEC, "the output of \"%.200s\"", command->argv[0]) : 0;
+}
+
+MF_EXPORT int mayfly_container_run(struct mayfly_container *container, const struct mayfly_command *command,
+                                   struct mayfly_result **ret, struct mayfly_error *err)
+{
+        if (!container || !command || !ret)
+                return mf_error(err, -EINVAL, MAYFLY_STAGE_SPEC,
+                                "mayfly_container_run() needs a container, a command and a place for its result");
+        int r = mf_container_check_owner(container, err);
+        if (r == 0)
+                r = check_command(command, err);
+        if (r < 0)
+                return r;
+
+        uint64_t max = command->output_max ? command->output_max : OUTPUT_MAX_DEFAULT;
+        struct capture captures[2] = { { .fd = -1, .max = max }, { .fd = -1, .max = max } };
+        r = run(container, command, captures, ret, err);
+        capture_clear(&captures[0]);
+        capture_clear(&captures[1]);
+        return r;
+}
+
+MF_EXPORT struct mayfly_result *mayfly_result_free(struct mayfly_result *result)
+{
+        if (result) {
+                free(result->out);
+                free(result->err);
+                free(result);
+        }
+        return NULL;
+}

@@ -1,0 +1,345 @@
+/* SPDX-License-Identifier: MIT */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <inttypes.h>
+#include <linux/capability.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "container/container.h"
+#include "container/seccomp.h"
+#include "container/volumes.h"
+#include "image/open.h"
+#include "util/error.h"
+#include "util/util.h"
+
+/* From a spec and an image to what mayfly-launch and mayfly-init are told. */
+
+#define DEFAULT_PATH "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+
+static int build_env(struct mayfly_container *container, struct mayfly_error *err)
+{
+        const struct mf_run_config *config = container->image->config;
+        const char *const *sources[] = { (const char *const *) config->env, container->spec.env };
+        size_t n = 3;
+
+        for (size_t s = 0; s < MF_ELEMENTSOF(sources); s++)
+                for (const char *const *e = sources[s]; e && *e; e++)
+                        n++;
+        container->env = calloc(n + 1, sizeof(char *));
+        if (!container->env)
+                return mf_error_oom(err, MAYFLY_STAGE_START);
+
+        /* appc spec, "Execution Environment". A later assignment overrides an earlier one, in mayfly-init. */
+        n = 0;
+        container->env[n++] = strdup(DEFAULT_PATH);
+        if (asprintf(&container->env[n], "AC_APP_NAME=%s",
+                     strrchr(config->name, '/') ? strrchr(config->name, '/') + 1 : config->name) < 0)
+                container->env[n] = NULL;
+        n++;
+        if (container->spec.metadata_url) {
+                if (asprintf(&container->env[n], "AC_METADATA_URL=%s", container->spec.metadata_url) < 0)
+                        container->env[n] = NULL;
+                n++;
+        }
+        for (size_t s = 0; s < MF_ELEMENTSOF(sources); s++)
+                for (const char *const *e = sources[s]; e && *e; e++)
+                        container->env[n++] = strdup(*e);
+        for (size_t i = 0; i < n; i++)
+                if (!container->env[i])
+                        return mf_error_oom(err, MAYFLY_STAGE_START);
+        return 0;
+}
+
+static int check_app(const struct mayfly_container *container, struct mayfly_error *err)
+{
+        const struct mf_run_config *config = container->image->config;
+
+        if (container->spec.run_app && !config->exec)
+                return mf_error(err, -EINVAL, MAYFLY_STAGE_SPEC,
+                                "run_app is set, but image %s has no app in its manifest; unset it and run commands",
+                                config->name);
+        return 0;
+}
+
+#define SOCKETS_MAX 1000U
+
+/* appc spec, "ports": sockets that listen there. On the host's network only this machine is to reach them. */
+static int add_sockets(struct mayfly_container *container, struct mf_word_list *list, struct mayfly_error *err)
+{
+        const struct mf_run_config *config = container->image->config;
+        unsigned n = 0;
+
+        for (size_t i = 0; i < config->n_ports; i++) {
+                const struct mf_port *port = &config->ports[i];
+                mf_cleanup(mf_freep) char *word = NULL;
+                if (!port->socket_activated)
+                        continue;
+                if (strcmp(port->protocol, "tcp") != 0 && strcmp(port->protocol, "udp") != 0)
+                        return mf_error(
+                                err, -EPROTONOSUPPORT, MAYFLY_STAGE_MANIFEST,
+                                "the port \"%s\" of image %s is socket-activated, but its protocol is \"%.60s\"; "
+                                "mayfly makes sockets of tcp and udp",
+                                port->name, config->name, port->protocol);
+                n += port->count;
+                if (n > SOCKETS_MAX)
+                        return mf_error(
+                                err, -E2BIG, MAYFLY_STAGE_MANIFEST,
+                                "image %s has more than %u socket-activated ports; an app gets one descriptor each",
+                                config->name, SOCKETS_MAX);
+                if (asprintf(&word, "%s %s %u %u %s", port->name, port->protocol, port->port, port->count,
+                             container->spec.network == MAYFLY_NETWORK_HOST ? "127.0.0.1" : "::") < 0) {
+                        word = NULL;
+                        return mf_error_oom(err, MAYFLY_STAGE_START);
+                }
+                mf_words_add(list, MF_WORD_SOCKET, word);
+        }
+        return 0;
+}
+
+static void add_number(struct mf_word_list *list, enum mf_word tag, uint64_t value)
+{
+        char number[32];
+
+        snprintf(number, sizeof(number), "%" PRIu64, value);
+        mf_words_add(list, tag, number);
+}
+
+static void add_bits(struct mf_word_list *list, enum mf_word tag, uint64_t bits)
+{
+        char number[32];
+
+        snprintf(number, sizeof(number), "%" PRIx64, bits);
+        mf_words_add(list, tag, number);
+}
+
+static int add_app(struct mayfly_container *container, struct mf_word_list *list, struct mayfly_error *err)
+{
+        const struct mf_run_config *config = container->image->config;
+        const struct mf_isolation *isolation = &config->isolation;
+        char number[16];
+
+        mf_words_add_all(list, MF_WORD_ARGV, config->exec);
+        mf_words_add_all(list, MF_WORD_PRE_START, config->pre_start);
+        mf_words_add_all(list, MF_WORD_POST_STOP, config->post_stop);
+        add_number(list, MF_WORD_HOOK_TIMEOUT, container->spec.stop_timeout_ms);
+        mf_words_add(list, MF_WORD_CWD, config->cwd);
+        mf_words_add(list, MF_WORD_USER, config->user);
+        mf_words_add(list, MF_WORD_GROUP, config->group);
+        for (size_t i = 0; i < config->n_extra_groups; i++)
+                add_number(list, MF_WORD_EXTRA_GROUP, config->extra_groups[i]);
+        if (isolation->has_capabilities)
+                add_bits(list, MF_WORD_CAPABILITIES, isolation->capabilities);
+        if (isolation->no_new_privs)
+                mf_words_add(list, MF_WORD_NO_NEW_PRIVS, "");
+        if (isolation->has_oom_score_adj) {
+                snprintf(number, sizeof(number), "%d", isolation->oom_score_adj);
+                mf_words_add(list, MF_WORD_OOM_SCORE_ADJ, number);
+        }
+        return add_sockets(container, list, err);
+}
+
+static int queue_start_message(struct mayfly_container *container, const struct mf_volumes *volumes,
+                               struct mayfly_error *err)
+{
+        const struct mf_isolation *isolation = &container->image->config->isolation;
+        mf_cleanup(mf_closep) int words = -1, owner = -1, filter = -1;
+        struct mf_word_list list = { 0 };
+        int fds[MF_MESSAGE_FDS_MAX], r = 0;
+        size_t n = 0;
+
+        if (container->spec.run_app) {
+                r = add_app(container, &list, err);
+                if (r == 0)
+                        r = mf_syscalls_compile(isolation, container->isolators, &filter, err);
+                if (r < 0) {
+                        mf_words_clear(&list);
+                        return r;
+                }
+        }
+        add_bits(&list, MF_WORD_BOUND, mf_capabilities_default | isolation->capabilities);
+        mf_words_add(&list, MF_WORD_ENV, "container=systemd-nspawn");
+        mf_words_add_all(&list, MF_WORD_ENV, container->env);
+        r = mf_words_finish(&list, &words);
+        if (r < 0)
+                return mf_error_errno(err, r, MAYFLY_STAGE_START, "the app's arguments");
+
+        owner = (int) syscall(SYS_pidfd_open, getpid(), 0);
+        if (owner < 0)
+                return mf_error_errno(err, -errno, MAYFLY_STAGE_HOST, "pidfd_open; mayfly needs Linux 5.14 or later");
+        fds[n++] = owner;
+        fds[n++] = container->log;
+        fds[n++] = words;
+        if (filter >= 0)
+                fds[n++] = filter;
+        for (size_t i = 0; i < volumes->n_namespaces; i++)
+                fds[n++] = volumes->namespaces[i];
+        r = mf_message_send(container->control,
+                            &(struct mf_message){ .type = MF_MESSAGE_START,
+                                                  .value = { filter >= 0, (int32_t) volumes->n_namespaces } },
+                            fds, n);
+        return r < 0 ? mf_error_errno(err, r, MAYFLY_STAGE_START, "the control socket") : 0;
+}
+
+static int open_channels(struct mayfly_container *container, int *ret_control, struct mayfly_error *err)
+{
+        int pair[2], one = 1;
+
+        if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
+                return mf_error_errno(err, -errno, MAYFLY_STAGE_START, "socketpair");
+        container->control = pair[0];
+        *ret_control = pair[1];
+        if (setsockopt(container->control, SOL_SOCKET, SO_PASSCRED, &one, sizeof(one)) < 0)
+                return mf_error_errno(err, -errno, MAYFLY_STAGE_START, "SO_PASSCRED");
+        container->boot_log = memfd_create("mayfly-boot-log", MFD_CLOEXEC);
+        if (container->boot_log < 0)
+                return mf_error_errno(err, -errno, MAYFLY_STAGE_START, "memfd_create");
+        int r = mf_log_create(container->spec.log_size, &container->log);
+        return r < 0 ? mf_error_errno(err, r, MAYFLY_STAGE_START, "the log of %llu bytes",
+                                      (unsigned long long) container->spec.log_size)
+                     : 0;
+}
+
+/* A weight of cgroup v2 (1 to 10,000) from v1's shares (2 to 262,144), as systemd has it: 1,024 is 100. */
+static uint64_t weight_of(unsigned shares)
+{
+        uint64_t weight = (uint64_t) shares * 100 / 1024;
+
+        return weight < 1 ? 1 : weight > 10000 ? 10000 : weight;
+}
+
+void mf_limits_of(const struct mayfly_container *container, struct mf_limits *ret)
+{
+        const struct mf_isolation *isolation = &container->image->config->isolation;
+        uint64_t given = container->spec.memory_max;
+
+        *ret = (struct mf_limits){
+                .memory_max = given && (!isolation->memory_max || given < isolation->memory_max)
+                                      ? given
+                                      : isolation->memory_max,
+                .memory_low = isolation->memory_low,
+                .cpu_max = isolation->cpu_max,
+                .cpu_weight = isolation->cpu_shares ? weight_of(isolation->cpu_shares) : 0,
+                .tasks_max = container->spec.tasks_max,
+        };
+}
+
+static int add_option(char ***argv, const char *option, uint64_t value)
+{
+        char *text = NULL;
+
+        if (asprintf(&text, "%" PRIu64, value) < 0)
+                text = NULL;
+        int r = mf_strings_add(argv, strdup(option));
+        if (r < 0) {
+                free(text);
+                return r;
+        }
+        return mf_strings_add(argv, text);
+}
+
+static int build_argv(const struct mayfly_container *container, const struct mf_volumes *volumes, const char *program,
+                      const char *init, char ***ret)
+{
+        const struct mf_isolation *isolation = &container->image->config->isolation;
+        const char *const words[] = {
+                program, "--machine", container->machine, "--init", init,
+        };
+        struct mf_limits limits;
+        int r = 0;
+
+        mf_limits_of(container, &limits);
+        for (size_t i = 0; r == 0 && i < MF_ELEMENTSOF(words); i++)
+                r = mf_strings_add(ret, strdup(words[i]));
+        for (char **layer = container->image->layers; r == 0 && *layer; layer++) {
+                r = mf_strings_add(ret, strdup("--layer"));
+                if (r == 0)
+                        r = mf_strings_add(ret, strdup(*layer));
+        }
+        if (r == 0)
+                r = add_option(ret, "--scratch", container->spec.scratch_size);
+        if (r == 0 && limits.memory_max)
+                r = add_option(ret, container->spec.memory_max ? "--memory" : "--image-memory", limits.memory_max);
+        if (r == 0 && limits.tasks_max)
+                r = add_option(ret, "--tasks", limits.tasks_max);
+        if (r == 0 && limits.memory_low)
+                r = add_option(ret, "--image-memory-low", limits.memory_low);
+        if (r == 0 && limits.cpu_max)
+                r = add_option(ret, "--image-cpu", limits.cpu_max);
+        if (r == 0 && limits.cpu_weight)
+                r = add_option(ret, "--image-cpu-weight", limits.cpu_weight);
+        if (r == 0 &&
+            (isolation->capabilities & (UINT64_C(1) << CAP_IPC_LOCK))) /* which nspawn does not give by itself */
+                r = mf_strings_add(ret, strdup("--ipc-lock"));
+        if (r == 0 && container->engine->id == MAYFLY_ENGINE_SYSTEMD)
+                r = mf_strings_add(ret, strdup("--register"));
+        if (r == 0 && container->spec.network == MAYFLY_NETWORK_HOST)
+                r = mf_strings_add(ret, strdup("--host-network"));
+        for (char **v = volumes->argv; r == 0 && v && *v; v++)
+                r = mf_strings_add(ret, strdup(*v));
+        return r;
+}
+
+static int launch(struct mayfly_container *container, const struct mf_volumes *volumes, struct mayfly_error *err)
+{
+        mf_cleanup(mf_freep) char *program = NULL;
+        mf_cleanup(mf_freep) char *init = NULL;
+        mf_cleanup(mf_closep) int control = -1;
+        char **argv = NULL;
+
+        int r = mf_program_path("mayfly-launch", &program, err);
+        if (r == 0)
+                r = mf_program_path("mayfly-init", &init, err);
+        if (r == 0)
+                r = open_channels(container, &control, err);
+        if (r == 0)
+                r = queue_start_message(container, volumes, err);
+        if (r == 0 && build_argv(container, volumes, program, init, &argv) < 0)
+                r = mf_error_oom(err, MAYFLY_STAGE_START);
+        if (r == 0)
+                r = container->engine->start(container, argv, control, err);
+        mf_strings_free(argv);
+        return r;
+}
+
+/* What can be known of the isolators before the container is there. */
+static int note_isolators(struct mayfly_container *container, struct mayfly_error *err)
+{
+        const struct mf_isolation *isolation = &container->image->config->isolation;
+        uint64_t net_admin = UINT64_C(1) << CAP_NET_ADMIN;
+        int r = 0;
+
+        container->isolators = mf_isolators_copy(isolation);
+        if (!container->isolators)
+                return mf_error_oom(err, MAYFLY_STAGE_START);
+        if (container->spec.network == MAYFLY_NETWORK_HOST && (isolation->capabilities & net_admin))
+                r = mf_isolators_note(container->isolators, "os/linux/capabilities-retain-set", MAYFLY_ISOLATOR_CHANGED,
+                                      "CAP_NET_ADMIN is not given on the host's network");
+        if (r == 0 && isolation->memory_max && container->spec.memory_max &&
+            container->spec.memory_max < isolation->memory_max)
+                r = mf_isolators_note(container->isolators, "resource/memory", MAYFLY_ISOLATOR_CHANGED,
+                                      "the spec's memory_max is less");
+        return r < 0 ? mf_error_oom(err, MAYFLY_STAGE_START) : 0;
+}
+
+int mf_container_launch(struct mayfly_container *container, struct mayfly_error *err)
+{
+        struct mf_volumes volumes = { 0 };
+
+        int r = check_app(container, err);
+        if (r == 0)
+                r = build_env(container, err);
+        if (r == 0)
+                r = note_isolators(container, err);
+        if (r == 0)
+                r = mf_volumes_plan(&container->spec, container->image->config, &volumes, err);
+        if (r == 0)
+                r = launch(container, &volumes, err);
+        mf_volumes_clear(&volumes);
+        return r;
+}

@@ -1,0 +1,224 @@
+/* SPDX-License-Identifier: MIT */
+#define _GNU_SOURCE
+#include "container/volumes.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "container/tmpfs.h"
+#include "util/error.h"
+#include "util/util.h"
+
+#define VOLUMES_MAX 100U
+
+/* One to be mounted, and the targets of those before it. */
+struct plan {
+        const struct mayfly_spec *spec;
+        const struct mf_run_config *config;
+        struct mf_volumes *volumes;
+        char *targets[VOLUMES_MAX];
+        size_t n_targets;
+};
+
+static __attribute__((format(printf, 2, 3))) int add_option(struct plan *plan, const char *format, ...)
+{
+        char *option;
+        va_list args;
+
+        va_start(args, format);
+        if (vasprintf(&option, format, args) < 0)
+                option = NULL;
+        va_end(args);
+        return mf_strings_add(&plan->volumes->argv, option);
+}
+
+/* Whether `path` is `folder` or below it. */
+static int is_below(const char *path, const char *folder)
+{
+        size_t length = strlen(folder);
+
+        return strncmp(path, folder, length) == 0 && (path[length] == '\0' || path[length] == '/');
+}
+
+/* A copy without superfluous slashes. *ret is to be freed in any case. */
+static int clean_target(const char *path, const char *what, char **ret, struct mayfly_error *err)
+{
+        static const char *const reserved[] = { "/dev", "/proc", "/sys", "/run/mayfly" };
+        size_t n = 0;
+
+        *ret = NULL;
+        if (path[0] != '/')
+                return mf_error(err, -EINVAL, MAYFLY_STAGE_SPEC, "%s is \"%.200s\"; give an absolute path", what, path);
+        *ret = calloc(strlen(path) + 2, 1);
+        if (!*ret)
+                return mf_error_oom(err, MAYFLY_STAGE_SPEC);
+        for (const char *p = path; *p;) {
+                size_t length = strcspn(p, "/");
+                if ((length == 1 && p[0] == '.') || (length == 2 && p[0] == '.' && p[1] == '.'))
+                        return mf_error(err, -EINVAL, MAYFLY_STAGE_SPEC,
+                                        "%s is \"%.200s\"; give a path without \".\" and \"..\"", what, path);
+                if (length > 0) {
+                        (*ret)[n++] = '/';
+                        memcpy(*ret + n, p, length);
+                        n += length;
+                }
+                p += length + (p[length] == '/');
+        }
+        if (n == 0)
+                return mf_error(err, -EINVAL, MAYFLY_STAGE_SPEC,
+                                "%s is \"%.200s\", the container's root; a volume goes on a folder below it", what,
+                                path);
+        for (size_t i = 0; i < MF_ELEMENTSOF(reserved); i++)
+                if (is_below(*ret, reserved[i]))
+                        return mf_error(err, -EINVAL, MAYFLY_STAGE_SPEC,
+                                        "%s is \"%.200s\", but %s is the container's own; choose another path", what,
+                                        path, reserved[i]);
+        return 0;
+}
+
+/* Takes the target of another volume, which must not be below or above one that is there. */
+static int add_target(struct plan *plan, const char *path, const char *what, struct mayfly_error *err)
+{
+        mf_cleanup(mf_freep) char *target = NULL;
+
+        int r = clean_target(path, what, &target, err);
+        if (r < 0)
+                return r;
+        if (plan->n_targets == VOLUMES_MAX)
+                return mf_error(err, -E2BIG, MAYFLY_STAGE_SPEC, "%s is one over %u volumes; mount a folder above them",
+                                what, VOLUMES_MAX);
+        for (size_t i = 0; i < plan->n_targets; i++)
+                if (is_below(target, plan->targets[i]) || is_below(plan->targets[i], target))
+                        return mf_error(err, -EINVAL, MAYFLY_STAGE_SPEC,
+                                        "%s is \"%.200s\", which overlaps \"%.200s\", where another volume goes; mount "
+                                        "them beside each other",
+                                        what, target, plan->targets[i]);
+        if (add_option(plan, "--volume") < 0 || add_option(plan, "%s", target) < 0)
+                return mf_error_oom(err, MAYFLY_STAGE_SPEC);
+        plan->targets[plan->n_targets++] = mf_take(target);
+        return 0;
+}
+
+static const struct mf_mount_point *find_mount_point(const struct mf_run_config *config, const char *name,
+                                                     struct mayfly_error *err)
+{
+        char known[300] = "";
+        size_t used = 0;
+
+        for (size_t i = 0; i < config->n_mount_points; i++) {
+                if (strcmp(config->mount_points[i].name, name) == 0)
+                        return &config->mount_points[i];
+                if (used < sizeof(known))
+                        used += (size_t) snprintf(known + used, sizeof(known) - used, "%s%s", i > 0 ? ", " : "",
+                                                  config->mount_points[i].name);
+        }
+        mf_error(err, -ENOENT, MAYFLY_STAGE_SPEC,
+                 "the spec has a volume for the mount point \"%.100s\", but image %s has %s%s", name, config->name,
+                 config->n_mount_points > 0 ? "only these: " : "none; give the volume a path instead", known);
+        return NULL;
+}
+
+static int share(struct plan *plan, const struct mayfly_tmpfs *tmpfs, struct mayfly_error *err)
+{
+        struct mf_volumes *volumes = plan->volumes;
+
+        if (volumes->n_namespaces == MF_SHARED_VOLUMES_MAX)
+                return mf_error(err, -E2BIG, MAYFLY_STAGE_SPEC,
+                                "the spec has more than %u volumes with a tmpfs; use folders in one of them",
+                                (unsigned) MF_SHARED_VOLUMES_MAX);
+        volumes->namespaces[volumes->n_namespaces] = mf_tmpfs_namespace(tmpfs);
+        if (add_option(plan, "--shared") < 0 || add_option(plan, "%zu", volumes->n_namespaces) < 0)
+                return mf_error_oom(err, MAYFLY_STAGE_SPEC);
+        volumes->n_namespaces++;
+        return 0;
+}
+
+static int add_volume(struct plan *plan, const struct mayfly_volume *volume, struct mayfly_error *err)
+{
+        const struct mf_mount_point *point = NULL;
+        const char *path = volume->path;
+        char what[200];
+        int r = 0;
+
+        snprintf(what, sizeof(what), "the path of a volume");
+        if (volume->name && volume->path)
+                return mf_error(
+                        err, -EINVAL, MAYFLY_STAGE_SPEC,
+                        "a volume of the spec has both the name \"%.100s\" and the path \"%.100s\"; give one of them",
+                        volume->name, volume->path);
+        if (volume->source && volume->tmpfs)
+                return mf_error(err, -EINVAL, MAYFLY_STAGE_SPEC,
+                                "a volume of the spec has both the source \"%.200s\" and a tmpfs; give one of them",
+                                volume->source);
+        if (volume->source && volume->source[0] != '/')
+                return mf_error(err, -EINVAL, MAYFLY_STAGE_SPEC,
+                                "the source of a volume is \"%.200s\"; give an absolute path", volume->source);
+        if (volume->name) {
+                point = find_mount_point(plan->config, volume->name, err);
+                if (!point)
+                        return -ENOENT;
+                path = point->path;
+                snprintf(what, sizeof(what), "the path of the image's mount point \"%.100s\"", volume->name);
+        }
+        r = add_target(plan, path, what, err);
+        if (r < 0)
+                return r;
+        if (volume->tmpfs) {
+                r = share(plan, volume->tmpfs, err);
+                if (r < 0)
+                        return r;
+        }
+        if ((volume->source && (add_option(plan, "--source") < 0 || add_option(plan, "%s", volume->source) < 0)) ||
+            ((volume->read_only || (point && point->read_only)) && add_option(plan, "--read-only") < 0) ||
+            (!volume->source && !volume->tmpfs &&
+             (add_option(plan, "--owner") < 0 ||
+              add_option(plan, "%u:%u:%o", (unsigned) volume->uid, (unsigned) volume->gid,
+                         volume->mode ? (unsigned) volume->mode & 07777U : 0755U) < 0)))
+                return mf_error_oom(err, MAYFLY_STAGE_SPEC);
+        return 0;
+}
+
+/* What the image expects and nobody gave. */
+static int add_implicit(struct plan *plan, struct mayfly_error *err)
+{
+        for (size_t i = 0; i < plan->config->n_mount_points; i++) {
+                const struct mf_mount_point *point = &plan->config->mount_points[i];
+                const struct mayfly_volume *v = plan->spec->volumes;
+                char what[200];
+                while (v && (v->name || v->path) && (!v->name || strcmp(v->name, point->name) != 0))
+                        v++;
+                if (v && (v->name || v->path))
+                        continue;
+                snprintf(what, sizeof(what), "the path of the image's mount point \"%.100s\"", point->name);
+                int r = add_target(plan, point->path, what, err);
+                if (r == 0 && point->read_only && add_option(plan, "--read-only") < 0)
+                        r = mf_error_oom(err, MAYFLY_STAGE_SPEC);
+                if (r < 0)
+                        return r;
+        }
+        return 0;
+}
+
+int mf_volumes_plan(const struct mayfly_spec *spec, const struct mf_run_config *config, struct mf_volumes *ret,
+                    struct mayfly_error *err)
+{
+        struct plan plan = { .spec = spec, .config = config, .volumes = ret };
+        int r = 0;
+
+        for (const struct mayfly_volume *v = spec->volumes; r == 0 && v && (v->name || v->path); v++)
+                r = add_volume(&plan, v, err);
+        if (r == 0)
+                r = add_implicit(&plan, err);
+        for (size_t i = 0; i < plan.n_targets; i++)
+                free(plan.targets[i]);
+        return r;
+}
+
+void mf_volumes_clear(struct mf_volumes *volumes)
+{
+        mf_strings_free(volumes->argv);
+        *volumes = (struct mf_volumes){ 0 };
+}

@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef MF_VOLUMES_H
+#define MF_VOLUMES_H
+
+/* What a spec and an image want mounted, checked and told to mayfly-launch (appc specification, "Volume Setup"). */
+
+#include <mayfly/container.h>
+
+#include "model/image-config.h"
+#include "protocol/message.h"
+
+struct mf_volumes {
+        char **argv; /* options of mayfly-launch, NULL-terminated, or NULL for none */
+        /* Mount namespaces, borrowed, each with a shared volume on MF_TMPFS_PATH; numbered in the options. */
+        int namespaces[MF_SHARED_VOLUMES_MAX];
+        size_t n_namespaces;
+};
+
+#define MF_TMPFS_PATH "/tmp"
+
+/* *ret is to be cleared in any case. */
+int mf_volumes_plan(const struct mayfly_spec *spec, const struct mf_run_config *config, struct mf_volumes *ret,
+                    struct mayfly_error *err);
+void mf_volumes_clear(struct mf_volumes *volumes);
+
+#endif

@@ -1,0 +1,570 @@
+/* SPDX-License-Identifier: MIT */
+#define _GNU_SOURCE
+#include "engine/bus.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <systemd/sd-bus.h>
+#include <systemd/sd-daemon.h>
+#include <unistd.h>
+
+#include "util/error.h"
+#include "util/util.h"
+
+#define SYSTEMD "org.freedesktop.systemd1"
+#define SYSTEMD_PATH "/org/freedesktop/systemd1"
+#define MANAGER SYSTEMD ".Manager"
+#define MACHINED "org.freedesktop.machine1"
+#define MACHINED_PATH "/org/freedesktop/machine1"
+#define MACHINED_MANAGER MACHINED ".Manager"
+
+/* No answer within this means that nobody is there, in microseconds. */
+#define CALL_TIMEOUT_US UINT64_C(10000000)
+/* How often to try again what has no signal to wait for. */
+#define RETRY_MS 50
+
+struct mf_bus {
+        sd_bus *bus;
+        char *unit, *machine;
+        int started;       /* systemd has taken the unit on */
+        int unit_in_doubt; /* systemd says it removed the unit, as it does of all of them when it reloads */
+        int unit_removed, machine_seen, machine_removed;
+        uint64_t unit_removed_us;    /* when that was */
+        char job_result[32];         /* of the start, unless it is "done" */
+        int start_error;             /* negative errno */
+        struct mayfly_error failure; /* why, when start_error */
+};
+
+static int bus_error(struct mayfly_error *err, int r, const sd_bus_error *error, const char *what, const char *object)
+{
+        const char *hint = "";
+
+        if (sd_bus_error_has_name(error, SD_BUS_ERROR_SERVICE_UNKNOWN) ||
+            sd_bus_error_has_name(error, SYSTEMD ".NoSuchUnit") || sd_bus_error_has_name(error, SYSTEMD ".UnitMasked"))
+                hint = "; is the package systemd-container installed, and systemd-machined.service not masked?";
+        else if (sd_bus_error_has_name(error, SD_BUS_ERROR_ACCESS_DENIED) ||
+                 sd_bus_error_has_name(error, SD_BUS_ERROR_INTERACTIVE_AUTHORIZATION_REQUIRED))
+                hint = "; run the tests as root";
+        return mf_error(err, r, MAYFLY_STAGE_BUS, "%s %s: %s%s", what, object,
+                        error && error->message ? error->message : strerrordesc_np(-r), hint);
+}
+
+int mf_bus_booted(void)
+{
+        return sd_booted() > 0;
+}
+
+static int on_unit_removed(sd_bus_message *m, void *userdata, sd_bus_error *error)
+{
+        struct mf_bus *bus = userdata;
+        const char *unit;
+
+        (void) error;
+        if (sd_bus_message_read(m, "so", &unit, NULL) >= 0 && strcmp(unit, bus->unit) == 0)
+                bus->unit_in_doubt = 1;
+        return 0;
+}
+
+static int on_machine(sd_bus_message *m, void *userdata, sd_bus_error *error)
+{
+        struct mf_bus *bus = userdata;
+        const char *machine;
+
+        (void) error;
+        if (sd_bus_message_read(m, "so", &machine, NULL) < 0 || strcmp(machine, bus->machine) != 0)
+                return 0;
+        if (sd_bus_message_is_signal(m, MACHINED_MANAGER, "MachineNew") > 0)
+                bus->machine_seen = 1;
+        else
+                bus->machine_removed = 1;
+        return 0;
+}
+
+static int on_job_removed(sd_bus_message *m, void *userdata, sd_bus_error *error)
+{
+        struct mf_bus *bus = userdata;
+        const char *unit, *result;
+
+        (void) error;
+        if (sd_bus_message_read(m, "uoss", NULL, NULL, &unit, &result) < 0 || strcmp(unit, bus->unit) != 0)
+                return 0;
+        if (strcmp(result, "done") != 0)
+                snprintf(bus->job_result, sizeof(bus->job_result), "%s", result);
+        return 0;
+}
+
+static int on_started(sd_bus_message *m, void *userdata, sd_bus_error *error)
+{
+        struct mf_bus *bus = userdata;
+        const sd_bus_error *e = sd_bus_message_get_error(m);
+
+        (void) error;
+        bus->started = !e;
+        if (e && !bus->start_error)
+                bus->start_error =
+                        bus_error(&bus->failure, -sd_bus_message_get_errno(m), e, "StartTransientUnit", bus->unit);
+        return 0;
+}
+
+static int connect_bus(struct mf_bus *bus, struct mayfly_error *err)
+{
+        int r = sd_bus_open_system(&bus->bus);
+
+        if (r < 0)
+                return mf_error_errno(err, r, MAYFLY_STAGE_BUS,
+                                      "connecting to the system bus; is dbus running (systemctl status dbus)?");
+        (void) sd_bus_set_method_call_timeout(bus->bus, CALL_TIMEOUT_US);
+        return 0;
+}
+
+static int subscribe(struct mf_bus *bus)
+{
+        static const struct {
+                const char *sender, *path, *interface, *member;
+                sd_bus_message_handler_t handler;
+        } signals[] = {
+                { SYSTEMD, SYSTEMD_PATH, MANAGER, "UnitRemoved", on_unit_removed },
+                { SYSTEMD, SYSTEMD_PATH, MANAGER, "JobRemoved", on_job_removed },
+                { MACHINED, MACHINED_PATH, MACHINED_MANAGER, "MachineNew", on_machine },
+                { MACHINED, MACHINED_PATH, MACHINED_MANAGER, "MachineRemoved", on_machine },
+        };
+
+        /* All sent without waiting: the bus keeps their order, so they are in force before the unit exists. */
+        for (size_t i = 0; i < MF_ELEMENTSOF(signals); i++) {
+                int r = sd_bus_match_signal_async(bus->bus, NULL, signals[i].sender, signals[i].path,
+                                                  signals[i].interface, signals[i].member, signals[i].handler, NULL,
+                                                  bus);
+                if (r < 0)
+                        return r;
+        }
+        return sd_bus_call_method_async(bus->bus, NULL, SYSTEMD, SYSTEMD_PATH, MANAGER, "Subscribe", NULL, NULL, NULL);
+}
+
+int mf_bus_open(struct mf_bus **ret, const char *unit, const char *machine, struct mayfly_error *err)
+{
+        struct mf_bus *bus = calloc(1, sizeof(*bus));
+
+        if (!bus)
+                return mf_error_oom(err, MAYFLY_STAGE_BUS);
+        bus->unit = strdup(unit);
+        bus->machine = strdup(machine);
+        if (!bus->unit || !bus->machine) {
+                mf_bus_close(bus);
+                return mf_error_oom(err, MAYFLY_STAGE_BUS);
+        }
+        int r = connect_bus(bus, err);
+        if (r >= 0) {
+                r = subscribe(bus);
+                if (r < 0)
+                        mf_error_errno(err, r, MAYFLY_STAGE_BUS, "listening to systemd and machined");
+        }
+        if (r < 0) {
+                mf_bus_close(bus);
+                return r;
+        }
+        *ret = bus;
+        return 0;
+}
+
+/* systemd would take "$" for the beginning of a variable's name. */
+static int append_argument(sd_bus_message *m, const char *argument)
+{
+        mf_cleanup(mf_freep) char *escaped = malloc(2 * strlen(argument) + 1);
+        size_t n = 0;
+
+        if (!escaped)
+                return -ENOMEM;
+        for (const char *p = argument; *p; p++) {
+                if (*p == '$')
+                        escaped[n++] = '$';
+                escaped[n++] = *p;
+        }
+        escaped[n] = '\0';
+        return sd_bus_message_append(m, "s", escaped);
+}
+
+static int append_command(sd_bus_message *m, char *const *argv)
+{
+        int r = sd_bus_message_open_container(m, 'r', "sv");
+
+        (void) (r < 0 || (r = sd_bus_message_append(m, "s", "ExecStart")) < 0 ||
+                (r = sd_bus_message_open_container(m, 'v', "a(sasb)")) < 0 ||
+                (r = sd_bus_message_open_container(m, 'a', "(sasb)")) < 0 ||
+                (r = sd_bus_message_open_container(m, 'r', "sasb")) < 0 ||
+                (r = sd_bus_message_append(m, "s", argv[0])) < 0 ||
+                (r = sd_bus_message_open_container(m, 'a', "s")) < 0);
+        for (; r >= 0 && *argv; argv++)
+                r = append_argument(m, *argv);
+        (void) (r < 0 || (r = sd_bus_message_close_container(m)) < 0 || (r = sd_bus_message_append(m, "b", 0)) < 0);
+        for (unsigned i = 0; r >= 0 && i < 4; i++)
+                r = sd_bus_message_close_container(m);
+        return r;
+}
+
+static int append_properties(sd_bus_message *m, const struct mf_bus *bus, const struct mf_bus_unit *unit)
+{
+        int r = sd_bus_message_open_container(m, 'a', "(sv)");
+
+        if (r < 0)
+                return r;
+        r = sd_bus_message_append(m, "(sv)(sv)(sv)(sv)(sv)(sv)(sv)(sv)(sv)(sv)(sv)", /* clang-format off */
+                                  "Description", "s", bus->machine,
+                                  "Type", "s", "exec",
+                                  "Slice", "s", "machine.slice",
+                                  "Delegate", "b", 1,
+                                  "KillMode", "s", "mixed",
+                                  "CollectMode", "s", "inactive-or-failed",
+                                  "TimeoutStopUSec", "t", (uint64_t) unit->stop_timeout_ms * 1000,
+                                  "RuntimeMaxUSec", "t", (uint64_t) unit->max_runtime_s * 1000000,
+                                  "StandardInputFileDescriptor", "h", unit->stdio[0],
+                                  "StandardOutputFileDescriptor", "h", unit->stdio[1],
+                                  "StandardErrorFileDescriptor", "h", unit->stdio[2]); /* clang-format on */
+        if (r >= 0 && unit->memory_max)
+                r = sd_bus_message_append(m, "(sv)(sv)", "MemoryMax", "t", unit->memory_max, "MemorySwapMax", "t",
+                                          UINT64_C(0));
+        if (r >= 0 && unit->memory_low)
+                r = sd_bus_message_append(m, "(sv)", "MemoryLow", "t", unit->memory_low);
+        if (r >= 0 && unit->cpu_max)
+                r = sd_bus_message_append(m, "(sv)", "CPUQuotaPerSecUSec", "t", unit->cpu_max * 1000);
+        if (r >= 0 && unit->cpu_weight)
+                r = sd_bus_message_append(m, "(sv)", "CPUWeight", "t", unit->cpu_weight);
+        if (r >= 0 && unit->tasks_max)
+                r = sd_bus_message_append(m, "(sv)", "TasksMax", "t", (uint64_t) unit->tasks_max);
+        if (r >= 0)
+                r = append_command(m, unit->argv);
+        return r < 0 ? r : sd_bus_message_close_container(m);
+}
+
+int mf_bus_start_unit(struct mf_bus *bus, const struct mf_bus_unit *unit, struct mayfly_error *err)
+{
+        sd_bus_message *m = NULL;
+        int r = sd_bus_message_new_method_call(bus->bus, &m, SYSTEMD, SYSTEMD_PATH, MANAGER, "StartTransientUnit");
+
+        if (r >= 0)
+                r = sd_bus_message_append(m, "ss", bus->unit, "fail");
+        if (r >= 0)
+                r = append_properties(m, bus, unit);
+        if (r >= 0)
+                r = sd_bus_message_append(m, "a(sa(sv))", 0);
+        if (r >= 0)
+                r = sd_bus_call_async(bus->bus, NULL, m, on_started, bus, CALL_TIMEOUT_US);
+        if (r >= 0)
+                r = sd_bus_flush(bus->bus); /* the descriptors are the caller's to close */
+        sd_bus_message_unref(m);
+        return r < 0 ? mf_error_errno(err, r, MAYFLY_STAGE_BUS, "asking systemd to start %s", bus->unit) : 0;
+}
+
+/* Nobody tells that the machine has gone when machined is not there to tell it. */
+static int asks_for_machine(const struct mf_bus *bus)
+{
+        return bus->unit_removed && !mf_bus_gone(bus);
+}
+
+int mf_bus_fd(struct mf_bus *bus, short *ret_events, int *ret_timeout_ms)
+{
+        uint64_t at = UINT64_MAX;
+        int events = bus->bus ? sd_bus_get_events(bus->bus) : -ENOTCONN;
+
+        *ret_events = 0;
+        *ret_timeout_ms = events < 0 || asks_for_machine(bus) ? RETRY_MS : -1;
+        if (events < 0)
+                return -1;
+        if (sd_bus_get_timeout(bus->bus, &at) >= 0 && at != UINT64_MAX) {
+                uint64_t now = mf_now_us();
+                int left = at <= now ? 0 : (int) ((at - now) / 1000 + 1);
+                if (*ret_timeout_ms < 0 || left < *ret_timeout_ms)
+                        *ret_timeout_ms = left;
+        }
+        *ret_events = (short) events;
+        return sd_bus_get_fd(bus->bus);
+}
+
+/* 1: it exists, 0: it does not. */
+static int exists(struct mf_bus *bus, const char *destination, const char *path, const char *interface,
+                  const char *method, const char *name, const char *absent, struct mayfly_error *err)
+{
+        sd_bus_error error = SD_BUS_ERROR_NULL;
+        int r = sd_bus_call_method(bus->bus, destination, path, interface, method, &error, NULL, "s", name);
+
+        if (r < 0 && sd_bus_error_has_name(&error, absent))
+                r = 0;
+        else if (r < 0)
+                bus_error(err, r, &error, method, name);
+        else
+                r = 1;
+        sd_bus_error_free(&error);
+        return r;
+}
+
+static int unit_exists(struct mf_bus *bus, struct mayfly_error *err)
+{
+        return exists(bus, SYSTEMD, SYSTEMD_PATH, MANAGER, "GetUnit", bus->unit, SYSTEMD ".NoSuchUnit", err);
+}
+
+static int machine_exists(struct mf_bus *bus, struct mayfly_error *err)
+{
+        return exists(bus, MACHINED, MACHINED_PATH, MACHINED_MANAGER, "GetMachine", bus->machine,
+                      MACHINED ".NoSuchMachine", err);
+}
+
+static void unit_is_gone(struct mf_bus *bus)
+{
+        bus->unit_removed = 1;
+        bus->unit_removed_us = mf_now_us();
+}
+
+static int resolve_doubt(struct mf_bus *bus, struct mayfly_error *err)
+{
+        int r = unit_exists(bus, err);
+
+        if (r < 0)
+                return r;
+        bus->unit_in_doubt = 0;
+        if (r == 0 && !bus->unit_removed)
+                unit_is_gone(bus);
+        return 0;
+}
+
+/* After the connection was lost: another one, and what was missed meanwhile. */
+static int reconnect(struct mf_bus *bus, struct mayfly_error *err)
+{
+        bus->bus = sd_bus_close_unref(bus->bus);
+        if (!bus->started)
+                return mf_error(
+                        err, -ECONNRESET, MAYFLY_STAGE_BUS,
+                        "the system bus went away while %s was being started; is dbus being restarted? Try again",
+                        bus->unit);
+        int r = connect_bus(bus, err);
+        if (r >= 0)
+                r = subscribe(bus);
+        if (r >= 0)
+                r = resolve_doubt(bus, err);
+        if (r >= 0)
+                return 0;
+        bus->bus = sd_bus_close_unref(bus->bus);
+        return mf_error_errno(err, r, MAYFLY_STAGE_BUS, "listening to systemd again");
+}
+
+int mf_bus_process(struct mf_bus *bus, struct mayfly_error *err)
+{
+        int r = bus->bus ? 1 : -ENOTCONN;
+
+        while (r > 0)
+                r = sd_bus_process(bus->bus, NULL);
+        if (r < 0)
+                r = reconnect(bus, err);
+        else if (bus->unit_in_doubt)
+                r = resolve_doubt(bus, err);
+        if (r < 0)
+                return r;
+        if (asks_for_machine(bus) && mf_now_us() > bus->unit_removed_us + RETRY_MS * 1000)
+                /* An error: no machined, no machine. */
+                bus->machine_removed = machine_exists(bus, NULL) <= 0;
+        if (bus->start_error)
+                return mf_error(err, bus->start_error, bus->failure.stage, "%s", bus->failure.message);
+        return 0;
+}
+
+int mf_bus_gone(const struct mf_bus *bus)
+{
+        return bus->unit_removed && (!bus->machine_seen || bus->machine_removed);
+}
+
+int mf_bus_ask_gone(struct mf_bus *bus, struct mayfly_error *err)
+{
+        if (!bus->bus || sd_bus_is_open(bus->bus) <= 0) {
+                bus->started = 1; /* for all we know */
+                int r = reconnect(bus, err);
+                if (r < 0)
+                        return r;
+        }
+        int unit = unit_exists(bus, err);
+        if (unit != 0)
+                return unit < 0 ? unit : 0;
+        int machine = machine_exists(bus, err);
+        return machine < 0 ? machine : !machine;
+}
+
+const char *mf_bus_job_failure(const struct mf_bus *bus)
+{
+        return *bus->job_result ? bus->job_result : NULL;
+}
+
+int mf_bus_check_machined(struct mf_bus *bus, struct mayfly_error *err)
+{
+        int r = machine_exists(bus, err);
+
+        return r < 0 ? r : 0;
+}
+
+int mf_bus_inspect_machine(struct mf_bus *bus, pid_t *ret_leader, struct mayfly_error *err)
+{
+        sd_bus_error error = SD_BUS_ERROR_NULL;
+        sd_bus_message *reply = NULL;
+        char *unit = NULL;
+        const char *path;
+        uint32_t leader = 0;
+
+        int r = sd_bus_call_method(bus->bus, MACHINED, MACHINED_PATH, MACHINED_MANAGER, "GetMachine", &error, &reply,
+                                   "s", bus->machine);
+        if (r >= 0)
+                r = sd_bus_message_read(reply, "o", &path);
+        if (r >= 0)
+                r = sd_bus_get_property_string(bus->bus, MACHINED, path, MACHINED ".Machine", "Unit", &error, &unit);
+        if (r >= 0)
+                r = sd_bus_get_property_trivial(bus->bus, MACHINED, path, MACHINED ".Machine", "Leader", &error, 'u',
+                                                &leader);
+        if (r < 0)
+                bus_error(err, r, &error, "machined does not know the machine", bus->machine);
+        else if (strcmp(unit, bus->unit) != 0)
+                r = mf_error(err, -EEXIST, MAYFLY_STAGE_BUS, "machined has the machine %s in the unit %s, not in %s",
+                             bus->machine, unit, bus->unit);
+        else
+                *ret_leader = (pid_t) leader;
+        if (r >= 0)
+                bus->machine_seen = 1;
+        free(unit);
+        sd_bus_message_unref(reply);
+        sd_bus_error_free(&error);
+        return r < 0 ? r : 0;
+}
+
+int mf_bus_terminate_machine(struct mf_bus *bus, struct mayfly_error *err)
+{
+        sd_bus_error error = SD_BUS_ERROR_NULL;
+        int r = sd_bus_call_method(bus->bus, MACHINED, MACHINED_PATH, MACHINED_MANAGER, "TerminateMachine", &error,
+                                   NULL, "s", bus->machine);
+
+        if (r < 0)
+                bus_error(err, r, &error, "TerminateMachine", bus->machine);
+        sd_bus_error_free(&error);
+        return r < 0 ? r : 0;
+}
+
+int mf_bus_stop_unit(struct mf_bus *bus, struct mayfly_error *err)
+{
+        sd_bus_error error = SD_BUS_ERROR_NULL;
+        int r = sd_bus_call_method(bus->bus, SYSTEMD, SYSTEMD_PATH, MANAGER, "StopUnit", &error, NULL, "ss", bus->unit,
+                                   "replace");
+
+        if (r < 0)
+                bus_error(err, r, &error, "StopUnit", bus->unit);
+        sd_bus_error_free(&error);
+        return r < 0 ? r : 0;
+}
+
+int mf_bus_kill_unit(struct mf_bus *bus, struct mayfly_error *err)
+{
+        sd_bus_error error = SD_BUS_ERROR_NULL;
+        int r = sd_bus_call_method(bus->bus, SYSTEMD, SYSTEMD_PATH, MANAGER, "KillUnit", &error, NULL, "ssi", bus->unit,
+                                   "all", (int32_t) SIGKILL);
+
+        if (r < 0)
+                bus_error(err, r, &error, "KillUnit", bus->unit);
+        sd_bus_error_free(&error);
+        return r < 0 ? r : 0;
+}
+
+struct mf_bus *mf_bus_close(struct mf_bus *bus)
+{
+        if (bus) {
+                sd_bus_close_unref(bus->bus);
+                free(bus->unit);
+                free(bus->machine);
+                free(bus);
+        }
+        return NULL;
+}
+
+/* --- all there is, for `mayfly leak-check` -------------------------------------------------------------------- */
+
+typedef int (*list_callback)(const char *kind, const char *name, const char *description, void *userdata);
+
+static int list_units(sd_bus *bus, list_callback callback, void *userdata, sd_bus_error *error)
+{
+        const char *name, *description, *load, *active, *sub;
+        sd_bus_message *m = NULL;
+        char text[512];
+
+        int r = sd_bus_call_method(bus, SYSTEMD, SYSTEMD_PATH, MANAGER, "ListUnits", error, &m, NULL);
+        if (r >= 0)
+                r = sd_bus_message_enter_container(m, 'a', "(ssssssouso)");
+        while (r >= 0 && (r = sd_bus_message_read(m, "(ssssssouso)", &name, &description, &load, &active, &sub, NULL,
+                                                  NULL, NULL, NULL, NULL)) > 0) {
+                snprintf(text, sizeof(text), "%s (%s, %s): %s", name, active, sub, description);
+                r = callback("unit", name, text, userdata);
+        }
+        sd_bus_message_unref(m);
+        return r;
+}
+
+static int list_machines(sd_bus *bus, list_callback callback, void *userdata, sd_bus_error *error)
+{
+        const char *name, *class, *service;
+        sd_bus_message *m = NULL;
+        char text[512];
+
+        int r = sd_bus_call_method(bus, MACHINED, MACHINED_PATH, MACHINED_MANAGER, "ListMachines", error, &m, NULL);
+        if (r >= 0)
+                r = sd_bus_message_enter_container(m, 'a', "(ssso)");
+        while (r >= 0 && (r = sd_bus_message_read(m, "(ssso)", &name, &class, &service, NULL)) > 0) {
+                snprintf(text, sizeof(text), "%s (%s of %s)", name, class, service);
+                if (strcmp(class, "host") != 0)
+                        r = callback("machine", name, text, userdata);
+        }
+        sd_bus_message_unref(m);
+        if (!sd_bus_error_is_set(error))
+                return r;
+        sd_bus_error_free(error); /* no machined, no machines */
+        return 0;
+}
+
+static int list_connections(sd_bus *bus, list_callback callback, void *userdata)
+{
+        const char *own = NULL;
+        char **names = NULL;
+        int r = sd_bus_get_unique_name(bus, &own);
+
+        if (r >= 0)
+                r = sd_bus_list_names(bus, &names, NULL);
+        for (char **name = names; name && *name; name++) {
+                sd_bus_creds *creds = NULL;
+                const char *process = "?";
+                pid_t pid = 0;
+                char text[128];
+                if (r >= 0 && **name == ':' && strcmp(*name, own) != 0 &&
+                    sd_bus_get_name_creds(bus, *name, SD_BUS_CREDS_PID | SD_BUS_CREDS_COMM | SD_BUS_CREDS_AUGMENT,
+                                          &creds) >= 0) {
+                        (void) sd_bus_creds_get_pid(creds, &pid);
+                        (void) sd_bus_creds_get_comm(creds, &process);
+                        snprintf(text, sizeof(text), "%s of process %d (%s)", *name, (int) pid, process);
+                        r = callback("bus", *name, text, userdata);
+                }
+                sd_bus_creds_unref(creds);
+                free(*name);
+        }
+        free(names);
+        return r;
+}
+
+int mf_bus_list(list_callback callback, void *userdata, struct mayfly_error *err)
+{
+        struct mf_bus bus = { 0 };
+        sd_bus_error error = SD_BUS_ERROR_NULL;
+
+        int r = connect_bus(&bus, err);
+        if (r >= 0)
+                r = list_connections(bus.bus, callback, userdata);
+        if (r >= 0)
+                r = list_machines(bus.bus, callback, userdata, &error);
+        if (r >= 0)
+                r = list_units(bus.bus, callback, userdata, &error);
+        if (r < 0)
+                bus_error(err, r, &error, "listing", "units and machines");
+        sd_bus_error_free(&error);
+        sd_bus_close_unref(bus.bus);
+        return r < 0 ? r : 0;
+}

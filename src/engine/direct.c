@@ -1,0 +1,198 @@
+/* SPDX-License-Identifier: MIT */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdint.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "container/container.h"
+#include "util/error.h"
+#include "util/util.h"
+
+/* A copy of this process that neither raises SIGCHLD here nor shows up in the test program's own wait(2) calls. */
+static pid_t fork_unnoticed(void)
+{
+        return (pid_t) syscall(SYS_clone, 0UL, NULL, NULL, NULL, 0UL);
+}
+
+static _Noreturn void give_up(int boot_log, const char *program)
+{
+        dprintf(boot_log, "executing %s: %s\n", program, strerrordesc_np(errno));
+        _exit(127);
+}
+
+/* In the grandchild, where only async-signal-safe functions may be called: never returns. */
+static _Noreturn void execute_launch(char *const *argv, int control, int boot_log, int report)
+{
+        static char *const env[] = { (char *) (uintptr_t) "PATH=/usr/sbin:/usr/bin:/sbin:/bin", NULL };
+        const int fds[4] = { control, boot_log, boot_log, report };
+        int safe[4];
+        sigset_t none;
+
+        setsid(); /* the terminal's Ctrl-C is for the test program */
+        sigemptyset(&none);
+        for (int i = 1; i < NSIG; i++)
+                signal(i, SIG_DFL);
+        sigprocmask(SIG_SETMASK, &none, NULL);
+        for (int i = 0; i < 4; i++)
+                if ((safe[i] = fcntl(fds[i], F_DUPFD_CLOEXEC, 10)) < 0)
+                        give_up(boot_log, argv[0]);
+        for (int i = 0; i < 4; i++)
+                if (dup2(safe[i], i) < 0)
+                        give_up(safe[1], argv[0]);
+        close_range(4, ~0U, CLOSE_RANGE_UNSHARE);
+        if (chdir("/") < 0)
+                give_up(2, argv[0]);
+        execve(argv[0], argv, env);
+        give_up(2, argv[0]);
+}
+
+/* The child in between: makes mayfly-launch nobody's child but PID 1's, and sends its pidfd. */
+static _Noreturn void hand_over(char *const *argv, int control, int boot_log, int report)
+{
+        pid_t pid = fork_unnoticed();
+
+        if (pid == 0)
+                execute_launch(argv, control, boot_log, report);
+        int fd = pid > 0 ? (int) syscall(SYS_pidfd_open, pid, 0) : -1;
+        struct mf_message message = { .type = MF_MESSAGE_READY, .value = { fd < 0 ? errno : 0 } };
+        if (pid > 0 && fd < 0)
+                kill(pid, SIGKILL);
+        (void) mf_message_send(report, &message, &fd, fd < 0 ? 0 : 1);
+        _exit(0);
+}
+
+static int start(struct mayfly_container *container, char *const *argv, int control, struct mayfly_error *err)
+{
+        mf_cleanup(mf_closep) int report_end = -1;
+        struct mf_message message;
+        int pair[2], fds[MF_MESSAGE_FDS_MAX];
+        size_t n_fds = 0;
+
+        if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
+                return mf_error_errno(err, -errno, MAYFLY_STAGE_START, "socketpair");
+        container->report = pair[0];
+        report_end = pair[1];
+
+        pid_t pid = fork_unnoticed();
+        if (pid == 0)
+                hand_over(argv, control, container->boot_log, report_end);
+        if (pid < 0)
+                return mf_error_errno(err, -errno, MAYFLY_STAGE_START, "fork");
+        close(mf_take_fd(&report_end)); /* ours would keep recvmsg(2) from seeing the end */
+        while (waitpid(pid, NULL, __WCLONE) < 0 && errno == EINTR)
+                ;
+        int r = mf_message_recv(container->report, &message, fds, &n_fds, NULL, 0);
+        if (r <= 0 || n_fds != 1)
+                return mf_error_errno(err, r == 1 && message.value[0] ? -message.value[0] : -EIO, MAYFLY_STAGE_START,
+                                      "starting %s", argv[0]);
+        container->janitor_fd = fds[0];
+        return 0;
+}
+
+static size_t poll_fds(struct mayfly_container *container, struct pollfd *ret, int *ret_timeout_ms)
+{
+        *ret_timeout_ms = -1;
+        ret[0] = (struct pollfd){ .fd = container->janitor_fd, .events = POLLIN };
+        ret[1] = (struct pollfd){ .fd = container->report >= 0 ? container->report : container->supervisor_fd,
+                                  .events = POLLIN };
+        return 2;
+}
+
+/* The supervisor introduces itself before it does anything. Does not rely on the end of the stream: a child that this
+ * process happened to fork meanwhile may hold the other end. */
+static void hear_of_supervisor(struct mayfly_container *container)
+{
+        struct mf_message message;
+        int fds[MF_MESSAGE_FDS_MAX];
+        size_t n_fds = 0;
+
+        int r = mf_message_recv(container->report, &message, fds, &n_fds, NULL, MSG_DONTWAIT);
+        if (r == -EAGAIN && container->janitor_fd >= 0)
+                return;
+        if (r == 1 && n_fds == 1)
+                container->supervisor_fd = fds[0];
+        container->report = mf_close(container->report);
+}
+
+static int ended(int pidfd)
+{
+        struct pollfd fd = { .fd = pidfd, .events = POLLIN };
+
+        return poll(&fd, 1, 0) > 0;
+}
+
+static int dispatch(struct mayfly_container *container, struct mayfly_error *err)
+{
+        (void) err;
+        /* A descriptor that has told its news would keep poll(2) from waiting for the other. */
+        if (container->janitor_fd >= 0 && ended(container->janitor_fd))
+                container->janitor_fd = mf_close(container->janitor_fd);
+        if (container->report >= 0)
+                hear_of_supervisor(container);
+        if (container->supervisor_fd >= 0 && ended(container->supervisor_fd))
+                container->supervisor_fd = mf_close(container->supervisor_fd);
+        if (container->janitor_fd < 0 && container->supervisor_fd < 0 && container->report < 0)
+                container->gone = 1;
+        return 0;
+}
+
+static int diagnose(struct mayfly_container *container, struct mayfly_error *err)
+{
+        (void) container, (void) err;
+        return 0;
+}
+
+static int verify(struct mayfly_container *container, struct mayfly_error *err)
+{
+        (void) container, (void) err;
+        return 0;
+}
+
+static void send_signal(int pidfd, int signal_number)
+{
+        if (pidfd >= 0)
+                (void) syscall(SYS_pidfd_send_signal, pidfd, signal_number, NULL, 0);
+}
+
+/* The container's PID 1 first: nspawn and mayfly-launch then clean up after it. Nobody else could, so these are not
+ * killed.
+ */
+static int terminate(struct mayfly_container *container, unsigned attempt, struct mayfly_error *err)
+{
+        (void) err;
+        if (attempt == 0 && container->leader_fd >= 0) {
+                send_signal(container->leader_fd, SIGKILL);
+        } else {
+                send_signal(container->supervisor_fd, SIGTERM);
+                send_signal(container->supervisor_fd, SIGCONT);
+                send_signal(container->janitor_fd, SIGTERM);
+                send_signal(container->janitor_fd, SIGCONT);
+        }
+        return 0;
+}
+
+static void release(struct mayfly_container *container)
+{
+        container->janitor_fd = mf_close(container->janitor_fd);
+        container->supervisor_fd = mf_close(container->supervisor_fd);
+        container->report = mf_close(container->report);
+}
+
+const struct mf_engine mf_engine_direct = {
+        .id = MAYFLY_ENGINE_DIRECT,
+        .start = start,
+        .poll_fds = poll_fds,
+        .dispatch = dispatch,
+        .diagnose = diagnose,
+        .verify = verify,
+        .terminate = terminate,
+        .release = release,
+};

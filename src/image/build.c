@@ -1,0 +1,277 @@
+/* SPDX-License-Identifier: MIT */
+#define _GNU_SOURCE
+#include <mayfly/build.h>
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <string.h>
+#include <sys/random.h>
+#include <sys/stat.h>
+
+#include "aci/archive-rules.h"
+#include "aci/manifest-write.h"
+#include "archive/read.h"
+#include "archive/write.h"
+#include "image/open.h"
+#include "image/pin.h"
+#include "image/pull.h"
+#include "image/rootfs.h"
+#include "util/error.h"
+#include "util/options.h"
+#include "util/util.h"
+
+/* --- manifest and options */
+
+static int read_manifest(const char *path, char **ret, size_t *ret_size, struct mayfly_error *err)
+{
+        mf_cleanup(mf_closep) int fd = open(path, O_RDONLY | O_CLOEXEC);
+        mf_cleanup(mf_freep) char *text = malloc(MF_MANIFEST_MAX + 1);
+        size_t n = 0;
+        ssize_t got = -1;
+
+        if (!text)
+                return mf_error_oom(err, MAYFLY_STAGE_MANIFEST);
+        while (fd >= 0 && n <= MF_MANIFEST_MAX && (got = read(fd, text + n, MF_MANIFEST_MAX + 1 - n)) > 0)
+                n += (size_t) got;
+        if (got < 0)
+                return mf_error_errno(err, -errno, MAYFLY_STAGE_MANIFEST, "the manifest %s", path);
+        if (n > MF_MANIFEST_MAX)
+                return mf_error(err, -EFBIG, MAYFLY_STAGE_MANIFEST, "the manifest %s is over 1 MiB", path);
+        *ret = mf_take(text);
+        *ret_size = n;
+        return 0;
+}
+
+static int get_manifest(const struct mayfly_build_options *options, char **ret, size_t *ret_size,
+                        struct mayfly_error *err)
+{
+        struct mf_run_config *config = NULL;
+        int r;
+
+        if (options->manifest && options->name)
+                return mf_error(err, -EINVAL, MAYFLY_STAGE_SPEC,
+                                "there is both the manifest %s and the name \"%.100s\"; give one of them",
+                                options->manifest, options->name);
+        if (!options->manifest && !options->name)
+                return mf_error(err, -EINVAL, MAYFLY_STAGE_SPEC,
+                                "there is neither a manifest nor a name; give one of them");
+        if (options->manifest) {
+                r = read_manifest(options->manifest, ret, ret_size, err);
+        } else {
+                r = mf_manifest_write(options, ret, err);
+                *ret_size = r == 0 ? strlen(*ret) : 0;
+        }
+        if (r == 0)
+                r = mf_manifest_parse(&config, *ret, *ret_size, err);
+        mf_run_config_free(config);
+        return r;
+}
+
+/* The option, or the variable of reproducible-builds.org. */
+static int get_latest(const struct mayfly_build_options *options, int64_t *ret, struct mayfly_error *err)
+{
+        const char *text = getenv("SOURCE_DATE_EPOCH");
+        char *end;
+
+        *ret = options->source_date_epoch < 0   ? 0
+               : options->source_date_epoch > 0 ? options->source_date_epoch
+                                                : INT64_MAX;
+        if (options->source_date_epoch != 0 || !text || !*text)
+                return 0;
+        errno = 0;
+        *ret = strtoll(text, &end, 10);
+        if (errno || *end || *ret < 0 || *text < '0' || *text > '9')
+                return mf_error(err, -EINVAL, MAYFLY_STAGE_SPEC,
+                                "SOURCE_DATE_EPOCH is \"%.60s\"; give seconds since 1970, as \"date +%%s\" prints",
+                                text);
+        return 0;
+}
+
+/* --- the file */
+
+/* A file that has no name until it is whole, where the file system can do that. `ret_name` is empty then. */
+static int open_output(int folder, const char *base, char ret_name[NAME_MAX + 1], struct mayfly_error *err)
+{
+        uint64_t number;
+        int fd = openat(folder, ".", O_TMPFILE | O_RDWR | O_CLOEXEC, 0666);
+
+        *ret_name = '\0';
+        if (fd < 0 && (errno == EOPNOTSUPP || errno == EISDIR)) {
+                if (getrandom(&number, sizeof(number), 0) != (ssize_t) sizeof(number))
+                        return mf_error_errno(err, -errno, MAYFLY_STAGE_ARCHIVE, "random numbers");
+                snprintf(ret_name, NAME_MAX + 1, ".%.200s.%016llx", base, (unsigned long long) number);
+                fd = openat(folder, ret_name, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+        }
+        return fd < 0 ? mf_error_errno(err, -errno, MAYFLY_STAGE_ARCHIVE, "making %s", base) : fd;
+}
+
+/* Gives it its name, in place of what had that. */
+static int publish(int folder, int fd, char name[NAME_MAX + 1], const char *base, struct mayfly_error *err)
+{
+        char proc[64];
+        uint64_t number;
+
+        if (fsync(fd) < 0)
+                return mf_error_errno(err, -errno, MAYFLY_STAGE_ARCHIVE, "writing %s to disk", base);
+        snprintf(proc, sizeof(proc), "/proc/self/fd/%d", fd);
+        if (!*name) {
+                if (linkat(AT_FDCWD, proc, folder, base, AT_SYMLINK_FOLLOW) == 0)
+                        return 0;
+                if (errno != EEXIST || getrandom(&number, sizeof(number), 0) != (ssize_t) sizeof(number))
+                        return mf_error_errno(err, -errno, MAYFLY_STAGE_ARCHIVE, "giving %s its name", base);
+                snprintf(name, NAME_MAX + 1, ".%.200s.%016llx", base, (unsigned long long) number);
+                if (linkat(AT_FDCWD, proc, folder, name, AT_SYMLINK_FOLLOW) < 0) {
+                        int r = -errno;
+                        *name = '\0';
+                        return mf_error_errno(err, r, MAYFLY_STAGE_ARCHIVE, "giving %s its name", base);
+                }
+        }
+        if (renameat(folder, name, folder, base) < 0)
+                return mf_error_errno(err, -errno, MAYFLY_STAGE_ARCHIVE, "giving %s its name", base);
+        *name = '\0';
+        return 0;
+}
+
+static int write_archive(int fd, const char *rootfs, const struct mayfly_build_options *options, int64_t latest,
+                         char id[MF_ID_LENGTH + 1], struct mayfly_error *err)
+{
+        mf_cleanup(mf_freep) char *manifest = NULL;
+        struct mf_writer *writer = NULL;
+        struct stat st = { .st_mode = S_IFREG | 0644, .st_mtim.tv_sec = latest == INT64_MAX ? 0 : (time_t) latest };
+        size_t size = 0;
+
+        int r = get_manifest(options, &manifest, &size, err);
+        if (r == 0)
+                r = mf_writer_new(&writer, fd, options->compression, err);
+        if (r < 0)
+                return r;
+        st.st_size = (off_t) size;
+        r = mf_writer_begin(writer, "manifest", &st, NULL, NULL, err);
+        if (r == 0)
+                r = mf_writer_put(writer, err);
+        if (r == 0)
+                r = mf_writer_data(writer, manifest, size, err);
+        if (r == 0)
+                r = mf_rootfs_add(writer, rootfs, &(const struct mf_rewrite){ options->owner_root, latest }, err);
+        if (r == 0)
+                r = mf_writer_finish(writer, id, err);
+        mf_writer_free(writer);
+        return r;
+}
+
+/* Reads what was written, as `mayfly validate` does: what is published is an image. */
+static int check_archive(int fd, const char *url, const char *id, struct mf_inspected *ret, struct mayfly_error *err)
+{
+        struct mayfly_image_options options;
+        char head[MF_ARCHIVE_HEAD];
+        struct mf_file file = { .fd = fd, .head = head };
+        const struct mf_source source = { .url = url, .text = url, .file = &file };
+        struct mayfly_error why = MAYFLY_ERROR_INIT;
+
+        int r = mf_image_options_take(NULL, &options, err);
+        if (r < 0)
+                return r;
+        options.max_unpacked = UINT64_MAX;
+        options.max_entries = UINT64_MAX;
+        if (lseek(fd, 0, SEEK_SET) < 0)
+                return mf_error_errno(err, -errno, MAYFLY_STAGE_ARCHIVE, "reading what was written");
+        for (ssize_t n = 1; n > 0 && file.head_size<sizeof(head); file.head_size += n> 0 ? (size_t) n : 0)
+                n = read(fd, head + file.head_size, sizeof(head) - file.head_size);
+        r = mf_inspect(ret, &source, &options, &why);
+        if (r < 0)
+                return mf_error(err, r, why.stage, "the image would not be valid: %s", why.message);
+        if (strcmp(ret->id, id) != 0) {
+                mf_inspected_clear(ret);
+                return mf_error(err, -EIO, MAYFLY_STAGE_DIGEST,
+                                "what was written is not what is read; look at the disk");
+        }
+        return 0;
+}
+
+/* "file:///folder/name", encoded. */
+static char *url_of(int folder, const char *base)
+{
+        char proc[64], path[PATH_MAX + NAME_MAX + 2];
+        char *url, *p;
+
+        snprintf(proc, sizeof(proc), "/proc/self/fd/%d", folder);
+        ssize_t n = readlink(proc, path, PATH_MAX);
+        if (n <= 0)
+                return NULL;
+        snprintf(path + n, sizeof(path) - (size_t) n, "%s%s", n > 1 ? "/" : "", base);
+        url = malloc(3 * strlen(path) + 8);
+        if (!url)
+                return NULL;
+        p = stpcpy(url, "file://");
+        for (const unsigned char *c = (const unsigned char *) path; *c; c++)
+                if ((*c >= '0' && *c <= '9') || (*c >= 'A' && *c <= 'Z') || (*c >= 'a' && *c <= 'z') ||
+                    strchr("/-._~+", *c))
+                        *p++ = (char) *c;
+                else
+                        p += sprintf(p, "%%%02X", *c);
+        *p = '\0';
+        return url;
+}
+
+static int check_options(const char *rootfs, const char *output, const struct mayfly_build_options *given,
+                         struct mayfly_build_options *ret, struct mayfly_error *err)
+{
+        static const struct mf_option_kind kind = { "the build options", "MAYFLY_BUILD_OPTIONS_INIT", sizeof(*ret),
+                                                    sizeof(*ret) };
+
+        *ret = (struct mayfly_build_options) MAYFLY_BUILD_OPTIONS_INIT;
+        if (!rootfs || !output || !*output)
+                return mf_error(err, -EINVAL, MAYFLY_STAGE_SPEC,
+                                "mayfly_image_build() needs a root file system and the path of an image");
+        int r = mf_options_take(ret, given, &kind, err);
+        if (r == 0 && (unsigned) ret->compression > MAYFLY_COMPRESSION_NONE)
+                r = mf_error(err, -EINVAL, MAYFLY_STAGE_SPEC, "compression %d is none of enum mayfly_compression",
+                             (int) ret->compression);
+        return r;
+}
+
+MF_EXPORT int mayfly_image_build(struct mayfly_pin **ret, const char *rootfs, const char *output,
+                                 const struct mayfly_build_options *given, struct mayfly_error *err)
+{
+        struct mayfly_build_options options;
+        struct mf_inspected built = { 0 };
+        mf_cleanup(mf_freep) char *copy = NULL;
+        mf_cleanup(mf_freep) char *url = NULL;
+        mf_cleanup(mf_closep) int folder = -1;
+        mf_cleanup(mf_closep) int fd = -1;
+        char id[MF_ID_LENGTH + 1], name[NAME_MAX + 1];
+        int64_t latest = INT64_MAX;
+
+        int r = check_options(rootfs, output, given, &options, err);
+        if (r == 0)
+                r = get_latest(&options, &latest, err);
+        if (r < 0)
+                return r;
+        const char *base = strrchr(output, '/') ? strrchr(output, '/') + 1 : output;
+        copy = strndup(output, (size_t) (base - output));
+        if (!copy)
+                return mf_error_oom(err, MAYFLY_STAGE_ARCHIVE);
+        if (!*base || strcmp(base, ".") == 0 || strcmp(base, "..") == 0)
+                return mf_error(err, -EISDIR, MAYFLY_STAGE_SPEC, "\"%.200s\" is no name of a file for the image",
+                                output);
+        folder = open(*copy ? copy : ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        if (folder < 0)
+                return mf_error_errno(err, -errno, MAYFLY_STAGE_ARCHIVE, "the folder %s, for the image; make it first",
+                                      *copy ? copy : ".");
+        fd = open_output(folder, base, name, err);
+        if (fd < 0)
+                return fd;
+        url = url_of(folder, base);
+        r = url ? write_archive(fd, rootfs, &options, latest, id, err) : mf_error_oom(err, MAYFLY_STAGE_ARCHIVE);
+        if (r == 0)
+                r = check_archive(fd, url, id, &built, err);
+        if (r == 0)
+                r = publish(folder, fd, name, base, err);
+        if (*name)
+                (void) unlinkat(folder, name, 0);
+        if (r == 0 && ret)
+                r = mf_pin_make(ret, &built, url, err);
+        mf_inspected_clear(&built);
+        return r;
+}

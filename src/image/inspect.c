@@ -1,0 +1,393 @@
+/* SPDX-License-Identifier: MIT */
+#define _GNU_SOURCE
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+
+#include <mayfly/inspect.h>
+
+#include "aci/archive-rules.h"
+#include "aci/manifest-notes.h"
+#include "aci/manifest.h"
+#include "archive/read.h"
+#include "fetch/locate.h"
+#include "image/open.h"
+#include "image/pull.h"
+#include "model/reference.h"
+#include "store/directory.h"
+#include "util/error.h"
+#include "util/util.h"
+
+/* What a struct mayfly_inspection points to. */
+struct inspection {
+        struct mayfly_inspection public;
+        struct mf_inspected image; /* of a manifest or layout: its manifest alone */
+        struct mf_notes notes;
+        void *lists[8]; /* made for the public struct */
+        size_t n_lists;
+};
+
+/* --- making it public ----------------------------------------------------------------------------------------- */
+
+static const char *const no_strings[] = { NULL };
+
+static const char *const *strings(char **list)
+{
+        return list ? (const char *const *) list : no_strings;
+}
+
+/* A NULL-terminated list of pointers to `n` structs of `size` bytes, which lie behind it, all zero. */
+static void *make_list(struct inspection *inspection, size_t n, size_t size)
+{
+        char **list = calloc(1, (n + 1) * sizeof(void *) + n * size);
+
+        for (size_t i = 0; list && i < n; i++)
+                list[i] = (char *) (list + n + 1) + i * size;
+        inspection->lists[inspection->n_lists++] = list;
+        return list;
+}
+
+static int publish_lists(struct inspection *inspection)
+{
+        const struct mf_run_config *config = inspection->image.config;
+        struct mayfly_inspection *public = &inspection->public;
+        size_t n = 0;
+
+        while (inspection->notes.isolators && inspection->notes.isolators[n])
+                n++;
+        struct mayfly_manifest_mount **mounts = make_list(inspection, config->n_mount_points, sizeof(**mounts));
+        struct mayfly_manifest_port **ports = make_list(inspection, config->n_ports, sizeof(**ports));
+        struct mayfly_manifest_dependency **dependencies =
+                make_list(inspection, config->n_dependencies, sizeof(**dependencies));
+        struct mayfly_manifest_isolator **isolators = make_list(inspection, n, sizeof(**isolators));
+        if (!mounts || !ports || !dependencies || !isolators)
+                return -ENOMEM;
+        for (size_t i = 0; i < config->n_mount_points; i++) {
+                const struct mf_mount_point *m = &config->mount_points[i];
+                *mounts[i] = (struct mayfly_manifest_mount){ m->name, m->path, m->read_only };
+        }
+        for (size_t i = 0; i < config->n_ports; i++) {
+                const struct mf_port *p = &config->ports[i];
+                *ports[i] =
+                        (struct mayfly_manifest_port){ p->name, p->protocol, p->port, p->count, p->socket_activated };
+        }
+        for (size_t i = 0; i < config->n_dependencies; i++) {
+                const struct mf_dependency *d = &config->dependencies[i];
+                *dependencies[i] = (struct mayfly_manifest_dependency){ d->name, d->id, strings(d->labels), d->size };
+        }
+        for (size_t i = 0; i < n; i++)
+                *isolators[i] =
+                        (struct mayfly_manifest_isolator){ inspection->notes.isolators[i], inspection->notes.values[i],
+                                                           config->isolation.list[i]->outcome,
+                                                           config->isolation.list[i]->detail };
+        public->mounts = (const struct mayfly_manifest_mount *const *) mounts;
+        public->ports = (const struct mayfly_manifest_port *const *) ports;
+        public->dependencies = (const struct mayfly_manifest_dependency *const *) dependencies;
+        public->isolators = (const struct mayfly_manifest_isolator *const *) isolators;
+        return 0;
+}
+
+/* Everything of the public struct that is about the manifest. */
+static int publish(struct inspection *inspection, enum mayfly_kind kind, struct mayfly_error *err)
+{
+        const struct mf_run_config *config = inspection->image.config;
+        const struct mf_inspected *image = &inspection->image;
+        struct mayfly_inspection *public = &inspection->public;
+
+        int r = config ? mf_manifest_notes(&inspection->notes, image->manifest, image->manifest_size, err)
+                       : mf_error_oom(err, MAYFLY_STAGE_MANIFEST);
+        if (r < 0)
+                return r;
+        public->size = sizeof(*public);
+        public->kind = kind;
+        public->warnings = strings(inspection->notes.warnings);
+        public->manifest = image->manifest;
+        public->manifest_size = image->manifest_size;
+        public->manifest_pretty = inspection->notes.pretty;
+        public->id = image->id[0] ? image->id : NULL;
+        public->blob_size = image->blob_size;
+        public->archive_size = image->archive_size;
+        public->name = config->name;
+        public->labels = strings(config->labels);
+        public->annotations = strings(inspection->notes.annotations);
+        public->whitelist = (const char *const *) config->whitelist;
+        public->exec = (const char *const *) config->exec;
+        public->user = config->exec ? config->user : NULL;
+        public->group = config->exec ? config->group : NULL;
+        public->cwd = config->exec ? config->cwd : NULL;
+        public->env = strings(config->env);
+        public->groups = config->extra_groups;
+        public->n_groups = config->n_extra_groups;
+        public->pre_start = (const char *const *) config->pre_start;
+        public->post_stop = (const char *const *) config->post_stop;
+        return publish_lists(inspection) < 0 ? mf_error_oom(err, MAYFLY_STAGE_MANIFEST) : 0;
+}
+
+/* *ret becomes what was looked at, unless `r` says that something is wrong with it. */
+static int conclude(struct mayfly_inspection **ret, struct inspection *inspection, enum mayfly_kind kind, int r,
+                    struct mayfly_error *err)
+{
+        if (r == 0)
+                r = publish(inspection, kind, err);
+        if (r == 0)
+                *ret = &inspection->public;
+        else
+                mayfly_inspection_free(&inspection->public);
+        return r;
+}
+
+MF_EXPORT struct mayfly_inspection *mayfly_inspection_free(struct mayfly_inspection *public)
+{
+        struct inspection *inspection = (struct inspection *) public; /* its first member */
+
+        if (inspection) {
+                mf_inspected_clear(&inspection->image);
+                mf_notes_clear(&inspection->notes);
+                for (size_t i = 0; i < inspection->n_lists; i++)
+                        free(inspection->lists[i]);
+                free(inspection);
+        }
+        return NULL;
+}
+
+/* --- what there is to look at --------------------------------------------------------------------------------- */
+
+/* Reads until the end, or until `size` bytes are there. */
+static ssize_t read_up_to(int fd, char *buffer, size_t size)
+{
+        size_t n = 0;
+
+        while (n < size) {
+                ssize_t got = read(fd, buffer + n, size - n);
+                if (got < 0 && errno != EINTR)
+                        return -errno;
+                if (got == 0)
+                        break;
+                n += got > 0 ? (size_t) got : 0;
+        }
+        return (ssize_t) n;
+}
+
+/* The rest of a file that is a manifest. */
+static int read_manifest(struct mf_inspected *ret, const struct mf_file *file, struct mayfly_error *err)
+{
+        char *text = malloc(MF_MANIFEST_MAX + 2);
+
+        if (!text)
+                return mf_error_oom(err, MAYFLY_STAGE_MANIFEST);
+        if (file->head_size)
+                memcpy(text, file->head, file->head_size);
+        ssize_t n = read_up_to(file->fd, text + file->head_size, MF_MANIFEST_MAX + 1 - file->head_size);
+        ret->manifest = text;
+        if (n < 0)
+                return mf_error_errno(err, (int) n, MAYFLY_STAGE_MANIFEST, "reading the manifest");
+        ret->manifest_size = (size_t) n + file->head_size;
+        if (ret->manifest_size > MF_MANIFEST_MAX)
+                return mf_error(err, -EBADMSG, MAYFLY_STAGE_MANIFEST, "image manifest: it is over 1 MiB");
+        text[ret->manifest_size] = '\0';
+        return mf_manifest_parse(&ret->config, text, ret->manifest_size, err);
+}
+
+static int read_manifest_in(struct mf_inspected *ret, int folder, struct mayfly_error *err)
+{
+        mf_cleanup(mf_closep) int fd = openat(folder, "manifest", O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+        const struct mf_file file = { .fd = fd };
+        struct stat st;
+
+        if (fd < 0 && (errno == ENOENT || errno == ELOOP))
+                return mf_error(err, -EBADMSG, MAYFLY_STAGE_MANIFEST,
+                                errno == ENOENT ? "there is no manifest"
+                                                : "the manifest is a symbolic link, no regular file");
+        if (fd < 0 || fstat(fd, &st) < 0)
+                return mf_error_errno(err, -errno, MAYFLY_STAGE_MANIFEST, "opening the manifest");
+        return S_ISREG(st.st_mode) ? read_manifest(ret, &file, err)
+                                   : mf_error(err, -EBADMSG, MAYFLY_STAGE_MANIFEST, "the manifest is no regular file");
+}
+
+/* A folder is as an archive: these two, and nothing else. */
+static int check_layout(int folder, struct mayfly_error *err)
+{
+        int fd = openat(folder, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+        const struct dirent *entry;
+        struct stat st;
+        int r = 0;
+
+        if (!dir) {
+                mf_close(fd);
+                return mf_error_errno(err, -errno, MAYFLY_STAGE_ARCHIVE, "reading the layout");
+        }
+        while (r == 0 && (entry = readdir(dir)))
+                if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0 &&
+                    strcmp(entry->d_name, "manifest") != 0 && strcmp(entry->d_name, "rootfs") != 0)
+                        r = mf_error(
+                                err, -EBADMSG, MAYFLY_STAGE_ARCHIVE,
+                                "\"%.255s\" is neither \"manifest\" nor \"rootfs\", the only two a layout may have",
+                                entry->d_name);
+        closedir(dir);
+        if (r < 0)
+                return r;
+        if (fstatat(folder, "rootfs", &st, AT_SYMLINK_NOFOLLOW) < 0)
+                return errno == ENOENT ? mf_error(err, -EBADMSG, MAYFLY_STAGE_ARCHIVE, "there is no rootfs")
+                                       : mf_error_errno(err, -errno, MAYFLY_STAGE_ARCHIVE, "looking at rootfs");
+        return S_ISDIR(st.st_mode) ? 0 : mf_error(err, -EBADMSG, MAYFLY_STAGE_ARCHIVE, "the rootfs is no directory");
+}
+
+static int inspect_layout(struct inspection *inspection, int folder, struct mayfly_error *err)
+{
+        int r = read_manifest_in(&inspection->image, folder, err);
+
+        if (r == 0)
+                r = check_layout(folder, err);
+        if (r == 0)
+                inspection->public.stored_size = mf_tree_bytes(folder, ".");
+        return r;
+}
+
+/* A text is a manifest, unless it is known to be something else. */
+static int is_text(const char *head, size_t size)
+{
+        for (size_t i = 0; i < size; i++)
+                if (((unsigned char) head[i] < ' ' && !strchr("\t\n\f\r\x1b", head[i])) || !head[i] || head[i] == 0x7f)
+                        return 0;
+        return !mf_archive_is_known(head, size);
+}
+
+static int inspect_open(struct inspection *inspection, int fd, const char *path, enum mayfly_kind *kind,
+                        struct mayfly_error *err)
+{
+        char head[MF_ARCHIVE_HEAD];
+        struct mayfly_image_options options;
+        struct mf_file file = { .fd = fd, .head = head };
+        const struct mf_source source = { .url = path, .text = path, .file = &file };
+
+        ssize_t n = read_up_to(fd, head, sizeof(head));
+        if (n < 0)
+                return mf_error_errno(err, (int) n, MAYFLY_STAGE_ARCHIVE, "reading %s", path);
+        file.head_size = (size_t) n;
+        if (*kind == MAYFLY_KIND_ANY)
+                *kind = is_text(head, file.head_size) ? MAYFLY_KIND_MANIFEST : MAYFLY_KIND_APPIMAGE;
+        if (*kind == MAYFLY_KIND_MANIFEST)
+                return read_manifest(&inspection->image, &file, err);
+        int r = mf_image_options_take(NULL, &options, err);
+        return r < 0 ? r : mf_inspect(&inspection->image, &source, &options, err);
+}
+
+MF_EXPORT int mayfly_inspect_file(struct mayfly_inspection **ret, const char *path, enum mayfly_kind kind,
+                                  struct mayfly_error *err)
+{
+        if (!ret || !path || (unsigned) kind > MAYFLY_KIND_LAYOUT)
+                return mf_error(err, -EINVAL, MAYFLY_STAGE_SPEC,
+                                "mayfly_inspect_file() needs a place for its result, a path and a kind");
+        mf_cleanup(mf_closep) int fd = open(path, O_RDONLY | O_CLOEXEC);
+        struct stat st;
+        if (fd < 0 || fstat(fd, &st) < 0)
+                return mf_error_errno(err, -errno, MAYFLY_STAGE_ARCHIVE, "opening %s", path);
+        int is_folder = S_ISDIR(st.st_mode);
+        if (is_folder && kind == MAYFLY_KIND_ANY)
+                kind = MAYFLY_KIND_LAYOUT;
+        if (is_folder != (kind == MAYFLY_KIND_LAYOUT))
+                return mf_error(err, -EBADMSG, MAYFLY_STAGE_ARCHIVE,
+                                is_folder ? "it is a folder, which is neither an image archive nor a manifest"
+                                          : "it is no folder, and so no layout");
+        struct inspection *inspection = calloc(1, sizeof(*inspection));
+        if (!inspection)
+                return mf_error_oom(err, MAYFLY_STAGE_ARCHIVE);
+        int r = is_folder ? inspect_layout(inspection, fd, err) : inspect_open(inspection, fd, path, &kind, err);
+        return conclude(ret, inspection, kind, r, err);
+}
+
+/* --- images --------------------------------------------------------------------------------------------------- */
+
+/* 0, or -ENOENT without an error when the store does not have it. */
+static int inspect_stored(struct inspection *inspection, const char *id, const struct mayfly_image_options *options,
+                          struct mayfly_error *err)
+{
+        mf_cleanup(mf_closep) int store = -1, folder = -1;
+        mf_cleanup(mf_freep) char *path = NULL;
+
+        int r = mf_store_path(options->store, &path, err);
+        if (r == 0)
+                r = mf_store_open(path, 0, &store, err);
+        if (r < 0)
+                return r;
+        r = mf_store_hold(store, MF_IMAGES, id, LOCK_SH, &folder);
+        if (r < 0)
+                return r == -ENOENT || r == -EWOULDBLOCK
+                               ? -ENOENT
+                               : mf_error_errno(err, r, MAYFLY_STAGE_STORE, "opening %s in the store %s", id, path);
+        r = read_manifest_in(&inspection->image, folder, err);
+        inspection->public.stored_size = mf_tree_bytes(folder, ".");
+        strcpy(inspection->image.id, id);
+        (void) flock(folder, LOCK_UN); /* a child forked meanwhile has the descriptor too, and would hold the lock */
+        return r;
+}
+
+struct job {
+        struct mf_inspected *image;
+        const struct mf_reference *reference;
+        const char *text;
+        const struct mayfly_image_options *options;
+};
+
+static int look(void *userdata, const char *url, const char *signature, struct mayfly_error *err)
+{
+        const struct job *job = userdata;
+        const struct mf_source source = { .url = url,
+                                          .text = job->text,
+                                          .id = job->reference->id[0] ? job->reference->id : NULL };
+
+        (void) signature; /* mayfly pin tells of it */
+        int r = mf_inspect(job->image, &source, job->options, err);
+        if (r == 0 && job->reference->name)
+                r = mf_image_name_match(job->reference->name, job->image->config, err);
+        if (r < 0)
+                mf_inspected_clear(job->image);
+        return r;
+}
+
+static int inspect_reference(struct inspection *inspection, const char *text,
+                             const struct mayfly_image_options *options, struct mayfly_error *err)
+{
+        struct mf_reference reference = { 0 };
+        mf_cleanup(mf_freep) char *bare = NULL;
+
+        int r = mf_reference_parse_unpinned(&reference, &bare, text, options->allow_http, err);
+        if (r < 0)
+                return r;
+        struct job job = { &inspection->image, &reference, bare, options };
+        r = reference.id[0] ? inspect_stored(inspection, reference.id, options, err) : -ENOENT;
+        if (r == 0 && reference.name)
+                r = mf_image_name_match(reference.name, inspection->image.config, err);
+        else if (r == -ENOENT)
+                r = mf_locate(&reference, bare, options, look, &job, err);
+        mf_reference_clear(&reference);
+        return r;
+}
+
+MF_EXPORT int mayfly_inspect_image(struct mayfly_inspection **ret, const char *image,
+                                   const struct mayfly_image_options *given, struct mayfly_error *err)
+{
+        struct mayfly_image_options options;
+
+        if (!ret || !image)
+                return mf_error(err, -EINVAL, MAYFLY_STAGE_SPEC,
+                                "mayfly_inspect_image() needs a place for its result and an image");
+        int r = mf_image_options_take(given, &options, err);
+        if (r < 0)
+                return r;
+        struct inspection *inspection = calloc(1, sizeof(*inspection));
+        if (!inspection)
+                return mf_error_oom(err, MAYFLY_STAGE_STORE);
+        if (mf_store_is_id(image)) {
+                r = inspect_stored(inspection, image, &options, err);
+                if (r == -ENOENT)
+                        (void) mf_error(err, r, MAYFLY_STAGE_STORE, "there is no image %s in the store", image);
+        } else {
+                r = inspect_reference(inspection, image, &options, err);
+        }
+        return conclude(ret, inspection, MAYFLY_KIND_APPIMAGE, r, err);
+}

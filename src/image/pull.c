@@ -1,0 +1,461 @@
+/* SPDX-License-Identifier: MIT */
+#define _GNU_SOURCE
+#include "image/pull.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "aci/archive-rules.h"
+#include "aci/manifest.h"
+#include "archive/digest.h"
+#include "archive/read.h"
+#include "fetch/http.h"
+#include "store/unpack.h"
+#include "util/error.h"
+#include "util/ring.h"
+#include "util/util.h"
+
+#define RING_SIZE (1U << 20)
+#define REPORT_MS 100U
+
+struct pull {
+        const struct mf_source *source;
+        const struct mayfly_image_options *options;
+        struct mf_ring *blob; /* fetch | decompress */
+        struct mf_ring *tar;  /* decompress | untar */
+        struct mf_digest *digest;
+        struct mf_layer *layer;     /* NULL: only inspect */
+        struct mf_entries *checked; /* the entries so far; NULL: what is inspected is not checked whole */
+        struct mf_vouch *vouch;     /* NULL: no signature */
+        char *manifest;             /* what was inspected */
+        size_t manifest_size;
+        atomic_int cancelled, failing;
+        atomic_uint_least64_t bytes_done, bytes_total, bytes_unpacked, entries;
+
+        pthread_mutex_t lock;
+        pthread_cond_t stage_ended;
+        int running; /* stages */
+        int result;  /* of the stage that failed first for a reason of its own */
+        struct mayfly_error error;
+};
+
+/* A stage that only fails because its neighbour did says -EPIPE; that is nobody's cause. */
+static void end_stage(struct pull *pull, int r, const struct mayfly_error *err)
+{
+        pthread_mutex_lock(&pull->lock);
+        if (r < 0 && r != -EPIPE && pull->result == 0) {
+                pull->result = r;
+                pull->error = *err;
+                atomic_store(&pull->failing, 1);
+        }
+        pull->running--;
+        pthread_cond_signal(&pull->stage_ended);
+        pthread_mutex_unlock(&pull->lock);
+}
+
+/* Said as soon as it is known: nobody reads an endless archive to its end. */
+static int check_size(struct pull *pull, uint64_t size, int at_least)
+{
+        char shown[MF_SHOWN_MAX];
+
+        if (pull->source->size == 0 || (at_least ? size <= pull->source->size : size == pull->source->size))
+                return 0;
+        mf_show_url(shown, pull->source->url, 0);
+        pthread_mutex_lock(&pull->lock);
+        if (pull->result == 0)
+                pull->result = mf_error(&pull->error, -EBADMSG, MAYFLY_STAGE_DIGEST,
+                                        "%s is %s%llu bytes long, not %llu as the image that depends on it says", shown,
+                                        at_least ? "at least " : "", (unsigned long long) size,
+                                        (unsigned long long) pull->source->size);
+        pthread_mutex_unlock(&pull->lock);
+        return -EPIPE;
+}
+
+static int on_body(void *userdata, const void *data, size_t size)
+{
+        struct pull *pull = userdata;
+
+        if (check_size(pull, atomic_load(&pull->bytes_done) + size, 1) < 0)
+                return -EPIPE;
+        int r = mf_ring_push(pull->blob, data, size);
+        if (r == 0 && pull->vouch)
+                r = mf_vouch_push(pull->vouch, data, size);
+        if (r == 0)
+                atomic_fetch_add(&pull->bytes_done, size);
+        return r;
+}
+
+static void on_total(void *userdata, uint64_t size)
+{
+        struct pull *pull = userdata;
+
+        atomic_store(&pull->bytes_total, size);
+}
+
+static int is_cancelled(void *userdata)
+{
+        struct pull *pull = userdata;
+
+        return atomic_load(&pull->cancelled) || atomic_load(&pull->failing);
+}
+
+static void *fetch_stage(void *userdata)
+{
+        struct pull *pull = userdata;
+        struct mayfly_error err = MAYFLY_ERROR_INIT;
+        const struct mf_http_request request = {
+                .url = pull->source->url,
+                .allow_http = pull->options->allow_http,
+                .ca_file = pull->options->ca_file,
+                .retries = pull->options->retries,
+                .stall_timeout_ms = pull->options->stall_timeout_ms,
+                .connect_timeout_ms = pull->options->connect_timeout_ms,
+                .body = on_body,
+                .total = on_total,
+                .cancelled = is_cancelled,
+                .userdata = pull,
+        };
+
+        int r = mf_http_get(&request, &err);
+        if (r == 0)
+                r = check_size(pull, atomic_load(&pull->bytes_done), 0);
+        end_stage(pull, r, &err); /* before the ring is told, so that ours is the first error */
+        mf_ring_finish(pull->blob, r < 0);
+        if (pull->vouch)
+                mf_vouch_finish(pull->vouch, r < 0);
+        return NULL;
+}
+
+static void *vouch_stage(void *userdata)
+{
+        struct pull *pull = userdata;
+        struct mayfly_error err = MAYFLY_ERROR_INIT;
+
+        int r = mf_vouch_run(pull->vouch, is_cancelled, pull, &err);
+        end_stage(pull, r, &err);
+        mf_vouch_leave(pull->vouch, r < 0);
+        return NULL;
+}
+
+/* Instead of fetching: what was read of the file already, then the rest. */
+static void *file_stage(void *userdata)
+{
+        struct pull *pull = userdata;
+        const struct mf_file *file = pull->source->file;
+        struct mayfly_error err = MAYFLY_ERROR_INIT;
+        char block[65536];
+        int r = on_body(pull, file->head, file->head_size);
+
+        while (r == 0) {
+                ssize_t n = read(file->fd, block, sizeof(block));
+                if (n == 0)
+                        break;
+                if (n < 0 && errno != EINTR)
+                        r = mf_error_errno(&err, -errno, MAYFLY_STAGE_ARCHIVE, "reading the image");
+                else if (n > 0)
+                        r = on_body(pull, block, (size_t) n);
+        }
+        end_stage(pull, r, &err);
+        mf_ring_finish(pull->blob, r < 0);
+        return NULL;
+}
+
+static int on_tar_bytes(void *userdata, const void *data, size_t size)
+{
+        struct pull *pull = userdata;
+
+        if (atomic_fetch_add(&pull->bytes_unpacked, size) + size > pull->options->max_unpacked)
+                return -EFBIG;
+        int r = mf_digest_update(pull->digest, data, size);
+        return r < 0 ? r : mf_ring_push(pull->tar, data, size);
+}
+
+static void *decompress_stage(void *userdata)
+{
+        struct pull *pull = userdata;
+        struct mayfly_error err = MAYFLY_ERROR_INIT;
+
+        int r = mf_decompress(pull->blob, on_tar_bytes, pull, &err);
+        if (r == -EFBIG)
+                mf_error(&err, r, MAYFLY_STAGE_ARCHIVE,
+                         "the image is over max_unpacked = %llu bytes when decompressed; raise it if that is meant to "
+                         "be",
+                         (unsigned long long) pull->options->max_unpacked);
+        else if (r < 0 && r != -EPIPE)
+                mf_error_errno(&err, r, MAYFLY_STAGE_ARCHIVE, "decompressing");
+        end_stage(pull, r, &err);
+        mf_ring_abandon(pull->blob);
+        mf_ring_finish(pull->tar, r < 0);
+        return NULL;
+}
+
+/* What is not looked at here is when the image is unpacked. */
+static int inspect_entry(struct pull *pull, const struct mf_entry *entry, struct mayfly_error *err)
+{
+        char path[PATH_MAX];
+        const char *why;
+
+        mf_entry_normalize(entry->name, path, &why);
+        if (pull->checked) {
+                int r = mf_entries_add(pull->checked, entry, err);
+                if (r < 0)
+                        return r;
+        }
+        if (why || strcmp(path, "manifest") != 0)
+                return 0;
+        if (pull->manifest || !S_ISREG(entry->mode) || entry->hardlink || entry->size > MF_MANIFEST_MAX)
+                return mf_error(err, -EBADMSG, MAYFLY_STAGE_ARCHIVE,
+                                pull->manifest ? "the archive has two manifests"
+                                               : "the manifest is no regular file of at most 1 MiB");
+        pull->manifest_size = (size_t) entry->size;
+        return mf_entry_text(entry, &pull->manifest, err);
+}
+
+static int on_entry(void *userdata, const struct mf_entry *entry, struct mayfly_error *err)
+{
+        struct pull *pull = userdata;
+
+        if (atomic_fetch_add(&pull->entries, 1) + 1 > pull->options->max_entries)
+                return mf_error(err, -EFBIG, MAYFLY_STAGE_ARCHIVE,
+                                "the image has more than max_entries = %llu entries; raise it if that is meant to be",
+                                (unsigned long long) pull->options->max_entries);
+        return pull->layer ? mf_layer_add(pull->layer, entry, err) : inspect_entry(pull, entry, err);
+}
+
+static void *untar_stage(void *userdata)
+{
+        struct pull *pull = userdata;
+        struct mayfly_error err = MAYFLY_ERROR_INIT;
+
+        int r = mf_untar(pull->tar, on_entry, pull, &err);
+        if (r == 0 && pull->layer)
+                r = mf_layer_finish(pull->layer, &err);
+        if (r == 0 && pull->checked)
+                r = mf_entries_finish(pull->checked, &err);
+        end_stage(pull, r, &err);
+        mf_ring_abandon(pull->tar);
+        return NULL;
+}
+
+static void report(struct pull *pull, uint64_t begin_us)
+{
+        const struct mayfly_progress progress = {
+                .size = sizeof(progress),
+                .phase = MAYFLY_PROGRESS_FETCH,
+                .reference = pull->source->text,
+                .bytes_done = atomic_load(&pull->bytes_done),
+                .bytes_total = atomic_load(&pull->bytes_total),
+                .bytes_unpacked = atomic_load(&pull->bytes_unpacked),
+                .entries = atomic_load(&pull->entries),
+                .elapsed_ms = (mf_now_us() - begin_us) / 1000,
+        };
+
+        if (pull->options->progress && pull->options->progress(&progress, pull->options->progress_userdata) != 0)
+                atomic_store(&pull->cancelled, 1);
+}
+
+static void coordinate(struct pull *pull)
+{
+        uint64_t begin = mf_now_us();
+
+        pthread_mutex_lock(&pull->lock);
+        while (pull->running > 0) {
+                struct timespec until;
+                clock_gettime(CLOCK_MONOTONIC, &until);
+                until.tv_nsec += REPORT_MS * 1000000L;
+                until.tv_sec += until.tv_nsec / 1000000000L;
+                until.tv_nsec %= 1000000000L;
+                if (pthread_cond_timedwait(&pull->stage_ended, &pull->lock, &until) != ETIMEDOUT)
+                        continue;
+                pthread_mutex_unlock(&pull->lock);
+                report(pull, begin);
+                pthread_mutex_lock(&pull->lock);
+        }
+        pthread_mutex_unlock(&pull->lock);
+        report(pull, begin);
+}
+
+static void run_stages(struct pull *pull)
+{
+        void *(*const fetch)(void *) = pull->source->file ? file_stage : fetch_stage;
+        void *(*const stages[])(void *) = { untar_stage, decompress_stage, pull->vouch ? vouch_stage : fetch, fetch };
+        pthread_t threads[MF_ELEMENTSOF(stages)];
+        size_t n = pull->vouch ? 4 : 3, started = 0;
+        sigset_t all, old;
+        int r = 0;
+
+        pull->running = (int) n;
+        sigfillset(&all);
+        pthread_sigmask(SIG_SETMASK, &all, &old); /* signals are for the program's own threads */
+        for (; started < n && r == 0; started += r == 0)
+                r = -pthread_create(&threads[started], NULL, stages[started], pull);
+        pthread_sigmask(SIG_SETMASK, &old, NULL);
+        if (r < 0) { /* fetch is last, so the others are only waiting for what will never come */
+                struct mayfly_error err = MAYFLY_ERROR_INIT;
+                mf_error_errno(&err, r, MAYFLY_STAGE_STORE, "starting a thread");
+                mf_ring_finish(pull->blob, 1);
+                mf_ring_finish(pull->tar, 1);
+                if (pull->vouch)
+                        mf_vouch_finish(pull->vouch, 1);
+                for (size_t i = started; i < n; i++)
+                        end_stage(pull, r, &err);
+        }
+        coordinate(pull);
+        for (size_t i = 0; i < started; i++)
+                pthread_join(threads[i], NULL);
+}
+
+/* Of the manifest that was unpacked. */
+static int check_manifest(int dirfd, struct mf_run_config **ret, struct mayfly_error *err)
+{
+        mf_cleanup(mf_closep) int fd = openat(dirfd, "manifest", O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+        mf_cleanup(mf_freep) char *text = NULL;
+        struct stat st;
+
+        if (fd < 0 || fstat(fd, &st) < 0)
+                return mf_error_errno(err, -errno, MAYFLY_STAGE_STORE, "reading the manifest");
+        text = malloc((size_t) st.st_size + 1);
+        if (!text)
+                return mf_error_oom(err, MAYFLY_STAGE_MANIFEST);
+        if (read(fd, text, (size_t) st.st_size) != st.st_size)
+                return mf_error(err, -EIO, MAYFLY_STAGE_STORE, "the manifest cannot be read in full");
+        return mf_manifest_parse(ret, text, (size_t) st.st_size, err);
+}
+
+/* `id` becomes the archive's. */
+static int conclude(struct pull *pull, char id[MF_ID_LENGTH + 1], struct mayfly_error *err)
+{
+        const char *pin = pull->source->id;
+        char shown[MF_SHOWN_MAX];
+
+        mf_show_url(shown, pull->source->url, 0);
+        if (pull->result == -ECANCELED)
+                return mf_error(err, -ECANCELED, MAYFLY_STAGE_HTTP, "%s", pull->error.message);
+        if (pull->result < 0 && pull->error.stage == MAYFLY_STAGE_ARCHIVE && !pull->source->file)
+                return mf_error(err, pull->result, MAYFLY_STAGE_ARCHIVE, "%s: %.1500s%s%s%s", shown,
+                                pull->error.message, pin ? "; the pin could not be checked (expected " : "",
+                                pin ? pin : "", pin ? ")" : "");
+        if (pull->result < 0)
+                return mf_error(err, pull->result, pull->error.stage, "%s", pull->error.message);
+        if (mf_digest_final(pull->digest, id) < 0)
+                return mf_error(err, -EIO, MAYFLY_STAGE_DIGEST, "libcrypto failed to finish the digest");
+        if (pin && strcmp(id, pin) != 0)
+                return mf_error(
+                        err, -EBADMSG, MAYFLY_STAGE_DIGEST,
+                        "%s is not the image that was pinned: expected %s, actual %s; if the image changed on purpose, "
+                        "pin the new digest",
+                        shown, pin, id);
+        return 0;
+}
+
+static int prepare(struct pull *pull, struct mayfly_error *err)
+{
+        pthread_condattr_t attributes;
+
+        pthread_mutex_init(&pull->lock, NULL);
+        pthread_condattr_init(&attributes);
+        pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
+        pthread_cond_init(&pull->stage_ended, &attributes);
+        pthread_condattr_destroy(&attributes);
+        pull->blob = mf_ring_new(RING_SIZE);
+        pull->tar = mf_ring_new(RING_SIZE);
+        pull->digest = mf_digest_new();
+        if (!pull->blob || !pull->tar || !pull->digest)
+                return mf_error_oom(err, MAYFLY_STAGE_STORE);
+        if (!pull->source->signature)
+                return 0;
+        return mf_vouch_new(&pull->vouch, pull->source->url, pull->source->signature, pull->options, err);
+}
+
+static int judge_signature(const struct pull *pull, const struct mf_run_config *config, struct mayfly_error *err)
+{
+        return pull->vouch && config ? mf_vouch_judge(pull->vouch, config->name, pull->source->vouched, err) : 0;
+}
+
+static void clean_up(struct pull *pull)
+{
+        mf_vouch_free(pull->vouch);
+        mf_digest_free(pull->digest);
+        mf_ring_free(pull->tar);
+        mf_ring_free(pull->blob);
+        pthread_cond_destroy(&pull->stage_ended);
+        pthread_mutex_destroy(&pull->lock);
+}
+
+int mf_pull(const struct mf_source *source, int dirfd, const struct mayfly_image_options *options,
+            struct mayfly_error *err)
+{
+        struct pull pull = { .source = source, .options = options };
+        char id[MF_ID_LENGTH + 1];
+
+        int r = prepare(&pull, err);
+        if (r == 0) {
+                errno = 0;
+                pull.layer = mf_layer_new(dirfd, source->id);
+                if (!pull.layer)
+                        r = mf_error_errno(err, errno ? -errno : -ENOMEM, MAYFLY_STAGE_STORE,
+                                           "preparing to unpack into the store");
+        }
+        if (r == 0) {
+                run_stages(&pull);
+                r = conclude(&pull, id, err);
+        }
+        struct mf_run_config *config = NULL;
+        if (r == 0)
+                r = check_manifest(dirfd, &config, err);
+        if (r == 0)
+                r = judge_signature(&pull, config, err);
+        mf_run_config_free(config);
+        mf_layer_free(pull.layer);
+        clean_up(&pull);
+        return r;
+}
+
+int mf_inspect(struct mf_inspected *ret, const struct mf_source *source, const struct mayfly_image_options *options,
+               struct mayfly_error *err)
+{
+        struct pull pull = { .source = source, .options = options };
+        struct mf_inspected inspected = { 0 };
+
+        int r = prepare(&pull, err);
+        if (r == 0 && source->file && !(pull.checked = mf_entries_new()))
+                r = mf_error_oom(err, MAYFLY_STAGE_ARCHIVE);
+        if (r == 0) {
+                run_stages(&pull);
+                r = conclude(&pull, inspected.id, err);
+        }
+        if (r == 0 && !pull.manifest)
+                r = mf_error(err, -EBADMSG, MAYFLY_STAGE_ARCHIVE, "%s has no manifest; is it an ACI?", source->url);
+        if (r == 0)
+                r = mf_manifest_parse(&inspected.config, pull.manifest, pull.manifest_size, err);
+        if (r == 0) {
+                r = judge_signature(&pull, inspected.config, err);
+                if (r < 0)
+                        mf_run_config_free(inspected.config);
+        }
+        if (r == 0) {
+                inspected.manifest = mf_take(pull.manifest);
+                inspected.manifest_size = pull.manifest_size;
+                inspected.blob_size = atomic_load(&pull.bytes_done);
+                inspected.archive_size = atomic_load(&pull.bytes_unpacked);
+                inspected.entries = atomic_load(&pull.entries);
+                *ret = inspected;
+        }
+        free(pull.manifest);
+        mf_entries_free(pull.checked);
+        clean_up(&pull);
+        return r;
+}
+
+void mf_inspected_clear(struct mf_inspected *inspected)
+{
+        mf_run_config_free(inspected->config);
+        free(inspected->manifest);
+        *inspected = (struct mf_inspected){ 0 };
+}

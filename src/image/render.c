@@ -1,0 +1,250 @@
+/* SPDX-License-Identifier: MIT */
+#define _GNU_SOURCE
+#include "image/render.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "image/dependencies.h"
+#include "store/directory.h"
+#include "store/dirs-layer.h"
+#include "store/filter-layer.h"
+#include "store/layer-cache.h"
+#include "util/error.h"
+#include "util/util.h"
+
+/* appc, "Filesystem Setup": dependencies first, each with its own first, then the image; what comes later overrides. An
+ * image that is depended upon more than once is laid down as often, under the whitelists of all images on the way to
+ * it. Of those times that let the same pass only the last one matters: whatever it lays down anew it lays down last,
+ * and all that an earlier one could hide or remove, a file where others have a folder, the last one does, too. So the
+ * walk goes backwards, topmost layer first, and leaves out what it has seen, with all below that, which it has seen as
+ * well.
+ */
+
+struct layer {
+        const struct mayfly_image *image;
+        const struct mf_whitelist **filter; /* sorted, each once */
+        size_t n_filter;
+        char id[MF_ID_LENGTH + 1]; /* the image's, or that of what is made from it */
+        char *rootfs;
+        int fd; /* of its folder; -1: not there yet */
+        int is_derived;
+};
+
+struct render {
+        struct mayfly_image *image;
+        int store;
+        const char *path;
+        struct mf_whitelist **whitelist;   /* of the image, then of its dependencies; NULL for none */
+        struct layer layer[MF_LAYERS_MAX]; /* topmost first */
+        size_t n;
+        struct mayfly_error *err;
+};
+
+static size_t index_of(const struct mayfly_image *image, const struct mayfly_image *one)
+{
+        for (size_t i = 0; i < image->n_dependencies; i++)
+                if (image->dependencies[i] == one)
+                        return i + 1;
+        return 0;
+}
+
+/* --- the walk ------------------------------------------------------------------------------------------------- */
+
+/* A filter with one more whitelist (NULL for none). Allocated; NULL: out of memory. */
+static const struct mf_whitelist **add_whitelist(const struct mf_whitelist *const *filter, size_t n,
+                                                 const struct mf_whitelist *more, size_t *ret_n)
+{
+        const struct mf_whitelist **ret = calloc(n + 2, sizeof(*ret));
+        size_t at = 0;
+
+        if (!ret)
+                return NULL;
+        while (at < n && more && mf_whitelist_compare(filter[at], more) < 0)
+                at++;
+        if (more && at < n && mf_whitelist_compare(filter[at], more) == 0)
+                more = NULL;
+        for (size_t i = 0; i < n; i++)
+                ret[i + (more && i >= at)] = filter[i];
+        if (more)
+                ret[at] = more;
+        *ret_n = n + (more ? 1 : 0);
+        return ret;
+}
+
+static int was_seen(const struct render *render, const struct layer *layer)
+{
+        for (size_t i = 0; i < render->n; i++) {
+                const struct layer *seen = &render->layer[i];
+                /* Equal whitelists may be of different images. */
+                size_t same = 0;
+                if (seen->image != layer->image || seen->n_filter != layer->n_filter)
+                        continue;
+                while (same < layer->n_filter && mf_whitelist_compare(seen->filter[same], layer->filter[same]) == 0)
+                        same++;
+                if (same == layer->n_filter)
+                        return 1;
+        }
+        return 0;
+}
+
+static int walk(struct render *render, const struct mayfly_image *image, const struct mf_whitelist *const *filter,
+                size_t n_filter)
+{
+        struct layer layer = { .image = image, .fd = -1 };
+
+        layer.filter =
+                add_whitelist(filter, n_filter, render->whitelist[index_of(render->image, image)], &layer.n_filter);
+        if (!layer.filter)
+                return mf_error_oom(render->err, MAYFLY_STAGE_STORE);
+        if (was_seen(render, &layer)) {
+                free(layer.filter);
+                return 0;
+        }
+        if (render->n == MF_LAYERS_MAX) {
+                free(layer.filter);
+                return mf_error(render->err, -E2BIG, MAYFLY_STAGE_MANIFEST,
+                                "image %s is made of more than %u layers, counting an image once for each combination "
+                                "of pathWhitelists that it comes under",
+                                render->image->config->name, MF_LAYERS_MAX);
+        }
+        render->layer[render->n++] = layer;
+        int r = 0;
+        for (size_t i = image->config->n_dependencies; i > 0 && r == 0; i--)
+                r = walk(render, mf_dependency(render->image, &image->config->dependencies[i - 1]), layer.filter,
+                         layer.n_filter);
+        return r;
+}
+
+/* --- the layers ----------------------------------------------------------------------------------------------- */
+
+static int derived_rootfs(const struct render *render, const char *id, char **ret)
+{
+        if (asprintf(ret, "%s/%s/%s/rootfs", render->path, MF_LAYERS, id) < 0) {
+                *ret = NULL;
+                return mf_error_oom(render->err, MAYFLY_STAGE_STORE);
+        }
+        return 0;
+}
+
+static int make_layer(const struct render *render, struct layer *layer)
+{
+        struct mf_filter filter = { layer->image->id, layer->image->folder_fd, layer->filter, layer->n_filter };
+        struct mf_derived derived;
+
+        if (layer->n_filter == 0) {
+                strcpy(layer->id, layer->image->id);
+                layer->fd = layer->image->folder_fd;
+                layer->rootfs = strdup(layer->image->rootfs);
+                return layer->rootfs ? 0 : mf_error_oom(render->err, MAYFLY_STAGE_STORE);
+        }
+        int r = mf_filter_layer(&derived, &filter, render->err);
+        if (r < 0)
+                return r;
+        strcpy(layer->id, derived.id);
+        r = mf_derived_open(&layer->fd, render->store, render->path, &derived, render->err);
+        layer->is_derived = r == 0;
+        free(derived.text);
+        return r < 0 ? r : derived_rootfs(render, layer->id, &layer->rootfs);
+}
+
+/* Puts what folders look like right, by one more layer if it takes that. */
+static int make_folders(const struct render *render, struct layer *top)
+{
+        mf_cleanup(mf_freep) struct mf_folders_of *of = calloc(render->n, sizeof(*of));
+        struct mf_folders folders = { of, render->n };
+        struct mf_derived derived;
+        int r = of ? 0 : mf_error_oom(render->err, MAYFLY_STAGE_STORE);
+
+        for (size_t i = 0; i < render->n && r == 0; i++) {
+                const struct layer *layer = &render->layer[render->n - 1 - i];
+                of[i] = (struct mf_folders_of){ .id = layer->id, .image_id = layer->image->id, .fd = layer->fd };
+                r = mf_implicit_load(&of[i].implicit, layer->fd);
+                if (r < 0)
+                        mf_error_errno(render->err, r, MAYFLY_STAGE_STORE, "reading the folders that %s implies",
+                                       layer->id);
+        }
+        if (r == 0)
+                r = mf_folder_layer(&derived, &folders, render->err);
+        if (r > 0) {
+                r = mf_derived_open(&top->fd, render->store, render->path, &derived, render->err);
+                top->is_derived = r == 0;
+                if (r == 0)
+                        r = derived_rootfs(render, derived.id, &top->rootfs);
+                free(derived.text);
+        }
+        for (size_t i = 0; of && i < render->n; i++)
+                mf_paths_clear(&of[i].implicit);
+        return r;
+}
+
+static int hand_over(struct mayfly_image *image, struct layer *layer)
+{
+        if (layer->is_derived)
+                image->holds[image->n_holds++] = mf_take_fd(&layer->fd);
+        return mf_strings_add(&image->layers, mf_take(layer->rootfs));
+}
+
+static int make_layers(struct render *render)
+{
+        struct layer top = { .fd = -1 };
+        struct mayfly_image *image = render->image;
+        int r = 0;
+
+        for (size_t i = 0; i < render->n && r == 0; i++)
+                r = make_layer(render, &render->layer[i]);
+        if (r == 0)
+                r = make_folders(render, &top);
+        if (r == 0) {
+                image->holds = calloc(render->n + 1, sizeof(int));
+                r = image->holds ? 0 : -ENOMEM;
+                for (size_t i = render->n; i > 0 && r == 0; i--)
+                        r = hand_over(image, &render->layer[i - 1]);
+                if (r == 0 && top.rootfs)
+                        r = hand_over(image, &top);
+                if (r < 0)
+                        mf_error_oom(render->err, MAYFLY_STAGE_STORE);
+        }
+        if (top.is_derived)
+                mf_close(top.fd);
+        free(top.rootfs);
+        return r;
+}
+
+int mf_render(struct mayfly_image *image, int store, const char *path, struct mayfly_error *err)
+{
+        struct render *render = calloc(1, sizeof(*render));
+        size_t n = image->n_dependencies + 1;
+        int r = 0;
+
+        if (render) {
+                *render = (struct render){ .image = image, .store = store, .path = path, .err = err };
+                render->whitelist = calloc(n, sizeof(*render->whitelist));
+        }
+        if (!render || !render->whitelist)
+                r = mf_error_oom(err, MAYFLY_STAGE_STORE);
+        for (size_t i = 0; i < n && r == 0; i++) {
+                const struct mayfly_image *one = i ? image->dependencies[i - 1] : image;
+                if (one->config->whitelist && mf_whitelist_new(&render->whitelist[i], one->config->whitelist) < 0)
+                        r = mf_error_oom(err, MAYFLY_STAGE_STORE);
+        }
+        if (r == 0)
+                r = walk(render, image, NULL, 0);
+        if (r == 0)
+                r = make_layers(render);
+        for (size_t i = 0; render && i < render->n; i++) {
+                free(render->layer[i].filter);
+                free(render->layer[i].rootfs);
+                if (render->layer[i].is_derived)
+                        mf_close(render->layer[i].fd);
+        }
+        for (size_t i = 0; render && render->whitelist && i < n; i++)
+                mf_whitelist_free(render->whitelist[i]);
+        if (render)
+                free(render->whitelist);
+        free(render);
+        return r;
+}

@@ -1,0 +1,174 @@
+/* SPDX-License-Identifier: MIT */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/capability.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "init/init.h"
+#include "syscall-filter.h"
+
+#define BIT(capability) (UINT64_C(1) << (capability))
+
+static int get_capabilities(struct __user_cap_data_struct data[2])
+{
+        struct __user_cap_header_struct header = { .version = _LINUX_CAPABILITY_VERSION_3 };
+
+        return syscall(SYS_capget, &header, data) < 0 ? -errno : 0;
+}
+
+/* Of those that are permitted: what stays so, and what is in effect. Nothing is inheritable. */
+static int set_capabilities(uint64_t permitted, uint64_t effective)
+{
+        struct __user_cap_header_struct header = { .version = _LINUX_CAPABILITY_VERSION_3 };
+        struct __user_cap_data_struct data[2];
+
+        int r = get_capabilities(data);
+        if (r < 0)
+                return r;
+        for (unsigned i = 0; i < 2; i++) {
+                data[i].permitted &= (uint32_t) (permitted >> (32 * i));
+                data[i].effective = data[i].permitted & (uint32_t) (effective >> (32 * i));
+                data[i].inheritable = 0;
+        }
+        return syscall(SYS_capset, &header, data) < 0 ? -errno : 0;
+}
+
+/* Only what is in the bounding set outlives an execution. */
+static int bound_capabilities(uint64_t mask)
+{
+        for (unsigned cap = 0; cap < 64; cap++) {
+                if (mask & BIT(cap))
+                        continue;
+                int held = prctl(PR_CAPBSET_READ, cap);
+                if (held < 0 && errno == EINVAL)
+                        break; /* the kernel knows no more of them */
+                if (held < 0 || (held && prctl(PR_CAPBSET_DROP, cap) < 0))
+                        return -errno;
+        }
+        return 0;
+}
+
+/* A filter may be loaded by who has no way to new privileges, or has CAP_SYS_ADMIN; and less of a score be given by who
+ * has CAP_SYS_RESOURCE. */
+static int wants_admin(const struct mf_confinement *confinement)
+{
+        return confinement->filter && !confinement->no_new_privs;
+}
+
+static uint64_t own;
+
+int mf_confine(uint64_t capabilities, const struct mf_confinement *app, char *text, size_t text_size)
+{
+        const struct sock_fprog program = {
+                .len = (unsigned short) (sizeof(syscall_filter) / sizeof(syscall_filter[0])),
+                .filter = (struct sock_filter *) (void *) syscall_filter,
+        };
+        int r = 0;
+
+        if (syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &program) < 0) {
+                r = -errno;
+                snprintf(text, text_size, "loading the system call filter: %s; the kernel must have SECCOMP_FILTER",
+                         strerrordesc_np(-r));
+                return r;
+        }
+        own = capabilities;
+        r = bound_capabilities(capabilities);
+        if (r == 0) {
+                (void) prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0);
+                r = set_capabilities(capabilities | (wants_admin(app) ? BIT(CAP_SYS_ADMIN) : 0) |
+                                             (app->oom_score_adj ? BIT(CAP_SYS_RESOURCE) : 0),
+                                     capabilities);
+        }
+        if (r < 0)
+                snprintf(text, text_size, "limiting capabilities: %s", strerrordesc_np(-r));
+        return r;
+}
+
+int mf_confine_fully(char *text, size_t text_size)
+{
+        int r = set_capabilities(own, own);
+
+        if (r < 0)
+                snprintf(text, text_size, "limiting capabilities: %s", strerrordesc_np(-r));
+        return r;
+}
+
+int mf_confine_can_score(const char *oom_score_adj)
+{
+        struct __user_cap_data_struct data[2] = { 0 };
+        char now[16] = "";
+        int fd = open("/proc/self/oom_score_adj", O_RDONLY | O_CLOEXEC);
+
+        if (fd < 0)
+                return 0;
+        ssize_t n = read(fd, now, sizeof(now) - 1);
+        close(fd);
+        if (n <= 0)
+                return 0;
+        return atoi(oom_score_adj) >= atoi(now) ||
+               (get_capabilities(data) == 0 && (data[0].permitted & (uint32_t) BIT(CAP_SYS_RESOURCE)));
+}
+
+static int set_oom_score_adj(const char *value)
+{
+        int fd = open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
+
+        if (fd < 0)
+                return -errno;
+        int r = write(fd, value, strlen(value)) < 0 ? -errno : 0;
+        close(fd);
+        return r;
+}
+
+int mf_confine_before(const struct mf_confinement *confinement, char *text, size_t text_size)
+{
+        int r = 0;
+
+        if (confinement->oom_score_adj) {
+                r = set_capabilities(UINT64_MAX, UINT64_MAX);
+                if (r == 0)
+                        r = set_oom_score_adj(confinement->oom_score_adj);
+                if (r < 0)
+                        snprintf(text, text_size, "oom_score_adj of %s: %s", confinement->oom_score_adj,
+                                 strerrordesc_np(-r));
+        }
+        if (r == 0 && confinement->has_capabilities) {
+                r = bound_capabilities(confinement->capabilities);
+                if (r < 0)
+                        snprintf(text, text_size, "limiting the app's capabilities: %s", strerrordesc_np(-r));
+        }
+        if (r == 0 && wants_admin(confinement) && prctl(PR_SET_KEEPCAPS, 1) < 0) {
+                r = -errno;
+                snprintf(text, text_size, "keeping capabilities for the app's filter: %s", strerrordesc_np(-r));
+        }
+        return r;
+}
+
+int mf_confine_after(const struct mf_confinement *confinement, char *text, size_t text_size)
+{
+        int r = 0;
+
+        /* The execution takes it away: it is not in the bounding set. */
+        if (wants_admin(confinement))
+                r = set_capabilities(BIT(CAP_SYS_ADMIN), BIT(CAP_SYS_ADMIN));
+        if (r == 0 && confinement->no_new_privs && prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
+                r = -errno;
+        if (r < 0)
+                snprintf(text, text_size, "confining the app: %s", strerrordesc_np(-r));
+        return r;
+}
+
+int mf_confine_last(const struct mf_confinement *confinement)
+{
+        if (!confinement->filter)
+                return 0;
+        return syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, confinement->filter) < 0 ? -errno : 0;
+}

@@ -1,0 +1,336 @@
+/* SPDX-License-Identifier: MIT */
+#define _GNU_SOURCE
+#include "model/reference.h"
+
+#include <arpa/inet.h>
+#include <ctype.h>
+#include <errno.h>
+#include <string.h>
+#include <strings.h>
+
+#include "util/error.h"
+#include "util/util.h"
+
+#define HOW_TO_PIN                                                                                    \
+        "append @sha512-<128 hex digits>: the image ID, the SHA-512 of the uncompressed archive, as " \
+        "\"mayfly pin\" prints it"
+
+/* Where the user and password of `text` are: from after "://" to *ret_end, their "@"; NULL without any. */
+static const char *find_user(const char *text, const char **ret_end)
+{
+        const char *user = strstr(text, "://");
+
+        if (!user)
+                return NULL;
+        user += 3;
+        size_t length = strcspn(user, "/?#");
+        const char *end = memrchr(user, '@', length);
+        /* The "@" of "https://host@sha512-..." is the pin's. */
+        if (end && !user[length] && strncasecmp(end + 1, "sha512-", 7) == 0)
+                end = memrchr(user, '@', (size_t) (end - user));
+        *ret_end = end;
+        return end ? user : NULL;
+}
+
+void mf_show_url(char shown[MF_SHOWN_MAX], const char *text, int hide_query)
+{
+        const char *end = NULL, *user = find_user(text, &end), *query = hide_query ? strchr(text, '?') : NULL;
+        const char *colon = user ? memchr(user, ':', (size_t) (end - user)) : NULL;
+        size_t n = 0;
+
+        for (const char *p = text; *p && n + 5 < MF_SHOWN_MAX; p++) {
+                if (p == colon) {
+                        memcpy(shown + n, ":***", 4);
+                        n += 4;
+                        p = end - 1;
+                } else if (p == query) {
+                        memcpy(shown + n, "?...", 4);
+                        n += 4;
+                        break;
+                } else if ((unsigned char) *p < ' ' || *p == 0x7f) {
+                        n += (size_t) snprintf(shown + n, 5, "\\x%02x", (unsigned) *p);
+                } else {
+                        shown[n++] = *p;
+                }
+        }
+        shown[n] = '\0';
+}
+
+#define refuse(err, text, format, ...)                                                         \
+        ({                                                                                     \
+                char shown_[MF_SHOWN_MAX];                                                     \
+                mf_show_url(shown_, text, 0);                                                  \
+                mf_error(err, -EINVAL, MAYFLY_STAGE_REFERENCE, format, shown_, ##__VA_ARGS__); \
+        })
+
+int mf_host_is_loopback(const char *host)
+{
+        char bare[64];
+        struct in_addr v4;
+        struct in6_addr v6;
+        size_t length = strlen(host);
+
+        if (strcasecmp(host, "localhost") == 0)
+                return 1;
+        if (length >= 2 && host[0] == '[' && host[length - 1] == ']' && length < sizeof(bare)) {
+                memcpy(bare, host + 1, length - 2);
+                bare[length - 2] = '\0';
+                return inet_pton(AF_INET6, bare, &v6) == 1 && IN6_IS_ADDR_LOOPBACK(&v6);
+        }
+        if (inet_pton(AF_INET, host, &v4) == 1)
+                return (ntohl(v4.s_addr) >> 24) == 127;
+        return inet_pton(AF_INET6, host, &v6) == 1 && IN6_IS_ADDR_LOOPBACK(&v6);
+}
+
+/* The pin's "@", or NULL: the last one, unless it stands before the host. */
+static const char *find_pin(const char *url)
+{
+        const char *at = strrchr(url, '@'), *authority = strstr(url, "://");
+
+        if (!at || strchr(at, '/'))
+                return NULL;
+        if (!authority || at < authority)
+                return at;
+        authority += 3;
+        /* "https://me@example.com" has no path; in "https://example.com@sha512-..." it is a pin all the same. */
+        if (at < authority + strcspn(authority, "/?#") && strncasecmp(at + 1, "sha512-", 7) != 0)
+                return NULL;
+        return at;
+}
+
+static int parse_pin(const char *pin, char id[MF_ID_LENGTH + 1], const char *text, struct mayfly_error *err)
+{
+        if (strncasecmp(pin, "sha512-", 7) != 0)
+                return refuse(err, text,
+                              "image reference \"%s\" ends in \"@%.40s\", which is no pin: it does not start with "
+                              "sha512-; " HOW_TO_PIN,
+                              pin);
+        size_t n = strspn(pin + 7, "0123456789abcdefABCDEF");
+        if (pin[7 + n])
+                return refuse(err, text,
+                              "image reference \"%s\" has '%c' in its pin, which is no hex digit; " HOW_TO_PIN,
+                              isascii(pin[7 + n]) && isprint((unsigned char) pin[7 + n]) ? pin[7 + n] : '?');
+        if (n != 128)
+                return refuse(err, text, "image reference \"%s\" has a pin of %zu hex digits, not 128; " HOW_TO_PIN, n);
+        for (size_t i = 0; i <= MF_ID_LENGTH; i++)
+                id[i] = (char) tolower((unsigned char) pin[i]);
+        return 0;
+}
+
+/* The `length` bytes after the host: nothing, or ":" and a port. */
+static int is_port(const char *p, size_t length)
+{
+        unsigned port = 0;
+
+        if (length == 0)
+                return 1;
+        if (p[0] != ':' || length < 2 || length > 6)
+                return 0;
+        for (size_t i = 1; i < length; i++) {
+                if (p[i] < '0' || p[i] > '9')
+                        return 0;
+                port = port * 10 + (unsigned) (p[i] - '0');
+        }
+        return port >= 1 && port <= 65535;
+}
+
+static int is_host(const char *host)
+{
+        struct in6_addr v6;
+        char bare[64];
+
+        if (host[0] != '[') {
+                for (const char *p = host; *p; p++)
+                        if (isascii(*p) && !isalnum((unsigned char) *p) && !strchr("-._~", *p))
+                                return 0;
+                return 1;
+        }
+        size_t length = strcspn(host + 1, "%]"); /* a zone may follow: [fe80::1%25eth0] */
+        if (host[strlen(host) - 1] != ']' || length >= sizeof(bare))
+                return 0;
+        memcpy(bare, host + 1, length);
+        bare[length] = '\0';
+        return inet_pton(AF_INET6, bare, &v6) == 1;
+}
+
+/* Checks "[user[:password]@]host[:port][/...]" at `rest`, a part of `url`, and copies the host. Whatever different URL
+ * parsers could understand differently is refused: what is checked here must be what libcurl connects to. */
+static int parse_authority(const char *url, const char *rest, char host[256], int *ret_user, struct mayfly_error *err)
+{
+        size_t length = strcspn(rest, "/?#");
+        const char *at = memchr(rest, '@', length);
+
+        *ret_user = at != NULL;
+        if (at) {
+                length -= (size_t) (at + 1 - rest);
+                rest = at + 1;
+                if (memchr(rest, '@', length))
+                        return refuse(err, url,
+                                      "URL \"%s\" has two @ before its host; write the one in the password as %%40");
+        }
+        size_t n = rest[0] == '[' ? strcspn(rest, "]") + 1 : strcspn(rest, ":");
+        if (n > length)
+                n = length;
+        if (n == 0)
+                return refuse(err, url, "URL \"%s\" has no host; write https://host/path");
+        if (n >= 256)
+                return refuse(err, url, "URL \"%s\" has a host of %zu characters; names have at most 255", n);
+        memcpy(host, rest, n);
+        host[n] = '\0';
+        if (!is_host(host))
+                return refuse(err, url, "URL \"%s\" has the host \"%s\", which is no host name or address", host);
+        if (!is_port(rest + n, length - n))
+                return refuse(err, url, "URL \"%s\" has \"%.*s\" after its host, which is no port from 1 to 65535",
+                              (int) (length - n < 40 ? length - n : 40), rest + n);
+        return 0;
+}
+
+static int check_http(const char *url, const char *host, int has_user, int allow_http, struct mayfly_error *err)
+{
+        if (mf_host_is_loopback(host))
+                return 0;
+        if (has_user)
+                return refuse(err, url, "URL \"%s\" would send its user and password to %s in the clear; use https",
+                              host);
+        if (!allow_http)
+                return refuse(err, url, "URL \"%s\" is plain http to %s; use https, or allow it with allow_http = 1",
+                              host);
+        return 0;
+}
+
+static int check_file(const char *url, const char *path, struct mayfly_error *err)
+{
+        if (strncasecmp(path, "localhost/", 10) == 0)
+                path += 9;
+        if (path[0] != '/')
+                return refuse(err, url, "URL \"%s\" is not absolute; write file:///path/to/image.aci");
+        size_t n = strcspn(path, "?#");
+        if (path[n])
+                return refuse(err, url, "URL \"%s\" has a '%c' in its path; write it as %%%02X", path[n],
+                              (unsigned) path[n]);
+        return 0;
+}
+
+int mf_url_check(const char *url, int allow_http, enum mf_scheme *ret, struct mayfly_error *err)
+{
+        static const struct {
+                const char *prefix;
+                enum mf_scheme scheme;
+        } schemes[] = { { "https://", MF_SCHEME_HTTPS }, { "http://", MF_SCHEME_HTTP }, { "file://", MF_SCHEME_FILE } };
+        char host[256];
+        int has_user;
+
+        for (size_t i = 0; i < MF_ELEMENTSOF(schemes); i++) {
+                size_t length = strlen(schemes[i].prefix);
+                if (strncasecmp(url, schemes[i].prefix, length) != 0)
+                        continue;
+                *ret = schemes[i].scheme;
+                if (*ret == MF_SCHEME_FILE)
+                        return check_file(url, url + length, err);
+                int r = parse_authority(url, url + length, host, &has_user, err);
+                if (r == 0 && *ret == MF_SCHEME_HTTP)
+                        r = check_http(url, host, has_user, allow_http, err);
+                return r;
+        }
+        if (strncasecmp(url, "file:", 5) == 0)
+                return refuse(err, url, "URL \"%s\" is not absolute; write file:///path/to/image.aci");
+        return refuse(err, url, "URL \"%s\" is none of https://, http:// (to this host) and file:///");
+}
+
+/* The blanks and control characters that no reference has. */
+static int check_text(const char *text, struct mayfly_error *err)
+{
+        if (!text || !*text)
+                return mf_error(err, -EINVAL, MAYFLY_STAGE_REFERENCE,
+                                "the image reference is empty; write aci:URL@sha512-<128 hex digits>");
+        for (const char *p = text; *p; p++)
+                if ((unsigned char) *p <= ' ' || *p == 0x7f)
+                        return refuse(
+                                err, text,
+                                "image reference \"%s\" has a blank or control character at byte %zu; write it as "
+                                "%%%02X if it is part of the URL, else remove it",
+                                (size_t) (p - text), (unsigned char) *p);
+        return 0;
+}
+
+/* A name has no "://"; "https:/x" and the like are slips. */
+static int is_url(const char *what)
+{
+        size_t n = strspn(what, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ");
+
+        return strstr(what, "://") || (n > 0 && what[n] == ':' && what[n + 1] == '/') ||
+               strncasecmp(what, "file:", 5) == 0;
+}
+
+/* What is between "aci:" and the pin. */
+static int parse_what(struct mf_reference *ret, const char *what, int allow_http, struct mayfly_error *err)
+{
+        if (!is_url(what))
+                return mf_image_name_parse(&ret->name, what, err);
+        int r = mf_url_check(what, allow_http, &ret->scheme, err);
+        if (r == 0 && !(ret->url = strdup(what)))
+                r = mf_error_oom(err, MAYFLY_STAGE_REFERENCE);
+        return r;
+}
+
+int mf_reference_parse(struct mf_reference *ret, const char *text, int allow_http, struct mayfly_error *err)
+{
+        struct mf_reference reference = { 0 };
+
+        int r = check_text(text, err);
+        if (r < 0)
+                return r;
+        if (strncmp(text, "aci:", 4) != 0)
+                return refuse(err, text,
+                              "image reference \"%s\" does not start with aci:, the one kind of image there is; write "
+                              "aci:URL@sha512-<128 hex digits>");
+        const char *what = text + 4, *at = find_pin(what);
+        if (!at)
+                return refuse(err, text, "image reference \"%s\" is not pinned; " HOW_TO_PIN);
+        r = parse_pin(at + 1, reference.id, text, err);
+        if (r < 0)
+                return r;
+        mf_cleanup(mf_freep) char *copy = strndup(what, (size_t) (at - what));
+        if (!copy)
+                return mf_error_oom(err, MAYFLY_STAGE_REFERENCE);
+        r = parse_what(&reference, copy, allow_http, err);
+        if (r == 0)
+                *ret = reference;
+        return r;
+}
+
+int mf_reference_parse_unpinned(struct mf_reference *ret, char **ret_bare, const char *text, int allow_http,
+                                struct mayfly_error *err)
+{
+        mf_cleanup(mf_freep) char *bare = NULL;
+        struct mf_reference reference = { 0 };
+
+        int r = check_text(text, err);
+        if (r < 0)
+                return r;
+        const char *what = text + (strncmp(text, "aci:", 4) == 0 ? 4 : 0), *at = find_pin(what);
+        if (at && (!is_url(what) || strncasecmp(at + 1, "sha512-", 7) == 0)) {
+                r = parse_pin(at + 1, reference.id, text, err);
+                if (r < 0)
+                        return r;
+        } else {
+                at = what + strlen(what);
+        }
+        if (asprintf(&bare, "aci:%.*s", (int) (at - what), what) < 0) {
+                bare = NULL;
+                return mf_error_oom(err, MAYFLY_STAGE_REFERENCE);
+        }
+        r = parse_what(&reference, bare + 4, allow_http, err);
+        if (r == 0) {
+                *ret = reference;
+                *ret_bare = mf_take(bare);
+        }
+        return r;
+}
+
+void mf_reference_clear(struct mf_reference *reference)
+{
+        free(reference->url);
+        reference->url = NULL;
+        reference->name = mf_image_name_free(reference->name);
+}

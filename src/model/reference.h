@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef MF_REFERENCE_H
+#define MF_REFERENCE_H
+
+/* An image reference: "aci:URL@sha512-<128 hex>", or with an image's name for the URL. */
+
+#include <mayfly/error.h>
+
+#include "model/image-name.h"
+
+#define MF_ID_LENGTH (7 + 128) /* "sha512-" and the digits */
+
+enum mf_scheme { MF_SCHEME_HTTPS, MF_SCHEME_HTTP, MF_SCHEME_FILE };
+
+struct mf_reference {
+        char *url;                  /* what to fetch; NULL when there is a name */
+        enum mf_scheme scheme;      /* of url */
+        struct mf_image_name *name; /* what to look for; NULL when there is a URL */
+        char id[MF_ID_LENGTH + 1];  /* the pin, lower case; empty without one */
+};
+
+/* Whether a host name or address literal ("localhost", 127.0.0.0/8, ::1, [::1]) is this machine's loopback. */
+int mf_host_is_loopback(const char *host);
+
+/* Parses; http: to a host that is not loopback is an error unless allow_http. On success *ret is for
+ * mf_reference_clear(); on failure it is untouched. */
+int mf_reference_parse(struct mf_reference *ret, const char *text, int allow_http, struct mayfly_error *err);
+
+/* Likewise one that is to be pinned: "aci:" and the pin may be missing, and so *ret_bare, allocated, is the text with
+ * the first and without the second. */
+int mf_reference_parse_unpinned(struct mf_reference *ret, char **ret_bare, const char *text, int allow_http,
+                                struct mayfly_error *err);
+
+/* Whether a URL is one that may be asked: https, file, http to loopback, or, with allow_http, http. */
+int mf_url_check(const char *url, int allow_http, enum mf_scheme *ret, struct mayfly_error *err);
+
+void mf_reference_clear(struct mf_reference *reference);
+
+#define MF_SHOWN_MAX 400
+
+/* A copy of a URL or reference for messages, cut if it is long: no password, and if asked no query (they end up in
+ * public logs), no control characters (a message is one line). */
+void mf_show_url(char shown[MF_SHOWN_MAX], const char *text, int hide_query);
+
+#endif

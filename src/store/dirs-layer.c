@@ -1,0 +1,155 @@
+/* SPDX-License-Identifier: MIT */
+#define _GNU_SOURCE
+#include "store/dirs-layer.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/openat2.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "util/error.h"
+#include "util/util.h"
+
+static int open_beneath(int dirfd, const char *path, uint64_t flags)
+{
+        struct open_how how = { .flags = flags | O_CLOEXEC | O_NOFOLLOW,
+                                .resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS };
+        int fd = (int) syscall(SYS_openat2, dirfd, path, &how, sizeof(how));
+
+        return fd < 0 ? -errno : fd;
+}
+
+/* Which layer's folder `path` is that is to be seen: the topmost that has an entry for it, or, with none, the topmost.
+ * -ENOENT when no folder is to be seen there. *ret_wrong: another layer's would be. */
+static int find_source(const struct mf_folders *folders, const char *path, int *ret_wrong)
+{
+        int first = -ENOENT;
+
+        *ret_wrong = 0;
+        for (size_t i = folders->n; i > 0; i--) {
+                const struct mf_folders_of *layer = &folders->layer[i - 1];
+                mf_cleanup(mf_closep) int fd = open_beneath(layer->fd, path, O_PATH);
+                struct stat st;
+
+                if (fd == -ENOENT)
+                        continue;
+                if (fd == -ENOTDIR || fd == -ELOOP) /* it, or what it is in, is no folder: this hides all below */
+                        break;
+                if (fd < 0 || fstat(fd, &st) < 0)
+                        return fd < 0 ? fd : -errno;
+                if (!S_ISDIR(st.st_mode))
+                        break;
+                if (!mf_paths_has(&layer->implicit, path)) {
+                        *ret_wrong = first >= 0;
+                        return (int) i - 1;
+                }
+                if (first < 0)
+                        first = (int) i - 1;
+        }
+        return first;
+}
+
+struct run {
+        const struct mf_folders *folders;
+        int dirfd;
+        struct mf_record *record;
+        struct mf_paths made; /* folders, each after the one it is in */
+        const char *path;     /* the one at hand */
+};
+
+/* With those it is in. Inwards from the first that is there, for paths come sorted: that is mostly the last one. */
+static int make_folder(struct run *run, const char *path)
+{
+        int r = mkdirat(run->dirfd, path, 0700) < 0 ? -errno : 0;
+
+        if (r == -ENOENT) {
+                mf_cleanup(mf_freep) char *parent = strdup(path);
+                char *slash = parent ? strrchr(parent, '/') : NULL;
+                if (!slash)
+                        return parent ? r : -ENOMEM;
+                *slash = '\0';
+                r = make_folder(run, parent);
+                if (r == 0)
+                        r = mkdirat(run->dirfd, path, 0700) < 0 ? -errno : 0;
+        }
+        if (r == 0)
+                r = mf_paths_add(&run->made, strdup(path));
+        return r == -EEXIST ? 0 : r;
+}
+
+static int finish_folder(const struct run *run, const char *path)
+{
+        mf_cleanup(mf_closep) int from = -1, to = open_beneath(run->dirfd, path, O_RDONLY | O_DIRECTORY);
+        struct stat st;
+        int wrong = 0, source = to < 0 ? to : find_source(run->folders, path, &wrong);
+
+        if (source < 0)
+                return source;
+        from = open_beneath(run->folders->layer[source].fd, path, O_RDONLY | O_DIRECTORY);
+        int r = from < 0 ? from : mf_copy_folder(from, to);
+        if (r == 0)
+                r = fstat(to, &st) < 0 ? -errno : mf_record_add(run->record, path, &st, NULL, to, NULL);
+        return r;
+}
+
+/* Makes every implied folder that would be seen as the wrong one. */
+static int make_folders(struct run *run)
+{
+        int wrong, r = make_folder(run, "rootfs");
+
+        for (size_t i = 1; i < run->folders->n; i++) {
+                const struct mf_paths *implicit = &run->folders->layer[i].implicit;
+                for (size_t k = 0; k < implicit->n && r == 0; k++) {
+                        run->path = implicit->path[k];
+                        int source = find_source(run->folders, run->path, &wrong);
+                        if (source >= 0 && wrong)
+                                r = make_folder(run, run->path);
+                        else if (source < 0 && source != -ENOENT)
+                                r = source;
+                }
+        }
+        return r;
+}
+
+static int make(void *userdata, int dirfd, struct mf_record *record, struct mayfly_error *err)
+{
+        struct run run = { .folders = userdata, .dirfd = dirfd, .record = record, .path = "rootfs" };
+
+        int r = make_folders(&run);
+        for (size_t i = run.made.n; i > 0 && r == 0; i--) {
+                run.path = run.made.path[i - 1];
+                r = finish_folder(&run, run.path);
+        }
+        if (r < 0)
+                mf_error_errno(err, r, MAYFLY_STAGE_STORE, "making a layer of folders, at \"%.300s\"", run.path);
+        mf_paths_clear(&run.made);
+        return r;
+}
+
+int mf_folder_layer(struct mf_derived *ret, struct mf_folders *folders, struct mayfly_error *err)
+{
+        struct mf_derived derived = { .make = make, .userdata = folders };
+        int needed = 0;
+
+        for (size_t i = 1; i < folders->n; i++)
+                needed |= folders->layer[i].implicit.n > 0;
+        if (!needed)
+                return 0;
+        FILE *f = open_memstream(&derived.text, &derived.size);
+        if (!f)
+                return mf_error_oom(err, MAYFLY_STAGE_STORE);
+        fputs("mayfly-layer 1\nfolders\n", f);
+        for (size_t i = 0; i < folders->n; i++)
+                fprintf(f, "over %s\nimage %s\n", folders->layer[i].id, folders->layer[i].image_id);
+        int failed = ferror(f);
+        if (fclose(f) != 0 || failed || mf_derived_name(&derived) < 0) {
+                free(derived.text);
+                return mf_error_oom(err, MAYFLY_STAGE_STORE);
+        }
+        *ret = derived;
+        return 1;
+}

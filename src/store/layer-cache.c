@@ -1,0 +1,227 @@
+/* SPDX-License-Identifier: MIT */
+#define _GNU_SOURCE
+#include "store/layer-cache.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "archive/digest.h"
+#include "image/open.h"
+#include "store/directory.h"
+#include "store/list.h"
+#include "util/error.h"
+#include "util/util.h"
+
+#define TEXT_MAX ((off_t) 256 << 20) /* whitelists of many manifests, each 1 MiB at most */
+#define WAIT_US 20000U
+#define TRIES_MAX 500U
+
+int mf_derived_name(struct mf_derived *derived)
+{
+        struct mf_digest *digest = mf_digest_new();
+        int r = digest ? mf_digest_update(digest, derived->text, derived->size) : -EIO;
+
+        if (r == 0)
+                r = mf_digest_final(digest, derived->id);
+        mf_digest_free(digest);
+        return r;
+}
+
+/* --- one that is there ---------------------------------------------------------------------------------------- */
+
+/* Only what costs next to nothing is looked at, as with an image. */
+static int is_whole(int fd)
+{
+        struct mf_record_summary summary;
+        const char *why;
+        struct stat st;
+
+        return fstatat(fd, "rootfs", &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISDIR(st.st_mode) &&
+               mf_record_peek(fd, &summary, &why) == 0;
+}
+
+/* 0, -ENOENT: it is to be made, -EWOULDBLOCK, or another -errno. */
+static int open_stored(int *ret, int store, const char *id)
+{
+        mf_cleanup(mf_closep) int fd = -1;
+
+        int r = mf_store_hold(store, MF_LAYERS, id, LOCK_SH, &fd);
+        if (r < 0)
+                return r;
+        if (!is_whole(fd)) {
+                r = mf_derived_remove(store, id, fd);
+                return r < 0 ? r : -ENOENT;
+        }
+        mf_store_note_use(fd);
+        *ret = mf_take_fd(&fd);
+        return 0;
+}
+
+int mf_derived_remove(int store, const char *id, int fd)
+{
+        char name[MF_TMP_NAME_MAX];
+
+        if (!mf_store_is_current(store, MF_LAYERS, id, fd))
+                return 0;
+        int r = mf_store_set_aside(store, MF_LAYERS, id, name);
+        if (r == 0)
+                mf_store_discard(store, name, fd);
+        return r;
+}
+
+/* --- making one ----------------------------------------------------------------------------------------------- */
+
+static int write_text(const struct mf_derived *derived, int dirfd, struct mf_record *record)
+{
+        mf_cleanup(mf_closep) int fd = openat(dirfd, "layer", O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
+        char sum[MF_CHECKSUM_LENGTH + 1];
+        struct stat st;
+
+        if (fd < 0 || fchmod(fd, 0644) < 0)
+                return -errno;
+        for (size_t n = 0; n < derived->size;) {
+                ssize_t written = write(fd, derived->text + n, derived->size - n);
+                if (written < 0 && errno != EINTR)
+                        return -errno;
+                n += written > 0 ? (size_t) written : 0;
+        }
+        if (fstat(fd, &st) < 0)
+                return -errno;
+        mf_sum_begin(mf_record_sum(record), derived->size);
+        int r = mf_sum_add(mf_record_sum(record), 0, derived->text, derived->size);
+        if (r == 0)
+                r = mf_sum_finish(mf_record_sum(record), sum);
+        return r < 0 ? r : mf_record_add(record, "layer", &st, sum, -1, NULL);
+}
+
+static int fill(const struct mf_derived *derived, int dirfd, struct mayfly_error *err)
+{
+        errno = 0;
+        struct mf_record *record = mf_record_new(dirfd, derived->id);
+        if (!record)
+                return mf_error_errno(err, errno ? -errno : -ENOMEM, MAYFLY_STAGE_STORE, "making a layer's record");
+        int r = write_text(derived, dirfd, record);
+        if (r == 0)
+                r = derived->make(derived->userdata, dirfd, record, err);
+        if (r == 0)
+                r = mf_record_finish(record);
+        mf_record_free(record);
+        if (r == 0 && syncfs(dirfd) < 0) /* as for an image */
+                r = -errno;
+        return r < 0 ? mf_error_errno(err, r, MAYFLY_STAGE_STORE, "writing a layer") : 0;
+}
+
+static int cannot_make(const char *path, int code, const char *what, struct mayfly_error *err)
+{
+        return mf_error_errno(err, code, MAYFLY_STAGE_STORE,
+                              "a layer that the image needs cannot be made in the store %s (choose another store with "
+                              "MAYFLY_STORE): %s",
+                              path, what);
+}
+
+/* 0 also when somebody else was faster. */
+static int make(int store, const char *path, const struct mf_derived *derived, struct mayfly_error *err)
+{
+        static const char *const folders[] = { "layers", "tmp" };
+        struct mayfly_error why = MAYFLY_ERROR_INIT;
+        mf_cleanup(mf_closep) int dirfd = -1;
+        char name[MF_TMP_NAME_MAX], target[MF_ID_LENGTH + 16];
+
+        for (size_t i = 0; i < MF_ELEMENTSOF(folders); i++)
+                if (mkdirat(store, folders[i], 0700) < 0 && errno != EEXIST)
+                        return cannot_make(path, -errno, "making its folders", err);
+        int r = mf_store_make_temporary(store, name, &dirfd);
+        if (r < 0)
+                return cannot_make(path, r, "making a folder in its tmp", err);
+        r = fill(derived, dirfd, &why);
+        if (r == -ENOSPC || r == -EDQUOT)
+                (void) mf_error(err, r, MAYFLY_STAGE_STORE,
+                                "the image store %s has no room for a layer that the image needs; free some (mayfly "
+                                "gc), or choose another store with MAYFLY_STORE",
+                                path);
+        else if (r < 0)
+                (void) mf_error(err, r, why.stage, "%s", why.message);
+        snprintf(target, sizeof(target), "%s/%s", MF_LAYERS, derived->id);
+        if (r == 0 && fchmod(dirfd, 0755) < 0)
+                r = cannot_make(path, -errno, "finishing it", err);
+        int published = r == 0 && renameat(store, name, store, target) == 0;
+        if (r == 0 && !published && errno != EEXIST && errno != ENOTEMPTY)
+                r = cannot_make(path, -errno, "publishing it", err);
+        if (!published)
+                (void) mf_remove_tree(store, name);
+        (void) flock(dirfd, LOCK_UN); /* a child forked meanwhile has the descriptor too, and would hold the lock */
+        return r;
+}
+
+int mf_derived_open(int *ret, int store, const char *path, const struct mf_derived *derived, struct mayfly_error *err)
+{
+        int r = -ENOENT;
+
+        for (unsigned tries = 0; tries < TRIES_MAX; tries++) {
+                r = open_stored(ret, store, derived->id);
+                if (r == -ENOENT)
+                        r = make(store, path, derived, err);
+                else if (r == -EWOULDBLOCK)
+                        usleep(WAIT_US); /* somebody removes it, or asks whether it is in use */
+                else
+                        break;
+                if (r < 0 && r != -EWOULDBLOCK)
+                        return r;
+        }
+        return r < 0 ? mf_error_errno(err, r, MAYFLY_STAGE_STORE, "opening the layer %s/%s/%s", path, MF_LAYERS,
+                                      derived->id)
+                     : 0;
+}
+
+/* --- what it was made from ------------------------------------------------------------------------------------- */
+
+int mf_derived_images(int folder_fd, int (*each)(void *userdata, const char *id), void *userdata)
+{
+        int fd = openat(folder_fd, "layer", O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC), r = -EBADMSG;
+        mf_cleanup(mf_fclosep) FILE *f = fd < 0 ? NULL : fdopen(fd, "r");
+        mf_cleanup(mf_freep) char *line = NULL;
+        struct stat st;
+        size_t size = 0;
+
+        if (!f) {
+                mf_close(fd);
+                return r;
+        }
+        if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode) || st.st_size > TEXT_MAX)
+                return r;
+        while (getline(&line, &size, f) > 0) {
+                line[strcspn(line, "\n")] = '\0';
+                if (strncmp(line, "image ", 6) != 0)
+                        continue;
+                r = each(userdata, line + 6);
+                if (r != 0)
+                        return r;
+        }
+        return r;
+}
+
+static int is_same(void *userdata, const char *id)
+{
+        return strcmp(userdata, id) == 0;
+}
+
+void mf_derived_drop(int store, const char *image_id)
+{
+        struct mf_store_images layers;
+
+        if (mf_store_list(store, MF_LAYERS, &layers) < 0)
+                return;
+        for (size_t i = 0; i < layers.n; i++) {
+                char name[MF_ID_LENGTH + 16];
+                snprintf(name, sizeof(name), "%s/%s", MF_LAYERS, layers.id[i]);
+                mf_cleanup(mf_closep) int fd = openat(store, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+                if (fd >= 0 && mf_derived_images(fd, is_same, (void *) (uintptr_t) image_id) != 0)
+                        (void) mf_derived_remove(store, layers.id[i], fd);
+        }
+        mf_store_images_clear(&layers);
+}

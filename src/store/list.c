@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: MIT */
+#define _GNU_SOURCE
+#include "store/list.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "store/directory.h"
+#include "util/util.h"
+
+void mf_store_images_clear(struct mf_store_images *images)
+{
+        free(images->id);
+        *images = (struct mf_store_images){ 0 };
+}
+
+static int compare(const void *a, const void *b)
+{
+        return strcmp(a, b);
+}
+
+static int add(struct mf_store_images *images, const char *id)
+{
+        char(*bigger)[MF_ID_LENGTH + 1] = realloc(images->id, (images->n + 1) * sizeof(*bigger));
+
+        if (!bigger)
+                return -ENOMEM;
+        images->id = bigger;
+        memcpy(bigger[images->n++], id, sizeof(*bigger)); /* an ID is always that long */
+        return 0;
+}
+
+int mf_store_list(int store, const char *folder, struct mf_store_images *ret)
+{
+        struct mf_store_images images = { 0 };
+        int fd = openat(store, folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW), r = 0;
+        DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+
+        if (!dir) {
+                r = errno == ENOENT ? 0 : -errno;
+                mf_close(fd);
+                *ret = images;
+                return r;
+        }
+        errno = 0;
+        for (const struct dirent *entry; r == 0 && (entry = readdir(dir)); errno = 0)
+                if (mf_store_is_id(entry->d_name))
+                        r = add(&images, entry->d_name);
+        if (r == 0 && errno)
+                r = -errno;
+        closedir(dir);
+        if (r < 0) {
+                mf_store_images_clear(&images);
+                return r;
+        }
+        if (images.n > 0)
+                qsort(images.id, images.n, sizeof(*images.id), compare);
+        *ret = images;
+        return 0;
+}
+
+void mf_store_give_result(void *ret, const void *result, size_t size)
+{
+        size_t given;
+
+        if (!ret)
+                return;
+        memcpy(&given, ret, sizeof(given));
+        if (given > sizeof(given))
+                memcpy((char *) ret + sizeof(given), (const char *) result + sizeof(given),
+                       (given < size ? given : size) - sizeof(given));
+}

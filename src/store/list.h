@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef MF_UPKEEP_H
+#define MF_UPKEEP_H
+
+/* What verify.c and gc.c have in common: going through the store. */
+
+#include <mayfly/store.h>
+#include <stddef.h>
+
+#include "model/reference.h"
+
+struct mf_store_images {
+        char (*id)[MF_ID_LENGTH + 1]; /* sorted */
+        size_t n;
+};
+
+/* Names in the store's folder `folder` ("images" or "locks") that are image IDs. 0 or -errno. */
+int mf_store_list(int store, const char *folder, struct mf_store_images *ret);
+void mf_store_images_clear(struct mf_store_images *images);
+
+/* Copies a result to the caller, whose struct may be shorter or longer than ours. */
+void mf_store_give_result(void *ret, const void *result, size_t size);
+
+#endif

@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef MF_RECORD_H
+#define MF_RECORD_H
+
+/* What an image was when it was published, so that it can be told later whether it still is: the file "record" beside
+ * its manifest and rootfs, written while the image is unpacked, one line an entry:
+ *
+ *     mayfly-record 1 sha512-<the image ID>
+ *     TYPE MODE UID GID SIZE CONTENT XATTRS PATH [TARGET]
+ *     end ENTRIES BYTES LENGTH CHECKSUM
+ *
+ * TYPE is f, d, l (symbolic link), h (hard link to TARGET, the rest is said there), p, c or b (SIZE is the device
+ * number). CONTENT and XATTRS are checksums or "-". PATH and TARGET have "\ooo" for what is not printable. A later
+ * line for a path overrides an earlier one. The last line has a fixed length, so that a record that was cut, or was
+ * never finished, is known by one look at its end. */
+
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <sys/stat.h>
+
+#include "archive/digest.h"
+
+struct mf_record_line; /* record-table.h */
+
+#define MF_RECORD_HEADER "mayfly-record 1 "
+#define MF_RECORD_TRAILER "end %020llu %020llu %020llu %s\n"
+#define MF_RECORD_TRAILER_LENGTH ((size_t) (4 + 21 * 3 + MF_CHECKSUM_LENGTH + 1))
+#define MF_RECORD_LINE_MAX (8U * 4096U + 512U) /* two paths, every byte of them escaped */
+
+/* The sum of a file's content: the checksum of its aligned blocks of 64 KiB that are not all zeros, each after its
+ * offset as 8 bytes, lowest first. So a hole costs nothing, wherever a file system keeps one. */
+#define MF_SUM_BLOCK 65536U
+
+struct mf_sum {
+        struct mf_checksum *checksum;
+        uint64_t size, end; /* of the file, of what was added */
+        uint64_t block;     /* offset of the block that is being added to */
+        size_t fill;        /* what was added of it */
+        int begun;          /* it is not all zeros so far, and all so far is in the checksum */
+        int result;
+};
+
+struct mf_sum *mf_sum_new(void); /* NULL: out of memory */
+struct mf_sum *mf_sum_free(struct mf_sum *sum);
+void mf_sum_begin(struct mf_sum *sum, uint64_t size);
+/* In rising order; what is left out is zeros. 0, or -EBADMSG: out of order or beyond the size. */
+int mf_sum_add(struct mf_sum *sum, uint64_t offset, const void *data, size_t size);
+int mf_sum_finish(struct mf_sum *sum, char ret[MF_CHECKSUM_LENGTH + 1]); /* 0 or -EIO */
+/* Of the extended attributes that an image can set; "-" when there are none. 0 or -errno. */
+int mf_sum_xattrs(struct mf_sum *sum, int fd, char ret[MF_CHECKSUM_LENGTH + 1]);
+
+/* One line. `sum` and `xattrs` may be "-", `target` NULL. Returns its length. */
+size_t mf_record_format(char ret[MF_RECORD_LINE_MAX], const char *path, const struct stat *st, const char *sum,
+                        const char *xattrs, const char *target);
+size_t mf_record_escape(char *ret, const char *text); /* up to four bytes a byte, and NUL; returns its length */
+void mf_record_unescape(char *ret, const char *text); /* the other way round; as long at most */
+
+/* --- writing one ---------------------------------------------------------------------------------------------- */
+
+struct mf_record;
+
+/* In the folder `dirfd` (borrowed), for the image `id`. NULL with errno. */
+struct mf_record *mf_record_new(int dirfd, const char *id);
+struct mf_record *mf_record_free(struct mf_record *record);
+struct mf_sum *mf_record_sum(struct mf_record *record); /* borrowed */
+/* A finished entry; `fd` (or -1) is asked for extended attributes, `sum` and `target` may be NULL. 0 or -errno. */
+int mf_record_add(struct mf_record *record, const char *path, const struct stat *st, const char *sum, int fd,
+                  const char *target);
+int mf_record_add_hardlink(struct mf_record *record, const char *path, const char *target);
+/* A line of another record, under another name, which is escaped, as in that: what is there is the same file. */
+int mf_record_add_copy(struct mf_record *record, const char *name, const struct mf_record_line *line);
+/* The last line. 0 or -errno. */
+int mf_record_finish(struct mf_record *record);
+
+/* --- looking at one ------------------------------------------------------------------------------------------- */
+
+struct mf_record_summary {
+        uint64_t entries; /* lines */
+        uint64_t bytes;   /* that the image's files take on disk */
+        uint64_t length;  /* of the record before its last line */
+        char sum[MF_CHECKSUM_LENGTH + 1];
+};
+
+/* Reads the last line of the record in the open folder of an image, and no more. 0, -EBADMSG when it is missing, cut or
+ * none (*ret_why says which), or another -errno. */
+int mf_record_peek(int image_fd, struct mf_record_summary *ret, const char **ret_why);
+
+#endif

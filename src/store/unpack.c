@@ -1,0 +1,399 @@
+/* SPDX-License-Identifier: MIT */
+#define _GNU_SOURCE
+#include "store/unpack.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <linux/openat2.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <sys/xattr.h>
+#include <unistd.h>
+
+#include "aci/archive-rules.h"
+#include "store/implied-dirs.h"
+#include "store/record.h"
+#include "util/error.h"
+#include "util/util.h"
+
+#define BUSY_MODE 0700     /* of a folder until the end, so that we can write into it */
+#define IMPLICIT_MODE 0701 /* likewise, and no entry of its own was seen: how duplicates are told without a table */
+
+struct mf_layer {
+        int dirfd;
+        int parent_fd; /* of the folder `parent`, to spare a walk per file */
+        char parent[PATH_MAX];
+        FILE *folders; /* what to do to folders at the end: spilled, since an image may have any number */
+        struct mf_record *record;
+        struct mf_paths implicit;
+        int manifest_seen, rootfs_seen;
+        int as_root;
+};
+
+struct folder_record {
+        uint32_t mode;
+        uint32_t has_time;
+        struct timespec mtime;
+        uint32_t length; /* of the path that follows */
+};
+
+static FILE *open_spill(int dirfd)
+{
+        int fd = openat(dirfd, ".", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+
+        if (fd < 0) { /* not every file system can */
+                fd = openat(dirfd, ".folders", O_CREAT | O_EXCL | O_RDWR | O_CLOEXEC, 0600);
+                unlinkat(dirfd, ".folders", 0);
+        }
+        FILE *file = fd < 0 ? NULL : fdopen(fd, "w+");
+        if (!file)
+                mf_close(fd);
+        return file;
+}
+
+struct mf_layer *mf_layer_new(int dirfd, const char *id)
+{
+        struct mf_layer *layer = calloc(1, sizeof(*layer));
+
+        if (!layer)
+                return NULL;
+        layer->dirfd = dirfd;
+        layer->parent_fd = -1;
+        layer->as_root = geteuid() == 0;
+        layer->record = mf_record_new(dirfd, id);
+        layer->folders = layer->record ? open_spill(dirfd) : NULL;
+        if (!layer->folders) {
+                int saved = errno;
+                mf_layer_free(layer);
+                errno = saved;
+                return NULL;
+        }
+        return layer;
+}
+
+struct mf_layer *mf_layer_free(struct mf_layer *layer)
+{
+        if (layer) {
+                mf_fclosep(&layer->folders);
+                mf_record_free(layer->record);
+                mf_paths_clear(&layer->implicit);
+                mf_close(layer->parent_fd);
+                free(layer);
+        }
+        return NULL;
+}
+
+static int cannot_record(struct mayfly_error *err, int code, const char *name)
+{
+        return mf_error_errno(err, code, MAYFLY_STAGE_STORE, "recording \"%.300s\"", name);
+}
+
+static int open_beneath(int dirfd, const char *path, uint64_t flags)
+{
+        struct open_how how = { .flags = flags | O_CLOEXEC,
+                                .resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS };
+        int fd = (int) syscall(SYS_openat2, dirfd, path, &how, sizeof(how));
+
+        return fd < 0 ? -errno : fd;
+}
+
+static int record_folder(struct mf_layer *layer, const char *path, mode_t mode, const struct timespec *mtime)
+{
+        struct folder_record record = { .mode = mode & 07777,
+                                        .has_time = mtime != NULL,
+                                        .length = (uint32_t) strlen(path) };
+
+        if (mtime)
+                record.mtime = *mtime;
+        errno = 0;
+        if (fwrite(&record, sizeof(record), 1, layer->folders) != 1 ||
+            fwrite(path, record.length, 1, layer->folders) != 1)
+                return errno ? -errno : -EIO;
+        return 0;
+}
+
+static int make_implicit(struct mf_layer *layer, const char *path)
+{
+        char part[PATH_MAX];
+
+        for (const char *p = path; *p;) {
+                p += strcspn(p, "/");
+                memcpy(part, path, (size_t) (p - path));
+                part[p - path] = '\0';
+                /* One level at a time, each looked up without following anything. */
+                const char *base = strrchr(part, '/');
+                char up[PATH_MAX] = ".";
+                if (base) {
+                        memcpy(up, part, (size_t) (base - part));
+                        up[base - part] = '\0';
+                }
+                mf_cleanup(mf_closep) int fd = open_beneath(layer->dirfd, up, O_PATH | O_DIRECTORY);
+                if (fd < 0)
+                        return fd;
+                if (mkdirat(fd, base ? base + 1 : part, BUSY_MODE) == 0) {
+                        if (fchmodat(fd, base ? base + 1 : part, IMPLICIT_MODE, 0) < 0)
+                                return -errno;
+                        int r = record_folder(layer, part, 0755, NULL);
+                        if (r < 0)
+                                return r;
+                } else if (errno != EEXIST) {
+                        return -errno;
+                }
+                if (*p)
+                        p++;
+        }
+        return 0;
+}
+
+/* Makes layer->parent_fd the folder that `path` is in; *ret_base its last component. */
+static int enter_parent(struct mf_layer *layer, const char *path, const char **ret_base, const struct mf_entry *entry,
+                        struct mayfly_error *err)
+{
+        const char *slash = strrchr(path, '/');
+        char parent[PATH_MAX] = ".";
+
+        *ret_base = slash ? slash + 1 : path;
+        if (slash) {
+                memcpy(parent, path, (size_t) (slash - path));
+                parent[slash - path] = '\0';
+        }
+        if (layer->parent_fd >= 0 && strcmp(parent, layer->parent) == 0)
+                return 0;
+
+        layer->parent_fd = mf_close(layer->parent_fd);
+        int fd = open_beneath(layer->dirfd, parent, O_PATH | O_DIRECTORY);
+        if (fd == -ENOENT) {
+                int r = make_implicit(layer, parent);
+                fd = r < 0 ? r : open_beneath(layer->dirfd, parent, O_PATH | O_DIRECTORY);
+        }
+        if (fd == -ELOOP || fd == -EXDEV)
+                return mf_entry_bad(err, entry, "lies beyond a symbolic link, which would lead out of its folder");
+        if (fd == -ENOTDIR)
+                return mf_entry_bad(err, entry, "lies beneath something that is not a directory");
+        if (fd < 0)
+                return mf_error_errno(err, fd, MAYFLY_STAGE_STORE, "the folder of \"%.300s\"", entry->name);
+        layer->parent_fd = fd;
+        strcpy(layer->parent, parent);
+        return 0;
+}
+
+static int add_directory(struct mf_layer *layer, const char *path, const char *base, const struct mf_entry *entry,
+                         struct mayfly_error *err)
+{
+        struct stat st;
+
+        if (mkdirat(layer->parent_fd, base, BUSY_MODE) < 0) {
+                if (errno != EEXIST)
+                        return mf_error_errno(err, -errno, MAYFLY_STAGE_STORE, "making \"%.300s\"", entry->name);
+                if (fstatat(layer->parent_fd, base, &st, AT_SYMLINK_NOFOLLOW) < 0 || !S_ISDIR(st.st_mode) ||
+                    (st.st_mode & 07777) != IMPLICIT_MODE)
+                        return mf_entry_bad(err, entry, "is there twice");
+        }
+        if (fchmodat(layer->parent_fd, base, BUSY_MODE, 0) < 0)
+                return mf_error_errno(err, -errno, MAYFLY_STAGE_STORE, "making \"%.300s\"", entry->name);
+        int r = record_folder(layer, path, entry->mode, &entry->mtime);
+        return r < 0 ? mf_error_errno(err, r, MAYFLY_STAGE_STORE, "remembering \"%.300s\"", entry->name) : 0;
+}
+
+static int add_hardlink(struct mf_layer *layer, const char *path, const char *base, const struct mf_entry *entry,
+                        struct mayfly_error *err)
+{
+        char target[PATH_MAX];
+        const char *why;
+
+        mf_entry_normalize(entry->hardlink, target, &why);
+        if (why || strncmp(target, "rootfs/", 7) != 0)
+                return mf_entry_bad(err, entry, "is a hard link to something outside rootfs");
+        const char *slash = strrchr(target, '/');
+        char folder[PATH_MAX];
+        memcpy(folder, target, (size_t) (slash - target));
+        folder[slash - target] = '\0';
+        mf_cleanup(mf_closep) int fd = open_beneath(layer->dirfd, folder, O_PATH | O_DIRECTORY);
+        if (fd < 0 || linkat(fd, slash + 1, layer->parent_fd, base, 0) < 0) {
+                int r = fd < 0 ? fd : -errno;
+                if (r == -EEXIST)
+                        return mf_entry_bad(err, entry, "is there twice");
+                if (r == -ENOENT || r == -EPERM || r == -ELOOP || r == -ENOTDIR)
+                        return mf_entry_bad(err, entry,
+                                            "is a hard link to something that is not in the archive before it");
+                return mf_error_errno(err, r, MAYFLY_STAGE_STORE, "linking \"%.300s\"", entry->name);
+        }
+        int r = mf_record_add_hardlink(layer->record, path, target);
+        return r < 0 ? cannot_record(err, r, entry->name) : 0;
+}
+
+struct xattr_target {
+        int fd;
+        size_t n;
+};
+
+static int set_xattr(void *userdata, const char *name, const void *value, size_t size)
+{
+        struct xattr_target *target = userdata;
+
+        /* Others are either made from modes (ACLs), of the machine that packed the image (SELinux), or the overlay's.
+         */
+        if (strncmp(name, "user.", 5) != 0 && !(strcmp(name, "security.capability") == 0 && geteuid() == 0))
+                return 0;
+        target->n++;
+        return fsetxattr(target->fd, name, value, size, 0) < 0 && errno != ENOTSUP ? -errno : 0;
+}
+
+static int add_file(struct mf_layer *layer, const char *path, const char *base, const struct mf_entry *entry,
+                    struct mayfly_error *err)
+{
+        const struct timespec times[2] = { { 0, UTIME_OMIT }, entry->mtime };
+        char sum[MF_CHECKSUM_LENGTH + 1];
+        const mode_t mode = entry->mode & 07777;
+        uint64_t end = 0;
+        struct stat st;
+
+        /* Nobody else gets into a folder of BUSY_MODE, so the file may have its permissions early. */
+        mf_cleanup(mf_closep) int fd =
+                openat(layer->parent_fd, base, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, mode & 0777);
+        if (fd < 0)
+                return errno == EEXIST
+                               ? mf_entry_bad(err, entry, "is there twice")
+                               : mf_error_errno(err, -errno, MAYFLY_STAGE_STORE, "making \"%.300s\"", entry->name);
+        struct xattr_target target = { .fd = fd };
+        mf_sum_begin(mf_record_sum(layer->record), entry->size);
+        int r = mf_entry_data(entry, fd, mf_record_sum(layer->record), &end, err);
+        if (r < 0)
+                return r;
+        /* Only what is not so yet: looking is free, while each change is a transaction of the file system, and images
+         * have 100,000 files. Holes at the end; then in the order in which one undoes the other: chown clears
+         * set-user-ID and capabilities. */
+        if ((end < entry->size && ftruncate(fd, (off_t) entry->size) < 0) || fstat(fd, &st) < 0 ||
+            (layer->as_root && (st.st_uid != entry->uid || st.st_gid != entry->gid) &&
+             fchown(fd, entry->uid, entry->gid) < 0) ||
+            ((st.st_mode & 07777) != mode && fchmod(fd, mode) < 0) || futimens(fd, times) < 0)
+                return mf_error_errno(err, -errno, MAYFLY_STAGE_STORE, "finishing \"%.300s\"", entry->name);
+        r = mf_entry_xattrs(entry, set_xattr, &target);
+        if (r < 0)
+                return mf_error_errno(err, r, MAYFLY_STAGE_STORE, "extended attributes of \"%.300s\"", entry->name);
+        r = mf_sum_finish(mf_record_sum(layer->record), sum);
+        if (r == 0)
+                r = fstat(fd, &st) < 0 ? -errno
+                                       : mf_record_add(layer->record, path, &st, sum, target.n ? fd : -1, NULL);
+        return r < 0 ? cannot_record(err, r, entry->name) : 0;
+}
+
+/* Symbolic links, devices, fifos: made by name, finished by name. */
+static int add_special(struct mf_layer *layer, const char *path, const char *base, const struct mf_entry *entry,
+                       struct mayfly_error *err)
+{
+        const struct timespec times[2] = { { 0, UTIME_OMIT }, entry->mtime };
+        struct stat st;
+        int r;
+
+        if (S_ISLNK(entry->mode)) {
+                if (!entry->symlink || !*entry->symlink)
+                        return mf_entry_bad(err, entry, "is a symbolic link to nothing");
+                r = symlinkat(entry->symlink, layer->parent_fd, base);
+        } else if (S_ISFIFO(entry->mode) || S_ISCHR(entry->mode) || S_ISBLK(entry->mode)) {
+                if (S_ISCHR(entry->mode) && entry->rdev == 0)
+                        return mf_entry_bad(err, entry, MF_ENTRY_IS_WHITEOUT);
+                if (!S_ISFIFO(entry->mode) && !layer->as_root)
+                        return mf_entry_bad(err, entry,
+                                            "is a device, which only root can make; fetch the image as root");
+                r = mknodat(layer->parent_fd, base, (entry->mode & S_IFMT) | 0600, entry->rdev);
+        } else {
+                return mf_entry_bad(err, entry, "is of a type an image cannot hold");
+        }
+        if (r < 0)
+                return errno == EEXIST
+                               ? mf_entry_bad(err, entry, "is there twice")
+                               : mf_error_errno(err, -errno, MAYFLY_STAGE_STORE, "making \"%.300s\"", entry->name);
+        if ((layer->as_root && fchownat(layer->parent_fd, base, entry->uid, entry->gid, AT_SYMLINK_NOFOLLOW) < 0) ||
+            (!S_ISLNK(entry->mode) && fchmodat(layer->parent_fd, base, entry->mode & 07777, 0) < 0) ||
+            utimensat(layer->parent_fd, base, times, AT_SYMLINK_NOFOLLOW) < 0 ||
+            fstatat(layer->parent_fd, base, &st, AT_SYMLINK_NOFOLLOW) < 0)
+                return mf_error_errno(err, -errno, MAYFLY_STAGE_STORE, "finishing \"%.300s\"", entry->name);
+        r = mf_record_add(layer->record, path, &st, NULL, -1, S_ISLNK(entry->mode) ? entry->symlink : NULL);
+        return r < 0 ? cannot_record(err, r, entry->name) : 0;
+}
+
+int mf_layer_add(struct mf_layer *layer, const struct mf_entry *entry, struct mayfly_error *err)
+{
+        char path[PATH_MAX];
+        const char *base = NULL;
+
+        int r = mf_entry_path(entry, path, err);
+        if (r < 0 || !*path)
+                return r;
+        if (strcmp(path, "manifest") == 0)
+                layer->manifest_seen = 1;
+        else
+                layer->rootfs_seen = 1;
+        r = enter_parent(layer, path, &base, entry, err);
+        if (r < 0)
+                return r;
+        if (entry->hardlink)
+                return add_hardlink(layer, path, base, entry, err);
+        if (S_ISREG(entry->mode))
+                return add_file(layer, path, base, entry, err);
+        if (!S_ISDIR(entry->mode))
+                return add_special(layer, path, base, entry, err);
+        r = add_directory(layer, path, base, entry, err);
+        if (r < 0)
+                return r;
+        mf_cleanup(mf_closep) int fd = openat(layer->parent_fd, base, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+        if (fd < 0 || (layer->as_root && fchown(fd, entry->uid, entry->gid) < 0))
+                return mf_error_errno(err, -errno, MAYFLY_STAGE_STORE, "finishing \"%.300s\"", entry->name);
+        struct xattr_target target = { .fd = fd };
+        r = mf_entry_xattrs(entry, set_xattr, &target);
+        return r < 0 ? mf_error_errno(err, r, MAYFLY_STAGE_STORE, "extended attributes of \"%.300s\"", entry->name) : 0;
+}
+
+/* Folders have their modes only now, and so come last in the record. */
+static int finish_folder(struct mf_layer *layer, const char *path, const struct folder_record *record)
+{
+        mf_cleanup(mf_closep) int fd = open_beneath(layer->dirfd, path, O_RDONLY | O_DIRECTORY);
+        const struct timespec times[2] = { { 0, UTIME_OMIT }, record->mtime };
+        struct stat st;
+
+        if (fd < 0)
+                return fd;
+        /* No entry of its own came after all. */
+        if (!record->has_time && fstat(fd, &st) == 0 && (st.st_mode & 07777) == IMPLICIT_MODE &&
+            mf_paths_add(&layer->implicit, strdup(path)) < 0)
+                return -ENOMEM;
+        if (fchmod(fd, record->mode) < 0 || (record->has_time && futimens(fd, times) < 0) || fstat(fd, &st) < 0)
+                return -errno;
+        return mf_record_add(layer->record, path, &st, NULL, fd, NULL);
+}
+
+static int finish_folders(struct mf_layer *layer)
+{
+        struct folder_record record;
+        char path[PATH_MAX];
+
+        errno = 0;
+        if (fflush(layer->folders) != 0 || ferror(layer->folders))
+                return errno ? -errno : -EIO;
+        rewind(layer->folders);
+        while (fread(&record, sizeof(record), 1, layer->folders) == 1) {
+                if (record.length >= sizeof(path) || fread(path, record.length, 1, layer->folders) != 1)
+                        return -EIO;
+                path[record.length] = '\0';
+                int r = finish_folder(layer, path, &record);
+                if (r < 0)
+                        return r;
+        }
+        return ferror(layer->folders) ? -EIO : 0;
+}
+
+int mf_layer_finish(struct mf_layer *layer, struct mayfly_error *err)
+{
+        if (!layer->manifest_seen || !layer->rootfs_seen)
+                return mf_error(err, -EBADMSG, MAYFLY_STAGE_ARCHIVE, "the archive has no %s; is it an ACI?",
+                                layer->manifest_seen ? "rootfs" : "manifest");
+        layer->parent_fd = mf_close(layer->parent_fd);
+        int r = finish_folders(layer);
+        if (r == 0)
+                r = mf_implicit_write(&layer->implicit, NULL, NULL, layer->dirfd, layer->record);
+        if (r == 0)
+                r = mf_record_finish(layer->record);
+        return r < 0 ? mf_error_errno(err, r, MAYFLY_STAGE_STORE, "setting the modes and times of directories") : 0;
+}

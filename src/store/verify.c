@@ -1,0 +1,252 @@
+/* SPDX-License-Identifier: MIT */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <fcntl.h>
+#include <stddef.h>
+#include <string.h>
+#include <sys/file.h>
+#include <unistd.h>
+
+#include "store/check.h"
+#include "store/directory.h"
+#include "store/layer-cache.h"
+#include "store/list.h"
+#include "store/record.h"
+#include "util/error.h"
+#include "util/options.h"
+#include "util/util.h"
+
+#define WAIT_US 20000U
+
+struct verify {
+        struct mayfly_verify_options options;
+        struct mayfly_verify_result result;
+        const char *path; /* of the store */
+        int store;
+        const char *id; /* of the image being checked */
+        struct mayfly_error *err;
+};
+
+static int tell(struct verify *verify, enum mayfly_store_event event, const char *path, const char *what,
+                uint64_t bytes)
+{
+        const struct mayfly_store_report report = {
+                .size = sizeof(report), .event = event, .image = verify->id, .path = path, .what = what, .bytes = bytes
+        };
+
+        return verify->options.report ? verify->options.report(&report, verify->options.userdata) : 0;
+}
+
+static int on_difference(void *userdata, const char *path, const char *what)
+{
+        return tell(userdata, MAYFLY_STORE_DIFFERS, path, what, 0);
+}
+
+/* Takes the name away from the damaged image `fd`, which we hold. 0 also when somebody else did. */
+static int drop(struct verify *verify, int fd, const char *path)
+{
+        mf_cleanup(mf_closep) int lock = -1;
+        char name[MF_TMP_NAME_MAX];
+        int r;
+
+        /* Whoever holds the lock is about to fetch the image, and has it out of the way first. */
+        while ((r = mf_store_lock(verify->store, verify->id, &lock)) == -EWOULDBLOCK) {
+                if (!mf_store_is_current(verify->store, MF_IMAGES, verify->id, fd))
+                        return 0;
+                usleep(WAIT_US);
+        }
+        if (r < 0)
+                return mf_error_errno(verify->err, r, MAYFLY_STAGE_STORE,
+                                      "the image %s is damaged and cannot be dropped: locking it", path);
+        if (mf_store_is_current(verify->store, MF_IMAGES, verify->id, fd)) {
+                r = mf_store_set_aside(verify->store, MF_IMAGES, verify->id, name);
+                if (r < 0)
+                        mf_error_set_errno(verify->err, r, MAYFLY_STAGE_STORE,
+                                           "the image %s is damaged and cannot be dropped: moving it away", path);
+                else
+                        mf_store_remove_lock(verify->store, verify->id); /* who wants to fetch it again can */
+                if (r == 0) {
+                        mf_store_discard(verify->store, name, fd);
+                        mf_derived_drop(verify->store, verify->id);
+                }
+        }
+        (void) flock(lock, LOCK_UN); /* a forked child may have the descriptor too */
+        return r;
+}
+
+static int judge(struct verify *verify, int fd, const char *path, uint64_t differences)
+{
+        enum mayfly_store_event event = MAYFLY_STORE_SOUND;
+        struct mf_record_summary summary = { 0 };
+        const char *why;
+
+        verify->result.images++;
+        (void) mf_record_peek(fd, &summary, &why);
+        if (differences > 0) {
+                verify->result.damaged++;
+                event = MAYFLY_STORE_DAMAGED;
+                if (!verify->options.keep) {
+                        int r = drop(verify, fd, path);
+                        if (r < 0)
+                                return r;
+                        verify->result.dropped++;
+                        event = MAYFLY_STORE_DROPPED;
+                }
+        }
+        if (tell(verify, event, path, NULL, summary.bytes) != 0)
+                return mf_error(verify->err, -ECANCELED, MAYFLY_STAGE_STORE, "verifying the store was cancelled");
+        return 0;
+}
+
+/* Drops a layer that is no more what was made; it is made again when it is wanted. */
+static int judge_layer(struct verify *verify, int fd, const char *path, uint64_t differences)
+{
+        enum mayfly_store_event event = MAYFLY_STORE_DAMAGED;
+
+        verify->result.layers++;
+        if (differences == 0)
+                return 0;
+        verify->result.damaged_layers++;
+        if (!verify->options.keep) {
+                int r = mf_derived_remove(verify->store, verify->id, fd);
+                if (r < 0)
+                        return mf_error_errno(verify->err, r, MAYFLY_STAGE_STORE,
+                                              "the layer %s is damaged and cannot be dropped: moving it away", path);
+                event = MAYFLY_STORE_DROPPED;
+        }
+        return tell(verify, event, path, NULL, 0) == 0
+                       ? 0
+                       : mf_error(verify->err, -ECANCELED, MAYFLY_STAGE_STORE, "verifying the store was cancelled");
+}
+
+static int verify_layer(struct verify *verify, const char *id)
+{
+        struct mf_check check = { .difference = on_difference, .userdata = verify };
+        mf_cleanup(mf_freep) char *path = NULL;
+        mf_cleanup(mf_closep) int fd = -1;
+        int r;
+
+        verify->id = id;
+        if (asprintf(&path, "%s/%s/%s", verify->path, MF_LAYERS, id) < 0) {
+                path = NULL;
+                return mf_error_oom(verify->err, MAYFLY_STAGE_STORE);
+        }
+        while ((r = mf_store_hold(verify->store, MF_LAYERS, id, LOCK_SH, &fd)) == -EWOULDBLOCK)
+                usleep(WAIT_US);
+        if (r == -ENOENT)
+                return 0;
+        if (r < 0)
+                return mf_error_errno(verify->err, r, MAYFLY_STAGE_STORE, "opening %s", path);
+        r = mf_check_image(fd, id, path, &check, verify->err);
+        verify->result.differences += check.differences;
+        if (r == 0)
+                r = judge_layer(verify, fd, path, check.differences);
+        (void) flock(fd, LOCK_UN);
+        return r;
+}
+
+/* 0 also when the image is gone by now. */
+static int verify_image(struct verify *verify, const char *id)
+{
+        struct mf_check check = { .difference = on_difference, .userdata = verify };
+        mf_cleanup(mf_freep) char *path = NULL;
+        mf_cleanup(mf_closep) int fd = -1;
+        int r;
+
+        verify->id = id;
+        if (asprintf(&path, "%s/images/%s", verify->path, id) < 0) {
+                path = NULL;
+                return mf_error_oom(verify->err, MAYFLY_STAGE_STORE);
+        }
+        while ((r = mf_store_hold(verify->store, MF_IMAGES, id, LOCK_SH, &fd)) == -EWOULDBLOCK)
+                usleep(WAIT_US); /* somebody removes it, or asks whether it is in use */
+        if (r == -ENOENT)
+                return verify->options.image ? mf_error(verify->err, r, MAYFLY_STAGE_STORE,
+                                                        "there is no image %s in the store %s", id, verify->path)
+                                             : 0;
+        if (r < 0)
+                return mf_error_errno(verify->err, r, MAYFLY_STAGE_STORE, "opening %s", path);
+        r = mf_check_image(fd, id, path, &check, verify->err);
+        verify->result.differences += check.differences;
+        verify->result.entries += check.entries;
+        verify->result.bytes += check.bytes;
+        if (r == 0)
+                r = judge(verify, fd, path, check.differences);
+        (void) flock(fd, LOCK_UN);
+        return r;
+}
+
+static int verify_folder(struct verify *verify, const char *folder, int (*one)(struct verify *verify, const char *id))
+{
+        struct mf_store_images images;
+        int result = 0;
+
+        int r = mf_store_list(verify->store, folder, &images);
+        if (r < 0)
+                return mf_error_errno(verify->err, r, MAYFLY_STAGE_STORE, "reading %s/%s", verify->path, folder);
+        for (size_t i = 0; i < images.n && result != -ECANCELED; i++) {
+                r = one(verify, images.id[i]);
+                if (r == -ECANCELED || (r < 0 && result == 0))
+                        result = r;
+        }
+        mf_store_images_clear(&images);
+        return result;
+}
+
+static int verify_all(struct verify *verify)
+{
+        int result = verify_folder(verify, MF_IMAGES, verify_image);
+        int r = result == -ECANCELED ? 0 : verify_folder(verify, MF_LAYERS, verify_layer);
+
+        return result < 0 ? result : r;
+}
+
+/* An ID, or what ends in "@" and one. */
+static int find_id(struct verify *verify)
+{
+        const char *at = strrchr(verify->options.image, '@');
+        const char *id = at ? at + 1 : verify->options.image;
+
+        if (!mf_store_is_id(id))
+                return mf_error(verify->err, -EINVAL, MAYFLY_STAGE_SPEC,
+                                "\"%.300s\" is no image ID; give sha512- and 128 lower-case hex digits, or a reference "
+                                "that ends in @ and that",
+                                id);
+        verify->options.image = id;
+        return 0;
+}
+
+MF_EXPORT int mayfly_store_verify(struct mayfly_verify_result *ret, const struct mayfly_verify_options *given,
+                                  struct mayfly_error *err)
+{
+        static const struct mf_option_kind kind = {
+                .what = "the verify options",
+                .initializer = "MAYFLY_VERIFY_OPTIONS_INIT",
+                .size_min = offsetof(struct mayfly_verify_options, userdata) + sizeof(void *),
+                .size = sizeof(struct mayfly_verify_options),
+        };
+        struct verify verify = {
+                .options = MAYFLY_VERIFY_OPTIONS_INIT, .result = MAYFLY_VERIFY_RESULT_INIT, .store = -1, .err = err
+        };
+        mf_cleanup(mf_freep) char *path = NULL;
+
+        int r = mf_options_take(&verify.options, given, &kind, err);
+        if (r == 0 && verify.options.image)
+                r = find_id(&verify);
+        if (r == 0)
+                r = mf_store_path(verify.options.store, &path, err);
+        if (r < 0)
+                return r;
+        verify.path = path;
+        r = mf_store_open(path, 0, &verify.store, err);
+        if (r == -ENOENT)
+                r = verify.options.image
+                            ? mf_error(err, r, MAYFLY_STAGE_STORE, "there is no image %s: there is no store %s",
+                                       verify.options.image, path)
+                            : 0;
+        else if (r == 0)
+                r = verify.options.image ? verify_image(&verify, verify.options.image) : verify_all(&verify);
+        mf_close(verify.store);
+        mf_store_give_result(ret, &verify.result, sizeof(verify.result));
+        return r;
+}

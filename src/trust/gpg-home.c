@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: MIT */
+#define _GNU_SOURCE
+#include "trust/gpg-home.h"
+
+#include <errno.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+
+#include "util/error.h"
+#include "util/util.h"
+
+int mf_gpg_home_make(const char *store, struct mf_gpg_home *ret, struct mayfly_error *err)
+{
+        struct mf_gpg_home home = { .store = -1, .fd = -1 };
+        mf_cleanup(mf_freep) char *path = NULL;
+
+        int r = mf_store_path(store, &path, err);
+        if (r == 0)
+                r = mf_store_open(path, 1, &home.store, err);
+        if (r < 0)
+                return r;
+        (void) mf_store_sweep(home.store, NULL, NULL);
+        if (mkdirat(home.store, "tmp", 0700) < 0 && errno != EEXIST)
+                r = -errno;
+        if (r == 0)
+                r = mf_store_make_temporary(home.store, home.name, &home.fd);
+        if (r < 0) {
+                mf_close(home.store);
+                return mf_error_errno(err, r, MAYFLY_STAGE_STORE,
+                                      "checking signatures needs a folder in %s/tmp (choose another store with "
+                                      "MAYFLY_STORE)",
+                                      path);
+        }
+        if (asprintf(&home.folder, "%s/%s", path, home.name) < 0) {
+                home.folder = NULL;
+                mf_gpg_home_remove(&home);
+                return mf_error_oom(err, MAYFLY_STAGE_STORE);
+        }
+        *ret = home;
+        return 0;
+}
+
+void mf_gpg_home_remove(struct mf_gpg_home *home)
+{
+        (void) mf_remove_tree(home->store, home->name);
+        (void) flock(home->fd, LOCK_UN); /* a forked child may have the descriptor too */
+        mf_close(home->fd);
+        mf_close(home->store);
+        free(home->folder);
+        *home = (struct mf_gpg_home){ .store = -1, .fd = -1 };
+}

@@ -1,0 +1,110 @@
+/* SPDX-License-Identifier: MIT */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "archive/digest.h"
+#include "trust/keyring.h"
+#include "trust/verify-signature.h"
+#include "util/error.h"
+#include "util/util.h"
+
+/* images/ID/signature, which is only there when a signature was verified:
+ *
+ *     mayfly-signature 1 sha512-<the image ID>
+ *     key FINGERPRINT
+ *     keys sha512-<mf_trust_digest() of it>
+ *     times CREATED EXPIRES KEY-EXPIRES
+ *     user USER ID
+ *     end CHECKSUM
+ */
+#define TEXT_MAX 2048
+#define HEADER "mayfly-signature 1 %s\n"
+
+static int sum(const char *text, size_t size, char ret[MF_CHECKSUM_LENGTH + 1])
+{
+        struct mf_checksum *checksum = mf_checksum_new();
+        int r = checksum ? mf_checksum_update(checksum, text, size) : -ENOMEM;
+
+        if (r == 0)
+                r = mf_checksum_final(checksum, ret);
+        mf_checksum_free(checksum);
+        return r;
+}
+
+int mf_vouched_write(int dirfd, const char *id, const struct mf_vouched *vouched)
+{
+        const struct mf_signature *sig = &vouched->signature;
+        char text[TEXT_MAX], checksum[MF_CHECKSUM_LENGTH + 1];
+
+        int n = snprintf(text, sizeof(text),
+                         HEADER "key %s\nkeys %s\ntimes %" PRId64 " %" PRId64 " %" PRId64 "\nuser %s\n", id, sig->key,
+                         vouched->keys, sig->created, sig->expires, sig->key_expires, sig->user_id);
+        int r = sum(text, (size_t) n, checksum);
+        if (r < 0)
+                return r;
+        n += snprintf(text + n, sizeof(text) - (size_t) n, "end %s\n", checksum);
+        mf_cleanup(mf_closep) int fd =
+                openat(dirfd, "signature", O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0644);
+        if (fd < 0)
+                return -errno;
+        ssize_t written = write(fd, text, (size_t) n);
+        return written == n ? 0 : written < 0 ? -errno : -ENOSPC;
+}
+
+int mf_vouched_read(int dirfd, const char *id, struct mf_vouched *ret)
+{
+        struct mf_vouched vouched = { .state = MAYFLY_SIGNATURE_GOOD };
+        struct mf_signature *sig = &vouched.signature;
+        char text[TEXT_MAX], header[MF_ID_LENGTH + 32], checksum[MF_CHECKSUM_LENGTH + 1], given[33] = "";
+
+        mf_cleanup(mf_closep) int fd = openat(dirfd, "signature", O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+        ssize_t n = fd < 0 ? -1 : read(fd, text, sizeof(text) - 1);
+        if (n < 0)
+                return -ENOENT;
+        text[n] = '\0';
+        snprintf(header, sizeof(header), HEADER, id);
+        const char *key = text + strlen(header), *user = strstr(text, "\nuser "), *end = strstr(text, "\nend ");
+        if (strncmp(text, header, strlen(header)) != 0 || !user || !end || user > end ||
+            sum(text, (size_t) (end + 1 - text), checksum) < 0 || sscanf(end, "\nend %32s", given) != 1 ||
+            strcmp(checksum, given) != 0)
+                return -ENOENT;
+        if (sscanf(key, "key %64s keys %135s times %" SCNd64 " %" SCNd64 " %" SCNd64, sig->key, vouched.keys,
+                   &sig->created, &sig->expires, &sig->key_expires) != 5)
+                return -ENOENT;
+        snprintf(sig->user_id, sizeof(sig->user_id), "%.*s", (int) (end - user - 6), user + 6);
+        *ret = vouched;
+        return 0;
+}
+
+int mf_vouched_counts(const struct mf_vouched *vouched, const char *name, const char *trusted_keys, char why[400],
+                      struct mayfly_error *err)
+{
+        const struct mf_signature *sig = &vouched->signature;
+        struct mf_trust trust = { 0 };
+        char keys[MF_ID_LENGTH + 1];
+        int64_t now = (int64_t) time(NULL);
+
+        int r = mf_trust_load(trusted_keys, &trust, err);
+        if (r < 0)
+                return r;
+        why[0] = '\0';
+        if (!mf_trust_find(&trust, sig->key, name))
+                snprintf(why, 400, "it is by the key %s (%.200s), which is not trusted for this name", sig->key,
+                         sig->user_id);
+        else if (mf_trust_digest(&trust, sig->key, keys) < 0)
+                r = mf_error_oom(err, MAYFLY_STAGE_SIGNATURE);
+        else if (strcmp(keys, vouched->keys) != 0) /* it may be revoked now */
+                snprintf(why, 400, "its key %s (%.200s) has changed since", sig->key, sig->user_id);
+        else if ((sig->expires && sig->expires <= now) || (sig->key_expires && sig->key_expires <= now))
+                snprintf(why, 400, "%s %s (%.200s) has expired since",
+                         sig->expires && sig->expires <= now ? "the signature by the key" : "its key", sig->key,
+                         sig->user_id);
+        mf_trust_clear(&trust);
+        return r < 0 ? r : !why[0];
+}

@@ -1,0 +1,372 @@
+/* SPDX-License-Identifier: MIT */
+#define _GNU_SOURCE
+#include "trust/verify-signature.h"
+
+#include <errno.h>
+#include <stdatomic.h>
+#include <string.h>
+#include <time.h>
+
+#include "fetch/http.h"
+#include "trust/gpg-home.h"
+#include "trust/keyring.h"
+#include "util/error.h"
+#include "util/ring.h"
+#include "util/util.h"
+
+#define RING_SIZE (1U << 20)
+#define SIGNATURE_MAX ((size_t) 64 * 1024)
+
+struct mf_vouch {
+        const char *url, *url_of_signature;
+        const struct mayfly_image_options *options;
+        char shown[MF_SHOWN_MAX], shown_signature[MF_SHOWN_MAX];
+        struct mf_trust trust;
+        struct mf_ring *ring; /* the image's bytes */
+        atomic_int failed;
+        int (*cancelled)(void *userdata);
+        void *userdata;
+        char *text; /* the signature's file */
+        size_t size;
+        int missing;
+        struct mf_signature found[MF_SIGNATURES_MAX];
+        int n_found;
+        char bad_key[600]; /* what is the matter with the first key that cannot be read */
+};
+
+int mf_vouch_new(struct mf_vouch **ret, const char *url, const char *signature,
+                 const struct mayfly_image_options *options, struct mayfly_error *err)
+{
+        struct mf_vouch *vouch = calloc(1, sizeof(*vouch));
+
+        if (!vouch)
+                return mf_error_oom(err, MAYFLY_STAGE_SIGNATURE);
+        vouch->url = url;
+        vouch->url_of_signature = signature;
+        vouch->options = options;
+        mf_show_url(vouch->shown, url, 0);
+        mf_show_url(vouch->shown_signature, signature, 0);
+        vouch->ring = mf_ring_new(RING_SIZE);
+        int r = vouch->ring ? mf_trust_load(options->trusted_keys, &vouch->trust, err)
+                            : mf_error_oom(err, MAYFLY_STAGE_SIGNATURE);
+        if (r < 0)
+                mf_vouch_free(vouch);
+        else
+                *ret = vouch;
+        return r;
+}
+
+struct mf_vouch *mf_vouch_free(struct mf_vouch *vouch)
+{
+        if (vouch) {
+                mf_trust_clear(&vouch->trust);
+                mf_ring_free(vouch->ring);
+                free(vouch->text);
+                free(vouch);
+        }
+        return NULL;
+}
+
+int mf_vouch_push(struct mf_vouch *vouch, const void *data, size_t size)
+{
+        return mf_ring_push(vouch->ring, data, size) < 0 && atomic_load(&vouch->failed) ? -EPIPE : 0;
+}
+
+void mf_vouch_finish(struct mf_vouch *vouch, int broken)
+{
+        mf_ring_finish(vouch->ring, broken);
+}
+
+void mf_vouch_leave(struct mf_vouch *vouch, int failed)
+{
+        atomic_store(&vouch->failed, failed);
+        mf_ring_abandon(vouch->ring);
+}
+
+/* --- the signature's file ---------------------------------------------------------------------------------------- */
+
+static int on_body(void *userdata, const void *data, size_t size)
+{
+        struct mf_vouch *vouch = userdata;
+
+        if (vouch->size + size > SIGNATURE_MAX)
+                return -EFBIG;
+        char *grown = realloc(vouch->text, vouch->size + size);
+        if (!grown)
+                return -ENOMEM;
+        vouch->text = grown;
+        memcpy(grown + vouch->size, data, size);
+        vouch->size += size;
+        return 0;
+}
+
+static int is_cancelled(void *userdata)
+{
+        const struct mf_vouch *vouch = userdata;
+
+        return vouch->cancelled(vouch->userdata);
+}
+
+static int is_missing(int r, int status)
+{
+        if (status == 0)
+                return r == -ENOENT; /* a file's */
+        return status / 100 == 4 && status != 408 && status != 429;
+}
+
+/* 0, also when there is none. */
+static int fetch(struct mf_vouch *vouch, struct mayfly_error *err)
+{
+        const struct mayfly_image_options *options = vouch->options;
+        struct mayfly_error why = MAYFLY_ERROR_INIT;
+        int status = 0;
+        const struct mf_http_request request = {
+                .url = vouch->url_of_signature,
+                .allow_http = options->allow_http,
+                .ca_file = options->ca_file,
+                .retries = options->retries,
+                .stall_timeout_ms = options->stall_timeout_ms,
+                .connect_timeout_ms = options->connect_timeout_ms,
+                .body = on_body,
+                .cancelled = is_cancelled,
+                .status = &status,
+                .userdata = vouch,
+        };
+        enum mf_scheme scheme;
+
+        int r = mf_url_check(request.url, options->allow_http, &scheme, &why);
+        if (r == 0)
+                r = mf_http_get(&request, &why);
+        if (r == 0)
+                return 0;
+        if (is_missing(r, status)) {
+                vouch->missing = 1;
+                if (options->signatures != MAYFLY_SIGNATURES_REQUIRED)
+                        return 0;
+                return mf_error(err, -ENODATA, MAYFLY_STAGE_SIGNATURE,
+                                "%s has no signature (%s), which is required (MAYFLY_SIGNATURES, or the option "
+                                "signatures); have the image signed, with gpg --armor --detach-sign",
+                                vouch->shown, why.message[0] ? why.message : vouch->shown_signature);
+        }
+        if (r == -EFBIG)
+                return mf_error(err, -EBADMSG, MAYFLY_STAGE_SIGNATURE,
+                                "the signature %s has more than %zu bytes; a detached signature in ASCII armour is "
+                                "wanted, as gpg --armor --detach-sign writes it",
+                                vouch->shown_signature, SIGNATURE_MAX);
+        if (r == -ENOMEM)
+                return mf_error_oom(err, MAYFLY_STAGE_SIGNATURE);
+        if (r == -ECANCELED)
+                return mf_error(err, r, MAYFLY_STAGE_HTTP, "%s", why.message);
+        return mf_error(err, r, MAYFLY_STAGE_SIGNATURE, "the signature of %s cannot be fetched: %.1500s", vouch->shown,
+                        why.message);
+}
+
+/* --- checking it ------------------------------------------------------------------------------------------------- */
+
+static int by_age(const void *a, const void *b)
+{
+        const struct mf_trusted *one = *(const struct mf_trusted *const *) a;
+        const struct mf_trusted *other = *(const struct mf_trusted *const *) b;
+
+        if (one->changed.tv_sec != other->changed.tv_sec)
+                return one->changed.tv_sec > other->changed.tv_sec ? -1 : 1;
+        return (one->changed.tv_nsec < other->changed.tv_nsec) - (one->changed.tv_nsec > other->changed.tv_nsec);
+}
+
+/* All keys, whatever they are trusted for: to tell a key that is not trusted for this from one that is not known. The
+ * newest version of a key comes first. One that cannot be read does not keep others from being used. */
+static int join_keys(struct mf_vouch *vouch, struct mf_packets *ret, struct mayfly_error *err)
+{
+        mf_cleanup(mf_freep) const struct mf_trusted **sorted = calloc(vouch->trust.n + 1, sizeof(*sorted));
+
+        if (!sorted)
+                return mf_error_oom(err, MAYFLY_STAGE_SIGNATURE);
+        for (size_t i = 0; i < vouch->trust.n; i++)
+                sorted[i] = &vouch->trust.list[i];
+        qsort(sorted, vouch->trust.n, sizeof(*sorted), by_age);
+        for (size_t i = 0; i < vouch->trust.n; i++) {
+                struct mayfly_error why = MAYFLY_ERROR_INIT;
+                struct mf_packets key = { 0 };
+                char what[500];
+                snprintf(what, sizeof(what), "the trusted key %.480s", sorted[i]->path);
+                int r = mf_openpgp_read(&key, MF_OPENPGP_KEYS, sorted[i]->data, sorted[i]->size, what, &why);
+                if (r == -ENOMEM)
+                        return mf_error_oom(err, MAYFLY_STAGE_SIGNATURE);
+                if (r < 0) {
+                        if (!vouch->bad_key[0])
+                                snprintf(vouch->bad_key, sizeof(vouch->bad_key), "; %.590s", why.message);
+                        continue;
+                }
+                unsigned char *grown = realloc(ret->data, ret->size + key.size);
+                if (grown) {
+                        ret->data = grown;
+                        memcpy(grown + ret->size, key.data, key.size);
+                        ret->size += key.size;
+                }
+                mf_packets_clear(&key);
+                if (!grown)
+                        return mf_error_oom(err, MAYFLY_STAGE_SIGNATURE);
+        }
+        return 0;
+}
+
+static long read_ring(void *userdata, void *data, size_t size)
+{
+        const struct mf_vouch *vouch = userdata;
+
+        return mf_ring_pop(vouch->ring, data, size);
+}
+
+static int verify(struct mf_vouch *vouch, const struct mf_packets *signatures, const struct mf_packets *keys,
+                  struct mayfly_error *err)
+{
+        const struct mf_signed_bytes bytes = { read_ring, is_cancelled, vouch };
+        struct mayfly_error why = MAYFLY_ERROR_INIT;
+        struct mf_gpg_home home;
+        struct mf_gpg *gpg = NULL;
+
+        int r = mf_gpg_home_make(vouch->options->store, &home, err);
+        if (r < 0)
+                return r;
+        r = mf_gpg_new(&gpg, home.folder, keys, &why);
+        if (r == 0)
+                r = mf_gpg_verify(gpg, signatures, &bytes, vouch->found, &why);
+        mf_gpg_free(gpg);
+        mf_gpg_home_remove(&home);
+        if (r >= 0) {
+                vouch->n_found = r;
+                return 0;
+        }
+        if (r == -EPIPE)
+                return r;
+        if (r == -ECANCELED)
+                return mf_error(err, r, MAYFLY_STAGE_HTTP, "fetching %s was cancelled", vouch->shown);
+        if (why.stage != MAYFLY_STAGE_SIGNATURE || r == -ENOENT)
+                return mf_error(err, r, why.stage, "%s", why.message);
+        return mf_error(err, r, MAYFLY_STAGE_SIGNATURE, "the signature %s cannot be checked: %.1000s",
+                        vouch->shown_signature, why.message);
+}
+
+int mf_vouch_run(struct mf_vouch *vouch, int (*cancelled)(void *userdata), void *userdata, struct mayfly_error *err)
+{
+        struct mf_packets signatures = { 0 }, keys = { 0 };
+        char what[MF_SHOWN_MAX + 20];
+
+        vouch->cancelled = cancelled;
+        vouch->userdata = userdata;
+        int r = fetch(vouch, err);
+        if (r < 0 || vouch->missing)
+                return r;
+        snprintf(what, sizeof(what), "the signature %s", vouch->shown_signature);
+        r = mf_openpgp_read(&signatures, MF_OPENPGP_SIGNATURE, vouch->text ? vouch->text : "", vouch->size, what, err);
+        if (r == 0)
+                r = join_keys(vouch, &keys, err);
+        if (r == 0)
+                r = verify(vouch, &signatures, &keys, err);
+        mf_packets_clear(&signatures);
+        mf_packets_clear(&keys);
+        return r;
+}
+
+/* --- what it is worth -------------------------------------------------------------------------------------------- */
+
+static const char *date(int64_t when, char text[32])
+{
+        time_t t = (time_t) when;
+        struct tm tm;
+
+        if (when <= 0 || !gmtime_r(&t, &tm) || strftime(text, 32, "%Y-%m-%d", &tm) == 0)
+                snprintf(text, 32, "some day");
+        return text;
+}
+
+static const char *list_prefixes(const struct mf_vouch *vouch, const char *key, char text[300])
+{
+        size_t n = 0;
+
+        text[0] = '\0';
+        for (size_t i = 0; i < vouch->trust.n; i++)
+                if (strcmp(vouch->trust.list[i].fingerprint, key) == 0 && vouch->trust.list[i].prefix && n < 280)
+                        n += (size_t) snprintf(text + n, 300 - n, "%s%.100s", n ? ", " : "",
+                                               vouch->trust.list[i].prefix);
+        return text;
+}
+
+static int refuse(const struct mf_vouch *vouch, const struct mf_signature *sig, const char *name,
+                  struct mayfly_error *err)
+{
+        char who[MF_FINGERPRINT_MAX + MF_USER_ID_MAX + 8], when[32], prefixes[300];
+
+        snprintf(who, sizeof(who), "%s%s%s%s", sig->key, sig->user_id[0] ? " (" : "", sig->user_id,
+                 sig->user_id[0] ? ")" : "");
+#define refuse_(code, format, ...) mf_error(err, code, MAYFLY_STAGE_SIGNATURE, "%s " format, vouch->shown, __VA_ARGS__)
+        switch (sig->verdict) {
+        case MF_VERDICT_GOOD:
+                return refuse_(-EKEYREJECTED,
+                               "(%s) is signed by the key %s, which is trusted for other names only (%s); if it is to "
+                               "be trusted for this one, too: mayfly trust --prefix %s",
+                               name, who, list_prefixes(vouch, sig->key, prefixes), name);
+        case MF_VERDICT_BAD:
+                return refuse_(-EBADMSG,
+                               "is not what was signed: the signature %s by the key %s is of something else; the image "
+                               "or the signature was changed, or they do not belong together",
+                               vouch->shown_signature, who);
+        case MF_VERDICT_UNKNOWN_KEY:
+                return refuse_(-ENOKEY,
+                               "is signed by the key %s, which is not trusted; if it is to be trusted: mayfly trust "
+                               "--prefix %s%s",
+                               who, name, vouch->bad_key);
+        case MF_VERDICT_EXPIRED:
+                return refuse_(-EKEYEXPIRED,
+                               "has a signature, by the key %s, that expired on %s; have the image signed again", who,
+                               date(sig->expires, when));
+        case MF_VERDICT_KEY_EXPIRED:
+                return refuse_(-EKEYEXPIRED,
+                               "is signed by the key %s, which expired on %s; if its owner has prolonged it, get it "
+                               "again: mayfly trust --prefix %s",
+                               who, date(sig->key_expires, when), name);
+        case MF_VERDICT_KEY_REVOKED:
+                return refuse_(-EKEYREVOKED,
+                               "is signed by the key %s, which its owner has revoked; have the image signed with "
+                               "another key",
+                               who);
+        case MF_VERDICT_OTHER:
+                break;
+        }
+        return refuse_(-EBADMSG, "has a signature %s, by the key %s, that GnuPG does not accept: %s",
+                       vouch->shown_signature, who, sig->detail);
+#undef refuse_
+}
+
+static int is_untrusted(const struct mf_signature *sig)
+{
+        return sig->verdict == MF_VERDICT_GOOD || sig->verdict == MF_VERDICT_UNKNOWN_KEY;
+}
+
+/* Of several signatures one must be good. */
+int mf_vouch_judge(const struct mf_vouch *vouch, const char *name, struct mf_vouched *ret, struct mayfly_error *err)
+{
+        const struct mf_signature *worst = vouch->found;
+
+        *ret = (struct mf_vouched){ .state = MAYFLY_SIGNATURE_MISSING };
+        if (vouch->missing)
+                return 0;
+        for (int i = 0; i < vouch->n_found; i++) {
+                const struct mf_signature *sig = &vouch->found[i];
+                if (sig->verdict == MF_VERDICT_GOOD && mf_trust_find(&vouch->trust, sig->key, name)) {
+                        ret->state = MAYFLY_SIGNATURE_GOOD;
+                        ret->signature = *sig;
+                        if (mf_trust_digest(&vouch->trust, sig->key, ret->keys) < 0)
+                                return mf_error_oom(err, MAYFLY_STAGE_SIGNATURE);
+                        return 0;
+                }
+                if (is_untrusted(worst))
+                        worst = sig;
+        }
+        if (vouch->options->signatures == MAYFLY_SIGNATURES_DEFAULT && is_untrusted(worst)) {
+                ret->state = MAYFLY_SIGNATURE_UNTRUSTED;
+                ret->signature = *worst;
+                return 0;
+        }
+        return refuse(vouch, worst, name, err);
+}

@@ -1,0 +1,87 @@
+/* SPDX-License-Identifier: MIT */
+#define _GNU_SOURCE
+#include "util/error.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "util/util.h"
+
+static void fill(struct mayfly_error *err, int code, enum mayfly_stage stage, const char *format, va_list args)
+{
+        err->code = code;
+        err->stage = stage;
+        vsnprintf(err->message, sizeof(err->message), format, args);
+        /* Names that others chose are in it, and it ends up on terminals. (What a container said comes later.) */
+        for (char *p = err->message; stage <= MAYFLY_STAGE_STORE && *p; p++)
+                if ((unsigned char) *p < ' ' || *p == 0x7f)
+                        *p = '?';
+}
+
+void mf_error_set(struct mayfly_error *err, int code, enum mayfly_stage stage, const char *format, ...)
+{
+        if (!err || err->code)
+                return;
+
+        va_list args;
+        va_start(args, format);
+        fill(err, code, stage, format, args);
+        va_end(args);
+}
+
+void mf_error_set_errno(struct mayfly_error *err, int code, enum mayfly_stage stage, const char *format, ...)
+{
+        if (!err || err->code)
+                return;
+
+        va_list args;
+        va_start(args, format);
+        fill(err, code, stage, format, args);
+        va_end(args);
+
+        size_t used = strlen(err->message);
+        snprintf(err->message + used, sizeof(err->message) - used, ": %s", strerrordesc_np(-code));
+}
+
+void mf_error_join(struct mayfly_error *list, const struct mayfly_error *why)
+{
+        if (!list->code) {
+                *list = *why;
+                return;
+        }
+        size_t used = strlen(list->message);
+        snprintf(list->message + used, sizeof(list->message) - used, "; %.700s", why->message);
+        if (list->stage != MAYFLY_STAGE_DIGEST && list->stage != MAYFLY_STAGE_MANIFEST &&
+            list->stage != MAYFLY_STAGE_SIGNATURE) {
+                list->code = why->code;
+                list->stage = why->stage;
+        }
+}
+
+MF_EXPORT const char *mayfly_stage_name(enum mayfly_stage stage)
+{
+        static const char *const names[] = {
+                [MAYFLY_STAGE_NONE] = "none",
+                [MAYFLY_STAGE_SPEC] = "spec",
+                [MAYFLY_STAGE_REFERENCE] = "reference",
+                [MAYFLY_STAGE_DISCOVERY] = "discovery",
+                [MAYFLY_STAGE_HTTP] = "http",
+                [MAYFLY_STAGE_DIGEST] = "digest",
+                [MAYFLY_STAGE_ARCHIVE] = "archive",
+                [MAYFLY_STAGE_MANIFEST] = "manifest",
+                [MAYFLY_STAGE_STORE] = "store",
+                [MAYFLY_STAGE_HOST] = "host",
+                [MAYFLY_STAGE_BUS] = "bus",
+                [MAYFLY_STAGE_START] = "start",
+                [MAYFLY_STAGE_EXEC] = "exec",
+                [MAYFLY_STAGE_LOGS] = "logs",
+                [MAYFLY_STAGE_STOP] = "stop",
+                [MAYFLY_STAGE_SIGNATURE] = "signature",
+        };
+
+        if ((unsigned) stage >= MF_ELEMENTSOF(names))
+                return "unknown";
+        return names[stage];
+}

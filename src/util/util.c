@@ -1,0 +1,203 @@
+/* SPDX-License-Identifier: MIT */
+#define _GNU_SOURCE
+#include "util/util.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+
+int mf_close(int fd)
+{
+        if (fd >= 0) {
+                int saved = errno;
+                close(fd);
+                errno = saved;
+        }
+        return -1;
+}
+
+void mf_sigpipe_block(struct mf_sigpipe *ret)
+{
+        sigset_t set;
+
+        sigpending(&set);
+        ret->was_pending = sigismember(&set, SIGPIPE);
+        sigemptyset(&set);
+        sigaddset(&set, SIGPIPE);
+        pthread_sigmask(SIG_BLOCK, &set, &ret->old);
+}
+
+void mf_sigpipe_restore(const struct mf_sigpipe *sigpipe)
+{
+        sigset_t set;
+
+        sigemptyset(&set);
+        sigaddset(&set, SIGPIPE);
+        if (!sigpipe->was_pending)
+                while (sigtimedwait(&set, NULL, &(const struct timespec){ 0 }) < 0 && errno == EINTR)
+                        ;
+        pthread_sigmask(SIG_SETMASK, &sigpipe->old, NULL);
+}
+
+uint64_t mf_now_us(void)
+{
+        struct timespec now;
+
+        clock_gettime(CLOCK_MONOTONIC, &now);
+        return (uint64_t) now.tv_sec * 1000000U + (uint64_t) now.tv_nsec / 1000U;
+}
+
+/* Each level of a tree holds a descriptor while what is below it is removed. What lies deeper than this is moved up to
+ * the top of the tree first, and removed from there. */
+#define DEPTH_MAX 64U
+
+struct removal {
+        dev_t device;
+        int top;        /* the top folder of the tree, -1 before it is open */
+        unsigned moved; /* how many were moved up to it */
+};
+
+static int remove_children(struct removal *removal, int fd, unsigned depth);
+
+static int move_up(struct removal *removal, int dirfd, const char *name)
+{
+        char up[32];
+
+        (void) fchmodat(dirfd, name, 0700,
+                        AT_SYMLINK_NOFOLLOW); /* a folder that is moved is written to: its ".." changes */
+        for (;;) {
+                snprintf(up, sizeof(up), ".deep-%u", removal->moved++);
+                if (renameat2(dirfd, name, removal->top, up, RENAME_NOREPLACE) == 0)
+                        return 0;
+                if (errno != EEXIST)
+                        return -errno;
+        }
+}
+
+static int remove_entry(struct removal *removal, int dirfd, const char *name, unsigned depth)
+{
+        if (unlinkat(dirfd, name, 0) == 0 || errno == ENOENT)
+                return 0;
+        if (errno != EISDIR && errno != EPERM)
+                return -errno;
+        if (depth > DEPTH_MAX)
+                return move_up(removal, dirfd, name);
+
+        int fd = openat(dirfd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+        if (fd < 0 && errno == EACCES && fchmodat(dirfd, name, 0700, 0) == 0)
+                fd = openat(dirfd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+        if (fd < 0)
+                return -errno;
+
+        int r = remove_children(removal, fd, depth + 1); /* closes fd */
+        if (r < 0)
+                return r;
+        if (unlinkat(dirfd, name, AT_REMOVEDIR) < 0 && errno != ENOENT)
+                return -errno;
+        return 0;
+}
+
+static int remove_each(struct removal *removal, DIR *dir, unsigned depth)
+{
+        int result = 0;
+
+        for (const struct dirent *entry; (entry = readdir(dir));) {
+                if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0)
+                        continue;
+                int r = remove_entry(removal, dirfd(dir), entry->d_name, depth);
+                if (r < 0 && result == 0)
+                        result = r;
+        }
+        return result;
+}
+
+/* Owns fd. */
+static int remove_children(struct removal *removal, int fd, unsigned depth)
+{
+        struct stat st;
+
+        if (fstat(fd, &st) < 0 || (removal->top >= 0 && st.st_dev != removal->device)) {
+                mf_close(fd);
+                return -EXDEV;
+        }
+        if ((st.st_mode & 0700) != 0700)
+                (void) fchmod(fd, 0700);
+
+        DIR *dir = fdopendir(fd);
+        if (!dir) {
+                int r = -errno;
+                mf_close(fd);
+                return r;
+        }
+        if (removal->top < 0) {
+                removal->device = st.st_dev;
+                removal->top = fd;
+        }
+        unsigned moved;
+        int r;
+        do { /* at the top again, as long as something was moved there */
+                moved = removal->moved;
+                r = remove_each(removal, dir, depth);
+                if (removal->top == fd)
+                        rewinddir(dir);
+        } while (r == 0 && removal->top == fd && moved != removal->moved);
+        closedir(dir);
+        return r;
+}
+
+int mf_remove_tree(int dirfd, const char *name)
+{
+        struct removal removal = { .top = -1 };
+
+        return remove_entry(&removal, dirfd, name, 0);
+}
+
+static uint64_t tree_bytes(int dirfd, const char *name, unsigned depth)
+{
+        struct stat st;
+        uint64_t bytes;
+
+        if (fstatat(dirfd, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+                return 0;
+        bytes = (uint64_t) st.st_blocks * 512U / (S_ISDIR(st.st_mode) || !st.st_nlink ? 1 : st.st_nlink);
+        if (!S_ISDIR(st.st_mode) || depth > DEPTH_MAX)
+                return bytes;
+        int fd = openat(dirfd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+        DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+        if (!dir) {
+                mf_close(fd);
+                return bytes;
+        }
+        for (const struct dirent *entry; (entry = readdir(dir));)
+                if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0)
+                        bytes += tree_bytes(fd, entry->d_name, depth + 1);
+        closedir(dir);
+        return bytes;
+}
+
+uint64_t mf_tree_bytes(int dirfd, const char *name)
+{
+        return tree_bytes(dirfd, name, 0);
+}
+
+int mf_mkdir_p(const char *path)
+{
+        mf_cleanup(mf_freep) char *copy = strdup(path);
+
+        if (!copy)
+                return -ENOMEM;
+        for (char *p = copy + 1; *copy; p++) {
+                if (*p && *p != '/')
+                        continue;
+                char saved = *p;
+                *p = '\0';
+                if (mkdir(copy, 0700) < 0 && errno != EEXIST)
+                        return -errno;
+                *p = saved;
+                if (!saved)
+                        break;
+        }
+        return 0;
+}
