@@ -4,13 +4,16 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <unistd.h>
 
 #include "aci/archive-rules.h"
 #include "archive/read.h"
 #include "store/unpack.h"
+#include "util/fd.h"
+#include "util/fs.h"
 #include "util/ring.h"
-#include "util/util.h"
 
 /* An archive, compressed or not, on the whole road from bytes to files. What the check without files accepts must be
  * what can be unpacked, and the other way round; and nothing may be written outside the one folder. */

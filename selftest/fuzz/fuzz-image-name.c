@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "fuzz.h"
 
+#include <stdlib.h>
+
 #include "aci/manifest.h"
 #include "model/image-name.h"
 
@@ -10,7 +12,7 @@ static char *no_labels[] = { NULL };
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
         char *text = fuzz_string(data, size), *template = text ? strchr(text, '\n') : NULL, *url = NULL;
-        struct mf_run_config config = { .name = text, .labels = no_labels };
+        struct mf_image_config config = { .name = text, .labels = no_labels };
         struct mayfly_error err = MAYFLY_ERROR_INIT;
         struct mf_image_name *name = NULL;
 

@@ -7,7 +7,7 @@
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
         struct mayfly_error err = MAYFLY_ERROR_INIT;
-        struct mf_run_config *config = NULL;
+        struct mf_image_config *config = NULL;
         struct mf_notes notes;
 
         int r = mf_manifest_parse(&config, (const char *) data, size, &err);
@@ -20,11 +20,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         must(mf_manifest_notes(&notes, (const char *) data, size, &err) == 0);
         for (char **w = notes.warnings; w && *w; w++)
                 must(!strpbrk(*w, "\n\r\t\x1b"));
-        mf_run_config_free(config);
+        mf_image_config_free(config);
 
         /* What is printed indented is the same manifest. */
         must(mf_manifest_parse(&config, notes.pretty, strlen(notes.pretty), NULL) == 0);
-        mf_run_config_free(config);
+        mf_image_config_free(config);
         mf_notes_clear(&notes);
         return 0;
 }

@@ -11,7 +11,7 @@
 #include <unistd.h>
 
 #include "archive/digest.h"
-#include "util/util.h"
+#include "util/fs.h"
 
 /* A helper that cannot do its work ends the test program: nothing would be worth testing after it. */
 static void must(int condition, const char *what)

@@ -5,12 +5,14 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <search.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
 #include "util/error.h"
-#include "util/util.h"
+#include "util/fd.h"
+#include "util/macro.h"
 
 /* --- each by itself ------------------------------------------------------------------------------------------- */
 

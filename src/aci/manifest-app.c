@@ -3,12 +3,14 @@
 #include "aci/manifest-app.h"
 
 #include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "aci/manifest-check.h"
 #include "aci/manifest-json.h"
 #include "util/error.h"
-#include "util/util.h"
+#include "util/macro.h"
 
 static int check_env_item(const char *at, const char *name, const char *value, struct mayfly_error *err)
 {
@@ -21,7 +23,7 @@ static int check_env_item(const char *at, const char *name, const char *value, s
                                             name);
 }
 
-static int get_environment(json_t *app, struct mf_run_config *config, struct mayfly_error *err)
+static int get_environment(json_t *app, struct mf_image_config *config, struct mayfly_error *err)
 {
         json_t *list = NULL, *item;
         size_t i;
@@ -45,7 +47,7 @@ static int get_environment(json_t *app, struct mf_run_config *config, struct may
         return 0;
 }
 
-static int get_groups(json_t *app, struct mf_run_config *config, struct mayfly_error *err)
+static int get_groups(json_t *app, struct mf_image_config *config, struct mayfly_error *err)
 {
         json_t *list = NULL, *item;
         char shown[MF_JSON_SHOWN_MAX];
@@ -69,7 +71,7 @@ static int get_groups(json_t *app, struct mf_run_config *config, struct mayfly_e
         return 0;
 }
 
-static int get_port(json_t *item, const char *at, const char *name, struct mf_run_config *config,
+static int get_port(json_t *item, const char *at, const char *name, struct mf_image_config *config,
                     struct mayfly_error *err)
 {
         struct mf_port *ret = &config->ports[config->n_ports++];
@@ -95,7 +97,7 @@ static int get_port(json_t *item, const char *at, const char *name, struct mf_ru
         return ret->name && ret->protocol ? 0 : mf_error_oom(err, MAYFLY_STAGE_MANIFEST);
 }
 
-static int get_mount_point(json_t *item, const char *at, const char *name, struct mf_run_config *config,
+static int get_mount_point(json_t *item, const char *at, const char *name, struct mf_image_config *config,
                            struct mayfly_error *err)
 {
         struct mf_mount_point *ret = &config->mount_points[config->n_mount_points++];
@@ -113,7 +115,7 @@ static int get_mount_point(json_t *item, const char *at, const char *name, struc
         return ret->name && ret->path ? 0 : mf_error_oom(err, MAYFLY_STAGE_MANIFEST);
 }
 
-static int get_isolator(json_t *item, const char *at, const char *name, struct mf_run_config *config,
+static int get_isolator(json_t *item, const char *at, const char *name, struct mf_image_config *config,
                         struct mayfly_error *err)
 {
         json_t *value = mf_json_member(item, "value");
@@ -125,7 +127,7 @@ static int get_isolator(json_t *item, const char *at, const char *name, struct m
         return mf_manifest_isolator(value, path, name, &config->isolation, err);
 }
 
-static int get_handler(json_t *item, const char *at, const char *name, struct mf_run_config *config,
+static int get_handler(json_t *item, const char *at, const char *name, struct mf_image_config *config,
                        struct mayfly_error *err)
 {
         json_t *exec = NULL;
@@ -144,8 +146,8 @@ static int get_handler(json_t *item, const char *at, const char *name, struct mf
 
 /* A list of objects that have a `name`, each its own where that is not an Identifier. */
 static int get_named(json_t *app, const char *key, int identifier,
-                     int (*get)(json_t *, const char *, const char *, struct mf_run_config *, struct mayfly_error *),
-                     struct mf_run_config *config, struct mayfly_error *err)
+                     int (*get)(json_t *, const char *, const char *, struct mf_image_config *, struct mayfly_error *),
+                     struct mf_image_config *config, struct mayfly_error *err)
 {
         mf_cleanup(mf_json_decrefp) json_t *seen = json_object();
         json_t *list = mf_json_member(app, key), *item;
@@ -177,7 +179,7 @@ static int get_named(json_t *app, const char *key, int identifier,
         return 0;
 }
 
-static int get_all_named(json_t *app, struct mf_run_config *config, struct mayfly_error *err)
+static int get_all_named(json_t *app, struct mf_image_config *config, struct mayfly_error *err)
 {
         static const char *const keys[] = { "eventHandlers", "mountPoints", "ports", "isolators" };
         json_t *lists[MF_ELEMENTSOF(keys)];
@@ -219,7 +221,7 @@ static int check_map(json_t *app, const char *key, struct mayfly_error *err)
         return 0;
 }
 
-int mf_manifest_app(json_t *app, struct mf_run_config *config, struct mayfly_error *err)
+int mf_manifest_app(json_t *app, struct mf_image_config *config, struct mayfly_error *err)
 {
         const char *user = NULL, *group = NULL, *cwd = NULL;
         json_t *list = NULL;

@@ -9,7 +9,7 @@
 #include "aci/manifest.h"
 
 /* Checks all of it, and fills in the part of the run configuration that is about it. */
-int mf_manifest_app(json_t *app, struct mf_run_config *config, struct mayfly_error *err);
+int mf_manifest_app(json_t *app, struct mf_image_config *config, struct mayfly_error *err);
 
 /* manifest-isolators.c: one that has a name and a value (specification, "Isolators"). */
 int mf_manifest_isolator(json_t *value, const char *at, const char *name, struct mf_isolation *isolation,

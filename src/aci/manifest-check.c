@@ -10,7 +10,7 @@
 #include <string.h>
 #include <strings.h>
 
-#include "util/util.h"
+#include "util/macro.h"
 
 /* ^[a-z0-9]+([SEPARATORS][a-z0-9]+)*$ */
 static int is_identifier(const char *s, const char *separators)

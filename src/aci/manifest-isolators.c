@@ -3,13 +3,16 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <linux/capability.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "aci/manifest-app.h"
 #include "aci/manifest-json.h"
 #include "model/quantity.h"
 #include "util/error.h"
-#include "util/util.h"
+#include "util/macro.h"
+#include "util/strv.h"
 
 /* The isolators that appc knows. What is wrong in a value is an error even where mayfly ignores the isolator. */
 
@@ -131,7 +134,7 @@ static int get_capabilities(json_t *value, const char *at, int retain, struct mf
                         r = mf_error_oom(err, MAYFLY_STAGE_MANIFEST);
                 bits |= bit;
         }
-        mf_strings_free(set);
+        mf_strv_free(set);
         if (r < 0)
                 return r;
         isolation->has_capabilities = 1;

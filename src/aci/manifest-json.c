@@ -5,11 +5,13 @@
 #include <ctype.h>
 #include <errno.h>
 #include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
 #include "util/error.h"
-#include "util/util.h"
+#include "util/macro.h"
 
 #define LIST_MAX 10000U
 

@@ -4,6 +4,8 @@
 
 #include <errno.h>
 #include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
@@ -11,7 +13,8 @@
 #include "aci/manifest-json.h"
 #include "model/image-config.h"
 #include "util/error.h"
-#include "util/util.h"
+#include "util/macro.h"
+#include "util/strv.h"
 
 #define KEYS_MAX 14U
 
@@ -32,7 +35,7 @@ static __attribute__((format(printf, 3, 4))) int warn(struct mf_notes *notes, co
         if (asprintf(&text, "%s: %s", path, why) < 0)
                 return -ENOMEM;
         mf_json_one_line(text);
-        return mf_strings_add(&notes->warnings, text);
+        return mf_strv_add(&notes->warnings, text);
 }
 
 static const char *string_of(json_t *object, const char *name)
@@ -173,10 +176,9 @@ static int look_at_isolators(struct mf_notes *notes, json_t *app)
                 json_t *item = json_array_get(list, i);
                 const char *name = string_of(item, "name");
                 char *copy = strdup(name);
-                if (mf_strings_add(&notes->isolators, copy) < 0 ||
-                    mf_strings_add(&notes->values, json_dumps(mf_json_member(item, "value"),
-                                                              JSON_COMPACT | JSON_ENCODE_ANY | JSON_PRESERVE_ORDER)) <
-                            0)
+                if (mf_strv_add(&notes->isolators, copy) < 0 ||
+                    mf_strv_add(&notes->values, json_dumps(mf_json_member(item, "value"),
+                                                           JSON_COMPACT | JSON_ENCODE_ANY | JSON_PRESERVE_ORDER)) < 0)
                         return -ENOMEM;
                 snprintf(at, sizeof(at), "app.isolators[%zu].name", i);
                 if (!mf_is_isolator(name) &&
@@ -220,7 +222,7 @@ static int get_annotations(struct mf_notes *notes, json_t *root)
                 char *text;
                 if (asprintf(&text, "%s=%s", string_of(item, "name"), string_of(item, "value")) < 0)
                         text = NULL;
-                if (mf_strings_add(&notes->annotations, text) < 0)
+                if (mf_strv_add(&notes->annotations, text) < 0)
                         return -ENOMEM;
         }
         return 0;
@@ -250,10 +252,10 @@ int mf_manifest_notes(struct mf_notes *ret, const char *json, size_t size, struc
 
 void mf_notes_clear(struct mf_notes *notes)
 {
-        mf_strings_free(notes->annotations);
-        mf_strings_free(notes->isolators);
-        mf_strings_free(notes->values);
-        mf_strings_free(notes->warnings);
+        mf_strv_free(notes->annotations);
+        mf_strv_free(notes->isolators);
+        mf_strv_free(notes->values);
+        mf_strv_free(notes->warnings);
         free(notes->pretty);
         *notes = (struct mf_notes){ 0 };
 }

@@ -4,11 +4,11 @@
 
 #include <errno.h>
 #include <jansson.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "model/image-name.h"
 #include "util/error.h"
-#include "util/util.h"
 
 static int no_pair(const char *pair, const char *what, struct mayfly_error *err)
 {

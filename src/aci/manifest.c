@@ -5,6 +5,8 @@
 #include <ctype.h>
 #include <errno.h>
 #include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
@@ -12,7 +14,7 @@
 #include "aci/manifest-check.h"
 #include "aci/manifest-json.h"
 #include "util/error.h"
-#include "util/util.h"
+#include "util/strv.h"
 
 /* Checks follow the appc specification 0.8.11, "Image Manifest Schema" and "types". */
 
@@ -119,7 +121,7 @@ static int get_labels(json_t *object, char ***ret, struct mayfly_error *err)
                 if (asprintf(&label, "%s=%s", json_string_value(mf_json_member(item, "name")),
                              json_string_value(mf_json_member(item, "value"))) < 0)
                         label = NULL;
-                if (mf_strings_add(ret, label) < 0)
+                if (mf_strv_add(ret, label) < 0)
                         return mf_error_oom(err, MAYFLY_STAGE_MANIFEST);
         }
         return 0;
@@ -156,7 +158,7 @@ static int get_dependency(json_t *item, const char *at, struct mf_dependency *re
         return ret->name && (ret->id || !id) ? 0 : mf_error_oom(err, MAYFLY_STAGE_MANIFEST);
 }
 
-static int get_dependencies(json_t *root, struct mf_run_config *config, struct mayfly_error *err)
+static int get_dependencies(json_t *root, struct mf_image_config *config, struct mayfly_error *err)
 {
         json_t *list = NULL, *item;
         size_t i;
@@ -179,7 +181,7 @@ static int get_dependencies(json_t *root, struct mf_run_config *config, struct m
         return 0;
 }
 
-static int get_whitelist(json_t *root, struct mf_run_config *config, struct mayfly_error *err)
+static int get_whitelist(json_t *root, struct mf_image_config *config, struct mayfly_error *err)
 {
         json_t *list = NULL;
         char at[64];
@@ -196,7 +198,7 @@ static int get_whitelist(json_t *root, struct mf_run_config *config, struct mayf
         return r;
 }
 
-static int parse(json_t *root, struct mf_run_config *config, struct mayfly_error *err)
+static int parse(json_t *root, struct mf_image_config *config, struct mayfly_error *err)
 {
         const char *name = NULL;
         json_t *list = NULL, *app;
@@ -232,7 +234,7 @@ static int parse(json_t *root, struct mf_run_config *config, struct mayfly_error
         return r;
 }
 
-int mf_manifest_parse(struct mf_run_config **ret, const char *json, size_t size, struct mayfly_error *err)
+int mf_manifest_parse(struct mf_image_config **ret, const char *json, size_t size, struct mayfly_error *err)
 {
         json_error_t why;
         json_t *root = json_loadb(json, size, JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL, &why);
@@ -243,11 +245,11 @@ int mf_manifest_parse(struct mf_run_config **ret, const char *json, size_t size,
                 return mf_error(err, -EBADMSG, MAYFLY_STAGE_MANIFEST,
                                 "image manifest: line %d, column %d: %s; it must be one JSON object", why.line,
                                 why.column, why.text);
-        struct mf_run_config *config = calloc(1, sizeof(*config));
+        struct mf_image_config *config = calloc(1, sizeof(*config));
         int r = config ? parse(root, config, err) : mf_error_oom(err, MAYFLY_STAGE_MANIFEST);
         json_decref(root);
         if (r < 0) {
-                mf_run_config_free(config);
+                mf_image_config_free(config);
                 return r;
         }
         *ret = config;

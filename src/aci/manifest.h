@@ -11,6 +11,6 @@
 
 /* Parses `size` bytes of JSON. *ret is set on success only; the caller owns it. -EBADMSG for a bad manifest, with the
  * JSON path and the offending value in the message. */
-int mf_manifest_parse(struct mf_run_config **ret, const char *json, size_t size, struct mayfly_error *err);
+int mf_manifest_parse(struct mf_image_config **ret, const char *json, size_t size, struct mayfly_error *err);
 
 #endif

@@ -5,11 +5,12 @@
 #include <archive.h>
 #include <archive_entry.h>
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "util/error.h"
-#include "util/util.h"
+#include "util/macro.h"
 
 #define BLOCK (64U * 1024)
 

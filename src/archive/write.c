@@ -8,12 +8,15 @@
 #include <limits.h>
 #include <locale.h>
 #include <search.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "aci/archive-rules.h"
 #include "archive/digest.h"
 #include "util/error.h"
-#include "util/util.h"
+#include "util/macro.h"
 
 #define BLOCK ((size_t) 64 * 1024)
 

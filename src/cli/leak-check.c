@@ -14,7 +14,8 @@
 #include "cli/cli.h"
 #include "cli/host-snapshot.h"
 #include "engine/bus.h"
-#include "util/util.h"
+#include "util/macro.h"
+#include "util/time.h"
 
 #define WAIT_MS 1000U /* what the kernel and systemd may take for the last of it */
 #define LEAKED 3      /* exit status: neither success, nor failure, nor misuse */

@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "cli/cli.h"
-#include "util/util.h"
+#include "util/macro.h"
 
 static const struct {
         const char *name, *summary;

@@ -11,7 +11,6 @@
 #include <mayfly/store.h>
 
 #include "cli/cli.h"
-#include "util/util.h"
 
 static const char verify_usage[] =
         "Usage: mayfly verify [OPTION]... [IMAGE]\n"

@@ -11,7 +11,9 @@
 
 #include "container/container.h"
 #include "util/error.h"
-#include "util/util.h"
+#include "util/fd.h"
+#include "util/macro.h"
+#include "util/time.h"
 
 #define OUTPUT_MAX_DEFAULT (UINT64_C(16) << 20)
 #define TIMEOUT_DEFAULT_MS 60000U

@@ -18,7 +18,9 @@
 #include "container/seccomp.h"
 #include "image/open.h"
 #include "util/error.h"
-#include "util/util.h"
+#include "util/fd.h"
+#include "util/macro.h"
+#include "util/time.h"
 
 #define STOP_MARGIN_MS 500U /* for nspawn and systemd to clean up once the app has ended */
 #define FORCE_MS 1000U      /* for each of the harder ways */
@@ -485,7 +487,7 @@ MF_EXPORT const struct mayfly_isolator *const *mayfly_container_isolators(const 
 MF_EXPORT int mayfly_container_port(const struct mayfly_container *container, const char *name, struct mayfly_port *ret,
                                     struct mayfly_error *err)
 {
-        const struct mf_run_config *config = container->image->config;
+        const struct mf_image_config *config = container->image->config;
         char known[300] = "";
         size_t used = 0;
 

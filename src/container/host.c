@@ -12,7 +12,7 @@
 #include "container/container.h"
 #include "engine/bus.h"
 #include "util/error.h"
-#include "util/util.h"
+#include "util/macro.h"
 
 #ifndef MF_LIBEXECDIR
 #define MF_LIBEXECDIR "/usr/libexec/mayfly"

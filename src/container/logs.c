@@ -10,7 +10,8 @@
 
 #include "container/container.h"
 #include "util/error.h"
-#include "util/util.h"
+#include "util/fd.h"
+#include "util/macro.h"
 
 int mf_log_create(uint64_t capacity, int *ret)
 {

@@ -7,7 +7,8 @@
 
 #include "container/container.h"
 #include "util/error.h"
-#include "util/util.h"
+#include "util/macro.h"
+#include "util/time.h"
 
 /* What is told of a container that died or never answered: how, and its last words. */
 

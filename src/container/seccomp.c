@@ -4,11 +4,14 @@
 
 #include <errno.h>
 #include <seccomp.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 
 #include "util/error.h"
-#include "util/util.h"
+#include "util/fd.h"
+#include "util/macro.h"
 
 struct mayfly_isolator **mf_isolators_free(struct mayfly_isolator **list)
 {

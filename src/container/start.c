@@ -16,7 +16,9 @@
 #include "container/volumes.h"
 #include "image/open.h"
 #include "util/error.h"
-#include "util/util.h"
+#include "util/fd.h"
+#include "util/macro.h"
+#include "util/strv.h"
 
 /* From a spec and an image to what mayfly-launch and mayfly-init are told. */
 
@@ -24,7 +26,7 @@
 
 static int build_env(struct mayfly_container *container, struct mayfly_error *err)
 {
-        const struct mf_run_config *config = container->image->config;
+        const struct mf_image_config *config = container->image->config;
         const char *const *sources[] = { (const char *const *) config->env, container->spec.env };
         size_t n = 3;
 
@@ -58,7 +60,7 @@ static int build_env(struct mayfly_container *container, struct mayfly_error *er
 
 static int check_app(const struct mayfly_container *container, struct mayfly_error *err)
 {
-        const struct mf_run_config *config = container->image->config;
+        const struct mf_image_config *config = container->image->config;
 
         if (container->spec.run_app && !config->exec)
                 return mf_error(err, -EINVAL, MAYFLY_STAGE_SPEC,
@@ -72,7 +74,7 @@ static int check_app(const struct mayfly_container *container, struct mayfly_err
 /* appc spec, "ports": sockets that listen there. On the host's network only this machine is to reach them. */
 static int add_sockets(struct mayfly_container *container, struct mf_word_list *list, struct mayfly_error *err)
 {
-        const struct mf_run_config *config = container->image->config;
+        const struct mf_image_config *config = container->image->config;
         unsigned n = 0;
 
         for (size_t i = 0; i < config->n_ports; i++) {
@@ -120,7 +122,7 @@ static void add_bits(struct mf_word_list *list, enum mf_word tag, uint64_t bits)
 
 static int add_app(struct mayfly_container *container, struct mf_word_list *list, struct mayfly_error *err)
 {
-        const struct mf_run_config *config = container->image->config;
+        const struct mf_image_config *config = container->image->config;
         const struct mf_isolation *isolation = &config->isolation;
         char number[16];
 
@@ -235,12 +237,12 @@ static int add_option(char ***argv, const char *option, uint64_t value)
 
         if (asprintf(&text, "%" PRIu64, value) < 0)
                 text = NULL;
-        int r = mf_strings_add(argv, strdup(option));
+        int r = mf_strv_add(argv, strdup(option));
         if (r < 0) {
                 free(text);
                 return r;
         }
-        return mf_strings_add(argv, text);
+        return mf_strv_add(argv, text);
 }
 
 static int build_argv(const struct mayfly_container *container, const struct mf_volumes *volumes, const char *program,
@@ -255,11 +257,11 @@ static int build_argv(const struct mayfly_container *container, const struct mf_
 
         mf_limits_of(container, &limits);
         for (size_t i = 0; r == 0 && i < MF_ELEMENTSOF(words); i++)
-                r = mf_strings_add(ret, strdup(words[i]));
+                r = mf_strv_add(ret, strdup(words[i]));
         for (char **layer = container->image->layers; r == 0 && *layer; layer++) {
-                r = mf_strings_add(ret, strdup("--layer"));
+                r = mf_strv_add(ret, strdup("--layer"));
                 if (r == 0)
-                        r = mf_strings_add(ret, strdup(*layer));
+                        r = mf_strv_add(ret, strdup(*layer));
         }
         if (r == 0)
                 r = add_option(ret, "--scratch", container->spec.scratch_size);
@@ -275,13 +277,13 @@ static int build_argv(const struct mayfly_container *container, const struct mf_
                 r = add_option(ret, "--image-cpu-weight", limits.cpu_weight);
         if (r == 0 &&
             (isolation->capabilities & (UINT64_C(1) << CAP_IPC_LOCK))) /* which nspawn does not give by itself */
-                r = mf_strings_add(ret, strdup("--ipc-lock"));
+                r = mf_strv_add(ret, strdup("--ipc-lock"));
         if (r == 0 && container->engine->id == MAYFLY_ENGINE_SYSTEMD)
-                r = mf_strings_add(ret, strdup("--register"));
+                r = mf_strv_add(ret, strdup("--register"));
         if (r == 0 && container->spec.network == MAYFLY_NETWORK_HOST)
-                r = mf_strings_add(ret, strdup("--host-network"));
+                r = mf_strv_add(ret, strdup("--host-network"));
         for (char **v = volumes->argv; r == 0 && v && *v; v++)
-                r = mf_strings_add(ret, strdup(*v));
+                r = mf_strv_add(ret, strdup(*v));
         return r;
 }
 
@@ -303,7 +305,7 @@ static int launch(struct mayfly_container *container, const struct mf_volumes *v
                 r = mf_error_oom(err, MAYFLY_STAGE_START);
         if (r == 0)
                 r = container->engine->start(container, argv, control, err);
-        mf_strings_free(argv);
+        mf_strv_free(argv);
         return r;
 }
 

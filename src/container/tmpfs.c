@@ -13,7 +13,8 @@
 
 #include "container/volumes.h"
 #include "util/error.h"
-#include "util/util.h"
+#include "util/fd.h"
+#include "util/macro.h"
 
 /* The tmpfs is mounted in a namespace that no process is in: only descriptors keep it, so it cannot outlive them. A
  * container takes a copy of the mount from there. */

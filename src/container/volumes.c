@@ -10,14 +10,15 @@
 
 #include "container/tmpfs.h"
 #include "util/error.h"
-#include "util/util.h"
+#include "util/macro.h"
+#include "util/strv.h"
 
 #define VOLUMES_MAX 100U
 
 /* One to be mounted, and the targets of those before it. */
 struct plan {
         const struct mayfly_spec *spec;
-        const struct mf_run_config *config;
+        const struct mf_image_config *config;
         struct mf_volumes *volumes;
         char *targets[VOLUMES_MAX];
         size_t n_targets;
@@ -32,7 +33,7 @@ static __attribute__((format(printf, 2, 3))) int add_option(struct plan *plan, c
         if (vasprintf(&option, format, args) < 0)
                 option = NULL;
         va_end(args);
-        return mf_strings_add(&plan->volumes->argv, option);
+        return mf_strv_add(&plan->volumes->argv, option);
 }
 
 /* Whether `path` is `folder` or below it. */
@@ -102,7 +103,7 @@ static int add_target(struct plan *plan, const char *path, const char *what, str
         return 0;
 }
 
-static const struct mf_mount_point *find_mount_point(const struct mf_run_config *config, const char *name,
+static const struct mf_mount_point *find_mount_point(const struct mf_image_config *config, const char *name,
                                                      struct mayfly_error *err)
 {
         char known[300] = "";
@@ -202,7 +203,7 @@ static int add_implicit(struct plan *plan, struct mayfly_error *err)
         return 0;
 }
 
-int mf_volumes_plan(const struct mayfly_spec *spec, const struct mf_run_config *config, struct mf_volumes *ret,
+int mf_volumes_plan(const struct mayfly_spec *spec, const struct mf_image_config *config, struct mf_volumes *ret,
                     struct mayfly_error *err)
 {
         struct plan plan = { .spec = spec, .config = config, .volumes = ret };
@@ -219,6 +220,6 @@ int mf_volumes_plan(const struct mayfly_spec *spec, const struct mf_run_config *
 
 void mf_volumes_clear(struct mf_volumes *volumes)
 {
-        mf_strings_free(volumes->argv);
+        mf_strv_free(volumes->argv);
         *volumes = (struct mf_volumes){ 0 };
 }

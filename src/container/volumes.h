@@ -19,7 +19,7 @@ struct mf_volumes {
 #define MF_TMPFS_PATH "/tmp"
 
 /* *ret is to be cleared in any case. */
-int mf_volumes_plan(const struct mayfly_spec *spec, const struct mf_run_config *config, struct mf_volumes *ret,
+int mf_volumes_plan(const struct mayfly_spec *spec, const struct mf_image_config *config, struct mf_volumes *ret,
                     struct mayfly_error *err);
 void mf_volumes_clear(struct mf_volumes *volumes);
 

@@ -12,7 +12,8 @@
 #include <unistd.h>
 
 #include "util/error.h"
-#include "util/util.h"
+#include "util/macro.h"
+#include "util/time.h"
 
 #define SYSTEMD "org.freedesktop.systemd1"
 #define SYSTEMD_PATH "/org/freedesktop/systemd1"

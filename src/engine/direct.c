@@ -5,6 +5,7 @@
 #include <sched.h>
 #include <signal.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
@@ -14,7 +15,8 @@
 
 #include "container/container.h"
 #include "util/error.h"
-#include "util/util.h"
+#include "util/fd.h"
+#include "util/macro.h"
 
 /* A copy of this process that neither raises SIGCHLD here nor shows up in the test program's own wait(2) calls. */
 static pid_t fork_unnoticed(void)

@@ -6,7 +6,7 @@
 #include "container/container.h"
 #include "engine/bus.h"
 #include "util/error.h"
-#include "util/util.h"
+#include "util/macro.h"
 
 static int start(struct mayfly_container *container, char *const *argv, int control, struct mayfly_error *err)
 {

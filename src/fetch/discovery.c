@@ -5,6 +5,8 @@
 #include <errno.h>
 #include <libxml/HTMLparser.h>
 #include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 #include <time.h>
@@ -12,7 +14,9 @@
 #include "fetch/http.h"
 #include "model/reference.h"
 #include "util/error.h"
-#include "util/util.h"
+#include "util/fd.h"
+#include "util/macro.h"
+#include "util/time.h"
 
 #define PAGE_MAX ((size_t) 512 * 1024) /* the parser takes the square of it at worst */
 #define DEPTH_MAX 500U

@@ -16,7 +16,9 @@
 #include "fetch/range.h"
 #include "model/reference.h"
 #include "util/error.h"
-#include "util/util.h"
+#include "util/fd.h"
+#include "util/macro.h"
+#include "util/time.h"
 
 #define REDIRECTS_MAX 10U
 #define BACKOFF_FIRST_MS 200U

@@ -3,12 +3,14 @@
 #include "fetch/locate.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "fetch/discovery.h"
 #include "fetch/mirrors.h"
 #include "util/error.h"
-#include "util/util.h"
+#include "util/fd.h"
+#include "util/macro.h"
 
 struct search {
         const struct mf_image_name *name; /* NULL: there is a URL */

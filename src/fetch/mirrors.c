@@ -4,13 +4,15 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 #include <sys/stat.h>
 
 #include "model/reference.h"
 #include "util/error.h"
-#include "util/util.h"
+#include "util/fd.h"
+#include "util/macro.h"
 
 #define FILE_MAX_SIZE (1 << 20)
 #define BLANKS " \t\r\n\v\f"

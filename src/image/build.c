@@ -5,9 +5,12 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "aci/archive-rules.h"
 #include "aci/manifest-write.h"
@@ -18,8 +21,9 @@
 #include "image/pull.h"
 #include "image/rootfs.h"
 #include "util/error.h"
+#include "util/fd.h"
+#include "util/macro.h"
 #include "util/options.h"
-#include "util/util.h"
 
 /* --- manifest and options */
 
@@ -46,7 +50,7 @@ static int read_manifest(const char *path, char **ret, size_t *ret_size, struct 
 static int get_manifest(const struct mayfly_build_options *options, char **ret, size_t *ret_size,
                         struct mayfly_error *err)
 {
-        struct mf_run_config *config = NULL;
+        struct mf_image_config *config = NULL;
         int r;
 
         if (options->manifest && options->name)
@@ -64,7 +68,7 @@ static int get_manifest(const struct mayfly_build_options *options, char **ret, 
         }
         if (r == 0)
                 r = mf_manifest_parse(&config, *ret, *ret_size, err);
-        mf_run_config_free(config);
+        mf_image_config_free(config);
         return r;
 }
 

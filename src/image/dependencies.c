@@ -5,12 +5,14 @@
 #include <errno.h>
 #include <pthread.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <time.h>
 
 #include "util/error.h"
-#include "util/util.h"
+#include "util/macro.h"
 
 #define THREADS_MAX 4U
 #define REPORT_MS 100U
@@ -136,7 +138,7 @@ static int add_node(struct run *run, const struct mayfly_image *image, const str
 
 static int add_nodes(struct run *run, const struct mayfly_image *image, struct mayfly_error *err)
 {
-        const struct mf_run_config *config = image->config;
+        const struct mf_image_config *config = image->config;
         int r = 0;
 
         run->n_edges += config->n_dependencies;
@@ -348,7 +350,7 @@ const struct mayfly_image *mf_dependency(const struct mayfly_image *image, const
 static int check_names(const struct mayfly_image *image, struct mayfly_error *err)
 {
         for (size_t i = 0; i <= image->n_dependencies; i++) {
-                const struct mf_run_config *config = nth(image, i)->config;
+                const struct mf_image_config *config = nth(image, i)->config;
                 for (size_t k = 0; k < config->n_dependencies; k++) {
                         struct mayfly_error why = MAYFLY_ERROR_INIT;
                         struct mf_reference reference = { 0 };
@@ -380,7 +382,7 @@ static int has_all(char *const *labels, char *const *others)
         return 1;
 }
 
-static int is_same(const struct mf_run_config *a, const struct mf_run_config *b)
+static int is_same(const struct mf_image_config *a, const struct mf_image_config *b)
 {
         return strcmp(a->name, b->name) == 0 && has_all(a->labels, b->labels) && has_all(b->labels, a->labels);
 }
@@ -400,7 +402,7 @@ static int tell_cycle(const struct mayfly_image *image, const size_t *from, size
         for (size_t used = 0; n > 0 && used < sizeof(way) - 1; used = strlen(way)) {
                 mf_cleanup(mf_freep) char *name = NULL;
                 char shown[MF_SHOWN_MAX];
-                const struct mf_run_config *config = nth(image, step[--n])->config;
+                const struct mf_image_config *config = nth(image, step[--n])->config;
                 if (name_of(config->name, config->labels, &name) < 0)
                         return mf_error_oom(err, MAYFLY_STAGE_MANIFEST);
                 mf_show_url(shown, name, 0);
@@ -422,7 +424,7 @@ int mf_dependencies_check_cycles(const struct mayfly_image *image, struct mayfly
                 queue[n++] = start;
                 seen[start] = 1;
                 for (size_t at = 0; at < n; at++) {
-                        const struct mf_run_config *config = nth(image, queue[at])->config;
+                        const struct mf_image_config *config = nth(image, queue[at])->config;
                         for (size_t i = 0; i < config->n_dependencies; i++) {
                                 size_t next = index_of(image, config->dependencies[i].id);
                                 if (seen[next] && next != start)

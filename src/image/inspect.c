@@ -3,9 +3,11 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <mayfly/inspect.h>
 
@@ -19,7 +21,9 @@
 #include "model/reference.h"
 #include "store/directory.h"
 #include "util/error.h"
-#include "util/util.h"
+#include "util/fd.h"
+#include "util/fs.h"
+#include "util/macro.h"
 
 /* What a struct mayfly_inspection points to. */
 struct inspection {
@@ -52,7 +56,7 @@ static void *make_list(struct inspection *inspection, size_t n, size_t size)
 
 static int publish_lists(struct inspection *inspection)
 {
-        const struct mf_run_config *config = inspection->image.config;
+        const struct mf_image_config *config = inspection->image.config;
         struct mayfly_inspection *public = &inspection->public;
         size_t n = 0;
 
@@ -93,7 +97,7 @@ static int publish_lists(struct inspection *inspection)
 /* Everything of the public struct that is about the manifest. */
 static int publish(struct inspection *inspection, enum mayfly_kind kind, struct mayfly_error *err)
 {
-        const struct mf_run_config *config = inspection->image.config;
+        const struct mf_image_config *config = inspection->image.config;
         const struct mf_inspected *image = &inspection->image;
         struct mayfly_inspection *public = &inspection->public;
 

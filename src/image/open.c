@@ -5,9 +5,12 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "fetch/locate.h"
@@ -19,8 +22,12 @@
 #include "store/record.h"
 #include "trust/verify-signature.h"
 #include "util/error.h"
+#include "util/fd.h"
+#include "util/fs.h"
+#include "util/macro.h"
 #include "util/options.h"
-#include "util/util.h"
+#include "util/strv.h"
+#include "util/time.h"
 
 #define WAIT_US 20000U
 #define REPORT_US 100000U
@@ -108,7 +115,7 @@ static int read_all(int fd, char *text, size_t size)
         return 0;
 }
 
-int mf_image_config(int folder_fd, const char *path, struct mf_run_config **ret, struct mayfly_error *err)
+int mf_image_config(int folder_fd, const char *path, struct mf_image_config **ret, struct mayfly_error *err)
 {
         mf_cleanup(mf_freep) char *text = NULL;
         mf_cleanup(mf_closep) int fd = openat(folder_fd, "manifest", O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
@@ -342,7 +349,7 @@ static int is_signed(const struct job *job, char why[400], struct mayfly_error *
 static int let_go(struct mayfly_image *image, int r)
 {
         image->folder_fd = mf_close(image->folder_fd);
-        image->config = mf_run_config_free(image->config);
+        image->config = mf_image_config_free(image->config);
         return r;
 }
 
@@ -547,7 +554,7 @@ MF_EXPORT int mayfly_image_open(struct mayfly_image **ret, const char *reference
 MF_EXPORT struct mayfly_image *mayfly_image_close(struct mayfly_image *image)
 {
         if (image) {
-                mf_run_config_free(image->config);
+                mf_image_config_free(image->config);
                 for (size_t i = 0; i < image->n_dependencies; i++)
                         mayfly_image_close(image->dependencies[i]);
                 free(image->dependencies);
@@ -556,7 +563,7 @@ MF_EXPORT struct mayfly_image *mayfly_image_close(struct mayfly_image *image)
                         mf_close(image->holds[i]);
                 }
                 free(image->holds);
-                mf_strings_free(image->layers);
+                mf_strv_free(image->layers);
                 if (image->folder_fd >= 0)
                         mf_store_note_use(image->folder_fd);
                 mf_close(image->folder_fd); /* and the lock with the last copy of it */

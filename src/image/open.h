@@ -23,7 +23,7 @@ struct mayfly_image {
         int folder_fd;         /* of path, with a shared lock for as long as the image is in use */
         char damage[256];      /* what kept a stored image from being opened, or empty */
         int fetched, attested; /* by this call: it, its signature */
-        struct mf_run_config *config;
+        struct mf_image_config *config;
 
         /* What comes with it, unless it is itself what another depends on: */
         struct mayfly_image **dependencies; /* all, each once */
@@ -53,7 +53,7 @@ void mf_store_note_use(int folder_fd);
 
 /* The run configuration of the stored image whose folder, at `path`, is open. -EBADMSG when it is damaged, with what is
  * the matter in the message, and others. */
-int mf_image_config(int folder_fd, const char *path, struct mf_run_config **ret, struct mayfly_error *err);
+int mf_image_config(int folder_fd, const char *path, struct mf_image_config **ret, struct mayfly_error *err);
 
 /* The options as given (NULL is fine), with every default filled in. */
 int mf_image_options_take(const struct mayfly_image_options *given, struct mayfly_image_options *ret,

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #define _GNU_SOURCE
 #include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <mayfly/image.h>
@@ -13,7 +15,7 @@
 #include "model/reference.h"
 #include "trust/verify-signature.h"
 #include "util/error.h"
-#include "util/util.h"
+#include "util/macro.h"
 
 /* What a struct mayfly_pin points to. */
 struct pin {
@@ -50,7 +52,7 @@ static int look(void *userdata, const char *url, const char *signature, struct m
         return r;
 }
 
-static const char *find_label(const struct mf_run_config *config, const char *name)
+static const char *find_label(const struct mf_image_config *config, const char *name)
 {
         size_t length = strlen(name);
 

@@ -7,8 +7,10 @@
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "aci/archive-rules.h"
@@ -18,8 +20,10 @@
 #include "fetch/http.h"
 #include "store/unpack.h"
 #include "util/error.h"
+#include "util/fd.h"
+#include "util/macro.h"
 #include "util/ring.h"
-#include "util/util.h"
+#include "util/time.h"
 
 #define RING_SIZE (1U << 20)
 #define REPORT_MS 100U
@@ -312,7 +316,7 @@ static void run_stages(struct pull *pull)
 }
 
 /* Of the manifest that was unpacked. */
-static int check_manifest(int dirfd, struct mf_run_config **ret, struct mayfly_error *err)
+static int check_manifest(int dirfd, struct mf_image_config **ret, struct mayfly_error *err)
 {
         mf_cleanup(mf_closep) int fd = openat(dirfd, "manifest", O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
         mf_cleanup(mf_freep) char *text = NULL;
@@ -373,7 +377,7 @@ static int prepare(struct pull *pull, struct mayfly_error *err)
         return mf_vouch_new(&pull->vouch, pull->source->url, pull->source->signature, pull->options, err);
 }
 
-static int judge_signature(const struct pull *pull, const struct mf_run_config *config, struct mayfly_error *err)
+static int judge_signature(const struct pull *pull, const struct mf_image_config *config, struct mayfly_error *err)
 {
         return pull->vouch && config ? mf_vouch_judge(pull->vouch, config->name, pull->source->vouched, err) : 0;
 }
@@ -406,12 +410,12 @@ int mf_pull(const struct mf_source *source, int dirfd, const struct mayfly_image
                 run_stages(&pull);
                 r = conclude(&pull, id, err);
         }
-        struct mf_run_config *config = NULL;
+        struct mf_image_config *config = NULL;
         if (r == 0)
                 r = check_manifest(dirfd, &config, err);
         if (r == 0)
                 r = judge_signature(&pull, config, err);
-        mf_run_config_free(config);
+        mf_image_config_free(config);
         mf_layer_free(pull.layer);
         clean_up(&pull);
         return r;
@@ -437,7 +441,7 @@ int mf_inspect(struct mf_inspected *ret, const struct mf_source *source, const s
         if (r == 0) {
                 r = judge_signature(&pull, inspected.config, err);
                 if (r < 0)
-                        mf_run_config_free(inspected.config);
+                        mf_image_config_free(inspected.config);
         }
         if (r == 0) {
                 inspected.manifest = mf_take(pull.manifest);
@@ -455,7 +459,7 @@ int mf_inspect(struct mf_inspected *ret, const struct mf_source *source, const s
 
 void mf_inspected_clear(struct mf_inspected *inspected)
 {
-        mf_run_config_free(inspected->config);
+        mf_image_config_free(inspected->config);
         free(inspected->manifest);
         *inspected = (struct mf_inspected){ 0 };
 }

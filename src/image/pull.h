@@ -38,7 +38,7 @@ int mf_pull(const struct mf_source *source, int dirfd, const struct mayfly_image
 /* What an image is. */
 struct mf_inspected {
         char id[MF_ID_LENGTH + 1];
-        struct mf_run_config *config;
+        struct mf_image_config *config;
         char *manifest; /* its text, NUL-terminated */
         size_t manifest_size;
         uint64_t blob_size, archive_size; /* as served, and uncompressed, in bytes */

@@ -14,7 +14,9 @@
 #include "store/filter-layer.h"
 #include "store/layer-cache.h"
 #include "util/error.h"
-#include "util/util.h"
+#include "util/fd.h"
+#include "util/macro.h"
+#include "util/strv.h"
 
 /* appc, "Filesystem Setup": dependencies first, each with its own first, then the image; what comes later overrides. An
  * image that is depended upon more than once is laid down as often, under the whitelists of all images on the way to
@@ -185,7 +187,7 @@ static int hand_over(struct mayfly_image *image, struct layer *layer)
 {
         if (layer->is_derived)
                 image->holds[image->n_holds++] = mf_take_fd(&layer->fd);
-        return mf_strings_add(&image->layers, mf_take(layer->rootfs));
+        return mf_strv_add(&image->layers, mf_take(layer->rootfs));
 }
 
 static int make_layers(struct render *render)

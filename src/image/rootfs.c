@@ -7,12 +7,16 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <search.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/xattr.h>
+#include <unistd.h>
 
 #include "util/error.h"
-#include "util/util.h"
+#include "util/fd.h"
+#include "util/macro.h"
 
 #define BLOCK ((size_t) 64 * 1024)
 #define DEPTH_MAX 400U

@@ -13,7 +13,8 @@
 
 #include "launch/launch.h"
 #include "protocol/message.h"
-#include "util/util.h"
+#include "util/fd.h"
+#include "util/macro.h"
 
 #define PREFIX "mayfly-"
 

@@ -20,7 +20,8 @@
 #include <unistd.h>
 
 #include "protocol/message.h"
-#include "util/util.h"
+#include "util/fd.h"
+#include "util/macro.h"
 
 /* How long the container may take to follow its owner before it is pushed, each time harder, in ms. */
 #define GRACE_MS 250

@@ -9,7 +9,8 @@
 #include <unistd.h>
 
 #include "launch/launch.h"
-#include "util/util.h"
+#include "util/fd.h"
+#include "util/macro.h"
 
 static int hold(const char *layer, int *ret)
 {

@@ -8,10 +8,12 @@
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "launch/launch.h"
-#include "util/util.h"
+#include "util/fd.h"
+#include "util/macro.h"
 
 #define ROOT SCRATCH "/root"
 

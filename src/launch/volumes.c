@@ -17,7 +17,8 @@
 #include <unistd.h>
 
 #include "launch/launch.h"
-#include "util/util.h"
+#include "util/fd.h"
+#include "util/macro.h"
 
 /* appc specification, "Volume Setup". What a volume covers is only in the overlay's upper layer, so nothing of it is
  * lost. */

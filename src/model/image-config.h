@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-#ifndef MF_RUN_CONFIG_H
-#define MF_RUN_CONFIG_H
+#ifndef MF_IMAGE_CONFIG_H
+#define MF_IMAGE_CONFIG_H
 
 /* What the container side needs to know of an image, whatever kind its manifest was of. */
 
@@ -53,7 +53,7 @@ struct mf_isolation {
 /* appc's default bounding set, and what the rest of them may get in addition: those that end at the container. */
 extern const uint64_t mf_capabilities_default, mf_capabilities_contained;
 
-struct mf_run_config {
+struct mf_image_config {
         char *name;             /* the image's name */
         char **labels;          /* the image's, "NAME=value", NULL-terminated, never NULL */
         char **exec;            /* argv of the app, NULL-terminated; NULL when the image has no app */
@@ -76,13 +76,6 @@ struct mf_run_config {
 };
 
 /* NULL is fine; returns NULL. */
-struct mf_run_config *mf_run_config_free(struct mf_run_config *config);
-
-/* Frees a NULL-terminated list (NULL is fine). */
-void mf_strings_free(char **strings);
-
-/* Adds to a NULL-terminated list, which may be NULL, an allocated string, which is the list's then in any case; NULL is
- * -ENOMEM. */
-int mf_strings_add(char ***list, char *string);
+struct mf_image_config *mf_image_config_free(struct mf_image_config *config);
 
 #endif

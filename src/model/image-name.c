@@ -4,6 +4,8 @@
 
 #include <errno.h>
 #include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/utsname.h>
 
@@ -11,7 +13,7 @@
 #include "aci/manifest.h"
 #include "model/reference.h"
 #include "util/error.h"
-#include "util/util.h"
+#include "util/macro.h"
 
 #define NAME_MAX_LENGTH 512U
 #define LABELS_MAX 64U
@@ -239,7 +241,7 @@ int mf_image_name_render(const struct mf_image_name *name, const char *template,
 
 /* --- what was found ---------------------------------------------------------------------------------------------- */
 
-static const char *config_label(const struct mf_run_config *config, const char *label)
+static const char *config_label(const struct mf_image_config *config, const char *label)
 {
         size_t length = strlen(label);
 
@@ -249,7 +251,7 @@ static const char *config_label(const struct mf_run_config *config, const char *
         return NULL;
 }
 
-static int label_matches(const struct mf_image_name *name, size_t i, const struct mf_run_config *config)
+static int label_matches(const struct mf_image_name *name, size_t i, const struct mf_image_config *config)
 {
         const struct mf_label *label = &name->labels[i];
         const char *has = config_label(config, label->name);
@@ -270,7 +272,8 @@ static void add_text(char *text, size_t size, const char *part, const char *valu
                         *p = '?';
 }
 
-int mf_image_name_match(const struct mf_image_name *name, const struct mf_run_config *config, struct mayfly_error *err)
+int mf_image_name_match(const struct mf_image_name *name, const struct mf_image_config *config,
+                        struct mayfly_error *err)
 {
         char want[800] = "", is[1000] = "", hint[120] = "";
         int fine = strcmp(name->name, config->name) == 0;

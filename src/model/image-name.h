@@ -9,7 +9,7 @@
 
 #include <mayfly/error.h>
 
-struct mf_run_config;
+struct mf_image_config;
 
 struct mf_label {
         const char *name, *value;
@@ -39,6 +39,7 @@ int mf_image_name_render(const struct mf_image_name *name, const char *template,
 
 /* 0 when an image's manifest has the name, and every label that was asked for with its value; its os and arch, if it
  * has them, must be the host's where nothing was asked for. -EBADMSG with a message that names both. */
-int mf_image_name_match(const struct mf_image_name *name, const struct mf_run_config *config, struct mayfly_error *err);
+int mf_image_name_match(const struct mf_image_name *name, const struct mf_image_config *config,
+                        struct mayfly_error *err);
 
 #endif

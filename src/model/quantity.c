@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "util/util.h"
+#include "util/macro.h"
 
 #define DIGITS_MAX 20U     /* more than 2^64 has; times 2^60 they still fit in 128 bits */
 #define EXPONENT_MAX 1000L /* beyond it a number is either nothing or too large */

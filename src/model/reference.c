@@ -5,11 +5,13 @@
 #include <arpa/inet.h>
 #include <ctype.h>
 #include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
 #include "util/error.h"
-#include "util/util.h"
+#include "util/macro.h"
 
 #define HOW_TO_PIN                                                                                    \
         "append @sha512-<128 hex digits>: the image ID, the SHA-512 of the uncompressed archive, as " \

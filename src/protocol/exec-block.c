@@ -8,7 +8,7 @@
 
 #include "container/container.h"
 #include "util/error.h"
-#include "util/util.h"
+#include "util/fd.h"
 
 void mf_words_add(struct mf_word_list *list, enum mf_word tag, const char *string)
 {

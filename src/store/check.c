@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/openat2.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -15,8 +16,9 @@
 #include "store/record-table.h"
 #include "store/record.h"
 #include "util/error.h"
+#include "util/fd.h"
+#include "util/macro.h"
 #include "util/pathlist.h"
-#include "util/util.h"
 
 enum {
         TYPE = MF_RECORD_TYPE,

@@ -5,6 +5,8 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
 #include <sys/random.h>
@@ -12,7 +14,9 @@
 #include <unistd.h>
 
 #include "util/error.h"
-#include "util/util.h"
+#include "util/fd.h"
+#include "util/fs.h"
+#include "util/macro.h"
 
 /* --- which folder --------------------------------------------------------------------------------------------- */
 

@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <linux/limits.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -13,7 +14,8 @@
 #include "store/implied-dirs.h"
 #include "store/record-table.h"
 #include "util/error.h"
-#include "util/util.h"
+#include "util/fd.h"
+#include "util/macro.h"
 
 struct run {
         const struct mf_filter *filter;

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stddef.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
@@ -16,8 +17,10 @@
 #include "store/list.h"
 #include "store/record.h"
 #include "util/error.h"
+#include "util/fd.h"
+#include "util/fs.h"
+#include "util/macro.h"
 #include "util/options.h"
-#include "util/util.h"
 
 struct candidate {
         const char *id;
@@ -38,10 +41,10 @@ struct gc {
 };
 
 /* NULL when there is none to read. */
-static struct mf_run_config *read_config(const char *path)
+static struct mf_image_config *read_config(const char *path)
 {
         mf_cleanup(mf_closep) int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
-        struct mf_run_config *config = NULL;
+        struct mf_image_config *config = NULL;
 
         return fd >= 0 && mf_image_config(fd, path, &config, NULL) == 0 ? config : NULL;
 }
@@ -57,7 +60,7 @@ static int tell(struct gc *gc, enum mayfly_store_event event, const char *folder
                 path = NULL;
                 return mf_error_oom(gc->err, MAYFLY_STAGE_STORE);
         }
-        struct mf_run_config *config = candidate ? read_config(path) : NULL;
+        struct mf_image_config *config = candidate ? read_config(path) : NULL;
         const struct mayfly_store_report report = {
                 .size = sizeof(report),
                 .event = event,
@@ -69,7 +72,7 @@ static int tell(struct gc *gc, enum mayfly_store_event event, const char *folder
                 .labels = config ? (const char *const *) config->labels : NULL,
         };
         int cancel = gc->options.report(&report, gc->options.userdata);
-        mf_run_config_free(config);
+        mf_image_config_free(config);
         return cancel ? mf_error(gc->err, -ECANCELED, MAYFLY_STAGE_STORE, "collecting garbage was cancelled") : 0;
 }
 

@@ -10,9 +10,11 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/xattr.h>
+#include <time.h>
 #include <unistd.h>
 
-#include "util/util.h"
+#include "util/fd.h"
+#include "util/macro.h"
 
 int mf_implicit_load(struct mf_paths *ret, int folder_fd)
 {

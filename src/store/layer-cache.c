@@ -15,7 +15,9 @@
 #include "store/directory.h"
 #include "store/list.h"
 #include "util/error.h"
-#include "util/util.h"
+#include "util/fd.h"
+#include "util/fs.h"
+#include "util/macro.h"
 
 #define TEXT_MAX ((off_t) 256 << 20) /* whitelists of many manifests, each 1 MiB at most */
 #define WAIT_US 20000U

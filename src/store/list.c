@@ -9,7 +9,7 @@
 #include <string.h>
 
 #include "store/directory.h"
-#include "util/util.h"
+#include "util/fd.h"
 
 void mf_store_images_clear(struct mf_store_images *images)
 {

@@ -9,7 +9,8 @@
 #include <unistd.h>
 
 #include "store/record.h"
-#include "util/util.h"
+#include "util/fd.h"
+#include "util/macro.h"
 
 int mf_record_cut(char *line, struct mf_record_line *ret)
 {

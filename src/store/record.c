@@ -5,13 +5,15 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/limits.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/xattr.h>
 #include <unistd.h>
 
 #include "store/record-table.h"
-#include "util/util.h"
+#include "util/fd.h"
+#include "util/macro.h"
 
 /* --- sums ----------------------------------------------------------------------------------------------------- */
 

@@ -6,16 +6,20 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <linux/openat2.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/syscall.h>
 #include <sys/xattr.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "aci/archive-rules.h"
 #include "store/implied-dirs.h"
 #include "store/record.h"
 #include "util/error.h"
-#include "util/util.h"
+#include "util/fd.h"
+#include "util/macro.h"
 
 #define BUSY_MODE 0700     /* of a folder until the end, so that we can write into it */
 #define IMPLICIT_MODE 0701 /* likewise, and no entry of its own was seen: how duplicates are told without a table */

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stddef.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
 #include <unistd.h>
@@ -13,8 +14,9 @@
 #include "store/list.h"
 #include "store/record.h"
 #include "util/error.h"
+#include "util/fd.h"
+#include "util/macro.h"
 #include "util/options.h"
-#include "util/util.h"
 
 #define WAIT_US 20000U
 

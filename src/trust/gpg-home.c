@@ -3,11 +3,15 @@
 #include "trust/gpg-home.h"
 
 #include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <sys/file.h>
 #include <sys/stat.h>
 
 #include "util/error.h"
-#include "util/util.h"
+#include "util/fd.h"
+#include "util/fs.h"
+#include "util/macro.h"
 
 int mf_gpg_home_make(const char *store, struct mf_gpg_home *ret, struct mayfly_error *err)
 {

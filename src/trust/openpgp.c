@@ -4,12 +4,13 @@
 
 #include <ctype.h>
 #include <errno.h>
+#include <signal.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "util/error.h"
-#include "util/util.h"
+#include "util/macro.h"
 
 #define KEYS_BEGIN "-----BEGIN PGP PUBLIC KEY BLOCK-----"
 #define SIGNATURE_BEGIN "-----BEGIN PGP SIGNATURE-----"

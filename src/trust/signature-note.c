@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <time.h>
@@ -12,7 +13,8 @@
 #include "trust/keyring.h"
 #include "trust/verify-signature.h"
 #include "util/error.h"
-#include "util/util.h"
+#include "util/fd.h"
+#include "util/macro.h"
 
 /* images/ID/signature, which is only there when a signature was verified:
  *

@@ -3,6 +3,8 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -18,8 +20,9 @@
 #include "trust/gpg.h"
 #include "trust/keyring.h"
 #include "util/error.h"
+#include "util/fd.h"
+#include "util/macro.h"
 #include "util/options.h"
-#include "util/util.h"
 
 #define KEYS_MAX ((size_t) 1 << 20)
 

@@ -4,6 +4,8 @@
 
 #include <errno.h>
 #include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
@@ -11,8 +13,8 @@
 #include "trust/gpg-home.h"
 #include "trust/keyring.h"
 #include "util/error.h"
+#include "util/macro.h"
 #include "util/ring.h"
-#include "util/util.h"
 
 #define RING_SIZE (1U << 20)
 #define SIGNATURE_MAX ((size_t) 64 * 1024)

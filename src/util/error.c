@@ -7,7 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "util/util.h"
+#include "util/macro.h"
 
 static void fill(struct mayfly_error *err, int code, enum mayfly_stage stage, const char *format, va_list args)
 {

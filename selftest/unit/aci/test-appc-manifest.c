@@ -18,7 +18,7 @@
 #define APP "\"app\":{\"exec\":[\"/a\"],\"user\":\"0\",\"group\":\"0\","
 
 /* A manifest with `members` added ("" is fine) or, when they begin with "{", the text itself. */
-static int parse(const char *members, struct mf_run_config **ret, struct mayfly_error *err)
+static int parse(const char *members, struct mf_image_config **ret, struct mayfly_error *err)
 {
         char text[2048];
 
@@ -32,18 +32,18 @@ static int parse(const char *members, struct mf_run_config **ret, struct mayfly_
 static void good(const char *members)
 {
         struct mayfly_error err = MAYFLY_ERROR_INIT;
-        struct mf_run_config *config = NULL;
+        struct mf_image_config *config = NULL;
 
         if (parse(members, &config, &err) < 0)
                 fail_msg("%s: %s", members, err.message);
-        mf_run_config_free(config);
+        mf_image_config_free(config);
 }
 
 /* `message` is the whole of it, after "image manifest: ". */
 static void bad(const char *members, const char *message)
 {
         struct mayfly_error err = MAYFLY_ERROR_INIT;
-        struct mf_run_config *config = NULL;
+        struct mf_image_config *config = NULL;
 
         if (parse(members, &config, &err) != -EBADMSG || strcmp(err.message + strlen("image manifest: "), message) != 0)
                 fail_msg("%s: \"%s\", not \"%s\"", members, err.message, message);
@@ -78,15 +78,15 @@ static void appc_manifest_name_is_an_ac_identifier(void **state)
 
 static void appc_manifest_keys_are_of_any_case(void **state)
 {
-        struct mf_run_config *config = NULL;
+        struct mf_image_config *config = NULL;
 
         (void) state;
         assert_int_equal(parse(APP "\"supplementaryGids\":[7]", &config, NULL), 0);
         assert_int_equal(config->n_extra_groups, 1);
-        mf_run_config_free(config);
+        mf_image_config_free(config);
         assert_int_equal(parse(APP "\"SUPPLEMENTARYGIDS\":[7]", &config, NULL), 0);
         assert_int_equal(config->n_extra_groups, 1);
-        mf_run_config_free(config);
+        mf_image_config_free(config);
         bad("\"Name\":\"b\"", "the whole: \"Name\" is a key twice, in different case");
 }
 
@@ -151,12 +151,12 @@ static void appc_manifest_dependencies(void **state)
 
 static void appc_manifest_path_whitelist_is_absolute_and_empty_is_none(void **state)
 {
-        struct mf_run_config *config = NULL;
+        struct mf_image_config *config = NULL;
 
         (void) state;
         assert_int_equal(parse("\"pathWhitelist\":[]", &config, NULL), 0);
         assert_null(config->whitelist);
-        mf_run_config_free(config);
+        mf_image_config_free(config);
         good("\"pathWhitelist\":[\"/a\",\"/b/\"]");
         bad("\"pathWhitelist\":[\"/a\",\"b\"]", "pathWhitelist[1]: \"b\" is no absolute path");
 }
@@ -179,13 +179,13 @@ static void appc_manifest_supplementary_gids_and_working_directory(void **state)
 
 static void appc_manifest_environment_has_unique_names_and_no_substitution(void **state)
 {
-        struct mf_run_config *config = NULL;
+        struct mf_image_config *config = NULL;
 
         (void) state;
         assert_int_equal(parse(APP "\"environment\":[{\"name\":\"A.b-1\",\"value\":\"$HOME ${A} $$\"}]", &config, NULL),
                          0);
         assert_string_equal(config->env[0], "A.b-1=$HOME ${A} $$");
-        mf_run_config_free(config);
+        mf_image_config_free(config);
         bad(APP "\"environment\":[{\"name\":\"A\",\"value\":\"\"},{\"name\":\"A\",\"value\":\"\"}]",
             "app.environment[1].name: \"A\" is there twice");
         bad(APP "\"environment\":[{\"name\":\"1A\",\"value\":\"\"}]",

@@ -51,7 +51,7 @@ static void accepts_what_is_valid(void **state)
         DIR *dir = opendir(folder);
         assert_non_null(dir);
         for (const struct dirent *entry; (entry = readdir(dir));) {
-                struct mf_run_config *config = NULL;
+                struct mf_image_config *config = NULL;
                 struct mayfly_error err = MAYFLY_ERROR_INIT;
                 size_t size;
                 if (entry->d_name[0] == '.')
@@ -62,7 +62,7 @@ static void accepts_what_is_valid(void **state)
                 assert_non_null(config->name);
                 assert_non_null(config->env);
                 assert_non_null(config->labels);
-                mf_run_config_free(config);
+                mf_image_config_free(config);
                 free(text);
                 n++;
         }
@@ -77,7 +77,7 @@ static void refuses_what_is_not(void **state)
         (void) state;
         corpus(folder, "invalid");
         for (size_t i = 0; i < sizeof(manifest_cases) / sizeof(manifest_cases[0]); i++) {
-                struct mf_run_config *config = NULL;
+                struct mf_image_config *config = NULL;
                 struct mayfly_error err = MAYFLY_ERROR_INIT;
                 char name[128];
                 size_t size;
@@ -109,7 +109,7 @@ static void becomes_a_run_configuration(void **state)
                 "\"dependencies\":[{\"imageName\":\"example.com/base\",\"imageID\":\"sha512-0f\",\"size\":7,"
                 "\"labels\":[{\"name\":\"version\",\"value\":\"2\"}]},{\"imageName\":\"other\"}],"
                 "\"pathWhitelist\":[\"/bin/a\"]}";
-        struct mf_run_config *config;
+        struct mf_image_config *config;
 
         (void) state;
         assert_int_equal(mf_manifest_parse(&config, json, strlen(json), NULL), 0);
@@ -143,7 +143,7 @@ static void becomes_a_run_configuration(void **state)
         assert_null(config->dependencies[1].labels[0]);
         assert_string_equal(config->whitelist[0], "/bin/a");
         assert_null(config->whitelist[1]);
-        assert_null(mf_run_config_free(config));
+        assert_null(mf_image_config_free(config));
 }
 
 static void survives_any_cut(void **state)
@@ -152,7 +152,7 @@ static void survives_any_cut(void **state)
 
         (void) state;
         for (size_t n = 0; n < strlen(json); n++) {
-                struct mf_run_config *config = NULL;
+                struct mf_image_config *config = NULL;
                 assert_true(mf_manifest_parse(&config, json, n, NULL) < 0);
                 assert_null(config);
         }
@@ -169,7 +169,7 @@ static void refuses_bytes_that_are_not_text(void **state)
 
         (void) state;
         for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-                struct mf_run_config *config = NULL;
+                struct mf_image_config *config = NULL;
                 struct mayfly_error err = MAYFLY_ERROR_INIT;
                 assert_int_equal(mf_manifest_parse(&config, cases[i].bytes, cases[i].size, &err), -EBADMSG);
                 assert_null(config);
@@ -184,7 +184,7 @@ static void stays_quick_with_many_names(void **state)
 
         (void) state;
         for (unsigned n = 9999; n <= 10001; n += 2) {
-                struct mf_run_config *config = NULL;
+                struct mf_image_config *config = NULL;
                 struct mayfly_error err = MAYFLY_ERROR_INIT;
                 int used = snprintf(json, sizeof(json), "{" HEAD ",\"labels\":[");
                 for (unsigned i = 0; i < n; i++)
@@ -193,7 +193,7 @@ static void stays_quick_with_many_names(void **state)
                 used += snprintf(json + used, sizeof(json) - (size_t) used, "]}");
                 int r = mf_manifest_parse(&config, json, (size_t) used, &err);
                 assert_int_equal(r, n <= 10000 ? 0 : -EBADMSG);
-                mf_run_config_free(config);
+                mf_image_config_free(config);
         }
 }
 

@@ -166,7 +166,7 @@ static void the_manifest_must_match(void **state)
         for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
                 char labels[100], *list[8] = { NULL }, *rest;
                 size_t n = 0;
-                struct mf_run_config config = { .name = (char *) (uintptr_t) cases[i].name, .labels = list };
+                struct mf_image_config config = { .name = (char *) (uintptr_t) cases[i].name, .labels = list };
                 struct mayfly_error err = MAYFLY_ERROR_INIT;
                 struct mf_image_name *name = parse(cases[i].asked);
                 snprintf(labels, sizeof(labels), "%s", cases[i].labels);

@@ -1,53 +1,17 @@
 /* SPDX-License-Identifier: MIT */
 #define _GNU_SOURCE
-#include "util/util.h"
+#include "util/fs.h"
 
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
-int mf_close(int fd)
-{
-        if (fd >= 0) {
-                int saved = errno;
-                close(fd);
-                errno = saved;
-        }
-        return -1;
-}
-
-void mf_sigpipe_block(struct mf_sigpipe *ret)
-{
-        sigset_t set;
-
-        sigpending(&set);
-        ret->was_pending = sigismember(&set, SIGPIPE);
-        sigemptyset(&set);
-        sigaddset(&set, SIGPIPE);
-        pthread_sigmask(SIG_BLOCK, &set, &ret->old);
-}
-
-void mf_sigpipe_restore(const struct mf_sigpipe *sigpipe)
-{
-        sigset_t set;
-
-        sigemptyset(&set);
-        sigaddset(&set, SIGPIPE);
-        if (!sigpipe->was_pending)
-                while (sigtimedwait(&set, NULL, &(const struct timespec){ 0 }) < 0 && errno == EINTR)
-                        ;
-        pthread_sigmask(SIG_SETMASK, &sigpipe->old, NULL);
-}
-
-uint64_t mf_now_us(void)
-{
-        struct timespec now;
-
-        clock_gettime(CLOCK_MONOTONIC, &now);
-        return (uint64_t) now.tv_sec * 1000000U + (uint64_t) now.tv_nsec / 1000U;
-}
+#include "util/fd.h"
+#include "util/macro.h"
 
 /* Each level of a tree holds a descriptor while what is below it is removed. What lies deeper than this is moved up to
  * the top of the tree first, and removed from there. */

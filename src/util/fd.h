@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef MF_FD_H
+#define MF_FD_H
+
+/* Descriptors, streams, and the signal of a broken connection. */
+
+#include <signal.h>
+#include <stdio.h>
+
+static inline int mf_take_fd(int *fd)
+{
+        int v = *fd;
+        *fd = -1;
+        return v;
+}
+
+/* Closes if >= 0, keeps errno, returns -1. */
+int mf_close(int fd);
+
+static inline void mf_closep(int *fd)
+{
+        *fd = mf_close(*fd);
+}
+
+static inline void mf_fclosep(FILE **f)
+{
+        if (*f)
+                fclose(*f);
+}
+
+/* Around what writes to connections in the caller's thread, which one that breaks must not kill with SIGPIPE. */
+struct mf_sigpipe {
+        sigset_t old;
+        int was_pending;
+};
+
+void mf_sigpipe_block(struct mf_sigpipe *ret);
+void mf_sigpipe_restore(const struct mf_sigpipe *sigpipe);
+
+#endif

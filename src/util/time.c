@@ -1,0 +1,12 @@
+/* SPDX-License-Identifier: MIT */
+#include "util/time.h"
+
+#include <time.h>
+
+uint64_t mf_now_us(void)
+{
+        struct timespec now;
+
+        clock_gettime(CLOCK_MONOTONIC, &now);
+        return (uint64_t) now.tv_sec * 1000000U + (uint64_t) now.tv_nsec / 1000U;
+}
