@@ -76,14 +76,14 @@ int mf_entry_path(const struct mf_entry *entry, char ret[PATH_MAX], struct mayfl
 /* Reads the data, into a file or into nothing. */
 static int read_data(const struct mf_entry *entry, int fd, struct mayfly_error *err)
 {
-        struct mf_sum *sum = mf_sum_new();
+        struct mf_content_sum *sum = mf_content_sum_new();
         uint64_t end;
 
         if (!sum)
                 return mf_error_oom(err, MAYFLY_STAGE_ARCHIVE);
-        mf_sum_begin(sum, entry->size);
+        mf_content_sum_begin(sum, entry->size);
         int r = mf_entry_data(entry, fd, sum, &end, err);
-        mf_sum_free(sum);
+        mf_content_sum_free(sum);
         return r;
 }
 

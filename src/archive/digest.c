@@ -49,26 +49,26 @@ struct mf_digest *mf_digest_free(struct mf_digest *digest)
         return NULL;
 }
 
-/* --- checksums ------------------------------------------------------------------------------------------------ */
+/* --- macs ------------------------------------------------------------------------------------------------ */
 
-struct mf_checksum {
+struct mf_mac {
         EVP_MAC_CTX *context;
 };
 
-struct mf_checksum *mf_checksum_new(void)
+struct mf_mac *mf_mac_new(void)
 {
-        struct mf_checksum *checksum = calloc(1, sizeof(*checksum));
+        struct mf_mac *mac = calloc(1, sizeof(*mac));
         EVP_MAC *algorithm = EVP_MAC_fetch(NULL, "POLY1305", NULL);
 
-        if (checksum && algorithm)
-                checksum->context = EVP_MAC_CTX_new(algorithm);
+        if (mac && algorithm)
+                mac->context = EVP_MAC_CTX_new(algorithm);
         EVP_MAC_free(algorithm); /* the context has it too */
-        if (checksum && (!checksum->context || mf_checksum_begin(checksum) < 0))
-                return mf_checksum_free(checksum);
-        return checksum;
+        if (mac && (!mac->context || mf_mac_begin(mac) < 0))
+                return mf_mac_free(mac);
+        return mac;
 }
 
-int mf_checksum_begin(struct mf_checksum *checksum)
+int mf_mac_begin(struct mf_mac *mac)
 {
         /* Pi, as good as any. Records hold what was made with it, so it stays. */
         static const unsigned char key[32] = {
@@ -76,35 +76,35 @@ int mf_checksum_begin(struct mf_checksum *checksum)
                 0xa4, 0x09, 0x38, 0x22, 0x29, 0x9f, 0x31, 0xd0, 0x08, 0x2e, 0xfa, 0x98, 0xec, 0x4e, 0x6c, 0x89,
         };
 
-        return EVP_MAC_init(checksum->context, key, sizeof(key), NULL) == 1 ? 0 : -EIO;
+        return EVP_MAC_init(mac->context, key, sizeof(key), NULL) == 1 ? 0 : -EIO;
 }
 
-int mf_checksum_update(struct mf_checksum *checksum, const void *data, size_t size)
+int mf_mac_update(struct mf_mac *mac, const void *data, size_t size)
 {
-        return EVP_MAC_update(checksum->context, data, size) == 1 ? 0 : -EIO;
+        return EVP_MAC_update(mac->context, data, size) == 1 ? 0 : -EIO;
 }
 
-int mf_checksum_final(struct mf_checksum *checksum, char ret[MF_CHECKSUM_LENGTH + 1])
+int mf_mac_final(struct mf_mac *mac, char ret[MF_MAC_LENGTH + 1])
 {
         static const char digits[] = "0123456789abcdef";
-        unsigned char sum[MF_CHECKSUM_LENGTH / 2];
+        unsigned char sum[MF_MAC_LENGTH / 2];
         size_t size = 0;
 
-        if (EVP_MAC_final(checksum->context, sum, &size, sizeof(sum)) != 1 || size != sizeof(sum))
+        if (EVP_MAC_final(mac->context, sum, &size, sizeof(sum)) != 1 || size != sizeof(sum))
                 return -EIO;
         for (size_t i = 0; i < size; i++) {
                 ret[i * 2] = digits[sum[i] >> 4];
                 ret[i * 2 + 1] = digits[sum[i] & 15];
         }
-        ret[MF_CHECKSUM_LENGTH] = '\0';
+        ret[MF_MAC_LENGTH] = '\0';
         return 0;
 }
 
-struct mf_checksum *mf_checksum_free(struct mf_checksum *checksum)
+struct mf_mac *mf_mac_free(struct mf_mac *mac)
 {
-        if (checksum) {
-                EVP_MAC_CTX_free(checksum->context);
-                free(checksum);
+        if (mac) {
+                EVP_MAC_CTX_free(mac->context);
+                free(mac);
         }
         return NULL;
 }

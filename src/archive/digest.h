@@ -19,14 +19,14 @@ struct mf_digest *mf_digest_free(struct mf_digest *digest);                    /
 /* 128 bits to tell by whether something has changed by itself or by mistake, at a tenth of a hash's cost: Poly1305
  * under a key that everybody knows. Who may write in the store could forge it, but could write another record as well.
  */
-#define MF_CHECKSUM_LENGTH 32 /* hex digits */
+#define MF_MAC_LENGTH 32 /* hex digits */
 
-struct mf_checksum;
+struct mf_mac;
 
-struct mf_checksum *mf_checksum_new(void);           /* NULL: out of memory, or libcrypto lacks Poly1305 */
-int mf_checksum_begin(struct mf_checksum *checksum); /* anew; 0 or -EIO, as below */
-int mf_checksum_update(struct mf_checksum *checksum, const void *data, size_t size);
-int mf_checksum_final(struct mf_checksum *checksum, char ret[MF_CHECKSUM_LENGTH + 1]); /* then begin anew */
-struct mf_checksum *mf_checksum_free(struct mf_checksum *checksum);                    /* returns NULL */
+struct mf_mac *mf_mac_new(void);      /* NULL: out of memory, or libcrypto lacks Poly1305 */
+int mf_mac_begin(struct mf_mac *mac); /* anew; 0 or -EIO, as below */
+int mf_mac_update(struct mf_mac *mac, const void *data, size_t size);
+int mf_mac_final(struct mf_mac *mac, char ret[MF_MAC_LENGTH + 1]); /* then begin anew */
+struct mf_mac *mf_mac_free(struct mf_mac *mac);                    /* returns NULL */
 
 #endif

@@ -226,7 +226,8 @@ int mf_entry_xattrs(const struct mf_entry *entry,
         return 0;
 }
 
-int mf_entry_data(const struct mf_entry *entry, int fd, struct mf_sum *sum, uint64_t *ret_end, struct mayfly_error *err)
+int mf_entry_data(const struct mf_entry *entry, int fd, struct mf_content_sum *sum, uint64_t *ret_end,
+                  struct mayfly_error *err)
 {
         const void *data;
         size_t size;
@@ -234,7 +235,7 @@ int mf_entry_data(const struct mf_entry *entry, int fd, struct mf_sum *sum, uint
         int r;
 
         while ((r = archive_read_data_block(entry->archive, &data, &size, &offset)) == ARCHIVE_OK) {
-                if (size > 0 && mf_sum_add(sum, (uint64_t) offset, data, size) < 0)
+                if (size > 0 && mf_content_sum_add(sum, (uint64_t) offset, data, size) < 0)
                         return mf_error(err, -EBADMSG, MAYFLY_STAGE_ARCHIVE,
                                         "archive entry \"%.300s\" has data out of order or beyond its size",
                                         entry->name);

@@ -9,7 +9,7 @@
 
 #include <mayfly/error.h>
 
-#include "store/record.h"
+#include "archive/content-sum.h"
 #include "util/ring.h"
 
 #define MF_ARCHIVE_HEAD 512U /* bytes that tell what a file is */
@@ -43,7 +43,7 @@ int mf_entry_xattrs(const struct mf_entry *entry,
 
 /* Writes the entry's data to a descriptor, holes left out, and adds it to `sum`. *ret_end is where it ends, which is
  * before the entry's size when there is a hole at its end. Negative errno with a message. */
-int mf_entry_data(const struct mf_entry *entry, int fd, struct mf_sum *sum, uint64_t *ret_end,
+int mf_entry_data(const struct mf_entry *entry, int fd, struct mf_content_sum *sum, uint64_t *ret_end,
                   struct mayfly_error *err);
 
 /* Calls `each` for every entry of the tar in `in`, and reads `in` to its end. */

@@ -15,6 +15,7 @@
 
 #include "aci/archive-rules.h"
 #include "archive/digest.h"
+#include "archive/xattr.h"
 #include "util/error.h"
 #include "util/macro.h"
 
@@ -242,11 +243,6 @@ static const char *note_name(struct mf_writer *writer, const char *path, int *re
         return found ? *found : NULL;
 }
 
-static int is_kept(const char *xattr)
-{
-        return strncmp(xattr, "user.", 5) == 0 || strcmp(xattr, "security.capability") == 0;
-}
-
 static int begin_copy(struct mf_writer *writer, struct archive_entry *from, const struct mf_rewrite *rewrite,
                       struct mayfly_error *err)
 {
@@ -281,7 +277,7 @@ static int begin_copy(struct mf_writer *writer, struct archive_entry *from, cons
         r = mf_writer_begin(writer, path, &st, archive_entry_symlink(from), hardlink ? link : NULL, err);
         archive_entry_xattr_reset(from);
         while (r == 0 && archive_entry_xattr_next(from, &xattr, &value, &size) == ARCHIVE_OK)
-                if (is_kept(xattr))
+                if (mf_xattr_is_kept(xattr))
                         mf_writer_xattr(writer, xattr, value, size);
         return r;
 }

@@ -318,7 +318,7 @@ static int inspect_stored(struct inspection *inspection, const char *id, const s
                 r = mf_store_open(path, 0, &store, err);
         if (r < 0)
                 return r;
-        r = mf_store_hold(store, MF_IMAGES, id, LOCK_SH, &folder);
+        r = mf_store_open_locked(store, MF_IMAGES, id, LOCK_SH, &folder);
         if (r < 0)
                 return r == -ENOENT || r == -EWOULDBLOCK
                                ? -ENOENT

@@ -115,10 +115,10 @@ static int read_all(int fd, char *text, size_t size)
         return 0;
 }
 
-int mf_image_config(int folder_fd, const char *path, struct mf_image_config **ret, struct mayfly_error *err)
+int mf_image_config(int dir_fd, const char *path, struct mf_image_config **ret, struct mayfly_error *err)
 {
         mf_cleanup(mf_freep) char *text = NULL;
-        mf_cleanup(mf_closep) int fd = openat(folder_fd, "manifest", O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+        mf_cleanup(mf_closep) int fd = openat(dir_fd, "manifest", O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
         struct stat st;
 
         if (fd < 0 && (errno == ENOENT || errno == ELOOP))
@@ -141,7 +141,7 @@ static int load_manifest(struct mayfly_image *image, struct mayfly_error *err)
 {
         struct mayfly_error why = MAYFLY_ERROR_INIT;
 
-        int r = mf_image_config(image->folder_fd, image->path, &image->config, &why);
+        int r = mf_image_config(image->dir_fd, image->path, &image->config, &why);
         if (r == -EBADMSG)
                 return damaged(image, why.message);
         return r < 0 ? mf_error(err, r, why.stage, "%s", why.message) : 0;
@@ -155,14 +155,14 @@ static int load(struct mayfly_image *image, struct mayfly_error *err)
         const char *why;
         struct stat st;
 
-        if (fstatat(image->folder_fd, "rootfs", &st, AT_SYMLINK_NOFOLLOW) < 0) {
+        if (fstatat(image->dir_fd, "rootfs", &st, AT_SYMLINK_NOFOLLOW) < 0) {
                 if (errno == ENOENT)
                         return damaged(image, "its rootfs is missing");
                 return mf_error_errno(err, -errno, MAYFLY_STAGE_STORE, "looking at %s", image->rootfs);
         }
         if (!S_ISDIR(st.st_mode))
                 return damaged(image, "its rootfs is no folder");
-        int r = mf_record_peek(image->folder_fd, &summary, &why);
+        int r = mf_record_peek(image->dir_fd, &summary, &why);
         if (r == -EBADMSG)
                 return damaged(image, why);
         if (r < 0)
@@ -171,21 +171,21 @@ static int load(struct mayfly_image *image, struct mayfly_error *err)
 }
 
 /* Notes that the image is in use now, once a second is enough; a store that cannot be written need not know. */
-void mf_store_note_use(int folder_fd)
+void mf_store_touch(int dir_fd)
 {
         struct timespec now;
         struct stat st;
 
         clock_gettime(CLOCK_REALTIME, &now);
-        if (fstat(folder_fd, &st) < 0 || st.st_mtim.tv_sec != now.tv_sec)
-                (void) futimens(folder_fd, NULL);
+        if (fstat(dir_fd, &st) < 0 || st.st_mtim.tv_sec != now.tv_sec)
+                (void) futimens(dir_fd, NULL);
 }
 
 /* 0, -ENOENT when it must be fetched, -EWOULDBLOCK while somebody is about it. */
 static int open_stored(int store, struct mayfly_image *image, struct mayfly_error *err)
 {
         image->damage[0] = '\0';
-        int r = mf_store_hold(store, MF_IMAGES, image->id, LOCK_SH, &image->folder_fd);
+        int r = mf_store_open_locked(store, MF_IMAGES, image->id, LOCK_SH, &image->dir_fd);
         if (r == -ENOTDIR || r == -ELOOP)
                 return damaged(image, "it is no folder");
         if (r == -ENOENT || r == -EWOULDBLOCK)
@@ -194,9 +194,9 @@ static int open_stored(int store, struct mayfly_image *image, struct mayfly_erro
                 return mf_error_errno(err, r, MAYFLY_STAGE_STORE, "opening the stored image %s", image->path);
         r = load(image, err);
         if (r < 0)
-                image->folder_fd = mf_close(image->folder_fd);
+                image->dir_fd = mf_close(image->dir_fd);
         else
-                mf_store_note_use(image->folder_fd);
+                mf_store_touch(image->dir_fd);
         return r;
 }
 
@@ -310,7 +310,7 @@ static int attest_from(void *userdata, const char *url, const char *signature, s
         if (r < 0)
                 return cannot_put(job, r, "making a folder in its tmp", err);
         r = mf_vouched_write(dirfd, job->image->id, &vouched);
-        if (r == 0 && renameat(dirfd, "signature", job->image->folder_fd, "signature") < 0)
+        if (r == 0 && renameat(dirfd, "signature", job->image->dir_fd, "signature") < 0)
                 r = -errno;
         (void) mf_remove_tree(job->store, name);
         (void) flock(dirfd, LOCK_UN); /* as in fetch_from() */
@@ -339,7 +339,7 @@ static int is_signed(const struct job *job, char why[400], struct mayfly_error *
 
         if (job->options->signatures != MAYFLY_SIGNATURES_REQUIRED)
                 return 1;
-        if (mf_vouched_read(job->image->folder_fd, job->image->id, &vouched) < 0) {
+        if (mf_vouched_read(job->image->dir_fd, job->image->id, &vouched) < 0) {
                 snprintf(why, 400, "no signature of it was checked so far");
                 return 0;
         }
@@ -348,7 +348,7 @@ static int is_signed(const struct job *job, char why[400], struct mayfly_error *
 
 static int let_go(struct mayfly_image *image, int r)
 {
-        image->folder_fd = mf_close(image->folder_fd);
+        image->dir_fd = mf_close(image->dir_fd);
         image->config = mf_image_config_free(image->config);
         return r;
 }
@@ -388,11 +388,11 @@ static int fetch_locked(const struct job *job, struct mayfly_error *err)
         if (r != -ENOENT)
                 return busy_if_locked(r);
         if (image->damage[0]) { /* half of one, or worse; who uses it keeps it */
-                r = mf_store_set_aside(job->store, MF_IMAGES, image->id, old);
+                r = mf_store_move_to_tmp(job->store, MF_IMAGES, image->id, old);
                 if (r < 0)
                         return cannot_put(job, r, "moving it out of the way", err);
-                mf_store_discard(job->store, old, -1);
-                mf_derived_drop(job->store, image->id);
+                mf_store_remove_if_unused(job->store, old, -1);
+                mf_layer_cache_drop(job->store, image->id);
         }
         r = fetch(job, err);
         if (r < 0) {
@@ -489,7 +489,7 @@ int mf_image_get(struct mayfly_image **ret, const struct mf_image_request *reque
 
         if (!image)
                 return mf_error_oom(err, MAYFLY_STAGE_STORE);
-        image->folder_fd = -1;
+        image->dir_fd = -1;
         r = name_image(image, request->path, request->reference->id, err);
         if (r == 0 && only_stored) {
                 r = open_stored(request->store, image, err);
@@ -558,15 +558,15 @@ MF_EXPORT struct mayfly_image *mayfly_image_close(struct mayfly_image *image)
                 for (size_t i = 0; i < image->n_dependencies; i++)
                         mayfly_image_close(image->dependencies[i]);
                 free(image->dependencies);
-                for (size_t i = 0; i < image->n_holds; i++) {
-                        mf_store_note_use(image->holds[i]);
-                        mf_close(image->holds[i]);
+                for (size_t i = 0; i < image->n_locks; i++) {
+                        mf_store_touch(image->locks[i]);
+                        mf_close(image->locks[i]);
                 }
-                free(image->holds);
+                free(image->locks);
                 mf_strv_free(image->layers);
-                if (image->folder_fd >= 0)
-                        mf_store_note_use(image->folder_fd);
-                mf_close(image->folder_fd); /* and the lock with the last copy of it */
+                if (image->dir_fd >= 0)
+                        mf_store_touch(image->dir_fd);
+                mf_close(image->dir_fd); /* and the lock with the last copy of it */
                 free(image->id);
                 free(image->path);
                 free(image->rootfs);

@@ -20,7 +20,7 @@ struct mayfly_image {
         char *id;
         char *path;            /* STORE/images/ID */
         char *rootfs;          /* STORE/images/ID/rootfs */
-        int folder_fd;         /* of path, with a shared lock for as long as the image is in use */
+        int dir_fd;            /* of path, with a shared lock for as long as the image is in use */
         char damage[256];      /* what kept a stored image from being opened, or empty */
         int fetched, attested; /* by this call: it, its signature */
         struct mf_image_config *config;
@@ -29,8 +29,8 @@ struct mayfly_image {
         struct mayfly_image **dependencies; /* all, each once */
         size_t n_dependencies;
         char **layers; /* folders to lay over each other, lowest first, NULL-terminated */
-        int *holds;    /* folders of those layers that are no images', locked as folder_fd is */
-        size_t n_holds;
+        int *locks;    /* folders of those layers that are no images', locked as dir_fd is */
+        size_t n_locks;
 };
 
 /* One image to be opened. */
@@ -49,11 +49,11 @@ int mf_image_get(struct mayfly_image **ret, const struct mf_image_request *reque
                  struct mayfly_error *err);
 
 /* Notes that what an image's or layer's folder has is in use now. */
-void mf_store_note_use(int folder_fd);
+void mf_store_touch(int dir_fd);
 
 /* The run configuration of the stored image whose folder, at `path`, is open. -EBADMSG when it is damaged, with what is
  * the matter in the message, and others. */
-int mf_image_config(int folder_fd, const char *path, struct mf_image_config **ret, struct mayfly_error *err);
+int mf_image_config(int dir_fd, const char *path, struct mf_image_config **ret, struct mayfly_error *err);
 
 /* The options as given (NULL is fine), with every default filled in. */
 int mf_image_options_take(const struct mayfly_image_options *given, struct mayfly_image_options *ret,

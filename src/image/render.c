@@ -33,7 +33,7 @@ struct layer {
         char id[MF_ID_LENGTH + 1]; /* the image's, or that of what is made from it */
         char *rootfs;
         int fd; /* of its folder; -1: not there yet */
-        int is_derived;
+        int is_cached;
 };
 
 struct render {
@@ -123,7 +123,7 @@ static int walk(struct render *render, const struct mayfly_image *image, const s
 
 /* --- the layers ----------------------------------------------------------------------------------------------- */
 
-static int derived_rootfs(const struct render *render, const char *id, char **ret)
+static int cached_rootfs(const struct render *render, const char *id, char **ret)
 {
         if (asprintf(ret, "%s/%s/%s/rootfs", render->path, MF_LAYERS, id) < 0) {
                 *ret = NULL;
@@ -134,49 +134,49 @@ static int derived_rootfs(const struct render *render, const char *id, char **re
 
 static int make_layer(const struct render *render, struct layer *layer)
 {
-        struct mf_filter filter = { layer->image->id, layer->image->folder_fd, layer->filter, layer->n_filter };
-        struct mf_derived derived;
+        struct mf_filter filter = { layer->image->id, layer->image->dir_fd, layer->filter, layer->n_filter };
+        struct mf_cached_layer cached;
 
         if (layer->n_filter == 0) {
                 strcpy(layer->id, layer->image->id);
-                layer->fd = layer->image->folder_fd;
+                layer->fd = layer->image->dir_fd;
                 layer->rootfs = strdup(layer->image->rootfs);
                 return layer->rootfs ? 0 : mf_error_oom(render->err, MAYFLY_STAGE_STORE);
         }
-        int r = mf_filter_layer(&derived, &filter, render->err);
+        int r = mf_filter_layer(&cached, &filter, render->err);
         if (r < 0)
                 return r;
-        strcpy(layer->id, derived.id);
-        r = mf_derived_open(&layer->fd, render->store, render->path, &derived, render->err);
-        layer->is_derived = r == 0;
-        free(derived.text);
-        return r < 0 ? r : derived_rootfs(render, layer->id, &layer->rootfs);
+        strcpy(layer->id, cached.id);
+        r = mf_layer_cache_open(&layer->fd, render->store, render->path, &cached, render->err);
+        layer->is_cached = r == 0;
+        free(cached.text);
+        return r < 0 ? r : cached_rootfs(render, layer->id, &layer->rootfs);
 }
 
 /* Puts what folders look like right, by one more layer if it takes that. */
 static int make_folders(const struct render *render, struct layer *top)
 {
-        mf_cleanup(mf_freep) struct mf_folders_of *of = calloc(render->n, sizeof(*of));
-        struct mf_folders folders = { of, render->n };
-        struct mf_derived derived;
+        mf_cleanup(mf_freep) struct mf_dirs_of *of = calloc(render->n, sizeof(*of));
+        struct mf_dirs folders = { of, render->n };
+        struct mf_cached_layer cached;
         int r = of ? 0 : mf_error_oom(render->err, MAYFLY_STAGE_STORE);
 
         for (size_t i = 0; i < render->n && r == 0; i++) {
                 const struct layer *layer = &render->layer[render->n - 1 - i];
-                of[i] = (struct mf_folders_of){ .id = layer->id, .image_id = layer->image->id, .fd = layer->fd };
-                r = mf_implicit_load(&of[i].implicit, layer->fd);
+                of[i] = (struct mf_dirs_of){ .id = layer->id, .image_id = layer->image->id, .fd = layer->fd };
+                r = mf_implied_dirs_load(&of[i].implicit, layer->fd);
                 if (r < 0)
                         mf_error_errno(render->err, r, MAYFLY_STAGE_STORE, "reading the folders that %s implies",
                                        layer->id);
         }
         if (r == 0)
-                r = mf_folder_layer(&derived, &folders, render->err);
+                r = mf_dirs_layer(&cached, &folders, render->err);
         if (r > 0) {
-                r = mf_derived_open(&top->fd, render->store, render->path, &derived, render->err);
-                top->is_derived = r == 0;
+                r = mf_layer_cache_open(&top->fd, render->store, render->path, &cached, render->err);
+                top->is_cached = r == 0;
                 if (r == 0)
-                        r = derived_rootfs(render, derived.id, &top->rootfs);
-                free(derived.text);
+                        r = cached_rootfs(render, cached.id, &top->rootfs);
+                free(cached.text);
         }
         for (size_t i = 0; of && i < render->n; i++)
                 mf_paths_clear(&of[i].implicit);
@@ -185,8 +185,8 @@ static int make_folders(const struct render *render, struct layer *top)
 
 static int hand_over(struct mayfly_image *image, struct layer *layer)
 {
-        if (layer->is_derived)
-                image->holds[image->n_holds++] = mf_take_fd(&layer->fd);
+        if (layer->is_cached)
+                image->locks[image->n_locks++] = mf_take_fd(&layer->fd);
         return mf_strv_add(&image->layers, mf_take(layer->rootfs));
 }
 
@@ -201,8 +201,8 @@ static int make_layers(struct render *render)
         if (r == 0)
                 r = make_folders(render, &top);
         if (r == 0) {
-                image->holds = calloc(render->n + 1, sizeof(int));
-                r = image->holds ? 0 : -ENOMEM;
+                image->locks = calloc(render->n + 1, sizeof(int));
+                r = image->locks ? 0 : -ENOMEM;
                 for (size_t i = render->n; i > 0 && r == 0; i--)
                         r = hand_over(image, &render->layer[i - 1]);
                 if (r == 0 && top.rootfs)
@@ -210,7 +210,7 @@ static int make_layers(struct render *render)
                 if (r < 0)
                         mf_error_oom(render->err, MAYFLY_STAGE_STORE);
         }
-        if (top.is_derived)
+        if (top.is_cached)
                 mf_close(top.fd);
         free(top.rootfs);
         return r;
@@ -240,7 +240,7 @@ int mf_render(struct mayfly_image *image, int store, const char *path, struct ma
         for (size_t i = 0; render && i < render->n; i++) {
                 free(render->layer[i].filter);
                 free(render->layer[i].rootfs);
-                if (render->layer[i].is_derived)
+                if (render->layer[i].is_cached)
                         mf_close(render->layer[i].fd);
         }
         for (size_t i = 0; render && render->whitelist && i < n; i++)

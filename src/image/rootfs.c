@@ -14,6 +14,7 @@
 #include <sys/xattr.h>
 #include <unistd.h>
 
+#include "archive/xattr.h"
 #include "util/error.h"
 #include "util/fd.h"
 #include "util/macro.h"
@@ -101,7 +102,7 @@ static int add_xattrs(struct walk *walk, int fd)
                 return mf_error_oom(walk->err, MAYFLY_STAGE_ARCHIVE);
         size = flistxattr(fd, names, (size_t) size);
         for (char *name = names; size > 0 && name < names + size; name += strlen(name) + 1)
-                if (strncmp(name, "user.", 5) == 0 || strcmp(name, "security.capability") == 0)
+                if (mf_xattr_is_kept(name))
                         sorted[n++] = name;
         qsort(sorted, n, sizeof(char *), compare_names);
         for (size_t i = 0; i < n; i++) {

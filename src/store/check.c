@@ -38,9 +38,9 @@ struct run {
         const char *path; /* of the image */
         int image_fd;
         struct mf_record_table table; /* its lines' ino: of what was found under that name, 0 before */
-        struct mf_sum *sum;
+        struct mf_content_sum *sum;
         struct mf_paths folders;       /* still to be looked into */
-        char *buffer;                  /* MF_SUM_BLOCK */
+        char *buffer;                  /* MF_CONTENT_SUM_BLOCK */
         char line[MF_RECORD_LINE_MAX]; /* of what is found */
 };
 
@@ -85,11 +85,11 @@ static int open_beneath(int dirfd, const char *path, uint64_t flags)
 }
 
 /* Holes are not read. */
-static int sum_content(struct run *run, int fd, uint64_t size, char ret[MF_CHECKSUM_LENGTH + 1])
+static int sum_content(struct run *run, int fd, uint64_t size, char ret[MF_MAC_LENGTH + 1])
 {
         uint64_t at = 0;
 
-        mf_sum_begin(run->sum, size);
+        mf_content_sum_begin(run->sum, size);
         while (at < size) {
                 off_t data = lseek(fd, (off_t) at, SEEK_DATA);
                 if (data < 0 && errno == ENXIO)
@@ -99,21 +99,21 @@ static int sum_content(struct run *run, int fd, uint64_t size, char ret[MF_CHECK
                 off_t hole = lseek(fd, (off_t) at, SEEK_HOLE);
                 uint64_t end = hole > (off_t) at && (uint64_t) hole < size ? (uint64_t) hole : size;
                 while (at < end) {
-                        size_t want = end - at < MF_SUM_BLOCK ? (size_t) (end - at) : MF_SUM_BLOCK;
+                        size_t want = end - at < MF_CONTENT_SUM_BLOCK ? (size_t) (end - at) : MF_CONTENT_SUM_BLOCK;
                         ssize_t n = pread(fd, run->buffer, want, (off_t) at);
                         if (n < 0 && errno == EINTR)
                                 continue;
                         if (n < 0)
                                 return -errno;
                         if (n == 0) /* became shorter meanwhile */
-                                return mf_sum_finish(run->sum, ret);
-                        if (mf_sum_add(run->sum, at, run->buffer, (size_t) n) < 0)
+                                return mf_content_sum_finish(run->sum, ret);
+                        if (mf_content_sum_add(run->sum, at, run->buffer, (size_t) n) < 0)
                                 return -EIO;
                         at += (uint64_t) n;
                         run->check->bytes += (uint64_t) n;
                 }
         }
-        return mf_sum_finish(run->sum, ret);
+        return mf_content_sum_finish(run->sum, ret);
 }
 
 /* The fields of what differs, as "mode 0644 instead of 0600, content". */
@@ -148,7 +148,7 @@ static int is_damage(int r)
 static int compare_entry(struct run *run, const struct mf_record_line *expected, const char *path,
                          const struct stat *st)
 {
-        char sum[MF_CHECKSUM_LENGTH + 1] = "-", xattrs[MF_CHECKSUM_LENGTH + 1] = "-", target[4097] = "";
+        char sum[MF_MAC_LENGTH + 1] = "-", xattrs[MF_MAC_LENGTH + 1] = "-", target[4097] = "";
         mf_cleanup(mf_closep) int fd = -1;
         struct mf_record_line found;
         int r = 0;
@@ -163,7 +163,7 @@ static int compare_entry(struct run *run, const struct mf_record_line *expected,
                 if (r == 0 && S_ISREG(st->st_mode))
                         r = sum_content(run, fd, (uint64_t) st->st_size, sum);
                 if (r == 0)
-                        r = mf_sum_xattrs(run->sum, fd, xattrs);
+                        r = mf_content_sum_xattrs(run->sum, fd, xattrs);
         }
         if (is_damage(r))
                 return differ(run, expected->field[NAME], "it cannot be read: the disk reports an error");
@@ -281,8 +281,8 @@ int mf_check_image(int image_fd, const char *id, const char *path, struct mf_che
                 run->err = err;
                 run->path = path;
                 run->image_fd = image_fd;
-                run->sum = mf_sum_new();
-                run->buffer = malloc(MF_SUM_BLOCK);
+                run->sum = mf_content_sum_new();
+                run->buffer = malloc(MF_CONTENT_SUM_BLOCK);
         }
         if (!run || !run->sum || !run->buffer)
                 mf_error_oom(err, MAYFLY_STAGE_STORE);
@@ -299,7 +299,7 @@ int mf_check_image(int image_fd, const char *id, const char *path, struct mf_che
         }
         if (run) {
                 mf_paths_clear(&run->folders);
-                mf_sum_free(run->sum);
+                mf_content_sum_free(run->sum);
                 free(run->buffer);
                 mf_record_table_clear(&run->table);
                 free(run);

@@ -147,7 +147,7 @@ int mf_store_is_current(int store, const char *folder, const char *id, int fd)
         return leads_to(store, name, fd);
 }
 
-int mf_store_hold(int store, const char *folder, const char *id, int operation, int *ret)
+int mf_store_open_locked(int store, const char *folder, const char *id, int operation, int *ret)
 {
         char name[MF_ID_LENGTH + 16];
 
@@ -210,7 +210,7 @@ int mf_store_make_temporary(int store, char name[MF_TMP_NAME_MAX], int *ret)
         return r;
 }
 
-int mf_store_set_aside(int store, const char *folder, const char *id, char name[MF_TMP_NAME_MAX])
+int mf_store_move_to_tmp(int store, const char *folder, const char *id, char name[MF_TMP_NAME_MAX])
 {
         char from[MF_ID_LENGTH + 16];
 
@@ -221,7 +221,7 @@ int mf_store_set_aside(int store, const char *folder, const char *id, char name[
         return renameat(store, from, store, name) < 0 && errno != ENOENT ? -errno : 0;
 }
 
-void mf_store_discard(int store, const char *name, int given_fd)
+void mf_store_remove_if_unused(int store, const char *name, int given_fd)
 {
         mf_cleanup(mf_closep) int own_fd = -1;
 

@@ -8,10 +8,10 @@
  *     images/ID/    an image. Shared flock on the folder: in use. It gets its name, and loses it, by one rename, which
  *                   only the holder of locks/ID does. One whose files are to be removed is first moved to tmp/.
  *     locks/ID      exclusive flock: is about to give or take away the name images/ID.
- *     layers/ID/    made from images: see derived.h. Shared flock on the folder: in use. It gets its name by a rename
- *                   that fails when there is one already, and loses it likewise by one to tmp/, from who has an
- *                   exclusive flock on it or finds it damaged. It can be made again at any time.
- *     tmp/NAME/     being unpacked (exclusive flock), still in use though dropped (shared flock), or else ownerless.
+ *     layers/ID/    made from images: see layer-cache.h. Shared flock on the folder: in use. It gets its name by a
+ * rename that fails when there is one already, and loses it likewise by one to tmp/, from who has an exclusive flock on
+ * it or finds it damaged. It can be made again at any time. tmp/NAME/     being unpacked (exclusive flock), still in
+ * use though dropped (shared flock), or else ownerless.
  *
  * A flock counts only if the name still leads to what was locked. */
 
@@ -39,16 +39,16 @@ void mf_store_remove_lock(int store, const char *id);
 #define MF_LAYERS "layers"
 
 /* Opens FOLDER/ID with a flock of kind `operation`, without waiting. 0, -ENOENT, -EWOULDBLOCK, or another -errno. */
-int mf_store_hold(int store, const char *folder, const char *id, int operation, int *ret);
+int mf_store_open_locked(int store, const char *folder, const char *id, int operation, int *ret);
 /* Whether FOLDER/ID is still what `fd` is. */
 int mf_store_is_current(int store, const char *folder, const char *id, int fd);
 
 /* Makes and locks a new folder in tmp/; `name` is relative to the store. 0 or -errno. */
 int mf_store_make_temporary(int store, char name[MF_TMP_NAME_MAX], int *ret);
 /* By the rules above: FOLDER/ID becomes a folder in tmp/, in use or not. 0 (also when there is none) or -errno. */
-int mf_store_set_aside(int store, const char *folder, const char *id, char name[MF_TMP_NAME_MAX]);
+int mf_store_move_to_tmp(int store, const char *folder, const char *id, char name[MF_TMP_NAME_MAX]);
 /* Removes a folder in tmp/ unless it is in use. `fd` is the folder (its lock is given up), or -1. */
-void mf_store_discard(int store, const char *name, int fd);
+void mf_store_remove_if_unused(int store, const char *name, int fd);
 
 /* Removes what is ownerless in tmp/. `each` (NULL is fine) is told of every such folder before, with its size on disk;
  * it returns 0 to have it removed. Returns 0, or the first -errno of a removal that failed. */

@@ -27,13 +27,13 @@ static int open_beneath(int dirfd, const char *path, uint64_t flags)
 
 /* Which layer's folder `path` is that is to be seen: the topmost that has an entry for it, or, with none, the topmost.
  * -ENOENT when no folder is to be seen there. *ret_wrong: another layer's would be. */
-static int find_source(const struct mf_folders *folders, const char *path, int *ret_wrong)
+static int find_source(const struct mf_dirs *folders, const char *path, int *ret_wrong)
 {
         int first = -ENOENT;
 
         *ret_wrong = 0;
         for (size_t i = folders->n; i > 0; i--) {
-                const struct mf_folders_of *layer = &folders->layer[i - 1];
+                const struct mf_dirs_of *layer = &folders->layer[i - 1];
                 mf_cleanup(mf_closep) int fd = open_beneath(layer->fd, path, O_PATH);
                 struct stat st;
 
@@ -56,7 +56,7 @@ static int find_source(const struct mf_folders *folders, const char *path, int *
 }
 
 struct run {
-        const struct mf_folders *folders;
+        const struct mf_dirs *folders;
         int dirfd;
         struct mf_record *record;
         struct mf_paths made; /* folders, each after the one it is in */
@@ -92,7 +92,7 @@ static int finish_folder(const struct run *run, const char *path)
         if (source < 0)
                 return source;
         from = open_beneath(run->folders->layer[source].fd, path, O_RDONLY | O_DIRECTORY);
-        int r = from < 0 ? from : mf_copy_folder(from, to);
+        int r = from < 0 ? from : mf_copy_dir_metadata(from, to);
         if (r == 0)
                 r = fstat(to, &st) < 0 ? -errno : mf_record_add(run->record, path, &st, NULL, to, NULL);
         return r;
@@ -132,26 +132,26 @@ static int make(void *userdata, int dirfd, struct mf_record *record, struct mayf
         return r;
 }
 
-int mf_folder_layer(struct mf_derived *ret, struct mf_folders *folders, struct mayfly_error *err)
+int mf_dirs_layer(struct mf_cached_layer *ret, struct mf_dirs *folders, struct mayfly_error *err)
 {
-        struct mf_derived derived = { .make = make, .userdata = folders };
+        struct mf_cached_layer cached = { .make = make, .userdata = folders };
         int needed = 0;
 
         for (size_t i = 1; i < folders->n; i++)
                 needed |= folders->layer[i].implicit.n > 0;
         if (!needed)
                 return 0;
-        FILE *f = open_memstream(&derived.text, &derived.size);
+        FILE *f = open_memstream(&cached.text, &cached.size);
         if (!f)
                 return mf_error_oom(err, MAYFLY_STAGE_STORE);
         fputs("mayfly-layer 1\nfolders\n", f);
         for (size_t i = 0; i < folders->n; i++)
                 fprintf(f, "over %s\nimage %s\n", folders->layer[i].id, folders->layer[i].image_id);
         int failed = ferror(f);
-        if (fclose(f) != 0 || failed || mf_derived_name(&derived) < 0) {
-                free(derived.text);
+        if (fclose(f) != 0 || failed || mf_layer_cache_name(&cached) < 0) {
+                free(cached.text);
                 return mf_error_oom(err, MAYFLY_STAGE_STORE);
         }
-        *ret = derived;
+        *ret = cached;
         return 1;
 }

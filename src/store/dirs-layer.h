@@ -1,30 +1,30 @@
 /* SPDX-License-Identifier: MIT */
-#ifndef MF_FOLDER_LAYER_H
-#define MF_FOLDER_LAYER_H
+#ifndef MF_DIRS_LAYER_H
+#define MF_DIRS_LAYER_H
 
 /* A layer of nothing but folders, to lie on top of others. overlayfs shows a folder with the mode, owner and time that
- * it has in the topmost layer; but where that image only implies the folder (implicit.h), appc keeps those of the image
- * below that has an entry for it. */
+ * it has in the topmost layer; but where that image only implies the folder (implied-dirs.h), appc keeps those of the
+ * image below that has an entry for it. */
 
 #include <stddef.h>
 
 #include "store/implied-dirs.h"
 #include "store/layer-cache.h"
 
-struct mf_folders_of {
+struct mf_dirs_of {
         const char *id;       /* of image or layer */
         const char *image_id; /* that it is, or was made from */
         int fd;               /* of its folder */
         struct mf_paths implicit;
 };
 
-struct mf_folders {
-        struct mf_folders_of *layer; /* lowest first */
+struct mf_dirs {
+        struct mf_dirs_of *layer; /* lowest first */
         size_t n;
 };
 
 /* 1 and *ret, which then refers to `folders`, when such a layer is needed, else 0. ret->text is for the caller to free.
  */
-int mf_folder_layer(struct mf_derived *ret, struct mf_folders *folders, struct mayfly_error *err);
+int mf_dirs_layer(struct mf_cached_layer *ret, struct mf_dirs *folders, struct mayfly_error *err);
 
 #endif

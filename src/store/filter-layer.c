@@ -105,7 +105,7 @@ static int finish_folder(struct run *run)
 
         if (to < 0 && errno == ENOENT && mf_paths_has(&run->implicit, run->path))
                 return 0;
-        int r = from < 0 || to < 0 ? -errno : mf_copy_folder(from, to);
+        int r = from < 0 || to < 0 ? -errno : mf_copy_dir_metadata(from, to);
         if (r == 0)
                 r = fstat(to, &st) < 0 ? -errno : mf_record_add(run->record, run->path, &st, NULL, to, NULL);
         return r < 0 ? cannot(run, r, "finishing") : 0;
@@ -120,7 +120,7 @@ static int is_there(void *userdata, const char *path)
 
 static int make_all(struct run *run)
 {
-        int r = mf_implicit_load(&run->implicit, run->filter->image_fd);
+        int r = mf_implied_dirs_load(&run->implicit, run->filter->image_fd);
 
         for (size_t i = 0; i < run->table.n && r == 0; i++)
                 if (passes(run, &run->table.line[i]))
@@ -129,7 +129,7 @@ static int make_all(struct run *run)
                 if (run->table.line[i - 1].field[MF_RECORD_TYPE][0] == 'd' && passes(run, &run->table.line[i - 1]))
                         r = finish_folder(run);
         if (r == 0)
-                r = mf_implicit_write(&run->implicit, is_there, run, run->dirfd, run->record);
+                r = mf_implied_dirs_write(&run->implicit, is_there, run, run->dirfd, run->record);
         return r < 0 ? mf_error_errno(run->err, r, MAYFLY_STAGE_STORE, "making a layer of the image %.20s...",
                                       run->filter->image_id)
                      : 0;
@@ -160,10 +160,10 @@ static int make(void *userdata, int dirfd, struct mf_record *record, struct mayf
         return r;
 }
 
-int mf_filter_layer(struct mf_derived *ret, struct mf_filter *filter, struct mayfly_error *err)
+int mf_filter_layer(struct mf_cached_layer *ret, struct mf_filter *filter, struct mayfly_error *err)
 {
-        struct mf_derived derived = { .make = make, .userdata = filter };
-        FILE *f = open_memstream(&derived.text, &derived.size);
+        struct mf_cached_layer cached = { .make = make, .userdata = filter };
+        FILE *f = open_memstream(&cached.text, &cached.size);
         mf_cleanup(mf_freep) char *escaped = NULL;
 
         if (!f)
@@ -182,10 +182,10 @@ int mf_filter_layer(struct mf_derived *ret, struct mf_filter *filter, struct may
                 }
         }
         failed |= ferror(f);
-        if (fclose(f) != 0 || failed || mf_derived_name(&derived) < 0) {
-                free(derived.text);
+        if (fclose(f) != 0 || failed || mf_layer_cache_name(&cached) < 0) {
+                free(cached.text);
                 return mf_error_oom(err, MAYFLY_STAGE_STORE);
         }
-        *ret = derived;
+        *ret = cached;
         return 0;
 }

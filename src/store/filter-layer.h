@@ -2,8 +2,8 @@
 #ifndef MF_FILTER_LAYER_H
 #define MF_FILTER_LAYER_H
 
-/* What whitelists let pass of an image, as a layer of its own (derived.h). It is no whiteouts over the image, because
- * what an image may not show may not hide either what the images below have under that name. */
+/* What whitelists let pass of an image, as a layer of its own (layer-cache.h). It is no whiteouts over the image,
+ * because what an image may not show may not hide either what the images below have under that name. */
 
 #include <stddef.h>
 
@@ -19,6 +19,6 @@ struct mf_filter {
 };
 
 /* Fills in *ret, which then refers to the filter. ret->text is for the caller to free. */
-int mf_filter_layer(struct mf_derived *ret, struct mf_filter *filter, struct mayfly_error *err);
+int mf_filter_layer(struct mf_cached_layer *ret, struct mf_filter *filter, struct mayfly_error *err);
 
 #endif

@@ -121,7 +121,7 @@ static int remove_locked(struct gc *gc, const struct candidate *candidate)
         char name[MF_TMP_NAME_MAX];
         struct stat st;
 
-        int r = mf_store_hold(gc->store, MF_IMAGES, candidate->id, LOCK_EX, &fd);
+        int r = mf_store_open_locked(gc->store, MF_IMAGES, candidate->id, LOCK_EX, &fd);
         if (r == -EWOULDBLOCK || r == -ENOENT)
                 return 0;
         if (r < 0 || fstat(fd, &st) < 0)
@@ -131,10 +131,10 @@ static int remove_locked(struct gc *gc, const struct candidate *candidate)
         } else if (gc->options.dry_run) {
                 r = 1;
         } else {
-                r = mf_store_set_aside(gc->store, MF_IMAGES, candidate->id, name);
+                r = mf_store_move_to_tmp(gc->store, MF_IMAGES, candidate->id, name);
                 if (r == 0) {
                         mf_store_remove_lock(gc->store, candidate->id); /* who wants to fetch it again can */
-                        mf_store_discard(gc->store, name, fd);
+                        mf_store_remove_if_unused(gc->store, name, fd);
                         return 1;
                 }
         }
@@ -240,7 +240,7 @@ static int collect_layer(struct gc *gc, const char *id)
         mf_cleanup(mf_closep) int fd = -1;
         struct stat st;
 
-        int r = mf_store_hold(gc->store, MF_LAYERS, id, LOCK_EX, &fd);
+        int r = mf_store_open_locked(gc->store, MF_LAYERS, id, LOCK_EX, &fd);
         if (r == -EWOULDBLOCK || r == -ENOENT)
                 return 0;
         if (r < 0 || fstat(fd, &st) < 0)
@@ -248,12 +248,12 @@ static int collect_layer(struct gc *gc, const char *id)
         layer.used = later(st.st_mtim, gc->now) ? gc->now : st.st_mtim;
         uint64_t total = gc->total;
         gc->total = 0; /* of no concern here */
-        int go = is_unwanted(gc, &layer) || mf_derived_images(fd, is_gone, gc) != 0;
+        int go = is_unwanted(gc, &layer) || mf_layer_cache_images(fd, is_gone, gc) != 0;
         gc->total = total;
         if (go) {
                 r = tell(gc, MAYFLY_STORE_LAYER, MF_LAYERS, id, NULL, 0);
                 if (r == 0 && !gc->options.dry_run)
-                        r = mf_derived_remove(gc->store, id, fd);
+                        r = mf_layer_cache_remove(gc->store, id, fd);
                 if (r < 0 && r != -ECANCELED)
                         mf_error_set_errno(gc->err, r, MAYFLY_STAGE_STORE, "removing the layer %s", id);
                 gc->result.layers += r == 0;

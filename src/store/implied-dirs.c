@@ -13,12 +13,13 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "archive/xattr.h"
 #include "util/fd.h"
 #include "util/macro.h"
 
-int mf_implicit_load(struct mf_paths *ret, int folder_fd)
+int mf_implied_dirs_load(struct mf_paths *ret, int dir_fd)
 {
-        int fd = openat(folder_fd, "implicit", O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC), r = 0;
+        int fd = openat(dir_fd, "implicit", O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC), r = 0;
         mf_cleanup(mf_fclosep) FILE *f = fd < 0 ? NULL : fdopen(fd, "r");
         mf_cleanup(mf_freep) char *line = NULL;
         size_t size = 0;
@@ -41,12 +42,12 @@ int mf_implicit_load(struct mf_paths *ret, int folder_fd)
         return r;
 }
 
-static int write_text(const char *text, size_t size, int folder_fd, struct mf_record *record)
+static int write_text(const char *text, size_t size, int dir_fd, struct mf_record *record)
 {
-        int fd = openat(folder_fd, "implicit", O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+        int fd = openat(dir_fd, "implicit", O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
         mf_cleanup(mf_fclosep) FILE *f = fd < 0 ? NULL : fdopen(fd, "w");
-        struct mf_sum *of = mf_record_sum(record);
-        char sum[MF_CHECKSUM_LENGTH + 1];
+        struct mf_content_sum *of = mf_record_content_sum(record);
+        char sum[MF_MAC_LENGTH + 1];
         struct stat st;
 
         if (!f) {
@@ -57,15 +58,15 @@ static int write_text(const char *text, size_t size, int folder_fd, struct mf_re
         errno = 0;
         if (fwrite(text, 1, size, f) != size || fflush(f) != 0 || fstat(fd, &st) < 0)
                 return errno ? -errno : -EIO;
-        mf_sum_begin(of, size);
-        int r = mf_sum_add(of, 0, text, size);
+        mf_content_sum_begin(of, size);
+        int r = mf_content_sum_add(of, 0, text, size);
         if (r == 0)
-                r = mf_sum_finish(of, sum);
+                r = mf_content_sum_finish(of, sum);
         return r < 0 ? r : mf_record_add(record, "implicit", &st, sum, -1, NULL);
 }
 
-int mf_implicit_write(struct mf_paths *implicit, int (*keep)(void *userdata, const char *path), void *userdata,
-                      int folder_fd, struct mf_record *record)
+int mf_implied_dirs_write(struct mf_paths *implicit, int (*keep)(void *userdata, const char *path), void *userdata,
+                          int dir_fd, struct mf_record *record)
 {
         mf_cleanup(mf_freep) char *text = NULL;
         char escaped[4 * PATH_MAX + 1];
@@ -86,7 +87,7 @@ int mf_implicit_write(struct mf_paths *implicit, int (*keep)(void *userdata, con
         int failed = ferror(f);
         if (fclose(f) != 0 || failed)
                 return -ENOMEM;
-        return size > 0 ? write_text(text, size, folder_fd, record) : 0;
+        return size > 0 ? write_text(text, size, dir_fd, record) : 0;
 }
 
 /* --- what else there is to a folder --------------------------------------------------------------------------- */
@@ -117,12 +118,12 @@ static int copy_xattrs(int from, int to)
         if (size < 0)
                 return -errno;
         for (ssize_t i = 0; i < size && r == 0; i += (ssize_t) strlen(list + i) + 1)
-                if (strncmp(list + i, "user.", 5) == 0)
+                if (mf_xattr_is_kept(list + i))
                         r = copy_xattr(from, to, list + i);
         return r;
 }
 
-int mf_copy_folder(int from, int to)
+int mf_copy_dir_metadata(int from, int to)
 {
         struct stat st;
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-#ifndef MF_IMPLICIT_H
-#define MF_IMPLICIT_H
+#ifndef MF_IMPLIED_DIRS_H
+#define MF_IMPLIED_DIRS_H
 
 /* The folders that an archive has no entries for, and that are there only because something in them is. About their
  * modes, owners and times the image says nothing, so that, where images lie over each other, those of another image's
@@ -12,12 +12,12 @@
 
 /* Of the image or layer whose folder is open. They come sorted, as "rootfs/...". 0 or -errno; *ret is to
  * be cleared in any case. */
-int mf_implicit_load(struct mf_paths *ret, int folder_fd);
+int mf_implied_dirs_load(struct mf_paths *ret, int dir_fd);
 /* Writes the file, if there are any of whom `keep` (NULL is fine) returns non-zero, and records it. */
-int mf_implicit_write(struct mf_paths *implicit, int (*keep)(void *userdata, const char *path), void *userdata,
-                      int folder_fd, struct mf_record *record);
+int mf_implied_dirs_write(struct mf_paths *implicit, int (*keep)(void *userdata, const char *path), void *userdata,
+                          int dir_fd, struct mf_record *record);
 
 /* Gives a folder another's owner, mode, extended attributes and time. 0 or -errno. */
-int mf_copy_folder(int from, int to);
+int mf_copy_dir_metadata(int from, int to);
 
 #endif

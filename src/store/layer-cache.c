@@ -23,13 +23,13 @@
 #define WAIT_US 20000U
 #define TRIES_MAX 500U
 
-int mf_derived_name(struct mf_derived *derived)
+int mf_layer_cache_name(struct mf_cached_layer *cached)
 {
         struct mf_digest *digest = mf_digest_new();
-        int r = digest ? mf_digest_update(digest, derived->text, derived->size) : -EIO;
+        int r = digest ? mf_digest_update(digest, cached->text, cached->size) : -EIO;
 
         if (r == 0)
-                r = mf_digest_final(digest, derived->id);
+                r = mf_digest_final(digest, cached->id);
         mf_digest_free(digest);
         return r;
 }
@@ -52,64 +52,64 @@ static int open_stored(int *ret, int store, const char *id)
 {
         mf_cleanup(mf_closep) int fd = -1;
 
-        int r = mf_store_hold(store, MF_LAYERS, id, LOCK_SH, &fd);
+        int r = mf_store_open_locked(store, MF_LAYERS, id, LOCK_SH, &fd);
         if (r < 0)
                 return r;
         if (!is_whole(fd)) {
-                r = mf_derived_remove(store, id, fd);
+                r = mf_layer_cache_remove(store, id, fd);
                 return r < 0 ? r : -ENOENT;
         }
-        mf_store_note_use(fd);
+        mf_store_touch(fd);
         *ret = mf_take_fd(&fd);
         return 0;
 }
 
-int mf_derived_remove(int store, const char *id, int fd)
+int mf_layer_cache_remove(int store, const char *id, int fd)
 {
         char name[MF_TMP_NAME_MAX];
 
         if (!mf_store_is_current(store, MF_LAYERS, id, fd))
                 return 0;
-        int r = mf_store_set_aside(store, MF_LAYERS, id, name);
+        int r = mf_store_move_to_tmp(store, MF_LAYERS, id, name);
         if (r == 0)
-                mf_store_discard(store, name, fd);
+                mf_store_remove_if_unused(store, name, fd);
         return r;
 }
 
 /* --- making one ----------------------------------------------------------------------------------------------- */
 
-static int write_text(const struct mf_derived *derived, int dirfd, struct mf_record *record)
+static int write_text(const struct mf_cached_layer *cached, int dirfd, struct mf_record *record)
 {
         mf_cleanup(mf_closep) int fd = openat(dirfd, "layer", O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
-        char sum[MF_CHECKSUM_LENGTH + 1];
+        char sum[MF_MAC_LENGTH + 1];
         struct stat st;
 
         if (fd < 0 || fchmod(fd, 0644) < 0)
                 return -errno;
-        for (size_t n = 0; n < derived->size;) {
-                ssize_t written = write(fd, derived->text + n, derived->size - n);
+        for (size_t n = 0; n < cached->size;) {
+                ssize_t written = write(fd, cached->text + n, cached->size - n);
                 if (written < 0 && errno != EINTR)
                         return -errno;
                 n += written > 0 ? (size_t) written : 0;
         }
         if (fstat(fd, &st) < 0)
                 return -errno;
-        mf_sum_begin(mf_record_sum(record), derived->size);
-        int r = mf_sum_add(mf_record_sum(record), 0, derived->text, derived->size);
+        mf_content_sum_begin(mf_record_content_sum(record), cached->size);
+        int r = mf_content_sum_add(mf_record_content_sum(record), 0, cached->text, cached->size);
         if (r == 0)
-                r = mf_sum_finish(mf_record_sum(record), sum);
+                r = mf_content_sum_finish(mf_record_content_sum(record), sum);
         return r < 0 ? r : mf_record_add(record, "layer", &st, sum, -1, NULL);
 }
 
-static int fill(const struct mf_derived *derived, int dirfd, struct mayfly_error *err)
+static int fill(const struct mf_cached_layer *cached, int dirfd, struct mayfly_error *err)
 {
         errno = 0;
-        struct mf_record *record = mf_record_new(dirfd, derived->id);
+        struct mf_record *record = mf_record_new(dirfd, cached->id);
         if (!record)
                 return mf_error_errno(err, errno ? -errno : -ENOMEM, MAYFLY_STAGE_STORE, "making a layer's record");
-        int r = write_text(derived, dirfd, record);
+        int r = write_text(cached, dirfd, record);
         if (r == 0)
-                r = derived->make(derived->userdata, dirfd, record, err);
+                r = cached->make(cached->userdata, dirfd, record, err);
         if (r == 0)
                 r = mf_record_finish(record);
         mf_record_free(record);
@@ -127,7 +127,7 @@ static int cannot_make(const char *path, int code, const char *what, struct mayf
 }
 
 /* 0 also when somebody else was faster. */
-static int make(int store, const char *path, const struct mf_derived *derived, struct mayfly_error *err)
+static int make(int store, const char *path, const struct mf_cached_layer *cached, struct mayfly_error *err)
 {
         static const char *const folders[] = { "layers", "tmp" };
         struct mayfly_error why = MAYFLY_ERROR_INIT;
@@ -140,7 +140,7 @@ static int make(int store, const char *path, const struct mf_derived *derived, s
         int r = mf_store_make_temporary(store, name, &dirfd);
         if (r < 0)
                 return cannot_make(path, r, "making a folder in its tmp", err);
-        r = fill(derived, dirfd, &why);
+        r = fill(cached, dirfd, &why);
         if (r == -ENOSPC || r == -EDQUOT)
                 (void) mf_error(err, r, MAYFLY_STAGE_STORE,
                                 "the image store %s has no room for a layer that the image needs; free some (mayfly "
@@ -148,7 +148,7 @@ static int make(int store, const char *path, const struct mf_derived *derived, s
                                 path);
         else if (r < 0)
                 (void) mf_error(err, r, why.stage, "%s", why.message);
-        snprintf(target, sizeof(target), "%s/%s", MF_LAYERS, derived->id);
+        snprintf(target, sizeof(target), "%s/%s", MF_LAYERS, cached->id);
         if (r == 0 && fchmod(dirfd, 0755) < 0)
                 r = cannot_make(path, -errno, "finishing it", err);
         int published = r == 0 && renameat(store, name, store, target) == 0;
@@ -160,14 +160,15 @@ static int make(int store, const char *path, const struct mf_derived *derived, s
         return r;
 }
 
-int mf_derived_open(int *ret, int store, const char *path, const struct mf_derived *derived, struct mayfly_error *err)
+int mf_layer_cache_open(int *ret, int store, const char *path, const struct mf_cached_layer *cached,
+                        struct mayfly_error *err)
 {
         int r = -ENOENT;
 
         for (unsigned tries = 0; tries < TRIES_MAX; tries++) {
-                r = open_stored(ret, store, derived->id);
+                r = open_stored(ret, store, cached->id);
                 if (r == -ENOENT)
-                        r = make(store, path, derived, err);
+                        r = make(store, path, cached, err);
                 else if (r == -EWOULDBLOCK)
                         usleep(WAIT_US); /* somebody removes it, or asks whether it is in use */
                 else
@@ -176,15 +177,15 @@ int mf_derived_open(int *ret, int store, const char *path, const struct mf_deriv
                         return r;
         }
         return r < 0 ? mf_error_errno(err, r, MAYFLY_STAGE_STORE, "opening the layer %s/%s/%s", path, MF_LAYERS,
-                                      derived->id)
+                                      cached->id)
                      : 0;
 }
 
 /* --- what it was made from ------------------------------------------------------------------------------------- */
 
-int mf_derived_images(int folder_fd, int (*each)(void *userdata, const char *id), void *userdata)
+int mf_layer_cache_images(int dir_fd, int (*each)(void *userdata, const char *id), void *userdata)
 {
-        int fd = openat(folder_fd, "layer", O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC), r = -EBADMSG;
+        int fd = openat(dir_fd, "layer", O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC), r = -EBADMSG;
         mf_cleanup(mf_fclosep) FILE *f = fd < 0 ? NULL : fdopen(fd, "r");
         mf_cleanup(mf_freep) char *line = NULL;
         struct stat st;
@@ -212,7 +213,7 @@ static int is_same(void *userdata, const char *id)
         return strcmp(userdata, id) == 0;
 }
 
-void mf_derived_drop(int store, const char *image_id)
+void mf_layer_cache_drop(int store, const char *image_id)
 {
         struct mf_store_images layers;
 
@@ -222,8 +223,8 @@ void mf_derived_drop(int store, const char *image_id)
                 char name[MF_ID_LENGTH + 16];
                 snprintf(name, sizeof(name), "%s/%s", MF_LAYERS, layers.id[i]);
                 mf_cleanup(mf_closep) int fd = openat(store, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
-                if (fd >= 0 && mf_derived_images(fd, is_same, (void *) (uintptr_t) image_id) != 0)
-                        (void) mf_derived_remove(store, layers.id[i], fd);
+                if (fd >= 0 && mf_layer_cache_images(fd, is_same, (void *) (uintptr_t) image_id) != 0)
+                        (void) mf_layer_cache_remove(store, layers.id[i], fd);
         }
         mf_store_images_clear(&layers);
 }

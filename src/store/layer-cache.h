@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-#ifndef MF_DERIVED_H
-#define MF_DERIVED_H
+#ifndef MF_LAYER_CACHE_H
+#define MF_LAYER_CACHE_H
 
 /* Layers that are made from stored images, and kept, because an image itself is not what is to be mounted:
  *
@@ -17,7 +17,7 @@
 #include "model/reference.h"
 #include "store/record.h"
 
-struct mf_derived {
+struct mf_cached_layer {
         char id[MF_ID_LENGTH + 1];
         char *text; /* what is in the file `layer` */
         size_t size;
@@ -27,19 +27,20 @@ struct mf_derived {
 };
 
 /* Its ID, from its text. 0 or -EIO. */
-int mf_derived_name(struct mf_derived *derived);
+int mf_layer_cache_name(struct mf_cached_layer *cached);
 
 /* Opens the layer, made if need be, with a shared lock on its folder. `path` is the store's. */
-int mf_derived_open(int *ret, int store, const char *path, const struct mf_derived *derived, struct mayfly_error *err);
+int mf_layer_cache_open(int *ret, int store, const char *path, const struct mf_cached_layer *cached,
+                        struct mayfly_error *err);
 
 /* Drops the layers that were made from an image which turned out to be damaged: they have the same files. */
-void mf_derived_drop(int store, const char *image_id);
+void mf_layer_cache_drop(int store, const char *image_id);
 
 /* Drops the layer whose folder `fd` is, in use or not. 0 or -errno. */
-int mf_derived_remove(int store, const char *id, int fd);
+int mf_layer_cache_remove(int store, const char *id, int fd);
 
 /* Calls `each` for every image that the layer in the open folder was made from, until one returns non-zero, and returns
  * that. -EBADMSG when it does not say. */
-int mf_derived_images(int folder_fd, int (*each)(void *userdata, const char *id), void *userdata);
+int mf_layer_cache_images(int dir_fd, int (*each)(void *userdata, const char *id), void *userdata);
 
 #endif

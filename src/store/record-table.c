@@ -69,10 +69,10 @@ static int build(struct mf_record_table *table, const char *id, uint64_t entries
         return 0;
 }
 
-static int read_text(struct mf_record_table *table, int folder_fd, const struct mf_record_summary *summary)
+static int read_text(struct mf_record_table *table, int dir_fd, const struct mf_record_summary *summary)
 {
-        mf_cleanup(mf_closep) int fd = openat(folder_fd, "record", O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
-        char sum[MF_CHECKSUM_LENGTH + 1];
+        mf_cleanup(mf_closep) int fd = openat(dir_fd, "record", O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+        char sum[MF_MAC_LENGTH + 1];
 
         table->text = fd < 0 ? NULL : malloc(summary->length + 1);
         if (!table->text)
@@ -86,23 +86,23 @@ static int read_text(struct mf_record_table *table, int folder_fd, const struct 
                 n += got > 0 ? (uint64_t) got : 0;
         }
         table->text[summary->length] = '\0';
-        struct mf_checksum *checksum = mf_checksum_new();
-        int r = !checksum ? -ENOMEM : mf_checksum_update(checksum, table->text, summary->length);
+        struct mf_mac *checksum = mf_mac_new();
+        int r = !checksum ? -ENOMEM : mf_mac_update(checksum, table->text, summary->length);
         if (r == 0)
-                r = mf_checksum_final(checksum, sum);
-        mf_checksum_free(checksum);
+                r = mf_mac_final(checksum, sum);
+        mf_mac_free(checksum);
         return r < 0 ? r : strcmp(sum, summary->sum) == 0 ? 0 : -EBADMSG;
 }
 
-int mf_record_table_load(struct mf_record_table *ret, int folder_fd, const char *id, const char **ret_why)
+int mf_record_table_load(struct mf_record_table *ret, int dir_fd, const char *id, const char **ret_why)
 {
         struct mf_record_table table = { 0 };
         struct mf_record_summary summary;
 
-        int r = mf_record_peek(folder_fd, &summary, ret_why);
+        int r = mf_record_peek(dir_fd, &summary, ret_why);
         if (r == 0) {
                 *ret_why = "it is not as it was written";
-                r = read_text(&table, folder_fd, &summary);
+                r = read_text(&table, dir_fd, &summary);
         }
         if (r == 0) {
                 *ret_why = "it is of another image or another version of mayfly";

@@ -34,7 +34,7 @@ struct mf_record_table {
 
 /* Reads and checks the record in the open folder of the image or layer `id`. 0; -EBADMSG, *ret_why then saying what is
  * the matter with it; or another -errno. */
-int mf_record_table_load(struct mf_record_table *ret, int folder_fd, const char *id, const char **ret_why);
+int mf_record_table_load(struct mf_record_table *ret, int dir_fd, const char *id, const char **ret_why);
 void mf_record_table_clear(struct mf_record_table *table);
 
 /* NULL when there is none. */

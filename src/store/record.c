@@ -4,186 +4,14 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/xattr.h>
 #include <unistd.h>
 
 #include "store/record-table.h"
 #include "util/fd.h"
 #include "util/macro.h"
-
-/* --- sums ----------------------------------------------------------------------------------------------------- */
-
-struct mf_sum *mf_sum_new(void)
-{
-        struct mf_sum *sum = calloc(1, sizeof(*sum));
-
-        if (!sum)
-                return NULL;
-        sum->checksum = mf_checksum_new();
-        return sum->checksum ? sum : mf_sum_free(sum);
-}
-
-struct mf_sum *mf_sum_free(struct mf_sum *sum)
-{
-        if (sum) {
-                mf_checksum_free(sum->checksum);
-                free(sum);
-        }
-        return NULL;
-}
-
-static void put(struct mf_sum *sum, const void *data, size_t size)
-{
-        if (mf_checksum_update(sum->checksum, data, size) < 0)
-                sum->result = -EIO;
-}
-
-static void put_number(struct mf_sum *sum, uint64_t number)
-{
-        unsigned char bytes[8];
-
-        for (unsigned i = 0; i < 8; i++)
-                bytes[i] = (unsigned char) (number >> (8 * i));
-        put(sum, bytes, sizeof(bytes));
-}
-
-static void put_zeros(struct mf_sum *sum, size_t size)
-{
-        static const unsigned char zeros[4096];
-
-        for (size_t n; size > 0; size -= n) {
-                n = size < sizeof(zeros) ? size : sizeof(zeros);
-                put(sum, zeros, n);
-        }
-}
-
-static int is_zero(const unsigned char *data, size_t size)
-{
-        return data[0] == 0 && memcmp(data, data + 1, size - 1) == 0;
-}
-
-static void end_block(struct mf_sum *sum)
-{
-        uint64_t left = sum->size - sum->block;
-
-        if (sum->begun)
-                put_zeros(sum, (left < MF_SUM_BLOCK ? (size_t) left : MF_SUM_BLOCK) - sum->fill);
-        sum->begun = 0;
-        sum->fill = 0;
-}
-
-static void put_piece(struct mf_sum *sum, size_t at, const unsigned char *data, size_t size)
-{
-        if (sum->begun) {
-                put_zeros(sum, at - sum->fill);
-                put(sum, data, size);
-        } else if (!is_zero(data, size)) {
-                put_number(sum, sum->block);
-                put_zeros(sum, at);
-                put(sum, data, size);
-                sum->begun = 1;
-        }
-        sum->fill = at + size;
-}
-
-void mf_sum_begin(struct mf_sum *sum, uint64_t size)
-{
-        struct mf_checksum *checksum = sum->checksum;
-
-        *sum = (struct mf_sum){ .checksum = checksum, .size = size, .result = mf_checksum_begin(checksum) };
-}
-
-int mf_sum_add(struct mf_sum *sum, uint64_t offset, const void *data, size_t size)
-{
-        const unsigned char *p = data;
-
-        if (offset < sum->end || offset > sum->size || size > sum->size - offset)
-                return -EBADMSG;
-        sum->end = offset + size;
-        while (size > 0) {
-                uint64_t block = offset / MF_SUM_BLOCK * MF_SUM_BLOCK;
-                size_t at = (size_t) (offset - block);
-                size_t n = size < MF_SUM_BLOCK - at ? size : MF_SUM_BLOCK - at;
-                if (block != sum->block)
-                        end_block(sum);
-                sum->block = block;
-                put_piece(sum, at, p, n);
-                p += n;
-                offset += n;
-                size -= n;
-        }
-        return 0;
-}
-
-int mf_sum_finish(struct mf_sum *sum, char ret[MF_CHECKSUM_LENGTH + 1])
-{
-        end_block(sum);
-        int r = mf_checksum_final(sum->checksum, ret);
-        return sum->result < 0 ? sum->result : r;
-}
-
-static int compare_names(const void *a, const void *b)
-{
-        return strcmp(*(char *const *) a, *(char *const *) b);
-}
-
-/* Those that layer.c restores; others are the system's own business. */
-static int is_ours(const char *name)
-{
-        return strncmp(name, "user.", 5) == 0 || strcmp(name, "security.capability") == 0;
-}
-
-static int sum_values(struct mf_sum *sum, int fd, char **names, size_t n)
-{
-        mf_cleanup(mf_freep) char *value = malloc(XATTR_SIZE_MAX);
-
-        if (!value)
-                return -ENOMEM;
-        for (size_t i = 0; i < n; i++) {
-                ssize_t size = fgetxattr(fd, names[i], value, XATTR_SIZE_MAX);
-                if (size < 0)
-                        return -errno;
-                put_number(sum, strlen(names[i]));
-                put_number(sum, (uint64_t) size);
-                put(sum, names[i], strlen(names[i]));
-                put(sum, value, (size_t) size);
-        }
-        return 0;
-}
-
-int mf_sum_xattrs(struct mf_sum *sum, int fd, char ret[MF_CHECKSUM_LENGTH + 1])
-{
-        mf_cleanup(mf_freep) char *list = NULL;
-        mf_cleanup(mf_freep) char **names = NULL;
-        size_t n = 0;
-
-        snprintf(ret, MF_CHECKSUM_LENGTH + 1, "-");
-        ssize_t size = flistxattr(fd, NULL, 0);
-        if (size <= 0)
-                return size == 0 || errno == ENOTSUP ? 0 : -errno;
-        list = malloc((size_t) size);
-        names = calloc((size_t) size, sizeof(char *));
-        if (!list || !names)
-                return -ENOMEM;
-        size = flistxattr(fd, list, (size_t) size);
-        if (size < 0)
-                return -errno;
-        for (ssize_t i = 0; i < size; i += (ssize_t) strlen(list + i) + 1)
-                if (is_ours(list + i))
-                        names[n++] = list + i;
-        if (n == 0)
-                return 0;
-        qsort(names, n, sizeof(char *), compare_names);
-        mf_sum_begin(sum, 0);
-        int r = sum_values(sum, fd, names, n);
-        if (r == 0)
-                return mf_sum_finish(sum, ret);
-        return r == -EACCES ? 0 : r; /* the file's mode keeps its owner out, now as at any later look */
-}
 
 /* --- lines ---------------------------------------------------------------------------------------------------- */
 
@@ -272,8 +100,8 @@ size_t mf_record_format(char ret[MF_RECORD_LINE_MAX], const char *path, const st
 
 struct mf_record {
         FILE *file;
-        struct mf_checksum *checksum; /* of all lines so far */
-        struct mf_sum *sum;
+        struct mf_mac *mac; /* of all lines so far */
+        struct mf_content_sum *sum;
         uint64_t entries, bytes, length;
         char line[MF_RECORD_LINE_MAX];
 };
@@ -291,7 +119,7 @@ static int put_line(struct mf_record *record, size_t length)
         if (r < 0)
                 return r;
         record->length += length;
-        return mf_checksum_update(record->checksum, record->line, length);
+        return mf_mac_update(record->mac, record->line, length);
 }
 
 struct mf_record *mf_record_new(int dirfd, const char *id)
@@ -301,8 +129,8 @@ struct mf_record *mf_record_new(int dirfd, const char *id)
         if (!record)
                 return NULL;
         errno = ENOMEM;
-        record->checksum = mf_checksum_new();
-        record->sum = record->checksum ? mf_sum_new() : NULL;
+        record->mac = mf_mac_new();
+        record->sum = record->mac ? mf_content_sum_new() : NULL;
         int fd = record->sum ? openat(dirfd, "record", O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600) : -1;
         record->file = fd < 0 ? NULL : fdopen(fd, "w");
         if (!record->file) {
@@ -326,14 +154,14 @@ struct mf_record *mf_record_free(struct mf_record *record)
 {
         if (record) {
                 mf_fclosep(&record->file);
-                mf_sum_free(record->sum);
-                mf_checksum_free(record->checksum);
+                mf_content_sum_free(record->sum);
+                mf_mac_free(record->mac);
                 free(record);
         }
         return NULL;
 }
 
-struct mf_sum *mf_record_sum(struct mf_record *record)
+struct mf_content_sum *mf_record_content_sum(struct mf_record *record)
 {
         return record->sum;
 }
@@ -341,8 +169,8 @@ struct mf_sum *mf_record_sum(struct mf_record *record)
 int mf_record_add(struct mf_record *record, const char *path, const struct stat *st, const char *sum, int fd,
                   const char *target)
 {
-        char xattrs[MF_CHECKSUM_LENGTH + 1] = "-";
-        int r = fd < 0 ? 0 : mf_sum_xattrs(record->sum, fd, xattrs);
+        char xattrs[MF_MAC_LENGTH + 1] = "-";
+        int r = fd < 0 ? 0 : mf_content_sum_xattrs(record->sum, fd, xattrs);
 
         if (r < 0)
                 return r;
@@ -374,10 +202,10 @@ int mf_record_add_copy(struct mf_record *record, const char *name, const struct 
 
 int mf_record_finish(struct mf_record *record)
 {
-        char sum[MF_CHECKSUM_LENGTH + 1];
+        char sum[MF_MAC_LENGTH + 1];
         uint64_t length = record->length;
 
-        int r = mf_checksum_final(record->checksum, sum);
+        int r = mf_mac_final(record->mac, sum);
         if (r < 0)
                 return r;
         r = write_line(record, (size_t) snprintf(record->line, sizeof(record->line), MF_RECORD_TRAILER,
@@ -395,7 +223,7 @@ int mf_record_peek(int image_fd, struct mf_record_summary *ret, const char **ret
 {
         mf_cleanup(mf_closep) int fd =
                 openat(image_fd, "record", O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC | O_NOCTTY);
-        char text[MF_RECORD_TRAILER_LENGTH + 1], sum[MF_CHECKSUM_LENGTH + 1];
+        char text[MF_RECORD_TRAILER_LENGTH + 1], sum[MF_MAC_LENGTH + 1];
         unsigned long long entries, bytes, length;
         struct stat st;
 
@@ -417,7 +245,7 @@ int mf_record_peek(int image_fd, struct mf_record_summary *ret, const char **ret
         text[n] = '\0';
         if (n != (ssize_t) MF_RECORD_TRAILER_LENGTH || text[n - 1] != '\n' ||
             sscanf(text, "end %20llu %20llu %20llu %32[0-9a-f]", &entries, &bytes, &length, sum) != 4 ||
-            length != (unsigned long long) st.st_size - MF_RECORD_TRAILER_LENGTH || strlen(sum) != MF_CHECKSUM_LENGTH)
+            length != (unsigned long long) st.st_size - MF_RECORD_TRAILER_LENGTH || strlen(sum) != MF_MAC_LENGTH)
                 return -EBADMSG;
         *ret = (struct mf_record_summary){ .entries = entries, .bytes = bytes, .length = length };
         memcpy(ret->sum, sum, sizeof(sum));

@@ -19,36 +19,14 @@
 #include <stdio.h>
 #include <sys/stat.h>
 
-#include "archive/digest.h"
+#include "archive/content-sum.h"
 
 struct mf_record_line; /* record-table.h */
 
 #define MF_RECORD_HEADER "mayfly-record 1 "
 #define MF_RECORD_TRAILER "end %020llu %020llu %020llu %s\n"
-#define MF_RECORD_TRAILER_LENGTH ((size_t) (4 + 21 * 3 + MF_CHECKSUM_LENGTH + 1))
+#define MF_RECORD_TRAILER_LENGTH ((size_t) (4 + 21 * 3 + MF_MAC_LENGTH + 1))
 #define MF_RECORD_LINE_MAX (8U * 4096U + 512U) /* two paths, every byte of them escaped */
-
-/* The sum of a file's content: the checksum of its aligned blocks of 64 KiB that are not all zeros, each after its
- * offset as 8 bytes, lowest first. So a hole costs nothing, wherever a file system keeps one. */
-#define MF_SUM_BLOCK 65536U
-
-struct mf_sum {
-        struct mf_checksum *checksum;
-        uint64_t size, end; /* of the file, of what was added */
-        uint64_t block;     /* offset of the block that is being added to */
-        size_t fill;        /* what was added of it */
-        int begun;          /* it is not all zeros so far, and all so far is in the checksum */
-        int result;
-};
-
-struct mf_sum *mf_sum_new(void); /* NULL: out of memory */
-struct mf_sum *mf_sum_free(struct mf_sum *sum);
-void mf_sum_begin(struct mf_sum *sum, uint64_t size);
-/* In rising order; what is left out is zeros. 0, or -EBADMSG: out of order or beyond the size. */
-int mf_sum_add(struct mf_sum *sum, uint64_t offset, const void *data, size_t size);
-int mf_sum_finish(struct mf_sum *sum, char ret[MF_CHECKSUM_LENGTH + 1]); /* 0 or -EIO */
-/* Of the extended attributes that an image can set; "-" when there are none. 0 or -errno. */
-int mf_sum_xattrs(struct mf_sum *sum, int fd, char ret[MF_CHECKSUM_LENGTH + 1]);
 
 /* One line. `sum` and `xattrs` may be "-", `target` NULL. Returns its length. */
 size_t mf_record_format(char ret[MF_RECORD_LINE_MAX], const char *path, const struct stat *st, const char *sum,
@@ -63,7 +41,7 @@ struct mf_record;
 /* In the folder `dirfd` (borrowed), for the image `id`. NULL with errno. */
 struct mf_record *mf_record_new(int dirfd, const char *id);
 struct mf_record *mf_record_free(struct mf_record *record);
-struct mf_sum *mf_record_sum(struct mf_record *record); /* borrowed */
+struct mf_content_sum *mf_record_content_sum(struct mf_record *record); /* borrowed */
 /* A finished entry; `fd` (or -1) is asked for extended attributes, `sum` and `target` may be NULL. 0 or -errno. */
 int mf_record_add(struct mf_record *record, const char *path, const struct stat *st, const char *sum, int fd,
                   const char *target);
@@ -79,7 +57,7 @@ struct mf_record_summary {
         uint64_t entries; /* lines */
         uint64_t bytes;   /* that the image's files take on disk */
         uint64_t length;  /* of the record before its last line */
-        char sum[MF_CHECKSUM_LENGTH + 1];
+        char sum[MF_MAC_LENGTH + 1];
 };
 
 /* Reads the last line of the record in the open folder of an image, and no more. 0, -EBADMSG when it is missing, cut or

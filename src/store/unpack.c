@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "aci/archive-rules.h"
+#include "archive/xattr.h"
 #include "store/implied-dirs.h"
 #include "store/record.h"
 #include "util/error.h"
@@ -236,9 +237,7 @@ static int set_xattr(void *userdata, const char *name, const void *value, size_t
 {
         struct xattr_target *target = userdata;
 
-        /* Others are either made from modes (ACLs), of the machine that packed the image (SELinux), or the overlay's.
-         */
-        if (strncmp(name, "user.", 5) != 0 && !(strcmp(name, "security.capability") == 0 && geteuid() == 0))
+        if (!mf_xattr_is_kept(name) || (strcmp(name, "security.capability") == 0 && geteuid() != 0))
                 return 0;
         target->n++;
         return fsetxattr(target->fd, name, value, size, 0) < 0 && errno != ENOTSUP ? -errno : 0;
@@ -248,7 +247,7 @@ static int add_file(struct mf_layer *layer, const char *path, const char *base, 
                     struct mayfly_error *err)
 {
         const struct timespec times[2] = { { 0, UTIME_OMIT }, entry->mtime };
-        char sum[MF_CHECKSUM_LENGTH + 1];
+        char sum[MF_MAC_LENGTH + 1];
         const mode_t mode = entry->mode & 07777;
         uint64_t end = 0;
         struct stat st;
@@ -261,8 +260,8 @@ static int add_file(struct mf_layer *layer, const char *path, const char *base, 
                                ? mf_entry_bad(err, entry, "is there twice")
                                : mf_error_errno(err, -errno, MAYFLY_STAGE_STORE, "making \"%.300s\"", entry->name);
         struct xattr_target target = { .fd = fd };
-        mf_sum_begin(mf_record_sum(layer->record), entry->size);
-        int r = mf_entry_data(entry, fd, mf_record_sum(layer->record), &end, err);
+        mf_content_sum_begin(mf_record_content_sum(layer->record), entry->size);
+        int r = mf_entry_data(entry, fd, mf_record_content_sum(layer->record), &end, err);
         if (r < 0)
                 return r;
         /* Only what is not so yet: looking is free, while each change is a transaction of the file system, and images
@@ -276,7 +275,7 @@ static int add_file(struct mf_layer *layer, const char *path, const char *base, 
         r = mf_entry_xattrs(entry, set_xattr, &target);
         if (r < 0)
                 return mf_error_errno(err, r, MAYFLY_STAGE_STORE, "extended attributes of \"%.300s\"", entry->name);
-        r = mf_sum_finish(mf_record_sum(layer->record), sum);
+        r = mf_content_sum_finish(mf_record_content_sum(layer->record), sum);
         if (r == 0)
                 r = fstat(fd, &st) < 0 ? -errno
                                        : mf_record_add(layer->record, path, &st, sum, target.n ? fd : -1, NULL);
@@ -396,7 +395,7 @@ int mf_layer_finish(struct mf_layer *layer, struct mayfly_error *err)
         layer->parent_fd = mf_close(layer->parent_fd);
         int r = finish_folders(layer);
         if (r == 0)
-                r = mf_implicit_write(&layer->implicit, NULL, NULL, layer->dirfd, layer->record);
+                r = mf_implied_dirs_write(&layer->implicit, NULL, NULL, layer->dirfd, layer->record);
         if (r == 0)
                 r = mf_record_finish(layer->record);
         return r < 0 ? mf_error_errno(err, r, MAYFLY_STAGE_STORE, "setting the modes and times of directories") : 0;

@@ -14,7 +14,7 @@ struct mf_layer;
 struct mf_layer *mf_layer_new(int dirfd, const char *id);
 int mf_layer_add(struct mf_layer *layer, const struct mf_entry *entry, struct mayfly_error *err);
 /* After the last entry: folders' modes and times, whether manifest and rootfs were there, the file "implicit"
- * (implicit.h), and the record's end. */
+ * (implied-dirs.h), and the record's end. */
 int mf_layer_finish(struct mf_layer *layer, struct mayfly_error *err);
 struct mf_layer *mf_layer_free(struct mf_layer *layer);
 

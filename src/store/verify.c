@@ -61,15 +61,15 @@ static int drop(struct verify *verify, int fd, const char *path)
                 return mf_error_errno(verify->err, r, MAYFLY_STAGE_STORE,
                                       "the image %s is damaged and cannot be dropped: locking it", path);
         if (mf_store_is_current(verify->store, MF_IMAGES, verify->id, fd)) {
-                r = mf_store_set_aside(verify->store, MF_IMAGES, verify->id, name);
+                r = mf_store_move_to_tmp(verify->store, MF_IMAGES, verify->id, name);
                 if (r < 0)
                         mf_error_set_errno(verify->err, r, MAYFLY_STAGE_STORE,
                                            "the image %s is damaged and cannot be dropped: moving it away", path);
                 else
                         mf_store_remove_lock(verify->store, verify->id); /* who wants to fetch it again can */
                 if (r == 0) {
-                        mf_store_discard(verify->store, name, fd);
-                        mf_derived_drop(verify->store, verify->id);
+                        mf_store_remove_if_unused(verify->store, name, fd);
+                        mf_layer_cache_drop(verify->store, verify->id);
                 }
         }
         (void) flock(lock, LOCK_UN); /* a forked child may have the descriptor too */
@@ -110,7 +110,7 @@ static int judge_layer(struct verify *verify, int fd, const char *path, uint64_t
                 return 0;
         verify->result.damaged_layers++;
         if (!verify->options.keep) {
-                int r = mf_derived_remove(verify->store, verify->id, fd);
+                int r = mf_layer_cache_remove(verify->store, verify->id, fd);
                 if (r < 0)
                         return mf_error_errno(verify->err, r, MAYFLY_STAGE_STORE,
                                               "the layer %s is damaged and cannot be dropped: moving it away", path);
@@ -133,7 +133,7 @@ static int verify_layer(struct verify *verify, const char *id)
                 path = NULL;
                 return mf_error_oom(verify->err, MAYFLY_STAGE_STORE);
         }
-        while ((r = mf_store_hold(verify->store, MF_LAYERS, id, LOCK_SH, &fd)) == -EWOULDBLOCK)
+        while ((r = mf_store_open_locked(verify->store, MF_LAYERS, id, LOCK_SH, &fd)) == -EWOULDBLOCK)
                 usleep(WAIT_US);
         if (r == -ENOENT)
                 return 0;
@@ -160,7 +160,7 @@ static int verify_image(struct verify *verify, const char *id)
                 path = NULL;
                 return mf_error_oom(verify->err, MAYFLY_STAGE_STORE);
         }
-        while ((r = mf_store_hold(verify->store, MF_IMAGES, id, LOCK_SH, &fd)) == -EWOULDBLOCK)
+        while ((r = mf_store_open_locked(verify->store, MF_IMAGES, id, LOCK_SH, &fd)) == -EWOULDBLOCK)
                 usleep(WAIT_US); /* somebody removes it, or asks whether it is in use */
         if (r == -ENOENT)
                 return verify->options.image ? mf_error(verify->err, r, MAYFLY_STAGE_STORE,

@@ -28,29 +28,29 @@
 #define TEXT_MAX 2048
 #define HEADER "mayfly-signature 1 %s\n"
 
-static int sum(const char *text, size_t size, char ret[MF_CHECKSUM_LENGTH + 1])
+static int sum(const char *text, size_t size, char ret[MF_MAC_LENGTH + 1])
 {
-        struct mf_checksum *checksum = mf_checksum_new();
-        int r = checksum ? mf_checksum_update(checksum, text, size) : -ENOMEM;
+        struct mf_mac *mac = mf_mac_new();
+        int r = mac ? mf_mac_update(mac, text, size) : -ENOMEM;
 
         if (r == 0)
-                r = mf_checksum_final(checksum, ret);
-        mf_checksum_free(checksum);
+                r = mf_mac_final(mac, ret);
+        mf_mac_free(mac);
         return r;
 }
 
 int mf_vouched_write(int dirfd, const char *id, const struct mf_vouched *vouched)
 {
         const struct mf_signature *sig = &vouched->signature;
-        char text[TEXT_MAX], checksum[MF_CHECKSUM_LENGTH + 1];
+        char text[TEXT_MAX], mac[MF_MAC_LENGTH + 1];
 
         int n = snprintf(text, sizeof(text),
                          HEADER "key %s\nkeys %s\ntimes %" PRId64 " %" PRId64 " %" PRId64 "\nuser %s\n", id, sig->key,
                          vouched->keys, sig->created, sig->expires, sig->key_expires, sig->user_id);
-        int r = sum(text, (size_t) n, checksum);
+        int r = sum(text, (size_t) n, mac);
         if (r < 0)
                 return r;
-        n += snprintf(text + n, sizeof(text) - (size_t) n, "end %s\n", checksum);
+        n += snprintf(text + n, sizeof(text) - (size_t) n, "end %s\n", mac);
         mf_cleanup(mf_closep) int fd =
                 openat(dirfd, "signature", O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0644);
         if (fd < 0)
@@ -63,7 +63,7 @@ int mf_vouched_read(int dirfd, const char *id, struct mf_vouched *ret)
 {
         struct mf_vouched vouched = { .state = MAYFLY_SIGNATURE_GOOD };
         struct mf_signature *sig = &vouched.signature;
-        char text[TEXT_MAX], header[MF_ID_LENGTH + 32], checksum[MF_CHECKSUM_LENGTH + 1], given[33] = "";
+        char text[TEXT_MAX], header[MF_ID_LENGTH + 32], mac[MF_MAC_LENGTH + 1], given[33] = "";
 
         mf_cleanup(mf_closep) int fd = openat(dirfd, "signature", O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
         ssize_t n = fd < 0 ? -1 : read(fd, text, sizeof(text) - 1);
@@ -73,8 +73,8 @@ int mf_vouched_read(int dirfd, const char *id, struct mf_vouched *ret)
         snprintf(header, sizeof(header), HEADER, id);
         const char *key = text + strlen(header), *user = strstr(text, "\nuser "), *end = strstr(text, "\nend ");
         if (strncmp(text, header, strlen(header)) != 0 || !user || !end || user > end ||
-            sum(text, (size_t) (end + 1 - text), checksum) < 0 || sscanf(end, "\nend %32s", given) != 1 ||
-            strcmp(checksum, given) != 0)
+            sum(text, (size_t) (end + 1 - text), mac) < 0 || sscanf(end, "\nend %32s", given) != 1 ||
+            strcmp(mac, given) != 0)
                 return -ENOENT;
         if (sscanf(key, "key %64s keys %135s times %" SCNd64 " %" SCNd64 " %" SCNd64, sig->key, vouched.keys,
                    &sig->created, &sig->expires, &sig->key_expires) != 5)

@@ -22,46 +22,52 @@
 #include "store/record.h"
 #include "support/support.h"
 
-#define SIZE (5U * MF_SUM_BLOCK + 1234U)
+#define SIZE (5U * MF_CONTENT_SUM_BLOCK + 1234U)
 
 static int set_up(void **state)
 {
-        *state = mf_sum_new();
+        *state = mf_content_sum_new();
         return *state ? 0 : -1;
 }
 
 static int tear_down(void **state)
 {
-        *state = mf_sum_free(*state);
+        *state = mf_content_sum_free(*state);
         return 0;
 }
 
 /* In pieces of `piece` bytes, leaving out those that are all zeros when `holes`. */
-static void sum_in_pieces(struct mf_sum *sum, const char *data, size_t size, size_t piece, int holes,
-                          char ret[MF_CHECKSUM_LENGTH + 1])
+static void sum_in_pieces(struct mf_content_sum *sum, const char *data, size_t size, size_t piece, int holes,
+                          char ret[MF_MAC_LENGTH + 1])
 {
         static const char zeros[SIZE];
 
-        mf_sum_begin(sum, size);
+        mf_content_sum_begin(sum, size);
         for (size_t at = 0; at < size; at += piece) {
                 size_t n = piece < size - at ? piece : size - at;
                 if (!holes || memcmp(data + at, zeros, n) != 0)
-                        assert_int_equal(mf_sum_add(sum, at, data + at, n), 0);
+                        assert_int_equal(mf_content_sum_add(sum, at, data + at, n), 0);
         }
-        assert_int_equal(mf_sum_finish(sum, ret), 0);
+        assert_int_equal(mf_content_sum_finish(sum, ret), 0);
 }
 
 static void a_sum_is_the_same_in_any_pieces_and_with_holes(void **state)
 {
-        static const size_t pieces[] = {
-                1, 7, 512, 4096, MF_SUM_BLOCK - 1, MF_SUM_BLOCK, MF_SUM_BLOCK + 1, 3 * MF_SUM_BLOCK, SIZE
-        };
+        static const size_t pieces[] = { 1,
+                                         7,
+                                         512,
+                                         4096,
+                                         MF_CONTENT_SUM_BLOCK - 1,
+                                         MF_CONTENT_SUM_BLOCK,
+                                         MF_CONTENT_SUM_BLOCK + 1,
+                                         3 * MF_CONTENT_SUM_BLOCK,
+                                         SIZE };
         static char data[SIZE];
-        char first[MF_CHECKSUM_LENGTH + 1], sum[MF_CHECKSUM_LENGTH + 1];
+        char first[MF_MAC_LENGTH + 1], sum[MF_MAC_LENGTH + 1];
 
-        memset(data + 100, 'x', 1000);                 /* zeros before and after, in one block */
-        memset(data + 2 * MF_SUM_BLOCK - 10, 'y', 20); /* over a border */
-        data[4 * MF_SUM_BLOCK] = 'z';                  /* a whole block of zeros before, the end is zeros */
+        memset(data + 100, 'x', 1000);                         /* zeros before and after, in one block */
+        memset(data + 2 * MF_CONTENT_SUM_BLOCK - 10, 'y', 20); /* over a border */
+        data[4 * MF_CONTENT_SUM_BLOCK] = 'z';                  /* a whole block of zeros before, the end is zeros */
         sum_in_pieces(*state, data, SIZE, SIZE, 0, first);
         for (size_t i = 0; i < sizeof(pieces) / sizeof(pieces[0]); i++) {
                 for (int holes = 0; holes < 2; holes++) {
@@ -74,8 +80,10 @@ static void a_sum_is_the_same_in_any_pieces_and_with_holes(void **state)
 static void a_sum_tells_every_byte_and_place(void **state)
 {
         static char data[SIZE];
-        char first[MF_CHECKSUM_LENGTH + 1], sum[MF_CHECKSUM_LENGTH + 1];
-        static const size_t places[] = { 0, 1, MF_SUM_BLOCK - 1, MF_SUM_BLOCK, 3 * MF_SUM_BLOCK + 5, SIZE - 1 };
+        char first[MF_MAC_LENGTH + 1], sum[MF_MAC_LENGTH + 1];
+        static const size_t places[] = {
+                0, 1, MF_CONTENT_SUM_BLOCK - 1, MF_CONTENT_SUM_BLOCK, 3 * MF_CONTENT_SUM_BLOCK + 5, SIZE - 1
+        };
 
         sum_in_pieces(*state, data, SIZE, SIZE, 0, first);
         for (size_t i = 0; i < sizeof(places) / sizeof(places[0]); i++) {
@@ -89,35 +97,35 @@ static void a_sum_tells_every_byte_and_place(void **state)
 
 static void a_sum_refuses_what_is_out_of_order(void **state)
 {
-        char sum[MF_CHECKSUM_LENGTH + 1];
+        char sum[MF_MAC_LENGTH + 1];
 
-        mf_sum_begin(*state, 100);
-        assert_int_equal(mf_sum_add(*state, 50, "abc", 3), 0);
-        assert_int_equal(mf_sum_add(*state, 52, "d", 1), -EBADMSG);
-        assert_int_equal(mf_sum_add(*state, 0, "d", 1), -EBADMSG);
-        assert_int_equal(mf_sum_add(*state, 99, "de", 2), -EBADMSG);
-        assert_int_equal(mf_sum_add(*state, UINT64_MAX, "de", 2), -EBADMSG);
-        assert_int_equal(mf_sum_add(*state, 99, "d", 1), 0);
-        assert_int_equal(mf_sum_finish(*state, sum), 0);
+        mf_content_sum_begin(*state, 100);
+        assert_int_equal(mf_content_sum_add(*state, 50, "abc", 3), 0);
+        assert_int_equal(mf_content_sum_add(*state, 52, "d", 1), -EBADMSG);
+        assert_int_equal(mf_content_sum_add(*state, 0, "d", 1), -EBADMSG);
+        assert_int_equal(mf_content_sum_add(*state, 99, "de", 2), -EBADMSG);
+        assert_int_equal(mf_content_sum_add(*state, UINT64_MAX, "de", 2), -EBADMSG);
+        assert_int_equal(mf_content_sum_add(*state, 99, "d", 1), 0);
+        assert_int_equal(mf_content_sum_finish(*state, sum), 0);
 }
 
 /* What was given up halfway is not part of the next one. */
 static void a_sum_begins_anew(void **state)
 {
-        char first[MF_CHECKSUM_LENGTH + 1], sum[MF_CHECKSUM_LENGTH + 1];
+        char first[MF_MAC_LENGTH + 1], sum[MF_MAC_LENGTH + 1];
         static char data[SIZE];
 
         memset(data, 'x', sizeof(data));
         sum_in_pieces(*state, "hello", 5, 5, 0, first);
-        mf_sum_begin(*state, SIZE);
-        assert_int_equal(mf_sum_add(*state, 0, data, SIZE), 0);
+        mf_content_sum_begin(*state, SIZE);
+        assert_int_equal(mf_content_sum_add(*state, 0, data, SIZE), 0);
         sum_in_pieces(*state, "hello", 5, 2, 0, sum);
         assert_string_equal(sum, first);
 }
 
 static void extended_attributes_have_a_sum_without_order(void **state)
 {
-        char *folder = make_folder(), path[600], sums[4][MF_CHECKSUM_LENGTH + 1];
+        char *folder = make_folder(), path[600], sums[4][MF_MAC_LENGTH + 1];
 
         for (int i = 0; i < 4; i++) {
                 snprintf(path, sizeof(path), "%s/%d", folder, i);
@@ -134,11 +142,11 @@ static void extended_attributes_have_a_sum_without_order(void **state)
                 }
                 int fd = open(path, O_RDONLY | O_CLOEXEC);
                 assert_true(fd >= 0);
-                assert_int_equal(mf_sum_xattrs(*state, fd, sums[i]), 0);
+                assert_int_equal(mf_content_sum_xattrs(*state, fd, sums[i]), 0);
                 close(fd);
         }
         assert_string_equal(sums[0], "-");
-        assert_int_equal(strlen(sums[1]), MF_CHECKSUM_LENGTH);
+        assert_int_equal(strlen(sums[1]), MF_MAC_LENGTH);
         assert_string_equal(sums[1], sums[2]);
         assert_string_not_equal(sums[1], sums[3]);
         remove_folder(folder);
