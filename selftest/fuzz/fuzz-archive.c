@@ -81,9 +81,21 @@ static int check_entry(void *userdata, const struct mf_entry *entry, struct mayf
         return r;
 }
 
+struct unpacking {
+        struct mf_layer *layer;
+        struct mf_parts parts;
+};
+
 static int add_entry(void *userdata, const struct mf_entry *entry, struct mayfly_error *err)
 {
-        return mf_layer_add(userdata, entry, err);
+        struct unpacking *unpacking = userdata;
+        struct mf_place place;
+
+        int r = mf_entry_place(entry, &place, err);
+        if (r < 0 || !*place.path)
+                return r;
+        mf_parts_note(&unpacking->parts, place.path);
+        return mf_layer_add(unpacking->layer, place.path, place.target, entry, err);
 }
 
 static int check(const struct tar *tar, struct mayfly_error *err)
@@ -107,12 +119,14 @@ static int unpack(const struct tar *tar, struct mayfly_error *err)
         must(mkdirat(work.fd, "layer", 0700) == 0);
         int fd = openat(work.fd, "layer", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
         must(fd >= 0);
-        struct mf_layer *layer = mf_layer_new(fd, "sha512-");
-        must(layer);
-        int r = mf_untar(ring, add_entry, layer, err);
+        struct unpacking unpacking = { .layer = mf_layer_new(fd, "sha512-") };
+        must(unpacking.layer);
+        int r = mf_untar(ring, add_entry, &unpacking, err);
         if (r == 0)
-                r = mf_layer_finish(layer, err);
-        mf_layer_free(layer);
+                r = mf_parts_check(&unpacking.parts, err);
+        if (r == 0)
+                r = mf_layer_finish(unpacking.layer, err);
+        mf_layer_free(unpacking.layer);
         mf_close(fd);
         must(mf_remove_tree(work.fd, "layer") == 0);
         must(rmdir(work.path) == 0); /* nothing was beside it */

@@ -16,42 +16,9 @@
 
 /* --- each by itself ------------------------------------------------------------------------------------------- */
 
-int mf_entry_bad(struct mayfly_error *err, const struct mf_entry *entry, const char *why)
-{
-        return mf_error(err, -EBADMSG, MAYFLY_STAGE_ARCHIVE, "archive entry \"%.300s\" %s", entry->name, why);
-}
-
-void mf_entry_normalize(const char *name, char ret[PATH_MAX], const char **ret_why)
-{
-        size_t n = 0;
-
-        *ret_why = NULL;
-        if (name[0] == '/') {
-                *ret_why = "has an absolute name";
-                return;
-        }
-        while (*name) {
-                size_t length = strcspn(name, "/");
-                if (length == 2 && name[0] == '.' && name[1] == '.') {
-                        *ret_why = "has \"..\" in its name";
-                        return;
-                }
-                if (length > 0 && !(length == 1 && name[0] == '.')) {
-                        if (n + length + 2 > PATH_MAX || length > NAME_MAX) {
-                                *ret_why = "has too long a name";
-                                return;
-                        }
-                        if (n)
-                                ret[n++] = '/';
-                        memcpy(ret + n, name, length);
-                        n += length;
-                }
-                name += length + (name[length] == '/');
-        }
-        ret[n] = '\0';
-}
-
-int mf_entry_path(const struct mf_entry *entry, char ret[PATH_MAX], struct mayfly_error *err)
+/* The entry's normalized name: "manifest", "rootfs", something below that, or empty for the root of the archive itself.
+ * -EBADMSG for any other, or when the entry is not what its name must be. */
+static int entry_path(const struct mf_entry *entry, char ret[PATH_MAX], struct mayfly_error *err)
 {
         const char *why;
 
@@ -71,6 +38,40 @@ int mf_entry_path(const struct mf_entry *entry, char ret[PATH_MAX], struct mayfl
                        ? 0
                        : mf_entry_bad(err, entry,
                                       "is neither \"manifest\" nor under \"rootfs\", the only two an ACI may have");
+}
+
+/* The normalized name of what a hard link links to, which must be below rootfs. */
+static int link_target(const struct mf_entry *entry, char ret[PATH_MAX], struct mayfly_error *err)
+{
+        const char *why;
+
+        mf_entry_normalize(entry->hardlink, ret, &why);
+        return why || strncmp(ret, "rootfs/", 7) != 0
+                       ? mf_entry_bad(err, entry, "is a hard link to something outside rootfs")
+                       : 0;
+}
+
+int mf_entry_place(const struct mf_entry *entry, struct mf_place *ret, struct mayfly_error *err)
+{
+        ret->target[0] = '\0';
+        int r = entry_path(entry, ret->path, err);
+        return r == 0 && entry->hardlink ? link_target(entry, ret->target, err) : r;
+}
+
+void mf_parts_note(struct mf_parts *parts, const char *path)
+{
+        if (strcmp(path, "manifest") == 0)
+                parts->manifest = 1;
+        else if (*path)
+                parts->rootfs = 1;
+}
+
+int mf_parts_check(const struct mf_parts *parts, struct mayfly_error *err)
+{
+        return parts->manifest && parts->rootfs
+                       ? 0
+                       : mf_error(err, -EBADMSG, MAYFLY_STAGE_ARCHIVE, "the archive has no %s; is it an ACI?",
+                                  parts->manifest ? "rootfs" : "manifest");
 }
 
 /* Reads the data, into a file or into nothing. */
@@ -114,7 +115,7 @@ struct name {
 struct mf_entries {
         void *names; /* a tree of struct name */
         int null_fd;
-        int manifest_seen;
+        struct mf_parts parts;
 };
 
 static int compare(const void *a, const void *b)
@@ -186,15 +187,9 @@ static int check_parents(struct mf_entries *entries, const char *path, const str
 }
 
 /* What a hard link becomes. */
-static int link_type(const struct mf_entries *entries, const struct mf_entry *entry, enum type *ret,
+static int link_type(const struct mf_entries *entries, const struct mf_entry *entry, const char *target, enum type *ret,
                      struct mayfly_error *err)
 {
-        char target[PATH_MAX];
-        const char *why;
-
-        mf_entry_normalize(entry->hardlink, target, &why);
-        if (why || strncmp(target, "rootfs/", 7) != 0)
-                return mf_entry_bad(err, entry, "is a hard link to something outside rootfs");
         const struct name *name = find_name(entries, target);
         if (!name || name->type == FOLDER || name->type == IMPLICIT_FOLDER)
                 return mf_entry_bad(err, entry, "is a hard link to something that is not in the archive before it");
@@ -202,12 +197,12 @@ static int link_type(const struct mf_entries *entries, const struct mf_entry *en
         return 0;
 }
 
-static int entry_type(const struct mf_entries *entries, const struct mf_entry *entry, enum type *ret,
-                      struct mayfly_error *err)
+static int entry_type(const struct mf_entries *entries, const struct mf_entry *entry, const char *target,
+                      enum type *ret, struct mayfly_error *err)
 {
         *ret = OTHER;
         if (entry->hardlink)
-                return link_type(entries, entry, ret, err);
+                return link_type(entries, entry, target, ret, err);
         if (S_ISDIR(entry->mode))
                 *ret = FOLDER;
         if (S_ISLNK(entry->mode)) {
@@ -227,16 +222,17 @@ static int entry_type(const struct mf_entries *entries, const struct mf_entry *e
 
 int mf_entries_add(struct mf_entries *entries, const struct mf_entry *entry, struct mayfly_error *err)
 {
-        char path[PATH_MAX];
+        struct mf_place place;
         enum type type = OTHER;
         int is_new;
 
-        int r = mf_entry_path(entry, path, err);
+        int r = mf_entry_place(entry, &place, err);
+        const char *path = place.path;
         if (r < 0 || !*path)
                 return r;
         r = check_parents(entries, path, entry, err);
         if (r == 0)
-                r = entry_type(entries, entry, &type, err);
+                r = entry_type(entries, entry, place.target, &type, err);
         if (r < 0)
                 return r;
         struct name *name = add_name(entries, path, strlen(path), type, &is_new);
@@ -245,7 +241,7 @@ int mf_entries_add(struct mf_entries *entries, const struct mf_entry *entry, str
         if (!is_new && (type != FOLDER || name->type != IMPLICIT_FOLDER))
                 return mf_entry_bad(err, entry, "is there twice");
         name->type = type;
-        entries->manifest_seen |= strcmp(path, "manifest") == 0;
+        mf_parts_note(&entries->parts, path);
         return S_ISREG(entry->mode) && !entry->hardlink && strcmp(path, "manifest") != 0
                        ? read_data(entry, entries->null_fd, err)
                        : 0;
@@ -255,10 +251,10 @@ int mf_entries_finish(const struct mf_entries *entries, struct mayfly_error *err
 {
         const struct name *rootfs = find_name(entries, "rootfs");
 
-        if (!entries->manifest_seen || !rootfs)
-                return mf_error(err, -EBADMSG, MAYFLY_STAGE_ARCHIVE, "the archive has no %s; is it an ACI?",
-                                entries->manifest_seen ? "rootfs" : "manifest");
-        if (rootfs->type != FOLDER)
+        int r = mf_parts_check(&entries->parts, err);
+        if (r < 0)
+                return r;
+        if (!rootfs || rootfs->type != FOLDER)
                 return mf_error(err, -EBADMSG, MAYFLY_STAGE_ARCHIVE,
                                 "the archive has files in \"rootfs\", but no entry for that folder itself");
         return 0;

@@ -2,8 +2,8 @@
 #ifndef MF_ENTRIES_H
 #define MF_ENTRIES_H
 
-/* The rules for an ACI's entries (appc specification, "Image Archives"), apart from any file system: layer.c writes
- * entries that keep them, and an archive can be checked against all of them without being unpacked. */
+/* The rules for an ACI's entries (appc specification, "Image Archives"), apart from any file system: store/unpack.c
+ * writes entries that keep them, and an archive can be checked against all of them without being unpacked. */
 
 #include <limits.h>
 
@@ -11,20 +11,23 @@
 
 #define MF_MANIFEST_MAX (1U << 20)
 
-/* The error -EBADMSG `archive entry "NAME" WHY`. */
-int mf_entry_bad(struct mayfly_error *err, const struct mf_entry *entry, const char *why);
+/* Where an entry belongs, by normalized names. */
+struct mf_place {
+        char path[PATH_MAX]; /* "manifest", "rootfs", something below that, or empty: the root of the archive itself */
+        char target[PATH_MAX]; /* what a hard link links to, below rootfs; empty for all else */
+};
 
-/* Such an entry, and what is below it, could not be told from not being there. */
-#define MF_ENTRY_IS_WHITEOUT                                                                                       \
-        "is the character device 0:0, which overlayfs takes for a file's absence: a container could not show it; " \
-        "leave it out of the image"
+/* Fills *ret. -EBADMSG when an ACI may not have such an entry. */
+int mf_entry_place(const struct mf_entry *entry, struct mf_place *ret, struct mayfly_error *err);
 
-/* "./a//b/" becomes "a/b". NULL in *ret_why, or what is wrong with the name. */
-void mf_entry_normalize(const char *name, char ret[PATH_MAX], const char **ret_why);
+/* Which of its two parts an archive has had so far. */
+struct mf_parts {
+        int manifest, rootfs;
+};
 
-/* The entry's normalized name: "manifest", "rootfs", something below that, or empty for the root of the archive itself,
- * which is nothing. -EBADMSG for any other, or when it is not what it must be. */
-int mf_entry_path(const struct mf_entry *entry, char ret[PATH_MAX], struct mayfly_error *err);
+void mf_parts_note(struct mf_parts *parts, const char *path); /* an entry's, from mf_entry_place() */
+/* After the last entry: -EBADMSG when a part is missing. */
+int mf_parts_check(const struct mf_parts *parts, struct mayfly_error *err);
 
 /* The data of an entry of at most MF_MANIFEST_MAX bytes; *ret is allocated, and NUL-terminated. */
 int mf_entry_text(const struct mf_entry *entry, char **ret, struct mayfly_error *err);
@@ -33,7 +36,7 @@ int mf_entry_text(const struct mf_entry *entry, char **ret, struct mayfly_error 
 struct mf_entries;
 
 struct mf_entries *mf_entries_new(void); /* NULL: out of memory */
-/* Checks the entry, also against those before it, and reads its data. What layer.c cannot write is refused. */
+/* Checks the entry, also against those before it, and reads its data. What store/unpack.c cannot write is refused. */
 int mf_entries_add(struct mf_entries *entries, const struct mf_entry *entry, struct mayfly_error *err);
 /* After the last one: whether there was all that must be. */
 int mf_entries_finish(const struct mf_entries *entries, struct mayfly_error *err);

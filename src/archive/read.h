@@ -5,11 +5,11 @@
 /* The two stages that know archives: decompressing, and taking a tar apart. Only user of libarchive. */
 
 #include <stdint.h>
-#include <sys/stat.h>
 
 #include <mayfly/error.h>
 
 #include "archive/content-sum.h"
+#include "archive/entry.h"
 #include "util/ring.h"
 
 #define MF_ARCHIVE_HEAD 512U /* bytes that tell what a file is */
@@ -22,20 +22,6 @@ int mf_archive_is_known(const void *head, size_t size);
  * or negative errno. -EPIPE without a message when `in` broke. */
 int mf_decompress(struct mf_ring *in, int (*sink)(void *userdata, const void *data, size_t size), void *userdata,
                   struct mayfly_error *err);
-
-/* One entry of a tar, valid during the call it is given to. */
-struct mf_entry {
-        const char *name;     /* as in the archive */
-        const char *hardlink; /* target of a hard link, NULL otherwise */
-        const char *symlink;  /* target of a symbolic link, NULL otherwise */
-        mode_t mode;          /* type and permissions */
-        uid_t uid;
-        gid_t gid;
-        dev_t rdev;
-        struct timespec mtime;
-        uint64_t size;
-        void *archive, *entry; /* libarchive's, for the functions below */
-};
 
 /* Extended attributes: calls `each` for every one. */
 int mf_entry_xattrs(const struct mf_entry *entry,

@@ -13,8 +13,8 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "aci/archive-rules.h"
 #include "archive/digest.h"
+#include "archive/entry.h"
 #include "archive/xattr.h"
 #include "util/error.h"
 #include "util/macro.h"

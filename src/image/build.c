@@ -164,6 +164,25 @@ static int write_archive(int fd, const char *rootfs, const struct mayfly_build_o
         return r;
 }
 
+/* Reads up to MF_ARCHIVE_HEAD bytes. */
+static int read_head(int fd, char *head, size_t *ret_size, struct mayfly_error *err)
+{
+        size_t size = 0;
+
+        while (size < MF_ARCHIVE_HEAD) {
+                ssize_t n = read(fd, head + size, MF_ARCHIVE_HEAD - size);
+                if (n < 0 && errno == EINTR)
+                        continue;
+                if (n < 0)
+                        return mf_error_errno(err, -errno, MAYFLY_STAGE_ARCHIVE, "reading what was written");
+                if (n == 0)
+                        break;
+                size += (size_t) n;
+        }
+        *ret_size = size;
+        return 0;
+}
+
 /* Reads what was written, as `mayfly validate` does: what is published is an image. */
 static int check_archive(int fd, const char *url, const char *id, struct mf_inspected *ret, struct mayfly_error *err)
 {
@@ -180,8 +199,9 @@ static int check_archive(int fd, const char *url, const char *id, struct mf_insp
         options.max_entries = UINT64_MAX;
         if (lseek(fd, 0, SEEK_SET) < 0)
                 return mf_error_errno(err, -errno, MAYFLY_STAGE_ARCHIVE, "reading what was written");
-        for (ssize_t n = 1; n > 0 && file.head_size<sizeof(head); file.head_size += n> 0 ? (size_t) n : 0)
-                n = read(fd, head + file.head_size, sizeof(head) - file.head_size);
+        r = read_head(fd, head, &file.head_size, err);
+        if (r < 0)
+                return r;
         r = mf_inspect(ret, &source, &options, &why);
         if (r < 0)
                 return mf_error(err, r, why.stage, "the image would not be valid: %s", why.message);

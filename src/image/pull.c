@@ -35,6 +35,7 @@ struct pull {
         struct mf_ring *tar;  /* decompress | untar */
         struct mf_digest *digest;
         struct mf_layer *layer;     /* NULL: only inspect */
+        struct mf_parts parts;      /* that the layer has */
         struct mf_entries *checked; /* the entries so far; NULL: what is inspected is not checked whole */
         struct mf_vouch *vouch;     /* NULL: no signature */
         char *manifest;             /* what was inspected */
@@ -221,6 +222,17 @@ static int inspect_entry(struct pull *pull, const struct mf_entry *entry, struct
         return mf_entry_text(entry, &pull->manifest, err);
 }
 
+static int unpack_entry(struct pull *pull, const struct mf_entry *entry, struct mayfly_error *err)
+{
+        struct mf_place place;
+
+        int r = mf_entry_place(entry, &place, err);
+        if (r < 0 || !*place.path)
+                return r;
+        mf_parts_note(&pull->parts, place.path);
+        return mf_layer_add(pull->layer, place.path, place.target, entry, err);
+}
+
 static int on_entry(void *userdata, const struct mf_entry *entry, struct mayfly_error *err)
 {
         struct pull *pull = userdata;
@@ -229,7 +241,7 @@ static int on_entry(void *userdata, const struct mf_entry *entry, struct mayfly_
                 return mf_error(err, -EFBIG, MAYFLY_STAGE_ARCHIVE,
                                 "the image has more than max_entries = %llu entries; raise it if that is meant to be",
                                 (unsigned long long) pull->options->max_entries);
-        return pull->layer ? mf_layer_add(pull->layer, entry, err) : inspect_entry(pull, entry, err);
+        return pull->layer ? unpack_entry(pull, entry, err) : inspect_entry(pull, entry, err);
 }
 
 static void *untar_stage(void *userdata)
@@ -238,6 +250,8 @@ static void *untar_stage(void *userdata)
         struct mayfly_error err = MAYFLY_ERROR_INIT;
 
         int r = mf_untar(pull->tar, on_entry, pull, &err);
+        if (r == 0 && pull->layer)
+                r = mf_parts_check(&pull->parts, &err);
         if (r == 0 && pull->layer)
                 r = mf_layer_finish(pull->layer, &err);
         if (r == 0 && pull->checked)

@@ -14,7 +14,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "aci/archive-rules.h"
+#include "archive/entry.h"
 #include "archive/xattr.h"
 #include "store/implied-dirs.h"
 #include "store/record.h"
@@ -32,7 +32,6 @@ struct mf_layer {
         FILE *folders; /* what to do to folders at the end: spilled, since an image may have any number */
         struct mf_record *record;
         struct mf_paths implicit;
-        int manifest_seen, rootfs_seen;
         int as_root;
 };
 
@@ -201,21 +200,18 @@ static int add_directory(struct mf_layer *layer, const char *path, const char *b
         return r < 0 ? mf_error_errno(err, r, MAYFLY_STAGE_STORE, "remembering \"%.300s\"", entry->name) : 0;
 }
 
-static int add_hardlink(struct mf_layer *layer, const char *path, const char *base, const struct mf_entry *entry,
-                        struct mayfly_error *err)
+static int add_hardlink(struct mf_layer *layer, const char *path, const char *base, const char *target,
+                        const struct mf_entry *entry, struct mayfly_error *err)
 {
-        char target[PATH_MAX];
-        const char *why;
-
-        mf_entry_normalize(entry->hardlink, target, &why);
-        if (why || strncmp(target, "rootfs/", 7) != 0)
-                return mf_entry_bad(err, entry, "is a hard link to something outside rootfs");
         const char *slash = strrchr(target, '/');
-        char folder[PATH_MAX];
-        memcpy(folder, target, (size_t) (slash - target));
-        folder[slash - target] = '\0';
+        char folder[PATH_MAX] = ".";
+
+        if (slash) {
+                memcpy(folder, target, (size_t) (slash - target));
+                folder[slash - target] = '\0';
+        }
         mf_cleanup(mf_closep) int fd = open_beneath(layer->dirfd, folder, O_PATH | O_DIRECTORY);
-        if (fd < 0 || linkat(fd, slash + 1, layer->parent_fd, base, 0) < 0) {
+        if (fd < 0 || linkat(fd, slash ? slash + 1 : target, layer->parent_fd, base, 0) < 0) {
                 int r = fd < 0 ? fd : -errno;
                 if (r == -EEXIST)
                         return mf_entry_bad(err, entry, "is there twice");
@@ -317,23 +313,16 @@ static int add_special(struct mf_layer *layer, const char *path, const char *bas
         return r < 0 ? cannot_record(err, r, entry->name) : 0;
 }
 
-int mf_layer_add(struct mf_layer *layer, const struct mf_entry *entry, struct mayfly_error *err)
+int mf_layer_add(struct mf_layer *layer, const char *path, const char *target, const struct mf_entry *entry,
+                 struct mayfly_error *err)
 {
-        char path[PATH_MAX];
         const char *base = NULL;
 
-        int r = mf_entry_path(entry, path, err);
-        if (r < 0 || !*path)
-                return r;
-        if (strcmp(path, "manifest") == 0)
-                layer->manifest_seen = 1;
-        else
-                layer->rootfs_seen = 1;
-        r = enter_parent(layer, path, &base, entry, err);
+        int r = enter_parent(layer, path, &base, entry, err);
         if (r < 0)
                 return r;
         if (entry->hardlink)
-                return add_hardlink(layer, path, base, entry, err);
+                return add_hardlink(layer, path, base, target, entry, err);
         if (S_ISREG(entry->mode))
                 return add_file(layer, path, base, entry, err);
         if (!S_ISDIR(entry->mode))
@@ -344,8 +333,8 @@ int mf_layer_add(struct mf_layer *layer, const struct mf_entry *entry, struct ma
         mf_cleanup(mf_closep) int fd = openat(layer->parent_fd, base, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
         if (fd < 0 || (layer->as_root && fchown(fd, entry->uid, entry->gid) < 0))
                 return mf_error_errno(err, -errno, MAYFLY_STAGE_STORE, "finishing \"%.300s\"", entry->name);
-        struct xattr_target target = { .fd = fd };
-        r = mf_entry_xattrs(entry, set_xattr, &target);
+        struct xattr_target attributes = { .fd = fd };
+        r = mf_entry_xattrs(entry, set_xattr, &attributes);
         return r < 0 ? mf_error_errno(err, r, MAYFLY_STAGE_STORE, "extended attributes of \"%.300s\"", entry->name) : 0;
 }
 
@@ -389,9 +378,6 @@ static int finish_folders(struct mf_layer *layer)
 
 int mf_layer_finish(struct mf_layer *layer, struct mayfly_error *err)
 {
-        if (!layer->manifest_seen || !layer->rootfs_seen)
-                return mf_error(err, -EBADMSG, MAYFLY_STAGE_ARCHIVE, "the archive has no %s; is it an ACI?",
-                                layer->manifest_seen ? "rootfs" : "manifest");
         layer->parent_fd = mf_close(layer->parent_fd);
         int r = finish_folders(layer);
         if (r == 0)
