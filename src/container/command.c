@@ -10,9 +10,11 @@
 #include <unistd.h>
 
 #include "container/container.h"
+#include "protocol/exec-block.h"
 #include "util/error.h"
 #include "util/fd.h"
 #include "util/macro.h"
+#include "util/strv.h"
 #include "util/time.h"
 
 #define OUTPUT_MAX_DEFAULT (UINT64_C(16) << 20)
@@ -123,28 +125,28 @@ static int make_input(const struct mayfly_command *command)
         return fd >= 0 && lseek(fd, 0, SEEK_SET) == 0 ? mf_take_fd(&fd) : -1;
 }
 
-static int make_words(const struct mayfly_container *container, const struct mayfly_command *command, int *ret)
+static int make_exec_block(const struct mayfly_container *container, const struct mayfly_command *command, int *ret)
 {
-        struct mf_word_list list = { 0 };
+        struct mf_exec_block block = { 0 };
 
-        mf_words_add_all(&list, MF_WORD_ARGV, (char *const *) (uintptr_t) command->argv);
-        mf_words_add(&list, MF_WORD_ENV, "container=systemd-nspawn");
-        mf_words_add_all(&list, MF_WORD_ENV, container->env);
-        mf_words_add_all(&list, MF_WORD_ENV, (char *const *) (uintptr_t) command->env);
+        mf_exec_block_add_all(&block, MF_EXEC_ARGV, (char *const *) (uintptr_t) command->argv);
+        mf_exec_block_add(&block, MF_EXEC_ENV, "container=systemd-nspawn");
+        mf_exec_block_add_all(&block, MF_EXEC_ENV, container->env);
+        mf_exec_block_add_all(&block, MF_EXEC_ENV, (char *const *) (uintptr_t) command->env);
         if (command->cwd)
-                mf_words_add(&list, MF_WORD_CWD, command->cwd);
+                mf_exec_block_add(&block, MF_EXEC_CWD, command->cwd);
         if (command->user)
-                mf_words_add(&list, MF_WORD_USER, command->user);
+                mf_exec_block_add(&block, MF_EXEC_USER, command->user);
         if (command->group)
-                mf_words_add(&list, MF_WORD_GROUP, command->group);
-        return mf_words_finish(&list, ret);
+                mf_exec_block_add(&block, MF_EXEC_GROUP, command->group);
+        return mf_exec_block_finish(&block, ret);
 }
 
 /* Asks mayfly-init to run it. *ret_reply is our end of the reply socket. */
 static int request(struct mayfly_container *container, const struct mayfly_command *command, struct capture captures[2],
                    int *ret_reply, struct mayfly_error *err)
 {
-        mf_cleanup(mf_closep) int reply = -1, reply_end = -1, words = -1, input = -1, out = -1, error = -1;
+        mf_cleanup(mf_closep) int reply = -1, reply_end = -1, exec_block = -1, input = -1, out = -1, error = -1;
         int *ends[2] = { &out, &error };
         int pair[2];
 
@@ -163,16 +165,16 @@ static int request(struct mayfly_container *container, const struct mayfly_comma
         if (input < 0)
                 return mf_error_errno(err, -errno, MAYFLY_STAGE_EXEC, "holding %zu bytes of standard input",
                                       command->input_size);
-        int r = make_words(container, command, &words);
+        int r = make_exec_block(container, command, &exec_block);
         if (r < 0)
                 return mf_error_errno(err, r, MAYFLY_STAGE_EXEC, "the command's arguments");
 
-        const int fds[] = { reply_end, words, input, out, error };
+        const int fds[] = { reply_end, exec_block, input, out, error };
         r = container->control < 0 ? -EPIPE
                                    : mf_message_send(container->control, &(struct mf_message){ .type = MF_MESSAGE_RUN },
                                                      fds, MF_ELEMENTSOF(fds));
         if (r < 0) {
-                mf_container_receive(container); /* its last words */
+                mf_container_receive(container); /* its last exec_block */
                 return mf_container_dead(container, -ESRCH, MAYFLY_STAGE_EXEC, command->argv[0], err);
         }
         *ret_reply = mf_take_fd(&reply);

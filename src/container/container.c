@@ -20,6 +20,7 @@
 #include "util/error.h"
 #include "util/fd.h"
 #include "util/macro.h"
+#include "util/strv.h"
 #include "util/time.h"
 
 #define STOP_MARGIN_MS 500U /* for nspawn and systemd to clean up once the app has ended */
@@ -167,13 +168,21 @@ void mf_container_receive(struct mayfly_container *container)
         }
 }
 
+int mf_container_gone(const struct mayfly_container *container)
+{
+        return !container->engine || container->engine->gone;
+}
+
 int mf_container_poll(struct mayfly_container *container, struct pollfd *extra, int timeout_ms,
                       struct mayfly_error *err)
 {
         struct pollfd fds[5] = { { .fd = container->control, .events = POLLIN },
                                  { .fd = container->leader_fd, .events = POLLIN } };
         int engine_timeout = -1;
-        size_t n = 2 + container->engine->poll_fds(container, fds + 2, &engine_timeout);
+        size_t n = 2;
+
+        if (container->engine)
+                n += container->engine->type->poll_fds(container->engine, fds + 2, &engine_timeout);
 
         if (extra)
                 fds[n] = *extra;
@@ -190,7 +199,7 @@ int mf_container_poll(struct mayfly_container *container, struct pollfd *extra, 
                 mf_container_receive(container);
                 container->control = mf_close(container->control);
         }
-        return container->engine->dispatch(container, err);
+        return container->engine ? container->engine->type->dispatch(container->engine, err) : 0;
 }
 
 /* Until *flag is set. */
@@ -198,7 +207,7 @@ static int await(struct mayfly_container *container, const int *flag, uint64_t d
                  struct mayfly_error *err)
 {
         while (!*flag) {
-                if (container->control < 0 || container->gone)
+                if (container->control < 0 || mf_container_gone(container))
                         return mf_container_dead(container, -ESRCH, MAYFLY_STAGE_START, what, err);
                 int left = left_ms(deadline_us);
                 if (left == 0)
@@ -234,7 +243,7 @@ static int await_app(struct mayfly_container *container, uint64_t deadline_us, s
 static int verify(struct mayfly_container *container, struct mayfly_error *err)
 {
         struct mayfly_error why = MAYFLY_ERROR_INIT;
-        int r = container->engine->verify(container, &why);
+        int r = container->engine->type->verify(container->engine, container->leader, &why);
 
         if (r == 0)
                 return 0;
@@ -280,15 +289,15 @@ static int boot(struct mayfly_container *container, struct mayfly_error *err)
 MF_EXPORT int mayfly_container_start(struct mayfly_container **ret, const struct mayfly_spec *spec,
                                      struct mayfly_error *err)
 {
-        const struct mf_engine *engine;
+        const struct mf_engine_type *engine_type;
         int r = check_spec(spec, err);
 
         if (r == 0 && !ret)
                 r = mf_error(err, -EINVAL, MAYFLY_STAGE_SPEC, "mayfly_container_start() needs a place for its result");
         if (r == 0)
-                r = mf_engine_choose(spec->engine, &engine, err);
+                r = mf_engine_choose(spec->engine, &engine_type, err);
         if (r == 0)
-                r = mf_host_check(engine, err);
+                r = mf_host_check(engine_type, err);
         if (r < 0)
                 return r;
 
@@ -297,14 +306,11 @@ MF_EXPORT int mayfly_container_start(struct mayfly_container **ret, const struct
                 return mf_error_oom(err, MAYFLY_STAGE_START);
         *container = (struct mayfly_container){ .spec = *spec,
                                                 .owner = getpid(),
-                                                .engine = engine,
+                                                .engine_type = engine_type,
                                                 .control = -1,
                                                 .boot_log = -1,
                                                 .log = -1,
-                                                .leader_fd = -1,
-                                                .janitor_fd = -1,
-                                                .supervisor_fd = -1,
-                                                .report = -1 };
+                                                .leader_fd = -1 };
         set_defaults(&container->spec);
         r = choose_name(container, err);
         uint64_t begin = mf_now_us();
@@ -326,7 +332,7 @@ MF_EXPORT int mayfly_container_start(struct mayfly_container **ret, const struct
 /* The engine may give up on a process that it cannot kill; we do not. */
 static int is_gone(const struct mayfly_container *container)
 {
-        return container->gone && container->leader_fd < 0;
+        return mf_container_gone(container) && container->leader_fd < 0;
 }
 
 static void await_gone(struct mayfly_container *container, uint64_t deadline_us)
@@ -355,7 +361,7 @@ static int stop(struct mayfly_container *container, struct mayfly_error *err)
         struct mayfly_error last = MAYFLY_ERROR_INIT;
         for (unsigned attempt = 0; !is_gone(container) && attempt < 4; attempt++) {
                 last = (struct mayfly_error) MAYFLY_ERROR_INIT;
-                (void) container->engine->terminate(container, attempt, &last);
+                (void) container->engine->type->terminate(container->engine, container->leader_fd, attempt, &last);
                 await_gone(container, mf_now_us() + (uint64_t) FORCE_MS * 1000);
         }
         if (is_gone(container))
@@ -390,7 +396,8 @@ MF_EXPORT struct mayfly_container *mayfly_container_free(struct mayfly_container
         if (container->owner == getpid()) {
                 if (container->control >= 0 || container->ready)
                         (void) mayfly_container_stop(container, NULL);
-                container->engine->release(container);
+                if (container->engine)
+                        container->engine->type->release(container->engine);
         }
         mf_close(container->control);
         mf_close(container->leader_fd);
@@ -462,7 +469,7 @@ MF_EXPORT const char *mayfly_container_name(const struct mayfly_container *conta
 
 MF_EXPORT enum mayfly_engine mayfly_container_engine(const struct mayfly_container *container)
 {
-        return container->engine->id;
+        return container->engine_type->id;
 }
 
 MF_EXPORT pid_t mayfly_container_leader(const struct mayfly_container *container)

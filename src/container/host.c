@@ -19,7 +19,7 @@
 #define MF_LIBEXEC_FROM_LIB "../libexec/mayfly"
 #endif
 
-int mf_engine_choose(enum mayfly_engine wanted, const struct mf_engine **ret, struct mayfly_error *err)
+int mf_engine_choose(enum mayfly_engine wanted, const struct mf_engine_type **ret, struct mayfly_error *err)
 {
         if (wanted == MAYFLY_ENGINE_DEFAULT) {
                 const char *name = secure_getenv("MAYFLY_ENGINE");
@@ -98,7 +98,7 @@ static int find_nspawn(void)
         return -ENOENT;
 }
 
-int mf_host_check(const struct mf_engine *engine, struct mayfly_error *err)
+int mf_host_check(const struct mf_engine_type *engine, struct mayfly_error *err)
 {
         mf_cleanup(mf_freep) char *launch = NULL;
         mf_cleanup(mf_freep) char *init = NULL;
@@ -122,7 +122,7 @@ int mf_host_check(const struct mf_engine *engine, struct mayfly_error *err)
 
 MF_EXPORT int mayfly_host_check(enum mayfly_engine engine, struct mayfly_error *err)
 {
-        const struct mf_engine *chosen;
+        const struct mf_engine_type *chosen;
         int r = mf_engine_choose(engine, &chosen, err);
 
         return r < 0 ? r : mf_host_check(chosen, err);

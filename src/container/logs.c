@@ -71,22 +71,6 @@ int mf_log_read(int log, size_t max, char **ret, size_t *ret_size)
         return 0;
 }
 
-int mf_boot_log_read(int fd, size_t max, char **ret)
-{
-        struct stat st;
-
-        if (fstat(fd, &st) < 0)
-                return -errno;
-        size_t size = (size_t) st.st_size < max ? (size_t) st.st_size : max;
-        char *copy = malloc(size + 1);
-        if (!copy)
-                return -ENOMEM;
-        ssize_t n = pread(fd, copy, size, st.st_size - (off_t) size);
-        copy[n < 0 ? 0 : n] = '\0';
-        *ret = copy;
-        return 0;
-}
-
 MF_EXPORT int mayfly_container_logs(struct mayfly_container *container, char **ret, size_t *ret_size,
                                     struct mayfly_error *err)
 {

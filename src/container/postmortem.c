@@ -7,6 +7,7 @@
 
 #include "container/container.h"
 #include "util/error.h"
+#include "util/fd.h"
 #include "util/macro.h"
 #include "util/time.h"
 
@@ -69,14 +70,15 @@ int mf_container_dead(struct mayfly_container *container, int code, enum mayfly_
         if (!container->ready) {
                 /* All who may have something to say about it have said it when they are gone. */
                 uint64_t deadline = mf_now_us() + LAST_WORDS_MS * 1000;
-                while (!container->gone && mf_now_us() < deadline)
+                while (!mf_container_gone(container) && mf_now_us() < deadline)
                         if (mf_container_poll(container, NULL, 10, NULL) < 0)
                                 break;
-                if (container->engine->diagnose(container, err) < 0)
-                        return err->code;
         }
+        (void) mf_read_tail(container->boot_log, LOG_TAIL_MAX, &boot_log);
+        if (!container->ready && container->engine &&
+            container->engine->type->diagnose(container->engine, boot_log && *boot_log, err) < 0)
+                return err->code;
         (void) mf_log_read(container->log, LOG_TAIL_MAX, &log, NULL);
-        (void) mf_boot_log_read(container->boot_log, LOG_TAIL_MAX, &boot_log);
         if (container->app_ended) {
                 describe_end(&container->app_end, end, sizeof(end));
                 mf_error(err, code, stage, "%s: the app of container %s %s; its output%s", what, container->machine,
@@ -108,7 +110,7 @@ int mf_container_mute(struct mayfly_container *container, const char *what, stru
                               : "%s: container %s did not answer within start_timeout_ms = %u",
                          what, container->machine, container->spec.start_timeout_ms);
         if (err && (hook ? mf_log_read(container->log, LOG_TAIL_MAX, &tail, NULL)
-                         : mf_boot_log_read(container->boot_log, LOG_TAIL_MAX, &tail)) == 0)
+                         : mf_read_tail(container->boot_log, LOG_TAIL_MAX, &tail)) == 0)
                 append_tail(err, tail);
         return r;
 }

@@ -15,12 +15,13 @@
 #include "container/seccomp.h"
 #include "container/volumes.h"
 #include "image/open.h"
+#include "protocol/exec-block.h"
 #include "util/error.h"
 #include "util/fd.h"
 #include "util/macro.h"
 #include "util/strv.h"
 
-/* From a spec and an image to what mayfly-launch and mayfly-init are told. */
+/* From a spec and an image to the arguments of mayfly-launch and the first message to mayfly-init. */
 
 #define DEFAULT_PATH "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
@@ -72,7 +73,7 @@ static int check_app(const struct mayfly_container *container, struct mayfly_err
 #define SOCKETS_MAX 1000U
 
 /* appc spec, "ports": sockets that listen there. On the host's network only this machine is to reach them. */
-static int add_sockets(struct mayfly_container *container, struct mf_word_list *list, struct mayfly_error *err)
+static int add_sockets(struct mayfly_container *container, struct mf_exec_block *block, struct mayfly_error *err)
 {
         const struct mf_image_config *config = container->image->config;
         unsigned n = 0;
@@ -99,51 +100,51 @@ static int add_sockets(struct mayfly_container *container, struct mf_word_list *
                         word = NULL;
                         return mf_error_oom(err, MAYFLY_STAGE_START);
                 }
-                mf_words_add(list, MF_WORD_SOCKET, word);
+                mf_exec_block_add(block, MF_EXEC_SOCKET, word);
         }
         return 0;
 }
 
-static void add_number(struct mf_word_list *list, enum mf_word tag, uint64_t value)
+static void add_number(struct mf_exec_block *block, enum mf_exec_tag tag, uint64_t value)
 {
         char number[32];
 
         snprintf(number, sizeof(number), "%" PRIu64, value);
-        mf_words_add(list, tag, number);
+        mf_exec_block_add(block, tag, number);
 }
 
-static void add_bits(struct mf_word_list *list, enum mf_word tag, uint64_t bits)
+static void add_bits(struct mf_exec_block *block, enum mf_exec_tag tag, uint64_t bits)
 {
         char number[32];
 
         snprintf(number, sizeof(number), "%" PRIx64, bits);
-        mf_words_add(list, tag, number);
+        mf_exec_block_add(block, tag, number);
 }
 
-static int add_app(struct mayfly_container *container, struct mf_word_list *list, struct mayfly_error *err)
+static int add_app(struct mayfly_container *container, struct mf_exec_block *block, struct mayfly_error *err)
 {
         const struct mf_image_config *config = container->image->config;
         const struct mf_isolation *isolation = &config->isolation;
         char number[16];
 
-        mf_words_add_all(list, MF_WORD_ARGV, config->exec);
-        mf_words_add_all(list, MF_WORD_PRE_START, config->pre_start);
-        mf_words_add_all(list, MF_WORD_POST_STOP, config->post_stop);
-        add_number(list, MF_WORD_HOOK_TIMEOUT, container->spec.stop_timeout_ms);
-        mf_words_add(list, MF_WORD_CWD, config->cwd);
-        mf_words_add(list, MF_WORD_USER, config->user);
-        mf_words_add(list, MF_WORD_GROUP, config->group);
+        mf_exec_block_add_all(block, MF_EXEC_ARGV, config->exec);
+        mf_exec_block_add_all(block, MF_EXEC_PRE_START, config->pre_start);
+        mf_exec_block_add_all(block, MF_EXEC_POST_STOP, config->post_stop);
+        add_number(block, MF_EXEC_HOOK_TIMEOUT, container->spec.stop_timeout_ms);
+        mf_exec_block_add(block, MF_EXEC_CWD, config->cwd);
+        mf_exec_block_add(block, MF_EXEC_USER, config->user);
+        mf_exec_block_add(block, MF_EXEC_GROUP, config->group);
         for (size_t i = 0; i < config->n_extra_groups; i++)
-                add_number(list, MF_WORD_EXTRA_GROUP, config->extra_groups[i]);
+                add_number(block, MF_EXEC_EXTRA_GROUP, config->extra_groups[i]);
         if (isolation->has_capabilities)
-                add_bits(list, MF_WORD_CAPABILITIES, isolation->capabilities);
+                add_bits(block, MF_EXEC_CAPABILITIES, isolation->capabilities);
         if (isolation->no_new_privs)
-                mf_words_add(list, MF_WORD_NO_NEW_PRIVS, "");
+                mf_exec_block_add(block, MF_EXEC_NO_NEW_PRIVS, "");
         if (isolation->has_oom_score_adj) {
                 snprintf(number, sizeof(number), "%d", isolation->oom_score_adj);
-                mf_words_add(list, MF_WORD_OOM_SCORE_ADJ, number);
+                mf_exec_block_add(block, MF_EXEC_OOM_SCORE_ADJ, number);
         }
-        return add_sockets(container, list, err);
+        return add_sockets(container, block, err);
 }
 
 static int queue_start_message(struct mayfly_container *container, const struct mf_volumes *volumes,
@@ -151,23 +152,23 @@ static int queue_start_message(struct mayfly_container *container, const struct 
 {
         const struct mf_isolation *isolation = &container->image->config->isolation;
         mf_cleanup(mf_closep) int words = -1, owner = -1, filter = -1;
-        struct mf_word_list list = { 0 };
+        struct mf_exec_block block = { 0 };
         int fds[MF_MESSAGE_FDS_MAX], r = 0;
         size_t n = 0;
 
         if (container->spec.run_app) {
-                r = add_app(container, &list, err);
+                r = add_app(container, &block, err);
                 if (r == 0)
                         r = mf_syscalls_compile(isolation, container->isolators, &filter, err);
                 if (r < 0) {
-                        mf_words_clear(&list);
+                        mf_exec_block_clear(&block);
                         return r;
                 }
         }
-        add_bits(&list, MF_WORD_BOUND, mf_capabilities_default | isolation->capabilities);
-        mf_words_add(&list, MF_WORD_ENV, "container=systemd-nspawn");
-        mf_words_add_all(&list, MF_WORD_ENV, container->env);
-        r = mf_words_finish(&list, &words);
+        add_bits(&block, MF_EXEC_BOUND, mf_capabilities_default | isolation->capabilities);
+        mf_exec_block_add(&block, MF_EXEC_ENV, "container=systemd-nspawn");
+        mf_exec_block_add_all(&block, MF_EXEC_ENV, container->env);
+        r = mf_exec_block_finish(&block, &words);
         if (r < 0)
                 return mf_error_errno(err, r, MAYFLY_STAGE_START, "the app's arguments");
 
@@ -207,28 +208,10 @@ static int open_channels(struct mayfly_container *container, int *ret_control, s
                      : 0;
 }
 
-/* A weight of cgroup v2 (1 to 10,000) from v1's shares (2 to 262,144), as systemd has it: 1,024 is 100. */
-static uint64_t weight_of(unsigned shares)
+static void combine_limits(const struct mayfly_container *container, struct mf_limits *ret)
 {
-        uint64_t weight = (uint64_t) shares * 100 / 1024;
-
-        return weight < 1 ? 1 : weight > 10000 ? 10000 : weight;
-}
-
-void mf_limits_of(const struct mayfly_container *container, struct mf_limits *ret)
-{
-        const struct mf_isolation *isolation = &container->image->config->isolation;
-        uint64_t given = container->spec.memory_max;
-
-        *ret = (struct mf_limits){
-                .memory_max = given && (!isolation->memory_max || given < isolation->memory_max)
-                                      ? given
-                                      : isolation->memory_max,
-                .memory_low = isolation->memory_low,
-                .cpu_max = isolation->cpu_max,
-                .cpu_weight = isolation->cpu_shares ? weight_of(isolation->cpu_shares) : 0,
-                .tasks_max = container->spec.tasks_max,
-        };
+        mf_limits_combine(&container->image->config->isolation, container->spec.memory_max, container->spec.tasks_max,
+                          ret);
 }
 
 static int add_option(char ***argv, const char *option, uint64_t value)
@@ -255,7 +238,7 @@ static int build_argv(const struct mayfly_container *container, const struct mf_
         struct mf_limits limits;
         int r = 0;
 
-        mf_limits_of(container, &limits);
+        combine_limits(container, &limits);
         for (size_t i = 0; r == 0 && i < MF_ELEMENTSOF(words); i++)
                 r = mf_strv_add(ret, strdup(words[i]));
         for (char **layer = container->image->layers; r == 0 && *layer; layer++) {
@@ -278,13 +261,25 @@ static int build_argv(const struct mayfly_container *container, const struct mf_
         if (r == 0 &&
             (isolation->capabilities & (UINT64_C(1) << CAP_IPC_LOCK))) /* which nspawn does not give by itself */
                 r = mf_strv_add(ret, strdup("--ipc-lock"));
-        if (r == 0 && container->engine->id == MAYFLY_ENGINE_SYSTEMD)
+        if (r == 0 && container->engine_type->id == MAYFLY_ENGINE_SYSTEMD)
                 r = mf_strv_add(ret, strdup("--register"));
         if (r == 0 && container->spec.network == MAYFLY_NETWORK_HOST)
                 r = mf_strv_add(ret, strdup("--host-network"));
         for (char **v = volumes->argv; r == 0 && v && *v; v++)
                 r = mf_strv_add(ret, strdup(*v));
         return r;
+}
+
+static int ask_engine(struct mayfly_container *container, char *const *argv, int control, struct mayfly_error *err)
+{
+        struct mf_engine_request request = { .machine = container->machine,
+                                             .argv = argv,
+                                             .control = control,
+                                             .boot_log = container->boot_log,
+                                             .max_runtime_s = container->spec.max_runtime_s };
+
+        combine_limits(container, &request.limits);
+        return container->engine_type->start(&container->engine, &request, err);
 }
 
 static int launch(struct mayfly_container *container, const struct mf_volumes *volumes, struct mayfly_error *err)
@@ -304,7 +299,7 @@ static int launch(struct mayfly_container *container, const struct mf_volumes *v
         if (r == 0 && build_argv(container, volumes, program, init, &argv) < 0)
                 r = mf_error_oom(err, MAYFLY_STAGE_START);
         if (r == 0)
-                r = container->engine->start(container, argv, control, err);
+                r = ask_engine(container, argv, control, err);
         mf_strv_free(argv);
         return r;
 }

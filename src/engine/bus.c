@@ -223,17 +223,17 @@ static int append_properties(sd_bus_message *m, const struct mf_bus *bus, const 
                                   "StandardInputFileDescriptor", "h", unit->stdio[0],
                                   "StandardOutputFileDescriptor", "h", unit->stdio[1],
                                   "StandardErrorFileDescriptor", "h", unit->stdio[2]); /* clang-format on */
-        if (r >= 0 && unit->memory_max)
-                r = sd_bus_message_append(m, "(sv)(sv)", "MemoryMax", "t", unit->memory_max, "MemorySwapMax", "t",
-                                          UINT64_C(0));
-        if (r >= 0 && unit->memory_low)
-                r = sd_bus_message_append(m, "(sv)", "MemoryLow", "t", unit->memory_low);
-        if (r >= 0 && unit->cpu_max)
-                r = sd_bus_message_append(m, "(sv)", "CPUQuotaPerSecUSec", "t", unit->cpu_max * 1000);
-        if (r >= 0 && unit->cpu_weight)
-                r = sd_bus_message_append(m, "(sv)", "CPUWeight", "t", unit->cpu_weight);
-        if (r >= 0 && unit->tasks_max)
-                r = sd_bus_message_append(m, "(sv)", "TasksMax", "t", (uint64_t) unit->tasks_max);
+        if (r >= 0 && unit->limits.memory_max)
+                r = sd_bus_message_append(m, "(sv)(sv)", "MemoryMax", "t", unit->limits.memory_max, "MemorySwapMax",
+                                          "t", UINT64_C(0));
+        if (r >= 0 && unit->limits.memory_low)
+                r = sd_bus_message_append(m, "(sv)", "MemoryLow", "t", unit->limits.memory_low);
+        if (r >= 0 && unit->limits.cpu_max)
+                r = sd_bus_message_append(m, "(sv)", "CPUQuotaPerSecUSec", "t", unit->limits.cpu_max * 1000);
+        if (r >= 0 && unit->limits.cpu_weight)
+                r = sd_bus_message_append(m, "(sv)", "CPUWeight", "t", unit->limits.cpu_weight);
+        if (r >= 0 && unit->limits.tasks_max)
+                r = sd_bus_message_append(m, "(sv)", "TasksMax", "t", (uint64_t) unit->limits.tasks_max);
         if (r >= 0)
                 r = append_command(m, unit->argv);
         return r < 0 ? r : sd_bus_message_close_container(m);

@@ -10,6 +10,8 @@
 
 #include <mayfly/error.h>
 
+#include "engine/limits.h"
+
 struct mf_bus;
 
 /* What a transient unit is to be. */
@@ -17,10 +19,7 @@ struct mf_bus_unit {
         char *const *argv; /* argv[0] is the program's path */
         int stdio[3];      /* descriptors, borrowed */
         unsigned max_runtime_s, stop_timeout_ms;
-        uint64_t memory_max, memory_low; /* bytes; 0 for none, as all of these */
-        uint64_t cpu_max;                /* thousandths of a processor */
-        uint64_t cpu_weight;             /* 1 to 10,000 */
-        unsigned tasks_max;
+        struct mf_limits limits;
 };
 
 /* sd_booted(3): 1 where systemd is PID 1. */

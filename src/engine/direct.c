@@ -6,6 +6,7 @@
 #include <signal.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
@@ -13,10 +14,22 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "container/container.h"
+#include "engine/engine.h"
+#include "protocol/message.h"
 #include "util/error.h"
 #include "util/fd.h"
 #include "util/macro.h"
+
+struct direct_engine {
+        struct mf_engine base;
+        int janitor_fd, supervisor_fd; /* pidfds of mayfly-launch and its child, -1 once they have ended */
+        int report;                    /* where the second introduces itself, -1 once it has */
+};
+
+static struct direct_engine *direct_of(struct mf_engine *engine)
+{
+        return (struct direct_engine *) (void *) engine;
+}
 
 /* A copy of this process that neither raises SIGCHLD here nor shows up in the test program's own wait(2) calls. */
 static pid_t fork_unnoticed(void)
@@ -71,7 +84,18 @@ static _Noreturn void hand_over(char *const *argv, int control, int boot_log, in
         _exit(0);
 }
 
-static int start(struct mayfly_container *container, char *const *argv, int control, struct mayfly_error *err)
+static struct mf_engine *release(struct mf_engine *engine)
+{
+        if (engine) {
+                mf_close(direct_of(engine)->janitor_fd);
+                mf_close(direct_of(engine)->supervisor_fd);
+                mf_close(direct_of(engine)->report);
+                free(engine);
+        }
+        return NULL;
+}
+
+static int start_launch(struct direct_engine *engine, const struct mf_engine_request *request, struct mayfly_error *err)
 {
         mf_cleanup(mf_closep) int report_end = -1;
         struct mf_message message;
@@ -80,48 +104,68 @@ static int start(struct mayfly_container *container, char *const *argv, int cont
 
         if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
                 return mf_error_errno(err, -errno, MAYFLY_STAGE_START, "socketpair");
-        container->report = pair[0];
+        engine->report = pair[0];
         report_end = pair[1];
 
         pid_t pid = fork_unnoticed();
         if (pid == 0)
-                hand_over(argv, control, container->boot_log, report_end);
+                hand_over(request->argv, request->control, request->boot_log, report_end);
         if (pid < 0)
                 return mf_error_errno(err, -errno, MAYFLY_STAGE_START, "fork");
         close(mf_take_fd(&report_end)); /* ours would keep recvmsg(2) from seeing the end */
         while (waitpid(pid, NULL, __WCLONE) < 0 && errno == EINTR)
                 ;
-        int r = mf_message_recv(container->report, &message, fds, &n_fds, NULL, 0);
+        int r = mf_message_recv(engine->report, &message, fds, &n_fds, NULL, 0);
         if (r <= 0 || n_fds != 1)
                 return mf_error_errno(err, r == 1 && message.value[0] ? -message.value[0] : -EIO, MAYFLY_STAGE_START,
-                                      "starting %s", argv[0]);
-        container->janitor_fd = fds[0];
+                                      "starting %s", request->argv[0]);
+        engine->janitor_fd = fds[0];
         return 0;
 }
 
-static size_t poll_fds(struct mayfly_container *container, struct pollfd *ret, int *ret_timeout_ms)
+static int start(struct mf_engine **ret, const struct mf_engine_request *request, struct mayfly_error *err)
 {
+        struct direct_engine *engine = malloc(sizeof(*engine));
+
+        if (!engine)
+                return mf_error_oom(err, MAYFLY_STAGE_START);
+        *engine = (struct direct_engine){
+                .base = { .type = &mf_engine_direct }, .janitor_fd = -1, .supervisor_fd = -1, .report = -1
+        };
+        int r = start_launch(engine, request, err);
+        if (r < 0) {
+                release(&engine->base);
+                return r;
+        }
+        *ret = &engine->base;
+        return 0;
+}
+
+static size_t poll_fds(struct mf_engine *engine, struct pollfd *ret, int *ret_timeout_ms)
+{
+        const struct direct_engine *direct = direct_of(engine);
+
         *ret_timeout_ms = -1;
-        ret[0] = (struct pollfd){ .fd = container->janitor_fd, .events = POLLIN };
-        ret[1] = (struct pollfd){ .fd = container->report >= 0 ? container->report : container->supervisor_fd,
-                                  .events = POLLIN };
+        ret[0] = (struct pollfd){ .fd = direct->janitor_fd, .events = POLLIN };
+        ret[1] =
+                (struct pollfd){ .fd = direct->report >= 0 ? direct->report : direct->supervisor_fd, .events = POLLIN };
         return 2;
 }
 
 /* The supervisor introduces itself before it does anything. Does not rely on the end of the stream: a child that this
  * process happened to fork meanwhile may hold the other end. */
-static void hear_of_supervisor(struct mayfly_container *container)
+static void hear_of_supervisor(struct direct_engine *direct)
 {
         struct mf_message message;
         int fds[MF_MESSAGE_FDS_MAX];
         size_t n_fds = 0;
 
-        int r = mf_message_recv(container->report, &message, fds, &n_fds, NULL, MSG_DONTWAIT);
-        if (r == -EAGAIN && container->janitor_fd >= 0)
+        int r = mf_message_recv(direct->report, &message, fds, &n_fds, NULL, MSG_DONTWAIT);
+        if (r == -EAGAIN && direct->janitor_fd >= 0)
                 return;
         if (r == 1 && n_fds == 1)
-                container->supervisor_fd = fds[0];
-        container->report = mf_close(container->report);
+                direct->supervisor_fd = fds[0];
+        direct->report = mf_close(direct->report);
 }
 
 static int ended(int pidfd)
@@ -131,30 +175,32 @@ static int ended(int pidfd)
         return poll(&fd, 1, 0) > 0;
 }
 
-static int dispatch(struct mayfly_container *container, struct mayfly_error *err)
+static int dispatch(struct mf_engine *engine, struct mayfly_error *err)
 {
+        struct direct_engine *direct = direct_of(engine);
+
         (void) err;
         /* A descriptor that has told its news would keep poll(2) from waiting for the other. */
-        if (container->janitor_fd >= 0 && ended(container->janitor_fd))
-                container->janitor_fd = mf_close(container->janitor_fd);
-        if (container->report >= 0)
-                hear_of_supervisor(container);
-        if (container->supervisor_fd >= 0 && ended(container->supervisor_fd))
-                container->supervisor_fd = mf_close(container->supervisor_fd);
-        if (container->janitor_fd < 0 && container->supervisor_fd < 0 && container->report < 0)
-                container->gone = 1;
+        if (direct->janitor_fd >= 0 && ended(direct->janitor_fd))
+                direct->janitor_fd = mf_close(direct->janitor_fd);
+        if (direct->report >= 0)
+                hear_of_supervisor(direct);
+        if (direct->supervisor_fd >= 0 && ended(direct->supervisor_fd))
+                direct->supervisor_fd = mf_close(direct->supervisor_fd);
+        if (direct->janitor_fd < 0 && direct->supervisor_fd < 0 && direct->report < 0)
+                engine->gone = 1;
         return 0;
 }
 
-static int diagnose(struct mayfly_container *container, struct mayfly_error *err)
+static int diagnose(struct mf_engine *engine, int has_boot_log, struct mayfly_error *err)
 {
-        (void) container, (void) err;
+        (void) engine, (void) has_boot_log, (void) err;
         return 0;
 }
 
-static int verify(struct mayfly_container *container, struct mayfly_error *err)
+static int verify(struct mf_engine *engine, pid_t leader, struct mayfly_error *err)
 {
-        (void) container, (void) err;
+        (void) engine, (void) leader, (void) err;
         return 0;
 }
 
@@ -167,28 +213,23 @@ static void send_signal(int pidfd, int signal_number)
 /* The container's PID 1 first: nspawn and mayfly-launch then clean up after it. Nobody else could, so these are not
  * killed.
  */
-static int terminate(struct mayfly_container *container, unsigned attempt, struct mayfly_error *err)
+static int terminate(struct mf_engine *engine, int leader_fd, unsigned attempt, struct mayfly_error *err)
 {
+        const struct direct_engine *direct = direct_of(engine);
+
         (void) err;
-        if (attempt == 0 && container->leader_fd >= 0) {
-                send_signal(container->leader_fd, SIGKILL);
+        if (attempt == 0 && leader_fd >= 0) {
+                send_signal(leader_fd, SIGKILL);
         } else {
-                send_signal(container->supervisor_fd, SIGTERM);
-                send_signal(container->supervisor_fd, SIGCONT);
-                send_signal(container->janitor_fd, SIGTERM);
-                send_signal(container->janitor_fd, SIGCONT);
+                send_signal(direct->supervisor_fd, SIGTERM);
+                send_signal(direct->supervisor_fd, SIGCONT);
+                send_signal(direct->janitor_fd, SIGTERM);
+                send_signal(direct->janitor_fd, SIGCONT);
         }
         return 0;
 }
 
-static void release(struct mayfly_container *container)
-{
-        container->janitor_fd = mf_close(container->janitor_fd);
-        container->supervisor_fd = mf_close(container->supervisor_fd);
-        container->report = mf_close(container->report);
-}
-
-const struct mf_engine mf_engine_direct = {
+const struct mf_engine_type mf_engine_direct = {
         .id = MAYFLY_ENGINE_DIRECT,
         .start = start,
         .poll_fds = poll_fds,

@@ -2,105 +2,124 @@
 #define _GNU_SOURCE
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 
-#include "container/container.h"
 #include "engine/bus.h"
+#include "engine/engine.h"
 #include "util/error.h"
 #include "util/macro.h"
 
-static int start(struct mayfly_container *container, char *const *argv, int control, struct mayfly_error *err)
+/* The engine "systemd": mayfly-launch is a transient unit, and the container is registered with machined. */
+
+struct systemd_engine {
+        struct mf_engine base;
+        struct mf_bus *bus;
+        char machine[65];
+};
+
+static struct systemd_engine *systemd_of(struct mf_engine *engine)
 {
-        char unit[sizeof(container->machine) + 16];
-        struct mf_limits limits;
-
-        mf_limits_of(container, &limits);
-        const struct mf_bus_unit description = {
-                .argv = argv,
-                .stdio = { control, container->boot_log, container->boot_log },
-                .max_runtime_s = container->spec.max_runtime_s,
-                .memory_max = limits.memory_max,
-                .memory_low = limits.memory_low,
-                .cpu_max = limits.cpu_max,
-                .cpu_weight = limits.cpu_weight,
-                .tasks_max = limits.tasks_max,
-                .stop_timeout_ms = 2000, /* mayfly-launch needs no more to push nspawn */
-        };
-
-        snprintf(unit, sizeof(unit), "mayfly-%s.service", container->machine);
-        int r = mf_bus_open(&container->bus, unit, container->machine, err);
-        return r < 0 ? r : mf_bus_start_unit(container->bus, &description, err);
+        return (struct systemd_engine *) (void *) engine;
 }
 
-static size_t poll_fds(struct mayfly_container *container, struct pollfd *ret, int *ret_timeout_ms)
+static struct mf_engine *release(struct mf_engine *engine)
 {
-        *ret_timeout_ms = -1;
-        if (!container->bus)
-                return 0;
-        ret[0].fd = mf_bus_fd(container->bus, &ret[0].events, ret_timeout_ms);
+        if (engine) {
+                mf_bus_close(systemd_of(engine)->bus);
+                free(engine);
+        }
+        return NULL;
+}
+
+static int start(struct mf_engine **ret, const struct mf_engine_request *request, struct mayfly_error *err)
+{
+        struct systemd_engine *engine = calloc(1, sizeof(*engine));
+        char unit[sizeof(engine->machine) + 16];
+
+        if (!engine)
+                return mf_error_oom(err, MAYFLY_STAGE_START);
+        engine->base.type = &mf_engine_systemd;
+        snprintf(engine->machine, sizeof(engine->machine), "%s", request->machine);
+        snprintf(unit, sizeof(unit), "mayfly-%s.service", request->machine);
+        const struct mf_bus_unit description = {
+                .argv = request->argv,
+                .stdio = { request->control, request->boot_log, request->boot_log },
+                .max_runtime_s = request->max_runtime_s,
+                .limits = request->limits,
+                .stop_timeout_ms = 2000, /* mayfly-launch needs no more to push nspawn */
+        };
+        int r = mf_bus_open(&engine->bus, unit, request->machine, err);
+        if (r == 0)
+                r = mf_bus_start_unit(engine->bus, &description, err);
+        if (r < 0) {
+                release(&engine->base);
+                return r;
+        }
+        *ret = &engine->base;
+        return 0;
+}
+
+static size_t poll_fds(struct mf_engine *engine, struct pollfd *ret, int *ret_timeout_ms)
+{
+        ret[0].fd = mf_bus_fd(systemd_of(engine)->bus, &ret[0].events, ret_timeout_ms);
         return 1;
 }
 
-static int dispatch(struct mayfly_container *container, struct mayfly_error *err)
+static int dispatch(struct mf_engine *engine, struct mayfly_error *err)
 {
-        if (!container->bus) { /* it could not even be asked for */
-                container->gone = 1;
-                return 0;
-        }
-        int r = mf_bus_process(container->bus, err);
-        if (mf_bus_gone(container->bus))
-                container->gone = 1;
+        struct mf_bus *bus = systemd_of(engine)->bus;
+
+        int r = mf_bus_process(bus, err);
+        if (mf_bus_gone(bus))
+                engine->gone = 1;
         return r;
 }
 
-static int diagnose(struct mayfly_container *container, struct mayfly_error *err)
+static int diagnose(struct mf_engine *engine, int has_boot_log, struct mayfly_error *err)
 {
-        mf_cleanup(mf_freep) char *boot_log = NULL;
-        int r = mf_bus_check_machined(container->bus, err);
+        const struct systemd_engine *systemd = systemd_of(engine);
+        const char *failure = mf_bus_job_failure(systemd->bus);
 
-        if (r < 0)
+        int r = mf_bus_check_machined(systemd->bus, err);
+        if (r < 0 || has_boot_log || !failure)
                 return r;
-        r = mf_boot_log_read(container->boot_log, 1, &boot_log);
-        if (r < 0 || *boot_log || !mf_bus_job_failure(container->bus))
-                return 0;
         return mf_error(err, -EIO, MAYFLY_STAGE_BUS,
                         "systemd could not start mayfly-%s.service: job %s; see journalctl -u mayfly-%s.service",
-                        container->machine, mf_bus_job_failure(container->bus), container->machine);
+                        systemd->machine, failure, systemd->machine);
 }
 
-static int verify(struct mayfly_container *container, struct mayfly_error *err)
+static int verify(struct mf_engine *engine, pid_t leader, struct mayfly_error *err)
 {
-        pid_t leader = 0;
-        int r = mf_bus_inspect_machine(container->bus, &leader, err);
+        const struct systemd_engine *systemd = systemd_of(engine);
+        pid_t registered = 0;
 
-        if (r == 0 && leader != container->leader)
+        int r = mf_bus_inspect_machine(systemd->bus, &registered, err);
+        if (r == 0 && registered != leader)
                 return mf_error(err, -ESTALE, MAYFLY_STAGE_BUS,
-                                "machined says that PID %d leads %s, but PID %d answers", (int) leader,
-                                container->machine, (int) container->leader);
+                                "machined says that PID %d leads %s, but PID %d answers", (int) registered,
+                                systemd->machine, (int) leader);
         return r;
 }
 
-static int terminate(struct mayfly_container *container, unsigned attempt, struct mayfly_error *err)
+static int terminate(struct mf_engine *engine, int leader_fd, unsigned attempt, struct mayfly_error *err)
 {
-        int gone = mf_bus_ask_gone(container->bus, err);
+        struct mf_bus *bus = systemd_of(engine)->bus;
+        int gone = mf_bus_ask_gone(bus, err);
 
+        (void) leader_fd;
         if (gone != 0) {
-                container->gone = gone > 0;
+                engine->gone = gone > 0;
                 return gone < 0 ? gone : 0;
         }
-        /* The unit may be there without the machine, so a refusal only means to try the next one. */
-        if (attempt == 0 && mf_bus_terminate_machine(container->bus, NULL) == 0)
+        /* The unit may be there without the machine, so a refusal only means to try the next way. */
+        if (attempt == 0 && mf_bus_terminate_machine(bus, NULL) == 0)
                 return 0;
         if (attempt <= 1)
-                return mf_bus_stop_unit(container->bus, err);
-        return mf_bus_kill_unit(container->bus, err);
+                return mf_bus_stop_unit(bus, err);
+        return mf_bus_kill_unit(bus, err);
 }
 
-static void release(struct mayfly_container *container)
-{
-        container->bus = mf_bus_close(container->bus);
-}
-
-const struct mf_engine mf_engine_systemd = {
+const struct mf_engine_type mf_engine_systemd = {
         .id = MAYFLY_ENGINE_SYSTEMD,
         .start = start,
         .poll_fds = poll_fds,

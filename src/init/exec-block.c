@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 
 #include "init/init.h"
+#include "protocol/exec-block.h"
 
 /* "NAME=value" over an earlier value of the same name. */
 static void put_env(char **env, size_t *n, char *assignment)
@@ -51,48 +52,48 @@ int mf_words_read(int fd, struct mf_words *ret)
 
         for (char *p = data, *next; p < data + size; p = next) {
                 next = p + strlen(p) + 1;
-                switch ((enum mf_word) p[0]) {
-                case MF_WORD_ARGV:
+                switch ((enum mf_exec_tag) p[0]) {
+                case MF_EXEC_ARGV:
                         words.argv[n_argv++] = p + 1;
                         break;
-                case MF_WORD_ENV:
+                case MF_EXEC_ENV:
                         put_env(words.env, &n_env, p + 1);
                         break;
-                case MF_WORD_CWD:
+                case MF_EXEC_CWD:
                         words.cwd = p + 1;
                         break;
-                case MF_WORD_USER:
+                case MF_EXEC_USER:
                         words.user = p + 1;
                         break;
-                case MF_WORD_GROUP:
+                case MF_EXEC_GROUP:
                         words.group = p + 1;
                         break;
-                case MF_WORD_EXTRA_GROUP:
+                case MF_EXEC_EXTRA_GROUP:
                         words.extra_groups[words.n_extra_groups++] = (gid_t) strtoul(p + 1, NULL, 10);
                         break;
-                case MF_WORD_BOUND:
+                case MF_EXEC_BOUND:
                         words.bound = strtoull(p + 1, NULL, 16);
                         break;
-                case MF_WORD_PRE_START:
+                case MF_EXEC_PRE_START:
                         words.pre_start[n_pre++] = p + 1;
                         break;
-                case MF_WORD_POST_STOP:
+                case MF_EXEC_POST_STOP:
                         words.post_stop[n_post++] = p + 1;
                         break;
-                case MF_WORD_HOOK_TIMEOUT:
+                case MF_EXEC_HOOK_TIMEOUT:
                         words.hook_timeout_ms = (int) strtol(p + 1, NULL, 10);
                         break;
-                case MF_WORD_SOCKET:
+                case MF_EXEC_SOCKET:
                         words.sockets[n_sockets++] = p + 1;
                         break;
-                case MF_WORD_CAPABILITIES:
+                case MF_EXEC_CAPABILITIES:
                         words.confinement.has_capabilities = 1;
                         words.confinement.capabilities = strtoull(p + 1, NULL, 16);
                         break;
-                case MF_WORD_NO_NEW_PRIVS:
+                case MF_EXEC_NO_NEW_PRIVS:
                         words.confinement.no_new_privs = 1;
                         break;
-                case MF_WORD_OOM_SCORE_ADJ:
+                case MF_EXEC_OOM_SCORE_ADJ:
                         words.confinement.oom_score_adj = p + 1;
                         break;
                 default:

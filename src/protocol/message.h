@@ -6,21 +6,17 @@
  * version is checked: a stale mayfly-init is a common accident of half an upgrade.
  *
  *   control socket (SOCK_SEQPACKET; the container's end is mayfly-init's standard input)
- *       library -> init   START   descriptors: owner pidfd, log, words; the app's filter if value[0]; value[1] mount
- *                                 namespaces of shared volumes, which are mayfly-launch's   queued before init exists
- *       both   -> library LIMITS  value[0] those of enum mf_limit that are not in force
- *       init -> library   READY   the container answers; credentials carry its PID
- *       init -> library   HOOK    the app's pre-start hook has been started
- *       init -> library   APP     value[0] 0, or the errno that kept the app from starting, and text
- *       library -> init   RUN     descriptors: reply socket, words, standard input, output, error
- *       library -> init   STOP    value[0] signal, value[1] timeout in ms
- *       init -> library   EXIT    the app ended: value[0] si_code, value[1] si_status; the container follows, after the
- *                                 app's post-stop hook
- *   reply socket (one a command)
- *       init -> library   RESULT  value[0] errno or 0, value[1] si_code, value[2] si_status, value[3] killed; text
- *       library -> init   KILL    the command and its descendants
+ *       library -> init   START   descriptors: owner pidfd, log, exec block; the app's filter if value[0]; value[1]
+ * mount namespaces of shared volumes, which are mayfly-launch's   queued before init exists both   -> library LIMITS
+ * value[0] those of enum mf_limit that are not in force init -> library   READY   the container answers; credentials
+ * carry its PID init -> library   HOOK    the app's pre-start hook has been started init -> library   APP     value[0]
+ * 0, or the errno that kept the app from starting, and text library -> init   RUN     descriptors: reply socket, exec
+ * block, standard input, output, error library -> init   STOP    value[0] signal, value[1] timeout in ms init ->
+ * library   EXIT    the app ended: value[0] si_code, value[1] si_status; the container follows, after the app's
+ * post-stop hook reply socket (one a command) init -> library   RESULT  value[0] errno or 0, value[1] si_code, value[2]
+ * si_status, value[3] killed; text library -> init   KILL    the command and its descendants
  *
- * Strings of any length travel as "words": a memfd of NUL-terminated strings, each with a tag before it. */
+ * Strings of any length travel in an exec block, see protocol/exec-block.h. */
 
 #include <stddef.h>
 #include <stdint.h>
@@ -55,24 +51,6 @@ struct mf_message {
         uint32_t type;
         int32_t value[4];
         char text[232]; /* for a human, may be empty */
-};
-
-enum mf_word {
-        MF_WORD_ARGV = 'a',
-        MF_WORD_ENV = 'e', /* "NAME=value"; a later one overrides an earlier */
-        MF_WORD_CWD = 'd',
-        MF_WORD_USER = 'u',
-        MF_WORD_GROUP = 'g',
-        MF_WORD_EXTRA_GROUP = 'G', /* a number */
-        MF_WORD_BOUND = 'B',       /* START: capabilities that the container has at all, in hex */
-        /* Of the app alone: */
-        MF_WORD_PRE_START = 'b',    /* argv, as ARGV */
-        MF_WORD_POST_STOP = 'p',    /* likewise */
-        MF_WORD_HOOK_TIMEOUT = 't', /* for post-stop, in ms */
-        MF_WORD_SOCKET = 's',       /* to be activated by: "NAME PROTOCOL PORT COUNT ADDRESS" */
-        MF_WORD_CAPABILITIES = 'c', /* its bounding set, in hex */
-        MF_WORD_NO_NEW_PRIVS = 'n', /* empty */
-        MF_WORD_OOM_SCORE_ADJ = 'o',
 };
 
 #define MF_SHARED_VOLUMES_MAX 8

@@ -28,6 +28,10 @@ static inline void mf_fclosep(FILE **f)
                 fclose(*f);
 }
 
+/* Copies the last `max` bytes of a regular file, without moving its position: *ret is allocated and NUL-terminated.
+ * Returns 0 or -errno. */
+int mf_read_tail(int fd, size_t max, char **ret);
+
 /* Around what writes to connections in the caller's thread, which one that breaks must not kill with SIGPIPE. */
 struct mf_sigpipe {
         sigset_t old;

@@ -3,6 +3,9 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
+
+#include "util/error.h"
 
 void mf_strv_free(char **strings)
 {
@@ -25,5 +28,14 @@ int mf_strv_add(char ***list, char *string)
         *list = grown;
         grown[n] = string;
         grown[n + 1] = NULL;
+        return 0;
+}
+
+int mf_env_check(const char *const *env, const char *what, enum mayfly_stage stage, struct mayfly_error *err)
+{
+        for (; env && *env; env++)
+                if (!strchr(*env, '=') || **env == '=')
+                        return mf_error(err, -EINVAL, stage, "%s has \"%.200s\", which is not of the form NAME=value",
+                                        what, *env);
         return 0;
 }

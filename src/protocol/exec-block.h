@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef MF_EXEC_BLOCK_H
+#define MF_EXEC_BLOCK_H
+
+/* An exec block says what mayfly-init executes, and how: a memfd of NUL-terminated strings, each with a tag before it.
+ * Here is the writer; the reader is in src/init. */
+
+#include <stddef.h>
+
+enum mf_exec_tag {
+        MF_EXEC_ARGV = 'a',
+        MF_EXEC_ENV = 'e', /* "NAME=value"; a later one overrides an earlier */
+        MF_EXEC_CWD = 'd',
+        MF_EXEC_USER = 'u',
+        MF_EXEC_GROUP = 'g',
+        MF_EXEC_EXTRA_GROUP = 'G', /* a number */
+        MF_EXEC_BOUND = 'B',       /* START: capabilities that the container has at all, in hex */
+        /* Of the app alone: */
+        MF_EXEC_PRE_START = 'b',    /* argv, as ARGV */
+        MF_EXEC_POST_STOP = 'p',    /* likewise */
+        MF_EXEC_HOOK_TIMEOUT = 't', /* for post-stop, in ms */
+        MF_EXEC_SOCKET = 's',       /* to be activated by: "NAME PROTOCOL PORT COUNT ADDRESS" */
+        MF_EXEC_CAPABILITIES = 'c', /* its bounding set, in hex */
+        MF_EXEC_NO_NEW_PRIVS = 'n', /* empty */
+        MF_EXEC_OOM_SCORE_ADJ = 'o',
+};
+
+/* Starts as zero. A failure to add is remembered for mf_exec_block_finish(). */
+struct mf_exec_block {
+        char *data;
+        size_t size, allocated;
+        int failed;
+};
+
+void mf_exec_block_add(struct mf_exec_block *block, enum mf_exec_tag tag, const char *string);
+/* `strings` is NULL-terminated, or NULL for none. */
+void mf_exec_block_add_all(struct mf_exec_block *block, enum mf_exec_tag tag, char *const *strings);
+/* Writes the block to a memfd and frees it. *ret is the caller's. Returns 0 or -errno. */
+int mf_exec_block_finish(struct mf_exec_block *block, int *ret);
+void mf_exec_block_clear(struct mf_exec_block *block);
+
+#endif
