@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: MIT */
+#include "util/env-names.h"
+
+#include <string.h>
+
+#include "util/nearest.h"
+
+#define PREFIX "MAYFLY_"
+#define MOST_EDITS 2U
+
+const char *const mf_env_names[] = {
+        "MAYFLY_CA_FILE",    "MAYFLY_ENGINE",       "MAYFLY_LIBEXEC",
+        "MAYFLY_MIRRORS",    "MAYFLY_REQUIRE",      "MAYFLY_STORE",
+        "MAYFLY_SIGNATURES", "MAYFLY_TRUSTED_KEYS", NULL,
+};
+
+unsigned mf_env_warn(char *const *environment, FILE *out)
+{
+        unsigned n = 0;
+
+        for (; environment && *environment; environment++) {
+                size_t length = strcspn(*environment, "=");
+                char name[MF_NEAREST_MAX + 1];
+                if (strncmp(*environment, PREFIX, strlen(PREFIX)) != 0 || length >= sizeof(name))
+                        continue;
+                memcpy(name, *environment, length);
+                name[length] = '\0';
+                const char *meant = mf_nearest(name, mf_env_names, MOST_EDITS);
+                if (!meant || strcmp(meant, name) == 0)
+                        continue;
+                fprintf(out, "mayfly: warning: the environment variable %s has no effect; did you mean %s?\n", name,
+                        meant);
+                n++;
+        }
+        return n;
+}

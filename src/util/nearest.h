@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef MF_NEAREST_H
+#define MF_NEAREST_H
+
+/* What somebody who mistyped a name probably meant. */
+
+/* The longest name that is compared, in bytes. A longer one is near nothing. */
+#define MF_NEAREST_MAX 64U
+
+/* How many edits make `b` of `a`, each of which inserts, removes or replaces a byte or swaps two neighbours (the
+ * optimal string alignment distance of Damerau and Levenshtein). UINT_MAX when one of them is too long. */
+unsigned mf_edits(const char *a, const char *b);
+
+/* The first of those names of a NULL-terminated list that are nearest to `word`, if one is at most `most` edits away,
+ * else NULL. */
+const char *mf_nearest(const char *word, const char *const *names, unsigned most);
+
+#endif
