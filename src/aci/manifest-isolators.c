@@ -71,11 +71,12 @@ const uint64_t mf_capabilities_default = BIT(CAP_AUDIT_WRITE) | BIT(CAP_CHOWN) |
                                          BIT(CAP_NET_RAW) | BIT(CAP_NET_BIND_SERVICE) | BIT(CAP_SETUID) |
                                          BIT(CAP_SETGID) | BIT(CAP_SETPCAP) | BIT(CAP_SETFCAP) | BIT(CAP_SYS_CHROOT);
 
-/* The others act on the machine: there is no user namespace around them. */
+/* The others act on the machine: there is no user namespace around them. CAP_SYS_PTRACE opens mayfly-init, and so its
+ * owner. */
 const uint64_t mf_capabilities_contained = BIT(CAP_DAC_READ_SEARCH) | BIT(CAP_IPC_LOCK) | BIT(CAP_IPC_OWNER) |
                                            BIT(CAP_LEASE) | BIT(CAP_LINUX_IMMUTABLE) | BIT(CAP_NET_ADMIN) |
-                                           BIT(CAP_NET_BROADCAST) | BIT(CAP_SYS_NICE) | BIT(CAP_SYS_PTRACE) |
-                                           BIT(CAP_SYS_RESOURCE) | BIT(CAP_SYS_TTY_CONFIG);
+                                           BIT(CAP_NET_BROADCAST) | BIT(CAP_SYS_NICE) | BIT(CAP_SYS_RESOURCE) |
+                                           BIT(CAP_SYS_TTY_CONFIG);
 
 /* Words after words, to say what was changed. */
 static int append(char **text, const char *what, const char *why)

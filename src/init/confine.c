@@ -79,6 +79,7 @@ int mf_confine(uint64_t capabilities, const struct mf_confinement *app, char *te
                          strerrordesc_np(-r));
                 return r;
         }
+        capabilities &= ~BIT(CAP_SYS_PTRACE); /* it opens what we hold to whoever has it */
         own = capabilities;
         r = bound_capabilities(capabilities);
         if (r == 0) {

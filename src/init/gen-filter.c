@@ -34,8 +34,18 @@ static const char *const denied[] = {
         "get_kernel_syms",
         "query_module",
         "lookup_dcookie",
-        "kcmp",
         "syslog",
+        /* other processes' descriptors and memory: PID 1 and its children hold some of the owner's */
+        "kcmp",
+        "pidfd_getfd",
+        "process_madvise",
+        "process_vm_readv",
+        "process_vm_writev",
+        /* much of the kernel, past this filter; and events of the host's files */
+        "io_uring_setup",
+        "io_uring_enter",
+        "io_uring_register",
+        "fanotify_init",
         /* files by handle escape a mount namespace */
         "open_by_handle_at",
         "name_to_handle_at",

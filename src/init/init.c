@@ -121,6 +121,10 @@ static void set_up_signals(void)
         /* nspawn, when killed, would leave us running. */
         prctl(PR_SET_PDEATHSIG, SIGKILL);
         prctl(PR_SET_NAME, "mayfly-init");
+        /* Root inside must get at neither our memory nor our descriptors, the owner's pidfd among them. Children are
+         * the same until they execute a program. */
+        if (prctl(PR_SET_DUMPABLE, 0) < 0)
+                die("PR_SET_DUMPABLE", -errno);
 }
 
 /* Writes down what the app and its hooks said, as far as it can be had without waiting. */
