@@ -96,7 +96,8 @@ int mf_entry_text(const struct mf_entry *entry, char **ret, struct mayfly_error 
         if (!text || fd < 0 || ftruncate(fd, (off_t) entry->size) < 0)
                 return mf_error_oom(err, MAYFLY_STAGE_ARCHIVE);
         int r = read_data(entry, fd, err);
-        if (r == 0 && pread(fd, text, (size_t) entry->size, 0) != (ssize_t) entry->size)
+        if (r == 0 &&
+            (lseek(fd, 0, SEEK_SET) < 0 || mf_read_full(fd, text, (size_t) entry->size) != (ssize_t) entry->size))
                 r = mf_error(err, -EIO, MAYFLY_STAGE_ARCHIVE, "the manifest cannot be read in full");
         if (r == 0)
                 *ret = mf_take(text);

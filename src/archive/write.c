@@ -17,6 +17,7 @@
 #include "archive/entry.h"
 #include "archive/xattr.h"
 #include "util/error.h"
+#include "util/fd.h"
 #include "util/macro.h"
 
 #define BLOCK ((size_t) 64 * 1024)
@@ -48,20 +49,10 @@ static int failed(struct mf_writer *writer, const char *what, struct mayfly_erro
 static ssize_t on_blob(struct archive *a, void *userdata, const void *data, size_t size)
 {
         struct mf_writer *writer = userdata;
-        const char *p = data;
 
         (void) a;
-        for (size_t left = size; left > 0 && !writer->error;) {
-                ssize_t n = write(writer->fd, p, left);
-                if (n < 0 && errno == EINTR)
-                        continue;
-                if (n < 0) {
-                        writer->error = -errno;
-                        break;
-                }
-                p += n;
-                left -= (size_t) n;
-        }
+        if (!writer->error)
+                writer->error = mf_write_full(writer->fd, data, size);
         return (ssize_t) size;
 }
 

@@ -114,15 +114,9 @@ static int make_input(const struct mayfly_command *command)
                 return open("/dev/null", O_RDONLY | O_CLOEXEC);
 
         mf_cleanup(mf_closep) int fd = memfd_create("mayfly-input", MFD_CLOEXEC);
-        const char *data = command->input;
-        for (size_t done = 0; fd >= 0 && done < command->input_size;) {
-                ssize_t n = write(fd, data + done, command->input_size - done);
-                if (n > 0)
-                        done += (size_t) n;
-                else if (n < 0 && errno != EINTR)
-                        return -1;
-        }
-        return fd >= 0 && lseek(fd, 0, SEEK_SET) == 0 ? mf_take_fd(&fd) : -1;
+        if (fd < 0 || mf_write_full(fd, command->input, command->input_size) < 0)
+                return -1;
+        return lseek(fd, 0, SEEK_SET) == 0 ? mf_take_fd(&fd) : -1;
 }
 
 static int make_exec_block(const struct mayfly_container *container, const struct mayfly_command *command, int *ret)

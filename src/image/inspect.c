@@ -159,22 +159,6 @@ MF_EXPORT struct mayfly_inspection *mayfly_inspection_free(struct mayfly_inspect
 
 /* --- what there is to look at --------------------------------------------------------------------------------- */
 
-/* Reads until the end, or until `size` bytes are there. */
-static ssize_t read_up_to(int fd, char *buffer, size_t size)
-{
-        size_t n = 0;
-
-        while (n < size) {
-                ssize_t got = read(fd, buffer + n, size - n);
-                if (got < 0 && errno != EINTR)
-                        return -errno;
-                if (got == 0)
-                        break;
-                n += got > 0 ? (size_t) got : 0;
-        }
-        return (ssize_t) n;
-}
-
 /* The rest of a file that is a manifest. */
 static int read_manifest(struct mf_inspected *ret, const struct mf_file *file, struct mayfly_error *err)
 {
@@ -184,7 +168,7 @@ static int read_manifest(struct mf_inspected *ret, const struct mf_file *file, s
                 return mf_error_oom(err, MAYFLY_STAGE_MANIFEST);
         if (file->head_size)
                 memcpy(text, file->head, file->head_size);
-        ssize_t n = read_up_to(file->fd, text + file->head_size, MF_MANIFEST_MAX + 1 - file->head_size);
+        ssize_t n = mf_read_full(file->fd, text + file->head_size, MF_MANIFEST_MAX + 1 - file->head_size);
         ret->manifest = text;
         if (n < 0)
                 return mf_error_errno(err, (int) n, MAYFLY_STAGE_MANIFEST, "reading the manifest");
@@ -268,7 +252,7 @@ static int inspect_open(struct inspection *inspection, int fd, const char *path,
         struct mf_file file = { .fd = fd, .head = head };
         const struct mf_source source = { .url = path, .text = path, .file = &file };
 
-        ssize_t n = read_up_to(fd, head, sizeof(head));
+        ssize_t n = mf_read_full(fd, head, sizeof(head));
         if (n < 0)
                 return mf_error_errno(err, (int) n, MAYFLY_STAGE_ARCHIVE, "reading %s", path);
         file.head_size = (size_t) n;
@@ -326,7 +310,7 @@ static int inspect_stored(struct inspection *inspection, const char *id, const s
         r = read_manifest_in(&inspection->image, folder, err);
         inspection->public.stored_size = mf_tree_bytes(folder, ".");
         strcpy(inspection->image.id, id);
-        (void) flock(folder, LOCK_UN); /* a child forked meanwhile has the descriptor too, and would hold the lock */
+        mf_unlock(folder);
         return r;
 }
 

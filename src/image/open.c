@@ -13,6 +13,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "aci/archive-rules.h"
 #include "fetch/locate.h"
 #include "image/dependencies.h"
 #include "image/pull.h"
@@ -93,8 +94,6 @@ int mf_image_options_take(const struct mayfly_image_options *given, struct mayfl
 
 /* --- an image that is there ----------------------------------------------------------------------------------- */
 
-#define MANIFEST_MAX (1 << 20) /* as when it was unpacked */
-
 /* What is damaged is as good as not there: it is fetched again. */
 static int damaged(struct mayfly_image *image, const char *why)
 {
@@ -102,39 +101,20 @@ static int damaged(struct mayfly_image *image, const char *why)
         return -ENOENT;
 }
 
-static int read_all(int fd, char *text, size_t size)
-{
-        for (size_t n = 0; n < size;) {
-                ssize_t got = read(fd, text + n, size - n);
-                if (got < 0 && errno != EINTR)
-                        return -errno;
-                if (got == 0)
-                        return -EIO;
-                n += got > 0 ? (size_t) got : 0;
-        }
-        return 0;
-}
-
 int mf_image_config(int dir_fd, const char *path, struct mf_image_config **ret, struct mayfly_error *err)
 {
         mf_cleanup(mf_freep) char *text = NULL;
-        mf_cleanup(mf_closep) int fd = openat(dir_fd, "manifest", O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
-        struct stat st;
+        size_t size = 0;
 
-        if (fd < 0 && (errno == ENOENT || errno == ELOOP))
+        int r = mf_read_file_at(dir_fd, "manifest", MF_MANIFEST_MAX, &text, &size);
+        if (r == -ENOENT)
+                return mf_error(err, -EBADMSG, MAYFLY_STAGE_STORE, "its manifest is missing");
+        if (r == -ELOOP || r == -EINVAL || r == -EFBIG)
                 return mf_error(err, -EBADMSG, MAYFLY_STAGE_STORE,
-                                errno == ENOENT ? "its manifest is missing" : "its manifest is no file");
-        if (fd < 0 || fstat(fd, &st) < 0)
-                return mf_error_errno(err, -errno, MAYFLY_STAGE_STORE, "opening %s/manifest", path);
-        if (!S_ISREG(st.st_mode) || st.st_size > MANIFEST_MAX)
-                return mf_error(err, -EBADMSG, MAYFLY_STAGE_STORE, "its manifest is no file of at most 1 MiB");
-        text = malloc((size_t) st.st_size + 1);
-        if (!text)
-                return mf_error_oom(err, MAYFLY_STAGE_STORE);
-        int r = read_all(fd, text, (size_t) st.st_size);
+                                r == -EFBIG ? "its manifest is over 1 MiB" : "its manifest is no file");
         if (r < 0)
                 return mf_error_errno(err, r, MAYFLY_STAGE_STORE, "reading %s/manifest", path);
-        return mf_manifest_parse(ret, text, (size_t) st.st_size, err);
+        return mf_manifest_parse(ret, text, size, err);
 }
 
 static int load_manifest(struct mayfly_image *image, struct mayfly_error *err)
@@ -168,17 +148,6 @@ static int load(struct mayfly_image *image, struct mayfly_error *err)
         if (r < 0)
                 return mf_error_errno(err, r, MAYFLY_STAGE_STORE, "reading %s/record", image->path);
         return load_manifest(image, err);
-}
-
-/* Notes that the image is in use now, once a second is enough; a store that cannot be written need not know. */
-void mf_store_touch(int dir_fd)
-{
-        struct timespec now;
-        struct stat st;
-
-        clock_gettime(CLOCK_REALTIME, &now);
-        if (fstat(dir_fd, &st) < 0 || st.st_mtim.tv_sec != now.tv_sec)
-                (void) futimens(dir_fd, NULL);
 }
 
 /* 0, -ENOENT when it must be fetched, -EWOULDBLOCK while somebody is about it. */
@@ -284,7 +253,7 @@ static int fetch_from(void *userdata, const char *url, const char *signature, st
                 r = mf_error_errno(err, -errno, MAYFLY_STAGE_STORE, "publishing %s", job->image->path);
         if (r < 0)
                 (void) mf_remove_tree(job->store, name);
-        (void) flock(dirfd, LOCK_UN); /* a child forked meanwhile has the descriptor too, and would hold the lock */
+        mf_unlock(dirfd);
         return r;
 }
 
@@ -313,7 +282,7 @@ static int attest_from(void *userdata, const char *url, const char *signature, s
         if (r == 0 && renameat(dirfd, "signature", job->image->dir_fd, "signature") < 0)
                 r = -errno;
         (void) mf_remove_tree(job->store, name);
-        (void) flock(dirfd, LOCK_UN); /* as in fetch_from() */
+        mf_unlock(dirfd);
         return r < 0 ? cannot_put(job, r, "noting its signature", err) : 0;
 }
 
@@ -446,7 +415,7 @@ static int try_get(const struct job *job, struct mayfly_error *err)
         if (r < 0)
                 return cannot_put(job, r, "locking it", err);
         r = fetch_locked(job, err);
-        (void) flock(lock, LOCK_UN); /* as in fetch() */
+        mf_unlock(lock);
         return r;
 }
 

@@ -48,9 +48,6 @@ struct mf_image_request {
 int mf_image_get(struct mayfly_image **ret, const struct mf_image_request *request, int only_stored,
                  struct mayfly_error *err);
 
-/* Notes that what an image's or layer's folder has is in use now. */
-void mf_store_touch(int dir_fd);
-
 /* The run configuration of the stored image whose folder, at `path`, is open. -EBADMSG when it is damaged, with what is
  * the matter in the message, and others. */
 int mf_image_config(int dir_fd, const char *path, struct mf_image_config **ret, struct mayfly_error *err);

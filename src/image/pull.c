@@ -20,7 +20,7 @@
 #include "fetch/http.h"
 #include "store/unpack.h"
 #include "util/error.h"
-#include "util/fd.h"
+#include "util/fs.h"
 #include "util/macro.h"
 #include "util/ring.h"
 #include "util/time.h"
@@ -332,18 +332,13 @@ static void run_stages(struct pull *pull)
 /* Of the manifest that was unpacked. */
 static int check_manifest(int dirfd, struct mf_image_config **ret, struct mayfly_error *err)
 {
-        mf_cleanup(mf_closep) int fd = openat(dirfd, "manifest", O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
         mf_cleanup(mf_freep) char *text = NULL;
-        struct stat st;
+        size_t size = 0;
 
-        if (fd < 0 || fstat(fd, &st) < 0)
-                return mf_error_errno(err, -errno, MAYFLY_STAGE_STORE, "reading the manifest");
-        text = malloc((size_t) st.st_size + 1);
-        if (!text)
-                return mf_error_oom(err, MAYFLY_STAGE_MANIFEST);
-        if (read(fd, text, (size_t) st.st_size) != st.st_size)
-                return mf_error(err, -EIO, MAYFLY_STAGE_STORE, "the manifest cannot be read in full");
-        return mf_manifest_parse(ret, text, (size_t) st.st_size, err);
+        int r = mf_read_file_at(dirfd, "manifest", MF_MANIFEST_MAX, &text, &size);
+        if (r < 0)
+                return mf_error_errno(err, r, MAYFLY_STAGE_STORE, "reading the manifest");
+        return mf_manifest_parse(ret, text, size, err);
 }
 
 /* `id` becomes the archive's. */

@@ -50,13 +50,8 @@ int mf_exec_block_finish(struct mf_exec_block *block, int *ret)
 
         if (r == 0 && fd < 0)
                 r = -errno;
-        for (size_t done = 0; r == 0 && done < block->size;) {
-                ssize_t n = write(fd, block->data + done, block->size - done);
-                if (n > 0)
-                        done += (size_t) n;
-                else if (n < 0 && errno != EINTR)
-                        r = -errno;
-        }
+        if (r == 0)
+                r = mf_write_full(fd, block->data, block->size);
         mf_exec_block_clear(block);
         if (r < 0) {
                 mf_close(fd);

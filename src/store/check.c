@@ -5,18 +5,17 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/openat2.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "store/record-table.h"
 #include "store/record.h"
 #include "util/error.h"
 #include "util/fd.h"
+#include "util/fs.h"
 #include "util/macro.h"
 #include "util/pathlist.h"
 
@@ -74,15 +73,6 @@ static int load_record(struct run *run, const char *id)
 }
 
 /* --- what is there -------------------------------------------------------------------------------------------- */
-
-static int open_beneath(int dirfd, const char *path, uint64_t flags)
-{
-        struct open_how how = { .flags = flags | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY,
-                                .resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS };
-        int fd = (int) syscall(SYS_openat2, dirfd, path, &how, sizeof(how));
-
-        return fd < 0 ? -errno : fd;
-}
 
 /* Holes are not read. */
 static int sum_content(struct run *run, int fd, uint64_t size, char ret[MF_MAC_LENGTH + 1])
@@ -158,7 +148,7 @@ static int compare_entry(struct run *run, const struct mf_record_line *expected,
                 r = n < 0 ? -errno : 0;
                 target[n < 0 ? 0 : n] = '\0';
         } else if (S_ISREG(st->st_mode) || S_ISDIR(st->st_mode)) {
-                fd = open_beneath(run->image_fd, path, O_RDONLY);
+                fd = mf_open_beneath(run->image_fd, path, O_RDONLY | O_NONBLOCK | O_NOCTTY);
                 r = fd < 0 ? fd : 0;
                 if (r == 0 && S_ISREG(st->st_mode))
                         r = sum_content(run, fd, (uint64_t) st->st_size, sum);
@@ -208,7 +198,7 @@ static int check_entry(struct run *run, int dirfd, const char *base, const char 
 
 static int check_folder(struct run *run, const char *path)
 {
-        int fd = open_beneath(run->image_fd, path, O_RDONLY | O_DIRECTORY), r = 0;
+        int fd = mf_open_beneath(run->image_fd, path, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_DIRECTORY), r = 0;
         DIR *dir = fd < 0 ? NULL : fdopendir(fd);
 
         if (!dir) {

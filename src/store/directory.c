@@ -11,6 +11,7 @@
 #include <sys/file.h>
 #include <sys/random.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "util/error.h"
@@ -124,7 +125,7 @@ int mf_store_lock(int store, const char *id, int *ret)
         if (fd < 0 || flock(fd, LOCK_EX | LOCK_NB) < 0)
                 return -errno;
         if (!leads_to(store, name, fd)) {
-                (void) flock(fd, LOCK_UN);
+                mf_unlock(fd);
                 return -EWOULDBLOCK;
         }
         *ret = mf_take_fd(&fd);
@@ -156,11 +157,22 @@ int mf_store_open_locked(int store, const char *folder, const char *id, int oper
         if (fd < 0 || flock(fd, operation | LOCK_NB) < 0)
                 return -errno;
         if (!leads_to(store, name, fd)) {
-                (void) flock(fd, LOCK_UN);
+                mf_unlock(fd);
                 return -EWOULDBLOCK; /* removed meanwhile: look again */
         }
         *ret = mf_take_fd(&fd);
         return 0;
+}
+
+/* Once a second is enough. A store that cannot be written need not know. */
+void mf_store_touch(int fd)
+{
+        struct timespec now;
+        struct stat st;
+
+        clock_gettime(CLOCK_REALTIME, &now);
+        if (fstat(fd, &st) < 0 || st.st_mtim.tv_sec != now.tv_sec)
+                (void) futimens(fd, NULL);
 }
 
 /* --- tmp/ ----------------------------------------------------------------------------------------------------- */
@@ -232,7 +244,7 @@ void mf_store_remove_if_unused(int store, const char *name, int given_fd)
                 return; /* in use: a sweep's, once it is not */
         if (leads_to(store, name, fd))
                 (void) mf_remove_tree(store, name);
-        (void) flock(fd, LOCK_UN); /* a forked child may have the descriptor too */
+        mf_unlock(fd);
 }
 
 int mf_store_sweep(int store, int (*each)(void *userdata, const char *name, uint64_t bytes), void *userdata)
@@ -258,7 +270,7 @@ int mf_store_sweep(int store, int (*each)(void *userdata, const char *name, uint
                         if (r < 0 && result == 0)
                                 result = r;
                 }
-                (void) flock(stale, LOCK_UN);
+                mf_unlock(stale);
         }
         closedir(dir);
         return result;

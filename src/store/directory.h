@@ -43,6 +43,9 @@ int mf_store_open_locked(int store, const char *folder, const char *id, int oper
 /* Whether FOLDER/ID is still what `fd` is. */
 int mf_store_is_current(int store, const char *folder, const char *id, int fd);
 
+/* Notes that the open image or layer is in use now. */
+void mf_store_touch(int fd);
+
 /* Makes and locks a new folder in tmp/; `name` is relative to the store. 0 or -errno. */
 int mf_store_make_temporary(int store, char name[MF_TMP_NAME_MAX], int *ret);
 /* By the rules above: FOLDER/ID becomes a folder in tmp/, in use or not. 0 (also when there is none) or -errno. */

@@ -4,26 +4,16 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/openat2.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "util/error.h"
 #include "util/fd.h"
+#include "util/fs.h"
 #include "util/macro.h"
-
-static int open_beneath(int dirfd, const char *path, uint64_t flags)
-{
-        struct open_how how = { .flags = flags | O_CLOEXEC | O_NOFOLLOW,
-                                .resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS };
-        int fd = (int) syscall(SYS_openat2, dirfd, path, &how, sizeof(how));
-
-        return fd < 0 ? -errno : fd;
-}
 
 /* Which layer's folder `path` is that is to be seen: the topmost that has an entry for it, or, with none, the topmost.
  * -ENOENT when no folder is to be seen there. *ret_wrong: another layer's would be. */
@@ -34,7 +24,7 @@ static int find_source(const struct mf_dirs *folders, const char *path, int *ret
         *ret_wrong = 0;
         for (size_t i = folders->n; i > 0; i--) {
                 const struct mf_dirs_of *layer = &folders->layer[i - 1];
-                mf_cleanup(mf_closep) int fd = open_beneath(layer->fd, path, O_PATH);
+                mf_cleanup(mf_closep) int fd = mf_open_beneath(layer->fd, path, O_PATH);
                 struct stat st;
 
                 if (fd == -ENOENT)
@@ -85,13 +75,13 @@ static int make_folder(struct run *run, const char *path)
 
 static int finish_folder(const struct run *run, const char *path)
 {
-        mf_cleanup(mf_closep) int from = -1, to = open_beneath(run->dirfd, path, O_RDONLY | O_DIRECTORY);
+        mf_cleanup(mf_closep) int from = -1, to = mf_open_beneath(run->dirfd, path, O_RDONLY | O_DIRECTORY);
         struct stat st;
         int wrong = 0, source = to < 0 ? to : find_source(run->folders, path, &wrong);
 
         if (source < 0)
                 return source;
-        from = open_beneath(run->folders->layer[source].fd, path, O_RDONLY | O_DIRECTORY);
+        from = mf_open_beneath(run->folders->layer[source].fd, path, O_RDONLY | O_DIRECTORY);
         int r = from < 0 ? from : mf_copy_dir_metadata(from, to);
         if (r == 0)
                 r = fstat(to, &st) < 0 ? -errno : mf_record_add(run->record, path, &st, NULL, to, NULL);

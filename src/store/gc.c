@@ -138,7 +138,7 @@ static int remove_locked(struct gc *gc, const struct candidate *candidate)
                         return 1;
                 }
         }
-        (void) flock(fd, LOCK_UN); /* a forked child may have the descriptor too */
+        mf_unlock(fd);
         return r;
 }
 
@@ -151,8 +151,7 @@ static int remove_image(struct gc *gc, const struct candidate *candidate)
                 return 0;
         if (r == 0) {
                 r = remove_locked(gc, candidate);
-                if (lock >= 0)
-                        (void) flock(lock, LOCK_UN);
+                mf_unlock(lock);
         }
         return r < 0 ? mf_error_errno(gc->err, r, MAYFLY_STAGE_STORE, "removing the image %s/images/%s", gc->path,
                                       candidate->id)
@@ -258,7 +257,7 @@ static int collect_layer(struct gc *gc, const char *id)
                         mf_error_set_errno(gc->err, r, MAYFLY_STAGE_STORE, "removing the layer %s", id);
                 gc->result.layers += r == 0;
         }
-        (void) flock(fd, LOCK_UN); /* a forked child may have the descriptor too */
+        mf_unlock(fd);
         return r;
 }
 
@@ -318,7 +317,7 @@ static int collect_lock(struct gc *gc, const char *id)
                 if (r == 0 && !gc->options.dry_run)
                         mf_store_remove_lock(gc->store, id);
         }
-        (void) flock(lock, LOCK_UN);
+        mf_unlock(lock);
         return r;
 }
 

@@ -11,7 +11,6 @@
 #include <unistd.h>
 
 #include "archive/digest.h"
-#include "image/open.h"
 #include "store/directory.h"
 #include "store/list.h"
 #include "util/error.h"
@@ -86,16 +85,13 @@ static int write_text(const struct mf_cached_layer *cached, int dirfd, struct mf
 
         if (fd < 0 || fchmod(fd, 0644) < 0)
                 return -errno;
-        for (size_t n = 0; n < cached->size;) {
-                ssize_t written = write(fd, cached->text + n, cached->size - n);
-                if (written < 0 && errno != EINTR)
-                        return -errno;
-                n += written > 0 ? (size_t) written : 0;
-        }
+        int r = mf_write_full(fd, cached->text, cached->size);
+        if (r < 0)
+                return r;
         if (fstat(fd, &st) < 0)
                 return -errno;
         mf_content_sum_begin(mf_record_content_sum(record), cached->size);
-        int r = mf_content_sum_add(mf_record_content_sum(record), 0, cached->text, cached->size);
+        r = mf_content_sum_add(mf_record_content_sum(record), 0, cached->text, cached->size);
         if (r == 0)
                 r = mf_content_sum_finish(mf_record_content_sum(record), sum);
         return r < 0 ? r : mf_record_add(record, "layer", &st, sum, -1, NULL);
@@ -156,7 +152,7 @@ static int make(int store, const char *path, const struct mf_cached_layer *cache
                 r = cannot_make(path, -errno, "publishing it", err);
         if (!published)
                 (void) mf_remove_tree(store, name);
-        (void) flock(dirfd, LOCK_UN); /* a child forked meanwhile has the descriptor too, and would hold the lock */
+        mf_unlock(dirfd);
         return r;
 }
 

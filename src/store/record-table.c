@@ -77,14 +77,9 @@ static int read_text(struct mf_record_table *table, int dir_fd, const struct mf_
         table->text = fd < 0 ? NULL : malloc(summary->length + 1);
         if (!table->text)
                 return fd < 0 ? -errno : -ENOMEM;
-        for (uint64_t n = 0; n < summary->length;) {
-                ssize_t got = pread(fd, table->text + n, summary->length - n, (off_t) n);
-                if (got < 0 && errno != EINTR)
-                        return -errno;
-                if (got == 0)
-                        return -EBADMSG;
-                n += got > 0 ? (uint64_t) got : 0;
-        }
+        ssize_t n = mf_read_full(fd, table->text, summary->length);
+        if (n != (ssize_t) summary->length)
+                return n < 0 ? (int) n : -EBADMSG;
         table->text[summary->length] = '\0';
         struct mf_mac *checksum = mf_mac_new();
         int r = !checksum ? -ENOMEM : mf_mac_update(checksum, table->text, summary->length);

@@ -5,11 +5,9 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
-#include <linux/openat2.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/syscall.h>
 #include <sys/xattr.h>
 #include <time.h>
 #include <unistd.h>
@@ -20,6 +18,7 @@
 #include "store/record.h"
 #include "util/error.h"
 #include "util/fd.h"
+#include "util/fs.h"
 #include "util/macro.h"
 
 #define BUSY_MODE 0700     /* of a folder until the end, so that we can write into it */
@@ -93,15 +92,6 @@ static int cannot_record(struct mayfly_error *err, int code, const char *name)
         return mf_error_errno(err, code, MAYFLY_STAGE_STORE, "recording \"%.300s\"", name);
 }
 
-static int open_beneath(int dirfd, const char *path, uint64_t flags)
-{
-        struct open_how how = { .flags = flags | O_CLOEXEC,
-                                .resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS };
-        int fd = (int) syscall(SYS_openat2, dirfd, path, &how, sizeof(how));
-
-        return fd < 0 ? -errno : fd;
-}
-
 static int record_folder(struct mf_layer *layer, const char *path, mode_t mode, const struct timespec *mtime)
 {
         struct folder_record record = { .mode = mode & 07777,
@@ -132,7 +122,7 @@ static int make_implicit(struct mf_layer *layer, const char *path)
                         memcpy(up, part, (size_t) (base - part));
                         up[base - part] = '\0';
                 }
-                mf_cleanup(mf_closep) int fd = open_beneath(layer->dirfd, up, O_PATH | O_DIRECTORY);
+                mf_cleanup(mf_closep) int fd = mf_open_beneath(layer->dirfd, up, O_PATH | O_DIRECTORY);
                 if (fd < 0)
                         return fd;
                 if (mkdirat(fd, base ? base + 1 : part, BUSY_MODE) == 0) {
@@ -166,10 +156,10 @@ static int enter_parent(struct mf_layer *layer, const char *path, const char **r
                 return 0;
 
         layer->parent_fd = mf_close(layer->parent_fd);
-        int fd = open_beneath(layer->dirfd, parent, O_PATH | O_DIRECTORY);
+        int fd = mf_open_beneath(layer->dirfd, parent, O_PATH | O_DIRECTORY);
         if (fd == -ENOENT) {
                 int r = make_implicit(layer, parent);
-                fd = r < 0 ? r : open_beneath(layer->dirfd, parent, O_PATH | O_DIRECTORY);
+                fd = r < 0 ? r : mf_open_beneath(layer->dirfd, parent, O_PATH | O_DIRECTORY);
         }
         if (fd == -ELOOP || fd == -EXDEV)
                 return mf_entry_bad(err, entry, "lies beyond a symbolic link, which would lead out of its folder");
@@ -210,7 +200,7 @@ static int add_hardlink(struct mf_layer *layer, const char *path, const char *ba
                 memcpy(folder, target, (size_t) (slash - target));
                 folder[slash - target] = '\0';
         }
-        mf_cleanup(mf_closep) int fd = open_beneath(layer->dirfd, folder, O_PATH | O_DIRECTORY);
+        mf_cleanup(mf_closep) int fd = mf_open_beneath(layer->dirfd, folder, O_PATH | O_DIRECTORY);
         if (fd < 0 || linkat(fd, slash ? slash + 1 : target, layer->parent_fd, base, 0) < 0) {
                 int r = fd < 0 ? fd : -errno;
                 if (r == -EEXIST)
@@ -341,7 +331,7 @@ int mf_layer_add(struct mf_layer *layer, const char *path, const char *target, c
 /* Folders have their modes only now, and so come last in the record. */
 static int finish_folder(struct mf_layer *layer, const char *path, const struct folder_record *record)
 {
-        mf_cleanup(mf_closep) int fd = open_beneath(layer->dirfd, path, O_RDONLY | O_DIRECTORY);
+        mf_cleanup(mf_closep) int fd = mf_open_beneath(layer->dirfd, path, O_RDONLY | O_DIRECTORY);
         const struct timespec times[2] = { { 0, UTIME_OMIT }, record->mtime };
         struct stat st;
 

@@ -72,7 +72,7 @@ static int drop(struct verify *verify, int fd, const char *path)
                         mf_layer_cache_drop(verify->store, verify->id);
                 }
         }
-        (void) flock(lock, LOCK_UN); /* a forked child may have the descriptor too */
+        mf_unlock(lock);
         return r;
 }
 
@@ -143,7 +143,7 @@ static int verify_layer(struct verify *verify, const char *id)
         verify->result.differences += check.differences;
         if (r == 0)
                 r = judge_layer(verify, fd, path, check.differences);
-        (void) flock(fd, LOCK_UN);
+        mf_unlock(fd);
         return r;
 }
 
@@ -174,7 +174,7 @@ static int verify_image(struct verify *verify, const char *id)
         verify->result.bytes += check.bytes;
         if (r == 0)
                 r = judge(verify, fd, path, check.differences);
-        (void) flock(fd, LOCK_UN);
+        mf_unlock(fd);
         return r;
 }
 

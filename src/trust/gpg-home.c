@@ -47,7 +47,7 @@ int mf_gpg_home_make(const char *store, struct mf_gpg_home *ret, struct mayfly_e
 void mf_gpg_home_remove(struct mf_gpg_home *home)
 {
         (void) mf_remove_tree(home->store, home->name);
-        (void) flock(home->fd, LOCK_UN); /* a forked child may have the descriptor too */
+        mf_unlock(home->fd);
         mf_close(home->fd);
         mf_close(home->store);
         free(home->folder);

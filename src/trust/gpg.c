@@ -71,14 +71,7 @@ static int write_file(const char *folder, const char *name, const void *data, si
         mf_cleanup(mf_closep) int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
         if (fd < 0)
                 return -errno;
-        for (const char *p = data; size > 0;) {
-                ssize_t n = write(fd, p, size);
-                if (n < 0 && errno != EINTR)
-                        return -errno;
-                p += n > 0 ? n : 0;
-                size -= n > 0 ? (size_t) n : 0;
-        }
-        return 0;
+        return mf_write_full(fd, data, size);
 }
 
 static int new_context(gpgme_ctx_t *ret, const char *folder, struct mayfly_error *err)

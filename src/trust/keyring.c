@@ -131,14 +131,10 @@ static int read_key(int dirfd, const char *name, struct mf_trusted *key, struct 
         key->data = malloc((size_t) st.st_size + 1);
         if (!key->data)
                 return mf_error_oom(err, MAYFLY_STAGE_SIGNATURE);
-        while (key->size < (size_t) st.st_size) {
-                ssize_t n = read(fd, key->data + key->size, (size_t) st.st_size - key->size);
-                if (n < 0 && errno != EINTR)
-                        return cannot_read(key->path, -errno, err);
-                if (n == 0)
-                        break;
-                key->size += n > 0 ? (size_t) n : 0;
-        }
+        ssize_t n = mf_read_full(fd, key->data, (size_t) st.st_size);
+        if (n < 0)
+                return cannot_read(key->path, (int) n, err);
+        key->size = (size_t) n;
         return 0;
 }
 
@@ -342,7 +338,7 @@ static int make_folder(const char *path)
 static int write_file(const char *folder, const char *path, const void *data, size_t size)
 {
         mf_cleanup(mf_freep) char *fresh = NULL;
-        int r = 0;
+        int r;
 
         if (asprintf(&fresh, "%s/.new-XXXXXX", folder) < 0) {
                 fresh = NULL;
@@ -351,13 +347,7 @@ static int write_file(const char *folder, const char *path, const void *data, si
         int fd = mkostemp(fresh, O_CLOEXEC);
         if (fd < 0)
                 return -errno;
-        for (const char *p = data; size > 0 && r == 0;) {
-                ssize_t n = write(fd, p, size);
-                if (n < 0 && errno != EINTR)
-                        r = -errno;
-                p += n > 0 ? n : 0;
-                size -= n > 0 ? (size_t) n : 0;
-        }
+        r = mf_write_full(fd, data, size);
         if (r == 0 && (fchmod(fd, 0644) < 0 || fsync(fd) < 0))
                 r = -errno;
         mf_close(fd);

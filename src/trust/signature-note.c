@@ -55,8 +55,7 @@ int mf_vouched_write(int dirfd, const char *id, const struct mf_vouched *vouched
                 openat(dirfd, "signature", O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0644);
         if (fd < 0)
                 return -errno;
-        ssize_t written = write(fd, text, (size_t) n);
-        return written == n ? 0 : written < 0 ? -errno : -ENOSPC;
+        return mf_write_full(fd, text, (size_t) n);
 }
 
 int mf_vouched_read(int dirfd, const char *id, struct mf_vouched *ret)
@@ -66,7 +65,7 @@ int mf_vouched_read(int dirfd, const char *id, struct mf_vouched *ret)
         char text[TEXT_MAX], header[MF_ID_LENGTH + 32], mac[MF_MAC_LENGTH + 1], given[33] = "";
 
         mf_cleanup(mf_closep) int fd = openat(dirfd, "signature", O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
-        ssize_t n = fd < 0 ? -1 : read(fd, text, sizeof(text) - 1);
+        ssize_t n = fd < 0 ? -1 : mf_read_full(fd, text, sizeof(text) - 1);
         if (n < 0)
                 return -ENOENT;
         text[n] = '\0';

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
@@ -37,6 +38,46 @@ int mf_read_tail(int fd, size_t max, char **ret)
         }
         copy[n] = '\0';
         *ret = copy;
+        return 0;
+}
+
+void mf_unlock(int fd)
+{
+        if (fd >= 0)
+                (void) flock(fd, LOCK_UN);
+}
+
+ssize_t mf_read_full(int fd, void *data, size_t size)
+{
+        char *p = data;
+        size_t n = 0;
+
+        while (n < size) {
+                ssize_t got = read(fd, p + n, size - n);
+                if (got < 0 && errno == EINTR)
+                        continue;
+                if (got < 0)
+                        return -errno;
+                if (got == 0)
+                        break;
+                n += (size_t) got;
+        }
+        return (ssize_t) n;
+}
+
+int mf_write_full(int fd, const void *data, size_t size)
+{
+        const char *p = data;
+
+        while (size > 0) {
+                ssize_t n = write(fd, p, size);
+                if (n < 0 && errno == EINTR)
+                        continue;
+                if (n < 0)
+                        return -errno;
+                p += n;
+                size -= (size_t) n;
+        }
         return 0;
 }
 

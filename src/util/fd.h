@@ -5,7 +5,9 @@
 /* Descriptors, streams, and the signal of a broken connection. */
 
 #include <signal.h>
+#include <stddef.h>
 #include <stdio.h>
+#include <sys/types.h>
 
 static inline int mf_take_fd(int *fd)
 {
@@ -31,6 +33,16 @@ static inline void mf_fclosep(FILE **f)
 /* Copies the last `max` bytes of a regular file, without moving its position: *ret is allocated and NUL-terminated.
  * Returns 0 or -errno. */
 int mf_read_tail(int fd, size_t max, char **ret);
+
+/* Gives up the flock on `fd` (-1 is fine). Closing `fd` alone would not do: a child that another thread forked
+ * meanwhile has a copy of the descriptor, and keeps the lock with it. */
+void mf_unlock(int fd);
+
+/* Reads until `size` bytes are there or the file ends. Returns how many were read, or negative errno. */
+ssize_t mf_read_full(int fd, void *data, size_t size);
+
+/* Writes all of `data`. Returns 0 or negative errno. */
+int mf_write_full(int fd, const void *data, size_t size);
 
 /* Around what writes to connections in the caller's thread, which one that breaks must not kill with SIGPIPE. */
 struct mf_sigpipe {

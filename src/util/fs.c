@@ -5,9 +5,12 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/openat2.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "util/fd.h"
@@ -144,6 +147,38 @@ static uint64_t tree_bytes(int dirfd, const char *name, unsigned depth)
 uint64_t mf_tree_bytes(int dirfd, const char *name)
 {
         return tree_bytes(dirfd, name, 0);
+}
+
+int mf_open_beneath(int dirfd, const char *path, int flags)
+{
+        struct open_how how = { .flags = (uint64_t) flags | O_CLOEXEC,
+                                .resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS };
+        int fd = (int) syscall(SYS_openat2, dirfd, path, &how, sizeof(how));
+
+        return fd < 0 ? -errno : fd;
+}
+
+int mf_read_file_at(int dirfd, const char *name, size_t max, char **ret, size_t *ret_size)
+{
+        mf_cleanup(mf_closep) int fd = openat(dirfd, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+        struct stat st;
+
+        if (fd < 0 || fstat(fd, &st) < 0)
+                return -errno;
+        if (!S_ISREG(st.st_mode))
+                return -EINVAL;
+        if ((uint64_t) st.st_size > max)
+                return -EFBIG;
+        mf_cleanup(mf_freep) char *text = malloc((size_t) st.st_size + 1);
+        if (!text)
+                return -ENOMEM;
+        ssize_t n = mf_read_full(fd, text, (size_t) st.st_size);
+        if (n < st.st_size)
+                return n < 0 ? (int) n : -EIO; /* it became shorter meanwhile */
+        text[n] = '\0';
+        *ret = mf_take(text);
+        *ret_size = (size_t) n;
+        return 0;
 }
 
 int mf_mkdir_p(const char *path)

@@ -2,8 +2,9 @@
 #ifndef MF_FS_H
 #define MF_FS_H
 
-/* Directory trees. */
+/* Files and directory trees. */
 
+#include <stddef.h>
 #include <stdint.h>
 
 /* Removes the tree `name` in the folder `dirfd`, never following a symlink or leaving the file system. 0 or -errno; a
@@ -12,6 +13,15 @@ int mf_remove_tree(int dirfd, const char *name);
 
 /* What the tree `name` takes on disk, in bytes; what cannot be looked at, or lies very deep, is left out. */
 uint64_t mf_tree_bytes(int dirfd, const char *name);
+
+/* Opens `path` below the directory `dirfd`; nothing on the way there, nor `path` itself, may be a symbolic link.
+ * `flags` are those of open(2). Returns a descriptor or negative errno: -ELOOP or -EXDEV when the path leads astray. */
+int mf_open_beneath(int dirfd, const char *path, int flags);
+
+/* Reads the regular file `name` in the directory `dirfd`, without following a symbolic link; *ret is allocated and ends
+ * with a NUL that *ret_size does not count. Returns 0 or negative errno: -ELOOP for a symbolic link, -EINVAL for
+ * another thing that is no regular file, -EFBIG when it has more than `max` bytes. */
+int mf_read_file_at(int dirfd, const char *name, size_t max, char **ret, size_t *ret_size);
 
 /* mkdir -p with mode 0700 for what is missing. 0 or -errno. */
 int mf_mkdir_p(const char *path);
