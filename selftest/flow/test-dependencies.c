@@ -152,7 +152,7 @@ static void appc_rendering_1_all_that_an_image_depends_on_is_fetched_once(void *
                 }
                 assert_null(layers[4]);
                 assert_string_equal(layers[3], mayfly_image_rootfs(image));
-                assert_null(image->config->exec); /* the app of a dependency is nobody's */
+                assert_false(mf_image_config_has_app(image->config)); /* the app of a dependency is nobody's */
                 mayfly_image_close(image);
         }
         assert_int_equal(count_entries(world.folder, "images"), 4);

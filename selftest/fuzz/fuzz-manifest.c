@@ -16,7 +16,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
                 must(!config);
                 return 0;
         }
-        must(config->name && config->labels && config->env && (!config->exec || (config->user && config->group)));
+        must(config->name && config->labels && config->env &&
+             (!mf_image_config_has_app(config) || (config->user && config->group)));
         must(mf_manifest_notes(&notes, (const char *) data, size, &err) == 0);
         for (char **w = notes.warnings; w && *w; w++)
                 must(!strpbrk(*w, "\n\r\t\x1b"));

@@ -2,6 +2,7 @@
 #include "fuzz.h"
 
 #include "model/reference.h"
+#include "model/show.h"
 
 /* References, as they are in tests and as they are to be pinned. */
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

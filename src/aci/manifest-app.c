@@ -7,8 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "aci/manifest-check.h"
 #include "aci/manifest-json.h"
+#include "model/ac-types.h"
 #include "util/error.h"
 #include "util/macro.h"
 
@@ -37,12 +37,14 @@ static int get_environment(json_t *app, struct mf_image_config *config, struct m
         config->env = calloc(json_array_size(list) + 1, sizeof(char *));
         if (!config->env)
                 return mf_error_oom(err, MAYFLY_STAGE_MANIFEST);
-        json_array_foreach(list, i,
-                           item) if (asprintf(&config->env[i], "%s=%s", json_string_value(mf_json_member(item, "name")),
-                                              json_string_value(mf_json_member(item, "value"))) < 0)
+        json_array_foreach(list, i, item)
         {
-                config->env[i] = NULL;
-                return mf_error_oom(err, MAYFLY_STAGE_MANIFEST);
+                const char *name = json_string_value(mf_json_member(item, "name"));
+                const char *value = json_string_value(mf_json_member(item, "value"));
+                if (asprintf(&config->env[i], "%s=%s", name, value) < 0) {
+                        config->env[i] = NULL;
+                        return mf_error_oom(err, MAYFLY_STAGE_MANIFEST);
+                }
         }
         return 0;
 }
@@ -130,78 +132,106 @@ static int get_isolator(json_t *item, const char *at, const char *name, struct m
 static int get_handler(json_t *item, const char *at, const char *name, struct mf_image_config *config,
                        struct mayfly_error *err)
 {
+        char ***ret = strcmp(name, "pre-start") == 0   ? &config->pre_start
+                      : strcmp(name, "post-stop") == 0 ? &config->post_stop
+                                                       : NULL;
         json_t *exec = NULL;
         char path[128];
 
-        if (strcmp(name, "pre-start") != 0 && strcmp(name, "post-stop") != 0)
+        if (!ret)
                 return mf_json_bad_member(err, at, "name", "\"%.60s\" is no event: pre-start or post-stop", name);
         snprintf(path, sizeof(path), "%s.exec", at);
         int r = mf_json_list(item, "exec", path, &exec, err);
         if (r == 0 && json_array_size(exec) == 0)
                 r = mf_json_bad(err, path, exec ? "[] is empty" : "is missing");
-        return r == 0 ? mf_json_strings(exec, path,
-                                        *name == 'p' && name[1] == 'r' ? &config->pre_start : &config->post_stop, err)
-                      : r;
+        return r == 0 ? mf_json_strings(exec, path, ret, err) : r;
 }
 
-/* A list of objects that have a `name`, each its own where that is not an Identifier. */
-static int get_named(json_t *app, const char *key, int identifier,
-                     int (*get)(json_t *, const char *, const char *, struct mf_image_config *, struct mayfly_error *),
-                     struct mf_image_config *config, struct mayfly_error *err)
+/* A kind of list in `app` whose items are objects with a "name". */
+struct named_list {
+        const char *key;
+        int (*is_name)(const char *name);
+        const char *form;   /* what is_name() wants, in words */
+        int names_are_once; /* no name may be there twice */
+        int (*get)(json_t *item, const char *at, const char *name, struct mf_image_config *config,
+                   struct mayfly_error *err);
+};
+
+#define AC_NAME "AC Name (a-z, 0-9, and single - between)"
+#define AC_IDENTIFIER "AC Identifier (a-z, 0-9, and single -._~/ between)"
+
+/* The item's name, checked; `seen` has the names before it and gets this one. */
+static int get_name(json_t *item, const char *at, const struct named_list *kind, json_t *seen, const char **ret,
+                    struct mayfly_error *err)
+{
+        const char *name = NULL;
+
+        int r = mf_json_check_object(item, at, err);
+        if (r == 0)
+                r = mf_json_string(item, at, "name", 1, &name, err);
+        if (r < 0)
+                return r;
+        if (!kind->is_name(name))
+                return mf_json_bad_member(err, at, "name", "\"%.100s\" is no %s", name, kind->form);
+        int is_new = mf_json_add_name(seen, name);
+        if (is_new < 0)
+                return mf_error_oom(err, MAYFLY_STAGE_MANIFEST);
+        if (kind->names_are_once && !is_new)
+                return mf_json_bad_member(err, at, "name", "\"%.100s\" is there twice", name);
+        *ret = name;
+        return 0;
+}
+
+static int get_items(json_t *list, const struct named_list *kind, struct mf_image_config *config,
+                     struct mayfly_error *err)
 {
         mf_cleanup(mf_json_decrefp) json_t *seen = json_object();
-        json_t *list = mf_json_member(app, key), *item;
-        char at[128];
+        json_t *item;
         size_t i;
 
+        if (!seen)
+                return mf_error_oom(err, MAYFLY_STAGE_MANIFEST);
         json_array_foreach(list, i, item)
         {
                 const char *name = NULL;
-                snprintf(at, sizeof(at), "app.%s[%zu]", key, i);
-                int r = mf_json_check_object(item, at, err);
+                char at[128];
+                snprintf(at, sizeof(at), "app.%s[%zu]", kind->key, i);
+                int r = get_name(item, at, kind, seen, &name, err);
                 if (r == 0)
-                        r = mf_json_string(item, at, "name", 1, &name, err);
-                if (r == 0 && !(identifier ? mf_is_ac_identifier(name) : mf_is_ac_name(name)))
-                        r = mf_json_bad_member(err, at, "name", "\"%.100s\" is no AC %s", name,
-                                               identifier ? "Identifier (a-z, 0-9, and single -._~/ between)"
-                                                          : "Name (a-z, 0-9, and single - between)");
-                if (r < 0)
-                        return r;
-                r = identifier ? 1 : seen ? mf_json_add_name(seen, name) : -ENOMEM;
-                if (r < 0)
-                        return mf_error_oom(err, MAYFLY_STAGE_MANIFEST);
-                if (r == 0)
-                        return mf_json_bad_member(err, at, "name", "\"%.100s\" is there twice", name);
-                r = get(item, at, name, config, err);
+                        r = kind->get(item, at, name, config, err);
                 if (r < 0)
                         return r;
         }
         return 0;
 }
 
-static int get_all_named(json_t *app, struct mf_image_config *config, struct mayfly_error *err)
+static int get_named_lists(json_t *app, struct mf_image_config *config, struct mayfly_error *err)
 {
-        static const char *const keys[] = { "eventHandlers", "mountPoints", "ports", "isolators" };
-        json_t *lists[MF_ELEMENTSOF(keys)];
-        char at[64];
+        static const struct named_list kinds[] = {
+                { "eventHandlers", mf_is_ac_name, AC_NAME, 1, get_handler },
+                { "mountPoints", mf_is_ac_name, AC_NAME, 1, get_mount_point },
+                { "ports", mf_is_ac_name, AC_NAME, 1, get_port },
+                { "isolators", mf_is_ac_identifier, AC_IDENTIFIER, 0, get_isolator },
+        };
+        json_t *lists[MF_ELEMENTSOF(kinds)] = { NULL };
+        int r = 0;
 
-        for (size_t i = 0; i < MF_ELEMENTSOF(keys); i++) {
-                snprintf(at, sizeof(at), "app.%s", keys[i]);
-                int r = mf_json_list(app, keys[i], at, &lists[i], err);
-                if (r < 0)
-                        return r;
+        /* Before anything in them is looked at: all must be lists. */
+        for (size_t i = 0; r == 0 && i < MF_ELEMENTSOF(kinds); i++) {
+                char at[64];
+                snprintf(at, sizeof(at), "app.%s", kinds[i].key);
+                r = mf_json_list(app, kinds[i].key, at, &lists[i], err);
         }
-        config->mount_points = calloc(json_array_size(lists[1]) + 1, sizeof(*config->mount_points));
-        config->ports = calloc(json_array_size(lists[2]) + 1, sizeof(*config->ports));
-        config->isolation.list = calloc(json_array_size(lists[3]) + 1, sizeof(*config->isolation.list));
-        if (!config->mount_points || !config->ports || !config->isolation.list)
+        if (r < 0)
+                return r;
+        config->mount_points =
+                calloc(json_array_size(mf_json_member(app, "mountPoints")) + 1, sizeof(*config->mount_points));
+        config->ports = calloc(json_array_size(mf_json_member(app, "ports")) + 1, sizeof(*config->ports));
+        if (!config->mount_points || !config->ports)
                 return mf_error_oom(err, MAYFLY_STAGE_MANIFEST);
-        int r = get_named(app, keys[0], 0, get_handler, config, err);
-        if (r == 0)
-                r = get_named(app, keys[1], 0, get_mount_point, config, err);
-        if (r == 0)
-                r = get_named(app, keys[2], 0, get_port, config, err);
-        return r == 0 ? get_named(app, keys[3], 1, get_isolator, config, err) : r;
+        for (size_t i = 0; r == 0 && i < MF_ELEMENTSOF(kinds); i++)
+                r = get_items(lists[i], &kinds[i], config, err);
+        return r;
 }
 
 /* userAnnotations and userLabels: any keys, for the user alone. */
@@ -221,46 +251,66 @@ static int check_map(json_t *app, const char *key, struct mayfly_error *err)
         return 0;
 }
 
-int mf_manifest_app(json_t *app, struct mf_image_config *config, struct mayfly_error *err)
+/* A string member that is copied: `must` says whether it must be there, and be more than "". */
+static int get_text(json_t *app, const char *key, int must, char **ret, struct mayfly_error *err)
 {
-        const char *user = NULL, *group = NULL, *cwd = NULL;
+        const char *text = NULL;
+
+        int r = mf_json_string(app, "app", key, must, &text, err);
+        if (r == 0 && must && !*text)
+                r = mf_json_bad_member(err, "app", key, "\"\" is empty");
+        if (r < 0 || !text || !*text)
+                return r;
+        *ret = strdup(text);
+        return *ret ? 0 : mf_error_oom(err, MAYFLY_STAGE_MANIFEST);
+}
+
+static int get_exec(json_t *app, struct mf_image_config *config, struct mayfly_error *err)
+{
         json_t *list = NULL;
 
-        int r = mf_json_check_object(app, "app", err);
-        if (r == 0)
-                r = mf_json_list(app, "exec", "app.exec", &list, err);
+        int r = mf_json_list(app, "exec", "app.exec", &list, err);
+        if (r < 0 || json_array_size(list) == 0)
+                return r;
+        json_t *first = json_array_get(list, 0);
+        if (json_is_string(first) && json_string_length(first) == 0)
+                return mf_json_bad(err, "app.exec[0]", "\"\" is no program");
+        return mf_json_strings(list, "app.exec", &config->argv, err);
+}
+
+static int get_cwd(json_t *app, struct mf_image_config *config, struct mayfly_error *err)
+{
+        int r = get_text(app, "workingDirectory", 0, &config->cwd, err);
+
         if (r < 0)
                 return r;
-        if (list && json_array_size(list) > 0) {
-                json_t *first = json_array_get(list, 0);
-                if (json_is_string(first) && json_string_length(first) == 0)
-                        return mf_json_bad(err, "app.exec[0]", "\"\" is no program");
-                r = mf_json_strings(list, "app.exec", &config->exec, err);
-        }
-        if (r == 0)
-                r = mf_json_string(app, "app", "user", 1, &user, err);
-        if (r == 0 && (!user || !*user))
-                r = mf_json_bad(err, "app.user", "\"\" is empty");
-        if (r == 0)
-                r = mf_json_string(app, "app", "group", 1, &group, err);
-        if (r == 0 && (!group || !*group))
-                r = mf_json_bad(err, "app.group", "\"\" is empty");
-        if (r == 0)
-                r = mf_json_string(app, "app", "workingDirectory", 0, &cwd, err);
-        if (r == 0 && cwd && *cwd && cwd[0] != '/')
-                r = mf_json_bad(err, "app.workingDirectory", "\"%.100s\" is no absolute path", cwd);
-        if (r != 0)
-                return r;
-        config->user = strdup(user);
-        config->group = strdup(group);
-        config->cwd = strdup(cwd && *cwd ? cwd : "/");
-        if (!config->user || !config->group || !config->cwd)
+        if (!config->cwd)
+                config->cwd = strdup("/");
+        if (!config->cwd)
                 return mf_error_oom(err, MAYFLY_STAGE_MANIFEST);
-        r = get_environment(app, config, err);
+        return config->cwd[0] == '/'
+                       ? 0
+                       : mf_json_bad(err, "app.workingDirectory", "\"%.100s\" is no absolute path", config->cwd);
+}
+
+int mf_manifest_app(json_t *app, struct mf_image_config *config, struct mayfly_error *err)
+{
+        int r = mf_json_check_object(app, "app", err);
+
+        if (r == 0)
+                r = get_exec(app, config, err);
+        if (r == 0)
+                r = get_text(app, "user", 1, &config->user, err);
+        if (r == 0)
+                r = get_text(app, "group", 1, &config->group, err);
+        if (r == 0)
+                r = get_cwd(app, config, err);
+        if (r == 0)
+                r = get_environment(app, config, err);
         if (r == 0)
                 r = get_groups(app, config, err);
         if (r == 0)
-                r = get_all_named(app, config, err);
+                r = get_named_lists(app, config, err);
         if (r == 0)
                 r = check_map(app, "userAnnotations", err);
         if (r == 0)

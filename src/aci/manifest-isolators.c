@@ -404,75 +404,59 @@ static int check_sysctl(json_t *value, const char *at, struct mf_isolation *isol
         return r;
 }
 
-static const struct {
+static const struct known {
         const char *name;
+        enum mf_isolator_kind kind;
         const char *ignored; /* why */
         int (*get)(json_t *value, const char *at, struct mf_isolation *isolation, char **detail,
                    struct mayfly_error *err);
 } known[] = {
-        { "os/linux/capabilities-remove-set", NULL, get_removed_capabilities },
-        { "os/linux/capabilities-retain-set", NULL, get_retained_capabilities },
-        { "os/linux/cpu-shares", NULL, get_cpu_shares },
-        { "os/linux/no-new-privileges", NULL, get_no_new_privs },
-        { "os/linux/oom-score-adj", NULL, get_oom_score_adj },
-        { "os/linux/seccomp-remove-set", NULL, get_removed_syscalls },
-        { "os/linux/seccomp-retain-set", NULL, get_retained_syscalls },
-        { "os/linux/selinux-context", "mayfly labels nothing", check_selinux },
-        { "os/unix/sysctl", "the kernel's parameters are read-only in the container", check_sysctl },
-        { "resource/block-bandwidth", "a container's files are in memory", check_bandwidth },
-        { "resource/block-iops", "a container's files are in memory", check_bandwidth },
-        { "resource/cpu", NULL, get_cpu },
-        { "resource/memory", NULL, get_memory },
-        { "resource/network-bandwidth", "mayfly shapes no traffic", check_bandwidth },
+        { "os/linux/capabilities-remove-set", MF_ISOLATOR_CAPABILITIES_REMOVE, NULL, get_removed_capabilities },
+        { "os/linux/capabilities-retain-set", MF_ISOLATOR_CAPABILITIES_RETAIN, NULL, get_retained_capabilities },
+        { "os/linux/cpu-shares", MF_ISOLATOR_CPU_SHARES, NULL, get_cpu_shares },
+        { "os/linux/no-new-privileges", MF_ISOLATOR_NO_NEW_PRIVS, NULL, get_no_new_privs },
+        { "os/linux/oom-score-adj", MF_ISOLATOR_OOM_SCORE_ADJ, NULL, get_oom_score_adj },
+        { "os/linux/seccomp-remove-set", MF_ISOLATOR_SYSCALLS_REMOVE, NULL, get_removed_syscalls },
+        { "os/linux/seccomp-retain-set", MF_ISOLATOR_SYSCALLS_RETAIN, NULL, get_retained_syscalls },
+        { "os/linux/selinux-context", MF_ISOLATOR_SELINUX_CONTEXT, "mayfly labels nothing", check_selinux },
+        { "os/unix/sysctl", MF_ISOLATOR_SYSCTL, "the kernel's parameters are read-only in the container",
+          check_sysctl },
+        { "resource/block-bandwidth", MF_ISOLATOR_BLOCK_BANDWIDTH, "a container's files are in memory",
+          check_bandwidth },
+        { "resource/block-iops", MF_ISOLATOR_BLOCK_IOPS, "a container's files are in memory", check_bandwidth },
+        { "resource/cpu", MF_ISOLATOR_CPU, NULL, get_cpu },
+        { "resource/memory", MF_ISOLATOR_MEMORY, NULL, get_memory },
+        { "resource/network-bandwidth", MF_ISOLATOR_NETWORK_BANDWIDTH, "mayfly shapes no traffic", check_bandwidth },
 };
 
-int mf_is_isolator(const char *name)
+static const struct known *find_known(const char *name)
 {
         for (size_t i = 0; i < MF_ELEMENTSOF(known); i++)
                 if (strcmp(known[i].name, name) == 0)
-                        return 1;
-        return 0;
+                        return &known[i];
+        return NULL;
 }
 
-static int add(struct mf_isolation *isolation, const char *name, const char *ignored, char **detail,
-               struct mayfly_error *err)
+int mf_is_isolator(const char *name)
 {
-        struct mayfly_isolator *isolator = calloc(1, sizeof(*isolator));
-        char *own_name = strdup(name), *own_detail = ignored ? strdup(ignored) : mf_take(*detail);
-        size_t n = 0;
-
-        if (!isolator || !own_name || (ignored && !own_detail)) {
-                free(isolator);
-                free(own_name);
-                free(own_detail);
-                return mf_error_oom(err, MAYFLY_STAGE_MANIFEST);
-        }
-        *isolator = (struct mayfly_isolator){ own_name,
-                                              ignored      ? MAYFLY_ISOLATOR_IGNORED
-                                              : own_detail ? MAYFLY_ISOLATOR_CHANGED
-                                                           : MAYFLY_ISOLATOR_ENFORCED,
-                                              own_detail };
-        while (isolation->list[n])
-                n++;
-        isolation->list[n] = isolator; /* there is room for all of the manifest's */
-        return 0;
+        return find_known(name) != NULL;
 }
 
 int mf_manifest_isolator(json_t *value, const char *at, const char *name, struct mf_isolation *isolation,
                          struct mayfly_error *err)
 {
-        const char *ignored = "mayfly does not know it";
-        mf_cleanup(mf_freep) char *detail = NULL;
-        int r = 0;
+        static const struct known unknown = { .kind = MF_ISOLATOR_UNKNOWN, .ignored = "mayfly does not know it" };
+        const struct known *found = find_known(name), *what = found ? found : &unknown;
+        mf_cleanup(mf_freep) char *changed = NULL;
 
-        for (size_t i = 0; r == 0 && i < MF_ELEMENTSOF(known); i++) {
-                if (strcmp(known[i].name, name) != 0)
-                        continue;
-                for (struct mayfly_isolator **other = isolation->list; *other; other++)
-                        if (strcmp((*other)->name, name) == 0)
-                                return mf_json_bad(err, at, "is of a second %s; there may be one", name);
-                ignored = known[i].ignored;
-                r = known[i].get(value, at, isolation, &detail, err);
-        }
-        return r == 0 ? add(isolation, name, ignored, &detail, err) : r;
+        if (found && mf_isolators_has(&isolation->isolators, found->kind))
+                return mf_json_bad(err, at, "is of a second %s; there may be one", name);
+        int r = found ? found->get(value, at, isolation, &changed, err) : 0;
+        if (r < 0)
+                return r;
+        enum mayfly_isolator_outcome outcome = what->ignored ? MAYFLY_ISOLATOR_IGNORED
+                                               : changed     ? MAYFLY_ISOLATOR_CHANGED
+                                                             : MAYFLY_ISOLATOR_ENFORCED;
+        r = mf_isolators_add(&isolation->isolators, what->kind, name, outcome, what->ignored ? what->ignored : changed);
+        return r < 0 ? mf_error_oom(err, MAYFLY_STAGE_MANIFEST) : 0;
 }

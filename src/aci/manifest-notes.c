@@ -11,7 +11,7 @@
 
 #include "aci/manifest-app.h"
 #include "aci/manifest-json.h"
-#include "model/image-config.h"
+#include "model/image-id.h"
 #include "util/error.h"
 #include "util/macro.h"
 #include "util/strv.h"
@@ -157,10 +157,11 @@ static int look_at_dependencies(struct mf_notes *notes, json_t *root)
 
         for (size_t i = 0; i < json_array_size(list) && r == 0; i++) {
                 const char *id = string_of(json_array_get(list, i), "imageID");
+                char parsed[MF_ID_LENGTH + 1];
                 snprintf(at, sizeof(at), "dependencies[%zu].imageID", i);
                 if (!id)
                         r = warn(notes, at, "is missing, so that another image may be used one day");
-                else if (strlen(id) != 7 + 128 || strspn(id + 7, "0123456789abcdefABCDEF") != 128)
+                else if (mf_image_id_parse(id, parsed) < 0)
                         r = warn(notes, at, "\"%.140s\" is not sha512- and 128 hex digits, which no image will match",
                                  id);
         }

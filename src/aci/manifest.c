@@ -11,8 +11,9 @@
 #include <strings.h>
 
 #include "aci/manifest-app.h"
-#include "aci/manifest-check.h"
 #include "aci/manifest-json.h"
+#include "model/ac-types.h"
+#include "model/image-id.h"
 #include "util/error.h"
 #include "util/strv.h"
 
@@ -141,7 +142,8 @@ static int get_dependency(json_t *item, const char *at, struct mf_dependency *re
         if (r == 0)
                 r = mf_json_string(item, at, "imageID", 0, &id, err);
         /* The digits are for when the image is fetched: the specification's own example has "sha512-...". */
-        if (r == 0 && id && (strncmp(id, "sha512-", 7) != 0 || !id[7] || strchr(id + 7, '-')))
+        if (r == 0 && id &&
+            (!mf_image_id_has_prefix(id) || !id[MF_ID_PREFIX_LENGTH] || strchr(id + MF_ID_PREFIX_LENGTH, '-')))
                 r = mf_json_bad_member(err, at, "imageID", "\"%.140s\" is not sha512- and a digest", id);
         if (r == 0)
                 r = mf_json_integer(item, at, "size", 0, INT64_MAX, 0, &size, err);
@@ -198,6 +200,22 @@ static int get_whitelist(json_t *root, struct mf_image_config *config, struct ma
         return r;
 }
 
+/* What appc wants in the environment besides the app's own (specification, "Execution Environment"). */
+static int set_format_env(struct mf_image_config *config, struct mayfly_error *err)
+{
+        const char *slash = strrchr(config->name, '/');
+
+        config->format_env = calloc(2, sizeof(char *));
+        config->metadata_env = strdup("AC_METADATA_URL");
+        if (!config->format_env || !config->metadata_env)
+                return mf_error_oom(err, MAYFLY_STAGE_MANIFEST);
+        if (asprintf(&config->format_env[0], "AC_APP_NAME=%s", slash ? slash + 1 : config->name) < 0) {
+                config->format_env[0] = NULL;
+                return mf_error_oom(err, MAYFLY_STAGE_MANIFEST);
+        }
+        return 0;
+}
+
 static int parse(json_t *root, struct mf_image_config *config, struct mayfly_error *err)
 {
         const char *name = NULL;
@@ -216,6 +234,8 @@ static int parse(json_t *root, struct mf_image_config *config, struct mayfly_err
                 r = not_identifier("", "name", name, err);
         if (r == 0 && !(config->name = strdup(name)))
                 r = mf_error_oom(err, MAYFLY_STAGE_MANIFEST);
+        if (r == 0)
+                r = set_format_env(config, err);
         if (r == 0)
                 r = check_labels(root, "labels", err);
         if (r == 0)

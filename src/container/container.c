@@ -108,19 +108,20 @@ static void note_limits(struct mayfly_container *container, int missing)
 {
         static const struct {
                 enum mf_limit limit;
-                const char *isolator, *controller;
+                enum mf_isolator_kind isolator;
+                const char *controller;
         } limits[] = {
-                { MF_LIMIT_MEMORY, "resource/memory", "there is no memory controller for its limit" },
-                { MF_LIMIT_MEMORY_LOW, "resource/memory", "there is no memory controller for its request" },
-                { MF_LIMIT_CPU, "resource/cpu", "there is no cpu controller for its limit" },
-                { MF_LIMIT_CPU_SHARES, "os/linux/cpu-shares", "there is no cpu controller" },
-                { MF_LIMIT_OOM_SCORE, "os/linux/oom-score-adj",
+                { MF_LIMIT_MEMORY, MF_ISOLATOR_MEMORY, "there is no memory controller for its limit" },
+                { MF_LIMIT_MEMORY_LOW, MF_ISOLATOR_MEMORY, "there is no memory controller for its request" },
+                { MF_LIMIT_CPU, MF_ISOLATOR_CPU, "there is no cpu controller for its limit" },
+                { MF_LIMIT_CPU_SHARES, MF_ISOLATOR_CPU_SHARES, "there is no cpu controller" },
+                { MF_LIMIT_OOM_SCORE, MF_ISOLATOR_OOM_SCORE_ADJ,
                   "this host has no CAP_SYS_RESOURCE to give, which a lower score needs" },
         };
 
         for (size_t i = 0; i < MF_ELEMENTSOF(limits); i++)
                 if (missing & (int) limits[i].limit)
-                        (void) mf_isolators_note(container->isolators, limits[i].isolator, MAYFLY_ISOLATOR_IGNORED,
+                        (void) mf_isolators_note(&container->isolators, limits[i].isolator, MAYFLY_ISOLATOR_IGNORED,
                                                  limits[i].controller);
 }
 
@@ -258,7 +259,7 @@ static int verify(struct mayfly_container *container, struct mayfly_error *err)
 
 static int check_isolators(const struct mayfly_container *container, struct mayfly_error *err)
 {
-        for (struct mayfly_isolator **i = container->isolators; *i; i++)
+        for (const struct mayfly_isolator *const *i = mf_isolators_list(&container->isolators); *i; i++)
                 if ((*i)->outcome != MAYFLY_ISOLATOR_ENFORCED)
                         return mf_error(err, -ENOTSUP, MAYFLY_STAGE_START,
                                         "strict_isolators is set, but the isolator %s of image %s is %s: %s",
@@ -407,7 +408,7 @@ MF_EXPORT struct mayfly_container *mayfly_container_free(struct mayfly_container
         for (char **e = container->env; e && *e; e++)
                 free(*e);
         free(container->env);
-        mf_isolators_free(container->isolators);
+        mf_isolators_clear(&container->isolators);
         free(container);
         return NULL;
 }
@@ -488,7 +489,7 @@ MF_EXPORT void mayfly_container_timings(const struct mayfly_container *container
 
 MF_EXPORT const struct mayfly_isolator *const *mayfly_container_isolators(const struct mayfly_container *container)
 {
-        return (const struct mayfly_isolator *const *) container->isolators;
+        return mf_isolators_list(&container->isolators);
 }
 
 MF_EXPORT int mayfly_container_port(const struct mayfly_container *container, const char *name, struct mayfly_port *ret,

@@ -10,6 +10,7 @@
 #include <signal.h>
 
 #include "engine/engine.h"
+#include "model/isolators.h"
 #include "protocol/message.h"
 
 struct mayfly_container {
@@ -17,8 +18,8 @@ struct mayfly_container {
         char machine[65];        /* machine name */
         pid_t owner;             /* the process that made the handle */
         struct mayfly_image *image;
-        char **env;                         /* of app and commands: "NAME=value", NULL-terminated */
-        struct mayfly_isolator **isolators; /* the image's, and what became of them; NULL-terminated */
+        char **env;                    /* of app and commands: "NAME=value", NULL-terminated */
+        struct mf_isolators isolators; /* the image's, and what became of them */
         const struct mf_engine_type *engine_type;
         struct mf_engine *engine; /* NULL unless it has been started */
 

@@ -13,68 +13,20 @@
 #include "util/fd.h"
 #include "util/macro.h"
 
-struct mayfly_isolator **mf_isolators_free(struct mayfly_isolator **list)
-{
-        for (struct mayfly_isolator **i = list; i && *i; i++) {
-                free((char *) (uintptr_t) (*i)->name);
-                free((char *) (uintptr_t) (*i)->detail);
-                free(*i);
-        }
-        free(list);
-        return NULL;
-}
-
-struct mayfly_isolator **mf_isolators_copy(const struct mf_isolation *isolation)
-{
-        size_t n = 0;
-
-        while (isolation->list && isolation->list[n])
-                n++;
-        struct mayfly_isolator **copy = calloc(n + 1, sizeof(*copy));
-        for (size_t i = 0; copy && i < n; i++) {
-                const struct mayfly_isolator *source = isolation->list[i];
-                copy[i] = calloc(1, sizeof(**copy));
-                if (copy[i])
-                        *copy[i] = (struct mayfly_isolator){ strdup(source->name), source->outcome,
-                                                             source->detail ? strdup(source->detail) : NULL };
-                if (!copy[i] || !copy[i]->name || (source->detail && !copy[i]->detail))
-                        return mf_isolators_free(copy);
-        }
-        return copy;
-}
-
-int mf_isolators_note(struct mayfly_isolator **list, const char *name, enum mayfly_isolator_outcome outcome,
-                      const char *detail)
-{
-        for (; *list; list++) {
-                struct mayfly_isolator *isolator = *list;
-                char *text;
-                if (strcmp(isolator->name, name) != 0)
-                        continue;
-                if (asprintf(&text, "%s%s%s", isolator->detail ? isolator->detail : "", isolator->detail ? "; " : "",
-                             detail) < 0)
-                        return -ENOMEM;
-                free((char *) (uintptr_t) isolator->detail);
-                isolator->detail = text;
-                isolator->outcome = outcome;
-        }
-        return 0;
-}
-
 /* Without these an app neither starts nor ends ("os/linux/seccomp-retain-set", note 3). */
 static const char *const life_cycle[] = {
         "execve", "exit", "exit_group", "restart_syscall", "rt_sigreturn", "sigreturn"
 };
 
-static int add_rules(scmp_filter_ctx ctx, uint32_t action, char *const *names, size_t n, struct mayfly_isolator **list,
-                     const char *isolator)
+static int add_rules(scmp_filter_ctx ctx, uint32_t action, char *const *names, size_t n, struct mf_isolators *isolators,
+                     enum mf_isolator_kind kind)
 {
         for (size_t i = 0; i < n; i++) {
                 int number = seccomp_syscall_resolve_name(names[i]);
                 if (number == __NR_SCMP_ERROR) {
                         char unknown[128];
                         snprintf(unknown, sizeof(unknown), "%.60s is no system call here", names[i]);
-                        if (mf_isolators_note(list, isolator, MAYFLY_ISOLATOR_CHANGED, unknown) < 0)
+                        if (mf_isolators_note(isolators, kind, MAYFLY_ISOLATOR_CHANGED, unknown) < 0)
                                 return -ENOMEM;
                         continue;
                 }
@@ -86,10 +38,10 @@ static int add_rules(scmp_filter_ctx ctx, uint32_t action, char *const *names, s
 }
 
 static int build(scmp_filter_ctx ctx, const struct mf_isolation *isolation, uint32_t blocked,
-                 struct mayfly_isolator **list)
+                 struct mf_isolators *isolators)
 {
         int retain = isolation->syscalls_mode == MF_SYSCALLS_RETAIN, r = 0;
-        const char *name = retain ? "os/linux/seccomp-retain-set" : "os/linux/seccomp-remove-set";
+        enum mf_isolator_kind kind = retain ? MF_ISOLATOR_SYSCALLS_RETAIN : MF_ISOLATOR_SYSCALLS_REMOVE;
         size_t n = 0;
 
         while (isolation->syscalls[n])
@@ -100,14 +52,14 @@ static int build(scmp_filter_ctx ctx, const struct mf_isolation *isolation, uint
         if (r == 0)
                 r = seccomp_attr_set(ctx, SCMP_FLTATR_ACT_BADARCH, retain ? blocked : SCMP_ACT_ERRNO(ENOSYS));
         if (r == 0)
-                r = add_rules(ctx, retain ? SCMP_ACT_ALLOW : blocked, isolation->syscalls, n, list, name);
+                r = add_rules(ctx, retain ? SCMP_ACT_ALLOW : blocked, isolation->syscalls, n, isolators, kind);
         if (r == 0 && retain)
                 r = add_rules(ctx, SCMP_ACT_ALLOW, (char *const *) (uintptr_t) life_cycle, MF_ELEMENTSOF(life_cycle),
-                              list, name);
+                              isolators, kind);
         return r;
 }
 
-int mf_syscalls_compile(const struct mf_isolation *isolation, struct mayfly_isolator **list, int *ret,
+int mf_syscalls_compile(const struct mf_isolation *isolation, struct mf_isolators *isolators, int *ret,
                         struct mayfly_error *err)
 {
         uint32_t blocked = isolation->syscalls_errno ? SCMP_ACT_ERRNO((uint32_t) isolation->syscalls_errno)
@@ -118,7 +70,7 @@ int mf_syscalls_compile(const struct mf_isolation *isolation, struct mayfly_isol
                 return 0;
         scmp_filter_ctx ctx = seccomp_init(isolation->syscalls_mode == MF_SYSCALLS_RETAIN ? blocked : SCMP_ACT_ALLOW);
         mf_cleanup(mf_closep) int fd = memfd_create("mayfly-filter", MFD_CLOEXEC);
-        int r = !ctx ? -ENOMEM : fd < 0 ? -errno : build(ctx, isolation, blocked, list);
+        int r = !ctx ? -ENOMEM : fd < 0 ? -errno : build(ctx, isolation, blocked, isolators);
         if (r == 0)
                 r = seccomp_export_bpf(ctx, fd);
         if (ctx)

@@ -28,8 +28,9 @@
 static int build_env(struct mayfly_container *container, struct mayfly_error *err)
 {
         const struct mf_image_config *config = container->image->config;
-        const char *const *sources[] = { (const char *const *) config->env, container->spec.env };
-        size_t n = 3;
+        const char *const *sources[] = { (const char *const *) config->format_env, (const char *const *) config->env,
+                                         container->spec.env };
+        size_t n = 2;
 
         for (size_t s = 0; s < MF_ELEMENTSOF(sources); s++)
                 for (const char *const *e = sources[s]; e && *e; e++)
@@ -38,15 +39,11 @@ static int build_env(struct mayfly_container *container, struct mayfly_error *er
         if (!container->env)
                 return mf_error_oom(err, MAYFLY_STAGE_START);
 
-        /* appc spec, "Execution Environment". A later assignment overrides an earlier one, in mayfly-init. */
+        /* A later assignment overrides an earlier one, in mayfly-init. */
         n = 0;
         container->env[n++] = strdup(DEFAULT_PATH);
-        if (asprintf(&container->env[n], "AC_APP_NAME=%s",
-                     strrchr(config->name, '/') ? strrchr(config->name, '/') + 1 : config->name) < 0)
-                container->env[n] = NULL;
-        n++;
-        if (container->spec.metadata_url) {
-                if (asprintf(&container->env[n], "AC_METADATA_URL=%s", container->spec.metadata_url) < 0)
+        if (container->spec.metadata_url && config->metadata_env) {
+                if (asprintf(&container->env[n], "%s=%s", config->metadata_env, container->spec.metadata_url) < 0)
                         container->env[n] = NULL;
                 n++;
         }
@@ -63,7 +60,7 @@ static int check_app(const struct mayfly_container *container, struct mayfly_err
 {
         const struct mf_image_config *config = container->image->config;
 
-        if (container->spec.run_app && !config->exec)
+        if (container->spec.run_app && !mf_image_config_has_app(config))
                 return mf_error(err, -EINVAL, MAYFLY_STAGE_SPEC,
                                 "run_app is set, but image %s has no app in its manifest; unset it and run commands",
                                 config->name);
@@ -127,7 +124,8 @@ static int add_app(struct mayfly_container *container, struct mf_exec_block *blo
         const struct mf_isolation *isolation = &config->isolation;
         char number[16];
 
-        mf_exec_block_add_all(block, MF_EXEC_ARGV, config->exec);
+        mf_exec_block_add_all(block, MF_EXEC_ARGV, config->entrypoint);
+        mf_exec_block_add_all(block, MF_EXEC_ARGV, config->argv);
         mf_exec_block_add_all(block, MF_EXEC_PRE_START, config->pre_start);
         mf_exec_block_add_all(block, MF_EXEC_POST_STOP, config->post_stop);
         add_number(block, MF_EXEC_HOOK_TIMEOUT, container->spec.stop_timeout_ms);
@@ -159,7 +157,7 @@ static int queue_start_message(struct mayfly_container *container, const struct 
         if (container->spec.run_app) {
                 r = add_app(container, &block, err);
                 if (r == 0)
-                        r = mf_syscalls_compile(isolation, container->isolators, &filter, err);
+                        r = mf_syscalls_compile(isolation, &container->isolators, &filter, err);
                 if (r < 0) {
                         mf_exec_block_clear(&block);
                         return r;
@@ -311,15 +309,14 @@ static int note_isolators(struct mayfly_container *container, struct mayfly_erro
         uint64_t net_admin = UINT64_C(1) << CAP_NET_ADMIN;
         int r = 0;
 
-        container->isolators = mf_isolators_copy(isolation);
-        if (!container->isolators)
+        if (mf_isolators_copy(&isolation->isolators, &container->isolators) < 0)
                 return mf_error_oom(err, MAYFLY_STAGE_START);
         if (container->spec.network == MAYFLY_NETWORK_HOST && (isolation->capabilities & net_admin))
-                r = mf_isolators_note(container->isolators, "os/linux/capabilities-retain-set", MAYFLY_ISOLATOR_CHANGED,
+                r = mf_isolators_note(&container->isolators, MF_ISOLATOR_CAPABILITIES_RETAIN, MAYFLY_ISOLATOR_CHANGED,
                                       "CAP_NET_ADMIN is not given on the host's network");
         if (r == 0 && isolation->memory_max && container->spec.memory_max &&
             container->spec.memory_max < isolation->memory_max)
-                r = mf_isolators_note(container->isolators, "resource/memory", MAYFLY_ISOLATOR_CHANGED,
+                r = mf_isolators_note(&container->isolators, MF_ISOLATOR_MEMORY, MAYFLY_ISOLATOR_CHANGED,
                                       "the spec's memory_max is less");
         return r < 0 ? mf_error_oom(err, MAYFLY_STAGE_START) : 0;
 }

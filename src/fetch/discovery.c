@@ -13,6 +13,7 @@
 
 #include "fetch/http.h"
 #include "model/reference.h"
+#include "model/show.h"
 #include "util/error.h"
 #include "util/fd.h"
 #include "util/macro.h"

@@ -15,6 +15,7 @@
 
 #include "fetch/range.h"
 #include "model/reference.h"
+#include "model/show.h"
 #include "util/error.h"
 #include "util/fd.h"
 #include "util/macro.h"

@@ -8,6 +8,7 @@
 
 #include "fetch/discovery.h"
 #include "fetch/mirrors.h"
+#include "model/show.h"
 #include "util/error.h"
 #include "util/fd.h"
 #include "util/macro.h"

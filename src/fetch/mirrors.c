@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 
 #include "model/reference.h"
+#include "model/show.h"
 #include "util/error.h"
 #include "util/fd.h"
 #include "util/macro.h"

@@ -20,6 +20,7 @@
 #include "image/pin.h"
 #include "image/pull.h"
 #include "image/rootfs.h"
+#include "model/image-options.h"
 #include "util/error.h"
 #include "util/fd.h"
 #include "util/macro.h"

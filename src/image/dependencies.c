@@ -11,6 +11,7 @@
 #include <strings.h>
 #include <time.h>
 
+#include "model/show.h"
 #include "util/error.h"
 #include "util/macro.h"
 
@@ -65,7 +66,9 @@ static int name_of(const char *name, char *const *labels, char **ret)
 
 static int is_whole_id(const char *id)
 {
-        return id && strlen(id) == MF_ID_LENGTH && strspn(id + 7, "0123456789abcdefABCDEF") == MF_ID_LENGTH - 7;
+        char parsed[MF_ID_LENGTH + 1];
+
+        return id && mf_image_id_parse(id, parsed) == 0;
 }
 
 static int parse(const struct mayfly_image *image, const struct mf_dependency *dependency, struct mf_reference *ret,

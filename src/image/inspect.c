@@ -18,6 +18,7 @@
 #include "fetch/locate.h"
 #include "image/open.h"
 #include "image/pull.h"
+#include "model/image-options.h"
 #include "model/reference.h"
 #include "store/directory.h"
 #include "util/error.h"
@@ -85,8 +86,8 @@ static int publish_lists(struct inspection *inspection)
         for (size_t i = 0; i < n; i++)
                 *isolators[i] =
                         (struct mayfly_manifest_isolator){ inspection->notes.isolators[i], inspection->notes.values[i],
-                                                           config->isolation.list[i]->outcome,
-                                                           config->isolation.list[i]->detail };
+                                                           config->isolation.isolators.list[i]->outcome,
+                                                           config->isolation.isolators.list[i]->detail };
         public->mounts = (const struct mayfly_manifest_mount *const *) mounts;
         public->ports = (const struct mayfly_manifest_port *const *) ports;
         public->dependencies = (const struct mayfly_manifest_dependency *const *) dependencies;
@@ -118,10 +119,10 @@ static int publish(struct inspection *inspection, enum mayfly_kind kind, struct 
         public->labels = strings(config->labels);
         public->annotations = strings(inspection->notes.annotations);
         public->whitelist = (const char *const *) config->whitelist;
-        public->exec = (const char *const *) config->exec;
-        public->user = config->exec ? config->user : NULL;
-        public->group = config->exec ? config->group : NULL;
-        public->cwd = config->exec ? config->cwd : NULL;
+        public->exec = (const char *const *) config->argv;
+        public->user = config->argv ? config->user : NULL;
+        public->group = config->argv ? config->group : NULL;
+        public->cwd = config->argv ? config->cwd : NULL;
         public->env = strings(config->env);
         public->groups = config->extra_groups;
         public->n_groups = config->n_extra_groups;

@@ -4,7 +4,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,6 +17,7 @@
 #include "image/dependencies.h"
 #include "image/pull.h"
 #include "image/render.h"
+#include "model/image-options.h"
 #include "store/directory.h"
 #include "store/layer-cache.h"
 #include "store/record.h"
@@ -26,71 +26,11 @@
 #include "util/fd.h"
 #include "util/fs.h"
 #include "util/macro.h"
-#include "util/options.h"
 #include "util/strv.h"
 #include "util/time.h"
 
 #define WAIT_US 20000U
 #define REPORT_US 100000U
-
-static int take_signatures(struct mayfly_image_options *options, struct mayfly_error *err)
-{
-        const char *env = secure_getenv("MAYFLY_SIGNATURES");
-
-        if ((unsigned) options->signatures > MAYFLY_SIGNATURES_OFF)
-                return mf_error(err, -EINVAL, MAYFLY_STAGE_SPEC,
-                                "the option signatures is %d, which is none of its values", (int) options->signatures);
-        if (options->signatures != MAYFLY_SIGNATURES_DEFAULT || !env || !*env)
-                return 0;
-        if (strcmp(env, "required") == 0)
-                options->signatures = MAYFLY_SIGNATURES_REQUIRED;
-        else if (strcmp(env, "if-present") == 0)
-                options->signatures = MAYFLY_SIGNATURES_IF_PRESENT;
-        else if (strcmp(env, "off") == 0)
-                options->signatures = MAYFLY_SIGNATURES_OFF;
-        else
-                return mf_error(err, -EINVAL, MAYFLY_STAGE_SPEC,
-                                "MAYFLY_SIGNATURES is \"%.60s\"; write required, if-present or off", env);
-        return 0;
-}
-
-int mf_image_options_take(const struct mayfly_image_options *given, struct mayfly_image_options *ret,
-                          struct mayfly_error *err)
-{
-        static const struct mf_option_kind kind = {
-                .what = "the image options",
-                .initializer = "MAYFLY_IMAGE_OPTIONS_INIT",
-                /* The first release's last field; stays as it is when fields are appended. */
-                .size_min = offsetof(struct mayfly_image_options, mirrors) + sizeof(char *),
-                .size = sizeof(struct mayfly_image_options),
-        };
-        struct mayfly_image_options options = MAYFLY_IMAGE_OPTIONS_INIT;
-
-        int r = mf_options_take(&options, given, &kind, err);
-        if (r < 0)
-                return r;
-        if (options.retries == 0)
-                options.retries = 4;
-        else if (options.retries == UINT32_MAX)
-                options.retries = 0;
-        if (!options.stall_timeout_ms)
-                options.stall_timeout_ms = 30000;
-        if (!options.connect_timeout_ms)
-                options.connect_timeout_ms = 10000;
-        if (!options.ca_file)
-                options.ca_file = secure_getenv("MAYFLY_CA_FILE");
-        if (options.ca_file && !*options.ca_file)
-                options.ca_file = NULL;
-        r = take_signatures(&options, err);
-        if (r < 0)
-                return r;
-        if (!options.max_unpacked)
-                options.max_unpacked = UINT64_C(64) << 30;
-        if (!options.max_entries)
-                options.max_entries = 4000000;
-        *ret = options;
-        return 0;
-}
 
 /* --- an image that is there ----------------------------------------------------------------------------------- */
 
@@ -580,8 +520,5 @@ MF_EXPORT int mayfly_image_was_fetched(const struct mayfly_image *image)
 
 MF_EXPORT const struct mayfly_isolator *const *mayfly_image_isolators(const struct mayfly_image *image)
 {
-        static const struct mayfly_isolator *const none[] = { NULL };
-        struct mayfly_isolator *const *list = image->config->isolation.list;
-
-        return list ? (const struct mayfly_isolator *const *) list : none;
+        return mf_isolators_list(&image->config->isolation.isolators);
 }

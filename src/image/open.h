@@ -52,8 +52,4 @@ int mf_image_get(struct mayfly_image **ret, const struct mf_image_request *reque
  * the matter in the message, and others. */
 int mf_image_config(int dir_fd, const char *path, struct mf_image_config **ret, struct mayfly_error *err);
 
-/* The options as given (NULL is fine), with every default filled in. */
-int mf_image_options_take(const struct mayfly_image_options *given, struct mayfly_image_options *ret,
-                          struct mayfly_error *err);
-
 #endif

@@ -12,6 +12,7 @@
 #include "image/open.h"
 #include "image/pin.h"
 #include "image/pull.h"
+#include "model/image-options.h"
 #include "model/reference.h"
 #include "trust/verify-signature.h"
 #include "util/error.h"

@@ -18,6 +18,7 @@
 #include "archive/digest.h"
 #include "archive/read.h"
 #include "fetch/http.h"
+#include "model/show.h"
 #include "store/unpack.h"
 #include "util/error.h"
 #include "util/fs.h"

@@ -3,7 +3,6 @@
 
 #include <stdlib.h>
 
-#include "container/seccomp.h"
 #include "util/strv.h"
 
 static void free_lists(struct mf_image_config *config)
@@ -26,15 +25,23 @@ static void free_lists(struct mf_image_config *config)
         free(config->dependencies);
 }
 
+int mf_image_config_has_app(const struct mf_image_config *config)
+{
+        return (config->entrypoint && config->entrypoint[0]) || (config->argv && config->argv[0]);
+}
+
 struct mf_image_config *mf_image_config_free(struct mf_image_config *config)
 {
         if (config) {
                 free_lists(config);
-                mf_isolators_free(config->isolation.list);
+                mf_isolators_clear(&config->isolation.isolators);
                 mf_strv_free(config->isolation.syscalls);
                 mf_strv_free(config->labels);
-                mf_strv_free(config->exec);
+                mf_strv_free(config->entrypoint);
+                mf_strv_free(config->argv);
                 mf_strv_free(config->env);
+                mf_strv_free(config->format_env);
+                free(config->metadata_env);
                 mf_strv_free(config->pre_start);
                 mf_strv_free(config->post_stop);
                 mf_strv_free(config->whitelist);

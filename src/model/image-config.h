@@ -7,7 +7,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include <mayfly/image.h>
+#include "model/isolators.h"
 
 /* A place where the app expects a volume. */
 struct mf_mount_point {
@@ -36,7 +36,7 @@ enum mf_syscalls { MF_SYSCALLS_ALL = 0, MF_SYSCALLS_REMOVE, MF_SYSCALLS_RETAIN }
 
 /* How the app is to be confined, and what became of the wish. Zero means no wish everywhere. */
 struct mf_isolation {
-        struct mayfly_isolator **list; /* NULL-terminated, never NULL when there is an app */
+        struct mf_isolators isolators; /* all, with what became of each */
         int has_capabilities;
         uint64_t capabilities; /* bounding set, one bit a capability */
         enum mf_syscalls syscalls_mode;
@@ -56,9 +56,12 @@ extern const uint64_t mf_capabilities_default, mf_capabilities_contained;
 struct mf_image_config {
         char *name;             /* the image's name */
         char **labels;          /* the image's, "NAME=value", NULL-terminated, never NULL */
-        char **exec;            /* argv of the app, NULL-terminated; NULL when the image has no app */
-        char **env;             /* "NAME=value", NULL-terminated, never NULL */
-        char *user;             /* never NULL when exec is set */
+        char **entrypoint;      /* the app's first words, NULL-terminated, or NULL: appc has none */
+        char **argv;            /* the app's words after those, NULL-terminated, or NULL */
+        char **env;             /* the image's, "NAME=value", NULL-terminated, never NULL */
+        char **format_env;      /* what the image's format wants there in addition, likewise; NULL for nothing */
+        char *metadata_env;     /* the variable that the metadata service's URL goes into; NULL: the format has none */
+        char *user;             /* never NULL when there is an app */
         char *group;            /* likewise */
         uint32_t *extra_groups; /* supplementaryGIDs */
         size_t n_extra_groups;
@@ -74,6 +77,9 @@ struct mf_image_config {
         struct mf_isolation isolation;
         char **whitelist; /* the only paths to be kept, absolute, NULL-terminated; NULL for all */
 };
+
+/* Whether the image has a program to run. */
+int mf_image_config_has_app(const struct mf_image_config *config);
 
 /* NULL is fine; returns NULL. */
 struct mf_image_config *mf_image_config_free(struct mf_image_config *config);

@@ -9,9 +9,9 @@
 #include <string.h>
 #include <sys/utsname.h>
 
-#include "aci/manifest-check.h"
-#include "aci/manifest.h"
-#include "model/reference.h"
+#include "model/ac-types.h"
+#include "model/image-config.h"
+#include "model/show.h"
 #include "util/error.h"
 #include "util/macro.h"
 

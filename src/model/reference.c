@@ -10,53 +10,13 @@
 #include <string.h>
 #include <strings.h>
 
+#include "model/show.h"
 #include "util/error.h"
 #include "util/macro.h"
 
 #define HOW_TO_PIN                                                                                    \
         "append @sha512-<128 hex digits>: the image ID, the SHA-512 of the uncompressed archive, as " \
         "\"mayfly pin\" prints it"
-
-/* Where the user and password of `text` are: from after "://" to *ret_end, their "@"; NULL without any. */
-static const char *find_user(const char *text, const char **ret_end)
-{
-        const char *user = strstr(text, "://");
-
-        if (!user)
-                return NULL;
-        user += 3;
-        size_t length = strcspn(user, "/?#");
-        const char *end = memrchr(user, '@', length);
-        /* The "@" of "https://host@sha512-..." is the pin's. */
-        if (end && !user[length] && strncasecmp(end + 1, "sha512-", 7) == 0)
-                end = memrchr(user, '@', (size_t) (end - user));
-        *ret_end = end;
-        return end ? user : NULL;
-}
-
-void mf_show_url(char shown[MF_SHOWN_MAX], const char *text, int hide_query)
-{
-        const char *end = NULL, *user = find_user(text, &end), *query = hide_query ? strchr(text, '?') : NULL;
-        const char *colon = user ? memchr(user, ':', (size_t) (end - user)) : NULL;
-        size_t n = 0;
-
-        for (const char *p = text; *p && n + 5 < MF_SHOWN_MAX; p++) {
-                if (p == colon) {
-                        memcpy(shown + n, ":***", 4);
-                        n += 4;
-                        p = end - 1;
-                } else if (p == query) {
-                        memcpy(shown + n, "?...", 4);
-                        n += 4;
-                        break;
-                } else if ((unsigned char) *p < ' ' || *p == 0x7f) {
-                        n += (size_t) snprintf(shown + n, 5, "\\x%02x", (unsigned) *p);
-                } else {
-                        shown[n++] = *p;
-                }
-        }
-        shown[n] = '\0';
-}
 
 #define refuse(err, text, format, ...)                                                         \
         ({                                                                                     \
@@ -95,28 +55,28 @@ static const char *find_pin(const char *url)
                 return at;
         authority += 3;
         /* "https://me@example.com" has no path; in "https://example.com@sha512-..." it is a pin all the same. */
-        if (at < authority + strcspn(authority, "/?#") && strncasecmp(at + 1, "sha512-", 7) != 0)
+        if (at < authority + strcspn(authority, "/?#") && !mf_image_id_has_prefix(at + 1))
                 return NULL;
         return at;
 }
 
 static int parse_pin(const char *pin, char id[MF_ID_LENGTH + 1], const char *text, struct mayfly_error *err)
 {
-        if (strncasecmp(pin, "sha512-", 7) != 0)
+        if (!mf_image_id_has_prefix(pin))
                 return refuse(err, text,
                               "image reference \"%s\" ends in \"@%.40s\", which is no pin: it does not start with "
                               "sha512-; " HOW_TO_PIN,
                               pin);
-        size_t n = strspn(pin + 7, "0123456789abcdefABCDEF");
-        if (pin[7 + n])
-                return refuse(err, text,
-                              "image reference \"%s\" has '%c' in its pin, which is no hex digit; " HOW_TO_PIN,
-                              isascii(pin[7 + n]) && isprint((unsigned char) pin[7 + n]) ? pin[7 + n] : '?');
-        if (n != 128)
+        size_t n = strspn(pin + MF_ID_PREFIX_LENGTH, "0123456789abcdefABCDEF");
+        if (pin[MF_ID_PREFIX_LENGTH + n])
+                return refuse(
+                        err, text, "image reference \"%s\" has '%c' in its pin, which is no hex digit; " HOW_TO_PIN,
+                        isascii(pin[MF_ID_PREFIX_LENGTH + n]) && isprint((unsigned char) pin[MF_ID_PREFIX_LENGTH + n])
+                                ? pin[MF_ID_PREFIX_LENGTH + n]
+                                : '?');
+        if (n != MF_ID_DIGITS)
                 return refuse(err, text, "image reference \"%s\" has a pin of %zu hex digits, not 128; " HOW_TO_PIN, n);
-        for (size_t i = 0; i <= MF_ID_LENGTH; i++)
-                id[i] = (char) tolower((unsigned char) pin[i]);
-        return 0;
+        return mf_image_id_parse(pin, id);
 }
 
 /* The `length` bytes after the host: nothing, or ":" and a port. */
@@ -311,7 +271,7 @@ int mf_reference_parse_unpinned(struct mf_reference *ret, char **ret_bare, const
         if (r < 0)
                 return r;
         const char *what = text + (strncmp(text, "aci:", 4) == 0 ? 4 : 0), *at = find_pin(what);
-        if (at && (!is_url(what) || strncasecmp(at + 1, "sha512-", 7) == 0)) {
+        if (at && (!is_url(what) || mf_image_id_has_prefix(at + 1))) {
                 r = parse_pin(at + 1, reference.id, text, err);
                 if (r < 0)
                         return r;

@@ -6,9 +6,8 @@
 
 #include <mayfly/error.h>
 
+#include "model/image-id.h"
 #include "model/image-name.h"
-
-#define MF_ID_LENGTH (7 + 128) /* "sha512-" and the digits */
 
 enum mf_scheme { MF_SCHEME_HTTPS, MF_SCHEME_HTTP, MF_SCHEME_FILE };
 
@@ -35,11 +34,5 @@ int mf_reference_parse_unpinned(struct mf_reference *ret, char **ret_bare, const
 int mf_url_check(const char *url, int allow_http, enum mf_scheme *ret, struct mayfly_error *err);
 
 void mf_reference_clear(struct mf_reference *reference);
-
-#define MF_SHOWN_MAX 400
-
-/* A copy of a URL or reference for messages, cut if it is long: no password, and if asked no query (they end up in
- * public logs), no control characters (a message is one line). */
-void mf_show_url(char shown[MF_SHOWN_MAX], const char *text, int hide_query);
 
 #endif

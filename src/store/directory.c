@@ -102,8 +102,7 @@ int mf_store_open(const char *path, int create, int *ret, struct mayfly_error *e
 
 int mf_store_is_id(const char *name)
 {
-        return strlen(name) == MF_ID_LENGTH && strncmp(name, "sha512-", 7) == 0 &&
-               strspn(name + 7, "0123456789abcdef") == MF_ID_LENGTH - 7;
+        return mf_image_id_is_canonical(name);
 }
 
 /* --- locks ---------------------------------------------------------------------------------------------------- */

@@ -11,8 +11,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "aci/manifest-check.h"
 #include "archive/digest.h"
+#include "model/ac-types.h"
 #include "util/error.h"
 #include "util/fd.h"
 #include "util/macro.h"

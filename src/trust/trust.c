@@ -10,12 +10,13 @@
 
 #include <mayfly/trust.h>
 
-#include "aci/manifest-check.h"
 #include "fetch/discovery.h"
 #include "fetch/http.h"
 #include "fetch/mirrors.h"
-#include "image/open.h"
+#include "model/ac-types.h"
+#include "model/image-options.h"
 #include "model/reference.h"
+#include "model/show.h"
 #include "trust/gpg-home.h"
 #include "trust/gpg.h"
 #include "trust/keyring.h"

@@ -10,6 +10,7 @@
 #include <time.h>
 
 #include "fetch/http.h"
+#include "model/show.h"
 #include "trust/gpg-home.h"
 #include "trust/keyring.h"
 #include "util/error.h"

@@ -114,8 +114,8 @@ static void becomes_a_run_configuration(void **state)
         (void) state;
         assert_int_equal(mf_manifest_parse(&config, json, strlen(json), NULL), 0);
         assert_string_equal(config->name, "example.com/a");
-        assert_string_equal(config->exec[1], "-x");
-        assert_null(config->exec[2]);
+        assert_string_equal(config->argv[1], "-x");
+        assert_null(config->argv[2]);
         assert_string_equal(config->env[0], "A=b=c");
         assert_string_equal(config->user, "www");
         assert_string_equal(config->group, "33");

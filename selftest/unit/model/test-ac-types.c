@@ -10,7 +10,7 @@
 
 #include <cmocka.h>
 
-#include "aci/manifest-check.h"
+#include "model/ac-types.h"
 
 /* The forms of strings, by the tables of oracle/forms: a line is MARK "TEXT" as JSON, then, after a tab, a remark. "+"
  * is valid, "-" is not, "<" is not either, though actool accepts it, for the reason in the remark;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-#ifndef MF_MANIFEST_CHECK_H
-#define MF_MANIFEST_CHECK_H
+#ifndef MF_AC_TYPES_H
+#define MF_AC_TYPES_H
 
 /* The forms that the appc specification gives to strings ("types", "Image Manifest Schema"). Each returns 0 or 1. */
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #define _GNU_SOURCE
-#include "aci/manifest-check.h"
+#include "model/ac-types.h"
 
 #include <arpa/inet.h>
 #include <ctype.h>

@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: MIT */
+#define _GNU_SOURCE
+#include "model/image-options.h"
+
+#include <errno.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "util/error.h"
+#include "util/options.h"
+
+static int take_signatures(struct mayfly_image_options *options, struct mayfly_error *err)
+{
+        const char *env = secure_getenv("MAYFLY_SIGNATURES");
+
+        if ((unsigned) options->signatures > MAYFLY_SIGNATURES_OFF)
+                return mf_error(err, -EINVAL, MAYFLY_STAGE_SPEC,
+                                "the option signatures is %d, which is none of its values", (int) options->signatures);
+        if (options->signatures != MAYFLY_SIGNATURES_DEFAULT || !env || !*env)
+                return 0;
+        if (strcmp(env, "required") == 0)
+                options->signatures = MAYFLY_SIGNATURES_REQUIRED;
+        else if (strcmp(env, "if-present") == 0)
+                options->signatures = MAYFLY_SIGNATURES_IF_PRESENT;
+        else if (strcmp(env, "off") == 0)
+                options->signatures = MAYFLY_SIGNATURES_OFF;
+        else
+                return mf_error(err, -EINVAL, MAYFLY_STAGE_SPEC,
+                                "MAYFLY_SIGNATURES is \"%.60s\"; write required, if-present or off", env);
+        return 0;
+}
+
+int mf_image_options_take(const struct mayfly_image_options *given, struct mayfly_image_options *ret,
+                          struct mayfly_error *err)
+{
+        static const struct mf_option_kind kind = {
+                .what = "the image options",
+                .initializer = "MAYFLY_IMAGE_OPTIONS_INIT",
+                /* The first release's last field; stays as it is when fields are appended. */
+                .size_min = offsetof(struct mayfly_image_options, mirrors) + sizeof(char *),
+                .size = sizeof(struct mayfly_image_options),
+        };
+        struct mayfly_image_options options = MAYFLY_IMAGE_OPTIONS_INIT;
+
+        int r = mf_options_take(&options, given, &kind, err);
+        if (r < 0)
+                return r;
+        if (options.retries == 0)
+                options.retries = 4;
+        else if (options.retries == UINT32_MAX)
+                options.retries = 0;
+        if (!options.stall_timeout_ms)
+                options.stall_timeout_ms = 30000;
+        if (!options.connect_timeout_ms)
+                options.connect_timeout_ms = 10000;
+        if (!options.ca_file)
+                options.ca_file = secure_getenv("MAYFLY_CA_FILE");
+        if (options.ca_file && !*options.ca_file)
+                options.ca_file = NULL;
+        r = take_signatures(&options, err);
+        if (r < 0)
+                return r;
+        if (!options.max_unpacked)
+                options.max_unpacked = UINT64_C(64) << 30;
+        if (!options.max_entries)
+                options.max_entries = 4000000;
+        *ret = options;
+        return 0;
+}
