@@ -7,6 +7,7 @@
 
 #include "container/container.h"
 #include "util/error.h"
+#include "util/escape.h"
 #include "util/fd.h"
 #include "util/macro.h"
 #include "util/time.h"
@@ -38,7 +39,10 @@ static void append_tail(struct mayfly_error *err, const char *log)
                 size_t length = strcspn(p, "\n");
                 if (p + length > end)
                         length = (size_t) (end - p);
-                int n = snprintf(err->message + used, room, "\n  | %.*s", (int) length, p);
+                char line[LOG_TAIL_MAX + 1], shown[4 * LOG_TAIL_MAX + 1];
+                snprintf(line, sizeof(line), "%.*s", (int) length, p);
+                mf_escape(shown, sizeof(shown), line);
+                int n = snprintf(err->message + used, room, "\n  | %s", shown);
                 if (n < 0 || (size_t) n >= room)
                         return;
                 used += (size_t) n;

@@ -267,9 +267,6 @@ static void add_text(char *text, size_t size, const char *part, const char *valu
         size_t used = strlen(text);
 
         snprintf(text + used, size - used, "%s%.100s", part, value);
-        for (char *p = text + used; *p; p++)
-                if ((unsigned char) *p < ' ' || *p == 0x7f)
-                        *p = '?';
 }
 
 int mf_image_name_match(const struct mf_image_name *name, const struct mf_image_config *config,

@@ -2,10 +2,10 @@
 #define _GNU_SOURCE
 #include "model/show.h"
 
-#include <stdio.h>
 #include <string.h>
 
 #include "model/image-id.h"
+#include "util/escape.h"
 
 /* Where the user and password of `text` are: from after "://" to *ret_end, their "@"; NULL without any. */
 static const char *find_user(const char *text, const char **ret_end)
@@ -28,22 +28,22 @@ void mf_show_url(char shown[MF_SHOWN_MAX], const char *text, int hide_query)
 {
         const char *end = NULL, *user = find_user(text, &end), *query = hide_query ? strchr(text, '?') : NULL;
         const char *colon = user ? memchr(user, ':', (size_t) (end - user)) : NULL;
+        char raw[MF_SHOWN_MAX];
         size_t n = 0;
 
         for (const char *p = text; *p && n + 5 < MF_SHOWN_MAX; p++) {
                 if (p == colon) {
-                        memcpy(shown + n, ":***", 4);
+                        memcpy(raw + n, ":***", 4);
                         n += 4;
                         p = end - 1;
                 } else if (p == query) {
-                        memcpy(shown + n, "?...", 4);
+                        memcpy(raw + n, "?...", 4);
                         n += 4;
                         break;
-                } else if ((unsigned char) *p < ' ' || *p == 0x7f) {
-                        n += (size_t) snprintf(shown + n, 5, "\\x%02x", (unsigned) *p);
                 } else {
-                        shown[n++] = *p;
+                        raw[n++] = *p;
                 }
         }
-        shown[n] = '\0';
+        raw[n] = '\0';
+        mf_escape(shown, MF_SHOWN_MAX, raw);
 }

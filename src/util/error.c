@@ -7,17 +7,18 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "util/escape.h"
 #include "util/macro.h"
 
 static void fill(struct mayfly_error *err, int code, enum mayfly_stage stage, const char *format, va_list args)
 {
+        char raw[sizeof(err->message)];
+
         err->code = code;
         err->stage = stage;
-        vsnprintf(err->message, sizeof(err->message), format, args);
-        /* Names that others chose are in it, and it ends up on terminals. (What a container said comes later.) */
-        for (char *p = err->message; stage <= MAYFLY_STAGE_STORE && *p; p++)
-                if ((unsigned char) *p < ' ' || *p == 0x7f)
-                        *p = '?';
+        vsnprintf(raw, sizeof(raw), format, args);
+        /* Names that others chose are in it, and it ends up on terminals. */
+        mf_escape(err->message, sizeof(err->message), raw);
 }
 
 void mf_error_set(struct mayfly_error *err, int code, enum mayfly_stage stage, const char *format, ...)
