@@ -170,7 +170,7 @@ void keys_trust(const char *folder, const char *prefix, const char *who)
         char name[32], *text = keys_export(who), *path = NULL;
 
         snprintf(name, sizeof(name), "%.*s", (int) strcspn(who, "!"), who);
-        assert_int_equal(mf_trust_write(folder, prefix, keys_fingerprint(name), text, strlen(text), &path, NULL), 0);
+        assert_int_equal(mf_keyring_write(folder, prefix, keys_fingerprint(name), text, strlen(text), &path, NULL), 0);
         free(path);
         free(text);
 }

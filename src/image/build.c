@@ -185,7 +185,7 @@ static int read_head(int fd, char *head, size_t *ret_size, struct mayfly_error *
 }
 
 /* Reads what was written, as `mayfly validate` does: what is published is an image. */
-static int check_archive(int fd, const char *url, const char *id, struct mf_inspected *ret, struct mayfly_error *err)
+static int check_archive(int fd, const char *url, const char *id, struct mf_examined *ret, struct mayfly_error *err)
 {
         struct mayfly_image_options options;
         char head[MF_ARCHIVE_HEAD];
@@ -203,11 +203,11 @@ static int check_archive(int fd, const char *url, const char *id, struct mf_insp
         r = read_head(fd, head, &file.head_size, err);
         if (r < 0)
                 return r;
-        r = mf_inspect(ret, &source, &options, &why);
+        r = mf_examine(ret, &source, &options, &why);
         if (r < 0)
                 return mf_error(err, r, why.stage, "the image would not be valid: %s", why.message);
         if (strcmp(ret->id, id) != 0) {
-                mf_inspected_clear(ret);
+                mf_examined_clear(ret);
                 return mf_error(err, -EIO, MAYFLY_STAGE_DIGEST,
                                 "what was written is not what is read; look at the disk");
         }
@@ -260,7 +260,7 @@ MF_EXPORT int mayfly_image_build(struct mayfly_pin **ret, const char *rootfs, co
                                  const struct mayfly_build_options *given, struct mayfly_error *err)
 {
         struct mayfly_build_options options;
-        struct mf_inspected built = { 0 };
+        struct mf_examined built = { 0 };
         mf_cleanup(mf_freep) char *copy = NULL;
         mf_cleanup(mf_freep) char *url = NULL;
         mf_cleanup(mf_closep) int folder = -1;
@@ -297,6 +297,6 @@ MF_EXPORT int mayfly_image_build(struct mayfly_pin **ret, const char *rootfs, co
                 (void) unlinkat(folder, name, 0);
         if (r == 0 && ret)
                 r = mf_pin_make(ret, &built, url, err);
-        mf_inspected_clear(&built);
+        mf_examined_clear(&built);
         return r;
 }

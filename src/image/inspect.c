@@ -29,7 +29,7 @@
 /* What a struct mayfly_inspection points to. */
 struct inspection {
         struct mayfly_inspection public;
-        struct mf_inspected image; /* of a manifest or layout: its manifest alone */
+        struct mf_examined image; /* of a manifest or layout: its manifest alone */
         struct mf_notes notes;
         void *lists[8]; /* made for the public struct */
         size_t n_lists;
@@ -99,7 +99,7 @@ static int publish_lists(struct inspection *inspection)
 static int publish(struct inspection *inspection, enum mayfly_kind kind, struct mayfly_error *err)
 {
         const struct mf_image_config *config = inspection->image.config;
-        const struct mf_inspected *image = &inspection->image;
+        const struct mf_examined *image = &inspection->image;
         struct mayfly_inspection *public = &inspection->public;
 
         int r = config ? mf_manifest_notes(&inspection->notes, image->manifest, image->manifest_size, err)
@@ -149,7 +149,7 @@ MF_EXPORT struct mayfly_inspection *mayfly_inspection_free(struct mayfly_inspect
         struct inspection *inspection = (struct inspection *) public; /* its first member */
 
         if (inspection) {
-                mf_inspected_clear(&inspection->image);
+                mf_examined_clear(&inspection->image);
                 mf_notes_clear(&inspection->notes);
                 for (size_t i = 0; i < inspection->n_lists; i++)
                         free(inspection->lists[i]);
@@ -161,7 +161,7 @@ MF_EXPORT struct mayfly_inspection *mayfly_inspection_free(struct mayfly_inspect
 /* --- what there is to look at --------------------------------------------------------------------------------- */
 
 /* The rest of a file that is a manifest. */
-static int read_manifest(struct mf_inspected *ret, const struct mf_file *file, struct mayfly_error *err)
+static int read_manifest(struct mf_examined *ret, const struct mf_file *file, struct mayfly_error *err)
 {
         char *text = malloc(MF_MANIFEST_MAX + 2);
 
@@ -180,7 +180,7 @@ static int read_manifest(struct mf_inspected *ret, const struct mf_file *file, s
         return mf_manifest_parse(&ret->config, text, ret->manifest_size, err);
 }
 
-static int read_manifest_in(struct mf_inspected *ret, int folder, struct mayfly_error *err)
+static int read_manifest_in(struct mf_examined *ret, int folder, struct mayfly_error *err)
 {
         mf_cleanup(mf_closep) int fd = openat(folder, "manifest", O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
         const struct mf_file file = { .fd = fd };
@@ -262,7 +262,7 @@ static int inspect_open(struct inspection *inspection, int fd, const char *path,
         if (*kind == MAYFLY_KIND_MANIFEST)
                 return read_manifest(&inspection->image, &file, err);
         int r = mf_image_options_take(NULL, &options, err);
-        return r < 0 ? r : mf_inspect(&inspection->image, &source, &options, err);
+        return r < 0 ? r : mf_examine(&inspection->image, &source, &options, err);
 }
 
 MF_EXPORT int mayfly_inspect_file(struct mayfly_inspection **ret, const char *path, enum mayfly_kind kind,
@@ -316,7 +316,7 @@ static int inspect_stored(struct inspection *inspection, const char *id, const s
 }
 
 struct job {
-        struct mf_inspected *image;
+        struct mf_examined *image;
         const struct mf_reference *reference;
         const char *text;
         const struct mayfly_image_options *options;
@@ -330,11 +330,11 @@ static int look(void *userdata, const char *url, const char *signature, struct m
                                           .id = job->reference->id[0] ? job->reference->id : NULL };
 
         (void) signature; /* mayfly pin tells of it */
-        int r = mf_inspect(job->image, &source, job->options, err);
+        int r = mf_examine(job->image, &source, job->options, err);
         if (r == 0 && job->reference->name)
                 r = mf_image_name_match(job->reference->name, job->image->config, err);
         if (r < 0)
-                mf_inspected_clear(job->image);
+                mf_examined_clear(job->image);
         return r;
 }
 

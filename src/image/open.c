@@ -156,13 +156,13 @@ static int wants_signature(const struct mayfly_image_options *options)
 static int fetch_from(void *userdata, const char *url, const char *signature, struct mayfly_error *err)
 {
         const struct job *job = userdata;
-        struct mf_vouched vouched = { .state = MAYFLY_SIGNATURE_NOT_ASKED };
+        struct mf_signature_note note = { .state = MAYFLY_SIGNATURE_NOT_ASKED };
         const struct mf_source source = { .url = url,
                                           .id = job->image->id,
                                           .size = job->size,
                                           .text = job->text,
                                           .signature = wants_signature(job->options) ? signature : NULL,
-                                          .vouched = &vouched };
+                                          .note = &note };
         mf_cleanup(mf_closep) int dirfd = -1;
         struct mayfly_error cause = MAYFLY_ERROR_INIT;
         char name[MF_TMP_NAME_MAX], target[MF_ID_LENGTH + 16];
@@ -171,8 +171,8 @@ static int fetch_from(void *userdata, const char *url, const char *signature, st
         if (r < 0)
                 return cannot_put(job, r, "making a folder in its tmp", err);
         r = mf_pull(&source, dirfd, job->options, &cause);
-        if (r == 0 && vouched.state == MAYFLY_SIGNATURE_GOOD) {
-                r = mf_vouched_write(dirfd, job->image->id, &vouched);
+        if (r == 0 && note.state == MAYFLY_SIGNATURE_GOOD) {
+                r = mf_signature_note_write(dirfd, job->image->id, &note);
                 if (r < 0)
                         mf_error_errno(&cause, r, MAYFLY_STAGE_STORE, "writing %s/%s/signature", job->path, name);
         }
@@ -203,22 +203,22 @@ static int fetch_from(void *userdata, const char *url, const char *signature, st
 static int attest_from(void *userdata, const char *url, const char *signature, struct mayfly_error *err)
 {
         const struct job *job = userdata;
-        struct mf_vouched vouched = { .state = MAYFLY_SIGNATURE_NOT_ASKED };
+        struct mf_signature_note note = { .state = MAYFLY_SIGNATURE_NOT_ASKED };
         const struct mf_source source = {
-                .url = url, .id = job->image->id, .text = job->text, .signature = signature, .vouched = &vouched
+                .url = url, .id = job->image->id, .text = job->text, .signature = signature, .note = &note
         };
         mf_cleanup(mf_closep) int dirfd = -1;
-        struct mf_inspected inspected;
+        struct mf_examined examined;
         char name[MF_TMP_NAME_MAX];
 
-        int r = mf_inspect(&inspected, &source, job->options, err);
+        int r = mf_examine(&examined, &source, job->options, err);
         if (r < 0)
                 return r;
-        mf_inspected_clear(&inspected);
+        mf_examined_clear(&examined);
         r = mf_store_make_temporary(job->store, name, &dirfd);
         if (r < 0)
                 return cannot_put(job, r, "making a folder in its tmp", err);
-        r = mf_vouched_write(dirfd, job->image->id, &vouched);
+        r = mf_signature_note_write(dirfd, job->image->id, &note);
         if (r == 0 && renameat(dirfd, "signature", job->image->dir_fd, "signature") < 0)
                 r = -errno;
         (void) mf_remove_tree(job->store, name);
@@ -244,15 +244,15 @@ static int attest(const struct job *job, const char *why_not, struct mayfly_erro
 /* Whether the open image is signed as it must be: 1, or 0 and why not; or an error. */
 static int is_signed(const struct job *job, char why[400], struct mayfly_error *err)
 {
-        struct mf_vouched vouched;
+        struct mf_signature_note note;
 
         if (job->options->signatures != MAYFLY_SIGNATURES_REQUIRED)
                 return 1;
-        if (mf_vouched_read(job->image->dir_fd, job->image->id, &vouched) < 0) {
+        if (mf_signature_note_read(job->image->dir_fd, job->image->id, &note) < 0) {
                 snprintf(why, 400, "no signature of it was checked so far");
                 return 0;
         }
-        return mf_vouched_counts(&vouched, job->image->config->name, job->options->trusted_keys, why, err);
+        return mf_signature_note_counts(&note, job->image->config->name, job->options->trusted_keys, why, err);
 }
 
 static int let_go(struct mayfly_image *image, int r)

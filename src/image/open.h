@@ -6,7 +6,7 @@
  *
  *     STORE/images/sha512-<hex>/{manifest,rootfs,record}   published by one rename, never changed after; the folder's
  *                                                          time is when it was last used
- *     STORE/images/sha512-<hex>/signature                  when one was found good: by whom (vouch.h)
+ *     STORE/images/sha512-<hex>/signature                  when one was found good: by whom (trust/verify-signature.h)
  *
  * dependencies.h opens those it depends on, render.h makes layers of them all.
  * store-folder.h has the rest of the folder and the rules of its locks, record.h the record. */

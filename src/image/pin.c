@@ -21,8 +21,8 @@
 /* What a struct mayfly_pin points to. */
 struct pin {
         struct mayfly_pin public;
-        struct mf_inspected image;
-        struct mf_vouched vouched;
+        struct mf_examined image;
+        struct mf_signature_note note;
         char *reference, *url;
 };
 
@@ -41,15 +41,15 @@ static int look(void *userdata, const char *url, const char *signature, struct m
                                           .text = job->text,
                                           .signature =
                                                   job->options->signatures == MAYFLY_SIGNATURES_OFF ? NULL : signature,
-                                          .vouched = &pin->vouched };
+                                          .note = &pin->note };
 
-        int r = mf_inspect(&pin->image, &source, job->options, err);
+        int r = mf_examine(&pin->image, &source, job->options, err);
         if (r == 0 && job->reference->name)
                 r = mf_image_name_match(job->reference->name, pin->image.config, err);
         if (r == 0 && !(pin->url = strdup(url)))
                 r = mf_error_oom(err, MAYFLY_STAGE_REFERENCE);
         if (r < 0)
-                mf_inspected_clear(&pin->image);
+                mf_examined_clear(&pin->image);
         return r;
 }
 
@@ -96,7 +96,7 @@ static int write_reference(struct pin *pin, const struct mf_image_name *name, co
 
 static struct mayfly_pin *publish(struct pin *pin)
 {
-        const struct mf_signature *sig = &pin->vouched.signature;
+        const struct mf_signature *sig = &pin->note.signature;
 
         pin->public = (struct mayfly_pin){
                 .size = sizeof(pin->public),
@@ -107,7 +107,7 @@ static struct mayfly_pin *publish(struct pin *pin)
                 .labels = (const char *const *) pin->image.config->labels,
                 .blob_size = pin->image.blob_size,
                 .archive_size = pin->image.archive_size,
-                .signature = pin->vouched.state,
+                .signature = pin->note.state,
                 .fingerprint = sig->key[0] ? sig->key : NULL,
                 .user_id = sig->user_id[0] ? sig->user_id : NULL,
         };
@@ -144,7 +144,7 @@ MF_EXPORT int mayfly_image_pin(struct mayfly_pin **ret, const char *reference_te
         return 0;
 }
 
-int mf_pin_make(struct mayfly_pin **ret, struct mf_inspected *image, const char *url, struct mayfly_error *err)
+int mf_pin_make(struct mayfly_pin **ret, struct mf_examined *image, const char *url, struct mayfly_error *err)
 {
         struct pin *pin = calloc(1, sizeof(*pin));
 
@@ -157,7 +157,7 @@ int mf_pin_make(struct mayfly_pin **ret, struct mf_inspected *image, const char 
                 return mf_error_oom(err, MAYFLY_STAGE_REFERENCE);
         }
         pin->image = *image;
-        *image = (struct mf_inspected){ 0 };
+        *image = (struct mf_examined){ 0 };
         *ret = publish(pin);
         return 0;
 }
@@ -167,7 +167,7 @@ MF_EXPORT struct mayfly_pin *mayfly_pin_free(struct mayfly_pin *public)
         struct pin *pin = (struct pin *) public; /* its first member */
 
         if (pin) {
-                mf_inspected_clear(&pin->image);
+                mf_examined_clear(&pin->image);
                 free(pin->reference);
                 free(pin->url);
                 free(pin);

@@ -35,11 +35,11 @@ struct pull {
         struct mf_ring *blob; /* fetch | decompress */
         struct mf_ring *tar;  /* decompress | untar */
         struct mf_digest *digest;
-        struct mf_layer *layer;     /* NULL: only inspect */
-        struct mf_parts parts;      /* that the layer has */
-        struct mf_entries *checked; /* the entries so far; NULL: what is inspected is not checked whole */
-        struct mf_vouch *vouch;     /* NULL: no signature */
-        char *manifest;             /* what was inspected */
+        struct mf_layer *layer;           /* NULL: only inspect */
+        struct mf_parts parts;            /* that the layer has */
+        struct mf_entries *checked;       /* the entries so far; NULL: what is examined is not checked whole */
+        struct mf_signature_check *check; /* NULL: no signature */
+        char *manifest;                   /* what was examined */
         size_t manifest_size;
         atomic_int cancelled, failing;
         atomic_uint_least64_t bytes_done, bytes_total, bytes_unpacked, entries;
@@ -90,8 +90,8 @@ static int on_body(void *userdata, const void *data, size_t size)
         if (check_size(pull, atomic_load(&pull->bytes_done) + size, 1) < 0)
                 return -EPIPE;
         int r = mf_ring_push(pull->blob, data, size);
-        if (r == 0 && pull->vouch)
-                r = mf_vouch_push(pull->vouch, data, size);
+        if (r == 0 && pull->check)
+                r = mf_signature_check_push(pull->check, data, size);
         if (r == 0)
                 atomic_fetch_add(&pull->bytes_done, size);
         return r;
@@ -133,19 +133,19 @@ static void *fetch_stage(void *userdata)
                 r = check_size(pull, atomic_load(&pull->bytes_done), 0);
         end_stage(pull, r, &err); /* before the ring is told, so that ours is the first error */
         mf_ring_finish(pull->blob, r < 0);
-        if (pull->vouch)
-                mf_vouch_finish(pull->vouch, r < 0);
+        if (pull->check)
+                mf_signature_check_finish(pull->check, r < 0);
         return NULL;
 }
 
-static void *vouch_stage(void *userdata)
+static void *signature_stage(void *userdata)
 {
         struct pull *pull = userdata;
         struct mayfly_error err = MAYFLY_ERROR_INIT;
 
-        int r = mf_vouch_run(pull->vouch, is_cancelled, pull, &err);
+        int r = mf_signature_check_run(pull->check, is_cancelled, pull, &err);
         end_stage(pull, r, &err);
-        mf_vouch_leave(pull->vouch, r < 0);
+        mf_signature_check_leave(pull->check, r < 0);
         return NULL;
 }
 
@@ -303,9 +303,10 @@ static void coordinate(struct pull *pull)
 static void run_stages(struct pull *pull)
 {
         void *(*const fetch)(void *) = pull->source->file ? file_stage : fetch_stage;
-        void *(*const stages[])(void *) = { untar_stage, decompress_stage, pull->vouch ? vouch_stage : fetch, fetch };
+        void *(*const stages[])(void *) = { untar_stage, decompress_stage, pull->check ? signature_stage : fetch,
+                                            fetch };
         pthread_t threads[MF_ELEMENTSOF(stages)];
-        size_t n = pull->vouch ? 4 : 3, started = 0;
+        size_t n = pull->check ? 4 : 3, started = 0;
         sigset_t all, old;
         int r = 0;
 
@@ -320,8 +321,8 @@ static void run_stages(struct pull *pull)
                 mf_error_errno(&err, r, MAYFLY_STAGE_STORE, "starting a thread");
                 mf_ring_finish(pull->blob, 1);
                 mf_ring_finish(pull->tar, 1);
-                if (pull->vouch)
-                        mf_vouch_finish(pull->vouch, 1);
+                if (pull->check)
+                        mf_signature_check_finish(pull->check, 1);
                 for (size_t i = started; i < n; i++)
                         end_stage(pull, r, &err);
         }
@@ -384,17 +385,18 @@ static int prepare(struct pull *pull, struct mayfly_error *err)
                 return mf_error_oom(err, MAYFLY_STAGE_STORE);
         if (!pull->source->signature)
                 return 0;
-        return mf_vouch_new(&pull->vouch, pull->source->url, pull->source->signature, pull->options, err);
+        return mf_signature_check_new(&pull->check, pull->source->url, pull->source->signature, pull->options, err);
 }
 
 static int judge_signature(const struct pull *pull, const struct mf_image_config *config, struct mayfly_error *err)
 {
-        return pull->vouch && config ? mf_vouch_judge(pull->vouch, config->name, pull->source->vouched, err) : 0;
+        return pull->check && config ? mf_signature_check_classify(pull->check, config->name, pull->source->note, err)
+                                     : 0;
 }
 
 static void clean_up(struct pull *pull)
 {
-        mf_vouch_free(pull->vouch);
+        mf_signature_check_free(pull->check);
         mf_digest_free(pull->digest);
         mf_ring_free(pull->tar);
         mf_ring_free(pull->blob);
@@ -431,35 +433,35 @@ int mf_pull(const struct mf_source *source, int dirfd, const struct mayfly_image
         return r;
 }
 
-int mf_inspect(struct mf_inspected *ret, const struct mf_source *source, const struct mayfly_image_options *options,
+int mf_examine(struct mf_examined *ret, const struct mf_source *source, const struct mayfly_image_options *options,
                struct mayfly_error *err)
 {
         struct pull pull = { .source = source, .options = options };
-        struct mf_inspected inspected = { 0 };
+        struct mf_examined examined = { 0 };
 
         int r = prepare(&pull, err);
         if (r == 0 && source->file && !(pull.checked = mf_entries_new()))
                 r = mf_error_oom(err, MAYFLY_STAGE_ARCHIVE);
         if (r == 0) {
                 run_stages(&pull);
-                r = conclude(&pull, inspected.id, err);
+                r = conclude(&pull, examined.id, err);
         }
         if (r == 0 && !pull.manifest)
                 r = mf_error(err, -EBADMSG, MAYFLY_STAGE_ARCHIVE, "%s has no manifest; is it an ACI?", source->url);
         if (r == 0)
-                r = mf_manifest_parse(&inspected.config, pull.manifest, pull.manifest_size, err);
+                r = mf_manifest_parse(&examined.config, pull.manifest, pull.manifest_size, err);
         if (r == 0) {
-                r = judge_signature(&pull, inspected.config, err);
+                r = judge_signature(&pull, examined.config, err);
                 if (r < 0)
-                        mf_image_config_free(inspected.config);
+                        mf_image_config_free(examined.config);
         }
         if (r == 0) {
-                inspected.manifest = mf_take(pull.manifest);
-                inspected.manifest_size = pull.manifest_size;
-                inspected.blob_size = atomic_load(&pull.bytes_done);
-                inspected.archive_size = atomic_load(&pull.bytes_unpacked);
-                inspected.entries = atomic_load(&pull.entries);
-                *ret = inspected;
+                examined.manifest = mf_take(pull.manifest);
+                examined.manifest_size = pull.manifest_size;
+                examined.blob_size = atomic_load(&pull.bytes_done);
+                examined.archive_size = atomic_load(&pull.bytes_unpacked);
+                examined.entries = atomic_load(&pull.entries);
+                *ret = examined;
         }
         free(pull.manifest);
         mf_entries_free(pull.checked);
@@ -467,9 +469,9 @@ int mf_inspect(struct mf_inspected *ret, const struct mf_source *source, const s
         return r;
 }
 
-void mf_inspected_clear(struct mf_inspected *inspected)
+void mf_examined_clear(struct mf_examined *examined)
 {
-        mf_image_config_free(inspected->config);
-        free(inspected->manifest);
-        *inspected = (struct mf_inspected){ 0 };
+        mf_image_config_free(examined->config);
+        free(examined->manifest);
+        *examined = (struct mf_examined){ 0 };
 }

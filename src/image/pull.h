@@ -18,15 +18,15 @@ struct mf_file {
         size_t head_size;
 };
 
-/* What mf_pull() and mf_inspect() fetch. All but the URL may be NULL. */
+/* What mf_pull() and mf_examine() fetch. All but the URL may be NULL. */
 struct mf_source {
         const char *url;
-        const char *id;             /* the pin */
-        uint64_t size;              /* that the archive must have as served, in bytes; 0 when that is not known */
-        const char *text;           /* of the reference, for progress */
-        const struct mf_file *file; /* what to read, instead of fetching the URL; NULL to fetch */
-        const char *signature;      /* its URL; NULL: it is not asked for */
-        struct mf_vouched *vouched; /* set on success, when it is */
+        const char *id;                 /* the pin */
+        uint64_t size;                  /* that the archive must have as served, in bytes; 0 when that is not known */
+        const char *text;               /* of the reference, for progress */
+        const struct mf_file *file;     /* what to read, instead of fetching the URL; NULL to fetch */
+        const char *signature;          /* its URL; NULL: it is not asked for */
+        struct mf_signature_note *note; /* set on success, when it is */
 };
 
 /* Fetches an image into the folder `dirfd`, which is empty and stays the caller's to remove on failure: on success it
@@ -36,7 +36,7 @@ int mf_pull(const struct mf_source *source, int dirfd, const struct mayfly_image
             struct mayfly_error *err);
 
 /* What an image is. */
-struct mf_inspected {
+struct mf_examined {
         char id[MF_ID_LENGTH + 1];
         struct mf_image_config *config;
         char *manifest; /* its text, NUL-terminated */
@@ -45,11 +45,11 @@ struct mf_inspected {
         uint64_t entries;
 };
 
-/* Fetches an image to its end, and keeps nothing but what it is. *ret is for mf_inspected_clear(), set on success only.
+/* Fetches an image to its end, and keeps nothing but what it is. *ret is for mf_examined_clear(), set on success only.
  * Of a file every entry is checked, as if it were unpacked, and the messages do not name it; of what is fetched only
  * those that must be understood. */
-int mf_inspect(struct mf_inspected *ret, const struct mf_source *source, const struct mayfly_image_options *options,
+int mf_examine(struct mf_examined *ret, const struct mf_source *source, const struct mayfly_image_options *options,
                struct mayfly_error *err);
-void mf_inspected_clear(struct mf_inspected *inspected);
+void mf_examined_clear(struct mf_examined *examined);
 
 #endif

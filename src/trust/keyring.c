@@ -114,7 +114,7 @@ static int open_folder(int dirfd, const char *name, const char *path, int *ret, 
         return 1;
 }
 
-static int read_key(int dirfd, const char *name, struct mf_trusted *key, struct mayfly_error *err)
+static int read_key(int dirfd, const char *name, struct mf_trusted_key *key, struct mayfly_error *err)
 {
         mf_cleanup(mf_closep) int fd = openat(dirfd, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
         struct stat st;
@@ -138,17 +138,17 @@ static int read_key(int dirfd, const char *name, struct mf_trusted *key, struct 
         return 0;
 }
 
-static void clear_key(struct mf_trusted *key)
+static void clear_key(struct mf_trusted_key *key)
 {
         free(key->prefix);
         free(key->path);
         free(key->data);
 }
 
-static int add_key(struct mf_trust *trust, int dirfd, const char *folder, const char *prefix, const char *name,
+static int add_key(struct mf_keyring *keyring, int dirfd, const char *folder, const char *prefix, const char *name,
                    struct mayfly_error *err)
 {
-        struct mf_trusted key = { .prefix = prefix ? strdup(prefix) : NULL };
+        struct mf_trusted_key key = { .prefix = prefix ? strdup(prefix) : NULL };
 
         if (strlen(name) > MF_FINGERPRINT_MAX || strchr(name, ' ') || mf_fingerprint_parse(name, key.fingerprint) < 0) {
                 free(key.prefix);
@@ -158,19 +158,19 @@ static int add_key(struct mf_trust *trust, int dirfd, const char *folder, const 
                 key.path = NULL;
         int r = !key.path || (prefix && !key.prefix) ? mf_error_oom(err, MAYFLY_STAGE_SIGNATURE)
                                                      : read_key(dirfd, name, &key, err);
-        struct mf_trusted *grown = r < 0 ? NULL : realloc(trust->list, (trust->n + 1) * sizeof(*grown));
+        struct mf_trusted_key *grown = r < 0 ? NULL : realloc(keyring->list, (keyring->n + 1) * sizeof(*grown));
         if (!grown) {
                 clear_key(&key);
                 return r < 0 ? r : mf_error_oom(err, MAYFLY_STAGE_SIGNATURE);
         }
-        trust->list = grown;
-        grown[trust->n++] = key;
+        keyring->list = grown;
+        grown[keyring->n++] = key;
         return 0;
 }
 
 /* What a folder has; the work is add_key()'s or add_prefix()'s. */
 struct visit {
-        struct mf_trust *trust;
+        struct mf_keyring *keyring;
         const char *path;   /* of the folder */
         const char *prefix; /* of its keys */
         int (*each)(const struct visit *visit, int dirfd, const char *name, struct mayfly_error *err);
@@ -202,7 +202,7 @@ static int visit_folder(const struct visit *visit, int parent, const char *name,
 
 static int each_key(const struct visit *visit, int dirfd, const char *name, struct mayfly_error *err)
 {
-        return add_key(visit->trust, dirfd, visit->path, visit->prefix, name, err);
+        return add_key(visit->keyring, dirfd, visit->path, visit->prefix, name, err);
 }
 
 static int each_prefix(const struct visit *visit, int dirfd, const char *name, struct mayfly_error *err)
@@ -219,7 +219,7 @@ static int each_prefix(const struct visit *visit, int dirfd, const char *name, s
         }
         if (!mf_is_ac_identifier(prefix) || fstatat(dirfd, name, &st, AT_SYMLINK_NOFOLLOW) < 0 || !S_ISDIR(st.st_mode))
                 return 0;
-        const struct visit inner = { visit->trust, path, prefix, each_key };
+        const struct visit inner = { visit->keyring, path, prefix, each_key };
         return visit_folder(&inner, dirfd, name, err);
 }
 
@@ -234,13 +234,13 @@ static int each_top(const struct visit *visit, int dirfd, const char *name, stru
                 path = NULL;
                 return mf_error_oom(err, MAYFLY_STAGE_SIGNATURE);
         }
-        const struct visit inner = { visit->trust, path, NULL, is_root ? each_key : each_prefix };
+        const struct visit inner = { visit->keyring, path, NULL, is_root ? each_key : each_prefix };
         return visit_folder(&inner, dirfd, name, err);
 }
 
 static int compare_keys(const void *a, const void *b)
 {
-        const struct mf_trusted *one = a, *other = b;
+        const struct mf_trusted_key *one = a, *other = b;
         int r = strcmp(one->prefix ? one->prefix : "", other->prefix ? other->prefix : "");
 
         if (r == 0)
@@ -248,63 +248,64 @@ static int compare_keys(const void *a, const void *b)
         return r ? r : strcmp(one->path, other->path);
 }
 
-int mf_trust_load(const char *option, struct mf_trust *ret, struct mayfly_error *err)
+int mf_keyring_load(const char *option, struct mf_keyring *ret, struct mayfly_error *err)
 {
-        struct mf_trust trust = { 0 };
+        struct mf_keyring keyring = { 0 };
         struct folders folders;
         char *rest;
 
         int r = choose_folders(option, 0, &folders, err);
         for (char *path = r < 0 ? NULL : strtok_r(folders.text, ":", &rest); path && r == 0;
              path = strtok_r(NULL, ":", &rest)) {
-                const struct visit top = { &trust, path, NULL, each_top };
+                const struct visit top = { &keyring, path, NULL, each_top };
                 r = check_path(&folders, path, err);
                 if (r == 0)
                         r = visit_folder(&top, AT_FDCWD, path, err);
         }
         free(folders.text);
         if (r < 0) {
-                mf_trust_clear(&trust);
+                mf_keyring_clear(&keyring);
                 return r;
         }
-        if (trust.n > 0)
-                qsort(trust.list, trust.n, sizeof(*trust.list), compare_keys);
-        *ret = trust;
+        if (keyring.n > 0)
+                qsort(keyring.list, keyring.n, sizeof(*keyring.list), compare_keys);
+        *ret = keyring;
         return 0;
 }
 
-void mf_trust_clear(struct mf_trust *trust)
+void mf_keyring_clear(struct mf_keyring *keyring)
 {
-        for (size_t i = 0; i < trust->n; i++)
-                clear_key(&trust->list[i]);
-        free(trust->list);
-        *trust = (struct mf_trust){ 0 };
+        for (size_t i = 0; i < keyring->n; i++)
+                clear_key(&keyring->list[i]);
+        free(keyring->list);
+        *keyring = (struct mf_keyring){ 0 };
 }
 
-int mf_trust_covers(const char *prefix, const char *name)
+int mf_keyring_covers(const char *prefix, const char *name)
 {
         size_t length = prefix ? strlen(prefix) : 0;
 
         return !prefix || (strncmp(name, prefix, length) == 0 && (!name[length] || name[length] == '/'));
 }
 
-const struct mf_trusted *mf_trust_find(const struct mf_trust *trust, const char *fingerprint, const char *name)
+const struct mf_trusted_key *mf_keyring_find(const struct mf_keyring *keyring, const char *fingerprint,
+                                             const char *name)
 {
-        for (size_t i = 0; i < trust->n; i++)
-                if (strcmp(trust->list[i].fingerprint, fingerprint) == 0 &&
-                    mf_trust_covers(trust->list[i].prefix, name))
-                        return &trust->list[i];
+        for (size_t i = 0; i < keyring->n; i++)
+                if (strcmp(keyring->list[i].fingerprint, fingerprint) == 0 &&
+                    mf_keyring_covers(keyring->list[i].prefix, name))
+                        return &keyring->list[i];
         return NULL;
 }
 
-int mf_trust_digest(const struct mf_trust *trust, const char *fingerprint, char ret[MF_ID_LENGTH + 1])
+int mf_keyring_digest(const struct mf_keyring *keyring, const char *fingerprint, char ret[MF_ID_LENGTH + 1])
 {
         struct mf_digest *digest = mf_digest_new();
         int r = digest ? 0 : -ENOMEM;
 
-        for (size_t i = 0; i < trust->n && r == 0; i++)
-                if (strcmp(trust->list[i].fingerprint, fingerprint) == 0)
-                        r = mf_digest_update(digest, trust->list[i].data, trust->list[i].size);
+        for (size_t i = 0; i < keyring->n && r == 0; i++)
+                if (strcmp(keyring->list[i].fingerprint, fingerprint) == 0)
+                        r = mf_digest_update(digest, keyring->list[i].data, keyring->list[i].size);
         if (r == 0)
                 r = mf_digest_final(digest, ret);
         mf_digest_free(digest);
@@ -358,8 +359,8 @@ static int write_file(const char *folder, const char *path, const void *data, si
         return r;
 }
 
-int mf_trust_write(const char *option, const char *prefix, const char *fingerprint, const void *data, size_t size,
-                   char **ret_path, struct mayfly_error *err)
+int mf_keyring_write(const char *option, const char *prefix, const char *fingerprint, const void *data, size_t size,
+                     char **ret_path, struct mayfly_error *err)
 {
         mf_cleanup(mf_freep) char *folder = NULL, *path = NULL;
         struct folders folders;

@@ -20,7 +20,7 @@
  *
  *     mayfly-signature 1 sha512-<the image ID>
  *     key FINGERPRINT
- *     keys sha512-<mf_trust_digest() of it>
+ *     keys sha512-<mf_keyring_digest() of it>
  *     times CREATED EXPIRES KEY-EXPIRES
  *     user USER ID
  *     end CHECKSUM
@@ -39,14 +39,14 @@ static int sum(const char *text, size_t size, char ret[MF_MAC_LENGTH + 1])
         return r;
 }
 
-int mf_vouched_write(int dirfd, const char *id, const struct mf_vouched *vouched)
+int mf_signature_note_write(int dirfd, const char *id, const struct mf_signature_note *note)
 {
-        const struct mf_signature *sig = &vouched->signature;
+        const struct mf_signature *sig = &note->signature;
         char text[TEXT_MAX], mac[MF_MAC_LENGTH + 1];
 
         int n = snprintf(text, sizeof(text),
                          HEADER "key %s\nkeys %s\ntimes %" PRId64 " %" PRId64 " %" PRId64 "\nuser %s\n", id, sig->key,
-                         vouched->keys, sig->created, sig->expires, sig->key_expires, sig->user_id);
+                         note->keys, sig->created, sig->expires, sig->key_expires, sig->user_id);
         int r = sum(text, (size_t) n, mac);
         if (r < 0)
                 return r;
@@ -58,10 +58,10 @@ int mf_vouched_write(int dirfd, const char *id, const struct mf_vouched *vouched
         return mf_write_full(fd, text, (size_t) n);
 }
 
-int mf_vouched_read(int dirfd, const char *id, struct mf_vouched *ret)
+int mf_signature_note_read(int dirfd, const char *id, struct mf_signature_note *ret)
 {
-        struct mf_vouched vouched = { .state = MAYFLY_SIGNATURE_GOOD };
-        struct mf_signature *sig = &vouched.signature;
+        struct mf_signature_note note = { .state = MAYFLY_SIGNATURE_GOOD };
+        struct mf_signature *sig = &note.signature;
         char text[TEXT_MAX], header[MF_ID_LENGTH + 32], mac[MF_MAC_LENGTH + 1], given[33] = "";
 
         mf_cleanup(mf_closep) int fd = openat(dirfd, "signature", O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
@@ -75,37 +75,37 @@ int mf_vouched_read(int dirfd, const char *id, struct mf_vouched *ret)
             sum(text, (size_t) (end + 1 - text), mac) < 0 || sscanf(end, "\nend %32s", given) != 1 ||
             strcmp(mac, given) != 0)
                 return -ENOENT;
-        if (sscanf(key, "key %64s keys %135s times %" SCNd64 " %" SCNd64 " %" SCNd64, sig->key, vouched.keys,
+        if (sscanf(key, "key %64s keys %135s times %" SCNd64 " %" SCNd64 " %" SCNd64, sig->key, note.keys,
                    &sig->created, &sig->expires, &sig->key_expires) != 5)
                 return -ENOENT;
         snprintf(sig->user_id, sizeof(sig->user_id), "%.*s", (int) (end - user - 6), user + 6);
-        *ret = vouched;
+        *ret = note;
         return 0;
 }
 
-int mf_vouched_counts(const struct mf_vouched *vouched, const char *name, const char *trusted_keys, char why[400],
-                      struct mayfly_error *err)
+int mf_signature_note_counts(const struct mf_signature_note *note, const char *name, const char *trusted_keys,
+                             char why[400], struct mayfly_error *err)
 {
-        const struct mf_signature *sig = &vouched->signature;
-        struct mf_trust trust = { 0 };
+        const struct mf_signature *sig = &note->signature;
+        struct mf_keyring keyring = { 0 };
         char keys[MF_ID_LENGTH + 1];
         int64_t now = (int64_t) time(NULL);
 
-        int r = mf_trust_load(trusted_keys, &trust, err);
+        int r = mf_keyring_load(trusted_keys, &keyring, err);
         if (r < 0)
                 return r;
         why[0] = '\0';
-        if (!mf_trust_find(&trust, sig->key, name))
+        if (!mf_keyring_find(&keyring, sig->key, name))
                 snprintf(why, 400, "it is by the key %s (%.200s), which is not trusted for this name", sig->key,
                          sig->user_id);
-        else if (mf_trust_digest(&trust, sig->key, keys) < 0)
+        else if (mf_keyring_digest(&keyring, sig->key, keys) < 0)
                 r = mf_error_oom(err, MAYFLY_STAGE_SIGNATURE);
-        else if (strcmp(keys, vouched->keys) != 0) /* it may be revoked now */
+        else if (strcmp(keys, note->keys) != 0) /* it may be revoked now */
                 snprintf(why, 400, "its key %s (%.200s) has changed since", sig->key, sig->user_id);
         else if ((sig->expires && sig->expires <= now) || (sig->key_expires && sig->key_expires <= now))
                 snprintf(why, 400, "%s %s (%.200s) has expired since",
                          sig->expires && sig->expires <= now ? "the signature by the key" : "its key", sig->key,
                          sig->user_id);
-        mf_trust_clear(&trust);
+        mf_keyring_clear(&keyring);
         return r < 0 ? r : !why[0];
 }

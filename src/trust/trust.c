@@ -68,7 +68,7 @@ static int take_options(struct request *ret, const struct mayfly_trust_options *
         return 0;
 }
 
-static int is_wanted(const struct request *request, const struct mf_trusted *trusted)
+static int is_wanted(const struct request *request, const struct mf_trusted_key *trusted)
 {
         if (request->fingerprint[0] && strcmp(request->fingerprint, trusted->fingerprint) != 0)
                 return 0;
@@ -188,8 +188,8 @@ static int add_key(struct source *source, struct mf_gpg *gpg, const struct mf_ke
                 return r < 0 ? cancelled(err) : 0;
         r = mf_gpg_export(gpg, key->fingerprint, &text, &size, err);
         if (r == 0)
-                r = mf_trust_write(request->image.trusted_keys, request->prefix, key->fingerprint, text, size, &path,
-                                   err);
+                r = mf_keyring_write(request->image.trusted_keys, request->prefix, key->fingerprint, text, size, &path,
+                                     err);
         return r < 0 ? r : 1;
 }
 
@@ -307,7 +307,7 @@ MF_EXPORT int mayfly_trust_add(const struct mayfly_trust_options *given, struct 
         struct mf_sigpipe sigpipe;
         struct request request;
         struct source source = { .request = &request };
-        struct mf_trust trust = { 0 };
+        struct mf_keyring keyring = { 0 };
 
         int r = take_options(&request, given, err);
         if (r == 0 && !request.prefix && !request.options.root)
@@ -320,9 +320,9 @@ MF_EXPORT int mayfly_trust_add(const struct mayfly_trust_options *given, struct 
                 r = mf_error(err, -EINVAL, MAYFLY_STAGE_SPEC,
                              "trusted keys: nobody is asked; give the fingerprint of the key, or a function to ask");
         if (r == 0)
-                r = mf_trust_load(request.image.trusted_keys, &trust,
-                                  err); /* nothing is added where others can write */
-        mf_trust_clear(&trust);
+                r = mf_keyring_load(request.image.trusted_keys, &keyring,
+                                    err); /* nothing is added where others can write */
+        mf_keyring_clear(&keyring);
         if (r < 0)
                 return r;
         mf_sigpipe_block(&sigpipe);
@@ -343,7 +343,7 @@ MF_EXPORT int mayfly_trust_add(const struct mayfly_trust_options *given, struct 
 /* --- listing and removing ---------------------------------------------------------------------------------------- */
 
 /* What GnuPG says of one file, whose key must be the one that its name says. */
-static int list_one(const struct request *request, const struct mf_trusted *trusted, const char *folder,
+static int list_one(const struct request *request, const struct mf_trusted_key *trusted, const char *folder,
                     struct mayfly_error *err)
 {
         struct mayfly_error why = MAYFLY_ERROR_INIT;
@@ -375,32 +375,32 @@ static int list_one(const struct request *request, const struct mf_trusted *trus
 
 MF_EXPORT int mayfly_trust_list(const struct mayfly_trust_options *given, struct mayfly_error *err)
 {
-        struct mf_trust trust = { 0 };
+        struct mf_keyring keyring = { 0 };
         struct mf_sigpipe sigpipe;
         struct request request;
 
         int r = take_options(&request, given, err);
         if (r == 0)
-                r = mf_trust_load(request.image.trusted_keys, &trust, err);
+                r = mf_keyring_load(request.image.trusted_keys, &keyring, err);
         mf_sigpipe_block(&sigpipe);
-        for (size_t i = 0; i < trust.n && r == 0; i++) {
+        for (size_t i = 0; i < keyring.n && r == 0; i++) {
                 struct mf_gpg_home home;
-                if (!is_wanted(&request, &trust.list[i]))
+                if (!is_wanted(&request, &keyring.list[i]))
                         continue;
                 r = mf_gpg_home_make(request.image.store, &home, err);
                 if (r < 0)
                         break;
-                r = list_one(&request, &trust.list[i], home.folder, err);
+                r = list_one(&request, &keyring.list[i], home.folder, err);
                 mf_gpg_home_remove(&home);
         }
         mf_sigpipe_restore(&sigpipe);
-        mf_trust_clear(&trust);
+        mf_keyring_clear(&keyring);
         return r;
 }
 
 MF_EXPORT int mayfly_trust_remove(const struct mayfly_trust_options *given, struct mayfly_error *err)
 {
-        struct mf_trust trust = { 0 };
+        struct mf_keyring keyring = { 0 };
         struct request request;
         size_t removed = 0;
 
@@ -409,9 +409,9 @@ MF_EXPORT int mayfly_trust_remove(const struct mayfly_trust_options *given, stru
                 r = mf_error(err, -EINVAL, MAYFLY_STAGE_SPEC,
                              "trusted keys: give the fingerprint of the key to remove");
         if (r == 0)
-                r = mf_trust_load(request.image.trusted_keys, &trust, err);
-        for (size_t i = 0; i < trust.n && r == 0; i++) {
-                const struct mf_trusted *trusted = &trust.list[i];
+                r = mf_keyring_load(request.image.trusted_keys, &keyring, err);
+        for (size_t i = 0; i < keyring.n && r == 0; i++) {
+                const struct mf_trusted_key *trusted = &keyring.list[i];
                 struct mf_key key = { 0 };
                 if (!is_wanted(&request, trusted))
                         continue;
@@ -426,7 +426,7 @@ MF_EXPORT int mayfly_trust_remove(const struct mayfly_trust_options *given, stru
                 if (request.options.key && request.options.key(&shown, request.options.userdata) < 0)
                         r = cancelled(err);
         }
-        mf_trust_clear(&trust);
+        mf_keyring_clear(&keyring);
         if (r == 0 && removed == 0)
                 r = mf_error(err, -ENOENT, MAYFLY_STAGE_SIGNATURE, "the key %s is not trusted%s%.300s",
                              request.fingerprint,

@@ -20,11 +20,11 @@
 #define RING_SIZE (1U << 20)
 #define SIGNATURE_MAX ((size_t) 64 * 1024)
 
-struct mf_vouch {
+struct mf_signature_check {
         const char *url, *url_of_signature;
         const struct mayfly_image_options *options;
         char shown[MF_SHOWN_MAX], shown_signature[MF_SHOWN_MAX];
-        struct mf_trust trust;
+        struct mf_keyring keyring;
         struct mf_ring *ring; /* the image's bytes */
         atomic_int failed;
         int (*cancelled)(void *userdata);
@@ -37,77 +37,77 @@ struct mf_vouch {
         char bad_key[600]; /* what is the matter with the first key that cannot be read */
 };
 
-int mf_vouch_new(struct mf_vouch **ret, const char *url, const char *signature,
-                 const struct mayfly_image_options *options, struct mayfly_error *err)
+int mf_signature_check_new(struct mf_signature_check **ret, const char *url, const char *signature,
+                           const struct mayfly_image_options *options, struct mayfly_error *err)
 {
-        struct mf_vouch *vouch = calloc(1, sizeof(*vouch));
+        struct mf_signature_check *check = calloc(1, sizeof(*check));
 
-        if (!vouch)
+        if (!check)
                 return mf_error_oom(err, MAYFLY_STAGE_SIGNATURE);
-        vouch->url = url;
-        vouch->url_of_signature = signature;
-        vouch->options = options;
-        mf_show_url(vouch->shown, url, 0);
-        mf_show_url(vouch->shown_signature, signature, 0);
-        vouch->ring = mf_ring_new(RING_SIZE);
-        int r = vouch->ring ? mf_trust_load(options->trusted_keys, &vouch->trust, err)
+        check->url = url;
+        check->url_of_signature = signature;
+        check->options = options;
+        mf_show_url(check->shown, url, 0);
+        mf_show_url(check->shown_signature, signature, 0);
+        check->ring = mf_ring_new(RING_SIZE);
+        int r = check->ring ? mf_keyring_load(options->trusted_keys, &check->keyring, err)
                             : mf_error_oom(err, MAYFLY_STAGE_SIGNATURE);
         if (r < 0)
-                mf_vouch_free(vouch);
+                mf_signature_check_free(check);
         else
-                *ret = vouch;
+                *ret = check;
         return r;
 }
 
-struct mf_vouch *mf_vouch_free(struct mf_vouch *vouch)
+struct mf_signature_check *mf_signature_check_free(struct mf_signature_check *check)
 {
-        if (vouch) {
-                mf_trust_clear(&vouch->trust);
-                mf_ring_free(vouch->ring);
-                free(vouch->text);
-                free(vouch);
+        if (check) {
+                mf_keyring_clear(&check->keyring);
+                mf_ring_free(check->ring);
+                free(check->text);
+                free(check);
         }
         return NULL;
 }
 
-int mf_vouch_push(struct mf_vouch *vouch, const void *data, size_t size)
+int mf_signature_check_push(struct mf_signature_check *check, const void *data, size_t size)
 {
-        return mf_ring_push(vouch->ring, data, size) < 0 && atomic_load(&vouch->failed) ? -EPIPE : 0;
+        return mf_ring_push(check->ring, data, size) < 0 && atomic_load(&check->failed) ? -EPIPE : 0;
 }
 
-void mf_vouch_finish(struct mf_vouch *vouch, int broken)
+void mf_signature_check_finish(struct mf_signature_check *check, int broken)
 {
-        mf_ring_finish(vouch->ring, broken);
+        mf_ring_finish(check->ring, broken);
 }
 
-void mf_vouch_leave(struct mf_vouch *vouch, int failed)
+void mf_signature_check_leave(struct mf_signature_check *check, int failed)
 {
-        atomic_store(&vouch->failed, failed);
-        mf_ring_abandon(vouch->ring);
+        atomic_store(&check->failed, failed);
+        mf_ring_abandon(check->ring);
 }
 
 /* --- the signature's file ---------------------------------------------------------------------------------------- */
 
 static int on_body(void *userdata, const void *data, size_t size)
 {
-        struct mf_vouch *vouch = userdata;
+        struct mf_signature_check *check = userdata;
 
-        if (vouch->size + size > SIGNATURE_MAX)
+        if (check->size + size > SIGNATURE_MAX)
                 return -EFBIG;
-        char *grown = realloc(vouch->text, vouch->size + size);
+        char *grown = realloc(check->text, check->size + size);
         if (!grown)
                 return -ENOMEM;
-        vouch->text = grown;
-        memcpy(grown + vouch->size, data, size);
-        vouch->size += size;
+        check->text = grown;
+        memcpy(grown + check->size, data, size);
+        check->size += size;
         return 0;
 }
 
 static int is_cancelled(void *userdata)
 {
-        const struct mf_vouch *vouch = userdata;
+        const struct mf_signature_check *check = userdata;
 
-        return vouch->cancelled(vouch->userdata);
+        return check->cancelled(check->userdata);
 }
 
 static int is_missing(int r, int status)
@@ -118,13 +118,13 @@ static int is_missing(int r, int status)
 }
 
 /* 0, also when there is none. */
-static int fetch(struct mf_vouch *vouch, struct mayfly_error *err)
+static int fetch(struct mf_signature_check *check, struct mayfly_error *err)
 {
-        const struct mayfly_image_options *options = vouch->options;
+        const struct mayfly_image_options *options = check->options;
         struct mayfly_error why = MAYFLY_ERROR_INIT;
         int status = 0;
         const struct mf_http_request request = {
-                .url = vouch->url_of_signature,
+                .url = check->url_of_signature,
                 .allow_http = options->allow_http,
                 .ca_file = options->ca_file,
                 .retries = options->retries,
@@ -133,7 +133,7 @@ static int fetch(struct mf_vouch *vouch, struct mayfly_error *err)
                 .body = on_body,
                 .cancelled = is_cancelled,
                 .status = &status,
-                .userdata = vouch,
+                .userdata = check,
         };
         enum mf_scheme scheme;
 
@@ -143,24 +143,24 @@ static int fetch(struct mf_vouch *vouch, struct mayfly_error *err)
         if (r == 0)
                 return 0;
         if (is_missing(r, status)) {
-                vouch->missing = 1;
+                check->missing = 1;
                 if (options->signatures != MAYFLY_SIGNATURES_REQUIRED)
                         return 0;
                 return mf_error(err, -ENODATA, MAYFLY_STAGE_SIGNATURE,
                                 "%s has no signature (%s), which is required (MAYFLY_SIGNATURES, or the option "
                                 "signatures); have the image signed, with gpg --armor --detach-sign",
-                                vouch->shown, why.message[0] ? why.message : vouch->shown_signature);
+                                check->shown, why.message[0] ? why.message : check->shown_signature);
         }
         if (r == -EFBIG)
                 return mf_error(err, -EBADMSG, MAYFLY_STAGE_SIGNATURE,
                                 "the signature %s has more than %zu bytes; a detached signature in ASCII armour is "
                                 "wanted, as gpg --armor --detach-sign writes it",
-                                vouch->shown_signature, SIGNATURE_MAX);
+                                check->shown_signature, SIGNATURE_MAX);
         if (r == -ENOMEM)
                 return mf_error_oom(err, MAYFLY_STAGE_SIGNATURE);
         if (r == -ECANCELED)
                 return mf_error(err, r, MAYFLY_STAGE_HTTP, "%s", why.message);
-        return mf_error(err, r, MAYFLY_STAGE_SIGNATURE, "the signature of %s cannot be fetched: %.1500s", vouch->shown,
+        return mf_error(err, r, MAYFLY_STAGE_SIGNATURE, "the signature of %s cannot be fetched: %.1500s", check->shown,
                         why.message);
 }
 
@@ -168,8 +168,8 @@ static int fetch(struct mf_vouch *vouch, struct mayfly_error *err)
 
 static int by_age(const void *a, const void *b)
 {
-        const struct mf_trusted *one = *(const struct mf_trusted *const *) a;
-        const struct mf_trusted *other = *(const struct mf_trusted *const *) b;
+        const struct mf_trusted_key *one = *(const struct mf_trusted_key *const *) a;
+        const struct mf_trusted_key *other = *(const struct mf_trusted_key *const *) b;
 
         if (one->changed.tv_sec != other->changed.tv_sec)
                 return one->changed.tv_sec > other->changed.tv_sec ? -1 : 1;
@@ -178,16 +178,16 @@ static int by_age(const void *a, const void *b)
 
 /* All keys, whatever they are trusted for: to tell a key that is not trusted for this from one that is not known. The
  * newest version of a key comes first. One that cannot be read does not keep others from being used. */
-static int join_keys(struct mf_vouch *vouch, struct mf_packets *ret, struct mayfly_error *err)
+static int join_keys(struct mf_signature_check *check, struct mf_packets *ret, struct mayfly_error *err)
 {
-        mf_cleanup(mf_freep) const struct mf_trusted **sorted = calloc(vouch->trust.n + 1, sizeof(*sorted));
+        mf_cleanup(mf_freep) const struct mf_trusted_key **sorted = calloc(check->keyring.n + 1, sizeof(*sorted));
 
         if (!sorted)
                 return mf_error_oom(err, MAYFLY_STAGE_SIGNATURE);
-        for (size_t i = 0; i < vouch->trust.n; i++)
-                sorted[i] = &vouch->trust.list[i];
-        qsort(sorted, vouch->trust.n, sizeof(*sorted), by_age);
-        for (size_t i = 0; i < vouch->trust.n; i++) {
+        for (size_t i = 0; i < check->keyring.n; i++)
+                sorted[i] = &check->keyring.list[i];
+        qsort(sorted, check->keyring.n, sizeof(*sorted), by_age);
+        for (size_t i = 0; i < check->keyring.n; i++) {
                 struct mayfly_error why = MAYFLY_ERROR_INIT;
                 struct mf_packets key = { 0 };
                 char what[500];
@@ -196,8 +196,8 @@ static int join_keys(struct mf_vouch *vouch, struct mf_packets *ret, struct mayf
                 if (r == -ENOMEM)
                         return mf_error_oom(err, MAYFLY_STAGE_SIGNATURE);
                 if (r < 0) {
-                        if (!vouch->bad_key[0])
-                                snprintf(vouch->bad_key, sizeof(vouch->bad_key), "; %.590s", why.message);
+                        if (!check->bad_key[0])
+                                snprintf(check->bad_key, sizeof(check->bad_key), "; %.590s", why.message);
                         continue;
                 }
                 unsigned char *grown = realloc(ret->data, ret->size + key.size);
@@ -215,57 +215,58 @@ static int join_keys(struct mf_vouch *vouch, struct mf_packets *ret, struct mayf
 
 static long read_ring(void *userdata, void *data, size_t size)
 {
-        const struct mf_vouch *vouch = userdata;
+        const struct mf_signature_check *check = userdata;
 
-        return mf_ring_pop(vouch->ring, data, size);
+        return mf_ring_pop(check->ring, data, size);
 }
 
-static int verify(struct mf_vouch *vouch, const struct mf_packets *signatures, const struct mf_packets *keys,
+static int verify(struct mf_signature_check *check, const struct mf_packets *signatures, const struct mf_packets *keys,
                   struct mayfly_error *err)
 {
-        const struct mf_signed_bytes bytes = { read_ring, is_cancelled, vouch };
+        const struct mf_signed_bytes bytes = { read_ring, is_cancelled, check };
         struct mayfly_error why = MAYFLY_ERROR_INIT;
         struct mf_gpg_home home;
         struct mf_gpg *gpg = NULL;
 
-        int r = mf_gpg_home_make(vouch->options->store, &home, err);
+        int r = mf_gpg_home_make(check->options->store, &home, err);
         if (r < 0)
                 return r;
         r = mf_gpg_new(&gpg, home.folder, keys, &why);
         if (r == 0)
-                r = mf_gpg_verify(gpg, signatures, &bytes, vouch->found, &why);
+                r = mf_gpg_verify(gpg, signatures, &bytes, check->found, &why);
         mf_gpg_free(gpg);
         mf_gpg_home_remove(&home);
         if (r >= 0) {
-                vouch->n_found = r;
+                check->n_found = r;
                 return 0;
         }
         if (r == -EPIPE)
                 return r;
         if (r == -ECANCELED)
-                return mf_error(err, r, MAYFLY_STAGE_HTTP, "fetching %s was cancelled", vouch->shown);
+                return mf_error(err, r, MAYFLY_STAGE_HTTP, "fetching %s was cancelled", check->shown);
         if (why.stage != MAYFLY_STAGE_SIGNATURE || r == -ENOENT)
                 return mf_error(err, r, why.stage, "%s", why.message);
         return mf_error(err, r, MAYFLY_STAGE_SIGNATURE, "the signature %s cannot be checked: %.1000s",
-                        vouch->shown_signature, why.message);
+                        check->shown_signature, why.message);
 }
 
-int mf_vouch_run(struct mf_vouch *vouch, int (*cancelled)(void *userdata), void *userdata, struct mayfly_error *err)
+int mf_signature_check_run(struct mf_signature_check *check, int (*cancelled)(void *userdata), void *userdata,
+                           struct mayfly_error *err)
 {
         struct mf_packets signatures = { 0 }, keys = { 0 };
         char what[MF_SHOWN_MAX + 20];
 
-        vouch->cancelled = cancelled;
-        vouch->userdata = userdata;
-        int r = fetch(vouch, err);
-        if (r < 0 || vouch->missing)
+        check->cancelled = cancelled;
+        check->userdata = userdata;
+        int r = fetch(check, err);
+        if (r < 0 || check->missing)
                 return r;
-        snprintf(what, sizeof(what), "the signature %s", vouch->shown_signature);
-        r = mf_openpgp_read(&signatures, MF_OPENPGP_SIGNATURE, vouch->text ? vouch->text : "", vouch->size, what, err);
+        snprintf(what, sizeof(what), "the signature %s", check->shown_signature);
+        r = mf_openpgp_read(&signatures, MF_OPENPGP_SIGNATURE, check->text ? check->text : "", check->size, what, err);
         if (r == 0)
-                r = join_keys(vouch, &keys, err);
+                r = join_keys(check, &keys, err);
         if (r == 0)
-                r = verify(vouch, &signatures, &keys, err);
+                r = verify(check, &signatures, &keys, err);
         mf_packets_clear(&signatures);
         mf_packets_clear(&keys);
         return r;
@@ -283,42 +284,42 @@ static const char *date(int64_t when, char text[32])
         return text;
 }
 
-static const char *list_prefixes(const struct mf_vouch *vouch, const char *key, char text[300])
+static const char *list_prefixes(const struct mf_signature_check *check, const char *key, char text[300])
 {
         size_t n = 0;
 
         text[0] = '\0';
-        for (size_t i = 0; i < vouch->trust.n; i++)
-                if (strcmp(vouch->trust.list[i].fingerprint, key) == 0 && vouch->trust.list[i].prefix && n < 280)
+        for (size_t i = 0; i < check->keyring.n; i++)
+                if (strcmp(check->keyring.list[i].fingerprint, key) == 0 && check->keyring.list[i].prefix && n < 280)
                         n += (size_t) snprintf(text + n, 300 - n, "%s%.100s", n ? ", " : "",
-                                               vouch->trust.list[i].prefix);
+                                               check->keyring.list[i].prefix);
         return text;
 }
 
-static int refuse(const struct mf_vouch *vouch, const struct mf_signature *sig, const char *name,
+static int refuse(const struct mf_signature_check *check, const struct mf_signature *sig, const char *name,
                   struct mayfly_error *err)
 {
         char who[MF_FINGERPRINT_MAX + MF_USER_ID_MAX + 8], when[32], prefixes[300];
 
         snprintf(who, sizeof(who), "%s%s%s%s", sig->key, sig->user_id[0] ? " (" : "", sig->user_id,
                  sig->user_id[0] ? ")" : "");
-#define refuse_(code, format, ...) mf_error(err, code, MAYFLY_STAGE_SIGNATURE, "%s " format, vouch->shown, __VA_ARGS__)
+#define refuse_(code, format, ...) mf_error(err, code, MAYFLY_STAGE_SIGNATURE, "%s " format, check->shown, __VA_ARGS__)
         switch (sig->verdict) {
         case MF_VERDICT_GOOD:
                 return refuse_(-EKEYREJECTED,
                                "(%s) is signed by the key %s, which is trusted for other names only (%s); if it is to "
                                "be trusted for this one, too: mayfly trust --prefix %s",
-                               name, who, list_prefixes(vouch, sig->key, prefixes), name);
+                               name, who, list_prefixes(check, sig->key, prefixes), name);
         case MF_VERDICT_BAD:
                 return refuse_(-EBADMSG,
                                "is not what was signed: the signature %s by the key %s is of something else; the image "
                                "or the signature was changed, or they do not belong together",
-                               vouch->shown_signature, who);
+                               check->shown_signature, who);
         case MF_VERDICT_UNKNOWN_KEY:
                 return refuse_(-ENOKEY,
                                "is signed by the key %s, which is not trusted; if it is to be trusted: mayfly trust "
                                "--prefix %s%s",
-                               who, name, vouch->bad_key);
+                               who, name, check->bad_key);
         case MF_VERDICT_EXPIRED:
                 return refuse_(-EKEYEXPIRED,
                                "has a signature, by the key %s, that expired on %s; have the image signed again", who,
@@ -337,7 +338,7 @@ static int refuse(const struct mf_vouch *vouch, const struct mf_signature *sig, 
                 break;
         }
         return refuse_(-EBADMSG, "has a signature %s, by the key %s, that GnuPG does not accept: %s",
-                       vouch->shown_signature, who, sig->detail);
+                       check->shown_signature, who, sig->detail);
 #undef refuse_
 }
 
@@ -347,29 +348,30 @@ static int is_untrusted(const struct mf_signature *sig)
 }
 
 /* Of several signatures one must be good. */
-int mf_vouch_judge(const struct mf_vouch *vouch, const char *name, struct mf_vouched *ret, struct mayfly_error *err)
+int mf_signature_check_classify(const struct mf_signature_check *check, const char *name, struct mf_signature_note *ret,
+                                struct mayfly_error *err)
 {
-        const struct mf_signature *worst = vouch->found;
+        const struct mf_signature *worst = check->found;
 
-        *ret = (struct mf_vouched){ .state = MAYFLY_SIGNATURE_MISSING };
-        if (vouch->missing)
+        *ret = (struct mf_signature_note){ .state = MAYFLY_SIGNATURE_MISSING };
+        if (check->missing)
                 return 0;
-        for (int i = 0; i < vouch->n_found; i++) {
-                const struct mf_signature *sig = &vouch->found[i];
-                if (sig->verdict == MF_VERDICT_GOOD && mf_trust_find(&vouch->trust, sig->key, name)) {
+        for (int i = 0; i < check->n_found; i++) {
+                const struct mf_signature *sig = &check->found[i];
+                if (sig->verdict == MF_VERDICT_GOOD && mf_keyring_find(&check->keyring, sig->key, name)) {
                         ret->state = MAYFLY_SIGNATURE_GOOD;
                         ret->signature = *sig;
-                        if (mf_trust_digest(&vouch->trust, sig->key, ret->keys) < 0)
+                        if (mf_keyring_digest(&check->keyring, sig->key, ret->keys) < 0)
                                 return mf_error_oom(err, MAYFLY_STAGE_SIGNATURE);
                         return 0;
                 }
                 if (is_untrusted(worst))
                         worst = sig;
         }
-        if (vouch->options->signatures == MAYFLY_SIGNATURES_DEFAULT && is_untrusted(worst)) {
+        if (check->options->signatures == MAYFLY_SIGNATURES_DEFAULT && is_untrusted(worst)) {
                 ret->state = MAYFLY_SIGNATURE_UNTRUSTED;
                 ret->signature = *worst;
                 return 0;
         }
-        return refuse(vouch, worst, name, err);
+        return refuse(check, worst, name, err);
 }

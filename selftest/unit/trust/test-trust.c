@@ -225,7 +225,7 @@ static void trust(const char *where, const char *prefix, char **ret_path)
         struct mayfly_error err = MAYFLY_ERROR_INIT;
         char *path = NULL;
 
-        if (mf_trust_write(where, prefix, FINGERPRINT, KEY, strlen(KEY), &path, &err) < 0)
+        if (mf_keyring_write(where, prefix, FINGERPRINT, KEY, strlen(KEY), &path, &err) < 0)
                 fail_msg("%s", err.message);
         if (ret_path)
                 *ret_path = path;
@@ -236,18 +236,18 @@ static void trust(const char *where, const char *prefix, char **ret_path)
 static void appc_signatures_keys_are_trusted_by_whole_parts_of_a_name(void **state)
 {
         (void) state;
-        assert_true(mf_trust_covers(NULL, "example.com/a"));
-        assert_true(mf_trust_covers("example.com", "example.com"));
-        assert_true(mf_trust_covers("example.com", "example.com/a"));
-        assert_true(mf_trust_covers("example.com/a", "example.com/a/b"));
-        assert_false(mf_trust_covers("example.com/a", "example.com/ab"));
-        assert_false(mf_trust_covers("example.com/a", "example.com"));
-        assert_false(mf_trust_covers("example.com", "example.community/a"));
+        assert_true(mf_keyring_covers(NULL, "example.com/a"));
+        assert_true(mf_keyring_covers("example.com", "example.com"));
+        assert_true(mf_keyring_covers("example.com", "example.com/a"));
+        assert_true(mf_keyring_covers("example.com/a", "example.com/a/b"));
+        assert_false(mf_keyring_covers("example.com/a", "example.com/ab"));
+        assert_false(mf_keyring_covers("example.com/a", "example.com"));
+        assert_false(mf_keyring_covers("example.com", "example.community/a"));
 }
 
 static void keys_are_files_named_by_prefix_and_fingerprint(void **state)
 {
-        struct mf_trust trusted = { 0 };
+        struct mf_keyring trusted = { 0 };
         char *path, expected[600];
         struct stat st;
 
@@ -272,22 +272,22 @@ static void keys_are_files_named_by_prefix_and_fingerprint(void **state)
         write_file(expected, "x", 1);
         snprintf(expected, sizeof(expected), "%s/prefix.d/Bad,Prefix", folder);
         assert_int_equal(mkdir(expected, 0755), 0);
-        assert_int_equal(mf_trust_load(folder, &trusted, NULL), 0);
+        assert_int_equal(mf_keyring_load(folder, &trusted, NULL), 0);
         assert_int_equal(trusted.n, 2);
         assert_null(trusted.list[0].prefix);
         assert_string_equal(trusted.list[1].prefix, "example.com/a-b");
         assert_string_equal(trusted.list[1].fingerprint, FINGERPRINT);
         assert_int_equal(trusted.list[1].size, strlen(KEY));
         assert_memory_equal(trusted.list[1].data, KEY, strlen(KEY));
-        assert_ptr_equal(mf_trust_find(&trusted, FINGERPRINT, "other.org/x"), &trusted.list[0]);
-        assert_null(mf_trust_find(&trusted, "00", "other.org/x"));
-        mf_trust_clear(&trusted);
+        assert_ptr_equal(mf_keyring_find(&trusted, FINGERPRINT, "other.org/x"), &trusted.list[0]);
+        assert_null(mf_keyring_find(&trusted, "00", "other.org/x"));
+        mf_keyring_clear(&trusted);
 }
 
 static void folders_are_chosen(void **state)
 {
         struct mayfly_error err = MAYFLY_ERROR_INIT;
-        struct mf_trust trusted = { 0 };
+        struct mf_keyring trusted = { 0 };
         char both[600], path[600];
 
         (void) state;
@@ -296,33 +296,33 @@ static void folders_are_chosen(void **state)
         trust(NULL, "example.com", NULL); /* into the first */
         assert_int_equal(count_entries(folder, "prefix.d"), 1);
         trust(other, "example.org", NULL);
-        assert_int_equal(mf_trust_load(NULL, &trusted, NULL), 0);
+        assert_int_equal(mf_keyring_load(NULL, &trusted, NULL), 0);
         assert_int_equal(trusted.n, 2);
-        mf_trust_clear(&trusted);
-        assert_int_equal(mf_trust_load(other, &trusted, NULL), 0); /* the option counts more */
+        mf_keyring_clear(&trusted);
+        assert_int_equal(mf_keyring_load(other, &trusted, NULL), 0); /* the option counts more */
         assert_int_equal(trusted.n, 1);
-        mf_trust_clear(&trusted);
-        assert_int_equal(mf_trust_load("", &trusted, NULL), 0);
+        mf_keyring_clear(&trusted);
+        assert_int_equal(mf_keyring_load("", &trusted, NULL), 0);
         assert_int_equal(trusted.n, 0);
-        assert_int_equal(mf_trust_load("/nowhere/at/all", &trusted, NULL), 0);
+        assert_int_equal(mf_keyring_load("/nowhere/at/all", &trusted, NULL), 0);
         assert_int_equal(trusted.n, 0);
-        assert_int_equal(mf_trust_load("keys", &trusted, &err), -EINVAL);
+        assert_int_equal(mf_keyring_load("keys", &trusted, &err), -EINVAL);
         assert_non_null(strstr(err.message, "\"keys\" (from the option trusted_keys) must be an absolute path"));
         unsetenv("MAYFLY_TRUSTED_KEYS");
         setenv("XDG_CONFIG_HOME", folder, 1);
         snprintf(path, sizeof(path), "%s/mayfly/trustedkeys", folder);
         trust(path, "example.net", NULL);
-        assert_int_equal(mf_trust_load(NULL, &trusted, NULL), 0);
-        assert_non_null(mf_trust_find(&trusted, FINGERPRINT, "example.net"));
-        mf_trust_clear(&trusted);
+        assert_int_equal(mf_keyring_load(NULL, &trusted, NULL), 0);
+        assert_non_null(mf_keyring_find(&trusted, FINGERPRINT, "example.net"));
+        mf_keyring_clear(&trusted);
 }
 
 static void refused(const char *path, const char *message)
 {
         struct mayfly_error err = MAYFLY_ERROR_INIT;
-        struct mf_trust trusted = { 0 };
+        struct mf_keyring trusted = { 0 };
 
-        int r = mf_trust_load(folder, &trusted, &err);
+        int r = mf_keyring_load(folder, &trusted, &err);
         if (r != -EPERM || !strstr(err.message, path) || !strstr(err.message, message))
                 fail_msg("%s: %d \"%s\", not \"%s\"", path, r, err.message, message);
 }
@@ -331,7 +331,7 @@ static void keys_that_others_can_write_are_refused(void **state)
 {
         static const char *const paths[] = { "", "/prefix.d", "/prefix.d/example.com",
                                              ("/prefix.d/example.com/" FILE_NAME) };
-        struct mf_trust trusted = { 0 };
+        struct mf_keyring trusted = { 0 };
 
         (void) state;
         trust(folder, "example.com", NULL);
@@ -351,15 +351,15 @@ static void keys_that_others_can_write_are_refused(void **state)
                         assert_int_equal(chown(path, 0, 0), 0);
                 }
         }
-        assert_int_equal(mf_trust_load(folder, &trusted, NULL), 0);
+        assert_int_equal(mf_keyring_load(folder, &trusted, NULL), 0);
         assert_int_equal(trusted.n, 1);
-        mf_trust_clear(&trusted);
+        mf_keyring_clear(&trusted);
 }
 
 static void what_is_no_file_is_refused(void **state)
 {
         struct mayfly_error err = MAYFLY_ERROR_INIT;
-        struct mf_trust trusted = { 0 };
+        struct mf_keyring trusted = { 0 };
         char path[600];
 
         (void) state;
@@ -367,12 +367,12 @@ static void what_is_no_file_is_refused(void **state)
         snprintf(path, sizeof(path), "%s/root.d/" FILE_NAME, folder);
         assert_int_equal(unlink(path), 0);
         assert_int_equal(mkfifo(path, 0600), 0);
-        assert_int_equal(mf_trust_load(folder, &trusted, &err), -EINVAL);
+        assert_int_equal(mf_keyring_load(folder, &trusted, &err), -EINVAL);
         assert_non_null(strstr(err.message, "is no file of at most 1 MiB"));
         assert_int_equal(unlink(path), 0);
         assert_int_equal(symlink("/etc/passwd", path), 0);
         err = (struct mayfly_error) MAYFLY_ERROR_INIT;
-        assert_int_equal(mf_trust_load(folder, &trusted, &err), -ELOOP);
+        assert_int_equal(mf_keyring_load(folder, &trusted, &err), -ELOOP);
 }
 
 #define trust_test(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
