@@ -200,24 +200,24 @@ static int add_member_groups(const char *name, struct mf_identity *identity, cha
         return r < 0 ? database_error(r, "/etc/group", text, text_size) : 0;
 }
 
-int mf_identity_find(const struct mf_words *words, struct mf_identity *ret, char *text, size_t text_size)
+int mf_identity_find(const struct mf_exec *exec, struct mf_identity *ret, char *text, size_t text_size)
 {
         struct mf_identity identity = { 0 };
         char *name = NULL;
 
-        int r = find_user(words->user, &identity, &name, text, text_size);
+        int r = find_user(exec->user, &identity, &name, text, text_size);
         if (r < 0)
                 return r;
-        if (words->group) {
-                r = find_group(words->group, &identity.gid, text, text_size);
+        if (exec->group) {
+                r = find_group(exec->group, &identity.gid, text, text_size);
                 if (r < 0)
                         return r;
         }
-        identity.groups = calloc(words->n_extra_groups + 1, sizeof(gid_t));
+        identity.groups = calloc(exec->n_extra_groups + 1, sizeof(gid_t));
         if (!identity.groups)
                 return -ENOMEM;
-        identity.n_groups = words->n_extra_groups;
-        memcpy(identity.groups, words->extra_groups, words->n_extra_groups * sizeof(gid_t));
+        identity.n_groups = exec->n_extra_groups;
+        memcpy(identity.groups, exec->extra_groups, exec->n_extra_groups * sizeof(gid_t));
         if (name) {
                 r = add_member_groups(name, &identity, text, text_size);
                 if (r < 0)

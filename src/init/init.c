@@ -25,7 +25,7 @@ enum phase { IDLE, PRE_START, APP, POST_STOP };
 static struct {
         int control, owner, log, signals; /* descriptors, all close-on-exec */
         int log_end;                      /* of the pipe, for whom we start */
-        struct mf_words words;            /* the app's */
+        struct mf_exec exec;              /* the app's */
         struct sock_fprog filter;
         struct mf_sockets sockets;
         enum phase phase;
@@ -70,7 +70,7 @@ static void read_filter(int fd)
         if (map == MAP_FAILED)
                 die("the app's filter", -errno);
         self.filter = (struct sock_fprog){ (unsigned short) ((size_t) st.st_size / sizeof(struct sock_filter)), map };
-        self.words.confinement.filter = &self.filter;
+        self.exec.confinement.filter = &self.filter;
 }
 
 /* The library's first message was queued before we were born. */
@@ -94,9 +94,9 @@ static void receive_start(void)
         r = mf_log_open(fds[1]);
         if (r < 0)
                 die("the log", r);
-        r = mf_words_read(fds[2], &self.words);
+        r = mf_exec_block_read(fds[2], &self.exec);
         if (r < 0)
-                die("the app's words", r);
+                die("the exec block of the app", r);
         if (message.value[0])
                 read_filter(fds[3]);
         for (size_t i = 1; i < n_fds; i++)
@@ -153,7 +153,7 @@ static int begin(enum phase phase, char *const *argv, const struct mf_sockets *s
                 return -errno;
         /* One pipe for both, so that the log keeps their order. */
         const int stdio[3] = { null, self.log_end, self.log_end };
-        pid_t pid = mf_spawn(argv, &self.words, stdio, sockets, 0, text, text_size);
+        pid_t pid = mf_spawn(argv, &self.exec, stdio, sockets, 0, text, text_size);
         close(null);
         if (pid < 0)
                 return pid;
@@ -166,11 +166,11 @@ static void start_app(void)
 {
         char text[232] = "";
 
-        int r = mf_sockets_open(self.words.sockets, &self.sockets, text, sizeof(text));
+        int r = mf_sockets_open(self.exec.sockets, &self.sockets, text, sizeof(text));
         if (r == 0)
-                r = begin(APP, self.words.argv, &self.sockets, text, sizeof(text));
+                r = begin(APP, self.exec.argv, &self.sockets, text, sizeof(text));
         mf_sockets_close(&self.sockets);
-        if (r == 0 && !self.words.post_stop[0]) {
+        if (r == 0 && !self.exec.post_stop[0]) {
                 close(self.log_end);
                 self.log_end = -1;
                 r = mf_confine_fully(text, sizeof(text));
@@ -186,17 +186,17 @@ static void start(void)
         char text[232] = "", said[200] = "";
         int pipe_fds[2];
 
-        if (!self.words.argv[0])
+        if (!self.exec.argv[0])
                 return;
         if (pipe2(pipe_fds, O_CLOEXEC) < 0 || fcntl(pipe_fds[0], F_SETFL, O_NONBLOCK) < 0)
                 die("the app's standard descriptors", -errno);
         self.log = pipe_fds[0];
         self.log_end = pipe_fds[1];
-        if (!self.words.pre_start[0]) {
+        if (!self.exec.pre_start[0]) {
                 start_app();
                 return;
         }
-        int r = begin(PRE_START, self.words.pre_start, NULL, said, sizeof(said));
+        int r = begin(PRE_START, self.exec.pre_start, NULL, said, sizeof(said));
         if (r < 0) {
                 snprintf(text, sizeof(text), "its pre-start hook: %s", said);
                 give_up(-r, text);
@@ -221,7 +221,7 @@ static void run(const int *fds)
         pid_t pid = fork();
 
         if (pid == 0) {
-                struct mf_words words;
+                struct mf_exec exec;
                 struct mf_message result = { .type = MF_MESSAGE_RESULT };
 
                 close(self.control);
@@ -233,10 +233,10 @@ static void run(const int *fds)
                         close(self.log_end);
                 int r = mf_confine_fully(result.text, sizeof(result.text));
                 if (r == 0)
-                        r = mf_words_read(fds[1], &words);
+                        r = mf_exec_block_read(fds[1], &exec);
                 close(fds[1]);
                 if (r == 0)
-                        mf_supervise(&words, fds[0], fds + 2);
+                        mf_supervise(&exec, fds[0], fds + 2);
                 result.value[0] = -r;
                 (void) mf_message_send(fds[0], &result, NULL, 0);
                 _exit(0);
@@ -287,7 +287,7 @@ static void on_pre_start_end(const siginfo_t *info)
                 return;
         }
         describe(info, how, sizeof(how));
-        snprintf(text, sizeof(text), "its pre-start hook \"%.120s\" %s", self.words.pre_start[0], how);
+        snprintf(text, sizeof(text), "its pre-start hook \"%.120s\" %s", self.exec.pre_start[0], how);
         give_up(ESRCH, text);
 }
 
@@ -297,15 +297,15 @@ static void on_app_end(const siginfo_t *info)
 
         drain_log(); /* and no more: a daemon that lives on may hold the pipe open */
         send_message(MF_MESSAGE_EXIT, info->si_code, info->si_status, NULL);
-        if (!self.words.post_stop[0])
+        if (!self.exec.post_stop[0])
                 _exit(0);
-        int r = begin(POST_STOP, self.words.post_stop, NULL, text, sizeof(text));
+        int r = begin(POST_STOP, self.exec.post_stop, NULL, text, sizeof(text));
         if (r < 0) {
                 snprintf(line, sizeof(line), "mayfly: the post-stop hook could not be started: %s", text);
                 mf_log_note(line);
                 _exit(0);
         }
-        self.deadline_ms = now_ms() + self.words.hook_timeout_ms;
+        self.deadline_ms = now_ms() + self.exec.hook_timeout_ms;
 }
 
 static _Noreturn void on_post_stop_end(const siginfo_t *info)
@@ -315,7 +315,7 @@ static _Noreturn void on_post_stop_end(const siginfo_t *info)
         drain_log();
         if (info->si_code != CLD_EXITED || info->si_status != 0) {
                 describe(info, how, sizeof(how));
-                snprintf(line, sizeof(line), "mayfly: the post-stop hook \"%.120s\" %s%s", self.words.post_stop[0], how,
+                snprintf(line, sizeof(line), "mayfly: the post-stop hook \"%.120s\" %s%s", self.exec.post_stop[0], how,
                          self.deadline_ms ? "" : ", for it had not ended in time");
                 mf_log_note(line);
         }
@@ -405,13 +405,13 @@ int main(void)
         }
         set_up_signals();
         receive_start();
-        int r = mf_confine(self.words.bound, &self.words.confinement, text, sizeof(text));
+        int r = mf_confine(self.exec.bound, &self.exec.confinement, text, sizeof(text));
         if (r < 0) {
                 dprintf(2, "mayfly-init: %s\n", text);
                 return 1;
         }
-        if (self.words.confinement.oom_score_adj && !mf_confine_can_score(self.words.confinement.oom_score_adj)) {
-                self.words.confinement.oom_score_adj = NULL;
+        if (self.exec.confinement.oom_score_adj && !mf_confine_can_score(self.exec.confinement.oom_score_adj)) {
+                self.exec.confinement.oom_score_adj = NULL;
                 send_message(MF_MESSAGE_LIMITS, MF_LIMIT_OOM_SCORE, 0, NULL);
         }
         add_console();

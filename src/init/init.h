@@ -9,35 +9,8 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "protocol/exec-block-read.h"
 #include "protocol/message.h"
-
-struct sock_fprog;
-
-/* What holds a process back beyond what holds the container. Zero: nothing. */
-struct mf_confinement {
-        int has_capabilities;
-        uint64_t capabilities; /* bounding set */
-        int no_new_privs;
-        const char *oom_score_adj;       /* NULL: as it is */
-        const struct sock_fprog *filter; /* NULL: none */
-};
-
-/* What to run, from a "words" memfd. The strings are borrowed from the mapping. */
-struct mf_words {
-        char **argv;
-        char **env; /* overrides resolved: each name once */
-        const char *cwd, *user, *group;
-        gid_t *extra_groups;
-        size_t n_extra_groups;
-        uint64_t bound;                /* the container's capabilities */
-        char **pre_start, **post_stop; /* argv; empty without */
-        int hook_timeout_ms;
-        char **sockets; /* NULL-terminated, never NULL */
-        struct mf_confinement confinement;
-};
-
-/* words.c: reads the descriptor (and does not close it). What it allocates lives as long as the process. */
-int mf_words_read(int fd, struct mf_words *ret);
 
 /* identity.c: who to run as (appc spec, "user" and "group"): a name in the image's /etc/passwd or /etc/group, else a
  * number, or the owner of the file at an absolute path. */
@@ -49,13 +22,13 @@ struct mf_identity {
         const char *home; /* from /etc/passwd, or NULL */
 };
 
-int mf_identity_find(const struct mf_words *words, struct mf_identity *ret, char *text, size_t text_size);
+int mf_identity_find(const struct mf_exec *exec, struct mf_identity *ret, char *text, size_t text_size);
 
-/* spawn.c: starts argv as words say (and not words->argv), with the three descriptors as its standard ones, in a
+/* spawn.c: starts argv as `exec` says (and not exec->argv), with the three descriptors as its standard ones, in a
  * session of its own. `sockets`, NULL for none, are to be activated by. Returns its PID once it was executed, or -errno
  * with text. */
 struct mf_sockets;
-pid_t mf_spawn(char *const *argv, const struct mf_words *words, const int stdio[3], const struct mf_sockets *sockets,
+pid_t mf_spawn(char *const *argv, const struct mf_exec *exec, const int stdio[3], const struct mf_sockets *sockets,
                int with_home, char *text, size_t text_size);
 
 /* sockets.c: bound, and listening where the protocol knows that; from descriptor 3 on in the app (sd_listen_fds(3)). */
@@ -64,11 +37,11 @@ struct mf_sockets {
         size_t n;
         char *names; /* "web:web:admin" */
 };
-int mf_sockets_open(char *const *words, struct mf_sockets *ret, char *text, size_t text_size);
+int mf_sockets_open(char *const *descriptions, struct mf_sockets *ret, char *text, size_t text_size);
 void mf_sockets_close(struct mf_sockets *sockets);
 
 /* supervise.c: runs one command to its end and answers on the reply socket; for a process forked for it. */
-_Noreturn void mf_supervise(const struct mf_words *words, int reply, const int stdio[3]);
+_Noreturn void mf_supervise(const struct mf_exec *exec, int reply, const int stdio[3]);
 
 /* logs.c: copies what arrives on the pipe to the ring. */
 int mf_log_open(int memfd);

@@ -61,15 +61,15 @@ static int add(struct mf_sockets *sockets, int fd, const char *name)
         return 0;
 }
 
-int mf_sockets_open(char *const *words, struct mf_sockets *ret, char *text, size_t text_size)
+int mf_sockets_open(char *const *descriptions, struct mf_sockets *ret, char *text, size_t text_size)
 {
         struct mf_sockets sockets = { .names = strdup("LISTEN_FDNAMES=") };
         int r = sockets.names ? 0 : -ENOMEM;
 
-        for (; r == 0 && *words; words++) {
+        for (; r == 0 && *descriptions; descriptions++) {
                 char name[256], protocol[32], address[64];
                 unsigned port, count;
-                if (sscanf(*words, "%255s %31s %u %u %63s", name, protocol, &port, &count, address) != 5)
+                if (sscanf(*descriptions, "%255s %31s %u %u %63s", name, protocol, &port, &count, address) != 5)
                         r = -EPROTO;
                 for (unsigned i = 0; r == 0 && i < count; i++) {
                         int fd =

@@ -96,7 +96,7 @@ static int set_stdio(const int stdio[3])
 /* What a child is made from. */
 struct plan {
         char *const *argv;
-        const struct mf_words *words;
+        const struct mf_exec *exec;
         const struct mf_identity *identity;
         const int *stdio;
         const struct mf_sockets *sockets; /* or NULL */
@@ -124,7 +124,7 @@ static int set_sockets(const struct mf_sockets *sockets, char **env, int *failur
                 n++;
         snprintf(pid, sizeof(pid), "LISTEN_PID=%d", (int) getpid());
         snprintf(count, sizeof(count), "LISTEN_FDS=%zu", sockets->n);
-        env[n++] = pid; /* mf_words_read() left room */
+        env[n++] = pid; /* mf_exec_block_read() left room */
         env[n++] = count;
         env[n] = sockets->names;
         return 0;
@@ -133,7 +133,7 @@ static int set_sockets(const struct mf_sockets *sockets, char **env, int *failur
 /* All but the execution. The order is that of what each step still needs to be allowed. */
 static int prepare(const struct plan *plan, int *failure_fd, struct failure *failure)
 {
-        const struct mf_confinement *confinement = &plan->words->confinement;
+        const struct mf_confinement *confinement = &plan->exec->confinement;
         int r = set_stdio(plan->stdio);
 
         if (r < 0)
@@ -142,11 +142,11 @@ static int prepare(const struct plan *plan, int *failure_fd, struct failure *fai
         for (int i = 1; i < 3; i++)
                 (void) fchown(i, plan->identity->uid, plan->identity->gid);
         if (plan->sockets && plan->sockets->n > 0)
-                r = set_sockets(plan->sockets, plan->words->env, failure_fd);
+                r = set_sockets(plan->sockets, plan->exec->env, failure_fd);
         if (r == 0)
                 r = mf_confine_before(confinement, failure->text, sizeof(failure->text));
         if (r == 0)
-                r = become(plan->identity, plan->words->cwd, failure);
+                r = become(plan->identity, plan->exec->cwd, failure);
         if (r == 0)
                 r = mf_confine_after(confinement, failure->text, sizeof(failure->text));
         if (r == 0)
@@ -154,27 +154,34 @@ static int prepare(const struct plan *plan, int *failure_fd, struct failure *fai
         return r;
 }
 
+/* Why a program could not be executed, for the error `r`. `found`: its file is there. */
+static const char *execution_problem(const char *name, int r, int found)
+{
+        if (r != -ENOENT)
+                return strerrordesc_np(-r);
+        if (found)
+                return "its interpreter, or the library that loads it, is not there";
+        return strchr(name, '/') ? strerrordesc_np(ENOENT) : "not found in the container's PATH";
+}
+
+/* Returns only on failure: negative errno, with text. */
 static int execute(const struct plan *plan, struct failure *failure)
 {
         char program[4096];
-        int found = find_program(plan->argv[0], plan->words->env, program, sizeof(program)), r = found;
+        int found = find_program(plan->argv[0], plan->exec->env, program, sizeof(program)), r = found;
 
-        if (r == 0)
-                r = mf_confine_last(&plan->words->confinement);
-        if (r < 0 && found == 0) {
-                snprintf(failure->text, sizeof(failure->text), "loading the app's system call filter: %s",
-                         strerrordesc_np(-r));
-                return r;
-        }
-        if (r == 0) {
-                execve(program, plan->argv, plan->words->env);
+        if (found == 0) {
+                r = mf_confine_last(&plan->exec->confinement);
+                if (r < 0) {
+                        snprintf(failure->text, sizeof(failure->text), "loading the app's system call filter: %s",
+                                 strerrordesc_np(-r));
+                        return r;
+                }
+                execve(program, plan->argv, plan->exec->env);
                 r = -errno;
         }
         snprintf(failure->text, sizeof(failure->text), "\"%.120s\": %s", plan->argv[0],
-                 r != -ENOENT                 ? strerrordesc_np(-r)
-                 : found == 0                 ? "its interpreter, or the library that loads it, is not there"
-                 : strchr(plan->argv[0], '/') ? strerrordesc_np(-r)
-                                              : "not found in the container's PATH");
+                 execution_problem(plan->argv[0], r, found == 0));
         return r;
 }
 
@@ -199,37 +206,37 @@ static _Noreturn void child(const struct plan *plan, int failure_fd)
         _exit(127);
 }
 
-static void add_home(const struct mf_words *words, const struct mf_identity *identity)
+static void add_home(const struct mf_exec *exec, const struct mf_identity *identity)
 {
         static char home[4096];
         size_t n = 0;
 
-        if (env_value(words->env, "HOME"))
+        if (env_value(exec->env, "HOME"))
                 return;
-        while (words->env[n])
+        while (exec->env[n])
                 n++;
         snprintf(home, sizeof(home), "HOME=%s", identity->home ? identity->home : "/");
-        words->env[n] = home; /* mf_words_read() left room */
+        exec->env[n] = home; /* mf_exec_block_read() left room */
 }
 
-pid_t mf_spawn(char *const *argv, const struct mf_words *words, const int stdio[3], const struct mf_sockets *sockets,
+pid_t mf_spawn(char *const *argv, const struct mf_exec *exec, const int stdio[3], const struct mf_sockets *sockets,
                int with_home, char *text, size_t text_size)
 {
         struct mf_identity identity;
         struct failure failure;
         int pipe_fds[2];
 
-        int r = mf_identity_find(words, &identity, text, text_size);
+        int r = mf_identity_find(exec, &identity, text, text_size);
         if (r < 0)
                 return r;
         if (with_home)
-                add_home(words, &identity);
+                add_home(exec, &identity);
         if (pipe2(pipe_fds, O_CLOEXEC) < 0)
                 return -errno;
 
         pid_t pid = fork();
         if (pid == 0)
-                child(&(const struct plan){ argv, words, &identity, stdio, sockets }, pipe_fds[1]);
+                child(&(const struct plan){ argv, exec, &identity, stdio, sockets }, pipe_fds[1]);
         r = -errno;
         close(pipe_fds[1]);
         if (pid < 0) {

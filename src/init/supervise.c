@@ -122,7 +122,7 @@ static int watch(pid_t pid, int reply, int signals, siginfo_t *ret)
         }
 }
 
-_Noreturn void mf_supervise(const struct mf_words *words, int reply, const int stdio[3])
+_Noreturn void mf_supervise(const struct mf_exec *exec, int reply, const int stdio[3])
 {
         struct mf_message result = { .type = MF_MESSAGE_RESULT };
         siginfo_t info = { 0 };
@@ -134,8 +134,7 @@ _Noreturn void mf_supervise(const struct mf_words *words, int reply, const int s
         sigaddset(&mask, SIGCHLD);
         int signals = signalfd(-1, &mask, SFD_CLOEXEC | SFD_NONBLOCK); /* SIGCHLD is blocked already, as in PID 1 */
 
-        pid_t pid =
-                signals < 0 ? -errno : mf_spawn(words->argv, words, stdio, NULL, 1, result.text, sizeof(result.text));
+        pid_t pid = signals < 0 ? -errno : mf_spawn(exec->argv, exec, stdio, NULL, 1, result.text, sizeof(result.text));
         for (int i = 0; i < 3; i++)
                 close(stdio[i]);
         if (pid < 0) {

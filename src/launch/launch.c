@@ -7,7 +7,6 @@
 #include <getopt.h>
 #include <poll.h>
 #include <signal.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -28,18 +27,6 @@
 
 /* Where the library learns who supervises, in the direct engine. */
 #define REPORT_FD 3
-
-int launch_error(int code, const char *format, ...)
-{
-        char text[1024];
-        va_list args;
-
-        va_start(args, format);
-        vsnprintf(text, sizeof(text), format, args);
-        va_end(args);
-        dprintf(STDERR_FILENO, "mayfly-launch: %s: %s\n", text, strerrordesc_np(-code));
-        return code;
-}
 
 static uint64_t number(const char *text)
 {
@@ -265,35 +252,56 @@ static void kill_payload(pid_t nspawn)
                 kill((pid_t) pid, SIGKILL);
 }
 
-/* Waits for nspawn. The lifeline is mayfly-init's to hold; this is for when it cannot. */
+/* Asks nspawn to end, harder each time. */
+static void push(pid_t nspawn, unsigned attempt)
+{
+        kill(nspawn, SIGTERM);
+        if (attempt > 0)
+                kill_payload(nspawn);
+        if (attempt > 1) /* what it leaves is in namespaces of ours */
+                kill(nspawn, SIGKILL);
+}
+
+/* Whether somebody asked by a signal that the container end. Takes what is queued. */
+static int end_was_asked_for(int signals)
+{
+        struct signalfd_siginfo info;
+        int asked = 0;
+
+        while (read(signals, &info, sizeof(info)) == (ssize_t) sizeof(info))
+                asked |= info.ssi_signo != SIGCHLD;
+        return asked;
+}
+
+/* Whether nspawn has ended. Reaps whatever else has. */
+static int has_ended(pid_t nspawn)
+{
+        pid_t pid;
+
+        while ((pid = waitpid(-1, NULL, WNOHANG)) > 0)
+                if (pid == nspawn)
+                        return 1;
+        return 0;
+}
+
+/* Waits for nspawn. mayfly-init ends the container when the owner dies; this is for when it cannot. */
 static void supervise(pid_t nspawn, int owner, int signals)
 {
         struct pollfd fds[] = { { .fd = signals, .events = POLLIN }, { .fd = owner, .events = POLLIN } };
-        unsigned pushes = 0;
+        unsigned attempts = 0;
+        int is_to_end = 0;
 
-        for (;;) {
-                pid_t pid;
-                while ((pid = waitpid(-1, NULL, WNOHANG)) > 0)
-                        if (pid == nspawn)
-                                return;
-                int n = poll(fds, 2, pushes || fds[1].fd < -1 ? GRACE_MS : -1);
-                if (n == 0) {
-                        pushes++;
-                        kill(nspawn, SIGTERM);
-                        if (pushes > 1)
-                                kill_payload(nspawn);
-                        if (pushes > 2) /* what it leaves is in namespaces of ours */
-                                kill(nspawn, SIGKILL);
-                        continue;
+        while (!has_ended(nspawn)) {
+                if (poll(fds, 2, is_to_end ? GRACE_MS : -1) == 0)
+                        push(nspawn, attempts++);
+                if (end_was_asked_for(signals)) {
+                        push(nspawn, attempts++);
+                        is_to_end = 1;
                 }
-                struct signalfd_siginfo info;
-                while (read(signals, &info, sizeof(info)) == (ssize_t) sizeof(info))
-                        if (info.ssi_signo != SIGCHLD) {
-                                kill(nspawn, SIGTERM);
-                                pushes++;
-                        }
-                if (fds[1].fd >= 0 && fds[1].revents)
-                        fds[1].fd = -2; /* the owner is dead: give the container its moment */
+                if (fds[1].fd >= 0 && fds[1].revents) { /* the owner died; the container has GRACE_MS to follow */
+                        fds[1].fd = -1;
+                        is_to_end = 1;
+                }
         }
 }
 

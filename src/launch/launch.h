@@ -72,6 +72,7 @@ int launch_cgroup_check_limits(const struct launch_options *options);
 int launch_cgroup_enter(const struct launch_cgroup *cgroup);
 void launch_cgroup_remove(const struct launch_cgroup *cgroup); /* kills what is in it */
 
+/* report.c: prints "mayfly-launch: MESSAGE: what `code` means" and returns `code`, a negative errno. */
 __attribute__((format(printf, 2, 3))) int launch_error(int code, const char *format, ...);
 
 #endif

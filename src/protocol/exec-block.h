@@ -3,7 +3,7 @@
 #define MF_EXEC_BLOCK_H
 
 /* An exec block says what mayfly-init executes, and how: a memfd of NUL-terminated strings, each with a tag before it.
- * Here is the writer; the reader is in src/init. */
+ * Here is the writer; exec-block-read.h has the reader. */
 
 #include <stddef.h>
 

@@ -1,0 +1,168 @@
+/* SPDX-License-Identifier: MIT */
+#define _GNU_SOURCE
+#include "protocol/exec-block-read.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+
+#include "protocol/exec-block.h"
+
+#define ENV_ROOM 5 /* for HOME, LISTEN_* and the end */
+
+/* Orders assignments by name, and those of one name by their place in the block. */
+static int compare_assignments(const void *a, const void *b)
+{
+        const char *x = *(char *const *) a, *y = *(char *const *) b;
+        size_t length_x = strcspn(x, "="), length_y = strcspn(y, "=");
+        int r = memcmp(x, y, length_x < length_y ? length_x : length_y);
+
+        if (r == 0)
+                r = (length_x > length_y) - (length_x < length_y);
+        return r ? r : (x > y) - (x < y);
+}
+
+static int same_name(const char *x, const char *y)
+{
+        size_t length = strcspn(x, "=");
+
+        return strncmp(x, y, length) == 0 && (y[length] == '=' || y[length] == '\0');
+}
+
+/* Leaves the last assignment of each name, in the order of the block. Returns 0 or -ENOMEM. */
+static int resolve_overrides(char **env)
+{
+        size_t n = 0, kept = 0;
+
+        while (env[n])
+                n++;
+        char **sorted = calloc(n + 1, sizeof(char *));
+        if (!sorted)
+                return -ENOMEM;
+        if (n > 0)
+                memcpy(sorted, env, n * sizeof(char *));
+        qsort(sorted, n, sizeof(char *), compare_assignments);
+        for (size_t i = 0; i + 1 < n; i++)
+                if (same_name(sorted[i], sorted[i + 1]))
+                        sorted[i][0] = '\0'; /* overridden; the next comparison is of the one after it */
+        for (size_t i = 0; i < n; i++)
+                if (env[i][0])
+                        env[kept++] = env[i];
+        env[kept] = NULL;
+        free(sorted);
+        return 0;
+}
+
+/* Maps the block: *ret is its bytes, the last of which is NUL. Returns the size or negative errno. */
+static ssize_t map_block(int fd, char **ret)
+{
+        struct stat st;
+
+        if (fstat(fd, &st) < 0)
+                return -errno;
+        if (st.st_size <= 0)
+                return -EPROTO;
+        char *data = mmap(NULL, (size_t) st.st_size, PROT_READ | PROT_WRITE, MAP_PRIVATE, fd, 0);
+        if (data == MAP_FAILED)
+                return -errno;
+        if (data[st.st_size - 1] != '\0')
+                return -EPROTO;
+        *ret = data;
+        return st.st_size;
+}
+
+/* Makes every list long enough for `n` strings and its end. Returns 0 or -ENOMEM. */
+static int allocate_lists(struct mf_exec *exec, size_t n)
+{
+        exec->argv = calloc(n + 1, sizeof(char *));
+        exec->env = calloc(n + ENV_ROOM, sizeof(char *));
+        exec->extra_groups = calloc(n + 1, sizeof(gid_t));
+        exec->pre_start = calloc(n + 1, sizeof(char *));
+        exec->post_stop = calloc(n + 1, sizeof(char *));
+        exec->sockets = calloc(n + 1, sizeof(char *));
+        return exec->argv && exec->env && exec->extra_groups && exec->pre_start && exec->post_stop && exec->sockets
+                       ? 0
+                       : -ENOMEM;
+}
+
+/* How many strings each list has so far. */
+struct counts {
+        size_t argv, env, pre_start, post_stop, sockets;
+};
+
+static int take_string(enum mf_exec_tag tag, char *value, struct mf_exec *exec, struct counts *n)
+{
+        switch (tag) {
+        case MF_EXEC_ARGV:
+                exec->argv[n->argv++] = value;
+                return 0;
+        case MF_EXEC_ENV:
+                exec->env[n->env++] = value;
+                return 0;
+        case MF_EXEC_CWD:
+                exec->cwd = value;
+                return 0;
+        case MF_EXEC_USER:
+                exec->user = value;
+                return 0;
+        case MF_EXEC_GROUP:
+                exec->group = value;
+                return 0;
+        case MF_EXEC_EXTRA_GROUP:
+                exec->extra_groups[exec->n_extra_groups++] = (gid_t) strtoul(value, NULL, 10);
+                return 0;
+        case MF_EXEC_BOUND:
+                exec->bound = strtoull(value, NULL, 16);
+                return 0;
+        case MF_EXEC_PRE_START:
+                exec->pre_start[n->pre_start++] = value;
+                return 0;
+        case MF_EXEC_POST_STOP:
+                exec->post_stop[n->post_stop++] = value;
+                return 0;
+        case MF_EXEC_HOOK_TIMEOUT:
+                exec->hook_timeout_ms = (int) strtol(value, NULL, 10);
+                return 0;
+        case MF_EXEC_SOCKET:
+                exec->sockets[n->sockets++] = value;
+                return 0;
+        case MF_EXEC_CAPABILITIES:
+                exec->confinement.has_capabilities = 1;
+                exec->confinement.capabilities = strtoull(value, NULL, 16);
+                return 0;
+        case MF_EXEC_NO_NEW_PRIVS:
+                exec->confinement.no_new_privs = 1;
+                return 0;
+        case MF_EXEC_OOM_SCORE_ADJ:
+                exec->confinement.oom_score_adj = value;
+                return 0;
+        default:
+                return -EPROTO;
+        }
+}
+
+int mf_exec_block_read(int fd, struct mf_exec *ret)
+{
+        struct mf_exec exec = { .cwd = "/", .user = "0" };
+        struct counts counts = { 0 };
+        size_t n = 0;
+        char *data = NULL;
+
+        ssize_t size = map_block(fd, &data);
+        if (size < 0)
+                return (int) size;
+        for (const char *p = data; p < data + size; p += strlen(p) + 1)
+                n++;
+        int r = allocate_lists(&exec, n);
+        for (char *p = data, *next; r == 0 && p < data + size; p = next) {
+                next = p + strlen(p) + 1;
+                r = *p ? take_string((enum mf_exec_tag) * p, p + 1, &exec, &counts) : -EPROTO;
+        }
+        if (r == 0)
+                r = resolve_overrides(exec.env);
+        if (r == 0)
+                *ret = exec;
+        return r;
+}
