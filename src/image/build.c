@@ -16,7 +16,6 @@
 #include "aci/manifest-write.h"
 #include "archive/read.h"
 #include "archive/write.h"
-#include "image/open.h"
 #include "image/pin.h"
 #include "image/pull.h"
 #include "image/rootfs.h"

@@ -7,7 +7,7 @@
  * Each must be named by its whole ID. Then the pin of the first one pins them all: its ID is the digest of its archive,
  * in which its manifest is, in which the IDs of the others are. */
 
-#include "image/open.h"
+#include "image/get.h"
 
 #define MF_DEPENDENCIES_MAX 127U      /* images, each counted once */
 #define MF_DEPENDENCY_EDGES_MAX 1000U /* entries in all their manifests */

@@ -16,7 +16,6 @@
 #include "aci/manifest.h"
 #include "archive/read.h"
 #include "fetch/locate.h"
-#include "image/open.h"
 #include "image/pull.h"
 #include "model/image-options.h"
 #include "model/reference.h"

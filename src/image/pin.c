@@ -9,7 +9,6 @@
 
 #include "aci/manifest.h"
 #include "fetch/locate.h"
-#include "image/open.h"
 #include "image/pin.h"
 #include "image/pull.h"
 #include "model/image-options.h"

@@ -302,21 +302,22 @@ static void coordinate(struct pull *pull)
 
 static void run_stages(struct pull *pull)
 {
-        void *(*const fetch)(void *) = pull->source->file ? file_stage : fetch_stage;
-        void *(*const stages[])(void *) = { untar_stage, decompress_stage, pull->check ? signature_stage : fetch,
-                                            fetch };
+        void *(*stages[4])(void *) = { untar_stage, decompress_stage };
         pthread_t threads[MF_ELEMENTSOF(stages)];
-        size_t n = pull->check ? 4 : 3, started = 0;
+        size_t n = 2, started = 0;
         sigset_t all, old;
         int r = 0;
 
+        if (pull->check)
+                stages[n++] = signature_stage;
+        stages[n++] = pull->source->file ? file_stage : fetch_stage;
         pull->running = (int) n;
         sigfillset(&all);
         pthread_sigmask(SIG_SETMASK, &all, &old); /* signals are for the program's own threads */
         for (; started < n && r == 0; started += r == 0)
                 r = -pthread_create(&threads[started], NULL, stages[started], pull);
         pthread_sigmask(SIG_SETMASK, &old, NULL);
-        if (r < 0) { /* fetch is last, so the others are only waiting for what will never come */
+        if (r < 0) { /* the source is last: the others wait for bytes that will never come */
                 struct mayfly_error err = MAYFLY_ERROR_INIT;
                 mf_error_errno(&err, r, MAYFLY_STAGE_STORE, "starting a thread");
                 mf_ring_finish(pull->blob, 1);

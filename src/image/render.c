@@ -125,7 +125,7 @@ static int walk(struct render *render, const struct mayfly_image *image, const s
 
 static int cached_rootfs(const struct render *render, const char *id, char **ret)
 {
-        if (asprintf(ret, "%s/%s/%s/rootfs", render->path, MF_LAYERS, id) < 0) {
+        if (asprintf(ret, "%s/%s/%s/" MF_ROOTFS, render->path, MF_LAYERS, id) < 0) {
                 *ret = NULL;
                 return mf_error_oom(render->err, MAYFLY_STAGE_STORE);
         }

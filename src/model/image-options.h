@@ -4,7 +4,8 @@
 
 #include <mayfly/image.h>
 
-/* The options as given (NULL is fine), with every default filled in. */
+/* Copies the caller's image options (NULL is fine) to *ret, with every default and what the environment says filled in.
+ * Returns 0 or negative errno. */
 int mf_image_options_take(const struct mayfly_image_options *given, struct mayfly_image_options *ret,
                           struct mayfly_error *err);
 

@@ -38,6 +38,9 @@ void mf_store_remove_lock(int store, const char *id);
 #define MF_IMAGES "images"
 #define MF_LAYERS "layers"
 
+/* The root file system in the directory of an image or layer, whatever format the image was of. */
+#define MF_ROOTFS "rootfs"
+
 /* Opens FOLDER/ID with a flock of kind `operation`, without waiting. 0, -ENOENT, -EWOULDBLOCK, or another -errno. */
 int mf_store_open_locked(int store, const char *folder, const char *id, int operation, int *ret);
 /* Whether FOLDER/ID is still what `fd` is. */

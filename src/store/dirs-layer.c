@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "store/directory.h"
 #include "util/error.h"
 #include "util/fd.h"
 #include "util/fs.h"
@@ -91,7 +92,7 @@ static int finish_folder(const struct run *run, const char *path)
 /* Makes every implied folder that would be seen as the wrong one. */
 static int make_folders(struct run *run)
 {
-        int wrong, r = make_folder(run, "rootfs");
+        int wrong, r = make_folder(run, MF_ROOTFS);
 
         for (size_t i = 1; i < run->folders->n; i++) {
                 const struct mf_paths *implicit = &run->folders->layer[i].implicit;
@@ -109,7 +110,7 @@ static int make_folders(struct run *run)
 
 static int make(void *userdata, int dirfd, struct mf_record *record, struct mayfly_error *err)
 {
-        struct run run = { .folders = userdata, .dirfd = dirfd, .record = record, .path = "rootfs" };
+        struct run run = { .folders = userdata, .dirfd = dirfd, .record = record, .path = MF_ROOTFS };
 
         int r = make_folders(&run);
         for (size_t i = run.made.n; i > 0 && r == 0; i--) {

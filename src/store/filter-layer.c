@@ -11,6 +11,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "store/directory.h"
 #include "store/implied-dirs.h"
 #include "store/record-table.h"
 #include "util/error.h"
@@ -42,12 +43,14 @@ static int cannot(struct run *run, int code, const char *doing)
 static int passes(struct run *run, const struct mf_record_line *line)
 {
         const char *name = line->field[MF_RECORD_NAME];
+        const size_t length = strlen(MF_ROOTFS);
 
-        if (strlen(name) >= sizeof(run->path) || strncmp(name, "rootfs", 6) != 0 || (name[6] && name[6] != '/'))
+        if (strlen(name) >= sizeof(run->path) || strncmp(name, MF_ROOTFS, length) != 0 ||
+            (name[length] && name[length] != '/'))
                 return 0;
         mf_record_unescape(run->path, name);
         for (size_t i = 0; i < run->filter->n; i++)
-                if (!mf_whitelist_passes(run->filter->whitelist[i], run->path + 6 + (run->path[6] == '/'),
+                if (!mf_whitelist_passes(run->filter->whitelist[i], run->path + length + (run->path[length] == '/'),
                                          line->field[MF_RECORD_TYPE][0] == 'd'))
                         return 0;
         return 1;
@@ -79,7 +82,7 @@ static int add(struct run *run, struct mf_record_line *line)
         int is_folder = line->field[MF_RECORD_TYPE][0] == 'd';
 
         /* What the image only implies is there if something in it is. */
-        if (is_folder && mf_paths_has(&run->implicit, run->path) && strcmp(run->path, "rootfs") != 0)
+        if (is_folder && mf_paths_has(&run->implicit, run->path) && strcmp(run->path, MF_ROOTFS) != 0)
                 return 0;
         /* A link has all that the file has, whatever became of its other names. */
         const struct mf_record_line *first = mf_record_table_first(&run->table, line);

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 #define _GNU_SOURCE
+#include "store/gc.h"
+
 #include <errno.h>
 #include <fcntl.h>
-#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,7 +12,6 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "image/open.h"
 #include "store/directory.h"
 #include "store/layer-cache.h"
 #include "store/list.h"
@@ -20,18 +20,18 @@
 #include "util/fd.h"
 #include "util/fs.h"
 #include "util/macro.h"
-#include "util/options.h"
 
 struct candidate {
         const char *id;
         uint64_t bytes;
-        struct timespec stamp; /* the folder's time when we looked */
+        struct timespec stamp; /* the directory's time when we looked */
         struct timespec used;  /* the same, but never in the future */
         int whole;             /* has a record; without, it is of no use to anybody */
 };
 
 struct gc {
-        struct mayfly_gc_options options;
+        const struct mayfly_gc_options *options;
+        mf_describe_fn describe;
         struct mayfly_gc_result result;
         const char *path; /* of the store */
         int store;
@@ -40,13 +40,12 @@ struct gc {
         struct mayfly_error *err;
 };
 
-/* NULL when there is none to read. */
-static struct mf_image_config *read_config(const char *path)
+static int describe_candidate(const struct gc *gc, const char *path, struct mf_description *ret)
 {
         mf_cleanup(mf_closep) int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
-        struct mf_image_config *config = NULL;
 
-        return fd >= 0 && mf_image_config(fd, path, &config, NULL) == 0 ? config : NULL;
+        *ret = (struct mf_description){ 0 };
+        return fd < 0 || !gc->describe ? 0 : gc->describe(fd, path, ret);
 }
 
 static int tell(struct gc *gc, enum mayfly_store_event event, const char *folder, const char *name,
@@ -54,13 +53,15 @@ static int tell(struct gc *gc, enum mayfly_store_event event, const char *folder
 {
         mf_cleanup(mf_freep) char *path = NULL;
 
-        if (!gc->options.report)
+        if (!gc->options->report)
                 return 0;
         if (asprintf(&path, "%s/%s/%s", gc->path, folder, name) < 0) {
                 path = NULL;
                 return mf_error_oom(gc->err, MAYFLY_STAGE_STORE);
         }
-        struct mf_image_config *config = candidate ? read_config(path) : NULL;
+        struct mf_description description = { 0 };
+        if (candidate && describe_candidate(gc, path, &description) < 0)
+                return mf_error_oom(gc->err, MAYFLY_STAGE_STORE);
         const struct mayfly_store_report report = {
                 .size = sizeof(report),
                 .event = event,
@@ -68,11 +69,11 @@ static int tell(struct gc *gc, enum mayfly_store_event event, const char *folder
                 .path = path,
                 .bytes = bytes,
                 .last_used = candidate ? (int64_t) candidate->used.tv_sec : 0,
-                .name = config ? config->name : NULL,
-                .labels = config ? (const char *const *) config->labels : NULL,
+                .name = description.name,
+                .labels = (const char *const *) description.labels,
         };
-        int cancel = gc->options.report(&report, gc->options.userdata);
-        mf_image_config_free(config);
+        int cancel = gc->options->report(&report, gc->options->userdata);
+        mf_description_clear(&description);
         return cancel ? mf_error(gc->err, -ECANCELED, MAYFLY_STAGE_STORE, "collecting garbage was cancelled") : 0;
 }
 
@@ -98,20 +99,25 @@ static int look_at(struct gc *gc, const char *id, struct candidate *ret)
         ret->bytes = ret->whole ? summary.bytes : mf_tree_bytes(gc->store, name);
         if (later(ret->used, gc->now)) { /* the clock was set back: count from now on, not from then */
                 ret->used = gc->now;
-                if (!gc->options.dry_run && futimens(fd, NULL) == 0 && fstat(fd, &st) == 0)
+                if (!gc->options->dry_run && futimens(fd, NULL) == 0 && fstat(fd, &st) == 0)
                         ret->stamp = st.st_mtim;
         }
         return 0;
 }
 
+static int is_expired(const struct gc *gc, struct timespec used)
+{
+        uint64_t age = (uint64_t) (gc->now.tv_sec - used.tv_sec);
+
+        if (gc->now.tv_nsec < used.tv_nsec && age > 0)
+                age--;
+        return gc->options->all || (gc->options->max_age_s && age >= gc->options->max_age_s);
+}
+
 static int is_unwanted(const struct gc *gc, const struct candidate *candidate)
 {
-        uint64_t age = (uint64_t) (gc->now.tv_sec - candidate->used.tv_sec);
-
-        if (gc->now.tv_nsec < candidate->used.tv_nsec && age > 0)
-                age--;
-        return gc->options.all || !candidate->whole || (gc->options.max_age_s && age >= gc->options.max_age_s) ||
-               (gc->options.max_bytes && gc->total > gc->options.max_bytes);
+        return !candidate->whole || is_expired(gc, candidate->used) ||
+               (gc->options->max_bytes && gc->total > gc->options->max_bytes);
 }
 
 /* With locks/ID held (but not to ask only). 1 when it was removed, 0 when it is in use, or was just now. */
@@ -128,7 +134,7 @@ static int remove_locked(struct gc *gc, const struct candidate *candidate)
                 return r < 0 ? r : -errno;
         if (st.st_mtim.tv_sec != candidate->stamp.tv_sec || st.st_mtim.tv_nsec != candidate->stamp.tv_nsec) {
                 r = 0; /* used since we looked */
-        } else if (gc->options.dry_run) {
+        } else if (gc->options->dry_run) {
                 r = 1;
         } else {
                 r = mf_store_move_to_tmp(gc->store, MF_IMAGES, candidate->id, name);
@@ -146,7 +152,7 @@ static int remove_image(struct gc *gc, const struct candidate *candidate)
 {
         mf_cleanup(mf_closep) int lock = -1;
 
-        int r = gc->options.dry_run ? 0 : mf_store_lock(gc->store, candidate->id, &lock);
+        int r = gc->options->dry_run ? 0 : mf_store_lock(gc->store, candidate->id, &lock);
         if (r == -EWOULDBLOCK) /* being fetched again, or removed by another */
                 return 0;
         if (r == 0) {
@@ -235,7 +241,6 @@ static int is_gone(void *userdata, const char *id)
 /* They are held like images. Without the images they were made of they would only keep files from going. */
 static int collect_layer(struct gc *gc, const char *id)
 {
-        struct candidate layer = { .id = id, .whole = 1 };
         mf_cleanup(mf_closep) int fd = -1;
         struct stat st;
 
@@ -244,14 +249,11 @@ static int collect_layer(struct gc *gc, const char *id)
                 return 0;
         if (r < 0 || fstat(fd, &st) < 0)
                 return mf_error_errno(gc->err, r < 0 ? r : -errno, MAYFLY_STAGE_STORE, "opening the layer %s", id);
-        layer.used = later(st.st_mtim, gc->now) ? gc->now : st.st_mtim;
-        uint64_t total = gc->total;
-        gc->total = 0; /* of no concern here */
-        int go = is_unwanted(gc, &layer) || mf_layer_cache_images(fd, is_gone, gc) != 0;
-        gc->total = total;
+        int go = is_expired(gc, later(st.st_mtim, gc->now) ? gc->now : st.st_mtim) ||
+                 mf_layer_cache_images(fd, is_gone, gc) != 0;
         if (go) {
                 r = tell(gc, MAYFLY_STORE_LAYER, MF_LAYERS, id, NULL, 0);
-                if (r == 0 && !gc->options.dry_run)
+                if (r == 0 && !gc->options->dry_run)
                         r = mf_layer_cache_remove(gc->store, id, fd);
                 if (r < 0 && r != -ECANCELED)
                         mf_error_set_errno(gc->err, r, MAYFLY_STAGE_STORE, "removing the layer %s", id);
@@ -297,7 +299,7 @@ static int on_leftover(void *userdata, const char *name, uint64_t bytes)
                 return 1;
         gc->result.leftovers++;
         gc->result.bytes_freed += bytes;
-        return gc->options.dry_run;
+        return gc->options->dry_run;
 }
 
 /* A fetch that was killed leaves its lock, unlocked; that is no harm, but is no use either. */
@@ -314,7 +316,7 @@ static int collect_lock(struct gc *gc, const char *id)
         if (fstatat(gc->store, name, &st, AT_SYMLINK_NOFOLLOW) < 0 && errno == ENOENT) {
                 r = tell(gc, MAYFLY_STORE_LEFTOVER, "locks", id, NULL, 0);
                 gc->result.leftovers += r == 0;
-                if (r == 0 && !gc->options.dry_run)
+                if (r == 0 && !gc->options->dry_run)
                         mf_store_remove_lock(gc->store, id);
         }
         mf_unlock(lock);
@@ -342,35 +344,20 @@ static int collect_leftovers(struct gc *gc)
         return r < 0 ? r : result;
 }
 
-MF_EXPORT int mayfly_store_gc(struct mayfly_gc_result *ret, const struct mayfly_gc_options *given,
-                              struct mayfly_error *err)
+int mf_store_gc(int store, const char *path, const struct mayfly_gc_options *options, mf_describe_fn describe,
+                struct mayfly_gc_result *ret, struct mayfly_error *err)
 {
-        static const struct mf_option_kind kind = {
-                .what = "the gc options",
-                .initializer = "MAYFLY_GC_OPTIONS_INIT",
-                .size_min = offsetof(struct mayfly_gc_options, userdata) + sizeof(void *),
-                .size = sizeof(struct mayfly_gc_options),
-        };
-        struct gc gc = { .options = MAYFLY_GC_OPTIONS_INIT, .result = MAYFLY_GC_RESULT_INIT, .store = -1, .err = err };
-        mf_cleanup(mf_freep) char *path = NULL;
+        int (*const steps[])(struct gc *) = { collect_images, collect_layers, collect_leftovers };
+        struct gc gc = { .options = options, .describe = describe, .path = path, .store = store, .err = err };
+        int result = 0;
 
-        int r = mf_options_take(&gc.options, given, &kind, err);
-        if (r == 0)
-                r = mf_store_path(gc.options.store, &path, err);
-        if (r < 0)
-                return r;
-        gc.path = path;
+        gc.result = (struct mayfly_gc_result) MAYFLY_GC_RESULT_INIT;
         clock_gettime(CLOCK_REALTIME, &gc.now);
-        r = mf_store_open(path, 0, &gc.store, err);
-        if (r == 0) {
-                r = collect_images(&gc);
-                int (*const others[])(struct gc *) = { collect_layers, collect_leftovers };
-                for (size_t i = 0; i < MF_ELEMENTSOF(others) && r != -ECANCELED; i++) {
-                        int other = others[i](&gc);
-                        r = r < 0 && other != -ECANCELED ? r : other;
-                }
+        for (size_t i = 0; i < MF_ELEMENTSOF(steps) && result != -ECANCELED; i++) {
+                int r = steps[i](&gc);
+                if (result == 0 || r == -ECANCELED)
+                        result = r;
         }
-        mf_close(gc.store);
-        mf_store_give_result(ret, &gc.result, sizeof(gc.result));
-        return r == -ENOENT && gc.store < 0 ? 0 : r;
+        *ret = gc.result;
+        return result;
 }

@@ -42,7 +42,7 @@ static int is_whole(int fd)
         const char *why;
         struct stat st;
 
-        return fstatat(fd, "rootfs", &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISDIR(st.st_mode) &&
+        return fstatat(fd, MF_ROOTFS, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISDIR(st.st_mode) &&
                mf_record_peek(fd, &summary, &why) == 0;
 }
 

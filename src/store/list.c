@@ -10,6 +10,7 @@
 
 #include "store/directory.h"
 #include "util/fd.h"
+#include "util/strv.h"
 
 void mf_store_images_clear(struct mf_store_images *images)
 {
@@ -60,6 +61,13 @@ int mf_store_list(int store, const char *folder, struct mf_store_images *ret)
                 qsort(images.id, images.n, sizeof(*images.id), compare);
         *ret = images;
         return 0;
+}
+
+void mf_description_clear(struct mf_description *description)
+{
+        free(description->name);
+        mf_strv_free(description->labels);
+        *description = (struct mf_description){ 0 };
 }
 
 void mf_store_give_result(void *ret, const void *result, size_t size)

@@ -1,0 +1,351 @@
+/* SPDX-License-Identifier: MIT */
+#define _GNU_SOURCE
+#include "image/get.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "fetch/locate.h"
+#include "image/pull.h"
+#include "image/stored.h"
+#include "store/directory.h"
+#include "store/layer-cache.h"
+#include "trust/verify-signature.h"
+#include "util/error.h"
+#include "util/fd.h"
+#include "util/fs.h"
+#include "util/macro.h"
+#include "util/time.h"
+
+#define WAIT_US 20000U
+#define REPORT_US 100000U
+
+struct job {
+        int store;
+        const char *path; /* of the store */
+        struct mayfly_image *image;
+        const struct mf_reference *reference;
+        const char *text; /* of the reference */
+        uint64_t size;    /* as in struct mf_image_request */
+        const struct mayfly_image_options *options;
+};
+
+static int cannot_put(const struct job *job, int code, const char *what, struct mayfly_error *err)
+{
+        if (job->image->damage[0])
+                return mf_error_errno(err, code, MAYFLY_STAGE_STORE,
+                                      "the stored image %s is damaged (%.300s) and cannot be fetched again into this "
+                                      "store (choose another with MAYFLY_STORE): %s",
+                                      job->image->path, job->image->damage, what);
+        return mf_error_errno(err, code, MAYFLY_STAGE_STORE,
+                              "the image is not in the store %s and cannot be put there (choose another store with "
+                              "MAYFLY_STORE): %s",
+                              job->path, what);
+}
+
+/* Makes what is missing of its directories; a store that cannot be written may still have the image. */
+static int make_directories(const struct job *job, struct mayfly_error *err)
+{
+        static const char *const names[] = { "images", "locks", "tmp" };
+
+        for (size_t i = 0; i < MF_ELEMENTSOF(names); i++) {
+                char what[32];
+                snprintf(what, sizeof(what), "making its directory %s", names[i]);
+                if (mkdirat(job->store, names[i], 0700) < 0 && errno != EEXIST)
+                        return cannot_put(job, -errno, what, err);
+        }
+        return 0;
+}
+
+static int wants_signature(const struct mayfly_image_options *options)
+{
+        return options->signatures == MAYFLY_SIGNATURES_REQUIRED || options->signatures == MAYFLY_SIGNATURES_IF_PRESENT;
+}
+
+static void fail_fetch(const struct job *job, int r, const struct mayfly_error *why, struct mayfly_error *err)
+{
+        if (r == -ENOSPC || r == -EDQUOT)
+                (void) mf_error(err, r, MAYFLY_STAGE_STORE,
+                                "the image store %s has no room for the image: %s; free some (mayfly gc), or choose "
+                                "another store with MAYFLY_STORE",
+                                job->path, why->message);
+        else
+                (void) mf_error(err, r, why->stage, "%s", why->message);
+}
+
+/* Fetches the archive at `url` into the new directory `dirfd`, with the note of its signature. Returns 0 or negative
+ * errno. */
+static int fetch_into(const struct job *job, int dirfd, const char *url, const char *signature,
+                      struct mayfly_error *err)
+{
+        struct mf_signature_note note = { .state = MAYFLY_SIGNATURE_NOT_ASKED };
+        const struct mf_source source = { .url = url,
+                                          .id = job->image->id,
+                                          .size = job->size,
+                                          .text = job->text,
+                                          .signature = wants_signature(job->options) ? signature : NULL,
+                                          .note = &note };
+
+        int r = mf_pull(&source, dirfd, job->options, err);
+        if (r < 0 || note.state != MAYFLY_SIGNATURE_GOOD)
+                return r;
+        r = mf_signature_note_write(dirfd, job->image->id, &note);
+        return r < 0 ? mf_error_errno(err, r, MAYFLY_STAGE_STORE, "writing the signature of %s", job->image->path) : 0;
+}
+
+/* Gives the directory `name` the image's name, with all of it on disk before: a power cut must not leave a hollow image
+ * behind a good pin. The rename itself is not flushed: losing it only means another fetch. */
+static int publish(const struct job *job, const char *name, int dirfd, struct mayfly_error *err)
+{
+        char target[MF_ID_LENGTH + 16];
+
+        snprintf(target, sizeof(target), "%s/%s", MF_IMAGES, job->image->id);
+        /* One syncfs() for the whole tree: an fsync() a file would cost a disk flush each. */
+        if (syncfs(dirfd) < 0)
+                return mf_error_errno(err, -errno, MAYFLY_STAGE_STORE, "writing image %s to disk", job->image->id);
+        if (fchmod(dirfd, 0755) < 0 || renameat(job->store, name, job->store, target) < 0)
+                return mf_error_errno(err, -errno, MAYFLY_STAGE_STORE, "publishing %s", job->image->path);
+        return 0;
+}
+
+/* The callback of mf_locate(): tries one place. */
+static int fetch_from(void *userdata, const char *url, const char *signature, struct mayfly_error *err)
+{
+        const struct job *job = userdata;
+        mf_cleanup(mf_closep) int dirfd = -1;
+        struct mayfly_error why = MAYFLY_ERROR_INIT;
+        char name[MF_TMP_NAME_MAX];
+
+        int r = mf_store_make_temporary(job->store, name, &dirfd);
+        if (r < 0)
+                return cannot_put(job, r, "making a directory in its tmp", err);
+        r = fetch_into(job, dirfd, url, signature, &why);
+        if (r == 0)
+                r = publish(job, name, dirfd, &why);
+        if (r < 0) {
+                (void) mf_remove_tree(job->store, name);
+                fail_fetch(job, r, &why, err);
+        }
+        mf_unlock(dirfd);
+        return r;
+}
+
+/* --- the signature of one that is there ----------------------------------------------------------------------- */
+
+/* The archive as served is not kept, so it is fetched again, checked, and thrown away. */
+static int attest_from(void *userdata, const char *url, const char *signature, struct mayfly_error *err)
+{
+        const struct job *job = userdata;
+        struct mf_signature_note note = { .state = MAYFLY_SIGNATURE_NOT_ASKED };
+        const struct mf_source source = {
+                .url = url, .id = job->image->id, .text = job->text, .signature = signature, .note = &note
+        };
+        mf_cleanup(mf_closep) int dirfd = -1;
+        struct mf_examined examined;
+        char name[MF_TMP_NAME_MAX];
+
+        int r = mf_examine(&examined, &source, job->options, err);
+        if (r < 0)
+                return r;
+        mf_examined_clear(&examined);
+        r = mf_store_make_temporary(job->store, name, &dirfd);
+        if (r < 0)
+                return cannot_put(job, r, "making a directory in its tmp", err);
+        r = mf_signature_note_write(dirfd, job->image->id, &note);
+        if (r == 0 && renameat(dirfd, "signature", job->image->dir_fd, "signature") < 0)
+                r = -errno;
+        (void) mf_remove_tree(job->store, name);
+        mf_unlock(dirfd);
+        return r < 0 ? cannot_put(job, r, "noting its signature", err) : 0;
+}
+
+/* With the image's lock held. */
+static int attest(const struct job *job, const char *why_not, struct mayfly_error *err)
+{
+        struct mayfly_error why = MAYFLY_ERROR_INIT;
+        struct job mine = *job;
+
+        int r = mf_locate(job->reference, job->text, job->options, attest_from, &mine, &why);
+        job->image->attested = 1;
+        if (r < 0)
+                mf_error(err, r, why.stage,
+                         "the stored image %s cannot be used where signatures are required: %s; and %.3000s",
+                         job->image->path, why_not, why.message);
+        return r;
+}
+
+/* Whether the open image is signed as it must be: 1, or 0 and why not; or an error. */
+static int is_signed(const struct job *job, char why[400], struct mayfly_error *err)
+{
+        struct mf_signature_note note;
+
+        if (job->options->signatures != MAYFLY_SIGNATURES_REQUIRED)
+                return 1;
+        if (mf_signature_note_read(job->image->dir_fd, job->image->id, &note) < 0) {
+                snprintf(why, 400, "no signature of it was checked so far");
+                return 0;
+        }
+        return mf_signature_note_counts(&note, job->image->config->name, job->options->trusted_keys, why, err);
+}
+
+/* --- all together --------------------------------------------------------------------------------------------- */
+
+/* With the image's lock held, and a damaged one out of the way. */
+static int fetch(const struct job *job, struct mayfly_error *err)
+{
+        struct job mine = *job;
+
+        (void) mf_store_sweep(job->store, NULL, NULL);
+        return mf_locate(job->reference, job->text, job->options, fetch_from, &mine, err);
+}
+
+/* To be tried again: no error number, for EWOULDBLOCK is EAGAIN, which a fetch may well fail with. */
+#define BUSY 1
+
+static int busy_if_locked(int r)
+{
+        return r == -EWOULDBLOCK ? BUSY : r;
+}
+
+/* With locks/ID held: 0 when the image is open, fetched or put there since we looked; BUSY. */
+static int fetch_locked(const struct job *job, struct mayfly_error *err)
+{
+        struct mayfly_image *image = job->image;
+        char old[MF_TMP_NAME_MAX], why[400];
+
+        int r = mf_stored_open(job->store, image, err);
+        if (r == 0) {
+                r = is_signed(job, why, err);
+                if (r == 0)
+                        r = attest(job, why, err);
+                return r < 0 ? mf_stored_close(image, r) : 0;
+        }
+        if (r != -ENOENT)
+                return busy_if_locked(r);
+        if (image->damage[0]) { /* half of one, or worse; who uses it keeps it */
+                r = mf_store_move_to_tmp(job->store, MF_IMAGES, image->id, old);
+                if (r < 0)
+                        return cannot_put(job, r, "moving it out of the way", err);
+                mf_store_remove_if_unused(job->store, old, -1);
+                mf_layer_cache_drop(job->store, image->id);
+        }
+        r = fetch(job, err);
+        if (r < 0) {
+                mf_store_remove_lock(job->store, image->id);
+                return r;
+        }
+        image->fetched = 1;
+        r = mf_stored_open(job->store, image, err); /* what is signed was just written */
+        if (r != -ENOENT)
+                return busy_if_locked(r);
+        snprintf(why, sizeof(why), "%s", image->damage[0] ? image->damage : "it is gone");
+        return mf_error(err, -EIO, MAYFLY_STAGE_STORE,
+                        "the image %s was fetched, verified and written, and yet: %s; look at the disk and at who else "
+                        "writes there",
+                        image->path, why);
+}
+
+static int report(const struct mayfly_image_options *options, enum mayfly_progress_phase phase, const char *text,
+                  uint64_t begin_us)
+{
+        const struct mayfly_progress progress = { .size = sizeof(progress),
+                                                  .phase = phase,
+                                                  .reference = text,
+                                                  .elapsed_ms = (mf_now_us() - begin_us) / 1000 };
+
+        return options->progress ? options->progress(&progress, options->progress_userdata) : 0;
+}
+
+/* One try: 0 when the image is open, BUSY while somebody else is about it. Looks before it locks, so that the
+ * many who wait for a fetch do not keep each other from starting it. */
+static int try_get(const struct job *job, struct mayfly_error *err)
+{
+        mf_cleanup(mf_closep) int lock = -1;
+        char why[400];
+
+        int r = mf_stored_open(job->store, job->image, err);
+        if (r == 0) {
+                r = is_signed(job, why, err);
+                if (r != 0)
+                        return r < 0 ? mf_stored_close(job->image, r) : 0;
+                r = mf_stored_close(job->image, -ENOENT);
+        }
+        if (r != -ENOENT)
+                return busy_if_locked(r);
+        r = make_directories(job, err);
+        if (r < 0)
+                return r;
+        r = mf_store_lock(job->store, job->image->id, &lock);
+        if (r == -EWOULDBLOCK)
+                return BUSY;
+        if (r < 0)
+                return cannot_put(job, r, "locking it", err);
+        r = fetch_locked(job, err);
+        mf_unlock(lock);
+        return r;
+}
+
+static int get(const struct job *job, struct mayfly_error *err)
+{
+        uint64_t begin = mf_now_us(), reported = 0;
+
+        for (;;) {
+                int r = try_get(job, err);
+                if (r == 0 && (job->image->fetched || job->image->attested || reported))
+                        (void) report(job->options, MAYFLY_PROGRESS_DONE, job->text, begin);
+                if (r != BUSY)
+                        return r;
+                if (mf_now_us() - reported >= REPORT_US) {
+                        reported = mf_now_us();
+                        if (report(job->options, MAYFLY_PROGRESS_WAIT, job->text, begin) != 0)
+                                return mf_error(err, -ECANCELED, MAYFLY_STAGE_STORE,
+                                                "waiting for another process to fetch %s was cancelled",
+                                                job->image->id);
+                }
+                usleep(WAIT_US);
+        }
+}
+
+static int name_image(struct mayfly_image *image, const char *path, const char *id, struct mayfly_error *err)
+{
+        image->id = strdup(id);
+        if (asprintf(&image->path, "%s/images/%s", path, id) < 0)
+                image->path = NULL;
+        if (asprintf(&image->rootfs, "%s/images/%s/" MF_ROOTFS, path, id) < 0)
+                image->rootfs = NULL;
+        return image->id && image->path && image->rootfs ? 0 : mf_error_oom(err, MAYFLY_STAGE_STORE);
+}
+
+int mf_image_get(struct mayfly_image **ret, const struct mf_image_request *request, int only_stored,
+                 struct mayfly_error *err)
+{
+        struct mayfly_image *image = calloc(1, sizeof(*image));
+        int r;
+
+        if (!image)
+                return mf_error_oom(err, MAYFLY_STAGE_STORE);
+        image->dir_fd = -1;
+        r = name_image(image, request->path, request->reference->id, err);
+        if (r == 0 && only_stored) {
+                r = mf_stored_open(request->store, image, err);
+                r = r == -EWOULDBLOCK ? -ENOENT : r;
+        } else if (r == 0) {
+                const struct job job = { .store = request->store,
+                                         .path = request->path,
+                                         .image = image,
+                                         .reference = request->reference,
+                                         .text = request->text,
+                                         .size = request->size,
+                                         .options = request->options };
+                r = get(&job, err);
+        }
+        if (r < 0)
+                mayfly_image_close(image);
+        else
+                *ret = image;
+        return r;
+}
