@@ -8,7 +8,7 @@
 
 static int setup(void **state)
 {
-        return mayfly_cmocka_start(state, MAYFLY_SPEC(.image = GREETER_IMAGE, .run_app = 1));
+        return mayfly_cmocka_start(state, MAYFLY_SPEC(.image = GREETER_IMAGE));
 }
 
 static int teardown(void **state)

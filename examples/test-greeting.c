@@ -5,7 +5,7 @@
 
 static int setup(void **state) /* every test gets a container of its own ... */
 {
-        return mayfly_cmocka_start(state, MAYFLY_SPEC(.image = getenv("MAYFLY_DEMO_IMAGE")));
+        return mayfly_cmocka_start(state, MAYFLY_SPEC(.image = getenv("MAYFLY_DEMO_IMAGE"), .idle = 1));
 }
 
 static int teardown(void **state) /* ... of which nothing is left afterwards */

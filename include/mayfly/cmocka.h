@@ -8,7 +8,7 @@
  *
  *     static int setup(void **state)
  *     {
- *             return mayfly_cmocka_start(state, MAYFLY_SPEC(.image = "aci:https://...@sha512-...", .run_app = 1));
+ *             return mayfly_cmocka_start(state, MAYFLY_SPEC(.image = "aci:https://...@sha512-..."));
  *     }
  *
  *     static int teardown(void **state) { return mayfly_cmocka_stop(state); }

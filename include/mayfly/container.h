@@ -65,8 +65,22 @@ struct mayfly_volume {
 struct mayfly_spec {
         size_t size;       /**< sizeof this struct */
         const char *image; /**< reference of the image, as for mayfly_image_open() */
-        /** Non-zero: start the image's own app (its manifest's `app`). Otherwise the container idles. */
-        int run_app;
+        /**
+         * Non-zero: the container runs no app and idles. Otherwise it runs the image's, or idles if the image has none
+         * and neither `entrypoint` nor `argv` is set.
+         */
+        int idle;
+        /**
+         * The app's command is the entrypoint, then the arguments. `argv` replaces the image's arguments; `entrypoint`
+         * replaces the image's entrypoint, and then the arguments are `argv` alone. NULL-terminated. (The `exec` of an
+         * appc image is all arguments.)
+         */
+        const char *const *entrypoint;
+        const char *const *argv; /**< see entrypoint */
+        /** Runs the app as this user, with the user's groups, not as the image's user and groups: name, number or a
+         * path whose owner it is. */
+        const char *user;
+        const char *cwd;        /**< absolute working directory of the app, instead of the image's */
         const char *name;       /**< first part of the machine name; default: the program's name */
         const char *const *env; /**< "NAME=value" for app and commands, NULL-terminated; over the image's own */
         enum mayfly_engine engine;
@@ -74,11 +88,9 @@ struct mayfly_spec {
         int stop_signal;           /**< sent to the app to stop it; default SIGTERM */
         unsigned stop_timeout_ms;  /**< for the app to end after stop_signal, then all is killed; default 5,000 */
         unsigned start_timeout_ms; /**< for the container to be ready, image not counted; default 30,000 */
-        /** An app that ends within this time fails the start, in ms; default 50, UINT32_MAX for none. */
-        unsigned settle_ms;
-        unsigned max_runtime_s; /**< systemd engine: the unit is ended after so long, in s; default 3,600 */
-        uint64_t scratch_size;  /**< most the container may write, in bytes of memory; default half the RAM */
-        uint64_t log_size;      /**< how much of the end of the log is kept, in bytes; default 1 MiB */
+        unsigned max_runtime_s;    /**< systemd engine: the unit is ended after so long, in s; default 3,600 */
+        uint64_t scratch_size;     /**< most the container may write, in bytes of memory; default half the RAM */
+        uint64_t log_size;         /**< how much of the end of the log is kept, in bytes; default 1 MiB */
         const struct mayfly_image_options *image_options; /**< NULL for the defaults */
         /**
          * Most memory of all processes in the container and of its scratch, in bytes (cgroup v2's memory.max); default
@@ -94,13 +106,13 @@ struct mayfly_spec {
         int strict_isolators;
 };
 
-#define MAYFLY_SPEC_INIT                                                                                              \
-        {                                                                                                             \
-                sizeof(struct mayfly_spec), NULL, 0, NULL, NULL, MAYFLY_ENGINE_DEFAULT, MAYFLY_NETWORK_PRIVATE, 0, 0, \
-                        0, 0, 0, 0, 0, NULL, 0, 0, NULL, NULL, 0                                                      \
+#define MAYFLY_SPEC_INIT                                                                                        \
+        {                                                                                                       \
+                sizeof(struct mayfly_spec), NULL, 0, NULL, NULL, NULL, NULL, NULL, NULL, MAYFLY_ENGINE_DEFAULT, \
+                        MAYFLY_NETWORK_PRIVATE, 0, 0, 0, 0, 0, 0, NULL, 0, 0, NULL, NULL, 0                     \
         }
 
-/** A pointer to a spec with the named fields set: `MAYFLY_SPEC(.image = "aci:...", .run_app = 1)`. C99 only; in C++
+/** A pointer to a spec with the named fields set: `MAYFLY_SPEC(.image = "aci:...", .idle = 1)`. C99 only; in C++
  *  start from MAYFLY_SPEC_INIT. */
 #define MAYFLY_SPEC(...) (&(const struct mayfly_spec){ .size = sizeof(struct mayfly_spec), __VA_ARGS__ })
 
@@ -164,7 +176,7 @@ struct mayfly_timings {
         size_t size;       /**< sizeof this struct, set by the caller */
         uint64_t image_us; /**< opening (and maybe fetching) the image */
         uint64_t boot_us;  /**< from asking for the container to the first answer from inside it */
-        uint64_t app_us;   /**< from there to the app having been started (and having settled) */
+        uint64_t app_us;   /**< from there to the app having been executed */
         uint64_t stop_us;  /**< taking it down, 0 before */
 };
 
@@ -175,7 +187,8 @@ struct mayfly_timings {
 int mayfly_host_check(enum mayfly_engine engine, struct mayfly_error *err);
 
 /**
- * Starts a container. On return it answers; when the spec asks for the app, the app has been started.
+ * Starts a container. On return it answers, and the app has been executed. An app that ends early does not fail the
+ * start: mayfly_container_run() and mayfly_container_wait() say how it ended.
  * @param ret  set on success; the caller owns it
  * @return 0 or negative errno. A failed start leaves nothing behind. When the container died, the message says how
  *         and ends with its log.

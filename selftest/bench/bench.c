@@ -46,7 +46,8 @@ static void cycle(const char *what)
         struct mayfly_result *result = NULL;
 
         command.argv = argv;
-        if (mayfly_container_start(&container, MAYFLY_SPEC(.image = getenv("MAYFLY_TEST_BUSYBOX")), &err) < 0 ||
+        if (mayfly_container_start(&container, MAYFLY_SPEC(.image = getenv("MAYFLY_TEST_BUSYBOX"), .idle = 1), &err) <
+                    0 ||
             mayfly_container_run(container, &command, &result, &err) < 0 || mayfly_container_stop(container, &err) < 0)
                 die(&err);
         mayfly_container_timings(container, &timings);

@@ -10,7 +10,7 @@
 
 static int start(void **state)
 {
-        return mayfly_cmocka_start(state, MAYFLY_SPEC(.image = getenv("MAYFLY_TEST_BUSYBOX"), .run_app = 1));
+        return mayfly_cmocka_start(state, MAYFLY_SPEC(.image = getenv("MAYFLY_TEST_BUSYBOX")));
 }
 
 static int start_and_break(void **state)

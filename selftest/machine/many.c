@@ -36,8 +36,8 @@ static int use_one(unsigned number, char machine[65], struct times *ret)
         snprintf(line, sizeof(line), "echo %u; ls /mark 2>/dev/null; touch /mark", number);
         snprintf(expected, sizeof(expected), "%u\n", number);
         command.argv = argv;
-        int r = mayfly_container_start(&c, MAYFLY_SPEC(.image = reference, .name = "many", .start_timeout_ms = 120000),
-                                       &err);
+        int r = mayfly_container_start(
+                &c, MAYFLY_SPEC(.image = reference, .idle = 1, .name = "many", .start_timeout_ms = 120000), &err);
         if (r == 0) {
                 snprintf(machine, 65, "%s", mayfly_container_name(c));
                 r = mayfly_container_run(c, &command, &result, &err);

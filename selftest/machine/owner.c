@@ -82,7 +82,7 @@ static void start(const char *action)
         int stubborn = strcmp(action, "stop") == 0;
 
         if (mayfly_container_start(&container,
-                                   MAYFLY_SPEC(.image = getenv("MAYFLY_TEST_BUSYBOX"), .name = "lifeline", .run_app = 1,
+                                   MAYFLY_SPEC(.image = getenv("MAYFLY_TEST_BUSYBOX"), .name = "lifeline",
                                                .stop_signal = stubborn ? 28 : 0),
                                    &err) < 0) {
                 fprintf(stderr, "%s\n", err.message);

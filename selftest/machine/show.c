@@ -16,7 +16,7 @@ int main(int argc, char **argv)
 
         if (argc != 2)
                 return 2;
-        int r = mayfly_container_start(&container, MAYFLY_SPEC(.image = argv[1], .name = "show"), &err);
+        int r = mayfly_container_start(&container, MAYFLY_SPEC(.image = argv[1], .idle = 1, .name = "show"), &err);
         if (r == 0) {
                 printf("%s %d\n", mayfly_container_name(container), (int) mayfly_container_leader(container));
                 fflush(stdout);

@@ -89,9 +89,8 @@ static struct mayfly_container *start(const char *image, const struct service *s
         struct mayfly_error err = MAYFLY_ERROR_INIT;
 
         if (mayfly_container_start(&c,
-                                   MAYFLY_SPEC(.image = need(image), .run_app = 1, .settle_ms = UINT32_MAX,
-                                               .network = MAYFLY_NETWORK_HOST, .metadata_url = service->url,
-                                               .volumes = volumes),
+                                   MAYFLY_SPEC(.image = need(image), .network = MAYFLY_NETWORK_HOST,
+                                               .metadata_url = service->url, .volumes = volumes),
                                    &err) < 0)
                 fail_msg("%s: %s", image, err.message);
         return c;

@@ -14,12 +14,12 @@
 
 static const char *plain, *tracer;
 
-static struct mayfly_container *start(const char *image, int run_app)
+static struct mayfly_container *start(const char *image, int idle)
 {
         struct mayfly_error err = MAYFLY_ERROR_INIT;
         struct mayfly_container *c = NULL;
 
-        if (mayfly_container_start(&c, MAYFLY_SPEC(.image = image, .run_app = run_app), &err) < 0)
+        if (mayfly_container_start(&c, MAYFLY_SPEC(.image = image, .idle = idle), &err) < 0)
                 fail_msg("%s", err.message);
         return c;
 }
@@ -41,7 +41,7 @@ static void prints(struct mayfly_container *c, const char *line, const char *exp
 
 static void calls_beyond_the_container_are_denied(void **state)
 {
-        struct mayfly_container *c = start(plain, 0);
+        struct mayfly_container *c = start(plain, 1);
 
         (void) state;
         prints(c, "attack calls", "tried\n");
@@ -51,7 +51,7 @@ static void calls_beyond_the_container_are_denied(void **state)
 /* The owner's pidfd, the control socket: root inside, and a command as well as the app. */
 static void what_init_holds_stays_with_it(void **state)
 {
-        struct mayfly_container *c = start(plain, 0);
+        struct mayfly_container *c = start(plain, 1);
 
         (void) state;
         prints(c, "attack init", "tried\n");
@@ -61,7 +61,7 @@ static void what_init_holds_stays_with_it(void **state)
 
 static void an_image_gets_no_way_to_trace_init(void **state)
 {
-        struct mayfly_container *c = start(tracer, 1);
+        struct mayfly_container *c = start(tracer, 0);
         const struct mayfly_isolator *isolator = mayfly_container_isolators(c)[0];
 
         (void) state;
@@ -76,7 +76,7 @@ static void an_image_gets_no_way_to_trace_init(void **state)
 /* A command's supervisor has its reply socket; the command itself is anybody's. */
 static void only_init_is_out_of_reach(void **state)
 {
-        struct mayfly_container *c = start(plain, 0);
+        struct mayfly_container *c = start(plain, 1);
 
         (void) state;
         prints(c,

@@ -19,8 +19,8 @@
 #include <mayfly/mayfly.h>
 
 #include "container/container.h"
-#include "util/fd.h"
 #include "support/faults.h"
+#include "util/fd.h"
 
 #define SLOW_MS 8000 /* stop_timeout_ms and all the harder ways */
 #define SILENT 8     /* so many rounds in which nothing failed: that was the last call, and not one of a child's */
@@ -69,10 +69,10 @@ static void up_and_down(unsigned number, struct round *ret)
         command.timeout_ms = 3000;
         unsigned begin = now_ms();
         faults_arm(number);
-        int r = mayfly_container_start(&c,
-                                       MAYFLY_SPEC(.image = reference, .name = "faults", .run_app = 1,
-                                                   .stop_timeout_ms = 2000, .start_timeout_ms = 3000),
-                                       &ret->err);
+        int r = mayfly_container_start(
+                &c,
+                MAYFLY_SPEC(.image = reference, .name = "faults", .stop_timeout_ms = 2000, .start_timeout_ms = 3000),
+                &ret->err);
         if (r == 0)
                 r = mayfly_container_run(c, &command, &result, &ret->err);
         if (r == 0 && (result->out_size != 11 || memcmp(result->out, "hello done\n", 11) != 0)) {

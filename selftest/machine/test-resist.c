@@ -78,14 +78,12 @@ static void an_app_may_ignore_its_stop_signal(void **state)
 {
         (void) state;
         /* The app of the image knows nothing of SIGWINCH. */
-        stops_within(
-                start(MAYFLY_SPEC(.image = busybox, .run_app = 1, .stop_signal = SIGWINCH, .stop_timeout_ms = 300)),
-                300);
+        stops_within(start(MAYFLY_SPEC(.image = busybox, .stop_signal = SIGWINCH, .stop_timeout_ms = 300)), 300);
 }
 
 static void daemons_go_too(void **state)
 {
-        struct mayfly_container *c = start(MAYFLY_SPEC(.image = busybox));
+        struct mayfly_container *c = start(MAYFLY_SPEC(.image = busybox, .idle = 1));
 
         (void) state;
         assert_int_equal(
@@ -102,12 +100,12 @@ static void a_fork_bomb_stays_in_its_limit(void **state)
         struct mayfly_error err = MAYFLY_ERROR_INIT;
 
         (void) state;
-        int r = mayfly_container_start(&c, MAYFLY_SPEC(.image = busybox, .tasks_max = 100), &err);
+        int r = mayfly_container_start(&c, MAYFLY_SPEC(.image = busybox, .idle = 1, .tasks_max = 100), &err);
         if (r < 0) { /* a cgroup without the controller */
                 if (!strstr(err.message, "pids.max = 100: there is no \"pids\" controller"))
                         fail_msg("%s", err.message);
                 /* A user's own limit does it as well. */
-                c = start(MAYFLY_SPEC(.image = busybox));
+                c = start(MAYFLY_SPEC(.image = busybox, .idle = 1));
                 sh(c, "echo 'f() { f | f & f; }; f' > /bomb; su -s /bin/sh www -c 'ulimit -u 60; timeout 1 sh /bomb' "
                       "2>/dev/null");
         } else {
@@ -122,7 +120,7 @@ static void memory_has_a_limit(void **state)
         struct mayfly_error err = MAYFLY_ERROR_INIT;
 
         (void) state;
-        int r = mayfly_container_start(&c, MAYFLY_SPEC(.image = busybox, .memory_max = 48 << 20), &err);
+        int r = mayfly_container_start(&c, MAYFLY_SPEC(.image = busybox, .idle = 1, .memory_max = 48 << 20), &err);
         if (r < 0) {
                 if (!strstr(err.message, "memory.max = 50331648: there is no \"memory\" controller"))
                         fail_msg("%s", err.message);
@@ -137,8 +135,7 @@ static void memory_has_a_limit(void **state)
 
 static void scratch_and_log_may_be_full(void **state)
 {
-        struct mayfly_container *c =
-                start(MAYFLY_SPEC(.image = busybox, .run_app = 1, .scratch_size = 2 << 20, .log_size = 4096));
+        struct mayfly_container *c = start(MAYFLY_SPEC(.image = busybox, .scratch_size = 2 << 20, .log_size = 4096));
         struct mayfly_error err = MAYFLY_ERROR_INIT;
         char *log = NULL;
         size_t size;
@@ -160,7 +157,7 @@ static void scratch_and_log_may_be_full(void **state)
 static void a_killed_supervisor_takes_its_command_along(void **state)
 {
         const char *const argv[] = { "sh", "-c", "kill -9 $PPID; while :; do sleep 3333; done", NULL };
-        struct mayfly_container *c = start(MAYFLY_SPEC(.image = busybox));
+        struct mayfly_container *c = start(MAYFLY_SPEC(.image = busybox, .idle = 1));
         struct mayfly_command command = MAYFLY_COMMAND_INIT;
         struct mayfly_error err = MAYFLY_ERROR_INIT;
         struct mayfly_result *r = NULL;
@@ -191,7 +188,7 @@ static void death_ends_every_wait(void **state)
         (void) state;
         command.argv = argv;
         for (int waits = 0; waits < 2; waits++) {
-                struct mayfly_container *c = start(MAYFLY_SPEC(.image = busybox, .run_app = 1));
+                struct mayfly_container *c = start(MAYFLY_SPEC(.image = busybox));
                 pid_t leader = mayfly_container_leader(c);
                 struct mayfly_error err = MAYFLY_ERROR_INIT;
                 struct mayfly_result *r = NULL;
@@ -235,7 +232,7 @@ static void children_forked_meanwhile_hold_nothing_up(void **state)
         command.argv = argv;
         assert_int_equal(pthread_create(&forker, NULL, fork_and_fork, NULL), 0);
         for (unsigned i = 0; i < 5; i++) {
-                struct mayfly_container *c = start(MAYFLY_SPEC(.image = busybox));
+                struct mayfly_container *c = start(MAYFLY_SPEC(.image = busybox, .idle = 1));
                 pid_t leader = mayfly_container_leader(c);
                 struct mayfly_error err = MAYFLY_ERROR_INIT;
                 struct mayfly_result *r = NULL;
@@ -267,7 +264,7 @@ static void a_broken_init_fails_the_start_at_once(void **state)
         assert_int_equal(system(command), 0);
         setenv("MAYFLY_LIBEXEC", folder, 1);
         unsigned begin = now_ms();
-        int r = mayfly_container_start(&c, MAYFLY_SPEC(.image = busybox), &err);
+        int r = mayfly_container_start(&c, MAYFLY_SPEC(.image = busybox, .idle = 1), &err);
         unsigned took = now_ms() - begin;
         setenv("MAYFLY_LIBEXEC", old, 1);
         free(old);
@@ -313,7 +310,7 @@ static void what_cannot_die_is_named_in_time(void **state)
                  folder, folder, folder, folder, folder);
         assert_int_equal(system(command), 0);
         snprintf(command, sizeof(command), "%s/mnt", folder);
-        struct mayfly_container *c = start(MAYFLY_SPEC(.image = busybox, .stop_timeout_ms = 100));
+        struct mayfly_container *c = start(MAYFLY_SPEC(.image = busybox, .idle = 1, .stop_timeout_ms = 100));
         mount_into(mayfly_container_leader(c), command);
         int mnt = open(command, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
         assert_int_equal(ioctl(mnt, FIFREEZE, 0), 0);

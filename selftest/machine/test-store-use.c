@@ -42,7 +42,8 @@ static struct mayfly_container *start(void)
         struct mayfly_container *container = NULL;
         struct mayfly_error err = MAYFLY_ERROR_INIT;
 
-        if (mayfly_container_start(&container, MAYFLY_SPEC(.image = reference(), .image_options = &image_options),
+        if (mayfly_container_start(&container,
+                                   MAYFLY_SPEC(.image = reference(), .idle = 1, .image_options = &image_options),
                                    &err) < 0)
                 fail_msg("%s", err.message);
         return container;

@@ -51,8 +51,8 @@ const char *small_image(const char *name, const char *app, const char *prepare)
                 exit(1);
         fprintf(f,
                 "{\"acKind\":\"ImageManifest\",\"acVersion\":\"0.8.11\",\"name\":\"example.com/%s\",\"labels\":"
-                "[{\"name\":\"os\",\"value\":\"linux\"},{\"name\":\"arch\",\"value\":\"amd64\"}],\"app\":%s}",
-                name, app);
+                "[{\"name\":\"os\",\"value\":\"linux\"},{\"name\":\"arch\",\"value\":\"amd64\"}]%s%s}",
+                name, app ? ",\"app\":" : "", app ? app : "");
         fclose(f);
         if (asprintf(&line, script, directory, name, prepare ? prepare : "", getenv("MAYFLY_TEST_TOOL")) < 0)
                 exit(1);

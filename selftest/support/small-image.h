@@ -3,7 +3,8 @@
 #define SMALL_IMAGE_H
 
 /* Makes an image of a busybox and what the shell commands `prepare` (may be NULL) add in the root's directory. `app` is
- * the manifest's JSON. Returns the reference, in a buffer that lives as long as the program; the image goes with it. */
+ * the manifest's JSON, or NULL for an image without an app. Returns the reference, in a buffer that lives as long as
+ * the program; the image goes with it. */
 const char *small_image(const char *name, const char *app, const char *prepare);
 
 #endif

@@ -19,6 +19,7 @@
 
 #define OUTPUT_MAX_DEFAULT (UINT64_C(16) << 20)
 #define TIMEOUT_DEFAULT_MS 60000U
+#define NEWS_TIMEOUT_MS 1000U /* for news of the container after a command fell silent */
 #define KILL_TIMEOUT_MS 5000U /* for the supervisor inside to kill a command and its descendants */
 
 /* One of the two streams that are captured. */
@@ -169,7 +170,7 @@ static int request(struct mayfly_container *container, const struct mayfly_comma
                                                      fds, MF_ELEMENTSOF(fds));
         if (r < 0) {
                 mf_container_receive(container); /* its last exec_block */
-                return mf_container_dead(container, -ESRCH, MAYFLY_STAGE_EXEC, command->argv[0], err);
+                return mf_container_explain_death(container, -ESRCH, MAYFLY_STAGE_EXEC, command->argv[0], err);
         }
         *ret_reply = mf_take_fd(&reply);
         return 0;
@@ -196,7 +197,22 @@ static int poll_once(struct capture captures[2], int reply, int leader_fd, int t
         return fds[0].revents || fds[1].revents ? 1 : 0;
 }
 
-/* Until the answer is there. */
+/* Says why nothing is left that could answer: the end of the app takes the container and its commands along. */
+static int explain_silence(struct mayfly_container *container, const struct mayfly_command *command,
+                           struct mayfly_error *err)
+{
+        uint64_t deadline = mf_now_us() + (uint64_t) NEWS_TIMEOUT_MS * 1000;
+
+        while (container->control >= 0 && container->reports.app != MF_APP_ENDED && mf_now_us() < deadline)
+                (void) mf_container_poll(container, NULL, 100, NULL);
+        if (container->control < 0 || container->reports.app == MF_APP_ENDED)
+                return mf_container_explain_death(container, -ESRCH, MAYFLY_STAGE_EXEC, command->argv[0], err);
+        return mf_error(err, -ESRCH, MAYFLY_STAGE_EXEC,
+                        "\"%.200s\": its supervisor in %s (mayfly-command) was killed from inside the container",
+                        command->argv[0], container->machine);
+}
+
+/* Waits for the answer. */
 static int await_result(struct mayfly_container *container, const struct mayfly_command *command,
                         struct capture captures[2], int reply, struct mf_message *ret, int *ret_timed_out,
                         struct mayfly_error *err)
@@ -227,16 +243,12 @@ static int await_result(struct mayfly_container *container, const struct mayfly_
                         *ret_timed_out = killed && ret->value[3];
                         return 0;
                 }
-                /* Nobody is left to answer; is it the container that died? */
-                (void) mf_container_poll(container, NULL, r == -EAGAIN ? 0 : 100, NULL);
-                if (r == -EAGAIN && container->control >= 0)
-                        continue;
-                if (container->control < 0)
-                        return mf_container_dead(container, -ESRCH, MAYFLY_STAGE_EXEC, command->argv[0], err);
-                return mf_error(
-                        err, -ESRCH, MAYFLY_STAGE_EXEC,
-                        "\"%.200s\": its supervisor in %s (mayfly-command) was killed from inside the container",
-                        command->argv[0], container->machine);
+                if (r == -EAGAIN) {
+                        (void) mf_container_poll(container, NULL, 0, NULL);
+                        if (container->control >= 0)
+                                continue;
+                }
+                return explain_silence(container, command, err);
         }
 }
 

@@ -15,6 +15,8 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "container/leader.h"
+#include "container/postmortem.h"
 #include "container/seccomp.h"
 #include "image/open.h"
 #include "util/error.h"
@@ -26,9 +28,26 @@
 #define STOP_MARGIN_MS 500U /* for nspawn and systemd to clean up once the app has ended */
 #define FORCE_MS 1000U      /* for each of the harder ways */
 #define BUS_RETRY_MS 20U
+#define LAST_WORDS_MS 500U
 #define MESSAGES_MAX 64U
 
 /* --- the spec ------------------------------------------------------------------------------------------------- */
+
+/* Checks what the spec says of the app, as far as this can be done without the image. */
+static int check_app(const struct mayfly_spec *spec, struct mayfly_error *err)
+{
+        if (spec->idle && (spec->entrypoint || spec->argv))
+                return mf_error(err, -EINVAL, MAYFLY_STAGE_SPEC,
+                                "the spec has both idle and %s; an idle container runs no app, so remove one of them",
+                                spec->entrypoint ? "entrypoint" : "argv");
+        if (spec->user && !*spec->user)
+                return mf_error(err, -EINVAL, MAYFLY_STAGE_SPEC,
+                                "the spec's user is empty; leave it NULL for the image's");
+        if (spec->cwd && spec->cwd[0] != '/')
+                return mf_error(err, -EINVAL, MAYFLY_STAGE_SPEC, "the spec's cwd is \"%.200s\"; give an absolute path",
+                                spec->cwd);
+        return 0;
+}
 
 static int check_spec(const struct mayfly_spec *spec, struct mayfly_error *err)
 {
@@ -53,7 +72,8 @@ static int check_spec(const struct mayfly_spec *spec, struct mayfly_error *err)
                 return mf_error(err, -EINVAL, MAYFLY_STAGE_SPEC,
                                 "log_size %llu is over 1 GiB; the log is kept in memory",
                                 (unsigned long long) spec->log_size);
-        return mf_env_check(spec->env, "the spec's env", MAYFLY_STAGE_SPEC, err);
+        int r = check_app(spec, err);
+        return r < 0 ? r : mf_env_check(spec->env, "the spec's env", MAYFLY_STAGE_SPEC, err);
 }
 
 static void set_defaults(struct mayfly_spec *spec)
@@ -64,8 +84,6 @@ static void set_defaults(struct mayfly_spec *spec)
                 spec->stop_timeout_ms = 5000;
         if (!spec->start_timeout_ms)
                 spec->start_timeout_ms = 30000;
-        if (!spec->settle_ms)
-                spec->settle_ms = 50;
         if (!spec->max_runtime_s)
                 spec->max_runtime_s = 3600;
         if (!spec->log_size)
@@ -125,48 +143,88 @@ static void note_limits(struct mayfly_container *container, int missing)
                                                  limits[i].controller);
 }
 
+static void on_ready(struct mayfly_container *container, pid_t pid)
+{
+        int r = mf_leader_open(pid, container->machine, &container->leader_fd);
+
+        container->leader = pid;
+        if (r < 0 && r != -ESRCH)
+                container->broke_protocol = 1;
+}
+
+/* Takes one message. Returns 0, or -EPROTO for one that may not come. */
+static int take_report(struct mayfly_container *container, const struct mf_message *message, size_t n_fds, pid_t pid)
+{
+        int known = container->reports.missing_limits;
+        int r = mf_reports_take(&container->reports, message, n_fds);
+
+        if (r < 0)
+                container->broke_protocol = 1;
+        else if (message->type == MF_MESSAGE_READY)
+                on_ready(container, pid);
+        else if (message->type == MF_MESSAGE_LIMITS)
+                note_limits(container, container->reports.missing_limits & ~known);
+        return container->broke_protocol ? -EPROTO : 0;
+}
+
 void mf_container_receive(struct mayfly_container *container)
 {
-        /* Bounded: who got hold of the other end shall not keep us here by writing without end. */
+        /* Bounded: who has the other end could keep us here by writing without end. */
         for (unsigned n = 0; container->control >= 0 && n < MESSAGES_MAX; n++) {
+                int fds[MF_MESSAGE_FDS_MAX];
                 struct mf_message message;
+                size_t n_fds = 0;
                 pid_t pid = 0;
 
-                int r = mf_message_recv(container->control, &message, NULL, NULL, &pid, MSG_DONTWAIT);
+                int r = mf_message_recv(container->control, &message, fds, &n_fds, &pid, MSG_DONTWAIT);
                 if (r == -EAGAIN)
                         return;
-                if (r <= 0) {
+                if (r > 0)
+                        r = take_report(container, &message, n_fds, pid) < 0 ? -EPROTO : 1;
+                else if (r == -EPROTO)
+                        container->broke_protocol = 1;
+                for (size_t i = 0; i < n_fds; i++)
+                        close(fds[i]);
+                if (r <= 0)
                         container->control = mf_close(container->control);
-                        return;
-                }
-                switch ((enum mf_message_type) message.type) {
-                case MF_MESSAGE_READY:
-                        container->leader = pid;
-                        container->leader_fd = (int) syscall(SYS_pidfd_open, pid, 0);
-                        container->ready = 1;
-                        break;
-                case MF_MESSAGE_LIMITS:
-                        note_limits(container, message.value[0]);
-                        break;
-                case MF_MESSAGE_HOOK:
-                        container->hook_started = 1;
-                        break;
-                case MF_MESSAGE_APP:
-                        container->app_started = message.value[0] ? -message.value[0] : 1;
-                        if (message.value[0]) {
-                                (void) ftruncate(container->boot_log, 0);
-                                dprintf(container->boot_log, "%s\n", message.text);
-                        }
-                        break;
-                case MF_MESSAGE_EXIT:
-                        container->app_ended = 1;
-                        container->app_end.si_code = message.value[0];
-                        container->app_end.si_status = message.value[1];
-                        break;
-                default:
-                        break;
-                }
         }
+}
+
+static struct mf_facts facts_of(const struct mayfly_container *container)
+{
+        return (struct mf_facts){ .machine = container->machine,
+                                  .reports = &container->reports,
+                                  .was_stopped = container->was_stopped,
+                                  .broke_protocol = container->broke_protocol,
+                                  .log = container->log,
+                                  .boot_log = container->boot_log };
+}
+
+/* Asks the engine why a container died that never answered. Returns 0 when the engine does not know. */
+static int diagnose(struct mayfly_container *container, struct mayfly_error *err)
+{
+        mf_cleanup(mf_freep) char *boot_log = NULL;
+        uint64_t deadline = mf_now_us() + (uint64_t) LAST_WORDS_MS * 1000;
+
+        /* All processes that may have a message about it have written it when they are gone. */
+        while (!mf_container_gone(container) && mf_now_us() < deadline)
+                if (mf_container_poll(container, NULL, 10, NULL) < 0)
+                        break;
+        if (!container->engine)
+                return 0;
+        (void) mf_read_tail(container->boot_log, 1, &boot_log);
+        return container->engine->type->diagnose(container->engine, boot_log && *boot_log, err);
+}
+
+int mf_container_explain_death(struct mayfly_container *container, int code, enum mayfly_stage stage, const char *what,
+                               struct mayfly_error *err)
+{
+        if (!err || err->code)
+                return code;
+        if (!container->reports.ready && diagnose(container, err) < 0)
+                return err->code;
+        const struct mf_facts facts = facts_of(container);
+        return mf_explain_death(&facts, code, stage, what, err);
 }
 
 int mf_container_gone(const struct mayfly_container *container)
@@ -203,16 +261,28 @@ int mf_container_poll(struct mayfly_container *container, struct pollfd *extra, 
         return container->engine ? container->engine->type->dispatch(container->engine, err) : 0;
 }
 
-/* Until *flag is set. */
-static int await(struct mayfly_container *container, const int *flag, uint64_t deadline_us, const char *what,
-                 struct mayfly_error *err)
+static int is_ready(const struct mayfly_container *container)
 {
-        while (!*flag) {
+        return container->reports.ready;
+}
+
+static int is_app_decided(const struct mayfly_container *container)
+{
+        return container->reports.app != MF_APP_NONE;
+}
+
+/* Waits until `is_done` holds. */
+static int await(struct mayfly_container *container, int (*is_done)(const struct mayfly_container *container),
+                 uint64_t deadline_us, struct mayfly_error *err)
+{
+        while (!is_done(container)) {
                 if (container->control < 0 || mf_container_gone(container))
-                        return mf_container_dead(container, -ESRCH, MAYFLY_STAGE_START, what, err);
+                        return mf_container_explain_death(container, -ESRCH, MAYFLY_STAGE_START, "starting", err);
                 int left = left_ms(deadline_us);
-                if (left == 0)
-                        return mf_container_mute(container, what, err);
+                if (left == 0) {
+                        const struct mf_facts facts = facts_of(container);
+                        return mf_explain_unresponsive(&facts, container->spec.start_timeout_ms, "starting", err);
+                }
                 int r = mf_container_poll(container, NULL, left, err);
                 if (r < 0)
                         return r;
@@ -220,27 +290,18 @@ static int await(struct mayfly_container *container, const int *flag, uint64_t d
         return 0;
 }
 
+/* An app that was executed is started: whatever is called next says that it died early. */
 static int await_app(struct mayfly_container *container, uint64_t deadline_us, struct mayfly_error *err)
 {
-        int r = await(container, &container->app_started, deadline_us, "starting", err);
+        int r = await(container, is_app_decided, deadline_us, err);
 
-        if (r < 0)
-                return r;
-        if (container->app_started < 0)
-                return mf_container_dead(container, container->app_started, MAYFLY_STAGE_START, "starting", err);
-        if (container->spec.settle_ms == UINT32_MAX)
-                return 0;
-        for (uint64_t settled = mf_now_us() + (uint64_t) container->spec.settle_ms * 1000; left_ms(settled) > 0;) {
-                r = mf_container_poll(container, NULL, left_ms(settled), err);
-                if (r < 0)
-                        return r;
-                if (container->app_ended || container->control < 0)
-                        return mf_container_dead(container, -ESRCH, MAYFLY_STAGE_START, "starting", err);
-        }
-        return 0;
+        if (r == 0 && container->reports.app == MF_APP_FAILED)
+                r = mf_container_explain_death(container, container->reports.app_error, MAYFLY_STAGE_START, "starting",
+                                               err);
+        return r;
 }
 
-/* An app that has ended already may have taken along what is to be looked at. */
+/* Lets the engine check the leader. An app that has ended already may have taken along what is to be looked at. */
 static int verify(struct mayfly_container *container, struct mayfly_error *err)
 {
         struct mayfly_error why = MAYFLY_ERROR_INIT;
@@ -249,11 +310,8 @@ static int verify(struct mayfly_container *container, struct mayfly_error *err)
         if (r == 0)
                 return 0;
         mf_container_receive(container);
-        if (container->app_ended && container->spec.settle_ms == UINT32_MAX)
+        if (is_app_decided(container) && container->reports.app != MF_APP_STARTED)
                 return 0;
-        if (container->app_ended || container->app_started < 0)
-                return mf_container_dead(container, container->app_ended ? -ESRCH : container->app_started,
-                                         MAYFLY_STAGE_START, "starting", err);
         return mf_error(err, r, why.stage, "%s", why.message);
 }
 
@@ -274,14 +332,14 @@ static int boot(struct mayfly_container *container, struct mayfly_error *err)
 
         int r = mf_container_launch(container, err);
         if (r == 0)
-                r = await(container, &container->ready, deadline, "starting", err);
+                r = await(container, is_ready, deadline, err);
         if (r == 0)
                 r = verify(container, err);
         if (r == 0 && container->spec.strict_isolators)
                 r = check_isolators(container, err);
         uint64_t ready = mf_now_us();
         container->timings.boot_us = ready - begin;
-        if (r == 0 && container->spec.run_app)
+        if (r == 0 && container->reports.expects_app)
                 r = await_app(container, deadline, err);
         container->timings.app_us = mf_now_us() - ready;
         return r;
@@ -350,10 +408,10 @@ static int stop(struct mayfly_container *container, struct mayfly_error *err)
         const struct mf_message message = { .type = MF_MESSAGE_STOP,
                                             .value = { spec->stop_signal, (int32_t) spec->stop_timeout_ms } };
         (void) mf_container_poll(container, NULL, 0, NULL);
-        if (container->control >= 0 && container->ready &&
+        if (container->control >= 0 && container->reports.ready &&
             mf_message_send(container->control, &message, NULL, 0) == 0) {
                 /* The app's time, and then its post-stop hook's. */
-                unsigned times = spec->run_app && container->image->config->post_stop ? 2 : 1;
+                unsigned times = container->reports.expects_app && container->image->config->post_stop ? 2 : 1;
                 await_gone(container, mf_now_us() + ((uint64_t) times * spec->stop_timeout_ms + STOP_MARGIN_MS) * 1000);
         } else {
                 container->control = mf_close(container->control);
@@ -383,6 +441,7 @@ MF_EXPORT int mayfly_container_stop(struct mayfly_container *container, struct m
                 return r;
 
         uint64_t begin = mf_now_us();
+        container->was_stopped = 1;
         r = stop(container, err);
         container->timings.stop_us = mf_now_us() - begin;
         container->control = mf_close(container->control);
@@ -395,7 +454,7 @@ MF_EXPORT struct mayfly_container *mayfly_container_free(struct mayfly_container
                 return NULL;
         /* Nothing was started while there is no control socket. In a forked child the container is not ours to stop. */
         if (container->owner == getpid()) {
-                if (container->control >= 0 || container->ready)
+                if (container->control >= 0 || container->reports.ready)
                         (void) mayfly_container_stop(container, NULL);
                 if (container->engine)
                         container->engine->type->release(container->engine);
@@ -441,15 +500,17 @@ MF_EXPORT int mayfly_container_wait(struct mayfly_container *container, unsigned
         int r = mf_container_check_owner(container, err);
         if (r < 0)
                 return r;
-        if (!container->spec.run_app)
-                return mf_error(err, -EINVAL, MAYFLY_STAGE_SPEC,
-                                "container %s runs no app to wait for; set run_app in its spec", container->machine);
+        if (!container->reports.expects_app)
+                return mf_error(err, -EINVAL, MAYFLY_STAGE_SPEC, "container %s runs no app to wait for: %s",
+                                container->machine,
+                                container->spec.idle ? "idle is set in its spec; unset it"
+                                                     : "its image has none; set entrypoint or argv in its spec");
 
         uint64_t deadline = mf_now_us() + (uint64_t) timeout_ms * 1000;
         mf_container_receive(container);
-        while (!container->app_ended) {
+        while (container->reports.app != MF_APP_ENDED) {
                 if (container->control < 0)
-                        return mf_container_dead(container, -ESRCH, MAYFLY_STAGE_STOP, "waiting", err);
+                        return mf_container_explain_death(container, -ESRCH, MAYFLY_STAGE_STOP, "waiting", err);
                 int left = timeout_ms == UINT32_MAX ? -1 : left_ms(deadline);
                 if (left == 0)
                         return mf_error(err, -ETIMEDOUT, MAYFLY_STAGE_STOP, "the app of %s still runs after %u ms",
@@ -459,7 +520,7 @@ MF_EXPORT int mayfly_container_wait(struct mayfly_container *container, unsigned
                         return r;
         }
         if (ret)
-                set_exit(&container->app_end, ret);
+                set_exit(&container->reports.app_end, ret);
         return 0;
 }
 

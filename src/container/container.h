@@ -11,7 +11,7 @@
 
 #include "engine/engine.h"
 #include "model/isolators.h"
-#include "protocol/message.h"
+#include "protocol/reports.h"
 
 struct mayfly_container {
         struct mayfly_spec spec; /* with defaults filled in; its pointers are not ours past the start */
@@ -29,8 +29,9 @@ struct mayfly_container {
         int leader_fd; /* pidfd of the container's PID 1, -1 before READY */
         pid_t leader;
 
-        int ready, hook_started, app_started, app_ended; /* from the control socket */
-        siginfo_t app_end;                               /* si_code and si_status, when app_ended */
+        struct mf_reports reports; /* from the control socket */
+        int broke_protocol;        /* the container sent a report that may not come */
+        int was_stopped;           /* by its owner */
 
         struct mayfly_timings timings;
 };
@@ -55,15 +56,8 @@ void mf_container_receive(struct mayfly_container *container);
 int mf_container_poll(struct mayfly_container *container, struct pollfd *extra, int timeout_ms,
                       struct mayfly_error *err);
 
-/* postmortem.c: an error that says how the container died, with the end of its log. Returns code. */
-int mf_container_dead(struct mayfly_container *container, int code, enum mayfly_stage stage, const char *what,
-                      struct mayfly_error *err);
-/* One that says that it did not answer in time, likewise. Returns -ETIMEDOUT. */
-int mf_container_mute(struct mayfly_container *container, const char *what, struct mayfly_error *err);
-
-/* logs.c */
-int mf_log_create(uint64_t capacity, int *ret);
-/* The last `max` bytes, allocated and NUL-terminated. */
-int mf_log_read(int log, size_t max, char **ret, size_t *ret_size);
+/* Sets an error that says how the container died and with which last words; waits a little for those. Returns code. */
+int mf_container_explain_death(struct mayfly_container *container, int code, enum mayfly_stage stage, const char *what,
+                               struct mayfly_error *err);
 
 #endif

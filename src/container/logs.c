@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "container/container.h"
+#include "container/logs.h"
 #include "util/error.h"
 #include "util/fd.h"
 #include "util/macro.h"

@@ -1,21 +1,20 @@
 /* SPDX-License-Identifier: MIT */
 #define _GNU_SOURCE
+#include "container/postmortem.h"
+
+#include <errno.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "container/container.h"
+#include "container/logs.h"
 #include "util/error.h"
 #include "util/escape.h"
 #include "util/fd.h"
 #include "util/macro.h"
-#include "util/time.h"
-
-/* What is told of a container that died or never answered: how, and its last words. */
 
 #define LOG_TAIL_MAX 2048U
-#define LAST_WORDS_MS 500U
 
 /* Appends "\n  | LINE" for each of the last lines of `log`. */
 static void append_tail(struct mayfly_error *err, const char *log)
@@ -51,7 +50,7 @@ static void append_tail(struct mayfly_error *err, const char *log)
         }
 }
 
-static void describe_end(const siginfo_t *end, char *text, size_t size)
+void mf_describe_end(const siginfo_t *end, char *text, size_t size)
 {
         if (end->si_code == CLD_EXITED)
                 snprintf(text, size, "exited with status %d", end->si_status);
@@ -62,59 +61,82 @@ static void describe_end(const siginfo_t *end, char *text, size_t size)
                          end->si_code == CLD_DUMPED ? ", core dumped" : "");
 }
 
-int mf_container_dead(struct mayfly_container *container, int code, enum mayfly_stage stage, const char *what,
-                      struct mayfly_error *err)
+/* Says in `text` why it died. Returns whether the boot log may say more. */
+static int find_cause(const struct mf_facts *facts, char *text, size_t size)
+{
+        const struct mf_reports *reports = facts->reports;
+        char end[128];
+
+        switch (reports->app) {
+        case MF_APP_ENDED:
+                mf_describe_end(&reports->app_end, end, sizeof(end));
+                snprintf(text, size, "the app of container %s %s", facts->machine, end);
+                return 0;
+        case MF_APP_FAILED:
+                snprintf(text, size, "the app of container %s could not be started: %s", facts->machine,
+                         reports->app_failure[0] ? reports->app_failure : strerrordesc_np(-reports->app_error));
+                return 0;
+        case MF_APP_NONE:
+        case MF_APP_STARTED:
+                break;
+        }
+        if (facts->broke_protocol)
+                snprintf(text, size,
+                         "container %s sent a message that mayfly-init does not send at that time, so it was ended; "
+                         "something inside it writes to the control socket",
+                         facts->machine);
+        else if (facts->was_stopped)
+                snprintf(text, size, "container %s is stopped", facts->machine);
+        else
+                snprintf(text, size, "container %s died%s", facts->machine,
+                         reports->ready ? "" : " before it could answer");
+        return !facts->was_stopped;
+}
+
+int mf_explain_death(const struct mf_facts *facts, int code, enum mayfly_stage stage, const char *what,
+                     struct mayfly_error *err)
 {
         mf_cleanup(mf_freep) char *log = NULL;
         mf_cleanup(mf_freep) char *boot_log = NULL;
-        char end[128];
+        char cause[512];
+        const char *output;
 
         if (!err || err->code)
                 return code;
-        if (!container->ready) {
-                /* All who may have something to say about it have said it when they are gone. */
-                uint64_t deadline = mf_now_us() + LAST_WORDS_MS * 1000;
-                while (!mf_container_gone(container) && mf_now_us() < deadline)
-                        if (mf_container_poll(container, NULL, 10, NULL) < 0)
-                                break;
-        }
-        (void) mf_read_tail(container->boot_log, LOG_TAIL_MAX, &boot_log);
-        if (!container->ready && container->engine &&
-            container->engine->type->diagnose(container->engine, boot_log && *boot_log, err) < 0)
-                return err->code;
-        (void) mf_log_read(container->log, LOG_TAIL_MAX, &log, NULL);
-        if (container->app_ended) {
-                describe_end(&container->app_end, end, sizeof(end));
-                mf_error(err, code, stage, "%s: the app of container %s %s; its output%s", what, container->machine,
-                         end, log && *log ? " ends with:" : " was empty");
-        } else if (container->app_started < 0) {
-                boot_log[strcspn(boot_log, "\n")] = '\0';
-                mf_error(err, code, stage, "%s: the app of container %s could not be started: %s%s", what,
-                         container->machine, boot_log, log && *log ? "; its output ends with:" : "");
-                *boot_log = '\0';
-        } else {
-                mf_error(err, code, stage, "%s: container %s died%s%s", what, container->machine,
-                         container->ready ? "" : " before it could answer",
-                         (log && *log) || (boot_log && *boot_log) ? "; the last that was heard:" : " without a word");
-        }
-        if (boot_log && *boot_log && !container->app_ended)
+        int boot_log_counts = find_cause(facts, cause, sizeof(cause));
+        (void) mf_log_read(facts->log, LOG_TAIL_MAX, &log, NULL);
+        if (boot_log_counts)
+                (void) mf_read_tail(facts->boot_log, LOG_TAIL_MAX, &boot_log);
+        int has_log = log && *log, has_boot_log = boot_log && *boot_log;
+        if (has_boot_log)
+                output = "; its last messages are:";
+        else if (has_log)
+                output = "; its output ends with:";
+        else if (facts->reports->app == MF_APP_ENDED)
+                output = "; its output was empty";
+        else
+                output = boot_log_counts ? " without a message" : "";
+        const char *stopped = facts->was_stopped && facts->reports->app == MF_APP_ENDED ? " when it was stopped" : "";
+        mf_error(err, code, stage, "%s: %s%s%s", what, cause, stopped, output);
+        if (has_boot_log)
                 append_tail(err, boot_log);
-        if (log && *log)
+        if (has_log)
                 append_tail(err, log);
         return code;
 }
 
-int mf_container_mute(struct mayfly_container *container, const char *what, struct mayfly_error *err)
+int mf_explain_unresponsive(const struct mf_facts *facts, unsigned timeout_ms, const char *what,
+                            struct mayfly_error *err)
 {
         mf_cleanup(mf_freep) char *tail = NULL;
-        int hook = container->hook_started;
+        int hook = facts->reports->hook_started;
 
         int r = mf_error(err, -ETIMEDOUT, MAYFLY_STAGE_START,
                          hook ? "%s: the pre-start hook of container %s still runs after start_timeout_ms = %u"
                               : "%s: container %s did not answer within start_timeout_ms = %u",
-                         what, container->machine, container->spec.start_timeout_ms);
-        if (err && (hook ? mf_log_read(container->log, LOG_TAIL_MAX, &tail, NULL)
-                         : mf_read_tail(container->boot_log, LOG_TAIL_MAX, &tail)) == 0)
+                         what, facts->machine, timeout_ms);
+        if (err && (hook ? mf_log_read(facts->log, LOG_TAIL_MAX, &tail, NULL)
+                         : mf_read_tail(facts->boot_log, LOG_TAIL_MAX, &tail)) == 0)
                 append_tail(err, tail);
         return r;
 }

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "container/container.h"
+#include "container/logs.h"
 #include "container/seccomp.h"
 #include "container/volumes.h"
 #include "image/open.h"
@@ -56,14 +57,44 @@ static int build_env(struct mayfly_container *container, struct mayfly_error *er
         return 0;
 }
 
-static int check_app(const struct mayfly_container *container, struct mayfly_error *err)
-{
-        const struct mf_image_config *config = container->image->config;
+/* The app's command: the entrypoint, then the arguments; each NULL or NULL-terminated. */
+struct app_command {
+        char *const *entrypoint, *const *arguments;
+};
 
-        if (container->spec.run_app && !mf_image_config_has_app(config))
+static struct app_command app_command_of(const struct mayfly_spec *spec, const struct mf_image_config *config)
+{
+        struct app_command command = { config->entrypoint, config->argv };
+
+        if (spec->entrypoint)
+                command = (struct app_command){ (char *const *) (uintptr_t) spec->entrypoint, NULL };
+        if (spec->argv)
+                command.arguments = (char *const *) (uintptr_t) spec->argv;
+        return command;
+}
+
+/* The program, or NULL when the command has no words. */
+static const char *program_of(const struct app_command *command)
+{
+        if (command->entrypoint && command->entrypoint[0])
+                return command->entrypoint[0];
+        return command->arguments ? command->arguments[0] : NULL;
+}
+
+/* Decides whether the container runs an app. */
+static int choose_app(struct mayfly_container *container, struct mayfly_error *err)
+{
+        const struct mayfly_spec *spec = &container->spec;
+        const struct app_command command = app_command_of(spec, container->image->config);
+        const char *program = program_of(&command);
+
+        if (spec->idle)
+                return 0;
+        if ((spec->entrypoint || spec->argv) && (!program || !*program))
                 return mf_error(err, -EINVAL, MAYFLY_STAGE_SPEC,
-                                "run_app is set, but image %s has no app in its manifest; unset it and run commands",
-                                config->name);
+                                "the spec's %s leaves no program to run in image %s; name one, or set idle",
+                                spec->argv ? "argv" : "entrypoint", container->image->config->name);
+        container->reports.expects_app = program != NULL;
         return 0;
 }
 
@@ -118,22 +149,38 @@ static void add_bits(struct mf_exec_block *block, enum mf_exec_tag tag, uint64_t
         mf_exec_block_add(block, tag, number);
 }
 
+/* Who runs the app. The spec's user comes with the groups that the container's files give to it. */
+static void add_identity(const struct mayfly_spec *spec, const struct mf_image_config *config,
+                         struct mf_exec_block *block)
+{
+        if (spec->user) {
+                mf_exec_block_add(block, MF_EXEC_USER, spec->user);
+                return;
+        }
+        if (config->user)
+                mf_exec_block_add(block, MF_EXEC_USER, config->user);
+        if (config->group)
+                mf_exec_block_add(block, MF_EXEC_GROUP, config->group);
+        for (size_t i = 0; i < config->n_extra_groups; i++)
+                add_number(block, MF_EXEC_EXTRA_GROUP, config->extra_groups[i]);
+}
+
 static int add_app(struct mayfly_container *container, struct mf_exec_block *block, struct mayfly_error *err)
 {
         const struct mf_image_config *config = container->image->config;
         const struct mf_isolation *isolation = &config->isolation;
+        const struct mayfly_spec *spec = &container->spec;
+        const struct app_command command = app_command_of(spec, config);
         char number[16];
 
-        mf_exec_block_add_all(block, MF_EXEC_ARGV, config->entrypoint);
-        mf_exec_block_add_all(block, MF_EXEC_ARGV, config->argv);
+        mf_exec_block_add_all(block, MF_EXEC_ARGV, command.entrypoint);
+        mf_exec_block_add_all(block, MF_EXEC_ARGV, command.arguments);
         mf_exec_block_add_all(block, MF_EXEC_PRE_START, config->pre_start);
         mf_exec_block_add_all(block, MF_EXEC_POST_STOP, config->post_stop);
         add_number(block, MF_EXEC_HOOK_TIMEOUT, container->spec.stop_timeout_ms);
-        mf_exec_block_add(block, MF_EXEC_CWD, config->cwd);
-        mf_exec_block_add(block, MF_EXEC_USER, config->user);
-        mf_exec_block_add(block, MF_EXEC_GROUP, config->group);
-        for (size_t i = 0; i < config->n_extra_groups; i++)
-                add_number(block, MF_EXEC_EXTRA_GROUP, config->extra_groups[i]);
+        if (spec->cwd || config->cwd)
+                mf_exec_block_add(block, MF_EXEC_CWD, spec->cwd ? spec->cwd : config->cwd);
+        add_identity(spec, config, block);
         if (isolation->has_capabilities)
                 add_bits(block, MF_EXEC_CAPABILITIES, isolation->capabilities);
         if (isolation->no_new_privs)
@@ -149,12 +196,12 @@ static int queue_start_message(struct mayfly_container *container, const struct 
                                struct mayfly_error *err)
 {
         const struct mf_isolation *isolation = &container->image->config->isolation;
-        mf_cleanup(mf_closep) int words = -1, owner = -1, filter = -1;
+        mf_cleanup(mf_closep) int exec_block = -1, owner = -1, filter = -1;
         struct mf_exec_block block = { 0 };
         int fds[MF_MESSAGE_FDS_MAX], r = 0;
         size_t n = 0;
 
-        if (container->spec.run_app) {
+        if (container->reports.expects_app) {
                 r = add_app(container, &block, err);
                 if (r == 0)
                         r = mf_syscalls_compile(isolation, &container->isolators, &filter, err);
@@ -166,7 +213,7 @@ static int queue_start_message(struct mayfly_container *container, const struct 
         add_bits(&block, MF_EXEC_BOUND, mf_capabilities_default | isolation->capabilities);
         mf_exec_block_add(&block, MF_EXEC_ENV, "container=systemd-nspawn");
         mf_exec_block_add_all(&block, MF_EXEC_ENV, container->env);
-        r = mf_exec_block_finish(&block, &words);
+        r = mf_exec_block_finish(&block, &exec_block);
         if (r < 0)
                 return mf_error_errno(err, r, MAYFLY_STAGE_START, "the app's arguments");
 
@@ -175,7 +222,7 @@ static int queue_start_message(struct mayfly_container *container, const struct 
                 return mf_error_errno(err, -errno, MAYFLY_STAGE_HOST, "pidfd_open; mayfly needs Linux 5.14 or later");
         fds[n++] = owner;
         fds[n++] = container->log;
-        fds[n++] = words;
+        fds[n++] = exec_block;
         if (filter >= 0)
                 fds[n++] = filter;
         for (size_t i = 0; i < volumes->n_namespaces; i++)
@@ -325,7 +372,7 @@ int mf_container_launch(struct mayfly_container *container, struct mayfly_error 
 {
         struct mf_volumes volumes = { 0 };
 
-        int r = check_app(container, err);
+        int r = choose_app(container, err);
         if (r == 0)
                 r = build_env(container, err);
         if (r == 0)

@@ -291,12 +291,24 @@ static void on_pre_start_end(const siginfo_t *info)
         give_up(ESRCH, text);
 }
 
+static void send_exit(const siginfo_t *info)
+{
+        /* stop() sets the deadline, and only the kill at that time takes it away. */
+        int was_late = self.stopping && self.deadline_ms == 0;
+        const struct mf_message message = { .type = MF_MESSAGE_EXIT,
+                                            .value = { info->si_code, info->si_status, was_late } };
+
+        int r = mf_message_send(self.control, &message, NULL, 0);
+        if (r < 0)
+                die("telling the library", r);
+}
+
 static void on_app_end(const siginfo_t *info)
 {
         char text[232] = "", line[300];
 
         drain_log(); /* and no more: a daemon that lives on may hold the pipe open */
-        send_message(MF_MESSAGE_EXIT, info->si_code, info->si_status, NULL);
+        send_exit(info);
         if (!self.exec.post_stop[0])
                 _exit(0);
         int r = begin(POST_STOP, self.exec.post_stop, NULL, text, sizeof(text));

@@ -6,16 +6,23 @@
  * version is checked: a stale mayfly-init is a common accident of half an upgrade.
  *
  *   control socket (SOCK_SEQPACKET; the container's end is mayfly-init's standard input)
- *       library -> init   START   descriptors: owner pidfd, log, exec block; the app's filter if value[0]; value[1]
- * mount namespaces of shared volumes, which are mayfly-launch's   queued before init exists both   -> library LIMITS
- * value[0] those of enum mf_limit that are not in force init -> library   READY   the container answers; credentials
- * carry its PID init -> library   HOOK    the app's pre-start hook has been started init -> library   APP     value[0]
- * 0, or the errno that kept the app from starting, and text library -> init   RUN     descriptors: reply socket, exec
- * block, standard input, output, error library -> init   STOP    value[0] signal, value[1] timeout in ms init ->
- * library   EXIT    the app ended: value[0] si_code, value[1] si_status; the container follows, after the app's
- * post-stop hook reply socket (one a command) init -> library   RESULT  value[0] errno or 0, value[1] si_code, value[2]
- * si_status, value[3] killed; text library -> init   KILL    the command and its descendants
+ *       library -> init   START   descriptors: owner pidfd, log, exec block; the app's filter if value[0];
+ *                                 value[1] mount namespaces of shared volumes, for mayfly-launch;
+ *                                 queued before init exists
+ *       both   -> library LIMITS  value[0] those of enum mf_limit that are not in force
+ *       init -> library   READY   the container answers; credentials carry its PID
+ *       init -> library   HOOK    the app's pre-start hook has been started
+ *       init -> library   APP     value[0] 0, or the errno that kept the app from starting, and text
+ *       library -> init   RUN     descriptors: reply socket, exec block, standard input, output, error
+ *       library -> init   STOP    value[0] signal, value[1] timeout in ms
+ *       init -> library   EXIT    the app ended: value[0] si_code, value[1] si_status, value[2] 1 if it outlived
+ *                                 its time after STOP and was killed; the container ends after the app's
+ *                                 post-stop hook
+ *   reply socket (one a command)
+ *       init -> library   RESULT  value[0] errno or 0, value[1] si_code, value[2] si_status, value[3] killed; text
+ *       library -> init   KILL    the command and its descendants
  *
+ * protocol/reports.h has the order of the messages that come to the library.
  * Strings of any length travel in an exec block, see protocol/exec-block.h. */
 
 #include <stddef.h>

@@ -1,0 +1,258 @@
+/* SPDX-License-Identifier: MIT */
+
+/* The app that a container runs: what the spec replaces of it, and what is said of its end. */
+
+#define _GNU_SOURCE
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <mayfly/cmocka.h>
+
+#include "support/small-image.h"
+
+#define APP(words) "{\"exec\":[" words "],\"user\":\"0\",\"group\":\"0\"}"
+
+static char *with_app, *without_app, *working;
+
+static struct mayfly_container *start(const struct mayfly_spec *spec)
+{
+        struct mayfly_error err = MAYFLY_ERROR_INIT;
+        struct mayfly_container *c = NULL;
+
+        if (mayfly_container_start(&c, spec, &err) < 0)
+                fail_msg("%s", err.message);
+        return c;
+}
+
+/* Waits for the app, which must exit with `status` and have written `output`. */
+static void ends(struct mayfly_container *c, int status, const char *output)
+{
+        struct mayfly_error err = MAYFLY_ERROR_INIT;
+        struct mayfly_exit end = { 0 };
+        char *log = NULL;
+
+        if (mayfly_container_wait(c, 30000, &end, &err) < 0)
+                fail_msg("%s", err.message);
+        assert_true(end.exited);
+        assert_int_equal(end.status, status);
+        assert_int_equal(mayfly_container_logs(c, &log, NULL, NULL), 0);
+        assert_string_equal(log, output);
+        free(log);
+        mayfly_container_free(c);
+}
+
+static void start_fails(const struct mayfly_spec *spec, int code, const char *words)
+{
+        struct mayfly_error err = MAYFLY_ERROR_INIT;
+        struct mayfly_container *c = NULL;
+
+        assert_int_equal(mayfly_container_start(&c, spec, &err), code);
+        assert_null(c);
+        if (!strstr(err.message, words))
+                fail_msg("no \"%s\" in \"%s\"", words, err.message);
+}
+
+/* Runs a shell command, which must fail with `code` and all words up to NULL in the message. */
+static void run_fails(struct mayfly_container *c, const char *line, int code, const char *words, const char *more)
+{
+        const char *const argv[] = { "sh", "-c", line, NULL };
+        struct mayfly_command command = MAYFLY_COMMAND_INIT;
+        struct mayfly_error err = MAYFLY_ERROR_INIT;
+        struct mayfly_result *result = NULL;
+
+        command.argv = argv;
+        assert_int_equal(mayfly_container_run(c, &command, &result, &err), code);
+        if (!strstr(err.message, words) || !strstr(err.message, more))
+                fail_msg("no \"%s\" and \"%s\" in \"%s\"", words, more, err.message);
+}
+
+#define WORDS(...) ((const char *const[]){ __VA_ARGS__, NULL })
+
+static void an_image_runs_its_app(void **state)
+{
+        (void) state;
+        ends(start(MAYFLY_SPEC(.image = with_app)), 7, "the app of the image in / as 0:0 0\n");
+}
+
+static void an_idle_container_runs_none(void **state)
+{
+        struct mayfly_error err = MAYFLY_ERROR_INIT;
+
+        (void) state;
+        struct mayfly_container *c = start(MAYFLY_SPEC(.image = with_app, .idle = 1));
+        assert_int_equal(mayfly_container_wait(c, 0, NULL, &err), -EINVAL);
+        assert_non_null(strstr(err.message, "idle is set in its spec"));
+        mayfly_container_free(c);
+
+        err = (struct mayfly_error) MAYFLY_ERROR_INIT;
+        c = start(MAYFLY_SPEC(.image = without_app));
+        assert_int_equal(mayfly_container_wait(c, 0, NULL, &err), -EINVAL);
+        assert_non_null(strstr(err.message, "its image has none"));
+        mayfly_container_free(c);
+}
+
+static void the_spec_replaces_the_words(void **state)
+{
+        (void) state;
+        /* appc's exec is all arguments, so argv replaces the program, too */
+        ends(start(MAYFLY_SPEC(.image = with_app, .argv = WORDS("echo", "one", "", "a b"))), 0, "one  a b\n");
+        ends(start(MAYFLY_SPEC(.image = with_app, .entrypoint = WORDS("pwd"))), 0, "/\n"); /* no arguments remain */
+        ends(start(MAYFLY_SPEC(.image = with_app, .entrypoint = WORDS("sh", "-c", "echo $0 $1"),
+                               .argv = WORDS("a", "b"))),
+             0, "a b\n");
+        /* An image without an app gets one. */
+        ends(start(MAYFLY_SPEC(.image = without_app, .argv = WORDS("echo", "argv"))), 0, "argv\n");
+        ends(start(MAYFLY_SPEC(.image = without_app, .entrypoint = WORDS("echo", "entrypoint"))), 0, "entrypoint\n");
+}
+
+static void the_spec_replaces_user_and_directory(void **state)
+{
+        (void) state;
+        ends(start(MAYFLY_SPEC(.image = with_app, .user = "www", .cwd = "/tmp")), 7,
+             "the app of the image in /tmp as 33:34 34 44\n");
+        ends(start(MAYFLY_SPEC(.image = with_app, .user = "/srv/file")), 7,
+             "the app of the image in / as 33:34 34 44\n");
+        ends(start(MAYFLY_SPEC(.image = without_app, .argv = WORDS("id", "-u"), .user = "12")), 0, "12\n");
+}
+
+static void wrong_specs_are_named(void **state)
+{
+        static const char *const none[] = { NULL };
+
+        (void) state;
+        start_fails(MAYFLY_SPEC(.image = with_app, .idle = 1, .argv = WORDS("x")), -EINVAL, "both idle and argv");
+        start_fails(MAYFLY_SPEC(.image = with_app, .idle = 1, .entrypoint = WORDS("x")), -EINVAL,
+                    "both idle and entrypoint");
+        start_fails(MAYFLY_SPEC(.image = with_app, .argv = none), -EINVAL, "argv leaves no program to run");
+        start_fails(MAYFLY_SPEC(.image = with_app, .entrypoint = none), -EINVAL, "entrypoint leaves no program to run");
+        start_fails(MAYFLY_SPEC(.image = with_app, .argv = WORDS("")), -EINVAL, "argv leaves no program to run");
+        start_fails(MAYFLY_SPEC(.image = with_app, .user = ""), -EINVAL, "the spec's user is empty");
+        start_fails(MAYFLY_SPEC(.image = with_app, .cwd = "tmp"), -EINVAL, "the spec's cwd is \"tmp\"");
+        start_fails(MAYFLY_SPEC(.image = with_app, .user = "somebody"), -ENOENT,
+                    "user \"somebody\" is not in the image's /etc/passwd");
+        start_fails(MAYFLY_SPEC(.image = with_app, .cwd = "/not/there"), -ENOENT, "working directory \"/not/there\"");
+        start_fails(MAYFLY_SPEC(.image = with_app, .argv = WORDS("no-such-program")), -ENOENT,
+                    "\"no-such-program\": not found in the container's PATH");
+}
+
+/* Whatever was written to the boot log before: the reason does not travel there. */
+static void the_reason_of_a_failed_start_is_told(void **state)
+{
+        (void) state;
+        char directory[] = "/tmp/mayfly-libexec-XXXXXX", path[64], line[512];
+        char *libexec = strdup(getenv("MAYFLY_LIBEXEC"));
+
+        assert_non_null(mkdtemp(directory));
+        snprintf(line, sizeof(line),
+                 "cd %s && ln -s '%s/mayfly-init' . && printf '#!/bin/sh\\necho a warning >&2\\nexec %s/mayfly-launch "
+                 "\"$@\"\\n' > mayfly-launch && chmod +x mayfly-launch",
+                 directory, libexec, libexec);
+        assert_int_equal(system(line), 0);
+        setenv("MAYFLY_LIBEXEC", directory, 1);
+        start_fails(MAYFLY_SPEC(.image = with_app, .argv = WORDS("/etc")), -EACCES, "could not be started: \"/etc\"");
+        setenv("MAYFLY_LIBEXEC", libexec, 1);
+        free(libexec);
+        for (size_t i = 0; i < 2; i++) {
+                snprintf(path, sizeof(path), "%s/%s", directory, i ? "mayfly-init" : "mayfly-launch");
+                unlink(path);
+        }
+        rmdir(directory);
+}
+
+/* Waits until the app has ended, by the exit that it has then. */
+static void await_end(struct mayfly_container *c)
+{
+        struct mayfly_error err = MAYFLY_ERROR_INIT;
+
+        if (mayfly_container_wait(c, 30000, NULL, &err) < 0)
+                fail_msg("%s", err.message);
+}
+
+static void an_early_end_is_told_by_what_comes_next(void **state)
+{
+        struct mayfly_container *c = start(MAYFLY_SPEC(.image = with_app));
+
+        (void) state;
+        await_end(c);
+        run_fails(c, "true", -ESRCH, "exited with status 7", "  | the app of the image in /");
+        run_fails(c, "true", -ESRCH, "exited with status 7", "  | the app of the image in /");
+        assert_int_equal(mayfly_container_stop(c, NULL), 0);
+        ends(c, 7, "the app of the image in / as 0:0 0\n");
+}
+
+static void an_end_during_a_command_is_told(void **state)
+{
+        (void) state;
+        for (unsigned i = 0; i < 5; i++) {
+                struct mayfly_container *c =
+                        start(MAYFLY_SPEC(.image = with_app,
+                                          .argv = WORDS("sh", "-c", "mkfifo /go; echo up; read x < /go; exit 7")));
+                run_fails(c, "while ! [ -p /go ]; do sleep 0.01; done; echo > /go; sleep 1000", -ESRCH,
+                          "exited with status 7", "  | up");
+                mayfly_container_free(c);
+
+                c = start(MAYFLY_SPEC(.image = with_app,
+                                      .argv = WORDS("sh", "-c", "mkfifo /go; echo up; read x < /go; kill -9 $$")));
+                run_fails(c, "while ! [ -p /go ]; do sleep 0.01; done; echo > /go; sleep 1000", -ESRCH,
+                          "was killed by SIGKILL", "  | up");
+                mayfly_container_free(c);
+        }
+}
+
+static void a_killed_supervisor_is_told(void **state)
+{
+        struct mayfly_container *c = start(MAYFLY_SPEC(.image = working));
+
+        (void) state;
+        run_fails(c, "kill -9 $PPID", -ESRCH, "its supervisor", "was killed from inside");
+        mayfly_container_free(c);
+}
+
+static void a_stopped_container_says_so(void **state)
+{
+        (void) state;
+        struct mayfly_container *c = start(MAYFLY_SPEC(.image = working));
+        assert_int_equal(mayfly_container_stop(c, NULL), 0);
+        run_fails(c, "true", -ESRCH, "the app of container", "was killed by SIGTERM (Terminated) when it was stopped");
+        mayfly_container_free(c);
+
+        c = start(MAYFLY_SPEC(.image = working, .idle = 1));
+        assert_int_equal(mayfly_container_stop(c, NULL), 0);
+        run_fails(c, "true", -ESRCH, "is stopped", "sh: container");
+        mayfly_container_free(c);
+}
+
+int main(void)
+{
+        const struct CMUnitTest tests[] = {
+                cmocka_unit_test(an_image_runs_its_app),
+                cmocka_unit_test(an_idle_container_runs_none),
+                cmocka_unit_test(the_spec_replaces_the_words),
+                cmocka_unit_test(the_spec_replaces_user_and_directory),
+                cmocka_unit_test(wrong_specs_are_named),
+                cmocka_unit_test(the_reason_of_a_failed_start_is_told),
+                cmocka_unit_test(an_early_end_is_told_by_what_comes_next),
+                cmocka_unit_test(an_end_during_a_command_is_told),
+                cmocka_unit_test(a_killed_supervisor_is_told),
+                cmocka_unit_test(a_stopped_container_says_so),
+        };
+
+        const char *prepare = "mkdir tmp srv; printf 'root:x:0:0::/:/bin/sh\\nwww:x:33:34::/:/bin/sh\\n' >etc/passwd; "
+                              "printf 'root:x:0:\\nwww:x:34:\\nmore:x:44:www\\n' >etc/group; touch srv/file; "
+                              "chown 33:34 srv/file";
+        with_app = strdup(small_image(
+                "app",
+                APP("\"sh\",\"-c\",\"echo the app of the image in $(pwd) as $(id -u):$(id -g) $(id -G); exit 7\""),
+                prepare));
+        without_app = strdup(small_image("none", NULL, NULL));
+        working = strdup(small_image("working", APP("\"sleep\",\"1000\""), NULL));
+        int r = cmocka_run_group_tests(tests, NULL, NULL);
+        free(with_app);
+        free(without_app);
+        free(working);
+        return r;
+}

@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: MIT */
+#define _GNU_SOURCE
+#include "container/leader.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "util/fd.h"
+#include "util/macro.h"
+
+/* Opens /proc/PID/NAME. NULL with errno when it is not there. */
+static FILE *open_proc(pid_t pid, const char *name)
+{
+        char path[64];
+
+        snprintf(path, sizeof(path), "/proc/%d/%s", (int) pid, name);
+        return fopen(path, "re");
+}
+
+/* Whether the process is in the container's cgroup, which mayfly-launch or systemd made: only processes of the
+ * container are, and none of them can leave it. */
+static int is_in_cgroup(pid_t pid, const char *machine)
+{
+        mf_cleanup(mf_fclosep) FILE *f = open_proc(pid, "cgroup");
+        mf_cleanup(mf_freep) char *line = NULL;
+        size_t allocated = 0;
+        char name[80];
+
+        int length = snprintf(name, sizeof(name), "/mayfly-%s", machine);
+        while (f && getline(&line, &allocated, f) > 0) {
+                const char *found = strstr(line, name);
+                if (found && strchr("/.\n", found[length]))
+                        return 1;
+        }
+        return 0;
+}
+
+/* Whether it is PID 1 of a PID namespace that is not ours. */
+static int is_init(pid_t pid)
+{
+        mf_cleanup(mf_fclosep) FILE *f = open_proc(pid, "status");
+        mf_cleanup(mf_freep) char *line = NULL;
+        size_t allocated = 0;
+
+        while (f && getline(&line, &allocated, f) > 0) {
+                if (strncmp(line, "NSpid:", 6) != 0)
+                        continue;
+                line[strcspn(line, "\n")] = '\0';
+                const char *last = strrchr(line, '\t');
+                return last && last > line + 6 && strcmp(last, "\t1") == 0;
+        }
+        return 0;
+}
+
+int mf_leader_open(pid_t pid, const char *machine, int *ret)
+{
+        mf_cleanup(mf_closep) int fd = pid > 0 ? (int) syscall(SYS_pidfd_open, pid, 0) : -1;
+
+        if (pid <= 0)
+                return -EPROTO;
+        if (fd < 0)
+                return -errno;
+        int ours = is_in_cgroup(pid, machine) && is_init(pid);
+        /* While the process that the pidfd is of lives, nothing else has its number: /proc was about it. */
+        if (poll(&(struct pollfd){ .fd = fd, .events = POLLIN }, 1, 0) != 0)
+                return -ESRCH;
+        if (!ours)
+                return -EPROTO;
+        *ret = mf_take_fd(&fd);
+        return 0;
+}

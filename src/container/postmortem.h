@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef MF_POSTMORTEM_H
+#define MF_POSTMORTEM_H
+
+/* Words for a container that died or does not answer, made of facts alone. */
+
+#include <mayfly/error.h>
+
+#include "protocol/reports.h"
+
+/* All borrowed. */
+struct mf_facts {
+        const char *machine;
+        const struct mf_reports *reports;
+        int was_stopped;    /* by its owner */
+        int broke_protocol; /* it sent what may not come, so mayfly closed the connection */
+        int log, boot_log;  /* descriptors */
+};
+
+/* Sets an error that says how the container died, with the end of its log. `what` says what failed because of that.
+ * Returns code. */
+int mf_explain_death(const struct mf_facts *facts, int code, enum mayfly_stage stage, const char *what,
+                     struct mayfly_error *err);
+
+/* Sets an error that says that the container did not answer in time. Returns -ETIMEDOUT. */
+int mf_explain_unresponsive(const struct mf_facts *facts, unsigned timeout_ms, const char *what,
+                            struct mayfly_error *err);
+
+/* Says in `text` how a process ended: "exited with status 7". */
+void mf_describe_end(const siginfo_t *end, char *text, size_t size);
+
+#endif
