@@ -62,6 +62,39 @@ def pax(records, type_=b"x"):
     return entry("PaxHeaders/x", type_, data)
 
 
+def record(key, value):
+    """A pax record."""
+    return pax({key: value})[512:].rstrip(b"\0")
+
+
+def raw(data, type_=b"x"):
+    """A pax header of any bytes."""
+    return entry("PaxHeaders/x", type_, data)
+
+
+def patched(data, offset, what):
+    """A header with other bytes, and the checksum of those."""
+    h = bytearray(data[:512])
+    h[offset:offset + len(what)] = what
+    h[148:156] = 8 * b" "
+    h[148:156] = b"%06o\0 " % sum(h)
+    return bytes(h) + data[512:]
+
+
+def sparse(records, stored, name="GNUSparseFile.0/a"):
+    return pax(records) + entry(name, data=stored)
+
+
+def padded(data):
+    return data + (-len(data) % 512) * b"\0"
+
+
+def old_sparse(segments, size, data):
+    """GNU's format of before pax; up to four segments."""
+    h = b"".join(b"%011o\0%011o\0" % s if isinstance(s[0], int) else s[0] + s[1] for s in segments).ljust(96, b"\0") + b"\0" + b"%011o\0" % size
+    return patched(entry("rootfs/a", b"S", data, magic=b"ustar  \0"), 386, h)
+
+
 def by_module(form, name="rootfs/" + 150 * "n"):
     out = io.BytesIO()
     with tarfile.open(fileobj=out, mode="w", format=form) as archive:
@@ -138,6 +171,21 @@ VALID = {
     "text after the end of the tar": PLAIN + b"extra",
     "gzip, wrong length": gz(PLAIN)[:-4] + b"\1\0\0\0",
     "gzip, wrong sum": gz(PLAIN)[:-8] + b"\1\2\3\4" + gz(PLAIN)[-4:],
+    "pax record of no value": tar(M, R, pax({"uid": b"", "path": b"", "mtime": b""}), A),
+    "pax record that is unknown": tar(M, R, pax({"VENDOR.thing": b"any"}), A),
+    "pax negative time": tar(M, R, pax({"mtime": b"-1.5"}), A),
+    "pax time of many digits": tar(M, R, pax({"mtime": b"1.123456789123456789"}), A),
+    "pax highest owner": tar(M, R, pax({"uid": b"4294967294", "gid": b"4294967294"}), A),
+    "numbers in base 256": tar(M, R, patched(patched(A, 108, b"\x80\0\0\0\0\1\0\0"), 136, b"\xff" * 12)),
+    "numbers between blanks": tar(M, R, patched(A, 124, b"         5 \0")),
+    "sparse, 1.0": tar(M, R, sparse({"GNU.sparse.major": b"1", "GNU.sparse.minor": b"0", "GNU.sparse.name": b"rootfs/a", "GNU.sparse.realsize": b"99999"},
+                                    padded(b"2\n5000\n3\n99999\n0\n") + b"abc")),
+    "sparse, 0.1": tar(M, R, sparse({"GNU.sparse.size": b"99999", "GNU.sparse.numblocks": b"1", "GNU.sparse.name": b"rootfs/a",
+                                     "GNU.sparse.map": b"5000,3"}, b"abc")),
+    "sparse, 0.0": tar(M, R, raw(record("GNU.sparse.size", b"99999") + record("GNU.sparse.numblocks", b"2") +
+                                 record("GNU.sparse.offset", b"0") + record("GNU.sparse.numbytes", b"1") +
+                                 record("GNU.sparse.offset", b"5000") + record("GNU.sparse.numbytes", b"2")), entry("rootfs/a", data=b"abc")),
+    "sparse, GNU's old format": tar(M, R, old_sparse([(5000, 3), (99999, 0)], 99999, b"abc")),
     "a file of many blocks": tar(M, R, entry("rootfs/big", data=bytes(range(256)) * 400)),
 }
 
@@ -217,4 +265,65 @@ INVALID = {
     "manifest without a name": with_manifest(b'{"acKind":"ImageManifest","acVersion":"0.8.11"}'),
     "manifest over 1 MiB": with_manifest(MANIFEST[:-1] + (1 << 20) * b" " + b"}"),
     "pax size too large": tar(M, R, pax({"size": b"99999"}), A),
+    "pax record longer than its header": tar(M, R, raw(b"999 path=rootfs/right\n"), A),
+    "pax record of length 0": tar(M, R, raw(b"0 path=rootfs/b\n"), A),
+    "pax record longer than it says": tar(M, R, raw(b"9 path=rootfs/b\n"), A),
+    "pax record shorter than it says": tar(M, R, raw(b"20 path=rootfs/b\n\n\n"), A),
+    "pax record without a length": tar(M, R, raw(b"path=rootfs/b\n"), A),
+    "pax record of negative length": tar(M, R, raw(b"-19 path=rootfs/b\n"), A),
+    "pax record of a length that overflows": tar(M, R, raw(b"18446744073709551634 path=rootfs/b\n"), A),
+    "pax record without a blank": tar(M, R, raw(b"16path=rootfs/b\n"), A),
+    "pax record without an equals sign": tar(M, R, raw(b"14 path rootf\n"), A),
+    "pax record without a key": tar(M, R, raw(b"13 =rootfs/b\n"), A),
+    "pax record without its newline": tar(M, R, raw(b"17 path=rootfs/bb"), A),
+    "pax header that is cut": tar(M, R, raw(b"25 mtime=1.5\n"), A),
+    "pax key with a NUL": tar(M, R, pax({"pa\0th": b"rootfs/b"}), A),
+    "pax path with a NUL": tar(M, R, pax({"path": b"rootfs/b\0c"}), A),
+    "pax link with a NUL": tar(M, R, pax({"linkpath": b"a\0b"}), entry("rootfs/l", SYM, link="x")),
+    "pax user with a NUL": tar(M, R, pax({"uname": b"a\0b"}), A),
+    "pax owner that is no number": tar(M, R, pax({"uid": b"abc"}), A),
+    "pax owner that is a fraction": tar(M, R, pax({"uid": b"1.5"}), A),
+    "pax owner that is negative": tar(M, R, pax({"uid": b"-1"}), A),
+    "pax owner of 2^32": tar(M, R, pax({"uid": b"4294967296"}), patched(A, 100, b"0004755\0")),
+    "pax owner of 2^32-1": tar(M, R, pax({"uid": b"4294967295"}), A),
+    "pax group that is no number": tar(M, R, pax({"gid": b"0x10"}), A),
+    "pax group of 2^32": tar(M, R, pax({"gid": b"4294967296"}), A),
+    "pax time nan": tar(M, R, pax({"mtime": b"nan"}), A),
+    "pax time with an exponent": tar(M, R, pax({"mtime": b"1e9"}), A),
+    "pax time with more behind": tar(M, R, pax({"mtime": b"1.5x"}), A),
+    "pax time of access that is none": tar(M, R, pax({"atime": b"yesterday"}), A),
+    "pax size that is no number": tar(M, R, pax({"size": b"five"}), A),
+    "pax size that is negative": tar(M, R, pax({"size": b"-5"}), A),
+    "pax header before the end": tar(M, R, A, pax({"path": b"rootfs/b"})),
+    "pax global path": tar(pax({"path": b"rootfs/b"}, b"g"), M, R, A),
+    "pax global owner": tar(pax({"uid": b"1"}, b"g"), M, R, A),
+    "pax global header that is malformed": tar(raw(b"999 comment=x\n", b"g"), M, R, A),
+    "GNU long name before the end": tar(M, R, A, entry("././@LongLink", b"L", b"rootfs/b\0")),
+    "size that is not octal": tar(M, R, patched(A, 124, b"00000000009\0")),
+    "size with more behind": tar(M, R, patched(A, 124, b"0000005 x\0\0\0")),
+    "size that is negative": tar(M, R, patched(A, 124, b"\xff" * 12)),
+    "size of 2^64": tar(M, R, patched(A, 124, b"\x80\0\0\1" + 8 * b"\0")),
+    "mode that is not octal": tar(M, R, patched(A, 100, b"000rwx5\0")),
+    "owner that is not octal": tar(M, R, patched(A, 108, b"nobody\0\0")),
+    "owner that is negative": tar(M, R, patched(A, 108, b"\xff" * 8)),
+    "owner of 2^32": tar(M, R, patched(A, 108, b"\x80\0\0\1\0\0\0\0")),
+    "time that is not octal": tar(M, R, patched(A, 136, b"00000000 now\0")),
+    "device number that is not octal": tar(M, R, patched(entry("rootfs/c", CHR, major=1, minor=3), 329, b"000009\0\0")),
+    "device number that Linux cannot have": tar(M, R, entry("rootfs/c", CHR, major=4096, minor=3)),
+    "sparse, a segment of negative size": tar(M, R, old_sparse([(0, 3), (b"%011o\0" % 512, b"\xff" * 12)], 99999, b"abc")),
+    "sparse, segments that overlap": tar(M, R, old_sparse([(0, 3), (1, 3)], 99999, b"abcdef")),
+    "sparse, a segment beyond the size": tar(M, R, old_sparse([(500, 3)], 100, b"abc")),
+    "sparse, less data than in its map": tar(M, R, old_sparse([(0, 600)], 99999, b"abc")),
+    "sparse, more data than in its map": tar(M, R, old_sparse([(0, 3)], 99999, b"abcdef")),
+    "sparse, 1.0, a map that is no number": tar(M, R, sparse({"GNU.sparse.major": b"1", "GNU.sparse.minor": b"0", "GNU.sparse.name": b"rootfs/a",
+                                                              "GNU.sparse.realsize": b"99999"}, padded(b"1\n5000\n-3\n") + b"abc")),
+    "sparse, 1.0, no map": tar(M, R, sparse({"GNU.sparse.major": b"1", "GNU.sparse.minor": b"0", "GNU.sparse.name": b"rootfs/a",
+                                             "GNU.sparse.realsize": b"99999"}, b"")),
+    "sparse, 0.1, an odd map": tar(M, R, sparse({"GNU.sparse.size": b"99999", "GNU.sparse.numblocks": b"1", "GNU.sparse.name": b"rootfs/a",
+                                                 "GNU.sparse.map": b"5000,3,9"}, b"abc")),
+    "sparse, a format of the future": tar(M, R, sparse({"GNU.sparse.major": b"2", "GNU.sparse.minor": b"0", "GNU.sparse.name": b"rootfs/a",
+                                                        "GNU.sparse.realsize": b"99999"}, padded(b"1\n5000\n3\n") + b"abc")),
+    "a single block of zeros between entries": M + R + 512 * b"\0" + A + END,
+    "a type that is unknown": tar(M, R, entry("rootfs/a", b"Z")),
+    "the label of a volume": tar(M, R, entry("label", b"V")),
 }

@@ -11,6 +11,7 @@
  *
  * The store is MAYFLY_STORE. Exit status: 0; 1 with the error's message on standard error. */
 
+#include <locale.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -116,6 +117,7 @@ int main(int argc, char **argv)
         struct mayfly_error err = MAYFLY_ERROR_INIT;
         int r = -1;
 
+        (void) setlocale(LC_ALL, ""); /* as many programs do, and the library must not care */
         if (argc > 1 && strcmp(argv[1], "open") == 0)
                 r = do_open(argc - 2, argv + 2, &err);
         else if (argc > 1 && strcmp(argv[1], "layers") == 0)

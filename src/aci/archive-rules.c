@@ -3,16 +3,11 @@
 #include "aci/archive-rules.h"
 
 #include <errno.h>
-#include <fcntl.h>
-#include <search.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
-#include <unistd.h>
 
 #include "util/error.h"
-#include "util/fd.h"
-#include "util/macro.h"
 
 /* --- each by itself ------------------------------------------------------------------------------------------- */
 
@@ -74,108 +69,160 @@ int mf_parts_check(const struct mf_parts *parts, struct mayfly_error *err)
                                   parts->manifest ? "rootfs" : "manifest");
 }
 
-/* Reads the data, into a file or into nothing. */
-static int read_data(const struct mf_entry *entry, int fd, struct mayfly_error *err)
-{
-        struct mf_content_sum *sum = mf_content_sum_new();
-        uint64_t end;
-
-        if (!sum)
-                return mf_error_oom(err, MAYFLY_STAGE_ARCHIVE);
-        mf_content_sum_begin(sum, entry->size);
-        int r = mf_entry_data(entry, fd, sum, &end, err);
-        mf_content_sum_free(sum);
-        return r;
-}
-
-int mf_entry_text(const struct mf_entry *entry, char **ret, struct mayfly_error *err)
-{
-        mf_cleanup(mf_closep) int fd = memfd_create("mayfly-manifest", MFD_CLOEXEC);
-        mf_cleanup(mf_freep) char *text = calloc(1, (size_t) entry->size + 1);
-
-        if (!text || fd < 0 || ftruncate(fd, (off_t) entry->size) < 0)
-                return mf_error_oom(err, MAYFLY_STAGE_ARCHIVE);
-        int r = read_data(entry, fd, err);
-        if (r == 0 &&
-            (lseek(fd, 0, SEEK_SET) < 0 || mf_read_full(fd, text, (size_t) entry->size) != (ssize_t) entry->size))
-                r = mf_error(err, -EIO, MAYFLY_STAGE_ARCHIVE, "the manifest cannot be read in full");
-        if (r == 0)
-                *ret = mf_take(text);
-        return r;
-}
-
 /* --- all of them ---------------------------------------------------------------------------------------------- */
 
 enum type { FOLDER, IMPLICIT_FOLDER, LINK, OTHER };
 
+/* A component of a name, below another one. */
 struct name {
+        const struct name *parent;
+        struct name *next; /* in its bucket */
+        uint64_t hash;
         enum type type;
-        char path[];
+        char text[];
 };
 
 struct mf_entries {
-        void *names; /* a tree of struct name */
-        int null_fd;
+        struct name **buckets; /* all names, by parent and component */
+        size_t n_buckets, n_names;
         struct mf_parts parts;
-};
 
-static int compare(const void *a, const void *b)
-{
-        return strcmp(((const struct name *) a)->path, ((const struct name *) b)->path);
-}
+        /* The directories of the entry before: the next one is in most of them, too. */
+        char path[PATH_MAX];
+        struct {
+                struct name *name;
+                size_t end; /* in `path` */
+        } last[PATH_MAX / 2 + 1];
+        size_t n_last;
+};
 
 struct mf_entries *mf_entries_new(void)
 {
-        struct mf_entries *entries = calloc(1, sizeof(*entries));
-
-        if (entries)
-                entries->null_fd = open("/dev/null", O_WRONLY | O_CLOEXEC);
-        return entries && entries->null_fd < 0 ? mf_entries_free(entries) : entries;
+        return calloc(1, sizeof(struct mf_entries));
 }
 
 struct mf_entries *mf_entries_free(struct mf_entries *entries)
 {
-        if (entries) {
-                tdestroy(entries->names, free);
-                mf_close(entries->null_fd);
-                free(entries);
-        }
+        for (size_t i = 0; entries && i < entries->n_buckets; i++)
+                for (struct name *name = entries->buckets[i], *next; name; name = next) {
+                        next = name->next;
+                        free(name);
+                }
+        if (entries)
+                free(entries->buckets);
+        free(entries);
         return NULL;
 }
 
-/* The one of that name, which is made when there is none: *ret_new. NULL: out of memory. */
-static struct name *add_name(struct mf_entries *entries, const char *path, size_t length, enum type type, int *ret_new)
+static uint64_t hash_of(const struct name *parent, const char *text, size_t length)
 {
-        struct name *name = malloc(sizeof(*name) + length + 1), **found;
+        uint64_t hash = (parent ? parent->hash : 0) ^ 0xcbf29ce484222325U;
 
+        for (size_t i = 0; i < length; i++)
+                hash = (hash ^ (unsigned char) text[i]) * 0x100000001b3U;
+        return hash;
+}
+
+static int grow(struct mf_entries *entries)
+{
+        size_t n = entries->n_buckets ? entries->n_buckets * 2 : 1024;
+        struct name **buckets = calloc(n, sizeof(*buckets));
+
+        if (!buckets)
+                return -ENOMEM;
+        for (size_t i = 0; i < entries->n_buckets; i++)
+                for (struct name *name = entries->buckets[i], *next; name; name = next) {
+                        next = name->next;
+                        name->next = buckets[name->hash & (n - 1)];
+                        buckets[name->hash & (n - 1)] = name;
+                }
+        free(entries->buckets);
+        entries->buckets = buckets;
+        entries->n_buckets = n;
+        return 0;
+}
+
+static struct name *find_below(const struct mf_entries *entries, const struct name *parent, const char *text,
+                               size_t length)
+{
+        uint64_t hash = hash_of(parent, text, length);
+
+        if (entries->n_buckets == 0)
+                return NULL;
+        for (struct name *name = entries->buckets[hash & (entries->n_buckets - 1)]; name; name = name->next)
+                if (name->hash == hash && name->parent == parent && strncmp(name->text, text, length) == 0 &&
+                    !name->text[length])
+                        return name;
+        return NULL;
+}
+
+/* The component `text` below `parent`, which is made when there is none: *ret_new. NULL: out of memory. */
+static struct name *add_below(struct mf_entries *entries, const struct name *parent, const char *text, size_t length,
+                              enum type type, int *ret_new)
+{
+        struct name *name = find_below(entries, parent, text, length);
+
+        *ret_new = !name;
+        if (name)
+                return name;
+        if (entries->n_names >= entries->n_buckets && grow(entries) < 0)
+                return NULL;
+        name = malloc(sizeof(*name) + length + 1);
         if (!name)
                 return NULL;
+        name->parent = parent;
+        name->hash = hash_of(parent, text, length);
         name->type = type;
-        memcpy(name->path, path, length);
-        name->path[length] = '\0';
-        found = tsearch(name, &entries->names, compare);
-        *ret_new = found && *found == name;
-        if (!*ret_new)
-                free(name);
-        return found ? *found : NULL;
+        memcpy(name->text, text, length);
+        name->text[length] = '\0';
+        struct name **bucket = &entries->buckets[name->hash & (entries->n_buckets - 1)];
+        name->next = *bucket;
+        *bucket = name;
+        entries->n_names++;
+        return name;
 }
 
 static const struct name *find_name(const struct mf_entries *entries, const char *path)
 {
-        _Alignas(struct name) char key[sizeof(struct name) + PATH_MAX];
+        const struct name *name = NULL;
 
-        strcpy(((struct name *) (void *) key)->path, path);
-        struct name **found = tfind(key, &entries->names, compare);
-        return found ? *found : NULL;
+        for (;;) {
+                size_t length = strcspn(path, "/");
+                name = find_below(entries, name, path, length);
+                if (!name || !path[length])
+                        return name;
+                path += length + 1;
+        }
 }
 
-static int check_parents(struct mf_entries *entries, const char *path, const struct mf_entry *entry,
-                         struct mayfly_error *err)
+/* Forgets those of the last directories that `path` does not lie in. */
+static void keep_common(struct mf_entries *entries, const char *path)
+{
+        size_t same = 0;
+
+        while (path[same] && path[same] == entries->path[same])
+                same++;
+        while (entries->n_last > 0) {
+                size_t end = entries->last[entries->n_last - 1].end;
+                if (end <= same && path[end] == '/')
+                        break;
+                entries->n_last--;
+        }
+        strcpy(entries->path, path);
+}
+
+/* Finds, or makes, the directory that `path` lies in; *ret_base is the last component. */
+static int find_parent(struct mf_entries *entries, const char *path, const struct mf_entry *entry,
+                       const struct name **ret, const char **ret_base, struct mayfly_error *err)
 {
         int is_new;
 
-        for (const char *slash = strchr(path, '/'); slash; slash = strchr(slash + 1, '/')) {
-                const struct name *parent = add_name(entries, path, (size_t) (slash - path), IMPLICIT_FOLDER, &is_new);
+        keep_common(entries, path);
+        size_t n = entries->n_last;
+        struct name *parent = n ? entries->last[n - 1].name : NULL;
+        size_t at = n ? entries->last[n - 1].end + 1 : 0;
+        for (const char *slash = strchr(path + at, '/'); slash; slash = strchr(path + at, '/')) {
+                parent = add_below(entries, parent, path + at, (size_t) (slash - path) - at, IMPLICIT_FOLDER, &is_new);
                 if (!parent)
                         return mf_error_oom(err, MAYFLY_STAGE_ARCHIVE);
                 if (parent->type == LINK)
@@ -183,7 +230,13 @@ static int check_parents(struct mf_entries *entries, const char *path, const str
                                             "lies beyond a symbolic link, which would lead out of its folder");
                 if (parent->type == OTHER)
                         return mf_entry_bad(err, entry, "lies beneath something that is not a directory");
+                entries->last[n].name = parent;
+                entries->last[n++].end = (size_t) (slash - path);
+                at = (size_t) (slash - path) + 1;
         }
+        entries->n_last = n;
+        *ret = parent;
+        *ret_base = path + at;
         return 0;
 }
 
@@ -223,20 +276,23 @@ static int entry_type(const struct mf_entries *entries, const struct mf_entry *e
 
 int mf_entries_add(struct mf_entries *entries, const struct mf_entry *entry, struct mayfly_error *err)
 {
+        const struct name *parent = NULL;
+        const char *base = NULL;
         struct mf_place place;
         enum type type = OTHER;
+        uint64_t end;
         int is_new;
 
         int r = mf_entry_place(entry, &place, err);
         const char *path = place.path;
         if (r < 0 || !*path)
                 return r;
-        r = check_parents(entries, path, entry, err);
+        r = find_parent(entries, path, entry, &parent, &base, err);
         if (r == 0)
                 r = entry_type(entries, entry, place.target, &type, err);
         if (r < 0)
                 return r;
-        struct name *name = add_name(entries, path, strlen(path), type, &is_new);
+        struct name *name = add_below(entries, parent, base, strlen(base), type, &is_new);
         if (!name)
                 return mf_error_oom(err, MAYFLY_STAGE_ARCHIVE);
         if (!is_new && (type != FOLDER || name->type != IMPLICIT_FOLDER))
@@ -244,7 +300,7 @@ int mf_entries_add(struct mf_entries *entries, const struct mf_entry *entry, str
         name->type = type;
         mf_parts_note(&entries->parts, path);
         return S_ISREG(entry->mode) && !entry->hardlink && strcmp(path, "manifest") != 0
-                       ? read_data(entry, entries->null_fd, err)
+                       ? mf_entry_data(entry, -1, NULL, &end, err)
                        : 0;
 }
 

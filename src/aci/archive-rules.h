@@ -29,9 +29,6 @@ void mf_parts_note(struct mf_parts *parts, const char *path); /* an entry's, fro
 /* After the last entry: -EBADMSG when a part is missing. */
 int mf_parts_check(const struct mf_parts *parts, struct mayfly_error *err);
 
-/* The data of an entry of at most MF_MANIFEST_MAX bytes; *ret is allocated, and NUL-terminated. */
-int mf_entry_text(const struct mf_entry *entry, char **ret, struct mayfly_error *err);
-
 /* All of an archive's entries, by name. */
 struct mf_entries;
 

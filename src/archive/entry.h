@@ -5,23 +5,39 @@
 /* An archive's entry, and the rules for entries that every image format has. */
 
 #include <limits.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <sys/stat.h>
 
 #include <mayfly/error.h>
 
-/* One entry of a tar, valid during the call it is given to. */
+struct mf_tar;    /* tar.h */
+struct mf_sparse; /* sparse.h */
+
+/* An extended attribute. */
+struct mf_xattr {
+        const char *name;
+        const void *value;
+        size_t size;
+};
+
+/* One entry of a tar. What it points to is valid until the next entry is read. Names are the archive's bytes. */
 struct mf_entry {
         const char *name;     /* as in the archive */
         const char *hardlink; /* target of a hard link, NULL otherwise */
         const char *symlink;  /* target of a symbolic link, NULL otherwise */
-        mode_t mode;          /* type and permissions */
+        mode_t mode;          /* type and permissions; no type: one that is not known */
         uid_t uid;
         gid_t gid;
         dev_t rdev;
         struct timespec mtime;
-        uint64_t size;
-        void *archive, *entry; /* libarchive's, for the functions below */
+        uint64_t size;                  /* of a regular file's content, with its holes; 0 for all else */
+        const struct mf_xattr *xattrs;  /* all that the archive has */
+        size_t n_xattrs;                /* in `xattrs` */
+        const struct mf_sparse *sparse; /* where a sparse file has data; NULL for any other */
+        int has_acl;                    /* it has POSIX ACLs, which are not read */
+        int is_v7;                      /* it is in the format of before POSIX */
+        struct mf_tar *tar;             /* for mf_tar_data() */
 };
 
 /* The error -EBADMSG `archive entry "NAME" WHY`. */

@@ -2,7 +2,8 @@
 #ifndef MF_ARCHIVE_H
 #define MF_ARCHIVE_H
 
-/* The two stages that know archives: decompressing, and taking a tar apart. Only user of libarchive. */
+/* The two stages that know archives: decompressing, which with write.c is all that libarchive is used for, and taking
+ * a tar apart. */
 
 #include <stdint.h>
 
@@ -23,14 +24,14 @@ int mf_archive_is_known(const void *head, size_t size);
 int mf_decompress(struct mf_ring *in, int (*sink)(void *userdata, const void *data, size_t size), void *userdata,
                   struct mayfly_error *err);
 
-/* Extended attributes: calls `each` for every one. */
-int mf_entry_xattrs(const struct mf_entry *entry,
-                    int (*each)(void *userdata, const char *name, const void *value, size_t size), void *userdata);
-
-/* Writes the entry's data to a descriptor, holes left out, and adds it to `sum`. *ret_end is where it ends, which is
- * before the entry's size when there is a hole at its end. Negative errno with a message. */
+/* Reads the entry's data. Writes it to `fd`, holes left out, unless that is -1, and adds it to `sum`, unless that is
+ * NULL. *ret_end is where it ends, which is before the entry's size when there is a hole at its end. 0, or negative
+ * errno with a message. */
 int mf_entry_data(const struct mf_entry *entry, int fd, struct mf_content_sum *sum, uint64_t *ret_end,
                   struct mayfly_error *err);
+
+/* Reads the data of a small entry, such as a manifest; *ret is allocated, and NUL-terminated. */
+int mf_entry_text(const struct mf_entry *entry, char **ret, struct mayfly_error *err);
 
 /* Calls `each` for every entry of the tar in `in`, and reads `in` to its end. */
 int mf_untar(struct mf_ring *in, int (*each)(void *userdata, const struct mf_entry *entry, struct mayfly_error *err),

@@ -214,19 +214,21 @@ static int add_hardlink(struct mf_layer *layer, const char *path, const char *ba
         return r < 0 ? cannot_record(err, r, entry->name) : 0;
 }
 
-struct xattr_target {
-        int fd;
-        size_t n;
-};
-
-static int set_xattr(void *userdata, const char *name, const void *value, size_t size)
+/* Sets the attributes that images keep. *ret_n is how many. */
+static int set_xattrs(int fd, const struct mf_entry *entry, size_t *ret_n, struct mayfly_error *err)
 {
-        struct xattr_target *target = userdata;
-
-        if (!mf_xattr_is_kept(name) || (strcmp(name, "security.capability") == 0 && geteuid() != 0))
-                return 0;
-        target->n++;
-        return fsetxattr(target->fd, name, value, size, 0) < 0 && errno != ENOTSUP ? -errno : 0;
+        *ret_n = 0;
+        for (size_t i = 0; i < entry->n_xattrs; i++) {
+                const struct mf_xattr *xattr = &entry->xattrs[i];
+                if (!mf_xattr_is_kept(xattr->name) ||
+                    (strcmp(xattr->name, "security.capability") == 0 && geteuid() != 0))
+                        continue;
+                ++*ret_n;
+                if (fsetxattr(fd, xattr->name, xattr->value, xattr->size, 0) < 0 && errno != ENOTSUP)
+                        return mf_error_errno(err, -errno, MAYFLY_STAGE_STORE, "extended attributes of \"%.300s\"",
+                                              entry->name);
+        }
+        return 0;
 }
 
 static int add_file(struct mf_layer *layer, const char *path, const char *base, const struct mf_entry *entry,
@@ -236,6 +238,7 @@ static int add_file(struct mf_layer *layer, const char *path, const char *base, 
         char sum[MF_MAC_LENGTH + 1];
         const mode_t mode = entry->mode & 07777;
         uint64_t end = 0;
+        size_t n_xattrs;
         struct stat st;
 
         /* Nobody else gets into a folder of BUSY_MODE, so the file may have its permissions early. */
@@ -245,7 +248,6 @@ static int add_file(struct mf_layer *layer, const char *path, const char *base, 
                 return errno == EEXIST
                                ? mf_entry_bad(err, entry, "is there twice")
                                : mf_error_errno(err, -errno, MAYFLY_STAGE_STORE, "making \"%.300s\"", entry->name);
-        struct xattr_target target = { .fd = fd };
         mf_content_sum_begin(mf_record_content_sum(layer->record), entry->size);
         int r = mf_entry_data(entry, fd, mf_record_content_sum(layer->record), &end, err);
         if (r < 0)
@@ -258,13 +260,13 @@ static int add_file(struct mf_layer *layer, const char *path, const char *base, 
              fchown(fd, entry->uid, entry->gid) < 0) ||
             ((st.st_mode & 07777) != mode && fchmod(fd, mode) < 0) || futimens(fd, times) < 0)
                 return mf_error_errno(err, -errno, MAYFLY_STAGE_STORE, "finishing \"%.300s\"", entry->name);
-        r = mf_entry_xattrs(entry, set_xattr, &target);
+        r = set_xattrs(fd, entry, &n_xattrs, err);
         if (r < 0)
-                return mf_error_errno(err, r, MAYFLY_STAGE_STORE, "extended attributes of \"%.300s\"", entry->name);
+                return r;
         r = mf_content_sum_finish(mf_record_content_sum(layer->record), sum);
         if (r == 0)
                 r = fstat(fd, &st) < 0 ? -errno
-                                       : mf_record_add(layer->record, path, &st, sum, target.n ? fd : -1, NULL);
+                                       : mf_record_add(layer->record, path, &st, sum, n_xattrs ? fd : -1, NULL);
         return r < 0 ? cannot_record(err, r, entry->name) : 0;
 }
 
@@ -323,9 +325,8 @@ int mf_layer_add(struct mf_layer *layer, const char *path, const char *target, c
         mf_cleanup(mf_closep) int fd = openat(layer->parent_fd, base, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
         if (fd < 0 || (layer->as_root && fchown(fd, entry->uid, entry->gid) < 0))
                 return mf_error_errno(err, -errno, MAYFLY_STAGE_STORE, "finishing \"%.300s\"", entry->name);
-        struct xattr_target attributes = { .fd = fd };
-        r = mf_entry_xattrs(entry, set_xattr, &attributes);
-        return r < 0 ? mf_error_errno(err, r, MAYFLY_STAGE_STORE, "extended attributes of \"%.300s\"", entry->name) : 0;
+        size_t n_xattrs;
+        return set_xattrs(fd, entry, &n_xattrs, err);
 }
 
 /* Folders have their modes only now, and so come last in the record. */
