@@ -229,7 +229,8 @@ static int queue_start_message(struct mayfly_container *container, const struct 
                 fds[n++] = volumes->namespaces[i];
         r = mf_message_send(container->control,
                             &(struct mf_message){ .type = MF_MESSAGE_START,
-                                                  .value = { filter >= 0, (int32_t) volumes->n_namespaces } },
+                                                  .value = { filter >= 0, (int32_t) volumes->n_namespaces,
+                                                             container->spec.network == MAYFLY_NETWORK_HOST } },
                             fds, n);
         return r < 0 ? mf_error_errno(err, r, MAYFLY_STAGE_START, "the control socket") : 0;
 }

@@ -65,11 +65,12 @@ static int wants_admin(const struct mf_confinement *confinement)
 
 static uint64_t own;
 
-int mf_confine(uint64_t capabilities, const struct mf_confinement *app, char *text, size_t text_size)
+int mf_confine(uint64_t capabilities, int host_network, const struct mf_confinement *app, char *text, size_t text_size)
 {
         const struct sock_fprog program = {
-                .len = (unsigned short) (sizeof(syscall_filter) / sizeof(syscall_filter[0])),
-                .filter = (struct sock_filter *) (void *) syscall_filter,
+                .len = (unsigned short) (host_network ? sizeof(syscall_filter_host) / sizeof(struct sock_filter)
+                                                      : sizeof(syscall_filter_private) / sizeof(struct sock_filter)),
+                .filter = (struct sock_filter *) (void *) (host_network ? syscall_filter_host : syscall_filter_private),
         };
         int r = 0;
 

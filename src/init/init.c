@@ -30,6 +30,7 @@ static struct {
         struct mf_sockets sockets;
         enum phase phase;
         pid_t current; /* of the phase: the app or a hook; 0: none */
+        int host_network;
         int stopping;
         int64_t deadline_ms; /* then it has had its time; 0: none */
 } self = { .control = -1, .owner = -1, .log = -1, .signals = -1, .log_end = -1 };
@@ -91,6 +92,7 @@ static void receive_start(void)
         if (message.type != MF_MESSAGE_START || n_fds < 3U + (message.value[0] != 0))
                 die("the first message", -EPROTO);
         self.owner = fds[0];
+        self.host_network = message.value[2];
         r = mf_log_open(fds[1]);
         if (r < 0)
                 die("the log", r);
@@ -417,7 +419,7 @@ int main(void)
         }
         set_up_signals();
         receive_start();
-        int r = mf_confine(self.exec.bound, &self.exec.confinement, text, sizeof(text));
+        int r = mf_confine(self.exec.bound, self.host_network, &self.exec.confinement, text, sizeof(text));
         if (r < 0) {
                 dprintf(2, "mayfly-init: %s\n", text);
                 return 1;

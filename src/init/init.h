@@ -51,7 +51,7 @@ void mf_log_note(const char *line);
 /* filter.c: limits this process and all after it to these capabilities and mayfly's system call filter. `app` is what
  * has yet to be confined more: what that needs of capabilities is kept, unused, until mf_confine_fully(). Both return 0
  * or -errno with text. */
-int mf_confine(uint64_t capabilities, const struct mf_confinement *app, char *text, size_t text_size);
+int mf_confine(uint64_t capabilities, int host_network, const struct mf_confinement *app, char *text, size_t text_size);
 int mf_confine_fully(char *text, size_t text_size);
 
 /* Whether this host lets the score be set, after mf_confine(). */

@@ -8,7 +8,7 @@
  *   control socket (SOCK_SEQPACKET; the container's end is mayfly-init's standard input)
  *       library -> init   START   descriptors: owner pidfd, log, exec block; the app's filter if value[0];
  *                                 value[1] mount namespaces of shared volumes, for mayfly-launch;
- *                                 queued before init exists
+ *                                 value[2]: the container is on the network of the host; queued before init exists
  *       both   -> library LIMITS  value[0] those of enum mf_limit that are not in force
  *       init -> library   READY   the container answers; credentials carry its PID
  *       init -> library   HOOK    the app's pre-start hook has been started
