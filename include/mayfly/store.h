@@ -9,10 +9,11 @@
 
 /**
  * @file
- * The image store as a whole: whether its images are still what was published, and making room in it.
+ * The image store as a whole: what is in it, whether its images are still what was published, and making room.
  *
- * Both may run at any time, from any number of processes, while others fetch images and run containers from them. What
- * is in use is never taken away, and a process that is killed halfway leaves nothing that the next one does not clear.
+ * All of these may run at any time, from any number of processes, while others fetch images and run containers from
+ * them. What is in use is never taken away, and a process that is killed halfway leaves nothing that the next one does
+ * not clear.
  */
 
 #ifdef __cplusplus
@@ -150,6 +151,33 @@ struct mayfly_gc_result {
  *         -ECANCELED. A store that does not exist has nothing to collect.
  */
 int mayfly_store_gc(struct mayfly_gc_result *ret, const struct mayfly_gc_options *options, struct mayfly_error *err);
+
+/** An image in the store. */
+struct mayfly_stored_image {
+        size_t size;               /**< sizeof this struct in the library that fills it */
+        const char *id;            /**< the image's ID, `sha512-<128 hex>` */
+        const char *path;          /**< its directory, absolute */
+        const char *name;          /**< the name in its manifest; NULL when that cannot be read */
+        const char *const *labels; /**< its labels, each "NAME=VALUE", NULL-terminated; NULL when name is */
+        uint64_t bytes;            /**< what it takes on disk */
+        int64_t last_used;         /**< when it was last opened or closed, in seconds since 1970 */
+        int in_use;                /**< non-zero: a process has it open, or a container runs from it */
+        const char *signer;        /**< fingerprint of the key whose signature was found good; NULL: none was noted */
+        const char *signer_name;   /**< that key's user ID; NULL when signer is */
+};
+
+/**
+ * Lists the images in the store, the one that was used the longest ago first. It changes nothing, and waits for nobody.
+ *
+ * @param ret    set on success: a NULL-terminated list, to be released with mayfly_store_list_free()
+ * @param store  the store's directory; NULL for the default, as in struct mayfly_image_options
+ * @return 0, or negative errno: -EPERM (the store is somebody else's), -EIO and others. A store that does not exist has
+ *         no images.
+ */
+int mayfly_store_list(struct mayfly_stored_image ***ret, const char *store, struct mayfly_error *err);
+
+/** Releases a list of images (NULL is fine), with all its strings. Always returns NULL. */
+struct mayfly_stored_image **mayfly_store_list_free(struct mayfly_stored_image **images);
 
 #ifdef __cplusplus
 }

@@ -12,6 +12,7 @@
 #include <sys/file.h>
 #include <sys/stat.h>
 #include <sys/xattr.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "support/support.h"
@@ -214,6 +215,71 @@ static void a_store_that_is_none_is_no_trouble(void **state)
         assert_int_equal(collect(&options).kept, 0);
 }
 
+static struct mayfly_stored_image **list(size_t n)
+{
+        struct mayfly_stored_image **images = NULL;
+        struct mayfly_error err = MAYFLY_ERROR_INIT;
+
+        if (mayfly_store_list(&images, world.store, &err) < 0)
+                fail_msg("%s", err.message);
+        for (size_t i = 0; i < n; i++) {
+                assert_non_null(images[i]);
+                assert_true(i == 0 || images[i - 1]->last_used <= images[i]->last_used);
+        }
+        assert_null(images[n]);
+        return images;
+}
+
+static const struct mayfly_stored_image *listed(struct mayfly_stored_image *const *images, int i)
+{
+        for (; *images; images++)
+                if (strcmp((*images)->id, world.id[i]) == 0)
+                        return *images;
+        fail_msg("image %d is not listed", i);
+        return NULL;
+}
+
+static void images_are_listed(void **state)
+{
+        struct stat before, after;
+
+        (void) state;
+        mayfly_store_list_free(list(0)); /* there is no store yet */
+        fetch_all();
+        set_last_use(0, 1000);
+        set_last_use(1, -1000); /* the clock was set back */
+        assert_int_equal(unlink(in_image(1, "manifest")), 0);
+        assert_int_equal(stat(in_image(0, ""), &before), 0);
+        struct mayfly_image *open = open_image(2, 0);
+        struct mayfly_stored_image **images = list(IMAGES);
+        const struct mayfly_stored_image *one = listed(images, 0);
+        assert_true(one->size == sizeof(*one));
+        assert_string_equal(one->name, "example.com/test");
+        assert_non_null(one->labels);
+        assert_true(one->bytes > BIG && one->bytes < 2ULL * BIG);
+        assert_true(one->last_used == before.st_mtim.tv_sec);
+        assert_false(one->in_use);
+        assert_null(one->signer);
+        char path[1024];
+        snprintf(path, sizeof(path), "%s/", one->path);
+        assert_string_equal(path, in_image(0, ""));
+        one = listed(images, 1);
+        assert_null(one->name);
+        assert_null(one->labels);
+        assert_true(one->last_used <= time(NULL));
+        assert_true(listed(images, 2)->in_use);
+        assert_null(mayfly_store_list_free(images));
+        mayfly_image_close(open);
+        images = list(IMAGES);
+        assert_false(listed(images, 2)->in_use);
+        mayfly_store_list_free(images);
+        assert_int_equal(stat(in_image(0, ""), &after), 0);
+        assert_memory_equal(&before.st_mtim, &after.st_mtim, sizeof(before.st_mtim));
+        assert_null(mayfly_store_list_free(NULL));
+        assert_int_equal(mayfly_store_list(NULL, world.store, NULL), -EINVAL);
+        assert_int_equal(mayfly_store_list(&images, "relative", NULL), -EINVAL);
+}
+
 static void options_and_results_know_their_sizes(void **state)
 {
         struct mayfly_verify_options options = MAYFLY_VERIFY_OPTIONS_INIT;
@@ -253,6 +319,7 @@ int main(void)
                 world_test(the_deepest_tree_goes),
                 world_test(collecting_can_be_cancelled),
                 world_test(a_store_that_is_none_is_no_trouble),
+                world_test(images_are_listed),
                 world_test(options_and_results_know_their_sizes),
         };
 

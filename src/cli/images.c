@@ -240,47 +240,44 @@ static void print_time(int64_t when, const char *format)
                 fputs(text, stdout);
 }
 
-struct listing {
-        int json;
-        unsigned n;
-};
-
-static int list_image(const struct mayfly_store_report *report, void *userdata)
+static void print_image_json(const struct mayfly_stored_image *image)
 {
-        struct listing *listing = userdata;
+        printf("\n  {\"id\": \"%s\", \"name\": ", image->id);
+        if (image->name)
+                tool_json_string(image->name);
+        else
+                printf("null");
+        printf(", \"labels\": ");
+        tool_json_pairs(image->labels);
+        printf(", \"bytes\": %" PRIu64 ", \"last_used\": \"", image->bytes);
+        print_time(image->last_used, "%Y-%m-%dT%H:%M:%SZ");
+        printf("\", \"in_use\": %s, \"signer\": ", image->in_use ? "true" : "false");
+        if (image->signer)
+                tool_json_string(image->signer);
+        else
+                printf("null");
+        printf("}");
+}
+
+static void print_image(const struct mayfly_stored_image *image)
+{
         char size[32];
 
-        if (!report->image) /* what a killed process left */
-                return 0;
-        if (listing->json) {
-                printf("%s\n  {\"id\": \"%s\", \"name\": ", listing->n > 0 ? "," : "", report->image);
-                if (report->name)
-                        tool_json_string(report->name);
-                else
-                        printf("null");
-                printf(", \"labels\": ");
-                tool_json_pairs(report->labels);
-                printf(", \"bytes\": %" PRIu64 ", \"last_used\": \"", report->bytes);
-                print_time(report->last_used, "%Y-%m-%dT%H:%M:%SZ");
-                printf("\"}");
-        } else {
-                printf("%s\n  %s", report->image, report->name ? report->name : "(its manifest cannot be read)");
-                if (report->labels && *report->labels)
-                        printf(", ");
-                tool_print_list(report->labels, ", ");
-                printf("\n  %s, last used ", tool_size(report->bytes, size));
-                print_time(report->last_used, "%Y-%m-%d %H:%M UTC");
-                printf("\n");
-        }
-        listing->n++;
-        return 0;
+        printf("%s\n  %s", image->id, image->name ? image->name : "(its manifest cannot be read)");
+        if (image->labels && *image->labels)
+                printf(", ");
+        tool_print_list(image->labels, ", ");
+        printf("\n  %s, last used ", tool_size(image->bytes, size));
+        print_time(image->last_used, "%Y-%m-%d %H:%M UTC");
+        printf("%s\n", image->in_use ? ", in use" : "");
+        if (image->signer)
+                printf("  signed by %s, %s\n", image->signer, image->signer_name);
 }
 
 int tool_images(int argc, char **argv)
 {
-        struct mayfly_gc_options options = MAYFLY_GC_OPTIONS_INIT;
         struct mayfly_error err = MAYFLY_ERROR_INIT;
-        struct listing listing = { 0 };
+        struct mayfly_stored_image **images = NULL;
         struct choices choices;
         int status = parse(argc, argv, "jsh", &choices);
 
@@ -288,15 +285,17 @@ int tool_images(int argc, char **argv)
                 return status;
         if (choices.help)
                 return fputs(images_usage, stdout) < 0 ? TOOL_FAILED : TOOL_OK;
-        listing.json = choices.json;
-        options.store = choices.store;
-        options.dry_run = 1; /* without limits: it only looks */
-        options.report = list_image;
-        options.userdata = &listing;
+        if (mayfly_store_list(&images, choices.store, &err) < 0)
+                return tool_fail("%s", err.message);
         if (choices.json)
                 printf("[");
-        int r = mayfly_store_gc(NULL, &options, &err);
+        for (size_t i = 0; images[i]; i++) {
+                if (choices.json && i > 0)
+                        printf(",");
+                (choices.json ? print_image_json : print_image)(images[i]);
+        }
         if (choices.json)
-                printf("%s]\n", listing.n > 0 ? "\n" : "");
-        return r < 0 ? tool_fail("%s", err.message) : TOOL_OK;
+                printf("%s]\n", images[0] ? "\n" : "");
+        mayfly_store_list_free(images);
+        return TOOL_OK;
 }

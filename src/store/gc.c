@@ -77,27 +77,20 @@ static int tell(struct gc *gc, enum mayfly_store_event event, const char *folder
         return cancel ? mf_error(gc->err, -ECANCELED, MAYFLY_STAGE_STORE, "collecting garbage was cancelled") : 0;
 }
 
-static int later(struct timespec a, struct timespec b)
-{
-        return a.tv_sec != b.tv_sec ? a.tv_sec > b.tv_sec : a.tv_nsec > b.tv_nsec;
-}
-
-/* What the image is, as far as one can tell without holding it. -ENOENT when it is gone. */
+/* Looks at the image without locking it. Returns 0 or negative errno, -ENOENT when it is gone. */
 static int look_at(struct gc *gc, const char *id, struct candidate *ret)
 {
-        char name[MF_ID_LENGTH + 16];
-        struct mf_record_summary summary = { 0 };
-        const char *why;
+        mf_cleanup(mf_closep) int fd = -1;
+        struct mf_stored stored;
         struct stat st;
 
-        snprintf(name, sizeof(name), "images/%s", id);
-        mf_cleanup(mf_closep) int fd = openat(gc->store, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
-        if (fd < 0 || fstat(fd, &st) < 0)
-                return -errno;
-        *ret = (struct candidate){ .id = id, .stamp = st.st_mtim, .used = st.st_mtim };
-        ret->whole = mf_record_peek(fd, &summary, &why) == 0;
-        ret->bytes = ret->whole ? summary.bytes : mf_tree_bytes(gc->store, name);
-        if (later(ret->used, gc->now)) { /* the clock was set back: count from now on, not from then */
+        int r = mf_store_look_at(gc->store, id, &stored, &fd);
+        if (r < 0)
+                return r;
+        *ret = (struct candidate){
+                .id = id, .bytes = stored.bytes, .stamp = stored.used, .used = stored.used, .whole = stored.whole
+        };
+        if (mf_store_is_later(ret->used, gc->now)) { /* the clock was set back: count from now on, not from then */
                 ret->used = gc->now;
                 if (!gc->options->dry_run && futimens(fd, NULL) == 0 && fstat(fd, &st) == 0)
                         ret->stamp = st.st_mtim;
@@ -191,8 +184,8 @@ static int compare_use(const void *a, const void *b)
 {
         const struct candidate *one = a, *other = b;
 
-        if (later(one->used, other->used) || later(other->used, one->used))
-                return later(one->used, other->used) ? 1 : -1;
+        if (mf_store_is_later(one->used, other->used) || mf_store_is_later(other->used, one->used))
+                return mf_store_is_later(one->used, other->used) ? 1 : -1;
         return strcmp(one->id, other->id);
 }
 
@@ -249,7 +242,7 @@ static int collect_layer(struct gc *gc, const char *id)
                 return 0;
         if (r < 0 || fstat(fd, &st) < 0)
                 return mf_error_errno(gc->err, r < 0 ? r : -errno, MAYFLY_STAGE_STORE, "opening the layer %s", id);
-        int go = is_expired(gc, later(st.st_mtim, gc->now) ? gc->now : st.st_mtim) ||
+        int go = is_expired(gc, mf_store_is_later(st.st_mtim, gc->now) ? gc->now : st.st_mtim) ||
                  mf_layer_cache_images(fd, is_gone, gc) != 0;
         if (go) {
                 r = tell(gc, MAYFLY_STORE_LAYER, MF_LAYERS, id, NULL, 0);

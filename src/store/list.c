@@ -5,11 +5,16 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "store/directory.h"
+#include "store/record.h"
 #include "util/fd.h"
+#include "util/fs.h"
+#include "util/macro.h"
 #include "util/strv.h"
 
 void mf_store_images_clear(struct mf_store_images *images)
@@ -60,6 +65,30 @@ int mf_store_list(int store, const char *folder, struct mf_store_images *ret)
         if (images.n > 0)
                 qsort(images.id, images.n, sizeof(*images.id), compare);
         *ret = images;
+        return 0;
+}
+
+int mf_store_is_later(struct timespec a, struct timespec b)
+{
+        return a.tv_sec != b.tv_sec ? a.tv_sec > b.tv_sec : a.tv_nsec > b.tv_nsec;
+}
+
+int mf_store_look_at(int store, const char *id, struct mf_stored *ret, int *ret_fd)
+{
+        char name[MF_ID_LENGTH + 16];
+        struct mf_record_summary summary = { 0 };
+        const char *why;
+        struct stat st;
+
+        snprintf(name, sizeof(name), "%s/%s", MF_IMAGES, id);
+        mf_cleanup(mf_closep) int fd = openat(store, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+        if (fd < 0 || fstat(fd, &st) < 0)
+                return -errno;
+        int whole = mf_record_peek(fd, &summary, &why) == 0;
+        *ret = (struct mf_stored){ .used = st.st_mtim,
+                                   .whole = whole,
+                                   .bytes = whole ? summary.bytes : mf_tree_bytes(store, name) };
+        *ret_fd = mf_take_fd(&fd);
         return 0;
 }
 

@@ -6,6 +6,7 @@
 
 #include <mayfly/store.h>
 #include <stddef.h>
+#include <time.h>
 
 #include "model/reference.h"
 
@@ -17,6 +18,19 @@ struct mf_store_images {
 /* Names in the store's folder `folder` ("images" or "locks") that are image IDs. 0 or -errno. */
 int mf_store_list(int store, const char *folder, struct mf_store_images *ret);
 void mf_store_images_clear(struct mf_store_images *images);
+
+/* What can be seen of a stored image without locking it. */
+struct mf_stored {
+        uint64_t bytes;       /* that it takes on disk */
+        struct timespec used; /* when it was last opened or closed; may be in the future if the clock was set back */
+        int whole;            /* its record is there, and ends as it must; without, nobody can use the image */
+};
+
+/* Looks at images/ID and opens its directory as *ret_fd. Returns 0, -ENOENT when it is gone, or another -errno. */
+int mf_store_look_at(int store, const char *id, struct mf_stored *ret, int *ret_fd);
+
+/* Whether time `a` is later than `b`. */
+int mf_store_is_later(struct timespec a, struct timespec b);
 
 /* What a stored image says of itself. Allocated. */
 struct mf_description {
