@@ -21,7 +21,8 @@
  * cmocka's own.
  *
  * On a host that cannot run containers the tests are skipped, with the reason; a group of which nothing ran returns
- * MAYFLY_CMOCKA_SKIP (for ctest's SKIP_RETURN_CODE). With MAYFLY_REQUIRE=1 in the environment they fail instead.
+ * MAYFLY_CMOCKA_SKIP (for ctest's SKIP_RETURN_CODE). With MAYFLY_REQUIRE=1 in the environment they fail instead. An
+ * install of mayfly that lacks its helper programs is always a failure.
  */
 
 /* cmocka.h wants these first, and says so nowhere but in its own documentation. */
@@ -65,7 +66,8 @@ int mayfly_cmocka_teardown(void **state);
 
 /**
  * Runs a command line with the container's /bin/sh and returns its standard output, which must be freed with
- * free(3). Fails the running test, with the command's error output, unless it exits with 0.
+ * free(3). Fails the running test, and prints what the command wrote, unless it exits with 0 within 60,000 ms. An output
+ * with a NUL byte, or of more than 16 MiB, fails the test too: call mayfly_container_run() for such a command.
  */
 #define mayfly_cmocka_sh(container, command_line) mayfly_cmocka_sh_at(container, command_line, __FILE__, __LINE__)
 /** The same, the failure being at this place. */

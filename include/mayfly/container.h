@@ -182,7 +182,8 @@ struct mayfly_timings {
 
 /**
  * 0 when this host can run containers, else negative errno and an error that says what is missing and how to get it:
- * -EPERM (not root), -ENOENT (no systemd-nspawn), -ENOSYS (no overlay file system), ...
+ * -EPERM (not root), -ENOENT (no systemd-nspawn), -ENOSYS (no overlay file system), -ENOEXEC (a helper program of mayfly
+ * is missing: its install is broken), ...
  */
 int mayfly_host_check(enum mayfly_engine engine, struct mayfly_error *err);
 

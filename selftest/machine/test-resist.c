@@ -23,6 +23,8 @@
 
 #include <mayfly/cmocka.h>
 
+#include "support/cmocka-versions.h"
+
 static const char *busybox;
 
 static unsigned now_ms(void)
@@ -70,7 +72,7 @@ static void stops_within(struct mayfly_container *c, unsigned app_ms)
 
         if (mayfly_container_stop(c, &err) < 0)
                 fail_msg("%s", err.message);
-        assert_in_range(now_ms() - begin, app_ms, app_ms + 1000);
+        assert_uint_in_range(now_ms() - begin, app_ms, app_ms + 1000);
         mayfly_container_free(c);
 }
 
@@ -146,9 +148,9 @@ static void scratch_and_log_may_be_full(void **state)
         assert_int_equal(sh(c, "for i in 1 2 3 4; do yes $i > /proc/2/fd/1 & done; sleep 0.3"), 0);
         unsigned begin = now_ms();
         assert_int_equal(sh(c, "exit 4"), 4);
-        assert_in_range(now_ms() - begin, 0, 2000);
+        assert_uint_in_range(now_ms() - begin, 0, 2000);
         assert_int_equal(mayfly_container_logs(c, &log, &size, &err), 0);
-        assert_in_range(size, 1, 4096);
+        assert_uint_in_range(size, 1, 4096);
         assert_non_null(strchr(log, '\n'));
         free(log);
         stops_within(c, 0);
@@ -167,7 +169,7 @@ static void a_killed_supervisor_takes_its_command_along(void **state)
         unsigned begin = now_ms();
         assert_int_equal(mayfly_container_run(c, &command, &r, &err), -ESRCH);
         assert_non_null(strstr(err.message, "was killed from inside the container"));
-        assert_in_range(now_ms() - begin, 0, 1000);
+        assert_uint_in_range(now_ms() - begin, 0, 1000);
         assert_int_equal(sh(c, "! ps | grep '[w]hile :'"), 0);
         stops_within(c, 0);
 }
@@ -198,7 +200,7 @@ static void death_ends_every_wait(void **state)
                 assert_int_equal(waits ? mayfly_container_wait(c, UINT32_MAX, &end, &err)
                                        : mayfly_container_run(c, &command, &r, &err),
                                  -ESRCH);
-                assert_in_range(now_ms() - begin, 150, 1200);
+                assert_uint_in_range(now_ms() - begin, 150, 1200);
                 assert_non_null(strstr(err.message, "died"));
                 assert_non_null(strstr(err.message, "\n  | app of busybox"));
                 pthread_join(thread, NULL);
@@ -239,7 +241,7 @@ static void children_forked_meanwhile_hold_nothing_up(void **state)
                 assert_int_equal(pthread_create(&killer, NULL, kill_later, &leader), 0);
                 unsigned begin = now_ms();
                 assert_int_equal(mayfly_container_run(c, &command, &r, &err), -ESRCH);
-                assert_in_range(now_ms() - begin, 150, 1200);
+                assert_uint_in_range(now_ms() - begin, 150, 1200);
                 pthread_join(killer, NULL);
                 stops_within(c, 0);
         }
@@ -270,7 +272,7 @@ static void a_broken_init_fails_the_start_at_once(void **state)
         free(old);
         assert_true(r < 0);
         assert_non_null(strstr(err.message, "died before it could answer"));
-        assert_in_range(took, 0, 2000);
+        assert_uint_in_range(took, 0, 2000);
         for (const char *const *name = (const char *const[]){ "mayfly-launch", "mayfly-init", "", NULL }; *name;
              name++) {
                 snprintf(path, sizeof(path), "%s/%s", folder, *name);
@@ -322,7 +324,7 @@ static void what_cannot_die_is_named_in_time(void **state)
         ioctl(mnt, FITHAW, 0);
         close(mnt);
         assert_int_equal(r, -ETIMEDOUT);
-        assert_in_range(took, 100, 5100);
+        assert_uint_in_range(took, 100, 5100);
         assert_non_null(strstr(err.message, "is still there after being killed"));
         err = (struct mayfly_error) MAYFLY_ERROR_INIT;
         if (mayfly_container_stop(c, &err) < 0)

@@ -76,11 +76,11 @@ int mf_program_path(const char *name, char **ret, struct mayfly_error *err)
                 return mf_error(err, -EINVAL, MAYFLY_STAGE_SPEC, "MAYFLY_LIBEXEC is \"%.200s\"; give an absolute path",
                                 folder);
         if (access(path, X_OK) < 0)
-                return mf_error_errno(
-                        err, -errno, MAYFLY_STAGE_HOST,
-                        "mayfly's helper program %s cannot be executed; install mayfly to the prefix it was configured "
-                        "for, or set MAYFLY_LIBEXEC to the folder that has %s",
-                        path, name);
+                return mf_error(
+                        err, -ENOEXEC, MAYFLY_STAGE_HOST, /* a broken install, not a host that lacks something */
+                        "mayfly's helper program %s cannot be executed: %s; install mayfly to the prefix it was "
+                        "configured for, or set MAYFLY_LIBEXEC to the directory that has %s",
+                        path, strerrordesc_np(errno), name);
         *ret = mf_take(path);
         return 0;
 }

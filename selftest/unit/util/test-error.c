@@ -9,6 +9,7 @@
 #include <cmocka.h>
 
 #include "model/show.h"
+#include "support/cmocka-versions.h"
 #include "util/error.h"
 #include "util/escape.h"
 
@@ -52,7 +53,7 @@ static void what_is_too_long_is_cut(void **state)
         text[sizeof(text) - 1] = '\0';
         mf_error_set_errno(&err, -ENOENT, MAYFLY_STAGE_STORE, "%s", text);
         assert_printable(err.message);
-        assert_in_range(strlen(err.message), sizeof(err.message) - 8, sizeof(err.message) - 1);
+        assert_uint_in_range(strlen(err.message), sizeof(err.message) - 8, sizeof(err.message) - 1);
 }
 
 static void urls_are_shown_without_controls(void **state)
