@@ -64,6 +64,26 @@ static int use_one(unsigned number, char machine[65], struct times *ret)
 
 /* --- at once */
 
+static int answers(struct mayfly_container *c, unsigned number)
+{
+        char line[32], expected[32];
+        const char *const argv[] = { "sh", "-c", line, NULL };
+        struct mayfly_command command = MAYFLY_COMMAND_INIT;
+        struct mayfly_error err = MAYFLY_ERROR_INIT;
+        struct mayfly_result *result = NULL;
+
+        snprintf(line, sizeof(line), "echo %u", number);
+        snprintf(expected, sizeof(expected), "%u\n", number);
+        command.argv = argv;
+        int r = mayfly_container_run(c, &command, &result, &err);
+        if (r < 0)
+                fprintf(stderr, "%u: %s\n", number, err.message);
+        else if (strcmp(result->out, expected) != 0)
+                r = -1;
+        mayfly_result_free(result);
+        return r;
+}
+
 struct thread {
         pthread_t id;
         pthread_barrier_t *barrier;
@@ -72,6 +92,39 @@ struct thread {
         char machine[65];
         struct times times;
 };
+
+/* All are there at the same time: each thread starts its container before any stops its. */
+static int hold_one(unsigned number, pthread_barrier_t *barrier, char machine[65])
+{
+        struct mayfly_error err = MAYFLY_ERROR_INIT;
+        struct mayfly_container *c = NULL;
+
+        int r = mayfly_container_start(
+                &c, MAYFLY_SPEC(.image = reference, .idle = 1, .name = "many", .start_timeout_ms = 300000), &err);
+        if (r < 0)
+                fprintf(stderr, "%u: %s\n", number, err.message);
+        else
+                snprintf(machine, 65, "%s", mayfly_container_name(c));
+        pthread_barrier_wait(barrier);
+        if (r == 0)
+                r = answers(c, number);
+        pthread_barrier_wait(barrier);
+        if (r == 0) {
+                r = mayfly_container_stop(c, &err);
+                if (r < 0)
+                        fprintf(stderr, "%u: %s\n", number, err.message);
+        }
+        mayfly_container_free(c);
+        return r;
+}
+
+static void *hold_thread(void *userdata)
+{
+        struct thread *thread = userdata;
+
+        thread->result = hold_one(thread->number, thread->barrier, thread->machine);
+        return NULL;
+}
 
 static void *run_thread(void *userdata)
 {
@@ -82,7 +135,7 @@ static void *run_thread(void *userdata)
         return NULL;
 }
 
-static int threads(unsigned n, const char *how)
+static int threads(unsigned n, const char *how, void *(*run)(void *userdata))
 {
         struct thread *all = calloc(n, sizeof(*all));
         pthread_barrier_t barrier;
@@ -93,7 +146,7 @@ static int threads(unsigned n, const char *how)
         for (unsigned i = 0; i < n; i++) {
                 all[i].barrier = &barrier;
                 all[i].number = i;
-                if (pthread_create(&all[i].id, NULL, run_thread, &all[i]) != 0) {
+                if (pthread_create(&all[i].id, NULL, run, &all[i]) != 0) {
                         perror("pthread_create");
                         exit(1);
                 }
@@ -101,7 +154,7 @@ static int threads(unsigned n, const char *how)
         for (unsigned i = 0; i < n; i++) {
                 pthread_join(all[i].id, NULL);
                 failed += all[i].result != 0;
-                for (unsigned j = 0; j < i; j++)
+                for (unsigned j = 0; j < i && all[i].result == 0; j++)
                         if (strcmp(all[i].machine, all[j].machine) == 0) {
                                 fprintf(stderr, "two machines are called \"%s\"\n", all[i].machine);
                                 failed++;
@@ -206,9 +259,11 @@ int main(int argc, char **argv)
 
         reference = getenv("MAYFLY_TEST_BUSYBOX");
         if (n > 0 && argc == 4 && strcmp(argv[1], "threads") == 0)
-                return threads(n, argv[3]);
+                return threads(n, argv[3], run_thread);
+        if (n > 0 && argc == 4 && strcmp(argv[1], "hold") == 0)
+                return threads(n, argv[3], hold_thread);
         if (n > 0 && strcmp(argv[1], "cycles") == 0)
                 return cycles(n);
-        fprintf(stderr, "usage: many threads N WHAT | many cycles N\n");
+        fprintf(stderr, "usage: many threads|hold N WHAT | many cycles N\n");
         return 2;
 }

@@ -32,7 +32,7 @@ static struct mayfly_container *start(const struct mayfly_spec *spec)
 static void ends(struct mayfly_container *c, int status, const char *output)
 {
         struct mayfly_error err = MAYFLY_ERROR_INIT;
-        struct mayfly_exit end = MAYFLY_EXIT_INIT;
+        struct mayfly_exit end = { 0 };
         char *log = NULL;
 
         if (mayfly_container_wait(c, 30000, &end, &err) < 0)
@@ -226,6 +226,60 @@ static void a_stopped_container_says_so(void **state)
         mayfly_container_free(c);
 }
 
+/* Stops the container, and checks whether the app was too late, and which signal ended it (0: it exited). */
+static void stop_as(struct mayfly_container *c, int timed_out, int signal_number)
+{
+        struct mayfly_stop_result result = { .size = sizeof(result) };
+        struct mayfly_error err = MAYFLY_ERROR_INIT;
+        struct mayfly_exit end = { 0 };
+
+        mayfly_container_stop_result(c, &result);
+        assert_int_equal(result.timed_out, 0);
+        assert_int_equal(result.elapsed_us, 0);
+        if (mayfly_container_stop(c, &err) < 0)
+                fail_msg("%s", err.message);
+        mayfly_container_stop_result(c, &result);
+        assert_int_equal(result.timed_out, timed_out);
+        assert_int_equal(result.stop_signal, SIGTERM);
+        assert_int_equal(result.timeout_ms, timed_out ? 300 : 5000);
+        assert_true(result.elapsed_us > 0);
+        if (signal_number >= 0) {
+                assert_int_equal(mayfly_container_wait(c, 0, &end, NULL), 0);
+                assert_int_equal(end.signal, signal_number);
+        }
+        mayfly_container_free(c);
+}
+
+/* Starts a shell as the app and waits until it has written its first line: then its trap is set. */
+static struct mayfly_container *start_shell(const char *line, unsigned stop_timeout_ms)
+{
+        struct mayfly_container *c = start(
+                MAYFLY_SPEC(.image = with_app, .argv = WORDS("sh", "-c", line), .stop_timeout_ms = stop_timeout_ms));
+        char *log = NULL;
+
+        do {
+                free(log);
+                usleep(5000);
+                assert_int_equal(mayfly_container_logs(c, &log, NULL, NULL), 0);
+        } while (!*log);
+        free(log);
+        return c;
+}
+
+static void a_stop_that_timed_out_can_be_asked(void **state)
+{
+        (void) state;
+        stop_as(start_shell("trap 'exit 3' TERM; echo up; while :; do sleep 0.01; done", 0), 0, 0);
+        stop_as(start_shell("echo up; exec sleep 1000", 0), 0, SIGTERM);
+        stop_as(start_shell("trap '' TERM; echo up; while :; do sleep 0.01; done", 300), 1, SIGKILL);
+        stop_as(start(MAYFLY_SPEC(.image = with_app, .idle = 1)), 0, -1);
+
+        /* Nobody inside is left to do it. */
+        struct mayfly_container *c = start_shell("echo up; exec sleep 1000", 300);
+        assert_int_equal(kill(mayfly_container_leader(c), SIGSTOP), 0);
+        stop_as(c, 1, -1);
+}
+
 int main(void)
 {
         const struct CMUnitTest tests[] = {
@@ -239,6 +293,7 @@ int main(void)
                 cmocka_unit_test(an_end_during_a_command_is_told),
                 cmocka_unit_test(a_killed_supervisor_is_told),
                 cmocka_unit_test(a_stopped_container_says_so),
+                cmocka_unit_test(a_stop_that_timed_out_can_be_asked),
         };
 
         const char *prepare = "mkdir tmp srv; printf 'root:x:0:0::/:/bin/sh\\nwww:x:33:34::/:/bin/sh\\n' >etc/passwd; "

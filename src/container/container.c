@@ -22,13 +22,9 @@
 #include "util/error.h"
 #include "util/fd.h"
 #include "util/macro.h"
-#include "util/options.h"
 #include "util/strv.h"
 #include "util/time.h"
 
-#define STOP_MARGIN_MS 500U /* for nspawn and systemd to clean up once the app has ended */
-#define FORCE_MS 1000U      /* for each of the harder ways */
-#define BUS_RETRY_MS 20U
 #define LAST_WORDS_MS 500U
 #define MESSAGES_MAX 64U
 
@@ -50,17 +46,16 @@ static int check_app(const struct mayfly_spec *spec, struct mayfly_error *err)
         return 0;
 }
 
-static int take_spec(struct mayfly_spec *spec, const struct mayfly_spec *given, struct mayfly_error *err)
+static int check_spec(const struct mayfly_spec *spec, struct mayfly_error *err)
 {
-        static const struct mf_option_kind kind =
-                MF_OPTION_KIND("the spec", "MAYFLY_SPEC_INIT or MAYFLY_SPEC()", struct mayfly_spec, strict_isolators);
-
-        *spec = (struct mayfly_spec) MAYFLY_SPEC_INIT;
-        if (!given)
+        if (!spec)
                 return mf_error(err, -EINVAL, MAYFLY_STAGE_SPEC, "the spec is NULL; give a struct mayfly_spec");
-        int r = mf_options_take(spec, given, &kind, err);
-        if (r < 0)
-                return r;
+        if (spec->size != sizeof(*spec))
+                return mf_error(
+                        err, -EINVAL, MAYFLY_STAGE_SPEC,
+                        "the spec's size is %zu, not %zu; start it with MAYFLY_SPEC_INIT or MAYFLY_SPEC(), and build "
+                        "with the headers of this library",
+                        spec->size, sizeof(*spec));
         if (!spec->image)
                 return mf_error(err, -EINVAL, MAYFLY_STAGE_SPEC,
                                 "the spec has no image; set .image = \"aci:URL@sha512-<128 hex>\"");
@@ -74,7 +69,7 @@ static int take_spec(struct mayfly_spec *spec, const struct mayfly_spec *given, 
                 return mf_error(err, -EINVAL, MAYFLY_STAGE_SPEC,
                                 "log_size %llu is over 1 GiB; the log is kept in memory",
                                 (unsigned long long) spec->log_size);
-        r = check_app(spec, err);
+        int r = check_app(spec, err);
         return r < 0 ? r : mf_env_check(spec->env, "the spec's env", MAYFLY_STAGE_SPEC, err);
 }
 
@@ -113,13 +108,6 @@ static int choose_name(struct mayfly_container *container, struct mayfly_error *
         snprintf(container->machine + n, sizeof(container->machine) - n, "%s%012llx", n ? "-" : "",
                  (unsigned long long) (number & UINT64_C(0xffffffffffff)));
         return 0;
-}
-
-static int left_ms(uint64_t deadline_us)
-{
-        uint64_t now = mf_now_us();
-
-        return now >= deadline_us ? 0 : (int) ((deadline_us - now + 999) / 1000);
 }
 
 /* --- the way up ----------------------------------------------------------------------------------------------- */
@@ -280,7 +268,7 @@ static int await(struct mayfly_container *container, int (*is_done)(const struct
         while (!is_done(container)) {
                 if (container->control < 0 || mf_container_gone(container))
                         return mf_container_explain_death(container, -ESRCH, MAYFLY_STAGE_START, "starting", err);
-                int left = left_ms(deadline_us);
+                int left = mf_left_ms(deadline_us);
                 if (left == 0) {
                         const struct mf_facts facts = facts_of(container);
                         return mf_explain_unresponsive(&facts, container->spec.start_timeout_ms, "starting", err);
@@ -347,32 +335,16 @@ static int boot(struct mayfly_container *container, struct mayfly_error *err)
         return r;
 }
 
-/* Replaces the spec's volumes by copies, to be freed, of this library's size. */
-static int take_volumes(struct mayfly_spec *spec, struct mayfly_volume **ret, struct mayfly_error *err)
-{
-        static const struct mf_option_kind kind =
-                MF_OPTION_KIND("the spec's volumes", "MAYFLY_VOLUMES()", struct mayfly_volume, gid);
-
-        int r = mf_options_take_array(ret, spec->volumes, &kind, err);
-        if (r == 0)
-                spec->volumes = *ret;
-        return r;
-}
-
-MF_EXPORT int mayfly_container_start(struct mayfly_container **ret, const struct mayfly_spec *given,
+MF_EXPORT int mayfly_container_start(struct mayfly_container **ret, const struct mayfly_spec *spec,
                                      struct mayfly_error *err)
 {
-        mf_cleanup(mf_freep) struct mayfly_volume *volumes = NULL;
         const struct mf_engine_type *engine_type;
-        struct mayfly_spec spec;
-        int r = take_spec(&spec, given, err);
+        int r = check_spec(spec, err);
 
         if (r == 0 && !ret)
                 r = mf_error(err, -EINVAL, MAYFLY_STAGE_SPEC, "mayfly_container_start() needs a place for its result");
         if (r == 0)
-                r = take_volumes(&spec, &volumes, err);
-        if (r == 0)
-                r = mf_engine_choose(spec.engine, &engine_type, err);
+                r = mf_engine_choose(spec->engine, &engine_type, err);
         if (r == 0)
                 r = mf_host_check(engine_type, err);
         if (r < 0)
@@ -381,7 +353,7 @@ MF_EXPORT int mayfly_container_start(struct mayfly_container **ret, const struct
         struct mayfly_container *container = calloc(1, sizeof(*container));
         if (!container)
                 return mf_error_oom(err, MAYFLY_STAGE_START);
-        *container = (struct mayfly_container){ .spec = spec,
+        *container = (struct mayfly_container){ .spec = *spec,
                                                 .owner = getpid(),
                                                 .engine_type = engine_type,
                                                 .control = -1,
@@ -392,7 +364,7 @@ MF_EXPORT int mayfly_container_start(struct mayfly_container **ret, const struct
         r = choose_name(container, err);
         uint64_t begin = mf_now_us();
         if (r == 0)
-                r = mayfly_image_open(&container->image, spec.image, spec.image_options, err);
+                r = mayfly_image_open(&container->image, spec->image, spec->image_options, err);
         container->timings.image_us = mf_now_us() - begin;
         if (r == 0)
                 r = boot(container, err);
@@ -402,92 +374,6 @@ MF_EXPORT int mayfly_container_start(struct mayfly_container **ret, const struct
         }
         *ret = container;
         return 0;
-}
-
-/* --- the way down --------------------------------------------------------------------------------------------- */
-
-/* The engine may give up on a process that it cannot kill; we do not. */
-static int is_gone(const struct mayfly_container *container)
-{
-        return mf_container_gone(container) && container->leader_fd < 0;
-}
-
-static void await_gone(struct mayfly_container *container, uint64_t deadline_us)
-{
-        while (!is_gone(container) && left_ms(deadline_us) > 0)
-                if (mf_container_poll(container, NULL, left_ms(deadline_us), NULL) < 0)
-                        usleep(BUS_RETRY_MS * 1000); /* the bus is not well: it may only be restarting */
-}
-
-static int stop(struct mayfly_container *container, struct mayfly_error *err)
-{
-        const struct mayfly_spec *spec = &container->spec;
-
-        const struct mf_message message = { .type = MF_MESSAGE_STOP,
-                                            .value = { spec->stop_signal, (int32_t) spec->stop_timeout_ms } };
-        (void) mf_container_poll(container, NULL, 0, NULL);
-        if (container->control >= 0 && container->reports.ready &&
-            mf_message_send(container->control, &message, NULL, 0) == 0) {
-                /* The app's time, and then its post-stop hook's. */
-                unsigned times = container->reports.expects_app && container->image->config->post_stop ? 2 : 1;
-                await_gone(container, mf_now_us() + ((uint64_t) times * spec->stop_timeout_ms + STOP_MARGIN_MS) * 1000);
-        } else {
-                container->control = mf_close(container->control);
-                await_gone(container, mf_now_us() + (uint64_t) STOP_MARGIN_MS * 1000);
-        }
-        struct mayfly_error last = MAYFLY_ERROR_INIT;
-        for (unsigned attempt = 0; !is_gone(container) && attempt < 4; attempt++) {
-                last = (struct mayfly_error) MAYFLY_ERROR_INIT;
-                (void) container->engine->type->terminate(container->engine, container->leader_fd, attempt, &last);
-                await_gone(container, mf_now_us() + (uint64_t) FORCE_MS * 1000);
-        }
-        if (is_gone(container))
-                return 0;
-        return mf_error(
-                err, -ETIMEDOUT, MAYFLY_STAGE_STOP,
-                "container %s (PID %d) is still there after being killed%s%s; look for a process of it in state D "
-                "with `ps -eo pid,ppid,state,wchan,args`: only what it waits for can let it go",
-                container->machine, (int) container->leader, last.code ? ": " : "", last.message);
-}
-
-MF_EXPORT int mayfly_container_stop(struct mayfly_container *container, struct mayfly_error *err)
-{
-        if (!container)
-                return 0;
-        int r = mf_container_check_owner(container, err);
-        if (r < 0 || is_gone(container))
-                return r;
-
-        uint64_t begin = mf_now_us();
-        container->was_stopped = 1;
-        r = stop(container, err);
-        container->timings.stop_us = mf_now_us() - begin;
-        container->control = mf_close(container->control);
-        return r;
-}
-
-MF_EXPORT struct mayfly_container *mayfly_container_free(struct mayfly_container *container)
-{
-        if (!container)
-                return NULL;
-        /* Nothing was started while there is no control socket. In a forked child the container is not ours to stop. */
-        if (container->owner == getpid()) {
-                if (container->control >= 0 || container->reports.ready)
-                        (void) mayfly_container_stop(container, NULL);
-                if (container->engine)
-                        container->engine->type->release(container->engine);
-        }
-        mf_close(container->control);
-        mf_close(container->leader_fd);
-        mf_close(container->boot_log);
-        mf_close(container->log);
-        mayfly_image_close(container->image);
-        for (char **e = container->env; e && *e; e++)
-                free(*e);
-        free(container->env);
-        mf_isolators_clear(&container->isolators);
-        free(container);
-        return NULL;
 }
 
 /* --- the rest ------------------------------------------------------------------------------------------------- */
@@ -501,17 +387,13 @@ int mf_container_check_owner(const struct mayfly_container *container, struct ma
                         container->machine, (int) container->owner, (int) getpid());
 }
 
-static const struct mf_option_kind exit_kind =
-        MF_OPTION_KIND("the exit to fill", "MAYFLY_EXIT_INIT", struct mayfly_exit, signal);
-
-static void give_exit(const siginfo_t *end, struct mayfly_exit *ret)
+static void set_exit(const siginfo_t *end, struct mayfly_exit *ret)
 {
         int exited = end->si_code == CLD_EXITED;
-        const struct mayfly_exit all = { .exited = exited,
-                                         .status = exited ? end->si_status : 0,
-                                         .signal = exited ? 0 : end->si_status };
 
-        mf_result_give(ret, &all, &exit_kind);
+        *ret = (struct mayfly_exit){ .exited = exited,
+                                     .status = exited ? end->si_status : 0,
+                                     .signal = exited ? 0 : end->si_status };
 }
 
 MF_EXPORT int mayfly_container_wait(struct mayfly_container *container, unsigned timeout_ms, struct mayfly_exit *ret,
@@ -519,9 +401,7 @@ MF_EXPORT int mayfly_container_wait(struct mayfly_container *container, unsigned
 {
         if (!container)
                 return mf_error(err, -EINVAL, MAYFLY_STAGE_SPEC, "mayfly_container_wait() needs a container");
-        int r = mf_result_check(ret, &exit_kind, err);
-        if (r == 0)
-                r = mf_container_check_owner(container, err);
+        int r = mf_container_check_owner(container, err);
         if (r < 0)
                 return r;
         if (!container->reports.expects_app)
@@ -535,7 +415,7 @@ MF_EXPORT int mayfly_container_wait(struct mayfly_container *container, unsigned
         while (container->reports.app != MF_APP_ENDED) {
                 if (container->control < 0)
                         return mf_container_explain_death(container, -ESRCH, MAYFLY_STAGE_STOP, "waiting", err);
-                int left = timeout_ms == UINT32_MAX ? -1 : left_ms(deadline);
+                int left = timeout_ms == UINT32_MAX ? -1 : mf_left_ms(deadline);
                 if (left == 0)
                         return mf_error(err, -ETIMEDOUT, MAYFLY_STAGE_STOP, "the app of %s still runs after %u ms",
                                         container->machine, timeout_ms);
@@ -543,7 +423,8 @@ MF_EXPORT int mayfly_container_wait(struct mayfly_container *container, unsigned
                 if (r < 0)
                         return r;
         }
-        give_exit(&container->reports.app_end, ret);
+        if (ret)
+                set_exit(&container->reports.app_end, ret);
         return 0;
 }
 

@@ -32,6 +32,7 @@ struct mayfly_container {
         struct mf_reports reports; /* from the control socket */
         int broke_protocol;        /* the container sent a report that may not come */
         int was_stopped;           /* by its owner */
+        int stop_timed_out;        /* the app outlived its time after that */
 
         struct mayfly_timings timings;
 };

@@ -294,7 +294,7 @@ static enum outcome get_page(struct search *search, const char *url, struct mayf
                 mf_error_oom(err, MAYFLY_STAGE_DISCOVERY);
         if (status / 100 != 4)
                 return FAILED;
-        mf_error_clear(err);
+        *err = (struct mayfly_error) MAYFLY_ERROR_INIT;
         mf_error(err, -ENOENT, MAYFLY_STAGE_DISCOVERY, "%s answers %d", shown, status);
         return NOTHING;
 }

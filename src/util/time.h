@@ -7,4 +7,7 @@
 /* CLOCK_MONOTONIC in microseconds. */
 uint64_t mf_now_us(void);
 
+/* The time left until `deadline_us` in milliseconds, rounded up; 0 when it has passed. */
+int mf_left_ms(uint64_t deadline_us);
+
 #endif

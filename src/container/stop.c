@@ -1,0 +1,123 @@
+/* SPDX-License-Identifier: MIT */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "container/container.h"
+#include "image/open.h"
+#include "protocol/message.h"
+#include "util/error.h"
+#include "util/fd.h"
+#include "util/macro.h"
+#include "util/time.h"
+
+#define STOP_MARGIN_MS 500U /* for nspawn and systemd to clean up once the app has ended */
+#define FORCE_MS 1000U      /* for each of the harder ways */
+#define BUS_RETRY_MS 20U
+
+/* The engine may give up on a process that it cannot kill; we do not. */
+static int is_gone(const struct mayfly_container *container)
+{
+        return mf_container_gone(container) && container->leader_fd < 0;
+}
+
+static void await_gone(struct mayfly_container *container, uint64_t deadline_us)
+{
+        while (!is_gone(container) && mf_left_ms(deadline_us) > 0)
+                if (mf_container_poll(container, NULL, mf_left_ms(deadline_us), NULL) < 0)
+                        usleep(BUS_RETRY_MS * 1000); /* the bus is not well: it may only be restarting */
+}
+
+/* Asks mayfly-init to end the app and the container, and waits as long as that may take. */
+static void ask_to_stop(struct mayfly_container *container)
+{
+        const struct mayfly_spec *spec = &container->spec;
+        const struct mf_message message = { .type = MF_MESSAGE_STOP,
+                                            .value = { spec->stop_signal, (int32_t) spec->stop_timeout_ms } };
+        /* The app's time, and then its post-stop hook's. */
+        unsigned times = container->reports.expects_app && container->image->config->post_stop ? 2 : 1;
+
+        (void) mf_container_poll(container, NULL, 0, NULL);
+        if (container->control < 0 || !container->reports.ready ||
+            mf_message_send(container->control, &message, NULL, 0) < 0) {
+                container->control = mf_close(container->control); /* whose end tells mayfly-init to end, too */
+                times = 0;
+        }
+        await_gone(container, mf_now_us() + ((uint64_t) times * spec->stop_timeout_ms + STOP_MARGIN_MS) * 1000);
+}
+
+static int stop(struct mayfly_container *container, struct mayfly_error *err)
+{
+        struct mayfly_error last = MAYFLY_ERROR_INIT;
+
+        ask_to_stop(container);
+        if (!is_gone(container) && container->reports.app == MF_APP_STARTED)
+                container->stop_timed_out = 1;
+        for (unsigned attempt = 0; !is_gone(container) && attempt < 4; attempt++) {
+                last = (struct mayfly_error) MAYFLY_ERROR_INIT;
+                (void) container->engine->type->terminate(container->engine, container->leader_fd, attempt, &last);
+                await_gone(container, mf_now_us() + (uint64_t) FORCE_MS * 1000);
+        }
+        if (is_gone(container))
+                return 0;
+        return mf_error(
+                err, -ETIMEDOUT, MAYFLY_STAGE_STOP,
+                "container %s (PID %d) is still there after it was killed%s%s; look for a process of it in state D "
+                "with `ps -eo pid,ppid,state,wchan,args`: only the event that it waits for can end it",
+                container->machine, (int) container->leader, last.code ? ": " : "", last.message);
+}
+
+MF_EXPORT int mayfly_container_stop(struct mayfly_container *container, struct mayfly_error *err)
+{
+        if (!container)
+                return 0;
+        int r = mf_container_check_owner(container, err);
+        if (r < 0 || is_gone(container))
+                return r;
+
+        uint64_t begin = mf_now_us();
+        container->was_stopped = 1;
+        r = stop(container, err);
+        container->timings.stop_us = mf_now_us() - begin;
+        container->control = mf_close(container->control);
+        return r;
+}
+
+MF_EXPORT void mayfly_container_stop_result(const struct mayfly_container *container, struct mayfly_stop_result *ret)
+{
+        const struct mayfly_stop_result all = { .size = ret->size,
+                                                .timed_out =
+                                                        container->stop_timed_out || container->reports.app_was_late,
+                                                .stop_signal = container->spec.stop_signal,
+                                                .timeout_ms = container->spec.stop_timeout_ms,
+                                                .elapsed_us = container->timings.stop_us };
+
+        memcpy(ret, &all, ret->size < sizeof(all) ? ret->size : sizeof(all));
+}
+
+MF_EXPORT struct mayfly_container *mayfly_container_free(struct mayfly_container *container)
+{
+        if (!container)
+                return NULL;
+        /* Nothing was started while there is no control socket. In a forked child the container is not ours to stop. */
+        if (container->owner == getpid()) {
+                if (container->control >= 0 || container->reports.ready)
+                        (void) mayfly_container_stop(container, NULL);
+                if (container->engine)
+                        container->engine->type->release(container->engine);
+        }
+        mf_close(container->control);
+        mf_close(container->leader_fd);
+        mf_close(container->boot_log);
+        mf_close(container->log);
+        mayfly_image_close(container->image);
+        for (char **e = container->env; e && *e; e++)
+                free(*e);
+        free(container->env);
+        mf_isolators_clear(&container->isolators);
+        free(container);
+        return NULL;
+}
