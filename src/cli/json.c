@@ -1,47 +1,110 @@
 /* SPDX-License-Identifier: MIT */
+#include "cli/json.h"
+
+#include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "cli/cli.h"
+#include "util/escape.h"
+#include "util/macro.h"
 
-/* What the library hands out is UTF-8. */
-void tool_json_string(const char *text)
+/* How deep we are, and whether something was printed at each depth: there is one standard output. */
+static unsigned depth;
+static unsigned char has_some[16];
+static int outermost_is_array;
+
+static void print_string(const char *text)
 {
-        putchar('"');
-        for (; *text; text++) {
-                if (*text == '"' || *text == '\\')
-                        printf("\\%c", *text);
-                else if ((unsigned char) *text < ' ')
-                        printf("\\u%04x", (unsigned) *text);
-                else
-                        putchar(*text);
-        }
-        putchar('"');
+        mf_cleanup(mf_freep) char *quoted = mf_json_quote_dup(text);
+
+        if (!quoted)
+                tool_oom();
+        fputs(quoted, stdout);
 }
 
-void tool_json_pairs(const char *const *labels)
+/* Before a member or element: the comma, and the member's name. The elements of an outermost array are a line each. */
+static void begin(const char *name)
 {
-        const char *comma = "";
-
-        printf("{");
-        for (; labels && *labels; labels++, comma = ", ") {
-                const char *value = strchr(*labels, '=') + 1;
-                printf("%s\"%.*s\": ", comma, (int) (value - 1 - *labels), *labels);
-                tool_json_string(value);
+        if (depth > 0 && has_some[depth])
+                fputs(depth == 1 && outermost_is_array ? "," : ", ", stdout);
+        if (depth == 1 && outermost_is_array)
+                fputs("\n  ", stdout);
+        has_some[depth] = 1;
+        if (name) {
+                print_string(name);
+                fputs(": ", stdout);
         }
-        printf("}");
 }
 
-void tool_print_text(const char *text)
+void tool_json_open(const char *name, char bracket)
 {
-        for (; *text; text++)
-                putchar((unsigned char) *text < ' ' || *text == 0x7f ? '?' : *text);
+        begin(name);
+        if (depth == 0)
+                outermost_is_array = bracket == '[';
+        putchar(bracket);
+        has_some[++depth] = 0;
 }
 
-void tool_print_list(const char *const *list, const char *between)
+void tool_json_close(char bracket)
 {
-        for (const char *mark = ""; list && *list; list++, mark = between) {
-                fputs(mark, stdout);
-                tool_print_text(*list);
+        if (depth == 1 && outermost_is_array && has_some[depth])
+                putchar('\n');
+        putchar(bracket);
+        if (--depth == 0)
+                putchar('\n');
+}
+
+void tool_json_text(const char *name, const char *text)
+{
+        if (!text) {
+                tool_json_null(name);
+                return;
         }
+        begin(name);
+        print_string(text);
+}
+
+void tool_json_number(const char *name, int64_t number)
+{
+        begin(name);
+        printf("%" PRId64, number);
+}
+
+void tool_json_bool(const char *name, int value)
+{
+        tool_json_verbatim(name, value ? "true" : "false");
+}
+
+void tool_json_null(const char *name)
+{
+        tool_json_verbatim(name, "null");
+}
+
+void tool_json_pairs(const char *name, const char *const *pairs)
+{
+        tool_json_open(name, '{');
+        for (; pairs && *pairs; pairs++) {
+                size_t length = strcspn(*pairs, "=");
+                mf_cleanup(mf_freep) char *key = strndup(*pairs, length);
+                if (!key)
+                        tool_oom();
+                tool_json_text(key, *pairs + length + ((*pairs)[length] == '='));
+        }
+        tool_json_close('}');
+}
+
+void tool_json_list(const char *name, const char *const *list)
+{
+        tool_json_open(name, '[');
+        for (; list && *list; list++)
+                tool_json_text(NULL, *list);
+        tool_json_close(']');
+}
+
+void tool_json_verbatim(const char *name, const char *json)
+{
+        begin(name);
+        fputs(json, stdout);
 }

@@ -2,24 +2,24 @@
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fnmatch.h>
-#include <getopt.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "cli/cli.h"
+#include "cli/commands.h"
 #include "cli/host-snapshot.h"
+#include "cli/text.h"
 #include "engine/bus.h"
+#include "util/escape.h"
 #include "util/macro.h"
 #include "util/time.h"
 
 #define WAIT_MS 1000U /* what the kernel and systemd may take for the last of it */
 #define LEAKED 3      /* exit status: neither success, nor failure, nor misuse */
-#define MAX 64
 
 /* The lines of what belongs to a container. */
 static const char *const containers[] = {
@@ -50,90 +50,90 @@ static const char *const kept[] = {
         "bus * (systemd-machine)",
 };
 
-struct options {
-        const char *match[MAX + 1], *ignore[MAX + 1], *folders[MAX + 1];
-        size_t n_match, n_ignore, n_folders;
+/* Below them files are looked at. */
+static const char *const default_directories[] = { "/run", "/tmp", "/var/tmp", "/dev/shm" };
+
+struct choices {
+        const char **match, **ignore, **directories; /* NULL-terminated, or NULL */
         const char *save, *since;
         unsigned wait_ms;
         int all, no_bus, print;
 };
 
-static const char usage[] =
-        "Usage: mayfly leak-check [OPTION]... COMMAND [ARGUMENT]...\n"
-        "       mayfly leak-check --save FILE        notes what is there now\n"
-        "       mayfly leak-check [OPTION]... --since FILE   tells what has been added since\n"
-        "\n"
-        "Tells what containers left behind: processes, cgroups, systemd units, machines, mounts in any mount\n"
-        "namespace, network namespaces and links, connections to the system bus, and files below /run, /tmp,\n"
-        "/var/tmp and /dev/shm.\n"
-        "\n"
-        "  --match TEXT      count what has TEXT in it, instead of all that looks like a container; may be repeated\n"
-        "  --all             count everything that was added, whosever it is\n"
-        "  --ignore PATTERN  shell pattern (of the printed line) for what not to count; may be repeated\n"
-        "  --folder FOLDER   list the files below FOLDER too, an image store for one; may be repeated\n"
-        "  --no-bus          do not ask systemd, machined and D-Bus, as on hosts that systemd did not boot\n"
-        "  --wait MS         how long it may take to go, in ms; default 1000\n"
-        "  --help            print this\n"
-        "\n"
-        "Exit status: COMMAND's if that failed, else 0 for nothing left, 3 for something left, 2 for misuse and 1 "
-        "when\n"
-        "this host could not be looked at.\n";
+static void print_line(const char *line)
+{
+        mf_cleanup(mf_freep) char *escaped = mf_escape_dup(line);
 
+        if (!escaped)
+                tool_oom();
+        fprintf(stderr, "  %s\n", escaped);
+}
+
+/* Whether a line of a snapshot counts; prints it if that is asked for. */
 static int is_wanted(const char *line, void *userdata)
 {
-        const struct options *options = userdata;
+        const struct choices *choices = userdata;
         const char *description = strchr(strchr(line, '\t') + 1, '\t') + 1;
         mf_cleanup(mf_freep) char *printed = NULL;
-        int wanted = options->all;
+        int wanted = choices->all;
 
         if (asprintf(&printed, "%.*s %s", (int) strcspn(line, "\t"), line, description) < 0) {
                 printed = NULL;
                 return 1;
         }
-        for (size_t i = 0; i < options->n_match && !wanted; i++)
-                wanted = strstr(printed, options->match[i]) != NULL;
-        for (size_t i = 0; i < MF_ELEMENTSOF(containers) && options->n_match == 0 && !wanted; i++)
+        for (const char **text = choices->match; text && *text && !wanted; text++)
+                wanted = strstr(printed, *text) != NULL;
+        for (size_t i = 0; i < MF_ELEMENTSOF(containers) && !choices->match && !wanted; i++)
                 wanted = fnmatch(containers[i], printed, 0) == 0;
         if (!wanted)
                 return 0;
-        for (size_t i = 0; i < options->n_ignore; i++)
-                if (fnmatch(options->ignore[i], printed, 0) == 0)
+        for (const char **pattern = choices->ignore; pattern && *pattern; pattern++)
+                if (fnmatch(*pattern, printed, 0) == 0)
                         return 0;
         for (size_t i = 0; i < MF_ELEMENTSOF(kept); i++)
                 if (fnmatch(kept[i], printed, 0) == 0)
                         return 0;
-        if (options->print)
-                fprintf(stderr, "  %s\n", printed);
+        if (choices->print)
+                print_line(printed);
         return 1;
 }
 
-static int take(const struct options *options, struct mf_snapshot *ret)
+static int take(const struct choices *choices, struct mf_snapshot *ret)
 {
-        const struct mf_snapshot_scope scope = { .folders = options->folders,
-                                                 .bus = !options->no_bus && mf_bus_booted() };
+        mf_cleanup(mf_freep) const char **directories = NULL;
         struct mayfly_error err = MAYFLY_ERROR_INIT;
+        size_t n = 0;
 
+        while (choices->directories && choices->directories[n])
+                n++;
+        directories = calloc(MF_ELEMENTSOF(default_directories) + n + 1, sizeof(*directories));
+        if (!directories)
+                tool_oom();
+        memcpy(directories, default_directories, sizeof(default_directories));
+        if (n > 0)
+                memcpy(directories + MF_ELEMENTSOF(default_directories), choices->directories, n * sizeof(char *));
+        const struct mf_snapshot_scope scope = { .folders = directories, .bus = !choices->no_bus && mf_bus_booted() };
         return mf_snapshot_take(ret, &scope, &err) < 0 ? tool_fail("%s", err.message) : TOOL_OK;
 }
 
 /* Looks again and again until nothing is left, or the time is over; then prints what is. */
-static int compare(struct options *options, const struct mf_snapshot *before)
+static int compare(struct choices *choices, const struct mf_snapshot *before)
 {
-        uint64_t deadline = mf_now_us() + (uint64_t) options->wait_ms * 1000;
+        uint64_t deadline = mf_now_us() + (uint64_t) choices->wait_ms * 1000;
 
         for (;;) {
                 struct mf_snapshot after;
                 int last = mf_now_us() >= deadline;
-                int r = take(options, &after);
+                int r = take(choices, &after);
                 if (r != TOOL_OK)
                         return r;
-                options->print = 0;
-                size_t left = mf_snapshot_compare(before, &after, is_wanted, options);
+                choices->print = 0;
+                size_t left = mf_snapshot_compare(before, &after, is_wanted, choices);
                 if (left > 0 && last) {
                         fprintf(stderr, "mayfly: %zu thing%s left behind, %u ms after the end:\n", left,
-                                left == 1 ? "" : "s", options->wait_ms);
-                        options->print = 1;
-                        mf_snapshot_compare(before, &after, is_wanted, options);
+                                tool_plural(left), choices->wait_ms);
+                        choices->print = 1;
+                        mf_snapshot_compare(before, &after, is_wanted, choices);
                 }
                 mf_snapshot_clear(&after);
                 if (left == 0)
@@ -144,42 +144,42 @@ static int compare(struct options *options, const struct mf_snapshot *before)
         }
 }
 
-static int save(const struct options *options)
+static int save(const struct choices *choices)
 {
         struct mf_snapshot now;
-        int r = take(options, &now);
+        int r = take(choices, &now);
 
         if (r != TOOL_OK)
                 return r;
-        FILE *f = fopen(options->save, "we");
+        FILE *f = fopen(choices->save, "we");
         if (!f || mf_snapshot_write(&now, f) < 0)
-                r = tool_fail("writing \"%.500s\": %s", options->save, strerror(errno));
+                r = tool_fail("writing \"%.500s\": %s", choices->save, strerror(errno));
         if (f && fclose(f) != 0 && r == TOOL_OK)
-                r = tool_fail("writing \"%.500s\": %s", options->save, strerror(errno));
+                r = tool_fail("writing \"%.500s\": %s", choices->save, strerror(errno));
         mf_snapshot_clear(&now);
         return r;
 }
 
-static int since(struct options *options)
+static int since(struct choices *choices)
 {
         struct mf_snapshot before = { 0 };
-        FILE *f = fopen(options->since, "re");
+        FILE *f = fopen(choices->since, "re");
 
         if (!f)
-                return tool_fail("reading \"%.500s\": %s; write it with mayfly leak-check --save", options->since,
+                return tool_fail("reading \"%.500s\": %s; write it with mayfly leak-check --save", choices->since,
                                  strerror(errno));
         int r = mf_snapshot_read(&before, f);
         fclose(f);
         if (r < 0 || before.n == 0)
-                r = tool_fail("\"%.500s\" is not what mayfly leak-check --save writes", options->since);
+                r = tool_fail("\"%.500s\" is not what mayfly leak-check --save writes", choices->since);
         else
-                r = compare(options, &before);
+                r = compare(choices, &before);
         mf_snapshot_clear(&before);
         return r;
 }
 
 /* As a shell gives it: 128 + N for a signal. */
-static int run(char **argv)
+static int run_command(char **argv)
 {
         int status = 0;
         pid_t pid = fork();
@@ -202,82 +202,90 @@ static int run(char **argv)
         return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
 }
 
-static int run_between(struct options *options, char **argv)
+static int run_between(struct choices *choices, char **argv)
 {
         struct mf_snapshot before;
-        int r = take(options, &before);
+        int r = take(choices, &before);
 
         if (r != TOOL_OK)
                 return r;
-        int status = run(argv);
-        r = compare(options, &before);
+        int status = run_command(argv);
+        r = compare(choices, &before);
         mf_snapshot_clear(&before);
         return status ? status : r;
 }
 
-static int parse(int argc, char **argv, struct options *ret)
+static int run(int argc, char **argv)
 {
-        static const struct option known[] = {
-                { "match", required_argument, NULL, 'm' },  { "all", no_argument, NULL, 'a' },
-                { "ignore", required_argument, NULL, 'i' }, { "folder", required_argument, NULL, 'f' },
-                { "wait", required_argument, NULL, 'w' },   { "save", required_argument, NULL, 's' },
-                { "since", required_argument, NULL, 'b' },  { "help", no_argument, NULL, 'h' },
-                { "no-bus", no_argument, NULL, 'n' },       { NULL, 0, NULL, 0 },
-        };
-        char *end;
-        int c;
+        struct choices choices = { .wait_ms = WAIT_MS };
+        struct tool_operands operands;
+        int status = tool_parse(&tool_leak_check, argc, argv, &choices, &operands);
 
-        opterr = 0;
-        while ((c = getopt_long(argc, argv, "+", known, NULL)) >= 0) {
-                if (ret->n_match == MAX || ret->n_ignore == MAX || ret->n_folders == MAX)
-                        return tool_usage("more than %d times the same option", MAX - 1);
-                if (c == 'm')
-                        ret->match[ret->n_match++] = optarg;
-                else if (c == 'i')
-                        ret->ignore[ret->n_ignore++] = optarg;
-                else if (c == 'f')
-                        ret->folders[ret->n_folders++] = optarg;
-                else if (c == 'a')
-                        ret->all = 1;
-                else if (c == 'n')
-                        ret->no_bus = 1;
-                else if (c == 's')
-                        ret->save = optarg;
-                else if (c == 'b')
-                        ret->since = optarg;
-                else if (c == 'h')
-                        return fputs(usage, stdout), -1;
-                else if (c != 'w')
-                        return tool_usage("leak-check: \"%.100s\" is no option, or lacks its value; see mayfly "
-                                          "leak-check --help",
-                                          argv[optind - 1]);
-                if (c != 'w')
-                        continue;
-                unsigned long ms = strtoul(optarg, &end, 10);
-                if (*optarg < '0' || *optarg > '9' || *end || ms > 3600000)
-                        return tool_usage("--wait %.100s is not a number of ms up to 3600000", optarg);
-                ret->wait_ms = (unsigned) ms;
-        }
-        if ((ret->save != NULL) + (ret->since != NULL) + (optind < argc) != 1)
-                return tool_usage("leak-check wants a command, or --save FILE, or --since FILE; see mayfly leak-check "
-                                  "--help");
-        return 0;
-}
-
-int tool_leak_check(int argc, char **argv)
-{
-        struct options options = { .folders = { "/run", "/tmp", "/var/tmp", "/dev/shm" },
-                                   .n_folders = 4,
-                                   .wait_ms = WAIT_MS };
-        int r = parse(argc, argv, &options);
-
-        if (r != 0)
-                return r < 0 ? TOOL_OK : r;
+        if (status >= 0)
+                return status;
+        if ((choices.save != NULL) + (choices.since != NULL) + (operands.n > 0) != 1)
+                return tool_usage("leak-check", "exactly one of a command, --save=FILE and --since=FILE must be given");
         if (geteuid() != 0)
-                return tool_fail("leak-check must see every process's namespaces; run it with sudo");
-        if (options.save)
-                return save(&options);
-        if (options.since)
-                return since(&options);
-        return run_between(&options, argv + optind);
+                return tool_fail("leak-check must be root to see the namespaces of every process; run it with sudo");
+        if (choices.save)
+                return save(&choices);
+        if (choices.since)
+                return since(&choices);
+        return run_between(&choices, operands.list);
 }
+
+static const struct tool_option options[] = {
+        { .name = "match",
+          .kind = TOOL_LIST,
+          .at = offsetof(struct choices, match),
+          .value = "TEXT",
+          .help = "count what has TEXT in its line, instead of all that looks like a container; may be repeated" },
+        { .name = "all",
+          .letter = 'a',
+          .at = offsetof(struct choices, all),
+          .help = "count everything that was added, whosever it is" },
+        { .name = "ignore",
+          .kind = TOOL_LIST,
+          .at = offsetof(struct choices, ignore),
+          .value = "PATTERN",
+          .help = "do not count lines that match the shell pattern; may be repeated" },
+        { .name = "directory",
+          .kind = TOOL_LIST,
+          .at = offsetof(struct choices, directories),
+          .value = "DIRECTORY",
+          .help = "list the files below DIRECTORY too, such as an image store; may be repeated" },
+        { .name = "no-bus",
+          .at = offsetof(struct choices, no_bus),
+          .help = "do not ask systemd, machined and D-Bus; where systemd is not PID 1 they are never asked" },
+        { .name = "wait",
+          .kind = TOOL_NUMBER,
+          .at = offsetof(struct choices, wait_ms),
+          .value = "MS",
+          .first = 3600000,
+          .help = "how long what is left may take to go, in milliseconds; default 1000" },
+        { .name = "save",
+          .kind = TOOL_TEXT,
+          .at = offsetof(struct choices, save),
+          .value = "FILE",
+          .help = "run no command, and note in FILE what is there now" },
+        { .name = "since",
+          .kind = TOOL_TEXT,
+          .at = offsetof(struct choices, since),
+          .value = "FILE",
+          .help = "run no command, and print what was added since FILE was written" },
+        TOOL_OPTIONS_END,
+};
+
+const struct tool_command tool_leak_check = {
+        .name = "leak-check",
+        .summary = "run a command, and print what its containers left on this host",
+        .synopsis = "[OPTION]... COMMAND [ARGUMENT]...\n--save=FILE\n[OPTION]... --since=FILE",
+        .description = "Prints what containers left behind: processes, cgroups, systemd units, machines, mounts in any "
+                       "mount namespace, network namespaces and links, connections to the system bus, and files below "
+                       "/run, /tmp, /var/tmp and /dev/shm.",
+        .exit_status = "COMMAND's if that failed, else 0 for nothing left, 3 for something left, 2 when the command "
+                       "line is wrong, and 1 when this host could not be looked at.",
+        .options = options,
+        .ends_at_operand = 1,
+        .run = run,
+};

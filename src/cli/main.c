@@ -1,90 +1,63 @@
 /* SPDX-License-Identifier: MIT */
-#include <stdarg.h>
-#include <stdint.h>
+#define _GNU_SOURCE
+#include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "cli/cli.h"
+#include "cli/commands.h"
+#include "util/env-names.h"
 #include "util/macro.h"
+#include "util/nearest.h"
 
-static const struct {
-        const char *name, *summary;
-        int (*run)(int argc, char **argv);
-} commands[] = {
-        { "build", "make an image of a root file system", tool_build },
-        { "cat-manifest", "print an image's manifest", tool_cat_manifest },
-        { "gc", "remove images from the store, by age and by size", tool_gc },
-        { "images", "list the images of the store", tool_images },
-        { "inspect", "tell what an image, a manifest or a layout has in it", tool_inspect },
-        { "leak-check", "run a command, and tell what containers of its left on this host", tool_leak_check },
-        { "pin", "from an image's name or URL to the reference that pins it", tool_pin },
-        { "pull", "bring an image into the store", tool_pull },
-        { "trust", "make keys trusted to sign images", tool_trust },
-        { "validate", "check images, manifests and layouts against the appc specification", tool_validate },
-        { "verify", "compare the images of the store with what was published", tool_verify },
+static const struct tool_command *const commands[] = {
+        &tool_build, &tool_cat_manifest, &tool_gc,    &tool_images,   &tool_inspect, &tool_leak_check,
+        &tool_pin,   &tool_pull,         &tool_trust, &tool_validate, &tool_verify,
 };
 
-static int complain(int status, const char *format, va_list args)
+/* A file that is opened must not become standard output because that was closed. In its place stands a descriptor that
+ * cannot be used for it, so that reading or writing fails as it does with a closed one. */
+static int fill_closed_streams(void)
 {
-        char text[2048];
-
-        vsnprintf(text, sizeof(text), format, args);
-        fprintf(stderr, "mayfly: %s\n", text);
-        return status;
-}
-
-int tool_usage(const char *format, ...)
-{
-        va_list args;
-
-        va_start(args, format);
-        int r = complain(TOOL_USAGE, format, args);
-        va_end(args);
-        return r;
-}
-
-int tool_fail(const char *format, ...)
-{
-        va_list args;
-
-        va_start(args, format);
-        int r = complain(TOOL_FAILED, format, args);
-        va_end(args);
-        return r;
-}
-
-const char *tool_size(uint64_t bytes, char text[32])
-{
-        static const char *const units[] = { "bytes", "KiB", "MiB", "GiB", "TiB" };
-        double n = (double) bytes;
-        size_t unit = 0;
-
-        while (n >= 1024 && unit + 1 < MF_ELEMENTSOF(units)) {
-                n /= 1024;
-                unit++;
+        for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++) {
+                if (fcntl(fd, F_GETFD) >= 0)
+                        continue;
+                int got = open("/dev/null", fd == STDIN_FILENO ? O_WRONLY : O_RDONLY);
+                if (got != fd)
+                        return tool_fail("opening /dev/null in place of a closed descriptor %d: %s", fd,
+                                         strerror(errno));
         }
-        snprintf(text, 32, unit ? "%.1f %s" : "%.0f %s", n, units[unit]);
-        return text;
-}
-
-int tool_bad_option(const char *command, const char *argument)
-{
-        return tool_usage("%s: \"%.100s\" is no option, or lacks its value; see mayfly %s --help", command, argument,
-                          command);
+        return TOOL_OK;
 }
 
 static void help(void)
 {
         printf("Usage: mayfly COMMAND [OPTION]...\n\nContainers for C tests, from the command line.\n\n");
         for (size_t i = 0; i < MF_ELEMENTSOF(commands); i++)
-                printf("  %-14s %s\n", commands[i].name, commands[i].summary);
-        printf("\n  mayfly COMMAND --help tells more, as does mayfly(1).\n  mayfly --version prints the version.\n");
+                printf("  %-14s %s\n", commands[i]->name, commands[i]->summary);
+        printf("\n  mayfly COMMAND --help says more, as does mayfly(1).\n  mayfly --version prints the version.\n");
 }
 
-int main(int argc, char **argv)
+static int unknown(const char *word)
+{
+        const char *names[MF_ELEMENTSOF(commands) + 1] = { NULL };
+        static const char *const options[] = { "--help", "--version", NULL };
+
+        for (size_t i = 0; i < MF_ELEMENTSOF(commands); i++)
+                names[i] = commands[i]->name;
+        int is_option = *word == '-';
+        const char *meant = mf_nearest(word, is_option ? options : names, 2);
+        return tool_usage(NULL, "unrecognized %s '%s'%s%s%s", is_option ? "option" : "command", word,
+                          meant ? "; did you mean '" : "", meant ? meant : "", meant ? "'?" : "");
+}
+
+static int run(int argc, char **argv)
 {
         if (argc < 2)
-                return tool_usage("no command given; see mayfly --help");
+                return tool_usage(NULL, "no command is given");
         if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0) {
                 help();
                 return TOOL_OK;
@@ -94,7 +67,28 @@ int main(int argc, char **argv)
                 return TOOL_OK;
         }
         for (size_t i = 0; i < MF_ELEMENTSOF(commands); i++)
-                if (strcmp(argv[1], commands[i].name) == 0)
-                        return commands[i].run(argc - 1, argv + 1);
-        return tool_usage("\"%.100s\" is no command; see mayfly --help", argv[1]);
+                if (strcmp(argv[1], commands[i]->name) == 0) {
+                        mf_env_warn(environ, stderr);
+                        return commands[i]->run(argc - 1, argv + 1);
+                }
+        return unknown(argv[1]);
+}
+
+/* What was printed counts as done only when it has been written. */
+static int flush(int status)
+{
+        int failed = ferror(stdout);
+
+        errno = 0;
+        if (fclose(stdout) == 0 && !failed)
+                return status;
+        tool_fail("standard output cannot be written: %s", errno ? strerror(errno) : "an earlier write failed");
+        return status ? status : TOOL_FAILED;
+}
+
+int main(int argc, char **argv)
+{
+        int status = fill_closed_streams();
+
+        return status == TOOL_OK ? flush(run(argc, argv)) : status;
 }

@@ -22,6 +22,7 @@
 #include "model/image-options.h"
 #include "util/error.h"
 #include "util/fd.h"
+#include "util/file-url.h"
 #include "util/macro.h"
 #include "util/options.h"
 
@@ -217,25 +218,13 @@ static int check_archive(int fd, const char *url, const char *id, struct mf_exam
 static char *url_of(int folder, const char *base)
 {
         char proc[64], path[PATH_MAX + NAME_MAX + 2];
-        char *url, *p;
 
         snprintf(proc, sizeof(proc), "/proc/self/fd/%d", folder);
         ssize_t n = readlink(proc, path, PATH_MAX);
         if (n <= 0)
                 return NULL;
         snprintf(path + n, sizeof(path) - (size_t) n, "%s%s", n > 1 ? "/" : "", base);
-        url = malloc(3 * strlen(path) + 8);
-        if (!url)
-                return NULL;
-        p = stpcpy(url, "file://");
-        for (const unsigned char *c = (const unsigned char *) path; *c; c++)
-                if ((*c >= '0' && *c <= '9') || (*c >= 'A' && *c <= 'Z') || (*c >= 'a' && *c <= 'z') ||
-                    strchr("/-._~+", *c))
-                        *p++ = (char) *c;
-                else
-                        p += sprintf(p, "%%%02X", *c);
-        *p = '\0';
-        return url;
+        return mf_file_url(path);
 }
 
 static int check_options(const char *rootfs, const char *output, const struct mayfly_build_options *given,

@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef MF_CLI_COMMANDS_H
+#define MF_CLI_COMMANDS_H
+
+/* The subcommands, each in the file of its name. A new one has a line here and one in main.c. */
+
+#include "cli/options.h"
+
+extern const struct tool_command tool_build;
+extern const struct tool_command tool_cat_manifest;
+extern const struct tool_command tool_gc;
+extern const struct tool_command tool_images;
+extern const struct tool_command tool_inspect;
+extern const struct tool_command tool_leak_check;
+extern const struct tool_command tool_pin;
+extern const struct tool_command tool_pull;
+extern const struct tool_command tool_trust;
+extern const struct tool_command tool_validate;
+extern const struct tool_command tool_verify;
+
+#endif

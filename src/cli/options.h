@@ -1,0 +1,98 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef MF_CLI_OPTIONS_H
+#define MF_CLI_OPTIONS_H
+
+/* What a subcommand says of itself: its options and operands in a table, from which its command line is read, its
+ * --help printed, and every mistake told of in the same words. */
+
+#include <stddef.h>
+#include <stdint.h>
+
+enum tool_kind {
+        TOOL_FLAG = 0, /* int: 1 when it was given */
+        TOOL_TEXT,     /* const char *: the last one given */
+        TOOL_LIST,     /* const char **: all that were given, NULL-terminated; NULL without any */
+        TOOL_WORD,     /* int or enum: the index of one of `words`, from `first` on */
+        TOOL_NUMBER,   /* unsigned: up to `first`, or without limit when that is 0 */
+        TOOL_AGE,      /* uint64_t: seconds, written with s, m, h, d or w */
+        TOOL_BYTES     /* uint64_t: written with B, K, M, G, T or KiB and so on */
+};
+
+struct tool_option {
+        const char *name; /* without "--" */
+        char letter;      /* its short form, or 0 */
+        enum tool_kind kind;
+        size_t at;                /* offset of its field in the subcommand's choices */
+        const char *value;        /* what the help calls its value; NULL for a flag */
+        const char *const *words; /* TOOL_WORD: the words, NULL-terminated */
+        unsigned first;           /* TOOL_WORD, TOOL_NUMBER */
+        const char *help;
+};
+
+#define TOOL_OPTIONS_MAX 24U
+
+struct tool_command {
+        const char *name;
+        const char *summary;               /* its line in mayfly --help */
+        const char *synopsis;              /* what follows its name, a form a line */
+        const char *description;           /* a paragraph a line */
+        const char *exit_status;           /* what 0 and 1 mean, and any others */
+        const struct tool_option *options; /* ends with an element without a name; --help is understood by all */
+        const char *const *operands;       /* names of those that must be there, NULL-terminated */
+        unsigned more_operands;            /* how many more there may be */
+        const char *extra;                 /* what to do about one more than that; NULL: nothing is known */
+        int has_program;                   /* what follows "--" is a program and its arguments, not operands */
+        int ends_at_operand;               /* what follows the first operand is that one's arguments */
+        int (*run)(int argc, char **argv); /* `argv` begins with the subcommand's name; returns the exit status */
+};
+
+struct tool_operands {
+        char **list; /* NULL-terminated, and at most `n` */
+        size_t n;
+        char **program; /* what follows "--", NULL-terminated; NULL when there is no "--" */
+};
+
+/* Reads a command line into *choices, which has the defaults, and *ret. Returns -1 to go on, else the exit status, when
+ * the command line was wrong (and was complained about) or asked for help (which was printed). */
+int tool_parse(const struct tool_command *command, int argc, char **argv, void *choices, struct tool_operands *ret);
+
+/* Prints what `mayfly COMMAND --help` prints. */
+void tool_help(const struct tool_command *command);
+
+/* Prints a paragraph with its lines broken at `width`, all but the first indented; the first begins at `column`. */
+void tool_print_wrapped(const char *text, unsigned indent, unsigned column, unsigned width);
+
+/* Options that several subcommands have. */
+#define TOOL_OPTION_JSON(type, text)                                     \
+        {                                                                \
+                .name = "json", .at = offsetof(type, json), .help = text \
+        }
+#define TOOL_OPTION_QUIET(type, text)                                                     \
+        {                                                                                 \
+                .name = "quiet", .letter = 'q', .at = offsetof(type, quiet), .help = text \
+        }
+#define TOOL_OPTION_STORE(type, field)                                                                 \
+        {                                                                                              \
+                .name = "store", .kind = TOOL_TEXT, .at = offsetof(type, field), .value = "DIRECTORY", \
+                .help = "the store; default $MAYFLY_STORE, else as in mayfly(7)"                       \
+        }
+#define TOOL_OPTION_ALLOW_HTTP(type, field)                             \
+        {                                                               \
+                .name = "allow-http", .at = offsetof(type, field),      \
+                .help = "allow plain http to other hosts than this one" \
+        }
+/* `text` says what the default is. */
+#define TOOL_OPTION_SIGNATURES(type, field, text)                                                        \
+        {                                                                                                \
+                .name = "signatures", .kind = TOOL_WORD, .at = offsetof(type, field), .value = "POLICY", \
+                .words = tool_signatures, .first = MAYFLY_SIGNATURES_REQUIRED,                           \
+                .help = "required, if-present or off; default $MAYFLY_SIGNATURES, else " text            \
+        }
+#define TOOL_OPTIONS_END     \
+        {                    \
+                .name = NULL \
+        }
+
+extern const char *const tool_signatures[];
+
+#endif

@@ -1,0 +1,145 @@
+/* SPDX-License-Identifier: MIT */
+#include "cli/pin.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "cli/cli.h"
+#include "cli/commands.h"
+#include "cli/json.h"
+#include "cli/operand.h"
+#include "cli/text.h"
+#include "util/file-url.h"
+#include "util/macro.h"
+
+struct choices {
+        int json, quiet;
+        struct mayfly_image_options image;
+};
+
+static const char *const states[] = { [MAYFLY_SIGNATURE_NOT_ASKED] = "not asked for",
+                                      [MAYFLY_SIGNATURE_MISSING] = "none",
+                                      [MAYFLY_SIGNATURE_GOOD] = "good",
+                                      [MAYFLY_SIGNATURE_UNTRUSTED] = "untrusted" };
+
+void tool_print_pin(const struct mayfly_pin *pin)
+{
+        char served[32], unpacked[32];
+
+        tool_print_text(pin->reference);
+        printf("\n\nname    ");
+        tool_print_text(pin->name);
+        printf("\nlabels  ");
+        tool_print_list(pin->labels, ", ");
+        printf("\nID      %s\nsize    %s, %s uncompressed\n", pin->id, tool_size(pin->blob_size, served),
+               tool_size(pin->archive_size, unpacked));
+}
+
+void tool_print_pin_json(const struct mayfly_pin *pin)
+{
+        tool_json_text("reference", pin->reference);
+        tool_json_text("id", pin->id);
+        tool_json_text("url", pin->url);
+        tool_json_text("name", pin->name);
+        tool_json_pairs("labels", pin->labels);
+        tool_json_number("blob_size", (int64_t) pin->blob_size);
+        tool_json_number("archive_size", (int64_t) pin->archive_size);
+}
+
+static void print_signature(const struct mayfly_pin *pin)
+{
+        printf("signed  ");
+        if (pin->fingerprint) {
+                printf("by %s%s", pin->fingerprint, pin->user_id ? ", " : "");
+                tool_print_text(pin->user_id ? pin->user_id : "");
+                printf("%s\n", pin->signature == MAYFLY_SIGNATURE_GOOD ? "" : ", which is not trusted for this name");
+        } else {
+                printf("%s\n", pin->signature == MAYFLY_SIGNATURE_MISSING ? "no" : states[pin->signature]);
+        }
+        if (pin->signature == MAYFLY_SIGNATURE_UNTRUSTED)
+                printf("        to trust it: mayfly trust --prefix %s\n", pin->name);
+}
+
+static void print(const struct mayfly_pin *pin, const struct choices *choices)
+{
+        if (choices->json) {
+                tool_json_open(NULL, '{');
+                tool_print_pin_json(pin);
+                tool_json_text("signature", states[pin->signature]);
+                tool_json_text("fingerprint", pin->fingerprint);
+                tool_json_text("user_id", pin->user_id);
+                tool_json_close('}');
+        } else if (choices->quiet) {
+                printf("%s\n", pin->reference);
+        } else {
+                tool_print_pin(pin);
+                printf("from    ");
+                tool_print_text(pin->url);
+                printf("\n");
+                print_signature(pin);
+        }
+}
+
+static int pin_image(const char *reference, struct choices *choices)
+{
+        struct mayfly_error err = MAYFLY_ERROR_INIT;
+        struct mf_progress_printer printer;
+        struct mayfly_pin *pin = NULL;
+
+        tool_show_progress(choices->quiet, &printer, &choices->image);
+        int r = mayfly_image_pin(&pin, reference, &choices->image, &err);
+        mf_progress_finish(&printer);
+        if (r < 0 && access(reference, F_OK) == 0)
+                return tool_fail("%s; there is a file of this name: write ./%s to pin that", err.message, reference);
+        if (r < 0)
+                return tool_fail("%s", err.message);
+        print(pin, choices);
+        mayfly_pin_free(pin);
+        return TOOL_OK;
+}
+
+static int run(int argc, char **argv)
+{
+        struct choices choices = { .image = MAYFLY_IMAGE_OPTIONS_INIT };
+        struct tool_operands operands;
+        int status = tool_parse(&tool_pin, argc, argv, &choices, &operands);
+
+        if (status >= 0)
+                return status;
+        const char *operand = operands.list[0];
+        if (!tool_is_path(operand))
+                return pin_image(operand, &choices);
+        status = tool_check_path(operand);
+        if (status != TOOL_OK)
+                return status;
+        mf_cleanup(mf_freep) char *url = mf_file_url_of(operand);
+        if (!url)
+                return tool_fail("%s cannot be found: %s; check the path", operand, strerror(errno));
+        return pin_image(url, &choices);
+}
+
+static const struct tool_option options[] = {
+        TOOL_OPTION_JSON(struct choices, "print an object, with all that is known of the image"),
+        TOOL_OPTION_QUIET(struct choices, "print the reference alone, and no progress"),
+        TOOL_OPTION_ALLOW_HTTP(struct choices, image.allow_http),
+        TOOL_OPTION_SIGNATURES(struct choices, image.signatures, "a signature is looked at and shown"),
+        TOOL_OPTIONS_END,
+};
+static const char *const operand_names[] = { "REFERENCE", NULL };
+
+const struct tool_command tool_pin = {
+        .name = "pin",
+        .summary = "print the reference that pins the image of a name, URL or file",
+        .synopsis = "[OPTION]... REFERENCE",
+        .description =
+                "Finds out where an image's name or URL leads now, and prints the reference that pins it, to be pasted "
+                "into a test. Nothing is stored.\n"
+                "REFERENCE is as in mayfly(7); \"aci:\" and the pin may be left out, and a pin is replaced. What "
+                "begins with /, ./ or ../ or ends in .aci is the path of a file.",
+        .exit_status = "0, or 1 when there is no such image, or 2 when the command line is wrong.",
+        .options = options,
+        .operands = operand_names,
+        .run = run,
+};
