@@ -368,7 +368,7 @@ static void ask_actool(const struct faulty_server *tls, const char *name, char *
 static void ask_us(const struct faulty_server *tls, const char *name, char *ret, size_t size)
 {
         struct mf_mirror mirror = { (char[]){ "https://localhost/" }, world.mirrors, 0 };
-        struct mf_mirrors mirrors = { &mirror, 1 };
+        struct mf_mirrors mirrors = { .list = &mirror, .n = 1 };
         struct mayfly_error err = MAYFLY_ERROR_INIT;
         struct mf_image_name *parsed = NULL;
         struct mf_urls urls = { 0 };

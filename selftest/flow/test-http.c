@@ -185,7 +185,7 @@ static void whole_bodies_arrive(void **state)
         assert_int_equal(got.total, SIZE);
         assert_whole(got);
         assert_asked("/fine", 0, "User-Agent: mayfly/");
-        assert_not_asked("/fine", 0, "Accept-Encoding");
+        assert_asked("/fine", 0, "\r\nAccept-Encoding: identity\r\n");
         assert_not_asked("/fine", 0, "Range");
         got = get("/close", 0);
         assert_int_equal(got.total, 0);
@@ -223,6 +223,16 @@ static void loopback_needs_no_proxy(void **state)
         struct got got = get("/direct", 0);
         unsetenv("http_proxy");
         assert_whole(got);
+}
+
+static void content_is_asked_for_as_it_is(void **state)
+{
+        (void) state;
+        ADD(.path = "/plain", .flags = FAULTY_CUT, .cut = 1000, .times = 1);
+        assert_whole(get("/plain", 3));
+        assert_asked("/plain", 0, "\r\nAccept-Encoding: identity\r\n");
+        assert_asked("/plain", 1, "\r\nAccept-Encoding: identity\r\n");
+        assert_asked("/plain", 1, "\r\nIf-Range: ");
 }
 
 static void *fetch_thread(void *userdata)
@@ -583,6 +593,7 @@ int main(void)
                 cmocka_unit_test(whole_bodies_arrive),
                 cmocka_unit_test(a_reader_that_takes_its_time_is_no_stall),
                 cmocka_unit_test(loopback_needs_no_proxy),
+                cmocka_unit_test(content_is_asked_for_as_it_is),
                 cmocka_unit_test(threads_do_not_meet),
                 cmocka_unit_test(cut_transfers_resume),
                 cmocka_unit_test(without_ranges_what_is_there_is_skipped),

@@ -16,6 +16,7 @@
 #include <mayfly/image.h>
 
 #include "support/certs.h"
+#include "support/proxy.h"
 #include "support/server.h"
 #include "support/support.h"
 
@@ -72,26 +73,33 @@ static struct faulty_server *serve(const char *names, long seconds)
 }
 
 /* Into a new store; what it says when it fails. */
-static int fetch(const char *scheme, const struct faulty_server *server, const char *name, const char *ca,
-                 struct mayfly_error *err)
+static int fetch_from(const char *scheme, const char *host, const struct faulty_server *server, const char *name,
+                      const char *ca, struct mayfly_error *err)
 {
         static unsigned n;
         struct mayfly_image_options options = MAYFLY_IMAGE_OPTIONS_INIT;
         struct mayfly_image *image = NULL;
         char reference[512], store[300];
 
-        snprintf(reference, sizeof(reference), "aci:%s://127.0.0.1:%d/%s@%s", scheme, faulty_port(server), name,
+        snprintf(reference, sizeof(reference), "aci:%s://%s:%d/%s@%s", scheme, host, faulty_port(server), name,
                  fixture.id);
         snprintf(store, sizeof(store), "%s/store%u", fixture.folder, n++);
         options.store = store;
         options.ca_file = ca;
         options.retries = UINT32_MAX;
+        options.allow_http = strcmp(scheme, "http") == 0;
         *err = (struct mayfly_error) MAYFLY_ERROR_INIT;
         int r = mayfly_image_open(&image, reference, &options, err);
         assert_true((r == 0) == (image != NULL));
         mayfly_image_close(image);
         assert_int_equal(count_entries(store, "tmp"), 0);
         return r;
+}
+
+static int fetch(const char *scheme, const struct faulty_server *server, const char *name, const char *ca,
+                 struct mayfly_error *err)
+{
+        return fetch_from(scheme, "127.0.0.1", server, name, ca, err);
 }
 
 static void says(const struct mayfly_error *err, const char *text)
@@ -214,6 +222,90 @@ static void bad_ca_files_are_named(void **state)
         faulty_stop(server);
 }
 
+/* --- proxies in the environment. Names below localhost are looked up nowhere, but are not taken for this host. */
+
+#define FAR "images.localhost"
+
+static void set_proxy(const char *variable, int port)
+{
+        char url[64];
+
+        snprintf(url, sizeof(url), "http://127.0.0.1:%d", port);
+        assert_int_equal(setenv(variable, url, 1), 0);
+}
+
+static void other_hosts_are_reached_through_the_proxy(void **state)
+{
+        static const struct {
+                const char *variable, *scheme, *line;
+        } cases[] = {
+                { "https_proxy", "https", "CONNECT " FAR ":%d HTTP/1.1\n" },
+                { "HTTPS_PROXY", "https", "CONNECT " FAR ":%d HTTP/1.1\n" },
+                { "all_proxy", "https", "CONNECT " FAR ":%d HTTP/1.1\n" },
+                { "http_proxy", "http", "GET http://" FAR ":%d/x.aci HTTP/1.1\n" },
+        };
+
+        (void) state;
+        for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+                int tls = strcmp(cases[i].scheme, "https") == 0;
+                struct faulty_server *server = tls ? serve("DNS:" FAR, GOOD_FOR) : faulty_start();
+                struct proxy *proxy = proxy_start();
+                struct mayfly_error err;
+                char line[128];
+
+                faulty_add(server, &(struct faulty_path){
+                                           .path = "/x.aci", .body = fixture.tar.data, .size = fixture.tar.size });
+                set_proxy(cases[i].variable, proxy_port(proxy));
+                int r = fetch_from(cases[i].scheme, FAR, server, "x.aci", tls ? fixture.ca : NULL, &err);
+                unsetenv(cases[i].variable);
+                if (r < 0)
+                        fail_msg("%s: %s", cases[i].variable, err.message);
+                snprintf(line, sizeof(line), cases[i].line, faulty_port(server));
+                assert_string_equal(proxy_asked(proxy), line);
+                proxy_stop(proxy);
+                faulty_stop(server);
+        }
+}
+
+static void loopback_and_no_proxy_are_reached_directly(void **state)
+{
+        static const char *const hosts[] = { "127.0.0.1", "localhost", FAR };
+        struct faulty_server *server = serve("DNS:localhost,DNS:" FAR ",IP:127.0.0.1", GOOD_FOR);
+        struct proxy *proxy = proxy_start();
+        struct mayfly_error err;
+
+        (void) state;
+        set_proxy("https_proxy", proxy_port(proxy));
+        set_proxy("ALL_PROXY", proxy_port(proxy));
+        for (size_t i = 0; i < sizeof(hosts) / sizeof(hosts[0]); i++) {
+                if (strcmp(hosts[i], FAR) == 0)
+                        setenv("no_proxy", "other.example," FAR, 1);
+                if (fetch_from("https", hosts[i], server, "x.aci", fixture.ca, &err) < 0)
+                        fail_msg("%s: %s", hosts[i], err.message);
+        }
+        unsetenv("https_proxy");
+        unsetenv("ALL_PROXY");
+        unsetenv("no_proxy");
+        assert_string_equal(proxy_asked(proxy), "");
+        proxy_stop(proxy);
+        faulty_stop(server);
+}
+
+static void a_proxy_that_is_not_there_is_named(void **state)
+{
+        struct faulty_server *server = serve("DNS:" FAR, GOOD_FOR);
+        struct mayfly_error err;
+
+        (void) state;
+        set_proxy("https_proxy", 1);
+        int r = fetch_from("https", FAR, server, "x.aci", fixture.ca, &err);
+        unsetenv("https_proxy");
+        assert_int_equal(r, -ECONNREFUSED);
+        says(&err, "127.0.0.1 port 1");
+        says(&err, "https_proxy");
+        faulty_stop(server);
+}
+
 int main(void)
 {
         const struct CMUnitTest tests[] = {
@@ -223,6 +315,9 @@ int main(void)
                 cmocka_unit_test(plain_http_is_told_apart),
                 cmocka_unit_test(redirects_only_go_up),
                 cmocka_unit_test(bad_ca_files_are_named),
+                cmocka_unit_test(other_hosts_are_reached_through_the_proxy),
+                cmocka_unit_test(loopback_and_no_proxy_are_reached_directly),
+                cmocka_unit_test(a_proxy_that_is_not_there_is_named),
         };
 
         return cmocka_run_group_tests(tests, setup, teardown);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "fuzz.h"
 
-#include "fetch/discovery.h"
+#include "fetch/tags.h"
 
 /* A page that may have ac-discovery tags. */
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

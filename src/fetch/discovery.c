@@ -3,8 +3,6 @@
 #include "fetch/discovery.h"
 
 #include <errno.h>
-#include <libxml/HTMLparser.h>
-#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,145 +10,38 @@
 #include <time.h>
 
 #include "fetch/http.h"
+#include "fetch/tags.h"
 #include "model/reference.h"
 #include "model/show.h"
+#include "util/buffer.h"
 #include "util/error.h"
 #include "util/fd.h"
 #include "util/macro.h"
 #include "util/time.h"
 
 #define PAGE_MAX ((size_t) 512 * 1024) /* the parser takes the square of it at worst */
-#define DEPTH_MAX 500U
-#define TAGS_MAX 1000U
-#define BLANKS " \t\r\n\f"
-
-/* --- the tags of a page ------------------------------------------------------------------------------------------ */
-
-struct reader {
-        xmlParserCtxtPtr parser;
-        struct mf_tags tags;
-        unsigned depth;
-        int result;
-};
-
-static void stop(struct reader *reader, int r)
-{
-        reader->result = r;
-        xmlStopParser(reader->parser);
-}
-
-static void add_tag(struct reader *reader, const char *content, int of_keys)
-{
-        const char *prefix = content + strspn(content, BLANKS);
-        size_t length = strcspn(prefix, BLANKS);
-        const char *template = prefix + length + strspn(prefix + length, BLANKS);
-        size_t size = strcspn(template, BLANKS);
-
-        if (size == 0 || template[size + strspn(template + size, BLANKS)]) /* not two words */
-                return;
-        if (reader->tags.n >= TAGS_MAX) {
-                stop(reader, -E2BIG);
-                return;
-        }
-        struct mf_tag *grown = realloc(reader->tags.list, (reader->tags.n + 1) * sizeof(*grown));
-        if (grown) {
-                reader->tags.list = grown;
-                grown[reader->tags.n] = (struct mf_tag){ strndup(prefix, length), strndup(template, size), of_keys };
-                reader->tags.n++;
-        }
-        if (!grown || !grown[reader->tags.n - 1].prefix || !grown[reader->tags.n - 1].template)
-                stop(reader, -ENOMEM);
-}
-
-static void on_start(void *userdata, const xmlChar *tag, const xmlChar **attributes)
-{
-        struct reader *reader = userdata;
-        const char *name = NULL, *content = NULL;
-
-        if (reader->result < 0)
-                return;
-        if (++reader->depth > DEPTH_MAX) {
-                stop(reader, -EBADMSG);
-                return;
-        }
-        if (strcasecmp((const char *) tag, "meta") != 0)
-                return;
-        for (const xmlChar **a = attributes; a && a[0]; a += 2) {
-                if (strcasecmp((const char *) a[0], "name") == 0)
-                        name = (const char *) a[1];
-                else if (strcasecmp((const char *) a[0], "content") == 0)
-                        content = (const char *) a[1];
-        }
-        if (name && content && (strcmp(name, "ac-discovery") == 0 || strcmp(name, "ac-discovery-pubkeys") == 0))
-                add_tag(reader, content, name[strlen("ac-discovery")] != '\0');
-}
-
-static void on_end(void *userdata, const xmlChar *tag)
-{
-        struct reader *reader = userdata;
-
-        (void) tag;
-        if (reader->depth > 0)
-                reader->depth--;
-}
-
-int mf_tags_parse(struct mf_tags *ret, const char *html, size_t size, struct mayfly_error *err)
-{
-        static pthread_once_t once = PTHREAD_ONCE_INIT;
-        struct reader reader = { 0 };
-
-        pthread_once(&once, xmlInitParser);
-        reader.parser = htmlNewParserCtxt();
-        if (!reader.parser || !reader.parser->sax) {
-                htmlFreeParserCtxt(reader.parser);
-                return mf_error_oom(err, MAYFLY_STAGE_DISCOVERY);
-        }
-        /* These two and no tree: nothing else of a page is kept. */
-        memset(reader.parser->sax, 0, sizeof(*reader.parser->sax));
-        reader.parser->sax->startElement = on_start;
-        reader.parser->sax->endElement = on_end;
-        reader.parser->userData = &reader;
-        xmlDocPtr document = htmlCtxtReadMemory(reader.parser, html, (int) size, NULL, "UTF-8",
-                                                HTML_PARSE_RECOVER | HTML_PARSE_NOERROR | HTML_PARSE_NOWARNING |
-                                                        HTML_PARSE_NONET | HTML_PARSE_IGNORE_ENC);
-        xmlFreeDoc(document);
-        htmlFreeParserCtxt(reader.parser);
-        if (reader.result == 0) {
-                *ret = reader.tags;
-                return 0;
-        }
-        mf_tags_clear(&reader.tags);
-        if (reader.result == -ENOMEM)
-                return mf_error_oom(err, MAYFLY_STAGE_DISCOVERY);
-        if (reader.result == -E2BIG)
-                return mf_error(err, -EBADMSG, MAYFLY_STAGE_DISCOVERY, "has more than %u ac-discovery tags", TAGS_MAX);
-        return mf_error(err, -EBADMSG, MAYFLY_STAGE_DISCOVERY, "has elements nested deeper than %u", DEPTH_MAX);
-}
-
-void mf_tags_clear(struct mf_tags *tags)
-{
-        for (size_t i = 0; i < tags->n; i++) {
-                free(tags->list[i].prefix);
-                free(tags->list[i].template);
-        }
-        free(tags->list);
-        *tags = (struct mf_tags){ 0 };
-}
 
 /* --- lists of URLs ----------------------------------------------------------------------------------------------- */
 
-static int grow(char ***list, size_t n)
+/* Room for one more in both lists. */
+static int grow(struct mf_urls *urls)
 {
-        char **grown = realloc(*list, (n + 1) * sizeof(*grown));
+        size_t allocated = urls->allocated;
+        char **list = mf_grow(urls->list, urls->n, &allocated, sizeof(char *));
 
-        if (grown)
-                *list = grown;
-        return grown ? 0 : -ENOMEM;
+        if (!list)
+                return -ENOMEM;
+        urls->list = list;
+        char **signatures = mf_grow(urls->signatures, urls->n, &urls->allocated, sizeof(char *));
+        if (!signatures)
+                return -ENOMEM;
+        urls->signatures = signatures;
+        return 0;
 }
 
 int mf_urls_add(struct mf_urls *urls, char *url, char *signature)
 {
-        if (!url || !signature || grow(&urls->list, urls->n) < 0 || grow(&urls->signatures, urls->n) < 0) {
+        if (!url || !signature || grow(urls) < 0) {
                 free(url);
                 free(signature);
                 return -ENOMEM;
@@ -222,24 +113,8 @@ struct search {
         const struct mayfly_image_options *options;
         uint64_t begin_us;
         struct mayfly_error asked; /* and what came of it */
-        char *page;
-        size_t size;
+        struct mf_buffer page;
 };
-
-static int on_body(void *userdata, const void *data, size_t size)
-{
-        struct search *search = userdata;
-
-        if (search->size + size > PAGE_MAX)
-                return -EFBIG;
-        char *grown = realloc(search->page, search->size + size);
-        if (!grown)
-                return -ENOMEM;
-        search->page = grown;
-        memcpy(grown + search->size, data, size);
-        search->size += size;
-        return 0;
-}
 
 static int is_cancelled(void *userdata)
 {
@@ -259,39 +134,22 @@ enum outcome { FOUND, NOTHING, FAILED };
 /* Fills search->page. */
 static enum outcome get_page(struct search *search, const char *url, struct mayfly_error *err)
 {
-        int status = 0;
-        const struct mf_http_request request = {
-                .url = url,
-                .allow_http = search->options->allow_http,
-                .ca_file = search->options->ca_file,
-                .retries = search->options->retries,
-                .stall_timeout_ms = search->options->stall_timeout_ms,
-                .connect_timeout_ms = search->options->connect_timeout_ms,
-                .body = on_body,
-                .cancelled = is_cancelled,
-                .status = &status,
-                .userdata = search,
+        const struct mf_http_read read = {
+                .url = url, .max = PAGE_MAX, .options = search->options, .cancelled = is_cancelled, .userdata = search
         };
-        enum mf_scheme scheme;
+        struct mf_sigpipe sigpipe;
         char shown[MF_SHOWN_MAX];
+        int status = 0;
 
         mf_show_url(shown, url, 0);
-        free(search->page);
-        search->page = NULL;
-        search->size = 0;
-        int r = mf_url_check(url, search->options->allow_http, &scheme, err);
-        if (r == 0) {
-                struct mf_sigpipe sigpipe;
-                mf_sigpipe_block(&sigpipe);
-                r = mf_http_get(&request, err);
-                mf_sigpipe_restore(&sigpipe);
-        }
+        mf_buffer_clear(&search->page);
+        mf_sigpipe_block(&sigpipe);
+        int r = mf_http_read(&search->page, &read, &status, err);
+        mf_sigpipe_restore(&sigpipe);
         if (r == 0)
                 return FOUND;
         if (r == -EFBIG)
                 mf_error(err, r, MAYFLY_STAGE_DISCOVERY, "the page %s has more than %zu bytes", shown, PAGE_MAX);
-        else if (r == -ENOMEM)
-                mf_error_oom(err, MAYFLY_STAGE_DISCOVERY);
         if (status / 100 != 4)
                 return FAILED;
         *err = (struct mayfly_error) MAYFLY_ERROR_INIT;
@@ -347,7 +205,7 @@ static enum outcome read_page(const struct search *search, const char *url, stru
         int r = 0;
 
         mf_show_url(shown, url, 0);
-        if (mf_tags_parse(&tags, search->page ? search->page : "", search->size, &why) < 0) {
+        if (mf_tags_parse(&tags, search->page.data ? search->page.data : "", search->page.size, &why) < 0) {
                 mf_error(err, why.code, MAYFLY_STAGE_DISCOVERY, "the page %s %s", shown, why.message);
                 return FAILED;
         }
@@ -428,7 +286,7 @@ static int discover(struct search *search, struct mf_urls *ret, struct mayfly_er
                 if (end)
                         *end = '\0';
         }
-        free(search->page);
+        mf_buffer_clear(&search->page);
         if (outcome == FOUND) {
                 *ret = urls;
                 return 0;

@@ -3,7 +3,7 @@
 #define MF_DISCOVERY_H
 
 /* Meta discovery (appc specification, "App Container Image Discovery"): the pages of a name's host say where its images
- * are. Only user of libxml2. */
+ * are. */
 
 #include <stddef.h>
 
@@ -12,27 +12,10 @@
 #include "fetch/mirrors.h"
 #include "model/image-name.h"
 
-/* One <meta name="ac-discovery" content="PREFIX TEMPLATE">, or <meta name="ac-discovery-pubkeys" content="PREFIX URL">.
- */
-struct mf_tag {
-        char *prefix, *template;
-        int of_keys;
-};
-
-struct mf_tags {
-        struct mf_tag *list; /* as they come in the page */
-        size_t n;
-};
-
-/* The tags of an HTML page, whatever else it has; none is no error. *ret is for mf_tags_clear(), set on success only.
- * -EBADMSG when it is nested too deep, -ENOMEM; with a message. */
-int mf_tags_parse(struct mf_tags *ret, const char *html, size_t size, struct mayfly_error *err);
-void mf_tags_clear(struct mf_tags *tags);
-
 struct mf_urls {
         char **list;
         char **signatures; /* where those of the images are */
-        size_t n;
+        size_t n, allocated;
 };
 
 /* Takes over both, allocated, or NULL for out of memory. 0 or -ENOMEM. */

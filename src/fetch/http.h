@@ -2,13 +2,14 @@
 #ifndef MF_HTTP_H
 #define MF_HTTP_H
 
-/* A streaming GET that survives what networks do: retries with back-off, resume, redirects checked one by one. Only
- * user of libcurl. */
+/* A streaming GET that survives what networks do: retries with back-off, resume, redirects checked one by one.  */
 
 #include <stddef.h>
 #include <stdint.h>
 
-#include <mayfly/error.h>
+#include <mayfly/image.h>
+
+#include "util/buffer.h"
 
 struct mf_http_request {
         const char *url;                                        /* https:, http: or file: */
@@ -27,5 +28,21 @@ struct mf_http_request {
 
 /* 0 once the whole body was handed over. A negative errno from body() is returned as it is, with no message set. */
 int mf_http_get(const struct mf_http_request *request, struct mayfly_error *err);
+
+/* A request with what image options, with final values, say of it. */
+struct mf_http_request mf_http_request(const char *url, const struct mayfly_image_options *options);
+
+/* What to fetch into memory. */
+struct mf_http_read {
+        const char *url; /* checked here: see mf_url_check() */
+        size_t max;      /* bytes; more is -EFBIG, with no message set */
+        const struct mayfly_image_options *options;
+        int (*cancelled)(void *userdata); /* as above; may be NULL */
+        void *userdata;
+};
+
+/* Fetches all of a body. *ret is for mf_buffer_clear(), set on success only. *ret_status (may be NULL) is always set to
+ * the last answer's status, 0 when there was none. */
+int mf_http_read(struct mf_buffer *ret, const struct mf_http_read *read, int *ret_status, struct mayfly_error *err);
 
 #endif

@@ -11,6 +11,7 @@
 
 #include "model/reference.h"
 #include "model/show.h"
+#include "util/buffer.h"
 #include "util/error.h"
 #include "util/fd.h"
 #include "util/macro.h"
@@ -88,7 +89,7 @@ static int add(struct mf_mirrors *mirrors, const char *prefix, const char *targe
 
         if (why)
                 return refuse(place, prefix, target, why, err);
-        struct mf_mirror *grown = realloc(mirrors->list, (mirrors->n + 1) * sizeof(*grown));
+        struct mf_mirror *grown = mf_grow(mirrors->list, mirrors->n, &mirrors->allocated, sizeof(*grown));
         if (!grown)
                 return mf_error_oom(err, MAYFLY_STAGE_SPEC);
         mirrors->list = grown;

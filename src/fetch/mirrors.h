@@ -22,7 +22,7 @@ struct mf_mirror {
 
 struct mf_mirrors {
         struct mf_mirror *list; /* in the order to try */
-        size_t n;
+        size_t n, allocated;
 };
 
 /* On success *ret is for mf_mirrors_clear(). `option` may be NULL. */

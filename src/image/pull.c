@@ -115,19 +115,12 @@ static void *fetch_stage(void *userdata)
 {
         struct pull *pull = userdata;
         struct mayfly_error err = MAYFLY_ERROR_INIT;
-        const struct mf_http_request request = {
-                .url = pull->source->url,
-                .allow_http = pull->options->allow_http,
-                .ca_file = pull->options->ca_file,
-                .retries = pull->options->retries,
-                .stall_timeout_ms = pull->options->stall_timeout_ms,
-                .connect_timeout_ms = pull->options->connect_timeout_ms,
-                .body = on_body,
-                .total = on_total,
-                .cancelled = is_cancelled,
-                .userdata = pull,
-        };
+        struct mf_http_request request = mf_http_request(pull->source->url, pull->options);
 
+        request.body = on_body;
+        request.total = on_total;
+        request.cancelled = is_cancelled;
+        request.userdata = pull;
         int r = mf_http_get(&request, &err);
         if (r == 0)
                 r = check_size(pull, atomic_load(&pull->bytes_done), 0);

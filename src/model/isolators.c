@@ -8,6 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "util/buffer.h"
+
 /* `shown` is what users get a pointer to, so it comes first. */
 struct isolator {
         struct mayfly_isolator shown;
@@ -48,17 +50,14 @@ static struct isolator *new_isolator(enum mf_isolator_kind kind, const char *nam
 int mf_isolators_add(struct mf_isolators *isolators, enum mf_isolator_kind kind, const char *name,
                      enum mayfly_isolator_outcome outcome, const char *detail)
 {
-        size_t n = isolators->n;
+        /* One more than there are, for the NULL. */
+        struct mayfly_isolator **list =
+                mf_grow(isolators->list, isolators->n + 1, &isolators->allocated, sizeof(*list));
 
-        /* Room for 2, 4, 8, ... entries, the NULL among them: the list is full when the next entry makes such a number.
-         */
-        if (n == 0 || ((n + 1) & n) == 0) {
-                struct mayfly_isolator **bigger = realloc(isolators->list, 2 * (n + 1) * sizeof(*bigger));
-                if (!bigger)
-                        return -ENOMEM;
-                isolators->list = bigger;
-                bigger[n] = NULL;
-        }
+        if (!list)
+                return -ENOMEM;
+        isolators->list = list;
+        list[isolators->n] = NULL;
         struct isolator *isolator = new_isolator(kind, name, outcome, detail);
         if (!isolator)
                 return -ENOMEM;

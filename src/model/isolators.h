@@ -29,7 +29,7 @@ enum mf_isolator_kind {
 /* A list of them. Start from zeros. */
 struct mf_isolators {
         struct mayfly_isolator **list; /* NULL-terminated, in the image's order; NULL without any */
-        size_t n;
+        size_t n, allocated;
 };
 
 /* Adds one, with copies of the strings: `name` is as the image's format has it, `detail` may be NULL. 0 or -ENOMEM. */

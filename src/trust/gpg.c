@@ -13,6 +13,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "util/buffer.h"
 #include "util/error.h"
 #include "util/fd.h"
 #include "util/macro.h"
@@ -196,7 +197,7 @@ int mf_gpg_keys(struct mf_gpg *gpg, struct mf_keys *ret, struct mayfly_error *er
 
         gpgme_error_t e = gpgme_op_keylist_start(gpg->context, NULL, 0);
         while (r == 0 && !e && !(e = gpgme_op_keylist_next(gpg->context, &key))) {
-                struct mf_key *grown = realloc(keys.list, (keys.n + 1) * sizeof(*grown));
+                struct mf_key *grown = mf_grow(keys.list, keys.n, &keys.allocated, sizeof(*grown));
                 if (grown)
                         keys.list = grown;
                 r = grown ? copy_key(&grown[keys.n], key) : -ENOMEM;

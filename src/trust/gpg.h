@@ -35,7 +35,7 @@ struct mf_key {
 
 struct mf_keys {
         struct mf_key *list;
-        size_t n;
+        size_t n, allocated;
 };
 
 /* The keys it was given, as far as GnuPG can read them. On success *ret is for mf_keys_clear(). */

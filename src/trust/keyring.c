@@ -13,6 +13,7 @@
 
 #include "archive/digest.h"
 #include "model/ac-types.h"
+#include "util/buffer.h"
 #include "util/error.h"
 #include "util/fd.h"
 #include "util/macro.h"
@@ -158,7 +159,8 @@ static int add_key(struct mf_keyring *keyring, int dirfd, const char *folder, co
                 key.path = NULL;
         int r = !key.path || (prefix && !key.prefix) ? mf_error_oom(err, MAYFLY_STAGE_SIGNATURE)
                                                      : read_key(dirfd, name, &key, err);
-        struct mf_trusted_key *grown = r < 0 ? NULL : realloc(keyring->list, (keyring->n + 1) * sizeof(*grown));
+        struct mf_trusted_key *grown =
+                r < 0 ? NULL : mf_grow(keyring->list, keyring->n, &keyring->allocated, sizeof(*grown));
         if (!grown) {
                 clear_key(&key);
                 return r < 0 ? r : mf_error_oom(err, MAYFLY_STAGE_SIGNATURE);

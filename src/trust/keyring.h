@@ -31,7 +31,7 @@ struct mf_trusted_key {
 
 struct mf_keyring {
         struct mf_trusted_key *list; /* by prefix (every name first), then by fingerprint */
-        size_t n;
+        size_t n, allocated;
 };
 
 /* -EPERM when others could put keys there; -EINVAL; no folder is no error. On success *ret is for mf_keyring_clear().

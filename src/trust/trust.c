@@ -20,6 +20,7 @@
 #include "trust/gpg-home.h"
 #include "trust/gpg.h"
 #include "trust/keyring.h"
+#include "util/buffer.h"
 #include "util/error.h"
 #include "util/fd.h"
 #include "util/macro.h"
@@ -100,24 +101,8 @@ static int cancelled(struct mayfly_error *err)
 struct source {
         const struct request *request;
         const char *from;
-        char *data;
-        size_t size;
+        struct mf_buffer file; /* of keys */
 };
-
-static int on_body(void *userdata, const void *data, size_t size)
-{
-        struct source *source = userdata;
-
-        if (source->size + size > KEYS_MAX)
-                return -EFBIG;
-        char *grown = realloc(source->data, source->size + size);
-        if (!grown)
-                return -ENOMEM;
-        source->data = grown;
-        memcpy(grown + source->size, data, size);
-        source->size += size;
-        return 0;
-}
 
 static int too_large(const char *from, struct mayfly_error *err)
 {
@@ -127,29 +112,15 @@ static int too_large(const char *from, struct mayfly_error *err)
 
 static int read_url(struct source *source, const char *url, struct mayfly_error *err)
 {
-        const struct mayfly_image_options *image = &source->request->image;
+        const struct mf_http_read read = { .url = url, .max = KEYS_MAX, .options = &source->request->image };
         char shown[MF_SHOWN_MAX];
-        const struct mf_http_request request = {
-                .url = url,
-                .allow_http = image->allow_http,
-                .ca_file = image->ca_file,
-                .retries = image->retries,
-                .stall_timeout_ms = image->stall_timeout_ms,
-                .connect_timeout_ms = image->connect_timeout_ms,
-                .body = on_body,
-                .userdata = source,
-        };
-        enum mf_scheme scheme;
 
-        free(mf_take(source->data));
-        source->size = 0;
+        mf_buffer_clear(&source->file);
         mf_show_url(shown, url, 0);
-        int r = mf_url_check(url, image->allow_http, &scheme, err);
-        if (r == 0)
-                r = mf_http_get(&request, err);
+        int r = mf_http_read(&source->file, &read, NULL, err);
         if (r == -EFBIG)
                 return too_large(shown, err);
-        return r == -ENOMEM ? mf_error_oom(err, MAYFLY_STAGE_SIGNATURE) : r;
+        return r;
 }
 
 static int read_path(struct source *source, const char *path, struct mayfly_error *err)
@@ -164,7 +135,8 @@ static int read_path(struct source *source, const char *path, struct mayfly_erro
                 if (n < 0 && errno == EINTR)
                         n = 1;
                 else if (n > 0)
-                        r = on_body(source, block, (size_t) n);
+                        r = (size_t) n > KEYS_MAX - source->file.size ? -EFBIG
+                                                                      : mf_buffer_add(&source->file, block, (size_t) n);
         }
         if (n < 0)
                 return mf_error_errno(err, -errno, MAYFLY_STAGE_SIGNATURE, "the keys \"%.400s\" cannot be read", path);
@@ -225,7 +197,8 @@ static int add_keys(struct source *source, struct mayfly_error *err)
         char what[500];
 
         snprintf(what, sizeof(what), "the file of keys %.400s", source->from);
-        int r = mf_openpgp_read(&packets, MF_OPENPGP_KEYS, source->data ? source->data : "", source->size, what, err);
+        int r = mf_openpgp_read(&packets, MF_OPENPGP_KEYS, source->file.data ? source->file.data : "",
+                                source->file.size, what, err);
         if (r < 0)
                 return r;
         r = mf_gpg_home_make(source->request->image.store, &home, err);
@@ -336,7 +309,7 @@ MF_EXPORT int mayfly_trust_add(const struct mayfly_trust_options *given, struct 
                         r = add_keys(&source, err);
         }
         mf_sigpipe_restore(&sigpipe);
-        free(source.data);
+        mf_buffer_clear(&source.file);
         return r;
 }
 

@@ -13,6 +13,7 @@
 #include "model/show.h"
 #include "trust/gpg-home.h"
 #include "trust/keyring.h"
+#include "util/buffer.h"
 #include "util/error.h"
 #include "util/macro.h"
 #include "util/ring.h"
@@ -29,8 +30,7 @@ struct mf_signature_check {
         atomic_int failed;
         int (*cancelled)(void *userdata);
         void *userdata;
-        char *text; /* the signature's file */
-        size_t size;
+        struct mf_buffer file; /* of the signature */
         int missing;
         struct mf_signature found[MF_SIGNATURES_MAX];
         int n_found;
@@ -64,7 +64,7 @@ struct mf_signature_check *mf_signature_check_free(struct mf_signature_check *ch
         if (check) {
                 mf_keyring_clear(&check->keyring);
                 mf_ring_free(check->ring);
-                free(check->text);
+                mf_buffer_clear(&check->file);
                 free(check);
         }
         return NULL;
@@ -88,21 +88,6 @@ void mf_signature_check_leave(struct mf_signature_check *check, int failed)
 
 /* --- the signature's file ---------------------------------------------------------------------------------------- */
 
-static int on_body(void *userdata, const void *data, size_t size)
-{
-        struct mf_signature_check *check = userdata;
-
-        if (check->size + size > SIGNATURE_MAX)
-                return -EFBIG;
-        char *grown = realloc(check->text, check->size + size);
-        if (!grown)
-                return -ENOMEM;
-        check->text = grown;
-        memcpy(grown + check->size, data, size);
-        check->size += size;
-        return 0;
-}
-
 static int is_cancelled(void *userdata)
 {
         const struct mf_signature_check *check = userdata;
@@ -123,23 +108,13 @@ static int fetch(struct mf_signature_check *check, struct mayfly_error *err)
         const struct mayfly_image_options *options = check->options;
         struct mayfly_error why = MAYFLY_ERROR_INIT;
         int status = 0;
-        const struct mf_http_request request = {
-                .url = check->url_of_signature,
-                .allow_http = options->allow_http,
-                .ca_file = options->ca_file,
-                .retries = options->retries,
-                .stall_timeout_ms = options->stall_timeout_ms,
-                .connect_timeout_ms = options->connect_timeout_ms,
-                .body = on_body,
-                .cancelled = is_cancelled,
-                .status = &status,
-                .userdata = check,
-        };
-        enum mf_scheme scheme;
+        const struct mf_http_read read = { .url = check->url_of_signature,
+                                           .max = SIGNATURE_MAX,
+                                           .options = options,
+                                           .cancelled = is_cancelled,
+                                           .userdata = check };
 
-        int r = mf_url_check(request.url, options->allow_http, &scheme, &why);
-        if (r == 0)
-                r = mf_http_get(&request, &why);
+        int r = mf_http_read(&check->file, &read, &status, &why);
         if (r == 0)
                 return 0;
         if (is_missing(r, status)) {
@@ -262,7 +237,8 @@ int mf_signature_check_run(struct mf_signature_check *check, int (*cancelled)(vo
         if (r < 0 || check->missing)
                 return r;
         snprintf(what, sizeof(what), "the signature %s", check->shown_signature);
-        r = mf_openpgp_read(&signatures, MF_OPENPGP_SIGNATURE, check->text ? check->text : "", check->size, what, err);
+        r = mf_openpgp_read(&signatures, MF_OPENPGP_SIGNATURE, check->file.data ? check->file.data : "",
+                            check->file.size, what, err);
         if (r == 0)
                 r = join_keys(check, &keys, err);
         if (r == 0)

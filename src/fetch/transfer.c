@@ -1,0 +1,279 @@
+/* SPDX-License-Identifier: MIT */
+#define _GNU_SOURCE
+#include "fetch/transfer.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include "fetch/range.h"
+#include "model/reference.h"
+#include "util/macro.h"
+#include "util/time.h"
+
+#define POLL_MS 100
+#define PAGE_MAX ((size_t) 64 * 1024) /* of an error's or redirect's page, which nobody reads */
+
+static void curl_urlp(CURLU **url)
+{
+        curl_url_cleanup(*url);
+}
+
+char *mf_url_part(const char *text, CURLUPart part, unsigned flags)
+{
+        mf_cleanup(curl_urlp) CURLU *url = curl_url();
+        char *ret = NULL;
+
+        if (!url || curl_url_set(url, CURLUPART_URL, text, 0) != CURLUE_OK ||
+            curl_url_get(url, part, &ret, flags) != CURLUE_OK)
+                return NULL;
+        return ret;
+}
+
+int mf_transfer_is_file(const struct mf_transfer *t)
+{
+        return strncasecmp(t->url, "file:", 5) == 0;
+}
+
+/* --- one answer -------------------------------------------------------------------------------------------------- */
+
+long mf_transfer_status(const struct mf_transfer *t)
+{
+        long code = 0;
+
+        curl_easy_getinfo(t->curl, CURLINFO_RESPONSE_CODE, &code);
+        return code;
+}
+
+const char *mf_transfer_header(const struct mf_transfer *t, const char *name)
+{
+        struct curl_header *found;
+
+        return curl_easy_header(t->curl, name, 0, CURLH_HEADER, -1, &found) == CURLHE_OK ? found->value : NULL;
+}
+
+/* What If-Range may use: a strong ETag, or a date that was old enough then not to hide a second change (RFC 9110). */
+static void keep_validator(struct mf_transfer *t)
+{
+        const char *etag = mf_transfer_header(t, "ETag"), *modified = mf_transfer_header(t, "Last-Modified"),
+                   *date = mf_transfer_header(t, "Date");
+
+        free(t->validator);
+        t->validator = NULL;
+        if (etag)
+                t->validator = *etag == '"' ? strdup(etag) : NULL;
+        else if (modified && date && curl_getdate(modified, NULL) != -1 &&
+                 curl_getdate(modified, NULL) < curl_getdate(date, NULL))
+                t->validator = strdup(modified);
+}
+
+enum mf_stop mf_transfer_begin_body(struct mf_transfer *t)
+{
+        int partial = !mf_transfer_is_file(t) && mf_transfer_status(t) == 206;
+        uint64_t start = 0, total = 0;
+        curl_off_t length = -1;
+
+        t->begun = 1;
+        curl_easy_getinfo(t->curl, CURLINFO_CONTENT_LENGTH_DOWNLOAD_T, &length);
+        if (partial && (!mf_parse_range(mf_transfer_header(t, "Content-Range"), &start, &total) || start > t->handed))
+                return MF_STOP_RANGE_WRONG;
+        if (total == 0 && length >= 0)
+                total = start + (uint64_t) length;
+        t->skip = t->handed - start;
+        if (t->handed > 0 && t->total > 0 && total > 0 && total != t->total) {
+                t->other = total;
+                return MF_STOP_CHANGED;
+        }
+        if (!partial)
+                keep_validator(t); /* another one than before may be another mirror's: the pin will tell */
+        if (total > 0) {
+                t->total = total;
+                if (t->request->total)
+                        t->request->total(t->request->userdata, total);
+        }
+        return MF_GOING_ON;
+}
+
+static size_t on_body(char *data, size_t one, size_t size, void *userdata)
+{
+        struct mf_transfer *t = userdata;
+        size_t all = size;
+
+        (void) one;
+        t->last_arrival_us = mf_now_us();
+        if (!mf_transfer_is_file(t) && mf_transfer_status(t) != 200 && mf_transfer_status(t) != 206) {
+                t->page_bytes += size;
+                t->stop = t->page_bytes > PAGE_MAX ? MF_STOP_PAGE_TOO_LONG : MF_GOING_ON;
+                return t->stop ? 0 : all;
+        }
+        if (!t->begun)
+                t->stop = mf_transfer_begin_body(t);
+        if (t->stop)
+                return 0;
+        size_t known = t->skip < size ? (size_t) t->skip : size;
+        t->skip -= known;
+        size -= known;
+        if (size == 0)
+                return all;
+        t->body_error = t->request->body(t->request->userdata, data + known, size);
+        t->last_arrival_us = mf_now_us(); /* the time that body() took is not the server's */
+        if (t->body_error < 0) {
+                t->stop = MF_STOP_BODY_FAILED;
+                return 0;
+        }
+        t->handed += size;
+        return all;
+}
+
+static size_t on_header(char *data, size_t one, size_t size, void *userdata)
+{
+        struct mf_transfer *t = userdata;
+
+        (void) data, (void) one;
+        t->last_arrival_us = mf_now_us();
+        t->header_bytes += size;
+        if (t->header_bytes <= MF_HEADERS_MAX)
+                return size;
+        t->stop = MF_STOP_HEADERS_TOO_LONG;
+        return 0;
+}
+
+int mf_transfer_is_cancelled(const struct mf_transfer *t)
+{
+        return t->request->cancelled && t->request->cancelled(t->request->userdata);
+}
+
+/* Called within a read of a large file, too, where the loop in mf_transfer_perform() does not come round. */
+static int on_progress(void *userdata, curl_off_t dltotal, curl_off_t dlnow, curl_off_t ultotal, curl_off_t ulnow)
+{
+        struct mf_transfer *t = userdata;
+
+        (void) dltotal, (void) dlnow, (void) ultotal, (void) ulnow;
+        if (!t->stop && mf_transfer_is_cancelled(t))
+                t->stop = MF_STOP_CANCELLED;
+        return t->stop == MF_STOP_CANCELLED;
+}
+
+/* --- one request ------------------------------------------------------------------------------------------------- */
+
+static void set_up(struct mf_transfer *t)
+{
+        mf_cleanup(mf_curl_freep) char *host = mf_url_part(t->url, CURLUPART_HOST, 0);
+        CURL *c = t->curl;
+
+        curl_easy_reset(c);
+        curl_easy_setopt(c, CURLOPT_URL, t->url);
+        curl_easy_setopt(c, CURLOPT_PROTOCOLS_STR, mf_transfer_is_file(t) ? "file" : "http,https");
+        curl_easy_setopt(c, CURLOPT_NOSIGNAL, 1L);
+        if (t->request->ca_file)
+                curl_easy_setopt(c, CURLOPT_CAINFO, t->request->ca_file);
+        curl_easy_setopt(c, CURLOPT_USERAGENT, "mayfly/0.1.0");
+        curl_easy_setopt(c, CURLOPT_CONNECTTIMEOUT_MS, (long) t->request->connect_timeout_ms);
+        curl_easy_setopt(c, CURLOPT_BUFFERSIZE, 128L * 1024);
+        curl_easy_setopt(c, CURLOPT_WRITEFUNCTION, on_body);
+        curl_easy_setopt(c, CURLOPT_WRITEDATA, t);
+        curl_easy_setopt(c, CURLOPT_HEADERFUNCTION, on_header);
+        curl_easy_setopt(c, CURLOPT_HEADERDATA, t);
+        curl_easy_setopt(c, CURLOPT_NOPROGRESS, 0L);
+        curl_easy_setopt(c, CURLOPT_XFERINFOFUNCTION, on_progress);
+        curl_easy_setopt(c, CURLOPT_XFERINFODATA, t);
+        curl_easy_setopt(c, CURLOPT_ERRORBUFFER, t->curl_error);
+        if (host && mf_host_is_loopback(host)) /* a proxy's loopback is not ours */
+                curl_easy_setopt(c, CURLOPT_NOPROXY, "*");
+        t->begun = 0;
+        t->skip = 0;
+        t->header_bytes = t->page_bytes = 0;
+        t->last_arrival_us = 0;
+        t->stop = MF_GOING_ON;
+        t->curl_error[0] = '\0';
+}
+
+/* Silence counts from when the request goes out; until then connect_timeout_ms holds. */
+static int has_stalled(struct mf_transfer *t)
+{
+        curl_off_t ready = 0;
+
+        if (t->last_arrival_us == 0) {
+                curl_easy_getinfo(t->curl, CURLINFO_PRETRANSFER_TIME_T, &ready);
+                if (ready > 0)
+                        t->last_arrival_us = mf_now_us();
+                return 0;
+        }
+        return mf_now_us() - t->last_arrival_us > (uint64_t) t->request->stall_timeout_ms * 1000;
+}
+
+/* One request, until its answer has ended or we end it. */
+static CURLcode run(struct mf_transfer *t)
+{
+        CURLcode result = CURLE_ABORTED_BY_CALLBACK;
+        int running = 1, left;
+
+        if (curl_multi_add_handle(t->multi, t->curl) != CURLM_OK)
+                return CURLE_OUT_OF_MEMORY;
+        while (running && !t->stop) {
+                if (curl_multi_perform(t->multi, &running) != CURLM_OK) {
+                        result = CURLE_OUT_OF_MEMORY;
+                        break;
+                }
+                if (!running || t->stop)
+                        break;
+                if (mf_transfer_is_cancelled(t))
+                        t->stop = MF_STOP_CANCELLED;
+                else if (has_stalled(t))
+                        t->stop = MF_STOP_STALLED;
+                else
+                        curl_multi_poll(t->multi, NULL, 0, POLL_MS, NULL);
+        }
+        for (const CURLMsg *message; (message = curl_multi_info_read(t->multi, &left));)
+                if (message->msg == CURLMSG_DONE)
+                        result = message->data.result;
+        curl_multi_remove_handle(t->multi, t->curl);
+        return result;
+}
+
+/* Servers and caches on the way must not compress anything: the digest is of what is served, as it is. */
+#define NO_CODING "Accept-Encoding: identity"
+
+/* Adds a header to those of the next request. 0 or -ENOMEM. */
+static int add_header(struct curl_slist **headers, const char *text)
+{
+        struct curl_slist *longer = curl_slist_append(*headers, text);
+
+        if (longer)
+                *headers = longer;
+        return longer ? 0 : -ENOMEM;
+}
+
+/* Asks for what is missing of a body that was cut off. Without memory it is not asked for. */
+static void add_range(struct mf_transfer *t, struct curl_slist **headers)
+{
+        mf_cleanup(mf_freep) char *if_range = NULL;
+        char range[32];
+
+        if (asprintf(&if_range, "If-Range: %s", t->validator) < 0) {
+                if_range = NULL;
+                return;
+        }
+        snprintf(range, sizeof(range), "%llu-", (unsigned long long) t->handed);
+        if (add_header(headers, if_range) == 0) /* never a range without its condition */
+                curl_easy_setopt(t->curl, CURLOPT_RANGE, range);
+}
+
+CURLcode mf_transfer_perform(struct mf_transfer *t)
+{
+        struct curl_slist *headers = NULL;
+
+        set_up(t);
+        if (!mf_transfer_is_file(t)) {
+                if (add_header(&headers, NO_CODING) < 0)
+                        return CURLE_OUT_OF_MEMORY;
+                if (t->handed > 0 && t->validator)
+                        add_range(t, &headers);
+                curl_easy_setopt(t->curl, CURLOPT_HTTPHEADER, headers);
+        }
+        CURLcode code = run(t);
+        curl_slist_free_all(headers);
+        return code;
+}
