@@ -62,9 +62,9 @@ static int run(struct mayfly_container *container, const char *const *argv, unsi
         for (const char *const *word = argv; *word; word++)
                 printf(" %s", *word);
         printf("\n%s%s", result->out, result->err);
-        if (!result->exit.exited || result->exit.status != 0)
-                printf("(ended with %s %d)\n", result->exit.exited ? "status" : "signal",
-                       result->exit.exited ? result->exit.status : result->exit.signal);
+        if (!result->exit->exited || result->exit->status != 0)
+                printf("(ended with %s %d)\n", result->exit->exited ? "status" : "signal",
+                       result->exit->exited ? result->exit->status : result->exit->signal);
         *elapsed_us = result->elapsed_us;
         mayfly_result_free(result);
         return 0;

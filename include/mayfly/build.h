@@ -40,11 +40,7 @@ struct mayfly_build_options {
         int64_t source_date_epoch;
 };
 
-#define MAYFLY_BUILD_OPTIONS_INIT                                                                    \
-        {                                                                                            \
-                sizeof(struct mayfly_build_options), NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, \
-                        MAYFLY_COMPRESSION_GZIP, 0, 0                                                \
-        }
+#define MAYFLY_BUILD_OPTIONS_INIT MAYFLY_INIT_(struct mayfly_build_options)
 
 /**
  * Builds an image. What is written is read back and checked before it gets its name, so that a file of that name is

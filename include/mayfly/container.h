@@ -46,6 +46,7 @@ struct mayfly_tmpfs;
  * such a folder, with the mode and owner of what the image has there.
  */
 struct mayfly_volume {
+        size_t size;      /**< sizeof this struct; 0 will do in an entry of MAYFLY_VOLUMES() */
         const char *name; /**< of one of the image's mount points: its path, and read-only if it is */
         const char *path; /**< absolute path in the container, when there is no name; made if it is missing */
         /** Absolute path of a folder or file on the host, which must be there; no part may be a symbolic link. */
@@ -57,9 +58,36 @@ struct mayfly_volume {
         gid_t gid;                        /**< likewise its group */
 };
 
-/** Volumes for a spec: `.volumes = MAYFLY_VOLUMES({ .name = "data", .source = "/srv/data" }, { .path = "/cache" })`.
- * C99 only; otherwise an array whose last entry is all zero. */
-#define MAYFLY_VOLUMES(...) ((const struct mayfly_volume[]){ __VA_ARGS__, { .name = NULL } })
+#define MAYFLY_VOLUME_INIT MAYFLY_INIT_(struct mayfly_volume)
+
+/**
+ * Volumes for a spec: `.volumes = MAYFLY_VOLUMES({ .name = "data", .source = "/srv/data" }, { .path = "/cache" })`.
+ *
+ * The braces are for C only; `MAYFLY_VOLUMES(MAYFLY_VOLUME(.name = "data", .source = "/srv/data"))` is for C and C++.
+ * Volumes whose number is not known before are an array that a loop fills. Its first element is MAYFLY_VOLUME_INIT,
+ * which tells the size of all, then come the volumes, then an element that is all zero:
+ *
+ *     struct mayfly_volume volumes[2 + MOST] = { MAYFLY_VOLUME_INIT };
+ *     volumes[1].path = "/cache";
+ */
+#ifndef __cplusplus
+#define MAYFLY_VOLUME(...)                                        \
+        {                                                         \
+                .size = sizeof(struct mayfly_volume), __VA_ARGS__ \
+        }
+#define MAYFLY_VOLUMES(...) \
+        ((const struct mayfly_volume[]){ { .size = sizeof(struct mayfly_volume) }, __VA_ARGS__, { .size = 0 } })
+#else
+#define MAYFLY_VOLUME(...) (*MAYFLY_MAKE_(struct mayfly_volume, volume_, __VA_ARGS__))
+#define MAYFLY_VOLUMES(...)                                                                                \
+        ([&]() -> const struct mayfly_volume * {                                                           \
+                const struct mayfly_volume list_[] = { MAYFLY_VOLUME_INIT, __VA_ARGS__, mayfly_volume() }; \
+                static thread_local struct mayfly_volume volumes_[sizeof(list_) / sizeof(list_[0])];       \
+                for (size_t i_ = 0; i_ < sizeof(list_) / sizeof(list_[0]); i_++)                           \
+                        volumes_[i_] = list_[i_];                                                          \
+                return volumes_;                                                                           \
+        }())
+#endif
 
 /** What to run. Start from MAYFLY_SPEC_INIT or MAYFLY_SPEC(); zero means the default everywhere. */
 struct mayfly_spec {
@@ -99,22 +127,26 @@ struct mayfly_spec {
          */
         uint64_t memory_max;
         unsigned tasks_max; /**< most processes and threads in the container (pids.max); default systemd's or none */
-        /** What to mount into the container, ended by an entry without name and path; see MAYFLY_VOLUMES(). */
+        /** What to mount into the container: see MAYFLY_VOLUMES(). */
         const struct mayfly_volume *volumes;
         const char *metadata_url; /**< of an appc metadata service: AC_METADATA_URL for app and hooks */
         /** Non-zero: the start fails unless each of the image's isolators is enforced as asked for. */
         int strict_isolators;
 };
 
-#define MAYFLY_SPEC_INIT                                                                                        \
-        {                                                                                                       \
-                sizeof(struct mayfly_spec), NULL, 0, NULL, NULL, NULL, NULL, NULL, NULL, MAYFLY_ENGINE_DEFAULT, \
-                        MAYFLY_NETWORK_PRIVATE, 0, 0, 0, 0, 0, 0, NULL, 0, 0, NULL, NULL, 0                     \
-        }
+#define MAYFLY_SPEC_INIT MAYFLY_INIT_(struct mayfly_spec)
 
-/** A pointer to a spec with the named fields set: `MAYFLY_SPEC(.image = "aci:...", .idle = 1)`. C99 only; in C++
- *  start from MAYFLY_SPEC_INIT. */
+/**
+ * A pointer to a spec with the named fields set: `MAYFLY_SPEC(.image = "aci:...", .idle = 1)`. It is valid in the
+ * block where it is written. C++ (from C++11 on) writes the same, inside functions:
+ *
+ *     MAYFLY_SPEC(.image = "aci:...", .volumes = MAYFLY_VOLUMES(MAYFLY_VOLUME(.name = "data", .source = "/srv/data")))
+ */
+#ifndef __cplusplus
 #define MAYFLY_SPEC(...) (&(const struct mayfly_spec){ .size = sizeof(struct mayfly_spec), __VA_ARGS__ })
+#else
+#define MAYFLY_SPEC(...) MAYFLY_MAKE_(struct mayfly_spec, spec_, __VA_ARGS__)
+#endif
 
 /** A port that an image declares. */
 struct mayfly_port {
@@ -126,17 +158,17 @@ struct mayfly_port {
         int socket_activated; /**< 1: the app got it as an open socket, see sd_listen_fds(3) */
 };
 
-#define MAYFLY_PORT_INIT                                        \
-        {                                                       \
-                sizeof(struct mayfly_port), NULL, NULL, 0, 0, 0 \
-        }
+#define MAYFLY_PORT_INIT MAYFLY_INIT_(struct mayfly_port)
 
-/** How a process ended. */
+/** How a process ended. Start from MAYFLY_EXIT_INIT where mayfly fills it. */
 struct mayfly_exit {
-        int exited; /**< 1: it ended by itself, with `status`; 0: a signal ended it, `signal` */
-        int status; /**< exit status, 0 to 255 */
-        int signal; /**< signal number, 0 when exited */
+        size_t size; /**< sizeof this struct */
+        int exited;  /**< 1: it ended by itself, with `status`; 0: a signal ended it, `signal` */
+        int status;  /**< exit status, 0 to 255 */
+        int signal;  /**< signal number, 0 when exited */
 };
+
+#define MAYFLY_EXIT_INIT MAYFLY_INIT_(struct mayfly_exit)
 
 /** A command to run in a container. Start from MAYFLY_COMMAND_INIT; zero means the default everywhere. */
 struct mayfly_command {
@@ -152,23 +184,20 @@ struct mayfly_command {
         unsigned timeout_ms;     /**< then the command and all its children are killed; default 60,000 */
 };
 
-#define MAYFLY_COMMAND_INIT                                                                \
-        {                                                                                  \
-                sizeof(struct mayfly_command), NULL, NULL, NULL, NULL, NULL, NULL, 0, 0, 0 \
-        }
+#define MAYFLY_COMMAND_INIT MAYFLY_INIT_(struct mayfly_command)
 
 /** What a command did. Release with mayfly_result_free(). */
 struct mayfly_result {
-        size_t size;             /**< sizeof this struct in the library */
-        struct mayfly_exit exit; /**< how it ended */
-        int timed_out;           /**< 1: it ran into timeout_ms and was killed */
-        char *out;               /**< standard output; binary, and a NUL after out_size bytes */
-        size_t out_size;         /**< bytes in out */
-        uint64_t out_dropped;    /**< bytes past output_max that were thrown away */
-        char *err;               /**< standard error, likewise */
-        size_t err_size;         /**< bytes in err */
-        uint64_t err_dropped;    /**< as out_dropped */
-        uint64_t elapsed_us;     /**< from the call to the command's end, in microseconds */
+        size_t size;                    /**< sizeof this struct in the library */
+        const struct mayfly_exit *exit; /**< how it ended; never NULL */
+        int timed_out;                  /**< 1: it ran into timeout_ms and was killed */
+        char *out;                      /**< standard output; binary, and a NUL after out_size bytes */
+        size_t out_size;                /**< bytes in out */
+        uint64_t out_dropped;           /**< bytes past output_max that were thrown away */
+        char *err;                      /**< standard error, likewise */
+        size_t err_size;                /**< bytes in err */
+        uint64_t err_dropped;           /**< as out_dropped */
+        uint64_t elapsed_us;            /**< from the call to the command's end, in microseconds */
 };
 
 /** How long each stage of a start took, in microseconds. */
@@ -179,6 +208,8 @@ struct mayfly_timings {
         uint64_t app_us;   /**< from there to the app having been executed */
         uint64_t stop_us;  /**< taking it down, 0 before */
 };
+
+#define MAYFLY_TIMINGS_INIT MAYFLY_INIT_(struct mayfly_timings)
 
 /**
  * 0 when this host can run containers, else negative errno and an error that says what is missing and how to get it:

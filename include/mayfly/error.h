@@ -2,6 +2,8 @@
 #ifndef MAYFLY_ERROR_H
 #define MAYFLY_ERROR_H
 
+#include <mayfly/struct.h>
+
 /**
  * @file
  * How every mayfly function fails.
@@ -15,7 +17,7 @@
 extern "C" {
 #endif
 
-/** Room for a message, its final NUL included, in bytes. */
+/** Room for a message, its final NUL included, in bytes. It will never change. */
 #define MAYFLY_ERROR_MESSAGE_MAX 4096
 
 /** Where on the road from a reference to a stopped container something failed. */
@@ -38,8 +40,12 @@ enum mayfly_stage {
         MAYFLY_STAGE_SIGNATURE  /**< the image's signature, or the keys that are trusted */
 };
 
-/** One error: caller-owned, fixed size, nothing to free. */
+/**
+ * One error: caller-owned, nothing to free. Start from MAYFLY_ERROR_INIT, or from all zero: size 0 counts as the size
+ * that this struct had in the first release. With any other size that no release had, nothing is filled in.
+ */
 struct mayfly_error {
+        size_t size;             /**< sizeof this struct */
         int code;                /**< negative errno, 0 when there is no error */
         enum mayfly_stage stage; /**< what was being done */
         /**
@@ -50,13 +56,7 @@ struct mayfly_error {
 };
 
 /** Initializer for an empty error. */
-#define MAYFLY_ERROR_INIT             \
-        {                             \
-                0, MAYFLY_STAGE_NONE, \
-                {                     \
-                        0             \
-                }                     \
-        }
+#define MAYFLY_ERROR_INIT MAYFLY_INIT_(struct mayfly_error)
 
 /** The name of a stage in English, such as "archive"; never NULL, static. */
 const char *mayfly_stage_name(enum mayfly_stage stage);

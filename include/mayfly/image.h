@@ -89,11 +89,7 @@ struct mayfly_image_options {
         const char *trusted_keys;
 };
 
-#define MAYFLY_IMAGE_OPTIONS_INIT                                                                    \
-        {                                                                                            \
-                sizeof(struct mayfly_image_options), NULL, 0, 0, 0, 0, 0, 0, NULL, NULL, NULL, NULL, \
-                        MAYFLY_SIGNATURES_DEFAULT, NULL                                              \
-        }
+#define MAYFLY_IMAGE_OPTIONS_INIT MAYFLY_INIT_(struct mayfly_image_options)
 
 /**
  * Opens an image, with all that it depends on, fetching what the store does not have.
@@ -128,6 +124,7 @@ enum mayfly_isolator_outcome {
 
 /** An isolator of an image's app (appc specification, "Isolators"). */
 struct mayfly_isolator {
+        size_t size;      /**< sizeof this struct in the library */
         const char *name; /**< such as "resource/memory" */
         enum mayfly_isolator_outcome outcome;
         const char *detail; /**< what was changed, or why it is ignored, in English; NULL when it is enforced */

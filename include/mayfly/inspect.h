@@ -27,12 +27,14 @@ enum mayfly_kind {
 
 /** A manifest's `app.mountPoints[]`. */
 struct mayfly_manifest_mount {
+        size_t size; /**< sizeof this struct in the library */
         const char *name, *path;
         int read_only;
 };
 
 /** A manifest's `app.ports[]`. */
 struct mayfly_manifest_port {
+        size_t size; /**< sizeof this struct in the library */
         const char *name, *protocol;
         unsigned port; /**< the first */
         unsigned count;
@@ -41,14 +43,16 @@ struct mayfly_manifest_port {
 
 /** A manifest's `dependencies[]`. */
 struct mayfly_manifest_dependency {
+        size_t size; /**< sizeof this struct in the library */
         const char *name;
         const char *id;            /**< NULL when it is not told */
         const char *const *labels; /**< each "NAME=VALUE", NULL-terminated */
-        uint64_t size;             /**< 0 when it is not told */
+        uint64_t image_size;       /**< in bytes, as the manifest says; 0 when it does not */
 };
 
 /** A manifest's `app.isolators[]`. */
 struct mayfly_manifest_isolator {
+        size_t size; /**< sizeof this struct in the library */
         const char *name;
         const char *value; /**< as JSON */
         /** What mayfly will make of it, as mayfly_image_isolators(); a container may have to ignore more. */

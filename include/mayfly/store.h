@@ -62,10 +62,7 @@ struct mayfly_verify_options {
         void *userdata;         /**< handed to report */
 };
 
-#define MAYFLY_VERIFY_OPTIONS_INIT                                              \
-        {                                                                       \
-                sizeof(struct mayfly_verify_options), NULL, NULL, 0, NULL, NULL \
-        }
+#define MAYFLY_VERIFY_OPTIONS_INIT MAYFLY_INIT_(struct mayfly_verify_options)
 
 /** What mayfly_store_verify() did. Start from MAYFLY_VERIFY_RESULT_INIT. */
 struct mayfly_verify_result {
@@ -80,10 +77,7 @@ struct mayfly_verify_result {
         uint64_t damaged_layers; /**< of them, those that are not what was made */
 };
 
-#define MAYFLY_VERIFY_RESULT_INIT                                           \
-        {                                                                   \
-                sizeof(struct mayfly_verify_result), 0, 0, 0, 0, 0, 0, 0, 0 \
-        }
+#define MAYFLY_VERIFY_RESULT_INIT MAYFLY_INIT_(struct mayfly_verify_result)
 
 /**
  * Compares stored images with the records made when they were published: every entry's type, mode, owner, size, content
@@ -115,10 +109,7 @@ struct mayfly_gc_options {
         void *userdata;         /**< handed to report */
 };
 
-#define MAYFLY_GC_OPTIONS_INIT                                                 \
-        {                                                                      \
-                sizeof(struct mayfly_gc_options), NULL, 0, 0, 0, 0, NULL, NULL \
-        }
+#define MAYFLY_GC_OPTIONS_INIT MAYFLY_INIT_(struct mayfly_gc_options)
 
 /** What mayfly_store_gc() did, or, with dry_run, would have done. Start from MAYFLY_GC_RESULT_INIT. */
 struct mayfly_gc_result {
@@ -132,10 +123,7 @@ struct mayfly_gc_result {
         uint64_t layers;      /**< layers that were removed, which were made of images */
 };
 
-#define MAYFLY_GC_RESULT_INIT                                        \
-        {                                                            \
-                sizeof(struct mayfly_gc_result), 0, 0, 0, 0, 0, 0, 0 \
-        }
+#define MAYFLY_GC_RESULT_INIT MAYFLY_INIT_(struct mayfly_gc_result)
 
 /**
  * Collects garbage: removes what killed processes left, and images by age and by size. An image was last used when it

@@ -50,10 +50,7 @@ struct mayfly_trust_options {
         const struct mayfly_image_options *image;
 };
 
-#define MAYFLY_TRUST_OPTIONS_INIT                                                          \
-        {                                                                                  \
-                sizeof(struct mayfly_trust_options), NULL, 0, NULL, NULL, NULL, NULL, NULL \
-        }
+#define MAYFLY_TRUST_OPTIONS_INIT MAYFLY_INIT_(struct mayfly_trust_options)
 
 /**
  * Makes keys trusted: writes each to a file in the first folder of trusted keys. One that is trusted already is brought

@@ -284,7 +284,11 @@ static void options_and_results_know_their_sizes(void **state)
 {
         struct mayfly_verify_options options = MAYFLY_VERIFY_OPTIONS_INIT;
         struct mayfly_gc_options gc = gc_options();
-        struct mayfly_gc_result result = MAYFLY_GC_RESULT_INIT;
+        struct {
+                struct mayfly_gc_result result;
+                const char *newer;
+        } longer = { .result = { .size = sizeof(longer) }, .newer = "left alone" };
+        struct mayfly_gc_result result = { .size = offsetof(struct mayfly_gc_result, in_use) };
         struct mayfly_error err = MAYFLY_ERROR_INIT;
 
         (void) state;
@@ -297,14 +301,16 @@ static void options_and_results_know_their_sizes(void **state)
         assert_int_equal(mayfly_store_gc(NULL, &gc, &err), -EINVAL);
         assert_non_null(strstr(err.message, "MAYFLY_GC_OPTIONS_INIT"));
         gc = gc_options();
-        result.size = offsetof(struct mayfly_gc_result, in_use); /* of an older header */
-        result.in_use = 77;
-        assert_int_equal(mayfly_store_gc(&result, &gc, NULL), 0);
-        assert_int_equal(result.kept, IMAGES);
-        assert_int_equal(result.in_use, 77);
-        gc.store = "relative";
         err.code = 0;
         assert_int_equal(mayfly_store_gc(&result, &gc, &err), -EINVAL);
+        assert_non_null(strstr(err.message, "MAYFLY_GC_RESULT_INIT"));
+        assert_int_equal(mayfly_store_gc(&longer.result, &gc, NULL), 0);
+        assert_int_equal(longer.result.kept, IMAGES);
+        assert_int_equal(longer.result.size, sizeof(longer));
+        assert_null(longer.newer);
+        gc.store = "relative";
+        err.code = 0;
+        assert_int_equal(mayfly_store_gc(NULL, &gc, &err), -EINVAL);
         assert_non_null(strstr(err.message, "must be an absolute path"));
 }
 

@@ -312,7 +312,7 @@ static void misuse_is_told(void **state)
         options.prefix = "localhost/../x";
         adds_none(-EINVAL, "\"localhost/../x\" is no AC Identifier");
         options.size = 3;
-        adds_none(-EINVAL, "start them with MAYFLY_TRUST_OPTIONS_INIT");
+        adds_none(-EINVAL, "start with MAYFLY_TRUST_OPTIONS_INIT");
 }
 
 #define keys_test(f) cmocka_unit_test_setup_teardown(f, keys_setup, keys_teardown)

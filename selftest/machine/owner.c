@@ -26,7 +26,7 @@ static int run(const char *line, unsigned timeout_ms)
                 fprintf(stderr, "%s\n", err.message);
                 return -1;
         }
-        int status = result->exit.exited ? result->exit.status : 128 + result->exit.signal;
+        int status = result->exit->exited ? result->exit->status : 128 + result->exit->signal;
         mayfly_result_free(result);
         return status;
 }

@@ -98,7 +98,7 @@ static struct mayfly_container *start(const char *image, const struct service *s
 
 static void expect(struct mayfly_container *c, const char *const *words)
 {
-        struct mayfly_exit end = { 0 };
+        struct mayfly_exit end = MAYFLY_EXIT_INIT;
         struct mayfly_error err = MAYFLY_ERROR_INIT;
         char *log = NULL;
 
@@ -137,7 +137,7 @@ static void appc_executor_passes_the_validator(void **state)
 static void appc_executor_validator_can_fail(void **state)
 {
         struct service nobody = { .url = "http://127.0.0.1:1/token" };
-        struct mayfly_exit end = { 0 };
+        struct mayfly_exit end = MAYFLY_EXIT_INIT;
         char *log = NULL;
 
         (void) state;

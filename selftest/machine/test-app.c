@@ -32,7 +32,7 @@ static struct mayfly_container *start(const struct mayfly_spec *spec)
 static void ends(struct mayfly_container *c, int status, const char *output)
 {
         struct mayfly_error err = MAYFLY_ERROR_INIT;
-        struct mayfly_exit end = { 0 };
+        struct mayfly_exit end = MAYFLY_EXIT_INIT;
         char *log = NULL;
 
         if (mayfly_container_wait(c, 30000, &end, &err) < 0)

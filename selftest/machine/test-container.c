@@ -90,10 +90,10 @@ static void ends_are_told_apart(void **state)
 {
         struct mayfly_result *r = run(*state, (struct mayfly_command){ 0 }, "exit 42");
 
-        assert_true(r->exit.exited && r->exit.status == 42 && r->exit.signal == 0);
+        assert_true(r->exit->exited && r->exit->status == 42 && r->exit->signal == 0);
         mayfly_result_free(r);
         r = run(*state, (struct mayfly_command){ 0 }, "kill -9 $$");
-        assert_true(!r->exit.exited && r->exit.status == 0 && r->exit.signal == SIGKILL && !r->timed_out);
+        assert_true(!r->exit->exited && r->exit->status == 0 && r->exit->signal == SIGKILL && !r->timed_out);
         mayfly_result_free(r);
         r = run(*state, (struct mayfly_command){ 0 }, "echo out; echo err >&2");
         assert_string_equal(r->out, "out\n");
@@ -115,7 +115,7 @@ static void streams_are_binary_bounded_and_never_block(void **state)
         mayfly_result_free(r);
         /* Nobody reads the input. */
         r = run(*state, (struct mayfly_command){ .input = data, .input_size = SIZE }, "exec true");
-        assert_true(r->exit.exited && r->exit.status == 0);
+        assert_true(r->exit->exited && r->exit->status == 0);
         mayfly_result_free(r);
         r = run(*state, (struct mayfly_command){ .output_max = 1000 },
                 "dd if=/dev/zero bs=1M count=3; dd if=/dev/zero bs=1M count=2 >&2");
@@ -136,7 +136,7 @@ static void timeouts_kill_the_whole_family(void **state)
                                       "echo begun; setsid sh -c 'sleep 77 & sleep 77' & (sleep 77 &) ; sleep 77");
 
         assert_int_equal(r->timed_out, 1);
-        assert_int_equal(r->exit.signal, SIGKILL);
+        assert_int_equal(r->exit->signal, SIGKILL);
         assert_string_equal(r->out, "begun\n");
         mayfly_result_free(r);
         assert_output(*state, (struct mayfly_command){ 0 }, "ps | grep -c '[s]leep 77'", "0\n");
@@ -179,7 +179,7 @@ static void bad_commands_are_named(void **state)
 static void the_app_runs_and_is_logged(void **state)
 {
         struct mayfly_error err = MAYFLY_ERROR_INIT;
-        struct mayfly_exit end;
+        struct mayfly_exit end = MAYFLY_EXIT_INIT;
         char *log = NULL;
 
         assert_output(*state, (struct mayfly_command){ 0 }, "ps -o user,args | grep -c '^www .*/bin/sh -c echo app'",
@@ -208,7 +208,7 @@ static void one_static_program_is_enough(void **state)
                 fail_msg("%s", err.message);
         assert_int_equal(mayfly_container_run(c, &command, &r, &err), 0);
         assert_string_equal(r->out, "hello from 1 argument\n");
-        assert_int_equal(r->exit.status, 3);
+        assert_int_equal(r->exit->status, 3);
         mayfly_result_free(r);
         mayfly_container_free(c);
 }
@@ -316,7 +316,7 @@ static void bad_specs_are_named(void **state)
                 const char *message;
         } cases[] = {
                 { NULL, "the spec is NULL" },
-                { &(const struct mayfly_spec){ 0 }, "start it with MAYFLY_SPEC_INIT" },
+                { &(const struct mayfly_spec){ 0 }, "start with MAYFLY_SPEC_INIT" },
                 { MAYFLY_SPEC(.image = NULL), "the spec has no image" },
                 { MAYFLY_SPEC(.image = "redis", .idle = 1), "does not start with aci:" },
                 { MAYFLY_SPEC(.image = image("BUSYBOX"), .idle = 1, .env = env),

@@ -239,7 +239,7 @@ static void appc_executor_4_post_stop_has_its_time(void **state)
 static void appc_executor_4_failing_post_stop_is_logged(void **state)
 {
         struct mayfly_container *c = start_spec((struct mayfly_spec){ 0 }, "bad-post-stop");
-        struct mayfly_exit end = { 0 };
+        struct mayfly_exit end = MAYFLY_EXIT_INIT;
 
         (void) state;
         assert_int_equal(mayfly_container_wait(c, 5000, &end, NULL), 0);
@@ -392,12 +392,12 @@ static void appc_executor_5_bad_volumes_are_errors(void **state)
         assert_int_equal(mayfly_tmpfs_create(NULL, 0, NULL), -EINVAL);
         mayfly_tmpfs_free(tmpfs);
 
-        struct mayfly_volume many[12] = { 0 };
+        struct mayfly_volume many[12] = { MAYFLY_VOLUME_INIT };
         char paths[10][16];
         assert_int_equal(mayfly_tmpfs_create(&tmpfs, 0, NULL), 0);
         for (size_t i = 0; i < 10; i++) {
                 snprintf(paths[i], sizeof(paths[i]), "/v%zu", i);
-                many[i] = (struct mayfly_volume){ .path = paths[i], .tmpfs = tmpfs };
+                many[i + 1] = (struct mayfly_volume){ .path = paths[i], .tmpfs = tmpfs };
         }
         volumes_fail(many, "path", -E2BIG, "more than 8 volumes with a tmpfs");
         mayfly_tmpfs_free(tmpfs);
@@ -487,7 +487,7 @@ static void appc_executor_7_system_calls(void **state)
         outcome(c, "os/linux/seccomp-remove-set", MAYFLY_ISOLATOR_ENFORCED, NULL);
         mayfly_container_free(c);
 
-        struct mayfly_exit end = { 0 };
+        struct mayfly_exit end = MAYFLY_EXIT_INIT;
         c = start_spec((struct mayfly_spec){ 0 }, "retain-syscalls");
         assert_int_equal(mayfly_container_wait(c, 5000, &end, NULL), 0);
         assert_true(end.exited);

@@ -61,7 +61,7 @@ static int sh(struct mayfly_container *c, const char *line)
         command.argv = argv;
         if (mayfly_container_run(c, &command, &r, &err) < 0)
                 fail_msg("%s", err.message);
-        return r->exit.exited ? r->exit.status : -r->exit.signal;
+        return r->exit->exited ? r->exit->status : -r->exit->signal;
 }
 
 /* Stops it, which may take as long as the app is given and hardly more. */
@@ -194,7 +194,7 @@ static void death_ends_every_wait(void **state)
                 pid_t leader = mayfly_container_leader(c);
                 struct mayfly_error err = MAYFLY_ERROR_INIT;
                 struct mayfly_result *r = NULL;
-                struct mayfly_exit end;
+                struct mayfly_exit end = MAYFLY_EXIT_INIT;
                 assert_int_equal(pthread_create(&thread, NULL, kill_later, &leader), 0);
                 unsigned begin = now_ms();
                 assert_int_equal(waits ? mayfly_container_wait(c, UINT32_MAX, &end, &err)

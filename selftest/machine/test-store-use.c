@@ -71,7 +71,7 @@ static void assert_runs(struct mayfly_container *container)
         command.argv = (const char *const[]){ "/bin/ls", "-lR", "/bin", NULL };
         if (mayfly_container_run(container, &command, &result, &err) < 0)
                 fail_msg("%s", err.message);
-        assert_true(result->exit.exited && result->exit.status == 0);
+        assert_true(result->exit->exited && result->exit->status == 0);
         mayfly_result_free(result);
 }
 
@@ -153,7 +153,7 @@ static void an_owners_death_does_not_free_what_still_runs(void **state)
         assert_int_equal(kill(owner, SIGKILL), 0);
         assert_int_equal(waitpid(owner, NULL, 0), owner);
 
-        struct mayfly_gc_result result = { 0 };
+        struct mayfly_gc_result result = MAYFLY_GC_RESULT_INIT;
         struct pollfd gone = { .fd = leader_fd, .events = POLLIN };
         unsigned kept = 0;
         while (poll(&gone, 1, 0) == 0) {

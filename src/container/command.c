@@ -14,6 +14,7 @@
 #include "util/error.h"
 #include "util/fd.h"
 #include "util/macro.h"
+#include "util/options.h"
 #include "util/strv.h"
 #include "util/time.h"
 
@@ -84,14 +85,15 @@ static int capture_drain(struct capture *capture)
         return 0;
 }
 
-static int check_command(const struct mayfly_command *command, struct mayfly_error *err)
+static int take_command(struct mayfly_command *command, const struct mayfly_command *given, struct mayfly_error *err)
 {
-        if (command->size != sizeof(*command))
-                return mf_error(
-                        err, -EINVAL, MAYFLY_STAGE_SPEC,
-                        "the command's size is %zu, not %zu; start it with MAYFLY_COMMAND_INIT, and build with the "
-                        "headers of this library",
-                        command->size, sizeof(*command));
+        static const struct mf_option_kind kind =
+                MF_OPTION_KIND("the command", "MAYFLY_COMMAND_INIT", struct mayfly_command, timeout_ms);
+
+        *command = (struct mayfly_command) MAYFLY_COMMAND_INIT;
+        int r = mf_options_take(command, given, &kind, err);
+        if (r < 0)
+                return r;
         if (!command->argv || !command->argv[0] || !command->argv[0][0])
                 return mf_error(err, -EINVAL, MAYFLY_STAGE_SPEC,
                                 "the command has no argv[0]; name a program of the container");
@@ -255,9 +257,12 @@ static int await_result(struct mayfly_container *container, const struct mayfly_
 static int make_result(struct capture captures[2], const struct mf_message *message, int timed_out, uint64_t begin_us,
                        struct mayfly_result **ret)
 {
-        struct mayfly_result *result = calloc(1, sizeof(*result));
+        struct {
+                struct mayfly_result public;
+                struct mayfly_exit exit;
+        } *made = calloc(1, sizeof(*made));
 
-        if (!result)
+        if (!made)
                 return -ENOMEM;
         for (int i = 0; i < 2; i++) {
                 /* All that the command itself wrote is in the pipe by now; a child of it may go on for ever. */
@@ -265,16 +270,18 @@ static int make_result(struct capture captures[2], const struct mf_message *mess
                 if (r == 0 && !captures[i].data)
                         r = capture_add(&captures[i], "", 0);
                 if (r < 0) {
-                        free(result);
+                        free(made);
                         return r;
                 }
         }
         int exited = message->value[1] == CLD_EXITED;
-        *result = (struct mayfly_result){
-                .size = sizeof(*result),
-                .exit = { .exited = exited,
-                          .status = exited ? message->value[2] : 0,
-                          .signal = exited ? 0 : message->value[2] },
+        made->exit = (struct mayfly_exit){ .size = sizeof(made->exit),
+                                           .exited = exited,
+                                           .status = exited ? message->value[2] : 0,
+                                           .signal = exited ? 0 : message->value[2] };
+        made->public = (struct mayfly_result){
+                .size = sizeof(made->public),
+                .exit = &made->exit,
                 .timed_out = timed_out,
                 .out = mf_take(captures[0].data),
                 .out_size = captures[0].size,
@@ -284,7 +291,7 @@ static int make_result(struct capture captures[2], const struct mf_message *mess
                 .err_dropped = captures[1].dropped,
                 .elapsed_us = mf_now_us() - begin_us,
         };
-        *ret = result;
+        *ret = &made->public; /* the first member: to be freed by this pointer */
         return 0;
 }
 
@@ -308,21 +315,23 @@ static int run(struct mayfly_container *container, const struct mayfly_command *
         return r < 0 ? mf_error_errno(err, r, MAYFLY_STAGE_EXEC, "the output of \"%.200s\"", command->argv[0]) : 0;
 }
 
-MF_EXPORT int mayfly_container_run(struct mayfly_container *container, const struct mayfly_command *command,
+MF_EXPORT int mayfly_container_run(struct mayfly_container *container, const struct mayfly_command *given,
                                    struct mayfly_result **ret, struct mayfly_error *err)
 {
-        if (!container || !command || !ret)
+        struct mayfly_command command;
+
+        if (!container || !given || !ret)
                 return mf_error(err, -EINVAL, MAYFLY_STAGE_SPEC,
                                 "mayfly_container_run() needs a container, a command and a place for its result");
         int r = mf_container_check_owner(container, err);
         if (r == 0)
-                r = check_command(command, err);
+                r = take_command(&command, given, err);
         if (r < 0)
                 return r;
 
-        uint64_t max = command->output_max ? command->output_max : OUTPUT_MAX_DEFAULT;
+        uint64_t max = command.output_max ? command.output_max : OUTPUT_MAX_DEFAULT;
         struct capture captures[2] = { { .fd = -1, .max = max }, { .fd = -1, .max = max } };
-        r = run(container, command, captures, ret, err);
+        r = run(container, &command, captures, ret, err);
         capture_clear(&captures[0]);
         capture_clear(&captures[1]);
         return r;

@@ -22,6 +22,7 @@
 #include "util/error.h"
 #include "util/fd.h"
 #include "util/macro.h"
+#include "util/options.h"
 #include "util/strv.h"
 #include "util/time.h"
 
@@ -46,16 +47,17 @@ static int check_app(const struct mayfly_spec *spec, struct mayfly_error *err)
         return 0;
 }
 
-static int check_spec(const struct mayfly_spec *spec, struct mayfly_error *err)
+static int take_spec(struct mayfly_spec *spec, const struct mayfly_spec *given, struct mayfly_error *err)
 {
-        if (!spec)
+        static const struct mf_option_kind kind =
+                MF_OPTION_KIND("the spec", "MAYFLY_SPEC_INIT or MAYFLY_SPEC()", struct mayfly_spec, strict_isolators);
+
+        *spec = (struct mayfly_spec) MAYFLY_SPEC_INIT;
+        if (!given)
                 return mf_error(err, -EINVAL, MAYFLY_STAGE_SPEC, "the spec is NULL; give a struct mayfly_spec");
-        if (spec->size != sizeof(*spec))
-                return mf_error(
-                        err, -EINVAL, MAYFLY_STAGE_SPEC,
-                        "the spec's size is %zu, not %zu; start it with MAYFLY_SPEC_INIT or MAYFLY_SPEC(), and build "
-                        "with the headers of this library",
-                        spec->size, sizeof(*spec));
+        int r = mf_options_take(spec, given, &kind, err);
+        if (r < 0)
+                return r;
         if (!spec->image)
                 return mf_error(err, -EINVAL, MAYFLY_STAGE_SPEC,
                                 "the spec has no image; set .image = \"aci:URL@sha512-<128 hex>\"");
@@ -69,7 +71,7 @@ static int check_spec(const struct mayfly_spec *spec, struct mayfly_error *err)
                 return mf_error(err, -EINVAL, MAYFLY_STAGE_SPEC,
                                 "log_size %llu is over 1 GiB; the log is kept in memory",
                                 (unsigned long long) spec->log_size);
-        int r = check_app(spec, err);
+        r = check_app(spec, err);
         return r < 0 ? r : mf_env_check(spec->env, "the spec's env", MAYFLY_STAGE_SPEC, err);
 }
 
@@ -335,16 +337,32 @@ static int boot(struct mayfly_container *container, struct mayfly_error *err)
         return r;
 }
 
-MF_EXPORT int mayfly_container_start(struct mayfly_container **ret, const struct mayfly_spec *spec,
+/* Replaces the spec's volumes by copies, to be freed, of this library's size. */
+static int take_volumes(struct mayfly_spec *spec, struct mayfly_volume **ret, struct mayfly_error *err)
+{
+        static const struct mf_option_kind kind =
+                MF_OPTION_KIND("the spec's volumes", "MAYFLY_VOLUMES()", struct mayfly_volume, gid);
+
+        int r = mf_options_take_array(ret, spec->volumes, &kind, err);
+        if (r == 0)
+                spec->volumes = *ret;
+        return r;
+}
+
+MF_EXPORT int mayfly_container_start(struct mayfly_container **ret, const struct mayfly_spec *given,
                                      struct mayfly_error *err)
 {
+        mf_cleanup(mf_freep) struct mayfly_volume *volumes = NULL;
         const struct mf_engine_type *engine_type;
-        int r = check_spec(spec, err);
+        struct mayfly_spec spec;
+        int r = take_spec(&spec, given, err);
 
         if (r == 0 && !ret)
                 r = mf_error(err, -EINVAL, MAYFLY_STAGE_SPEC, "mayfly_container_start() needs a place for its result");
         if (r == 0)
-                r = mf_engine_choose(spec->engine, &engine_type, err);
+                r = take_volumes(&spec, &volumes, err);
+        if (r == 0)
+                r = mf_engine_choose(spec.engine, &engine_type, err);
         if (r == 0)
                 r = mf_host_check(engine_type, err);
         if (r < 0)
@@ -353,7 +371,7 @@ MF_EXPORT int mayfly_container_start(struct mayfly_container **ret, const struct
         struct mayfly_container *container = calloc(1, sizeof(*container));
         if (!container)
                 return mf_error_oom(err, MAYFLY_STAGE_START);
-        *container = (struct mayfly_container){ .spec = *spec,
+        *container = (struct mayfly_container){ .spec = spec,
                                                 .owner = getpid(),
                                                 .engine_type = engine_type,
                                                 .control = -1,
@@ -364,7 +382,7 @@ MF_EXPORT int mayfly_container_start(struct mayfly_container **ret, const struct
         r = choose_name(container, err);
         uint64_t begin = mf_now_us();
         if (r == 0)
-                r = mayfly_image_open(&container->image, spec->image, spec->image_options, err);
+                r = mayfly_image_open(&container->image, spec.image, spec.image_options, err);
         container->timings.image_us = mf_now_us() - begin;
         if (r == 0)
                 r = boot(container, err);
@@ -387,13 +405,17 @@ int mf_container_check_owner(const struct mayfly_container *container, struct ma
                         container->machine, (int) container->owner, (int) getpid());
 }
 
-static void set_exit(const siginfo_t *end, struct mayfly_exit *ret)
+static const struct mf_option_kind exit_kind =
+        MF_OPTION_KIND("the exit to fill", "MAYFLY_EXIT_INIT", struct mayfly_exit, signal);
+
+static void give_exit(const siginfo_t *end, struct mayfly_exit *ret)
 {
         int exited = end->si_code == CLD_EXITED;
+        const struct mayfly_exit all = { .exited = exited,
+                                         .status = exited ? end->si_status : 0,
+                                         .signal = exited ? 0 : end->si_status };
 
-        *ret = (struct mayfly_exit){ .exited = exited,
-                                     .status = exited ? end->si_status : 0,
-                                     .signal = exited ? 0 : end->si_status };
+        mf_result_give(ret, &all, &exit_kind);
 }
 
 MF_EXPORT int mayfly_container_wait(struct mayfly_container *container, unsigned timeout_ms, struct mayfly_exit *ret,
@@ -401,7 +423,9 @@ MF_EXPORT int mayfly_container_wait(struct mayfly_container *container, unsigned
 {
         if (!container)
                 return mf_error(err, -EINVAL, MAYFLY_STAGE_SPEC, "mayfly_container_wait() needs a container");
-        int r = mf_container_check_owner(container, err);
+        int r = mf_result_check(ret, &exit_kind, err);
+        if (r == 0)
+                r = mf_container_check_owner(container, err);
         if (r < 0)
                 return r;
         if (!container->reports.expects_app)
@@ -423,8 +447,7 @@ MF_EXPORT int mayfly_container_wait(struct mayfly_container *container, unsigned
                 if (r < 0)
                         return r;
         }
-        if (ret)
-                set_exit(&container->reports.app_end, ret);
+        give_exit(&container->reports.app_end, ret);
         return 0;
 }
 

@@ -150,6 +150,10 @@ static int add_volume(struct plan *plan, const struct mayfly_volume *volume, str
                         err, -EINVAL, MAYFLY_STAGE_SPEC,
                         "a volume of the spec has both the name \"%.100s\" and the path \"%.100s\"; give one of them",
                         volume->name, volume->path);
+        if (!volume->name && !volume->path)
+                return mf_error(err, -EINVAL, MAYFLY_STAGE_SPEC,
+                                "a volume of the spec has neither a name nor a path; name one of the image's mount "
+                                "points, or give a path in the container");
         if (volume->source && volume->tmpfs)
                 return mf_error(err, -EINVAL, MAYFLY_STAGE_SPEC,
                                 "a volume of the spec has both the source \"%.200s\" and a tmpfs; give one of them",
@@ -189,9 +193,9 @@ static int add_implicit(struct plan *plan, struct mayfly_error *err)
                 const struct mf_mount_point *point = &plan->config->mount_points[i];
                 const struct mayfly_volume *v = plan->spec->volumes;
                 char what[200];
-                while (v && (v->name || v->path) && (!v->name || strcmp(v->name, point->name) != 0))
+                while (v && v->size && (!v->name || strcmp(v->name, point->name) != 0))
                         v++;
-                if (v && (v->name || v->path))
+                if (v && v->size)
                         continue;
                 snprintf(what, sizeof(what), "the path of the image's mount point \"%.100s\"", point->name);
                 int r = add_target(plan, point->path, what, err);
@@ -209,7 +213,7 @@ int mf_volumes_plan(const struct mayfly_spec *spec, const struct mf_image_config
         struct plan plan = { .spec = spec, .config = config, .volumes = ret };
         int r = 0;
 
-        for (const struct mayfly_volume *v = spec->volumes; r == 0 && v && (v->name || v->path); v++)
+        for (const struct mayfly_volume *v = spec->volumes; r == 0 && v && v->size; v++)
                 r = add_volume(&plan, v, err);
         if (r == 0)
                 r = add_implicit(&plan, err);

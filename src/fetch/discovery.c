@@ -152,7 +152,7 @@ static enum outcome get_page(struct search *search, const char *url, struct mayf
                 mf_error(err, r, MAYFLY_STAGE_DISCOVERY, "the page %s has more than %zu bytes", shown, PAGE_MAX);
         if (status / 100 != 4)
                 return FAILED;
-        *err = (struct mayfly_error) MAYFLY_ERROR_INIT;
+        mf_error_clear(err);
         mf_error(err, -ENOENT, MAYFLY_STAGE_DISCOVERY, "%s answers %d", shown, status);
         return NOTHING;
 }

@@ -230,8 +230,8 @@ static char *url_of(int folder, const char *base)
 static int check_options(const char *rootfs, const char *output, const struct mayfly_build_options *given,
                          struct mayfly_build_options *ret, struct mayfly_error *err)
 {
-        static const struct mf_option_kind kind = { "the build options", "MAYFLY_BUILD_OPTIONS_INIT", sizeof(*ret),
-                                                    sizeof(*ret) };
+        static const struct mf_option_kind kind = MF_OPTION_KIND("the build options", "MAYFLY_BUILD_OPTIONS_INIT",
+                                                                 struct mayfly_build_options, source_date_epoch);
 
         *ret = (struct mayfly_build_options) MAYFLY_BUILD_OPTIONS_INIT;
         if (!rootfs || !output || !*output)

@@ -71,22 +71,34 @@ static int publish_lists(struct inspection *inspection)
                 return -ENOMEM;
         for (size_t i = 0; i < config->n_mount_points; i++) {
                 const struct mf_mount_point *m = &config->mount_points[i];
-                *mounts[i] = (struct mayfly_manifest_mount){ m->name, m->path, m->read_only };
+                *mounts[i] = (struct mayfly_manifest_mount){
+                        .size = sizeof(**mounts), .name = m->name, .path = m->path, .read_only = m->read_only
+                };
         }
         for (size_t i = 0; i < config->n_ports; i++) {
                 const struct mf_port *p = &config->ports[i];
-                *ports[i] =
-                        (struct mayfly_manifest_port){ p->name, p->protocol, p->port, p->count, p->socket_activated };
+                *ports[i] = (struct mayfly_manifest_port){ .size = sizeof(**ports),
+                                                           .name = p->name,
+                                                           .protocol = p->protocol,
+                                                           .port = p->port,
+                                                           .count = p->count,
+                                                           .socket_activated = p->socket_activated };
         }
         for (size_t i = 0; i < config->n_dependencies; i++) {
                 const struct mf_dependency *d = &config->dependencies[i];
-                *dependencies[i] = (struct mayfly_manifest_dependency){ d->name, d->id, strings(d->labels), d->size };
+                *dependencies[i] = (struct mayfly_manifest_dependency){ .size = sizeof(**dependencies),
+                                                                        .name = d->name,
+                                                                        .id = d->id,
+                                                                        .labels = strings(d->labels),
+                                                                        .image_size = d->size };
         }
         for (size_t i = 0; i < n; i++)
                 *isolators[i] =
-                        (struct mayfly_manifest_isolator){ inspection->notes.isolators[i], inspection->notes.values[i],
-                                                           config->isolation.isolators.list[i]->outcome,
-                                                           config->isolation.isolators.list[i]->detail };
+                        (struct mayfly_manifest_isolator){ .size = sizeof(**isolators),
+                                                           .name = inspection->notes.isolators[i],
+                                                           .value = inspection->notes.values[i],
+                                                           .outcome = config->isolation.isolators.list[i]->outcome,
+                                                           .detail = config->isolation.isolators.list[i]->detail };
         public->mounts = (const struct mayfly_manifest_mount *const *) mounts;
         public->ports = (const struct mayfly_manifest_port *const *) ports;
         public->dependencies = (const struct mayfly_manifest_dependency *const *) dependencies;

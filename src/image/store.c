@@ -26,18 +26,18 @@
 MF_EXPORT int mayfly_store_gc(struct mayfly_gc_result *ret, const struct mayfly_gc_options *given,
                               struct mayfly_error *err)
 {
-        static const struct mf_option_kind kind = {
-                .what = "the gc options",
-                .initializer = "MAYFLY_GC_OPTIONS_INIT",
-                .size_min = offsetof(struct mayfly_gc_options, userdata) + sizeof(void *),
-                .size = sizeof(struct mayfly_gc_options),
-        };
+        static const struct mf_option_kind kind =
+                MF_OPTION_KIND("the gc options", "MAYFLY_GC_OPTIONS_INIT", struct mayfly_gc_options, userdata);
+        static const struct mf_option_kind result_kind =
+                MF_OPTION_KIND("the gc result to fill", "MAYFLY_GC_RESULT_INIT", struct mayfly_gc_result, layers);
         struct mayfly_gc_options options = MAYFLY_GC_OPTIONS_INIT;
         struct mayfly_gc_result result = MAYFLY_GC_RESULT_INIT;
         mf_cleanup(mf_closep) int store = -1;
         mf_cleanup(mf_freep) char *path = NULL;
 
         int r = mf_options_take(&options, given, &kind, err);
+        if (r == 0)
+                r = mf_result_check(ret, &result_kind, err);
         if (r == 0)
                 r = mf_store_path(options.store, &path, err);
         if (r < 0)
@@ -47,7 +47,7 @@ MF_EXPORT int mayfly_store_gc(struct mayfly_gc_result *ret, const struct mayfly_
                 r = mf_store_gc(store, path, &options, mf_stored_describe, &result, err);
         else if (r == -ENOENT) /* nothing to collect */
                 r = 0;
-        mf_store_give_result(ret, &result, sizeof(result));
+        mf_result_give(ret, &result, &result_kind);
         return r;
 }
 

@@ -34,13 +34,8 @@ static int take_signatures(struct mayfly_image_options *options, struct mayfly_e
 int mf_image_options_take(const struct mayfly_image_options *given, struct mayfly_image_options *ret,
                           struct mayfly_error *err)
 {
-        static const struct mf_option_kind kind = {
-                .what = "the image options",
-                .initializer = "MAYFLY_IMAGE_OPTIONS_INIT",
-                /* The first release's last field; stays as it is when fields are appended. */
-                .size_min = offsetof(struct mayfly_image_options, mirrors) + sizeof(char *),
-                .size = sizeof(struct mayfly_image_options),
-        };
+        static const struct mf_option_kind kind = MF_OPTION_KIND("the image options", "MAYFLY_IMAGE_OPTIONS_INIT",
+                                                                 struct mayfly_image_options, trusted_keys);
         struct mayfly_image_options options = MAYFLY_IMAGE_OPTIONS_INIT;
 
         int r = mf_options_take(&options, given, &kind, err);

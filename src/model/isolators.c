@@ -38,6 +38,7 @@ static struct isolator *new_isolator(enum mf_isolator_kind kind, const char *nam
         if (!isolator)
                 return NULL;
         isolator->kind = kind;
+        isolator->shown.size = sizeof(isolator->shown);
         isolator->shown.outcome = outcome;
         isolator->shown.name = strdup(name);
         isolator->shown.detail = detail ? strdup(detail) : NULL;

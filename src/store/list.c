@@ -98,15 +98,3 @@ void mf_description_clear(struct mf_description *description)
         mf_strv_free(description->labels);
         *description = (struct mf_description){ 0 };
 }
-
-void mf_store_give_result(void *ret, const void *result, size_t size)
-{
-        size_t given;
-
-        if (!ret)
-                return;
-        memcpy(&given, ret, sizeof(given));
-        if (given > sizeof(given))
-                memcpy((char *) ret + sizeof(given), (const char *) result + sizeof(given),
-                       (given < size ? given : size) - sizeof(given));
-}

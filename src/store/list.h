@@ -43,7 +43,4 @@ struct mf_description {
 typedef int (*mf_describe_fn)(int dir_fd, const char *path, struct mf_description *ret);
 void mf_description_clear(struct mf_description *description);
 
-/* Copies a result to the caller, whose struct may be shorter or longer than ours. */
-void mf_store_give_result(void *ret, const void *result, size_t size);
-
 #endif

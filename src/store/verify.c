@@ -221,18 +221,18 @@ static int find_id(struct verify *verify)
 MF_EXPORT int mayfly_store_verify(struct mayfly_verify_result *ret, const struct mayfly_verify_options *given,
                                   struct mayfly_error *err)
 {
-        static const struct mf_option_kind kind = {
-                .what = "the verify options",
-                .initializer = "MAYFLY_VERIFY_OPTIONS_INIT",
-                .size_min = offsetof(struct mayfly_verify_options, userdata) + sizeof(void *),
-                .size = sizeof(struct mayfly_verify_options),
-        };
+        static const struct mf_option_kind kind = MF_OPTION_KIND("the verify options", "MAYFLY_VERIFY_OPTIONS_INIT",
+                                                                 struct mayfly_verify_options, userdata);
+        static const struct mf_option_kind result_kind = MF_OPTION_KIND(
+                "the verify result to fill", "MAYFLY_VERIFY_RESULT_INIT", struct mayfly_verify_result, damaged_layers);
         struct verify verify = {
                 .options = MAYFLY_VERIFY_OPTIONS_INIT, .result = MAYFLY_VERIFY_RESULT_INIT, .store = -1, .err = err
         };
         mf_cleanup(mf_freep) char *path = NULL;
 
         int r = mf_options_take(&verify.options, given, &kind, err);
+        if (r == 0)
+                r = mf_result_check(ret, &result_kind, err);
         if (r == 0 && verify.options.image)
                 r = find_id(&verify);
         if (r == 0)
@@ -249,6 +249,6 @@ MF_EXPORT int mayfly_store_verify(struct mayfly_verify_result *ret, const struct
         else if (r == 0)
                 r = verify.options.image ? verify_image(&verify, verify.options.image) : verify_all(&verify);
         mf_close(verify.store);
-        mf_store_give_result(ret, &verify.result, sizeof(verify.result));
+        mf_result_give(ret, &verify.result, &result_kind);
         return r;
 }

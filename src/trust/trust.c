@@ -37,12 +37,8 @@ struct request {
 
 static int take_options(struct request *ret, const struct mayfly_trust_options *given, struct mayfly_error *err)
 {
-        static const struct mf_option_kind kind = {
-                .what = "the trust options",
-                .initializer = "MAYFLY_TRUST_OPTIONS_INIT",
-                .size_min = offsetof(struct mayfly_trust_options, image) + sizeof(void *),
-                .size = sizeof(struct mayfly_trust_options),
-        };
+        static const struct mf_option_kind kind =
+                MF_OPTION_KIND("the trust options", "MAYFLY_TRUST_OPTIONS_INIT", struct mayfly_trust_options, image);
         const struct mayfly_trust_options defaults = MAYFLY_TRUST_OPTIONS_INIT;
 
         *ret = (struct request){ .options = defaults };

@@ -4,11 +4,32 @@
 
 #include <errno.h>
 #include <stdarg.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "util/escape.h"
 #include "util/macro.h"
+
+#define SIZE_FIRST (offsetof(struct mayfly_error, message) + MAYFLY_ERROR_MESSAGE_MAX) /* the first release's */
+#define SIZE_MAX_EVER (SIZE_FIRST + 4096U)
+
+/* Whether the error can take a message: it is there, is empty, and has a size that a release had. */
+static int is_open(const struct mayfly_error *err)
+{
+        size_t size = err && err->size ? err->size : SIZE_FIRST;
+
+        return err && size >= SIZE_FIRST && size <= SIZE_MAX_EVER && !err->code;
+}
+
+void mf_error_clear(struct mayfly_error *err)
+{
+        if (err) {
+                err->code = 0;
+                err->stage = MAYFLY_STAGE_NONE;
+                err->message[0] = '\0';
+        }
+}
 
 static void fill(struct mayfly_error *err, int code, enum mayfly_stage stage, const char *format, va_list args)
 {
@@ -23,7 +44,7 @@ static void fill(struct mayfly_error *err, int code, enum mayfly_stage stage, co
 
 void mf_error_set(struct mayfly_error *err, int code, enum mayfly_stage stage, const char *format, ...)
 {
-        if (!err || err->code)
+        if (!is_open(err))
                 return;
 
         va_list args;
@@ -34,7 +55,7 @@ void mf_error_set(struct mayfly_error *err, int code, enum mayfly_stage stage, c
 
 void mf_error_set_errno(struct mayfly_error *err, int code, enum mayfly_stage stage, const char *format, ...)
 {
-        if (!err || err->code)
+        if (!is_open(err))
                 return;
 
         va_list args;
