@@ -72,9 +72,9 @@ static int run(struct mayfly_container *container, const char *const *argv, unsi
 
 static void show_timings(const struct mayfly_container *container, unsigned long long exec_us)
 {
-        struct mayfly_timings timings = { .size = sizeof(timings) };
+        struct mayfly_timings timings = MAYFLY_TIMINGS_INIT;
 
-        mayfly_container_timings(container, &timings);
+        mayfly_container_timings(container, &timings, NULL);
         printf("\n%-8s %10s\n", "stage", "ms");
         printf("%-8s %10.1f  opening the image, now that it is stored\n", "image", (double) timings.image_us / 1000);
         printf("%-8s %10.1f  until the container answered\n", "boot", (double) timings.boot_us / 1000);

@@ -263,30 +263,34 @@ int mayfly_container_wait(struct mayfly_container *container, unsigned timeout_m
  */
 int mayfly_container_stop(struct mayfly_container *container, struct mayfly_error *err);
 
-/** How a stop went. Set `size` to sizeof this struct. */
+/** How a stop went. Start from MAYFLY_STOP_RESULT_INIT. */
 struct mayfly_stop_result {
-        size_t size;         /**< sizeof this struct, set by the caller */
+        size_t size;         /**< sizeof this struct */
         int timed_out;       /**< 1: the app did not end within timeout_ms of stop_signal, and was killed */
         int stop_signal;     /**< the signal that asked the app to end */
         unsigned timeout_ms; /**< the time that the app had after it */
         uint64_t elapsed_us; /**< from the call of mayfly_container_stop() to its return; 0 before */
 };
 
-/** Fills as many of the fields as `ret->size` covers. mayfly_container_wait() has the app's exit. */
-void mayfly_container_stop_result(const struct mayfly_container *container, struct mayfly_stop_result *ret);
+#define MAYFLY_STOP_RESULT_INIT MAYFLY_INIT_(struct mayfly_stop_result)
+
+/** Fills *ret with how the stop went. mayfly_container_wait() has the app's exit. Returns 0 or -EINVAL. */
+int mayfly_container_stop_result(const struct mayfly_container *container, struct mayfly_stop_result *ret,
+                                 struct mayfly_error *err);
 
 /** Stops a container if need be and frees the handle (NULL is fine). Always returns NULL. */
 struct mayfly_container *mayfly_container_free(struct mayfly_container *container);
 
 /**
  * Looks up a port of the image by its name (appc: `app.ports`).
- * @param ret  filled in as far as `ret->size` goes
+ * @param ret  filled in; start from MAYFLY_PORT_INIT
  * @return 0, or -ENOENT with a message that lists the names there are
  */
 int mayfly_container_port(const struct mayfly_container *container, const char *name, struct mayfly_port *ret,
                           struct mayfly_error *err);
 
-/** The isolators of the image's app and what became of them here, NULL-terminated; borrowed from the container. */
+/** The isolators of the image's app and what became of them here, NULL-terminated; borrowed from the container. Empty
+ * for NULL. */
 const struct mayfly_isolator *const *mayfly_container_isolators(const struct mayfly_container *container);
 
 /**
@@ -297,23 +301,24 @@ const struct mayfly_isolator *const *mayfly_container_isolators(const struct may
  */
 int mayfly_tmpfs_create(struct mayfly_tmpfs **ret, uint64_t max_size, struct mayfly_error *err);
 
-/** A descriptor of its root folder, for openat(2) and the like; borrowed. */
+/** A descriptor of its root directory, for openat(2) and the like; borrowed. -1 for NULL. */
 int mayfly_tmpfs_fd(const struct mayfly_tmpfs *tmpfs);
 
 /** Lets go of it (NULL is fine). Always returns NULL. */
 struct mayfly_tmpfs *mayfly_tmpfs_free(struct mayfly_tmpfs *tmpfs);
 
-/** The machine name, as in `machinectl list`; borrowed. */
+/** The machine name, as in `machinectl list`; borrowed. NULL for NULL. */
 const char *mayfly_container_name(const struct mayfly_container *container);
 
-/** The engine in use, never MAYFLY_ENGINE_DEFAULT. */
+/** The engine in use. MAYFLY_ENGINE_DEFAULT for NULL. */
 enum mayfly_engine mayfly_container_engine(const struct mayfly_container *container);
 
-/** The host's PID of the container's PID 1, for setns(2), /proc and strace(1). */
+/** The host's PID of the container's PID 1, for setns(2), /proc and strace(1). 0 for NULL. */
 pid_t mayfly_container_leader(const struct mayfly_container *container);
 
-/** Fills as many of the fields as `timings->size` covers. */
-void mayfly_container_timings(const struct mayfly_container *container, struct mayfly_timings *timings);
+/** How long each stage took. Fills *ret; start from MAYFLY_TIMINGS_INIT. Returns 0 or -EINVAL. */
+int mayfly_container_timings(const struct mayfly_container *container, struct mayfly_timings *ret,
+                             struct mayfly_error *err);
 
 #ifdef __cplusplus
 }

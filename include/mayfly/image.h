@@ -106,13 +106,18 @@ struct mayfly_image_options {
 int mayfly_image_open(struct mayfly_image **ret, const char *reference, const struct mayfly_image_options *options,
                       struct mayfly_error *err);
 
-/** The image ID, `sha512-` and 128 hex digits (appc spec, "Image ID"); borrowed from the image. */
+/*
+ * What the following functions return belongs to the image. For NULL instead of an image they return NULL, an empty
+ * list, or 0.
+ */
+
+/** The image ID, `sha512-` and 128 hex digits (appc spec, "Image ID"). */
 const char *mayfly_image_id(const struct mayfly_image *image);
 
-/** The name in the image's manifest; borrowed from the image. */
+/** The name in the image's manifest. */
 const char *mayfly_image_name(const struct mayfly_image *image);
 
-/** The labels in the image's manifest, each "NAME=VALUE", NULL-terminated; borrowed from the image. */
+/** The labels in the image's manifest, each "NAME=VALUE", NULL-terminated. */
 const char *const *mayfly_image_labels(const struct mayfly_image *image);
 
 /** What becomes of something that an image asks to be enforced. */
@@ -131,8 +136,8 @@ struct mayfly_isolator {
 };
 
 /**
- * The isolators of the image's app, NULL-terminated, in the manifest's order; borrowed from the image. Their outcome is
- * what can be said without a container: see mayfly_container_isolators().
+ * The isolators of the image's app, NULL-terminated, in the manifest's order. Their outcome is what can be said without
+ * a container: see mayfly_container_isolators().
  */
 const struct mayfly_isolator *const *mayfly_image_isolators(const struct mayfly_image *image);
 

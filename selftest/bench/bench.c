@@ -40,7 +40,7 @@ static void cycle(const char *what)
 {
         const char *const argv[] = { "/bin/true", NULL };
         struct mayfly_command command = MAYFLY_COMMAND_INIT;
-        struct mayfly_timings timings = { .size = sizeof(timings) };
+        struct mayfly_timings timings = MAYFLY_TIMINGS_INIT;
         struct mayfly_error err = MAYFLY_ERROR_INIT;
         struct mayfly_container *container;
         struct mayfly_result *result = NULL;
@@ -50,7 +50,7 @@ static void cycle(const char *what)
                     0 ||
             mayfly_container_run(container, &command, &result, &err) < 0 || mayfly_container_stop(container, &err) < 0)
                 die(&err);
-        mayfly_container_timings(container, &timings);
+        mayfly_container_timings(container, &timings, NULL);
         printf("%llu\n", (unsigned long long) (strcmp(what, "start") == 0  ? timings.image_us + timings.boot_us
                                                : strcmp(what, "exec") == 0 ? result->elapsed_us
                                                                            : timings.stop_us));

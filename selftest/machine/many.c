@@ -24,7 +24,7 @@ struct times {
 /* 0, or -1 with a line on standard error. */
 static int use_one(unsigned number, char machine[65], struct times *ret)
 {
-        struct mayfly_timings timings = { .size = sizeof(timings) };
+        struct mayfly_timings timings = MAYFLY_TIMINGS_INIT;
         struct mayfly_command command = MAYFLY_COMMAND_INIT;
         struct mayfly_error err = MAYFLY_ERROR_INIT;
         struct mayfly_container *c = NULL;
@@ -53,7 +53,7 @@ static int use_one(unsigned number, char machine[65], struct times *ret)
         if (r < 0)
                 fprintf(stderr, "%u: %s\n", number, err.message);
         if (c) {
-                mayfly_container_timings(c, &timings);
+                mayfly_container_timings(c, &timings, NULL);
                 ret->boot = timings.boot_us;
                 ret->stop = timings.stop_us;
         }

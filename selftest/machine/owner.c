@@ -63,9 +63,9 @@ static void obey(void)
         while (fgets(line, sizeof(line), stdin)) {
                 line[strcspn(line, "\n")] = '\0';
                 if (strcmp(line, "stop") == 0) {
-                        struct mayfly_timings timings = { .size = sizeof(timings) };
+                        struct mayfly_timings timings = MAYFLY_TIMINGS_INIT;
                         int r = mayfly_container_stop(container, &err);
-                        mayfly_container_timings(container, &timings);
+                        mayfly_container_timings(container, &timings, NULL);
                         printf("%d after %d ms: %s\n", r, (int) (timings.stop_us / 1000), err.message);
                 } else {
                         printf("%d\n", run(line, 0));

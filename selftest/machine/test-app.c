@@ -229,16 +229,16 @@ static void a_stopped_container_says_so(void **state)
 /* Stops the container, and checks whether the app was too late, and which signal ended it (0: it exited). */
 static void stop_as(struct mayfly_container *c, int timed_out, int signal_number)
 {
-        struct mayfly_stop_result result = { .size = sizeof(result) };
+        struct mayfly_stop_result result = MAYFLY_STOP_RESULT_INIT;
         struct mayfly_error err = MAYFLY_ERROR_INIT;
         struct mayfly_exit end = { 0 };
 
-        mayfly_container_stop_result(c, &result);
+        assert_int_equal(mayfly_container_stop_result(c, &result, NULL), 0);
         assert_int_equal(result.timed_out, 0);
         assert_int_equal(result.elapsed_us, 0);
         if (mayfly_container_stop(c, &err) < 0)
                 fail_msg("%s", err.message);
-        mayfly_container_stop_result(c, &result);
+        assert_int_equal(mayfly_container_stop_result(c, &result, NULL), 0);
         assert_int_equal(result.timed_out, timed_out);
         assert_int_equal(result.stop_signal, SIGTERM);
         assert_int_equal(result.timeout_ms, timed_out ? 300 : 5000);

@@ -453,46 +453,65 @@ MF_EXPORT int mayfly_container_wait(struct mayfly_container *container, unsigned
 
 MF_EXPORT const char *mayfly_container_name(const struct mayfly_container *container)
 {
-        return container->machine;
+        return container ? container->machine : NULL;
 }
 
 MF_EXPORT enum mayfly_engine mayfly_container_engine(const struct mayfly_container *container)
 {
-        return container->engine_type->id;
+        return container ? container->engine_type->id : MAYFLY_ENGINE_DEFAULT;
 }
 
 MF_EXPORT pid_t mayfly_container_leader(const struct mayfly_container *container)
 {
-        return container->leader;
+        return container ? container->leader : 0;
 }
 
-MF_EXPORT void mayfly_container_timings(const struct mayfly_container *container, struct mayfly_timings *timings)
+MF_EXPORT int mayfly_container_timings(const struct mayfly_container *container, struct mayfly_timings *ret,
+                                       struct mayfly_error *err)
 {
-        struct mayfly_timings all = container->timings;
-        size_t size = timings->size < sizeof(all) ? timings->size : sizeof(all);
+        static const struct mf_option_kind kind =
+                MF_OPTION_KIND("the timings to fill", "MAYFLY_TIMINGS_INIT", struct mayfly_timings, stop_us);
 
-        all.size = timings->size;
-        memcpy(timings, &all, size);
+        if (!container || !ret)
+                return mf_error(err, -EINVAL, MAYFLY_STAGE_SPEC,
+                                "mayfly_container_timings() needs a container and a place for its result");
+        int r = mf_result_check(ret, &kind, err);
+        if (r == 0)
+                mf_result_give(ret, &container->timings, &kind);
+        return r;
 }
 
 MF_EXPORT const struct mayfly_isolator *const *mayfly_container_isolators(const struct mayfly_container *container)
 {
-        return mf_isolators_list(&container->isolators);
+        static const struct mf_isolators none;
+
+        return mf_isolators_list(container ? &container->isolators : &none);
 }
 
 MF_EXPORT int mayfly_container_port(const struct mayfly_container *container, const char *name, struct mayfly_port *ret,
                                     struct mayfly_error *err)
 {
-        const struct mf_image_config *config = container->image->config;
+        static const struct mf_option_kind kind =
+                MF_OPTION_KIND("the port to fill", "MAYFLY_PORT_INIT", struct mayfly_port, socket_activated);
         char known[300] = "";
         size_t used = 0;
 
+        if (!container || !name || !ret)
+                return mf_error(err, -EINVAL, MAYFLY_STAGE_SPEC,
+                                "mayfly_container_port() needs a container, a name and a place for its result");
+        int r = mf_result_check(ret, &kind, err);
+        if (r < 0)
+                return r;
+        const struct mf_image_config *config = container->image->config;
         for (size_t i = 0; i < config->n_ports; i++) {
                 const struct mf_port *port = &config->ports[i];
                 if (strcmp(port->name, name) == 0) {
-                        const struct mayfly_port all = { ret->size,  port->name,  port->protocol,
-                                                         port->port, port->count, port->socket_activated };
-                        memcpy(ret, &all, ret->size < sizeof(all) ? ret->size : sizeof(all));
+                        const struct mayfly_port all = { .name = port->name,
+                                                         .protocol = port->protocol,
+                                                         .port = port->port,
+                                                         .count = port->count,
+                                                         .socket_activated = port->socket_activated };
+                        mf_result_give(ret, &all, &kind);
                         return 0;
                 }
                 if (used < sizeof(known))

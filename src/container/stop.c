@@ -12,6 +12,7 @@
 #include "util/error.h"
 #include "util/fd.h"
 #include "util/macro.h"
+#include "util/options.h"
 #include "util/time.h"
 
 #define STOP_MARGIN_MS 500U /* for nspawn and systemd to clean up once the app has ended */
@@ -86,16 +87,24 @@ MF_EXPORT int mayfly_container_stop(struct mayfly_container *container, struct m
         return r;
 }
 
-MF_EXPORT void mayfly_container_stop_result(const struct mayfly_container *container, struct mayfly_stop_result *ret)
+MF_EXPORT int mayfly_container_stop_result(const struct mayfly_container *container, struct mayfly_stop_result *ret,
+                                           struct mayfly_error *err)
 {
-        const struct mayfly_stop_result all = { .size = ret->size,
-                                                .timed_out =
+        static const struct mf_option_kind kind = MF_OPTION_KIND("the stop result to fill", "MAYFLY_STOP_RESULT_INIT",
+                                                                 struct mayfly_stop_result, elapsed_us);
+
+        if (!container || !ret)
+                return mf_error(err, -EINVAL, MAYFLY_STAGE_SPEC,
+                                "mayfly_container_stop_result() needs a container and a place for its result");
+        const struct mayfly_stop_result all = { .timed_out =
                                                         container->stop_timed_out || container->reports.app_was_late,
                                                 .stop_signal = container->spec.stop_signal,
                                                 .timeout_ms = container->spec.stop_timeout_ms,
                                                 .elapsed_us = container->timings.stop_us };
-
-        memcpy(ret, &all, ret->size < sizeof(all) ? ret->size : sizeof(all));
+        int r = mf_result_check(ret, &kind, err);
+        if (r == 0)
+                mf_result_give(ret, &all, &kind);
+        return r;
 }
 
 MF_EXPORT struct mayfly_container *mayfly_container_free(struct mayfly_container *container)

@@ -79,7 +79,7 @@ MF_EXPORT int mayfly_tmpfs_create(struct mayfly_tmpfs **ret, uint64_t max_size, 
 
 MF_EXPORT int mayfly_tmpfs_fd(const struct mayfly_tmpfs *tmpfs)
 {
-        return tmpfs->root;
+        return tmpfs ? tmpfs->root : -1;
 }
 
 int mf_tmpfs_namespace(const struct mayfly_tmpfs *tmpfs)

@@ -79,41 +79,46 @@ MF_EXPORT struct mayfly_image *mayfly_image_close(struct mayfly_image *image)
         return NULL;
 }
 
+/* What the functions below return for NULL: an empty list can be looked through. */
+static const char *const nothing[] = { NULL };
+
 MF_EXPORT const char *mayfly_image_id(const struct mayfly_image *image)
 {
-        return image->id;
+        return image ? image->id : NULL;
 }
 
 MF_EXPORT const char *mayfly_image_name(const struct mayfly_image *image)
 {
-        return image->config->name;
+        return image ? image->config->name : NULL;
 }
 
 MF_EXPORT const char *const *mayfly_image_labels(const struct mayfly_image *image)
 {
-        return (const char *const *) image->config->labels;
+        return image ? (const char *const *) image->config->labels : nothing;
 }
 
 MF_EXPORT const char *mayfly_image_rootfs(const struct mayfly_image *image)
 {
-        return image->rootfs;
+        return image ? image->rootfs : NULL;
 }
 
 MF_EXPORT const char *const *mayfly_image_layers(const struct mayfly_image *image)
 {
-        return (const char *const *) image->layers;
+        return image ? (const char *const *) image->layers : nothing;
 }
 
 MF_EXPORT int mayfly_image_was_fetched(const struct mayfly_image *image)
 {
-        int fetched = image->fetched;
+        int fetched = image && image->fetched;
 
-        for (size_t i = 0; i < image->n_dependencies; i++)
+        for (size_t i = 0; image && i < image->n_dependencies; i++)
                 fetched |= image->dependencies[i]->fetched;
         return fetched;
 }
 
 MF_EXPORT const struct mayfly_isolator *const *mayfly_image_isolators(const struct mayfly_image *image)
 {
-        return mf_isolators_list(&image->config->isolation.isolators);
+        static const struct mf_isolators none;
+
+        return mf_isolators_list(image ? &image->config->isolation.isolators : &none);
 }
