@@ -13,6 +13,7 @@
 #include "util/error.h"
 #include "util/macro.h"
 
+#define NO_TAR "it does not begin as a tar does"
 #define EXTRA_MAX ((int64_t) 1 << 20) /* of what stands before an entry: pax records, a long name */
 
 struct mf_tar {
@@ -114,7 +115,8 @@ static int read_bytes(struct mf_tar *tar, void *ret, size_t size, struct mayfly_
         while (got < size) {
                 int r = more(tar, err);
                 if (r == 0 && got > 0)
-                        return damaged(tar, "it ends in the middle of a block", err);
+                        return damaged(tar, tar->used < MF_TAR_BLOCK ? NO_TAR : "it ends in the middle of a block",
+                                       err);
                 if (r <= 0)
                         return r;
                 const unsigned char *at = tar->at;
@@ -219,9 +221,7 @@ static int next_header(struct mf_tar *tar, struct mf_tar_header *ret, struct may
         }
         if (mf_tar_checksum_matches(ret))
                 return 1;
-        return damaged(tar,
-                       tar->used == sizeof(*ret) ? "it does not begin as a tar does" : "an entry's checksum is wrong",
-                       err);
+        return damaged(tar, tar->used == sizeof(*ret) ? NO_TAR : "an entry's checksum is wrong", err);
 }
 
 /* --- an entry ------------------------------------------------------------------------------------------------- */

@@ -5,42 +5,42 @@
 #include <archive.h>
 #include <archive_entry.h>
 #include <errno.h>
-#include <limits.h>
-#include <locale.h>
-#include <search.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/sysmacros.h>
 #include <unistd.h>
 
 #include "archive/digest.h"
 #include "archive/entry.h"
+#include "archive/sparse.h"
+#include "archive/tar-header.h"
 #include "archive/xattr.h"
 #include "util/error.h"
 #include "util/fd.h"
 #include "util/macro.h"
 
-#define BLOCK ((size_t) 64 * 1024)
+#define RECORD ((size_t) 10240) /* an archive is a whole number of these, as tar(1) writes it */
 
 struct mf_writer {
-        struct archive *tar;  /* into the digest and the blob */
         struct archive *blob; /* into the descriptor, compressed */
-        struct archive_entry *entry;
         struct mf_digest *digest;
-        void *names;            /* of a copied archive: a tree, to find what comes twice */
-        locale_t utf8, callers; /* libarchive writes names that are UTF-8 plainly, if the locale is; others as bytes */
+        uint64_t written; /* bytes of the archive */
+        uint64_t left;    /* that the entry's data has yet to have */
+        size_t padding;   /* after them */
+        char *name;       /* of the entry, for messages */
+        const struct mf_watch *watch;
         int fd;
         int error; /* of write(2) */
 };
 
-static int failed(struct mf_writer *writer, const char *what, struct mayfly_error *err)
+/* The entry's name is there for all errors but the descriptor's. */
+static int failed(const struct mf_writer *writer, int r, struct mayfly_error *err)
 {
-        const char *text = archive_error_string(writer->tar);
-
         if (writer->error)
                 return mf_error_errno(err, writer->error, MAYFLY_STAGE_ARCHIVE, "writing the image");
-        return mf_error(err, archive_errno(writer->tar) == ENOMEM ? -ENOMEM : -EIO, MAYFLY_STAGE_ARCHIVE,
-                        "writing %s into the image: %s", what, text ? text : "libarchive failed");
+        return mf_error_errno(err, r, MAYFLY_STAGE_ARCHIVE, "writing %.300s into the image",
+                              writer->name ? writer->name : "its end");
 }
 
 /* --- the way of the bytes */
@@ -56,15 +56,28 @@ static ssize_t on_blob(struct archive *a, void *userdata, const void *data, size
         return (ssize_t) size;
 }
 
-static ssize_t on_tar(struct archive *a, void *userdata, const void *data, size_t size)
+/* Adds bytes to the archive. 0, or negative errno without a message. */
+static int put_bytes(struct mf_writer *writer, const void *data, size_t size)
 {
-        struct mf_writer *writer = userdata;
-
-        (void) a;
-        if (!writer->error && (mf_digest_update(writer->digest, data, size) < 0 ||
-                               archive_write_data(writer->blob, data, size) != (ssize_t) size))
+        if (!writer->error && size > 0 &&
+            (mf_digest_update(writer->digest, data, size) < 0 ||
+             archive_write_data(writer->blob, data, size) != (ssize_t) size) &&
+            !writer->error)
                 writer->error = -EIO;
-        return (ssize_t) size;
+        writer->written += size;
+        return writer->error;
+}
+
+static int put_zeros(struct mf_writer *writer, size_t size)
+{
+        static const char zeros[MF_TAR_BLOCK];
+        int r = 0;
+
+        for (size_t n; r == 0 && size > 0; size -= n) {
+                n = size < sizeof(zeros) ? size : sizeof(zeros);
+                r = put_bytes(writer, zeros, n);
+        }
+        return r;
 }
 
 static int open_blob(struct mf_writer *writer, enum mayfly_compression compression)
@@ -93,29 +106,17 @@ static int open_blob(struct mf_writer *writer, enum mayfly_compression compressi
         return r;
 }
 
-static int open_tar(struct mf_writer *writer)
-{
-        struct archive *tar = writer->tar = archive_write_new();
-        int r = tar ? archive_write_set_format_pax_restricted(tar) : ARCHIVE_FATAL;
-
-        if (r == ARCHIVE_OK)
-                r = archive_write_set_bytes_per_block(tar, 10240); /* as tar(1) pads */
-        return r == ARCHIVE_OK ? archive_write_open2(tar, writer, NULL, on_tar, NULL, NULL) : r;
-}
-
-int mf_writer_new(struct mf_writer **ret, int fd, enum mayfly_compression compression, struct mayfly_error *err)
+int mf_writer_new(struct mf_writer **ret, int fd, enum mayfly_compression compression, const struct mf_watch *watch,
+                  struct mayfly_error *err)
 {
         struct mf_writer *writer = calloc(1, sizeof(*writer));
 
         if (writer) {
                 writer->fd = fd;
-                writer->utf8 = newlocale(LC_CTYPE_MASK, "C.UTF-8", (locale_t) 0);
-                writer->callers = writer->utf8 ? uselocale(writer->utf8) : (locale_t) 0;
+                writer->watch = watch;
                 writer->digest = mf_digest_new();
-                writer->entry = archive_entry_new();
         }
-        if (!writer || !writer->digest || !writer->entry || open_blob(writer, compression) != ARCHIVE_OK ||
-            open_tar(writer) != ARCHIVE_OK) {
+        if (!writer || !writer->digest || open_blob(writer, compression) != ARCHIVE_OK) {
                 int r = writer && writer->error ? writer->error : -ENOMEM;
                 mf_writer_free(writer);
                 return mf_error_errno(err, r, MAYFLY_STAGE_ARCHIVE, "beginning the image");
@@ -129,15 +130,9 @@ struct mf_writer *mf_writer_free(struct mf_writer *writer)
         if (writer) {
                 if (!writer->error)
                         writer->error = -ECANCELED; /* not to write the rest of what has failed */
-                archive_write_free(writer->tar);
                 archive_write_free(writer->blob);
-                archive_entry_free(writer->entry);
                 mf_digest_free(writer->digest);
-                tdestroy(writer->names, free);
-                if (writer->utf8) {
-                        uselocale(writer->callers);
-                        freelocale(writer->utf8);
-                }
+                free(writer->name);
                 free(writer);
         }
         return NULL;
@@ -145,202 +140,247 @@ struct mf_writer *mf_writer_free(struct mf_writer *writer)
 
 int mf_writer_finish(struct mf_writer *writer, char id[MF_ID_LENGTH + 1], struct mayfly_error *err)
 {
-        if (archive_write_close(writer->tar) != ARCHIVE_OK || writer->error)
-                return failed(writer, "its end", err);
-        if (archive_write_close(writer->blob) != ARCHIVE_OK || writer->error)
-                return failed(writer, "its end", err);
+        free(mf_take(writer->name));
+        int r = put_zeros(writer, 2 * MF_TAR_BLOCK);
+        if (r == 0)
+                r = put_zeros(writer, (size_t) (-writer->written % RECORD));
+        if (r == 0 && archive_write_close(writer->blob) != ARCHIVE_OK)
+                r = -EIO;
+        if (r < 0 || writer->error)
+                return failed(writer, r, err);
         return mf_digest_final(writer->digest, id) < 0
                        ? mf_error(err, -EIO, MAYFLY_STAGE_DIGEST, "libcrypto failed to finish the digest")
                        : 0;
 }
 
-/* --- entries */
+/* --- headers */
 
-int mf_writer_begin(struct mf_writer *writer, const char *name, const struct stat *st, const char *symlink,
-                    const char *hardlink, struct mayfly_error *err)
+/* Copies a text into a field, which has no NUL when the text fills it. Returns whether it fitted. */
+static int set_text(char *field, size_t size, const char *text)
 {
-        struct archive_entry *entry = archive_entry_clear(writer->entry);
+        size_t length = strlen(text);
 
-        if (!entry)
-                return mf_error_oom(err, MAYFLY_STAGE_ARCHIVE);
-        archive_entry_copy_pathname(entry, name);
-        archive_entry_set_mode(entry, st->st_mode);
-        archive_entry_set_uid(entry, st->st_uid);
-        archive_entry_set_gid(entry, st->st_gid);
-        archive_entry_set_mtime(entry, st->st_mtim.tv_sec, 0);
-        archive_entry_set_size(entry, S_ISREG(st->st_mode) && !hardlink ? st->st_size : 0);
-        if (S_ISCHR(st->st_mode) || S_ISBLK(st->st_mode))
-                archive_entry_set_rdev(entry, st->st_rdev);
-        if (symlink)
-                archive_entry_copy_symlink(entry, symlink);
-        if (hardlink)
-                archive_entry_copy_hardlink(entry, hardlink);
+        memcpy(field, text, length < size ? length : size);
+        return length <= size;
+}
+
+/* A name of up to 256 bytes may be cut in two at a slash. Returns whether it fitted. */
+static int set_name(struct mf_tar_header *header, const char *name)
+{
+        const size_t length = strlen(name);
+
+        if (length <= sizeof(header->name))
+                return set_text(header->name, sizeof(header->name), name);
+        const char *slash = strchr(name + length - sizeof(header->name) - 1, '/');
+        if (slash && slash > name && slash[1] && (size_t) (slash - name) <= sizeof(header->prefix)) {
+                memcpy(header->prefix, name, (size_t) (slash - name));
+                return set_text(header->name, sizeof(header->name), slash + 1);
+        }
+        (void) set_text(header->name, sizeof(header->name), name);
         return 0;
 }
 
-void mf_writer_xattr(struct mf_writer *writer, const char *name, const void *value, size_t size)
+static char type_of(const struct mf_entry *entry)
 {
-        archive_entry_xattr_add_entry(writer->entry, name, value, size);
+        if (entry->hardlink)
+                return '1';
+        switch (entry->mode & S_IFMT) {
+        case S_IFLNK:
+                return '2';
+        case S_IFCHR:
+                return '3';
+        case S_IFBLK:
+                return '4';
+        case S_IFDIR:
+                return '5';
+        case S_IFIFO:
+                return '6';
+        default:
+                return '0';
+        }
 }
 
-int mf_writer_put(struct mf_writer *writer, struct mayfly_error *err)
+/* Adds "LENGTH KEY=VALUE\n", whose length counts itself. */
+static void put_record(FILE *records, const char *key, const void *value, size_t size)
 {
-        /* A warning is of a character set: the bytes are there. */
-        return archive_write_header(writer->tar, writer->entry) < ARCHIVE_WARN || writer->error
-                       ? failed(writer, archive_entry_pathname(writer->entry), err)
-                       : 0;
+        const size_t rest = strlen(key) + size + 3;
+        size_t length = rest + 1;
+
+        for (size_t limit = 10; length >= limit; limit *= 10)
+                length++;
+        fprintf(records, "%zu %s=", length, key);
+        fwrite(value, size, 1, records);
+        fputc('\n', records);
+}
+
+static void put_number(FILE *records, const char *key, int64_t number)
+{
+        char text[24];
+        int n = snprintf(text, sizeof(text), "%lld", (long long) number);
+
+        put_record(records, key, text, (size_t) n);
+}
+
+/* GNU tar's way to have "=" in a key: "%3D", and "%25" for "%". */
+static void put_xattr(FILE *records, const struct mf_xattr *xattr)
+{
+        char key[16 + 3 * 256], *p = stpcpy(key, "SCHILY.xattr.");
+
+        for (const char *c = xattr->name; *c && p < key + sizeof(key) - 4; c++)
+                if (*c == '=' || *c == '%')
+                        p = stpcpy(p, *c == '=' ? "%3D" : "%25");
+                else
+                        *p++ = *c;
+        *p = '\0';
+        put_record(records, key, xattr->value, xattr->size);
+}
+
+/* Fills the header. What does not fit becomes a pax record, and the field what no reader could take for less. */
+static void fill_header(struct mf_tar_header *header, FILE *records, const struct mf_entry *entry, const char *name,
+                        uint64_t stored)
+{
+        const char *link = entry->hardlink ? entry->hardlink : entry->symlink;
+        const int64_t mtime = entry->mtime.tv_sec;
+
+        if (entry->sparse) {
+                (void) set_text(header->name, sizeof(header->name), "GNUSparseFile.0");
+                put_number(records, "GNU.sparse.major", 1);
+                put_number(records, "GNU.sparse.minor", 0);
+                put_record(records, "GNU.sparse.name", entry->name, strlen(entry->name));
+                put_number(records, "GNU.sparse.realsize", (int64_t) entry->size);
+        } else if (!set_name(header, name)) {
+                put_record(records, "path", name, strlen(name));
+        }
+        if (link && !set_text(header->link, sizeof(header->link), link))
+                put_record(records, "linkpath", link, strlen(link));
+        (void) mf_tar_set_number(header->mode, sizeof(header->mode), entry->mode & 07777);
+        if (!mf_tar_set_number(header->uid, sizeof(header->uid), entry->uid))
+                put_number(records, "uid", entry->uid);
+        if (!mf_tar_set_number(header->gid, sizeof(header->gid), entry->gid))
+                put_number(records, "gid", entry->gid);
+        if (!mf_tar_set_number(header->size, sizeof(header->size), stored))
+                put_number(records, "size", (int64_t) stored);
+        if (!mf_tar_set_number(header->mtime, sizeof(header->mtime), mtime < 0 ? 0 : (uint64_t) mtime) || mtime < 0)
+                put_number(records, "mtime", mtime);
+        for (size_t i = 0; i < entry->n_xattrs; i++)
+                if (mf_xattr_is_kept(entry->xattrs[i].name))
+                        put_xattr(records, &entry->xattrs[i]);
+        (void) mf_tar_set_number(header->major, sizeof(header->major), major(entry->rdev));
+        (void) mf_tar_set_number(header->minor, sizeof(header->minor), minor(entry->rdev));
+        header->type = type_of(entry);
+}
+
+static int put_header(struct mf_writer *writer, struct mf_tar_header *header)
+{
+        memcpy(header->magic, "ustar", 6);
+        memcpy(header->version, "00", 2);
+        mf_tar_set_checksum(header);
+        return put_bytes(writer, header, sizeof(*header));
+}
+
+/* Writes the records as an entry of their own. */
+static int put_records(struct mf_writer *writer, const char *records, size_t size)
+{
+        struct mf_tar_header header = { .type = 'x' };
+
+        (void) set_text(header.name, sizeof(header.name), "PaxHeaders/entry");
+        (void) mf_tar_set_number(header.mode, sizeof(header.mode), 0644);
+        (void) mf_tar_set_number(header.uid, sizeof(header.uid), 0);
+        (void) mf_tar_set_number(header.gid, sizeof(header.gid), 0);
+        (void) mf_tar_set_number(header.mtime, sizeof(header.mtime), 0);
+        (void) mf_tar_set_number(header.size, sizeof(header.size), size);
+        int r = put_header(writer, &header);
+        if (r == 0)
+                r = put_bytes(writer, records, size);
+        return r == 0 ? put_zeros(writer, -size % MF_TAR_BLOCK) : r;
+}
+
+/* The map that stands before a sparse file's data (GNU's format 1.0), padded. NULL: out of memory. */
+static char *make_map(const struct mf_entry *entry, size_t *ret_size)
+{
+        const struct mf_sparse *sparse = entry->sparse;
+        const int hole_at_end = mf_sparse_end(sparse) < entry->size;
+        char *map = NULL;
+        FILE *file = open_memstream(&map, ret_size);
+
+        if (!file)
+                return NULL;
+        fprintf(file, "%zu\n", sparse->n + (hole_at_end ? 1 : 0));
+        for (size_t i = 0; i < sparse->n; i++)
+                fprintf(file, "%llu\n%llu\n", (unsigned long long) sparse->list[i].offset,
+                        (unsigned long long) sparse->list[i].size);
+        if (hole_at_end)
+                fprintf(file, "%llu\n0\n", (unsigned long long) entry->size);
+        long at = ftell(file);
+        for (size_t i = at < 0 ? 0 : -(size_t) at % MF_TAR_BLOCK; i > 0; i--)
+                fputc(0, file);
+        if (fclose(file) != 0) {
+                free(map);
+                return NULL;
+        }
+        return map;
+}
+
+/* --- entries */
+
+/* Writes an entry's header, and what stands before and after it. 0 or negative errno. */
+static int put_entry(struct mf_writer *writer, const struct mf_entry *entry, const char *map, size_t map_size)
+{
+        const int has_data = S_ISREG(entry->mode) && !entry->hardlink;
+        mf_cleanup(mf_freep) char *records = NULL;
+        mf_cleanup(mf_freep) char *name = NULL;
+        struct mf_tar_header header = { 0 };
+        size_t size = 0;
+        uint64_t stored;
+
+        writer->left = !has_data ? 0 : entry->sparse ? mf_sparse_bytes(entry->sparse) : entry->size;
+        stored = map_size + writer->left;
+        writer->padding = (size_t) (-stored % MF_TAR_BLOCK);
+        if (asprintf(&name, S_ISDIR(entry->mode) ? "%s/" : "%s", entry->name) < 0) { /* as all tars have directories */
+                name = NULL;
+                return -ENOMEM;
+        }
+        FILE *file = open_memstream(&records, &size);
+        if (!file)
+                return -ENOMEM;
+        fill_header(&header, file, entry, name, stored);
+        int failure = ferror(file);
+        if (fclose(file) != 0 || failure)
+                return -ENOMEM;
+        int r = size > 0 ? put_records(writer, records, size) : 0;
+        if (r == 0)
+                r = put_header(writer, &header);
+        if (r == 0)
+                r = put_bytes(writer, map, map_size);
+        return r == 0 && writer->left == 0 ? put_zeros(writer, writer->padding) : r;
+}
+
+int mf_writer_put(struct mf_writer *writer, const struct mf_entry *entry, struct mayfly_error *err)
+{
+        mf_cleanup(mf_freep) char *map = NULL;
+        size_t map_size = 0;
+
+        free(writer->name);
+        writer->name = strdup(entry->name);
+        if (entry->sparse)
+                map = make_map(entry, &map_size);
+        if (!writer->name || (entry->sparse && !map))
+                return mf_error_oom(err, MAYFLY_STAGE_ARCHIVE);
+        int r = put_entry(writer, entry, map, map_size);
+        if (r < 0)
+                return failed(writer, r, err);
+        return writer->watch ? writer->watch->entry(writer->watch->userdata, entry, err) : 0;
 }
 
 int mf_writer_data(struct mf_writer *writer, const void *data, size_t size, struct mayfly_error *err)
 {
-        return archive_write_data(writer->tar, data, size) != (ssize_t) size || writer->error
-                       ? failed(writer, archive_entry_pathname(writer->entry), err)
-                       : 0;
-}
-
-/* --- from a tar */
-
-static int compare(const void *a, const void *b)
-{
-        return strcmp(a, b);
-}
-
-static int refuse(struct mayfly_error *err, const char *name, const char *why)
-{
-        return mf_error(err, -EBADMSG, MAYFLY_STAGE_ARCHIVE, "the archive's entry \"%.300s\" %s", name, why);
-}
-
-/* "rootfs", or "rootfs/" and the name. */
-static int place(const char *name, const char *what, char ret[PATH_MAX + 8], struct mayfly_error *err)
-{
-        char clean[PATH_MAX];
-        const char *why;
-
-        mf_entry_normalize(what, clean, &why);
-        if (why)
-                return refuse(err, name, why);
-        snprintf(ret, PATH_MAX + 8, *clean ? "rootfs/%s" : "rootfs%s", clean);
-        return 0;
-}
-
-/* The name, as it is kept; NULL: out of memory. */
-static const char *note_name(struct mf_writer *writer, const char *path, int *ret_new)
-{
-        char *name = strdup(path), **found = name ? tsearch(name, &writer->names, compare) : NULL;
-
-        *ret_new = found && *found == name;
-        if (!*ret_new)
-                free(name);
-        return found ? *found : NULL;
-}
-
-static int begin_copy(struct mf_writer *writer, struct archive_entry *from, const struct mf_rewrite *rewrite,
-                      struct mayfly_error *err)
-{
-        char path[PATH_MAX + 8], link[PATH_MAX + 8];
-        const char *name = archive_entry_pathname(from), *hardlink = archive_entry_hardlink(from);
-        const char *xattr;
-        const void *value;
-        size_t size;
-        int is_new;
-        struct stat st = { .st_mode = archive_entry_mode(from),
-                           .st_uid = rewrite->owner_root ? 0 : (uid_t) archive_entry_uid(from),
-                           .st_gid = rewrite->owner_root ? 0 : (gid_t) archive_entry_gid(from),
-                           .st_rdev = archive_entry_rdev(from),
-                           .st_size = archive_entry_size(from),
-                           .st_mtim.tv_sec = archive_entry_mtime(from) };
-
-        if (!name)
-                return refuse(err, "?", "has no name");
-        if (st.st_mtim.tv_sec > rewrite->latest)
-                st.st_mtim.tv_sec = (time_t) rewrite->latest;
-        int r = place(name, name, path, err);
-        if (r == 0 && hardlink)
-                r = place(name, hardlink, link, err);
+        if (size > writer->left)
+                return failed(writer, -EFBIG, err);
+        writer->left -= size;
+        int r = put_bytes(writer, data, size);
+        if (r == 0 && size > 0 && writer->left == 0)
+                r = put_zeros(writer, writer->padding);
         if (r < 0)
-                return r;
-        if (hardlink)
-                st.st_mode = S_IFREG | (st.st_mode & 07777);
-        if (!note_name(writer, path, &is_new))
-                return mf_error_oom(err, MAYFLY_STAGE_ARCHIVE);
-        if (!is_new)
-                return refuse(err, name, "is there twice; make the archive anew, without what was appended to it");
-        r = mf_writer_begin(writer, path, &st, archive_entry_symlink(from), hardlink ? link : NULL, err);
-        archive_entry_xattr_reset(from);
-        while (r == 0 && archive_entry_xattr_next(from, &xattr, &value, &size) == ARCHIVE_OK)
-                if (mf_xattr_is_kept(xattr))
-                        mf_writer_xattr(writer, xattr, value, size);
-        return r;
-}
-
-static int read_failed(struct archive *in, struct mayfly_error *err)
-{
-        return mf_error(err, -EBADMSG, MAYFLY_STAGE_ARCHIVE,
-                        "reading the root file system's archive: %s; give a folder, or a tar archive",
-                        archive_error_string(in) ? archive_error_string(in) : "damaged data");
-}
-
-static int copy_data(struct mf_writer *writer, struct archive *in, struct mayfly_error *err)
-{
-        mf_cleanup(mf_freep) char *block = malloc(BLOCK);
-        ssize_t n = 0;
-        int r = block ? 0 : mf_error_oom(err, MAYFLY_STAGE_ARCHIVE);
-
-        while (r == 0 && (n = archive_read_data(in, block, BLOCK)) > 0)
-                r = mf_writer_data(writer, block, (size_t) n, err);
-        return r == 0 && n < 0 ? read_failed(in, err) : r;
-}
-
-/* An archive need not have an entry for its root. */
-static int put_root(struct mf_writer *writer, const struct mf_rewrite *rewrite, struct mayfly_error *err)
-{
-        const struct stat st = { .st_mode = S_IFDIR | 0755,
-                                 .st_mtim.tv_sec = rewrite->latest == INT64_MAX ? 0 : (time_t) rewrite->latest };
-        int is_new;
-
-        if (!note_name(writer, "rootfs", &is_new))
-                return mf_error_oom(err, MAYFLY_STAGE_ARCHIVE);
-        int r = mf_writer_begin(writer, "rootfs", &st, NULL, NULL, err);
-        return r == 0 ? mf_writer_put(writer, err) : r;
-}
-
-static int is_root(struct archive_entry *entry)
-{
-        const char *name = archive_entry_pathname(entry);
-
-        return name && (strcmp(name, ".") == 0 || strcmp(name, "./") == 0);
-}
-
-int mf_writer_copy_tar(struct mf_writer *writer, int fd, const struct mf_rewrite *rewrite, struct mayfly_error *err)
-{
-        struct archive *in = archive_read_new();
-        struct archive_entry *entry;
-        int r = 0, status, first = 1;
-
-        if (!in)
-                return mf_error_oom(err, MAYFLY_STAGE_ARCHIVE);
-        (void) archive_read_support_filter_all(in);
-        (void) archive_read_support_format_tar(in);
-        (void) archive_read_set_options(in, "hdrcharset=BINARY");
-        status = archive_read_open_fd(in, fd, BLOCK);
-        while (r == 0 && status >= ARCHIVE_WARN && (status = archive_read_next_header(in, &entry)) >= ARCHIVE_WARN &&
-               status != ARCHIVE_EOF) {
-                if (first && !is_root(entry))
-                        r = put_root(writer, rewrite, err);
-                else if (!first && is_root(entry))
-                        continue;
-                first = 0;
-                if (r == 0)
-                        r = begin_copy(writer, entry, rewrite, err);
-                if (r == 0)
-                        r = mf_writer_put(writer, err);
-                if (r == 0 && !archive_entry_hardlink(entry))
-                        r = copy_data(writer, in, err);
-        }
-        if (r == 0 && status != ARCHIVE_EOF)
-                r = read_failed(in, err);
-        if (r == 0 && first)
-                r = put_root(writer, rewrite, err);
-        archive_read_free(in);
-        return r;
+                return failed(writer, r, err);
+        return writer->watch ? writer->watch->data(writer->watch->userdata, data, size, err) : 0;
 }

@@ -43,6 +43,12 @@ static void print(const struct mayfly_pin *pin, const struct choices *choices)
         }
 }
 
+static void on_warning(const char *text, void *userdata)
+{
+        (void) userdata;
+        fprintf(stderr, "mayfly: warning: %s\n", text);
+}
+
 static int run(int argc, char **argv)
 {
         struct choices choices = { .build = MAYFLY_BUILD_OPTIONS_INIT };
@@ -59,6 +65,7 @@ static int run(int argc, char **argv)
         choices.build.labels = choices.labels;
         choices.build.env = choices.env;
         choices.build.exec = (const char *const *) operands.program;
+        choices.build.warning = on_warning;
         if (mayfly_image_build(&pin, rootfs, operands.list[1], &choices.build, &err) < 0)
                 return tool_fail("%s", err.message);
         print(pin, &choices);

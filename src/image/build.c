@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -21,6 +22,7 @@
 #include "image/rootfs.h"
 #include "model/image-options.h"
 #include "util/error.h"
+#include "util/escape.h"
 #include "util/fd.h"
 #include "util/file-url.h"
 #include "util/macro.h"
@@ -138,30 +140,49 @@ static int publish(int folder, int fd, char name[NAME_MAX + 1], const char *base
         return 0;
 }
 
+__attribute__((format(printf, 2, 3))) static void warn(const struct mayfly_build_options *options, const char *format,
+                                                       ...)
+{
+        char text[1024], shown[1024];
+        va_list arguments;
+
+        va_start(arguments, format);
+        vsnprintf(text, sizeof(text), format, arguments);
+        va_end(arguments);
+        (void) mf_escape(shown, sizeof(shown), text);
+        if (options->warning)
+                options->warning(shown, options->warning_userdata);
+}
+
 static int write_archive(int fd, const char *rootfs, const struct mayfly_build_options *options, int64_t latest,
                          char id[MF_ID_LENGTH + 1], struct mayfly_error *err)
 {
         mf_cleanup(mf_freep) char *manifest = NULL;
         struct mf_writer *writer = NULL;
-        struct stat st = { .st_mode = S_IFREG | 0644, .st_mtim.tv_sec = latest == INT64_MAX ? 0 : (time_t) latest };
+        struct mf_rewrite rewrite = { .owner_root = options->owner_root, .latest = latest };
+        struct mf_entry entry = { .name = "manifest",
+                                  .mode = S_IFREG | 0644,
+                                  .mtime.tv_sec = latest == INT64_MAX ? 0 : (time_t) latest };
         size_t size = 0;
 
         int r = get_manifest(options, &manifest, &size, err);
         if (r == 0)
-                r = mf_writer_new(&writer, fd, options->compression, err);
+                r = mf_writer_new(&writer, fd, options->compression, NULL, err);
         if (r < 0)
                 return r;
-        st.st_size = (off_t) size;
-        r = mf_writer_begin(writer, "manifest", &st, NULL, NULL, err);
-        if (r == 0)
-                r = mf_writer_put(writer, err);
+        entry.size = size;
+        r = mf_writer_put(writer, &entry, err);
         if (r == 0)
                 r = mf_writer_data(writer, manifest, size, err);
         if (r == 0)
-                r = mf_rootfs_add(writer, rootfs, &(const struct mf_rewrite){ options->owner_root, latest }, err);
+                r = mf_rootfs_add(writer, rootfs, &rewrite, err);
         if (r == 0)
                 r = mf_writer_finish(writer, id, err);
+        if (r == 0 && rewrite.acl)
+                warn(options, "%s has a POSIX ACL, which no image can hold; it is left out, and so are all others",
+                     rewrite.acl);
         mf_writer_free(writer);
+        free(rewrite.acl);
         return r;
 }
 

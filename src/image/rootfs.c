@@ -5,7 +5,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <limits.h>
+#include <linux/limits.h>
 #include <search.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,6 +14,7 @@
 #include <sys/xattr.h>
 #include <unistd.h>
 
+#include "archive/sparse.h"
 #include "archive/xattr.h"
 #include "util/error.h"
 #include "util/fd.h"
@@ -21,11 +22,12 @@
 
 #define BLOCK ((size_t) 64 * 1024)
 #define DEPTH_MAX 400U
+#define HOLES_MIN ((uint64_t) 1024 * 1024) /* of zeros that are worth a map */
 
 /* A folder on its way into the archive. */
 struct walk {
         struct mf_writer *writer;
-        const struct mf_rewrite *rewrite;
+        struct mf_rewrite *rewrite;
         dev_t device;
         void *links; /* a tree of struct link */
         char *block;
@@ -87,78 +89,230 @@ static int compare_names(const void *a, const void *b)
         return strcmp(*(char *const *) a, *(char *const *) b);
 }
 
-static int add_xattrs(struct walk *walk, int fd)
+/* The attributes of one file. */
+struct attributes {
+        char *names;
+        struct mf_xattr *list;
+        size_t n;
+};
+
+static void clear_attributes(struct attributes *attributes)
 {
-        mf_cleanup(mf_freep) char *names = NULL;
-        mf_cleanup(mf_freep) char **sorted = NULL;
-        size_t n = 0;
+        for (size_t i = 0; i < attributes->n; i++)
+                free((void *) (uintptr_t) attributes->list[i].value);
+        free(attributes->list);
+        free(attributes->names);
+}
+
+static int compare_attributes(const void *a, const void *b)
+{
+        return strcmp(((const struct mf_xattr *) a)->name, ((const struct mf_xattr *) b)->name);
+}
+
+static int read_attribute(struct walk *walk, int fd, struct mf_xattr *xattr)
+{
+        ssize_t length = fgetxattr(fd, xattr->name, walk->block, XATTR_SIZE_MAX);
+
+        if (length < 0)
+                return failed(walk, -errno, "the attributes of");
+        void *value = malloc((size_t) length + 1);
+        if (!value)
+                return mf_error_oom(walk->err, MAYFLY_STAGE_ARCHIVE);
+        xattr->value = memcpy(value, walk->block, (size_t) length);
+        xattr->size = (size_t) length;
+        return 0;
+}
+
+/* Reads those attributes that images keep, sorted by name. */
+static int read_attributes(struct walk *walk, int fd, struct attributes *ret)
+{
         ssize_t size = flistxattr(fd, NULL, 0);
 
         if (size <= 0)
                 return size == 0 || errno == ENOTSUP ? 0 : failed(walk, -errno, "the attributes of");
-        names = malloc((size_t) size);
-        sorted = calloc((size_t) size, sizeof(char *));
-        if (!names || !sorted)
+        ret->names = malloc((size_t) size);
+        ret->list = calloc((size_t) size, sizeof(*ret->list));
+        if (!ret->names || !ret->list)
                 return mf_error_oom(walk->err, MAYFLY_STAGE_ARCHIVE);
-        size = flistxattr(fd, names, (size_t) size);
-        for (char *name = names; size > 0 && name < names + size; name += strlen(name) + 1)
+        size = flistxattr(fd, ret->names, (size_t) size);
+        for (char *name = ret->names; size > 0 && name < ret->names + size; name += strlen(name) + 1)
                 if (mf_xattr_is_kept(name))
-                        sorted[n++] = name;
-        qsort(sorted, n, sizeof(char *), compare_names);
-        for (size_t i = 0; i < n; i++) {
-                static const size_t max = 65536; /* XATTR_SIZE_MAX */
-                ssize_t length = fgetxattr(fd, sorted[i], walk->block, max);
-                if (length < 0)
-                        return failed(walk, -errno, "the attributes of");
-                mf_writer_xattr(walk->writer, sorted[i], walk->block, (size_t) length);
-        }
-        return 0;
+                        ret->list[ret->n++].name = name;
+        qsort(ret->list, ret->n, sizeof(*ret->list), compare_attributes);
+        int r = 0;
+        for (size_t i = 0; i < ret->n && r == 0; i++)
+                r = read_attribute(walk, fd, &ret->list[i]);
+        return r;
 }
 
-static int add_data(struct walk *walk, int fd, const struct stat *st)
-{
-        struct stat after;
-        off_t done = 0;
+/* --- ACLs, which no image keeps */
 
-        for (;;) {
-                ssize_t n = read(fd, walk->block, BLOCK);
+#define ACL_GROUP 0x04 /* tags of linux/posix_acl.h */
+#define ACL_MASK 0x10
+
+/* What the file's own group may do by an ACL, whose mask the mode has in that place: the mode without the ACL must not
+ * give it more. The ACL is a version of 4 bytes, then per entry a tag and permissions of 2 bytes, and an ID of 4. */
+static unsigned group_of_acl(const unsigned char *acl, size_t size, unsigned group)
+{
+        for (size_t i = 4; i + 8 <= size; i += 8) {
+                unsigned tag = acl[i] | (unsigned) acl[i + 1] << 8;
+                if (tag == ACL_GROUP || tag == ACL_MASK)
+                        group &= acl[i + 2];
+        }
+        return group;
+}
+
+static int take_acls(struct walk *walk, int fd, struct mf_entry *entry)
+{
+        unsigned char *acl = (unsigned char *) walk->block;
+        ssize_t size = fgetxattr(fd, "system.posix_acl_access", acl, BLOCK);
+        int has = size > 0;
+
+        if (size > 0)
+                entry->mode = (entry->mode & ~(mode_t) 070) | group_of_acl(acl, (size_t) size, (entry->mode >> 3) & 7)
+                                                                      << 3;
+        else if (size < 0 && errno != ENODATA && errno != ENOTSUP)
+                return failed(walk, -errno, "the ACL of");
+        if (S_ISDIR(entry->mode))
+                has |= fgetxattr(fd, "system.posix_acl_default", NULL, 0) > 0;
+        return has && mf_rewrite_note_acl(walk->rewrite, walk->path) < 0 ? mf_error_oom(walk->err, MAYFLY_STAGE_ARCHIVE)
+                                                                         : 0;
+}
+
+/* --- data */
+
+/* Reads at `offset` as much as there is, up to `size`. */
+static ssize_t read_at(const struct walk *walk, int fd, uint64_t offset, size_t size)
+{
+        size_t done = 0;
+
+        while (done < size) {
+                ssize_t n = pread(fd, walk->block + done, size - done, (off_t) (offset + done));
                 if (n < 0 && errno == EINTR)
                         continue;
                 if (n < 0)
                         return failed(walk, -errno, "reading");
                 if (n == 0)
                         break;
-                done += n;
-                if (done > st->st_size)
-                        return changed(walk);
+                done += (size_t) n;
+        }
+        return (ssize_t) done;
+}
+
+static int is_zero(const char *data, size_t size)
+{
+        return data[0] == 0 && memcmp(data, data + 1, size - 1) == 0;
+}
+
+/* Adds a block to the map, to the last segment if it adjoins that. */
+static int add_block(struct mf_sparse *map, uint64_t offset, size_t size)
+{
+        if (map->n == 0 || mf_sparse_end(map) != offset)
+                return mf_sparse_add(map, offset, size);
+        map->list[map->n - 1].size += size;
+        return 0;
+}
+
+/* Finds the blocks that are not all zeros. That is so wherever the file system has holes, so that copies of a file
+ * become the same bytes; its holes only spare the reading. */
+static int find_data(struct walk *walk, int fd, uint64_t size, struct mf_sparse *map)
+{
+        for (uint64_t at = 0; at < size; at += BLOCK) {
+                off_t data = lseek(fd, (off_t) at, SEEK_DATA);
+                if (data < 0 && errno == ENXIO)
+                        return 0;
+                if (data > 0)
+                        at = (uint64_t) data / BLOCK * BLOCK;
+                ssize_t n = read_at(walk, fd, at, BLOCK);
+                if (n <= 0)
+                        return n < 0 ? (int) n : changed(walk);
+                int r = is_zero(walk->block, (size_t) n) ? 0 : add_block(map, at, (size_t) n);
+                if (r < 0)
+                        return failed(walk, r, "the holes of");
+        }
+        return 0;
+}
+
+/* Fills `map` and returns 1 when the file has enough zeros to leave them out, else 0. */
+static int find_holes(struct walk *walk, int fd, uint64_t size, struct mf_sparse *map)
+{
+        int r = size >= HOLES_MIN ? find_data(walk, fd, size, map) : 0;
+
+        return r < 0 ? r : size >= HOLES_MIN && size - mf_sparse_bytes(map) >= HOLES_MIN;
+}
+
+static int add_segment(struct walk *walk, int fd, uint64_t offset, uint64_t size)
+{
+        while (size > 0) {
+                ssize_t n = read_at(walk, fd, offset, size < BLOCK ? (size_t) size : BLOCK);
+                if (n <= 0)
+                        return n < 0 ? (int) n : changed(walk);
                 int r = mf_writer_data(walk->writer, walk->block, (size_t) n, walk->err);
                 if (r < 0)
                         return r;
+                offset += (uint64_t) n;
+                size -= (uint64_t) n;
         }
-        if (done != st->st_size || fstat(fd, &after) < 0 || after.st_mtim.tv_sec != st->st_mtim.tv_sec ||
+        return 0;
+}
+
+static int add_data(struct walk *walk, int fd, const struct stat *st, const struct mf_sparse *map)
+{
+        struct stat after;
+        int r = map ? 0 : add_segment(walk, fd, 0, (uint64_t) st->st_size);
+
+        for (size_t i = 0; map && r == 0 && i < map->n; i++)
+                r = add_segment(walk, fd, map->list[i].offset, map->list[i].size);
+        if (r < 0)
+                return r;
+        if (fstat(fd, &after) < 0 || after.st_mtim.tv_sec != st->st_mtim.tv_sec ||
             after.st_mtim.tv_nsec != st->st_mtim.tv_nsec || after.st_size != st->st_size)
                 return changed(walk);
         return 0;
 }
 
-/* What a header says of it, by what the options say of all. */
-static struct stat as_built(const struct walk *walk, const struct stat *st)
-{
-        struct stat built = *st;
+static int add_folder(struct walk *walk, int fd, unsigned depth);
 
-        if (walk->rewrite->owner_root)
-                built.st_uid = built.st_gid = 0;
-        if (built.st_mtim.tv_sec > walk->rewrite->latest)
-                built.st_mtim.tv_sec = (time_t) walk->rewrite->latest;
-        return built;
+/* Opens what has attributes or data. -1 for all else. */
+static int open_content(struct walk *walk, int path_fd, const struct stat *st, int *ret)
+{
+        char proc[64];
+
+        if (!S_ISDIR(st->st_mode) && !S_ISREG(st->st_mode))
+                return 0;
+        snprintf(proc, sizeof(proc), "/proc/self/fd/%d", path_fd);
+        *ret = open(proc, O_RDONLY | O_CLOEXEC | O_NOATIME);
+        if (*ret < 0 && errno == EPERM) /* not our file */
+                *ret = open(proc, O_RDONLY | O_CLOEXEC);
+        return *ret < 0 ? failed(walk, -errno, "opening") : 0;
 }
 
-static int add_folder(struct walk *walk, int fd, unsigned depth);
+/* Writes a file with its data, or a directory without what is in it. */
+static int add_content(struct walk *walk, int fd, const struct stat *st, struct mf_entry *entry)
+{
+        struct attributes attributes = { 0 };
+        struct mf_sparse map = { 0 };
+
+        int r = read_attributes(walk, fd, &attributes);
+        if (r == 0)
+                r = take_acls(walk, fd, entry);
+        entry->xattrs = attributes.list;
+        entry->n_xattrs = attributes.n;
+        if (r == 0 && S_ISREG(st->st_mode))
+                r = find_holes(walk, fd, (uint64_t) st->st_size, &map);
+        entry->sparse = r > 0 ? &map : NULL;
+        if (r >= 0)
+                r = mf_writer_put(walk->writer, entry, walk->err);
+        if (r == 0 && S_ISREG(st->st_mode))
+                r = add_data(walk, fd, st, entry->sparse);
+        clear_attributes(&attributes);
+        mf_sparse_clear(&map);
+        return r;
+}
 
 static int add_entry(struct walk *walk, int parent, const char *name, unsigned depth)
 {
-        char target[PATH_MAX] = "", proc[64];
-        const char *hardlink = NULL;
+        char target[PATH_MAX] = "";
         struct stat st;
 
         mf_cleanup(mf_closep) int path_fd = openat(parent, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
@@ -171,27 +325,25 @@ static int add_entry(struct walk *walk, int parent, const char *name, unsigned d
         if (S_ISSOCK(st.st_mode))
                 return mf_error(walk->err, -EINVAL, MAYFLY_STAGE_ARCHIVE,
                                 "%s is a socket, which no archive can hold; remove it", walk->path);
-        snprintf(proc, sizeof(proc), "/proc/self/fd/%d", path_fd);
         if (S_ISLNK(st.st_mode) && readlinkat(path_fd, "", target, sizeof(target) - 1) < 0)
                 return failed(walk, -errno, "the link");
-        if (S_ISDIR(st.st_mode) || S_ISREG(st.st_mode)) {
-                fd = open(proc, O_RDONLY | O_CLOEXEC | O_NOATIME);
-                if (fd < 0 && errno == EPERM) /* not our file */
-                        fd = open(proc, O_RDONLY | O_CLOEXEC);
-                if (fd < 0)
-                        return failed(walk, -errno, "opening");
-        }
-        const struct stat built = as_built(walk, &st);
-        int r = find_link(walk, &st, &hardlink);
+        struct mf_entry entry = { .name = walk->path,
+                                  .symlink = S_ISLNK(st.st_mode) ? target : NULL,
+                                  .mode = st.st_mode,
+                                  .uid = st.st_uid,
+                                  .gid = st.st_gid,
+                                  .rdev = st.st_rdev,
+                                  .mtime = st.st_mtim,
+                                  .size = S_ISREG(st.st_mode) ? (uint64_t) st.st_size : 0 };
+        mf_rewrite_entry(walk->rewrite, &entry);
+        int r = open_content(walk, path_fd, &st, &fd);
         if (r == 0)
-                r = mf_writer_begin(walk->writer, walk->path, &built, S_ISLNK(st.st_mode) ? target : NULL, hardlink,
-                                    walk->err);
-        if (r == 0 && !hardlink && fd >= 0) /* nothing else has any of those that are kept */
-                r = add_xattrs(walk, fd);
-        if (r == 0)
-                r = mf_writer_put(walk->writer, walk->err);
-        if (r == 0 && S_ISREG(st.st_mode) && !hardlink)
-                r = add_data(walk, fd, &st);
+                r = find_link(walk, &st, &entry.hardlink);
+        if (r < 0)
+                return r;
+        if (fd < 0 || entry.hardlink) /* nothing else has any attributes that are kept */
+                return mf_writer_put(walk->writer, &entry, walk->err);
+        r = add_content(walk, fd, &st, &entry);
         return r == 0 && S_ISDIR(st.st_mode) ? add_folder(walk, fd, depth + 1) : r;
 }
 
@@ -262,8 +414,7 @@ static int add_folder(struct walk *walk, int fd, unsigned depth)
         return r;
 }
 
-int mf_rootfs_add(struct mf_writer *writer, const char *rootfs, const struct mf_rewrite *rewrite,
-                  struct mayfly_error *err)
+int mf_rootfs_add(struct mf_writer *writer, const char *rootfs, struct mf_rewrite *rewrite, struct mayfly_error *err)
 {
         mf_cleanup(mf_closep) int fd = open(rootfs, O_RDONLY | O_CLOEXEC);
         struct stat st;

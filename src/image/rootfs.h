@@ -5,9 +5,8 @@
 /* From a root file system, a folder or a tar, to an archive's entries. A folder's are sorted by the bytes of their
  * names, and none of its links is followed. */
 
-#include "archive/write.h"
+#include "archive/copy.h"
 
-int mf_rootfs_add(struct mf_writer *writer, const char *rootfs, const struct mf_rewrite *rewrite,
-                  struct mayfly_error *err);
+int mf_rootfs_add(struct mf_writer *writer, const char *rootfs, struct mf_rewrite *rewrite, struct mayfly_error *err);
 
 #endif
