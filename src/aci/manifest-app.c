@@ -158,7 +158,7 @@ struct named_list {
 };
 
 #define AC_NAME "AC Name (a-z, 0-9, and single - between)"
-#define AC_IDENTIFIER "AC Identifier (a-z, 0-9, and single -._~/ between)"
+#define AC_IDENTIFIER "AC Identifier (a-z, 0-9, and single -._~/ or /~ between)"
 
 /* The item's name, checked; `seen` has the names before it and gets this one. */
 static int get_name(json_t *item, const char *at, const struct named_list *kind, json_t *seen, const char **ret,

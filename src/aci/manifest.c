@@ -39,7 +39,7 @@ static int check_kind_and_version(json_t *root, struct mayfly_error *err)
 static int not_identifier(const char *at, const char *member, const char *name, struct mayfly_error *err)
 {
         return mf_json_bad_member(err, at, member,
-                                  "\"%.100s\" is no AC Identifier (a-z, 0-9, and single -._~/ between)", name);
+                                  "\"%.100s\" is no AC Identifier (a-z, 0-9, and single -._~/ or /~ between)", name);
 }
 
 static int check_label(const char *at, const char *name, const char *value, struct mayfly_error *err)

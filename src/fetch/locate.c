@@ -193,8 +193,9 @@ int mf_locate(const struct mf_reference *reference, const char *text, const stru
                 return r;
         if (!reference->name)
                 return mf_error(err, search.failures.code, search.failures.stage, "%s", search.failures.message);
-        char shown[MF_SHOWN_MAX];
+        char shown[MF_SHOWN_MAX], hint[MF_HINT_MAX];
         mf_show_url(shown, reference->name->text, 0);
-        return mf_error(err, search.failures.code, search.failures.stage, "no image for %s: %.3500s", shown,
-                        search.failures.message);
+        mf_reference_hint(reference->name->text, hint);
+        return mf_error(err, search.failures.code, search.failures.stage, "no image for %s: %.3000s%s", shown,
+                        search.failures.message, hint);
 }

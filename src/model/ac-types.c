@@ -12,17 +12,19 @@
 
 #include "util/macro.h"
 
-/* ^[a-z0-9]+([SEPARATORS][a-z0-9]+)*$ */
+/* Words of a-z and 0-9 with one of the separators between two of them; "/~" is a separator where "/" and "~" are. So
+ * nothing that is one has an empty part, "." or ".." between two "/". */
 static int is_identifier(const char *s, const char *separators)
 {
         int after_word = 0;
+        char before = '\0';
 
-        for (; *s; s++) {
+        for (; *s; before = *s++) {
                 if ((*s >= 'a' && *s <= 'z') || (*s >= '0' && *s <= '9'))
                         after_word = 1;
                 else if (after_word && strchr(separators, *s))
                         after_word = 0;
-                else
+                else if (after_word || *s != '~' || before != '/')
                         return 0;
         }
         return after_word;

@@ -4,9 +4,11 @@
 
 /* The forms that the appc specification gives to strings ("types", "Image Manifest Schema"). Each returns 0 or 1. */
 
-int mf_is_ac_identifier(const char *s); /* ^[a-z0-9]+([-._~/][a-z0-9]+)*$ */
-int mf_is_ac_name(const char *s);       /* ^[a-z0-9]+([-][a-z0-9]+)*$ */
-int mf_is_env_name(const char *s);      /* ^[A-Za-z_][A-Za-z_0-9.-]*$ */
+/* ^[a-z0-9]+(([-._~/]|/~)[a-z0-9]+)*$: the specification's expression has no "/~", but its example of an AC Identifier is
+ * example.com/~user/app_v1. */
+int mf_is_ac_identifier(const char *s);
+int mf_is_ac_name(const char *s);  /* ^[a-z0-9]+([-][a-z0-9]+)*$ */
+int mf_is_env_name(const char *s); /* ^[A-Za-z_][A-Za-z_0-9.-]*$ */
 
 /* Semantic Versioning 2.0.0. *ret_zero is set to whether it is 0.0.0. */
 int mf_is_semver(const char *s, int *ret_zero);

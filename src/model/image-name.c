@@ -90,6 +90,10 @@ static int parse_labels(struct mf_image_name *name, char mark, char *p, struct m
                         if (!value)
                                 return bad(err, name->text, "has \"%.60s\" for a label", p);
                         *value++ = '\0';
+                        if (!mf_image_name_label(name, "version") && strchr(value, ':'))
+                                return bad(err, name->text,
+                                           "has \"%.60s\" for the label \"%.60s\": a version stands before the labels",
+                                           value, p);
                 }
                 if (name->n_labels >= LABELS_MAX)
                         return bad(err, name->text, "has more than %u labels", LABELS_MAX);
@@ -151,9 +155,10 @@ static int parse(struct mf_image_name *name, const char *text, struct mayfly_err
         name->name = name->parts;
         name->parts[length] = '\0';
         if (!mf_is_ac_identifier(name->name))
-                return bad(err, text,
-                           "has the name \"%.60s\", which is no AC Identifier (a-z, 0-9, and single -._~/ between)",
-                           name->name);
+                return bad(
+                        err, text,
+                        "has the name \"%.60s\", which is no AC Identifier (a-z, 0-9, and single -._~/ or /~ between)",
+                        name->name);
         int r = parse_labels(name, text[length], name->parts + length + 1, err);
         return r < 0 ? r : add_defaults(name, err);
 }

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <sys/stat.h>
 
 #include "model/show.h"
 #include "util/error.h"
@@ -224,6 +225,72 @@ static int is_url(const char *what)
                strncasecmp(what, "file:", 5) == 0;
 }
 
+/* --- what else may be meant --------------------------------------------------------------------------------------- */
+
+/* Whether `path` is a regular file, and how its reference begins. */
+static int is_file(const char *path, char ret[MF_HINT_MAX])
+{
+        mf_cleanup(mf_freep) char *absolute = realpath(path, NULL);
+        char shown[MF_SHOWN_MAX];
+        struct stat st;
+
+        if (!absolute || stat(absolute, &st) < 0 || !S_ISREG(st.st_mode))
+                return 0;
+        mf_show_url(shown, absolute, 0);
+        snprintf(ret, MF_HINT_MAX, "; there is a file of that name: write aci:file://%s", shown);
+        return 1;
+}
+
+static int has_prefix(const char *text, const char *const *prefixes)
+{
+        for (; *prefixes; prefixes++)
+                if (strncmp(text, *prefixes, strlen(*prefixes)) == 0)
+                        return 1;
+        return 0;
+}
+
+/* Whether it is how Docker and its kin name images: by their tools' schemes, from their registries, without a host, or
+ * with a digest of theirs. */
+static int is_docker(const char *what)
+{
+        static const char *const prefixes[] = { "docker:",
+                                                "docker-archive:",
+                                                "docker-daemon:",
+                                                "oci:",
+                                                "oci-archive:",
+                                                "docker.io/",
+                                                "index.docker.io/",
+                                                "registry-1.docker.io/",
+                                                "ghcr.io/",
+                                                "quay.io/",
+                                                "gcr.io/",
+                                                "mcr.microsoft.com/",
+                                                "registry.k8s.io/",
+                                                "public.ecr.aws/",
+                                                NULL };
+        size_t host = strcspn(what, ":/,@");
+
+        if (has_prefix(what, prefixes) || strstr(what, "@sha256:"))
+                return 1;
+        return host > 0 && !memchr(what, '.', host) && !is_url(what) &&
+               (what[host] == ':' || (what[host] == '/' && strncmp(what, "localhost/", 10) != 0));
+}
+
+void mf_reference_hint(const char *text, char ret[MF_HINT_MAX])
+{
+        const char *what = text + (strncmp(text, "aci:", 4) == 0 ? 4 : 0), *at = find_pin(what);
+        mf_cleanup(mf_freep) char *path = strndup(what, at ? (size_t) (at - what) : strlen(what));
+
+        *ret = '\0';
+        if (path && (is_file(what, ret) || is_file(path, ret)))
+                return;
+        if (is_docker(what))
+                snprintf(ret, MF_HINT_MAX,
+                         "; images for Docker (OCI images) cannot be used yet, only App Container Images (ACIs)");
+}
+
+/* --- all of it ---------------------------------------------------------------------------------------------------- */
+
 /* What is between "aci:" and the pin. */
 static int parse_what(struct mf_reference *ret, const char *what, int allow_http, struct mayfly_error *err)
 {
@@ -235,7 +302,7 @@ static int parse_what(struct mf_reference *ret, const char *what, int allow_http
         return r;
 }
 
-int mf_reference_parse(struct mf_reference *ret, const char *text, int allow_http, struct mayfly_error *err)
+static int parse(struct mf_reference *ret, const char *text, int allow_http, struct mayfly_error *err)
 {
         struct mf_reference reference = { 0 };
 
@@ -261,8 +328,8 @@ int mf_reference_parse(struct mf_reference *ret, const char *text, int allow_htt
         return r;
 }
 
-int mf_reference_parse_unpinned(struct mf_reference *ret, char **ret_bare, const char *text, int allow_http,
-                                struct mayfly_error *err)
+static int parse_unpinned(struct mf_reference *ret, char **ret_bare, const char *text, int allow_http,
+                          struct mayfly_error *err)
 {
         mf_cleanup(mf_freep) char *bare = NULL;
         struct mf_reference reference = { 0 };
@@ -288,6 +355,33 @@ int mf_reference_parse_unpinned(struct mf_reference *ret, char **ret_bare, const
                 *ret_bare = mf_take(bare);
         }
         return r;
+}
+
+/* Sets `err`, with a hint when the text is no URL. Returns r. */
+static int refused(int r, const char *text, const struct mayfly_error *why, struct mayfly_error *err)
+{
+        char hint[MF_HINT_MAX] = "";
+
+        if (text && !strstr(text, "://"))
+                mf_reference_hint(text, hint);
+        return mf_error(err, r, why->stage, "%.3000s%s", why->message, hint);
+}
+
+int mf_reference_parse(struct mf_reference *ret, const char *text, int allow_http, struct mayfly_error *err)
+{
+        struct mayfly_error why = MAYFLY_ERROR_INIT;
+        int r = parse(ret, text, allow_http, &why);
+
+        return r < 0 ? refused(r, text, &why, err) : 0;
+}
+
+int mf_reference_parse_unpinned(struct mf_reference *ret, char **ret_bare, const char *text, int allow_http,
+                                struct mayfly_error *err)
+{
+        struct mayfly_error why = MAYFLY_ERROR_INIT;
+        int r = parse_unpinned(ret, ret_bare, text, allow_http, &why);
+
+        return r < 0 ? refused(r, text, &why, err) : 0;
 }
 
 void mf_reference_clear(struct mf_reference *reference)

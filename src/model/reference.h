@@ -30,6 +30,12 @@ int mf_reference_parse(struct mf_reference *ret, const char *text, int allow_htt
 int mf_reference_parse_unpinned(struct mf_reference *ret, char **ret_bare, const char *text, int allow_http,
                                 struct mayfly_error *err);
 
+#define MF_HINT_MAX 600
+
+/* What may be meant by a text that is no reference, or leads to no image: a file of that name, or an image for Docker.
+ * It continues a message: "; ...", or nothing. */
+void mf_reference_hint(const char *text, char ret[MF_HINT_MAX]);
+
 /* Whether a URL is one that may be asked: https, file, http to loopback, or, with allow_http, http. */
 int mf_url_check(const char *url, int allow_http, enum mf_scheme *ret, struct mayfly_error *err);
 

@@ -73,7 +73,7 @@ static void appc_manifest_name_is_an_ac_identifier(void **state)
         (void) state;
         good("{\"acKind\":\"ImageManifest\",\"acVersion\":\"0.8.11\",\"name\":\"example.com/a_b~c\"}");
         bad("{\"acKind\":\"ImageManifest\",\"acVersion\":\"0.8.11\",\"name\":\"a//b\"}",
-            "name: \"a//b\" is no AC Identifier (a-z, 0-9, and single -._~/ between)");
+            "name: \"a//b\" is no AC Identifier (a-z, 0-9, and single -._~/ or /~ between)");
 }
 
 static void appc_manifest_keys_are_of_any_case(void **state)
@@ -98,7 +98,7 @@ static void appc_manifest_labels_are_unique_and_none_is_name(void **state)
             "labels[1].name: \"a\" is there twice");
         bad("\"labels\":[{\"name\":\"a\",\"value\":\"\"},{\"name\":\"b\",\"value\":\"\"},{\"name\":\"Name\",\"value\":"
             "\"\"}]",
-            "labels[2].name: \"Name\" is no AC Identifier (a-z, 0-9, and single -._~/ between)");
+            "labels[2].name: \"Name\" is no AC Identifier (a-z, 0-9, and single -._~/ or /~ between)");
         bad("\"labels\":[{\"name\":\"name\",\"value\":\"\"}]",
             "labels[0].name: \"name\" is no label's: the image's name is above");
 }
@@ -243,7 +243,7 @@ static void appc_manifest_unknown_isolators_are_no_error(void **state)
         (void) state;
         good(APP "\"isolators\":[{\"name\":\"my/own\",\"value\":{\"a\":1}}]");
         bad(APP "\"isolators\":[{\"name\":\"My\",\"value\":1}]",
-            "app.isolators[0].name: \"My\" is no AC Identifier (a-z, 0-9, and single -._~/ between)");
+            "app.isolators[0].name: \"My\" is no AC Identifier (a-z, 0-9, and single -._~/ or /~ between)");
 }
 
 static void appc_manifest_user_annotations_and_labels_are_strings(void **state)

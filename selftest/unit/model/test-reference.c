@@ -7,10 +7,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
 #include "model/reference.h"
+#include "util/escape.h"
 
 #define HEX64 "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
 #define PIN "@sha512-" HEX64 HEX64
@@ -158,28 +160,133 @@ static void shows_no_secrets(void **state)
         }
 }
 
-/* However long and strange, it fits its message. */
+/* A text that was taken says the same when it is written down again. */
+static void assert_means_something(const struct mf_reference *r)
+{
+        char again[6000];
+        struct mf_reference second;
+
+        assert_true(mf_image_id_is_canonical(r->id));
+        assert_true((r->url == NULL) != (r->name == NULL));
+        snprintf(again, sizeof(again), "aci:%s@%s", r->url ? r->url : r->name->text, r->id);
+        assert_int_equal(mf_reference_parse(&second, again, 1, NULL), 0);
+        assert_string_equal(second.id, r->id);
+        if (r->url)
+                assert_string_equal(second.url, r->url);
+        else
+                assert_string_equal(second.name->text, r->name->text);
+        mf_reference_clear(&second);
+}
+
+/* However long and strange: it is taken and means something, or is refused with a message that can be shown. */
 static void survives_any_text(void **state)
 {
-        char text[5000];
-        unsigned seed = 1;
+        char text[6000];
+        unsigned seed = 1, taken = 0, refused = 0;
 
         (void) state;
         for (unsigned round = 0; round < 20000; round++) {
                 static const char alphabet[] = ",={}@@::///?#[]%.-sha512-\n\xff"
                                                "aci:https://"
                                                "0f";
-                size_t n = round % 100 == 0 ? sizeof(text) - 1 : round % 97, at = round % 3 ? 12 : 4;
-                struct mf_reference r;
+                static const char tame[] = "abcdef0123456789/";
+                const char *letters = round % 2 ? alphabet : tame;
+                size_t n = round % 100 == 0 ? 5000 : round % 97, at = round % 3 ? 12 : 4;
+                struct mayfly_error err = MAYFLY_ERROR_INIT;
+                struct mf_reference r = { .url = text, .id = "untouched" };
+                int32_t code;
+
                 memcpy(text, "aci:https://", 12);
                 for (size_t i = at; i < n; i++) {
                         seed = seed * 1103515245U + 12345U;
-                        text[i] = alphabet[(seed >> 16) % (sizeof(alphabet) - 1)];
+                        text[i] = letters[(seed >> 16) % strlen(letters)];
                 }
-                text[n < at ? at : n] = '\0';
-                if (mf_reference_parse(&r, text, 1, NULL) == 0)
+                strcpy(text + (n < at ? at : n), round % 5 ? PIN : "");
+                if (mf_reference_parse(&r, text, 1, &err) == 0) {
+                        taken++;
+                        assert_means_something(&r);
                         mf_reference_clear(&r);
+                        continue;
+                }
+                refused++;
+                assert_int_equal(err.code, -EINVAL);
+                assert_ptr_equal(r.url, text);
+                assert_string_equal(r.id, "untouched");
+                assert_true(*err.message);
+                for (const char *p = err.message; *p; p += mf_utf8_next(p, &code)) {
+                        mf_utf8_next(p, &code);
+                        assert_true(mf_is_printable(code));
+                }
         }
+        assert_in_range(taken, 1000, 19000);
+        assert_in_range(refused, 1000, 19000);
+}
+
+static void what_is_for_docker_is_said_to_be(void **state)
+{
+        static const struct {
+                const char *text;
+                int docker;
+        } cases[] = {
+                { "redis:7", 1 },
+                { "library/redis", 1 },
+                { "docker.io/library/redis:7.2", 1 },
+                { "ghcr.io/a/b", 1 },
+                { "docker://redis", 1 },
+                { "docker:redis", 1 },
+                { "oci:redis", 1 },
+                { "example.com/a@sha256:" HEX64, 1 },
+                { "aci:docker.io/library/redis:7.2", 1 },
+                { "example.com/redis:7", 0 },
+                { "localhost/tools/app", 0 },
+                { "https://example.com/a", 0 },
+                { "http:/x", 0 },
+                { "redis", 0 },
+                { "", 0 },
+        };
+
+        (void) state;
+        for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+                char hint[MF_HINT_MAX];
+                mf_reference_hint(cases[i].text, hint);
+                if ((strstr(hint, "for Docker (OCI images) cannot be used yet") != NULL) != cases[i].docker)
+                        fail_msg("\"%s\" gives \"%s\"", cases[i].text, hint);
+        }
+        struct mf_reference r;
+        struct mayfly_error err = MAYFLY_ERROR_INIT;
+        assert_int_equal(mf_reference_parse(&r, "redis:7", 0, &err), -EINVAL);
+        assert_non_null(strstr(err.message, "cannot be used yet"));
+}
+
+static void a_file_of_that_name_is_told_of(void **state)
+{
+        char folder[] = "/tmp/test-reference-XXXXXX", path[64], want[128], hint[MF_HINT_MAX], before[4096];
+        struct mayfly_error err = MAYFLY_ERROR_INIT;
+        struct mf_reference r;
+        char *bare;
+
+        (void) state;
+        assert_non_null(getcwd(before, sizeof(before)));
+        assert_non_null(mkdtemp(folder));
+        snprintf(path, sizeof(path), "%s/x@1.aci", folder);
+        snprintf(want, sizeof(want), "; there is a file of that name: write aci:file://%s", path);
+        FILE *f = fopen(path, "w");
+        assert_non_null(f);
+        fclose(f);
+        assert_int_equal(mf_reference_parse_unpinned(&r, &bare, path, 0, &err), -EINVAL);
+        assert_non_null(strstr(err.message, want));
+        assert_int_equal(chdir(folder), 0);
+        mf_reference_hint("x@1.aci", hint);
+        assert_string_equal(hint, want);
+        mf_reference_hint("./x@1.aci", hint);
+        assert_string_equal(hint, want);
+        mf_reference_hint("x@1.acj", hint);
+        assert_string_equal(hint, "");
+        assert_int_equal(chdir(before), 0);
+        mf_reference_hint(folder, hint); /* a directory is no image */
+        assert_string_equal(hint, "");
+        unlink(path);
+        rmdir(folder);
 }
 
 static void takes_names(void **state)
@@ -247,10 +354,16 @@ static void allows_http_when_asked(void **state)
 int main(void)
 {
         const struct CMUnitTest tests[] = {
-                cmocka_unit_test(accepts),           cmocka_unit_test(lowers_the_pin),
-                cmocka_unit_test(refuses),           cmocka_unit_test(shows_no_secrets),
-                cmocka_unit_test(survives_any_text), cmocka_unit_test(allows_http_when_asked),
-                cmocka_unit_test(takes_names),       cmocka_unit_test(what_is_to_be_pinned_needs_no_pin),
+                cmocka_unit_test(accepts),
+                cmocka_unit_test(lowers_the_pin),
+                cmocka_unit_test(refuses),
+                cmocka_unit_test(shows_no_secrets),
+                cmocka_unit_test(survives_any_text),
+                cmocka_unit_test(what_is_for_docker_is_said_to_be),
+                cmocka_unit_test(a_file_of_that_name_is_told_of),
+                cmocka_unit_test(allows_http_when_asked),
+                cmocka_unit_test(takes_names),
+                cmocka_unit_test(what_is_to_be_pinned_needs_no_pin),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);
