@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Starts the image that MAYFLY_DEMO_IMAGE names, runs commands in it, shows what they and its app said and how long
- * each stage took. Built without a build system:
+ * demo IMAGE starts a container of the image with that reference, runs commands in it, and shows what they and the
+ * image's app wrote and how long each stage took. It can be built without a build system:
  *
  *     cc demo.c $(pkg-config --cflags --libs mayfly) -o demo
  */
@@ -28,24 +28,24 @@ static int complain(const struct mayfly_error *err)
         return 1;
 }
 
-static int start(struct mayfly_container **ret, struct mayfly_error *err)
+static int start(struct mayfly_container **ret, const char *reference, struct mayfly_error *err)
 {
         struct mayfly_progress progress = { 0 };
         struct mayfly_image_options options = MAYFLY_IMAGE_OPTIONS_INIT;
         struct mayfly_image *image;
         int r;
 
-        /* Not needed, as a start opens its image itself, but there is something to show. */
+        /* A start opens its image itself; this does it before, to show the progress. */
         options.progress = show_progress;
         options.progress_userdata = &progress;
-        r = mayfly_image_open(&image, getenv("MAYFLY_DEMO_IMAGE"), &options, err);
+        r = mayfly_image_open(&image, reference, &options, err);
         if (r < 0)
                 return r;
         printf("image %s, %.24s...%s\n", mayfly_image_name(image), mayfly_image_id(image),
                mayfly_image_was_fetched(image) ? "" : " (was in the store)");
         mayfly_image_close(image);
 
-        return mayfly_container_start(ret, MAYFLY_SPEC(.image = getenv("MAYFLY_DEMO_IMAGE")), err);
+        return mayfly_container_start(ret, MAYFLY_SPEC(.image = reference), err);
 }
 
 static int run(struct mayfly_container *container, const char *const *argv, unsigned long long *elapsed_us,
@@ -77,13 +77,13 @@ static void show_timings(const struct mayfly_container *container, unsigned long
         mayfly_container_timings(container, &timings, NULL);
         printf("\n%-8s %10s\n", "stage", "ms");
         printf("%-8s %10.1f  opening the image, now that it is stored\n", "image", (double) timings.image_us / 1000);
-        printf("%-8s %10.1f  until the container answered\n", "boot", (double) timings.boot_us / 1000);
+        printf("%-8s %10.1f  from there until the container answered\n", "boot", (double) timings.boot_us / 1000);
         printf("%-8s %10.1f  starting its app, if it has one\n", "app", (double) timings.app_us / 1000);
         printf("%-8s %10.1f  the last command\n", "exec", (double) exec_us / 1000);
-        printf("%-8s %10.1f  until nothing was left\n", "stop", (double) timings.stop_us / 1000);
+        printf("%-8s %10.1f  stopping it until nothing was left\n", "stop", (double) timings.stop_us / 1000);
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
         static const char *const commands[][4] = { { "uname", "-sr" }, { "id" }, { "cat", "/proc/1/comm" }, { "ps" } };
         struct mayfly_error err = MAYFLY_ERROR_INIT;
@@ -91,11 +91,15 @@ int main(void)
         unsigned long long exec_us = 0;
         char *logs = NULL;
 
+        if (argc != 2) {
+                fputs("usage: demo IMAGE\n", stderr);
+                return 2;
+        }
         setvbuf(stdout, NULL, _IOLBF, 0);
-        int r = start(&container, &err);
+        int r = start(&container, argv[1], &err);
         if (r < 0)
                 return complain(&err);
-        printf("container %s is up (engine %s); its commands run inside it\n\n", mayfly_container_name(container),
+        printf("container %s has started (engine %s); these commands run in it\n\n", mayfly_container_name(container),
                mayfly_container_engine(container) == MAYFLY_ENGINE_SYSTEMD ? "systemd" : "direct");
         for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]) && r == 0; i++)
                 r = run(container, commands[i], &exec_us, &err);

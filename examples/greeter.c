@@ -1,12 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* The whole of an image: a static program. */
+/* A static program. It is the only file of the image. */
 #include <stdio.h>
-#include <unistd.h>
 
 int main(int argc, char **argv)
 {
         printf("hello %s\n", argc > 1 ? argv[1] : "nobody");
-        fflush(stdout);
-        pause();
         return 0;
 }

@@ -4,7 +4,7 @@
 
 #include <mayfly/cmocka.h>
 
-#include "greeter-image.h" /* made by mayfly_add_image(): the reference of the image that was just built */
+#include "greeter-image.h" /* made by mayfly_add_image(): GREETER_IMAGE is the reference of the image */
 
 static int setup(void **state)
 {
@@ -18,8 +18,11 @@ static int teardown(void **state)
 
 static void test_greeter(void **state)
 {
+        struct mayfly_exit end = MAYFLY_EXIT_INIT;
         char *log = NULL;
 
+        assert_int_equal(mayfly_container_wait(*state, 10000, &end, NULL), 0); /* for the image's app to end */
+        assert_int_equal(end.status, 0);
         assert_int_equal(mayfly_container_logs(*state, &log, NULL, NULL), 0);
         assert_string_equal(log, "hello world\n");
         free(log);

@@ -3,12 +3,14 @@
 
 #include <mayfly/cmocka.h>
 
-static int setup(void **state) /* every test gets a container of its own ... */
+#include "shell-image.h" /* made by mayfly_add_image(): SHELL_IMAGE is the reference of the image */
+
+static int setup(void **state) /* starts a container for each test */
 {
-        return mayfly_cmocka_start(state, MAYFLY_SPEC(.image = getenv("MAYFLY_DEMO_IMAGE"), .idle = 1));
+        return mayfly_cmocka_start(state, MAYFLY_SPEC(.image = SHELL_IMAGE));
 }
 
-static int teardown(void **state) /* ... of which nothing is left afterwards */
+static int teardown(void **state) /* stops the container and leaves nothing of it */
 {
         return mayfly_cmocka_stop(state);
 }
