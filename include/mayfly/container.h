@@ -53,9 +53,9 @@ struct mayfly_volume {
         const char *source;
         const struct mayfly_tmpfs *tmpfs; /**< what other containers see, too */
         int read_only;                    /**< non-zero: the container cannot write to it */
-        mode_t mode;                      /**< of an empty folder; default 0755 */
-        uid_t uid;                        /**< owner of an empty folder; default root */
-        gid_t gid;                        /**< likewise its group */
+        mode_t mode; /**< of an empty directory; default 0755. Also of a tmpfs, if mode, uid or gid is set */
+        uid_t uid;   /**< owner of an empty directory or of the tmpfs; default root */
+        gid_t gid;   /**< group of an empty directory or of the tmpfs; default root */
 };
 
 #define MAYFLY_VOLUME_INIT MAYFLY_INIT_(struct mayfly_volume)

@@ -231,7 +231,7 @@ static void stop_as(struct mayfly_container *c, int timed_out, int signal_number
 {
         struct mayfly_stop_result result = MAYFLY_STOP_RESULT_INIT;
         struct mayfly_error err = MAYFLY_ERROR_INIT;
-        struct mayfly_exit end = { 0 };
+        struct mayfly_exit end = MAYFLY_EXIT_INIT;
 
         assert_int_equal(mayfly_container_stop_result(c, &result, NULL), 0);
         assert_int_equal(result.timed_out, 0);

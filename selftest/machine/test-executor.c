@@ -341,6 +341,27 @@ static void appc_executor_5_containers_share_a_tmpfs(void **state)
         mayfly_container_free(b);
 }
 
+static void appc_executor_5_a_tmpfs_has_its_owner(void **state)
+{
+        struct mayfly_tmpfs *tmpfs = NULL;
+        struct stat st;
+
+        (void) state;
+        assert_int_equal(mayfly_tmpfs_create(&tmpfs, 0, NULL), 0);
+        const struct mayfly_volume *owned =
+                MAYFLY_VOLUMES({ .name = "data", .tmpfs = tmpfs, .mode = 01770, .uid = 33, .gid = 44 });
+        const struct mayfly_volume *seen = MAYFLY_VOLUMES({ .path = "/seen", .tmpfs = tmpfs });
+        struct mayfly_container *c = start_spec((struct mayfly_spec){ .volumes = owned }, "mounts");
+        expect_output(c, "stat -c %a:%u:%g /data", "1770:33:44\n");
+        mayfly_container_free(c);
+        c = start_spec((struct mayfly_spec){ .volumes = seen }, "mounts"); /* which asks for nothing */
+        expect_output(c, "stat -c %a:%u:%g /seen", "1770:33:44\n");
+        mayfly_container_free(c);
+        assert_int_equal(fstat(mayfly_tmpfs_fd(tmpfs), &st), 0);
+        assert_int_equal(st.st_mode & 07777, 01770);
+        mayfly_tmpfs_free(tmpfs);
+}
+
 static void volumes_fail(const struct mayfly_volume *volumes, const char *name, int code, const char *word)
 {
         start_fails((struct mayfly_spec){ .volumes = volumes }, name, code, word, NULL);
@@ -362,12 +383,12 @@ static void appc_executor_5_bad_volumes_are_errors(void **state)
         assert_int_equal(mkdir(below, 0755), 0);
         assert_int_equal(mayfly_tmpfs_create(&tmpfs, 0, NULL), 0);
 
-        volumes_fail(MAYFLY_VOLUMES({ .name = "data", .source = missing }), "mounts", -ESRCH,
-                     "/missing; make it first");
-        volumes_fail(MAYFLY_VOLUMES({ .name = "data", .source = link }), "mounts", -ESRCH,
-                     "/link is, or leads through, a");
-        volumes_fail(MAYFLY_VOLUMES({ .name = "data", .source = through }), "mounts", -ESRCH,
-                     "/link/below is, or leads");
+        volumes_fail(MAYFLY_VOLUMES({ .name = "data", .source = missing }), "mounts", -ENOENT,
+                     "/missing\" of the volume for /data cannot be opened: No such file or directory; create it first");
+        volumes_fail(MAYFLY_VOLUMES({ .name = "data", .source = link }), "mounts", -ELOOP,
+                     "/link\" of the volume for /data is, or leads through, a");
+        volumes_fail(MAYFLY_VOLUMES({ .name = "data", .source = through }), "mounts", -ELOOP,
+                     "/link/below\" of the volume for /data is, or leads");
         volumes_fail(MAYFLY_VOLUMES({ .name = "data", .source = "here" }), "mounts", -EINVAL,
                      "\"here\"; give an absolute");
         volumes_fail(MAYFLY_VOLUMES({ .name = "dada" }), "mounts", -ENOENT,
@@ -653,6 +674,7 @@ int main(void)
                 WITH_FOLDER(appc_executor_5_host_folders_and_files),
                 cmocka_unit_test(appc_executor_5_empty_folders),
                 cmocka_unit_test(appc_executor_5_containers_share_a_tmpfs),
+                cmocka_unit_test(appc_executor_5_a_tmpfs_has_its_owner),
                 WITH_FOLDER(appc_executor_5_bad_volumes_are_errors),
                 cmocka_unit_test(appc_executor_6_special_files),
                 cmocka_unit_test(appc_executor_7_capabilities),

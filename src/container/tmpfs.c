@@ -10,6 +10,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/mount.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "container/volumes.h"
 #include "util/error.h"
@@ -85,6 +87,12 @@ MF_EXPORT int mayfly_tmpfs_fd(const struct mayfly_tmpfs *tmpfs)
 int mf_tmpfs_namespace(const struct mayfly_tmpfs *tmpfs)
 {
         return tmpfs->namespace_fd;
+}
+
+int mf_tmpfs_own(const struct mayfly_tmpfs *tmpfs, mode_t mode, uid_t uid, gid_t gid)
+{
+        /* In this order: a change of the owner may clear set-ID bits. */
+        return fchown(tmpfs->root, uid, gid) < 0 || fchmod(tmpfs->root, mode) < 0 ? -errno : 0;
 }
 
 MF_EXPORT struct mayfly_tmpfs *mayfly_tmpfs_free(struct mayfly_tmpfs *tmpfs)

@@ -3,6 +3,7 @@
 #include "container/volumes.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -10,6 +11,8 @@
 
 #include "container/tmpfs.h"
 #include "util/error.h"
+#include "util/fd.h"
+#include "util/fs.h"
 #include "util/macro.h"
 #include "util/strv.h"
 
@@ -137,14 +140,9 @@ static int share(struct plan *plan, const struct mayfly_tmpfs *tmpfs, struct may
         return 0;
 }
 
-static int add_volume(struct plan *plan, const struct mayfly_volume *volume, struct mayfly_error *err)
+/* Checks that no field of the volume excludes another. */
+static int check_fields(const struct mayfly_volume *volume, struct mayfly_error *err)
 {
-        const struct mf_mount_point *point = NULL;
-        const char *path = volume->path;
-        char what[200];
-        int r = 0;
-
-        snprintf(what, sizeof(what), "the path of a volume");
         if (volume->name && volume->path)
                 return mf_error(
                         err, -EINVAL, MAYFLY_STAGE_SPEC,
@@ -158,32 +156,102 @@ static int add_volume(struct plan *plan, const struct mayfly_volume *volume, str
                 return mf_error(err, -EINVAL, MAYFLY_STAGE_SPEC,
                                 "a volume of the spec has both the source \"%.200s\" and a tmpfs; give one of them",
                                 volume->source);
-        if (volume->source && volume->source[0] != '/')
+        return 0;
+}
+
+/* Checks that the source can be mounted, before anything starts. */
+static int check_source(const char *source, const char *target, struct mayfly_error *err)
+{
+        mf_cleanup(mf_closep) int root = -1, fd = -1;
+
+        if (source[0] != '/')
                 return mf_error(err, -EINVAL, MAYFLY_STAGE_SPEC,
-                                "the source of a volume is \"%.200s\"; give an absolute path", volume->source);
-        if (volume->name) {
-                point = find_mount_point(plan->config, volume->name, err);
-                if (!point)
-                        return -ENOENT;
-                path = point->path;
-                snprintf(what, sizeof(what), "the path of the image's mount point \"%.100s\"", volume->name);
-        }
-        r = add_target(plan, path, what, err);
-        if (r < 0)
-                return r;
-        if (volume->tmpfs) {
-                r = share(plan, volume->tmpfs, err);
-                if (r < 0)
-                        return r;
-        }
-        if ((volume->source && (add_option(plan, "--source") < 0 || add_option(plan, "%s", volume->source) < 0)) ||
-            ((volume->read_only || (point && point->read_only)) && add_option(plan, "--read-only") < 0) ||
-            (!volume->source && !volume->tmpfs &&
-             (add_option(plan, "--owner") < 0 ||
-              add_option(plan, "%u:%u:%o", (unsigned) volume->uid, (unsigned) volume->gid,
-                         volume->mode ? (unsigned) volume->mode & 07777U : 0755U) < 0)))
+                                "the source of a volume is \"%.200s\"; give an absolute path", source);
+        root = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
+        if (root < 0)
+                return mf_error_errno(err, -errno, MAYFLY_STAGE_HOST, "opening /");
+        const char *path = source + strspn(source, "/");
+        fd = mf_open_beneath(root, *path ? path : ".", O_PATH);
+        if (fd >= 0)
+                return 0;
+        if (fd == -ELOOP)
+                return mf_error(err, fd, MAYFLY_STAGE_SPEC,
+                                "the source \"%.300s\" of the volume for %.100s is, or leads through, a symbolic link; "
+                                "give the path without it (realpath prints it)",
+                                source, target);
+        return mf_error(err, fd, MAYFLY_STAGE_SPEC,
+                        "the source \"%.300s\" of the volume for %.100s cannot be opened: %s; create it first", source,
+                        target, strerrordesc_np(-fd));
+}
+
+/* Where the volume goes. *ret_point is the image's mount point, or NULL for a path; `what` names it in messages. */
+static int find_target(const struct plan *plan, const struct mayfly_volume *volume,
+                       const struct mf_mount_point **ret_point, char *what, size_t size, struct mayfly_error *err)
+{
+        *ret_point = NULL;
+        snprintf(what, size, "the path of a volume");
+        if (!volume->name)
+                return 0;
+        *ret_point = find_mount_point(plan->config, volume->name, err);
+        snprintf(what, size, "the path of the image's mount point \"%.100s\"", volume->name);
+        return *ret_point ? 0 : -ENOENT;
+}
+
+static int add_source(struct plan *plan, const char *source, struct mayfly_error *err)
+{
+        if (add_option(plan, "--source") < 0 || add_option(plan, "%s", source) < 0)
                 return mf_error_oom(err, MAYFLY_STAGE_SPEC);
         return 0;
+}
+
+/* Shares a tmpfs, whose root gets the mode and the owner that the volume asks for. */
+static int add_tmpfs(struct plan *plan, const struct mayfly_volume *volume, struct mayfly_error *err)
+{
+        int r = 0;
+
+        if (volume->mode || volume->uid || volume->gid)
+                r = mf_tmpfs_own(volume->tmpfs, volume->mode ? volume->mode & 07777U : 0755U, volume->uid, volume->gid);
+        if (r < 0)
+                return mf_error_errno(err, r, MAYFLY_STAGE_START, "giving a shared tmpfs mode %o and owner %u:%u",
+                                      (unsigned) volume->mode, (unsigned) volume->uid, (unsigned) volume->gid);
+        return share(plan, volume->tmpfs, err);
+}
+
+static int add_empty(struct plan *plan, const struct mayfly_volume *volume, struct mayfly_error *err)
+{
+        if (add_option(plan, "--owner") < 0 ||
+            add_option(plan, "%u:%u:%o", (unsigned) volume->uid, (unsigned) volume->gid,
+                       volume->mode ? (unsigned) volume->mode & 07777U : 0755U) < 0)
+                return mf_error_oom(err, MAYFLY_STAGE_SPEC);
+        return 0;
+}
+
+static int add_volume(struct plan *plan, const struct mayfly_volume *volume, struct mayfly_error *err)
+{
+        const struct mf_mount_point *point;
+        char what[200];
+
+        int r = check_fields(volume, err);
+        if (r == 0)
+                r = find_target(plan, volume, &point, what, sizeof(what), err);
+        if (r < 0)
+                return r;
+        const char *target = point ? point->path : volume->path;
+        if (volume->source)
+                r = check_source(volume->source, target, err);
+        if (r == 0)
+                r = add_target(plan, target, what, err);
+        if (r < 0)
+                return r;
+        if (volume->source)
+                r = add_source(plan, volume->source, err);
+        else if (volume->tmpfs)
+                r = add_tmpfs(plan, volume, err);
+        else
+                r = add_empty(plan, volume, err);
+        if (r == 0 && (volume->read_only || (point && point->read_only)) && add_option(plan, "--read-only") < 0)
+                r = mf_error_oom(err, MAYFLY_STAGE_SPEC);
+        return r;
 }
 
 /* What the image expects and nobody gave. */
