@@ -4,6 +4,7 @@
 
 #include <mayfly/cmocka.h>
 
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,6 +12,13 @@
 static int start(void **state)
 {
         return mayfly_cmocka_start(state, MAYFLY_SPEC(.image = getenv("MAYFLY_TEST_BUSYBOX")));
+}
+
+/* This signal does not end the app, so it is killed. */
+static int start_stubborn(void **state)
+{
+        return mayfly_cmocka_start(state, MAYFLY_SPEC(.image = getenv("MAYFLY_TEST_BUSYBOX"), .stop_signal = SIGCONT,
+                                                      .stop_timeout_ms = 100));
 }
 
 static int start_and_break(void **state)
@@ -61,6 +69,7 @@ int main(int argc, char **argv)
                 cmocka_unit_test_setup_teardown(named_after_the_test, start, teardown),
                 cmocka_unit_test_setup_teardown(has_a_shell, start, teardown),
         };
+        const struct CMUnitTest stubborn[] = { cmocka_unit_test_setup_teardown(has_a_shell, start_stubborn, teardown) };
         const struct CMUnitTest fail[] = { cmocka_unit_test_setup_teardown(fails, start, teardown) };
         const struct CMUnitTest in_group[] = { cmocka_unit_test(has_a_shell), cmocka_unit_test(fails) };
         const struct CMUnitTest setup[] = { cmocka_unit_test_setup_teardown(has_a_shell, start_and_break, teardown) };
@@ -79,6 +88,8 @@ int main(int argc, char **argv)
                 return cmocka_run_group_tests(skipped, NULL, NULL);
         if (strcmp(which, "pass") == 0)
                 return cmocka_run_group_tests(pass, NULL, NULL);
+        if (strcmp(which, "stubborn") == 0)
+                return cmocka_run_group_tests(stubborn, NULL, NULL);
         if (strcmp(which, "fail") == 0)
                 return cmocka_run_group_tests(fail, NULL, NULL);
         if (strcmp(which, "group") == 0)
