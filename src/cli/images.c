@@ -9,6 +9,7 @@
 #include "cli/cli.h"
 #include "cli/commands.h"
 #include "cli/json.h"
+#include "cli/operand.h"
 #include "cli/text.h"
 #include "util/macro.h"
 
@@ -107,6 +108,8 @@ static int run(int argc, char **argv)
 
         if (status >= 0)
                 return status;
+        if (tool_check_store(choices.store) != TOOL_OK)
+                return TOOL_FAILED;
         if (mayfly_store_list(&images, choices.store, &err) < 0)
                 return tool_fail("%s", err.message);
         print(images, &choices);

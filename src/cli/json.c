@@ -106,5 +106,17 @@ void tool_json_list(const char *name, const char *const *list)
 void tool_json_verbatim(const char *name, const char *json)
 {
         begin(name);
-        fputs(json, stdout);
+        for (size_t n; *json; json += n) {
+                char one[8] = "", quoted[32];
+                int32_t code;
+                n = mf_utf8_next(json, &code);
+                if (mf_is_printable(code) || code == '\n') {
+                        fwrite(json, 1, n, stdout);
+                        continue;
+                }
+                /* Such characters stand in strings only, where they may as well be written as \uXXXX. */
+                memcpy(one, json, n);
+                size_t length = mf_json_quote(quoted, sizeof(quoted), one);
+                fwrite(quoted + 1, 1, length - 2, stdout);
+        }
 }

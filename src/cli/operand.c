@@ -33,6 +33,13 @@ int tool_check_path(const char *path)
         return tool_fail("%s cannot be read: %s; check the path", path, strerror(errno));
 }
 
+int tool_check_store(const char *store)
+{
+        if (!store || access(store, F_OK) == 0)
+                return TOOL_OK;
+        return tool_fail("the store \"%s\" cannot be read: %s; check --store", store, strerror(errno));
+}
+
 static int is_short_id(const char *text)
 {
         size_t n = strncmp(text, "sha512-", 7) == 0 ? strspn(text + 7, "0123456789abcdef") : 0;

@@ -18,6 +18,10 @@ const char *tool_open_path(const char *operand);
 /* Whether a file is there that can be read. Returns TOOL_OK, or complains and returns TOOL_FAILED. */
 int tool_check_path(const char *path);
 
+/* Whether the store that was named is there; NULL is fine. For the library a store that is not there yet has no images,
+ * but here it is a typo. Returns TOOL_OK, or complains and returns TOOL_FAILED. */
+int tool_check_store(const char *store);
+
 #define TOOL_ID_MAX 136 /* a whole image ID, "sha512-" and 128 digits, and a NUL */
 
 /* Writes to `ret` the ID of the only image in the store that begins like the operand, if that is a shortened ID: "sha512-"

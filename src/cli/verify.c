@@ -1,9 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
 #include <mayfly/store.h>
 
@@ -50,10 +48,8 @@ static int run(int argc, char **argv)
                 return status;
         choices.verify.report = report;
         choices.verify.userdata = &choices;
-        /* For the library a store that is not there yet has no images. Here it is a typo. */
-        if (choices.verify.store && access(choices.verify.store, F_OK) < 0)
-                return tool_fail("the store \"%s\" cannot be read: %s; check --store", choices.verify.store,
-                                 strerror(errno));
+        if (tool_check_store(choices.verify.store) != TOOL_OK)
+                return TOOL_FAILED;
         choices.verify.image = operands.list[0];
         if (choices.verify.image && tool_complete_id(&choices.verify.image, choices.verify.store, id) != TOOL_OK)
                 return TOOL_FAILED;
