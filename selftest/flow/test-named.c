@@ -226,6 +226,94 @@ static void a_url_is_pinned_and_pinned_anew(void **state)
         }
 }
 
+/* What `mayfly pull` would refuse has no reference. */
+static void what_cannot_be_unpacked_is_not_pinned(void **state)
+{
+        static const struct {
+                const char *name, *link, *message;
+                char type;
+        } cases[] = {
+                { "rootfs/../../evil", NULL, "has \"..\" in its name", '0' },
+                { "other", NULL, "other", '0' },
+                { "rootfs/file", NULL, "is there twice", '0' },
+                { "rootfs/out/evil", NULL, "beyond a symbolic link", '0' },
+                { "rootfs/h", "/etc/passwd", "hard link", '1' },
+        };
+
+        (void) state;
+        for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+                struct mayfly_error err = MAYFLY_ERROR_INIT;
+                struct mayfly_pin *pin = NULL;
+                struct tar tar = { 0 };
+                char path[32], url[200];
+
+                tar_add_basics(&tar);
+                tar_add(&tar, "rootfs/out", '2', 0777, "/tmp", NULL, 0);
+                tar_add(&tar, "rootfs/file", '0', 0644, NULL, "x", 1);
+                tar_add(&tar, cases[i].name, cases[i].type, 0644, cases[i].link, NULL, 0);
+                tar_end(&tar);
+                snprintf(path, sizeof(path), "/bad%zu", i);
+                serve(path, tar.data, tar.size);
+                tar_free(&tar);
+                snprintf(url, sizeof(url), "%sbad%zu", world.base, i);
+                assert_int_equal(mayfly_image_pin(&pin, url, &world.options, &err), -EBADMSG);
+                if (!strstr(err.message, cases[i].message))
+                        fail_msg("%s: \"%s\"", cases[i].name, err.message);
+        }
+}
+
+/* An archive whose rootfs has no entry of its own can be pulled, and so pinned. */
+static void what_can_be_unpacked_is_pinned(void **state)
+{
+        struct mayfly_image *image = NULL;
+        struct mayfly_pin *pin = NULL;
+        struct tar tar = { 0 };
+        char url[200];
+
+        (void) state;
+        tar_add(&tar, "manifest", '0', 0644, NULL, GOOD_MANIFEST, strlen(GOOD_MANIFEST));
+        tar_add(&tar, "rootfs/file", '0', 0644, NULL, "x", 1);
+        tar_end(&tar);
+        serve("/implied", tar.data, tar.size);
+        tar_free(&tar);
+        snprintf(url, sizeof(url), "%simplied", world.base);
+        if (mayfly_image_pin(&pin, url, &world.options, &world.err) < 0)
+                fail_msg("%s", world.err.message);
+        assert_int_equal(mayfly_image_open(&image, pin->reference, &world.options, NULL), 0);
+        mayfly_image_close(image);
+        mayfly_pin_free(pin);
+}
+
+/* The image and its signature are fetched at the same time: whichever fails first, the image's failure is told. */
+static void the_message_does_not_depend_on_what_fails_first(void **state)
+{
+        static char page[2000];
+
+        (void) state;
+        memset(page, ' ', sizeof(page));
+        for (int slow_image = 0; slow_image < 2; slow_image++) {
+                struct mayfly_error err = MAYFLY_ERROR_INIT;
+                struct mayfly_pin *pin = NULL;
+                char url[200];
+                struct faulty_path slow = { .body = page, .size = 500, .status = 403, .chunk = 100, .delay_ms = 100 };
+                struct faulty_path fast = { .body = page, .size = 500, .status = 503 };
+
+                struct faulty_path image = slow_image ? slow : fast, signature = slow_image ? fast : slow;
+                image.path = "/both.aci";
+                image.status = 403;
+                signature.path = "/both.aci.asc";
+                signature.status = 503;
+                faulty_add(world.server, &image);
+                faulty_add(world.server, &signature);
+                world.options.retries = UINT32_MAX;
+                world.options.signatures = MAYFLY_SIGNATURES_IF_PRESENT;
+                snprintf(url, sizeof(url), "%sboth.aci", world.base);
+                assert_int_equal(mayfly_image_pin(&pin, url, &world.options, &err), -EACCES);
+                if (!strstr(err.message, "/both.aci answers 403"))
+                        fail_msg("%s", err.message);
+        }
+}
+
 static void what_cannot_be_pinned_is_told(void **state)
 {
         static const char html[] = "<html>what did you think?</html>";
@@ -239,6 +327,7 @@ static void what_cannot_be_pinned_is_told(void **state)
         serve("/nomanifest", tar.data, tar.size);
         tar_free(&tar);
         tar_add(&tar, "manifest", '0', 0644, NULL, "{}", 2);
+        tar_add(&tar, "rootfs/", '5', 0755, NULL, NULL, 0);
         tar_end(&tar);
         serve("/badmanifest", tar.data, tar.size);
         tar_free(&tar);
@@ -280,6 +369,9 @@ int main(void)
                 world_test(a_template_of_the_users_comes_before_discovery),
                 world_test(a_name_is_pinned),
                 world_test(a_url_is_pinned_and_pinned_anew),
+                world_test(what_cannot_be_unpacked_is_not_pinned),
+                world_test(what_can_be_unpacked_is_pinned),
+                world_test(the_message_does_not_depend_on_what_fails_first),
                 world_test(what_cannot_be_pinned_is_told),
         };
 

@@ -37,7 +37,7 @@ struct pull {
         struct mf_digest *digest;
         struct mf_layer *layer;           /* NULL: only inspect */
         struct mf_parts parts;            /* that the layer has */
-        struct mf_entries *checked;       /* the entries so far; NULL: what is examined is not checked whole */
+        struct mf_entries *checked;       /* the entries so far, when the image is examined */
         struct mf_signature_check *check; /* NULL: no signature */
         char *manifest;                   /* what was examined */
         size_t manifest_size;
@@ -46,8 +46,9 @@ struct pull {
 
         pthread_mutex_t lock;
         pthread_cond_t stage_ended;
-        int running; /* stages */
-        int result;  /* of the stage that failed first for a reason of its own */
+        int running;  /* stages */
+        int answered; /* the fetch of the image has brought something, or ended */
+        int result;   /* of the stage that failed first for a reason of its own */
         struct mayfly_error error;
 };
 
@@ -61,7 +62,24 @@ static void end_stage(struct pull *pull, int r, const struct mayfly_error *err)
                 atomic_store(&pull->failing, 1);
         }
         pull->running--;
-        pthread_cond_signal(&pull->stage_ended);
+        pthread_cond_broadcast(&pull->stage_ended);
+        pthread_mutex_unlock(&pull->lock);
+}
+
+static void note_answer(struct pull *pull)
+{
+        pthread_mutex_lock(&pull->lock);
+        pull->answered = 1;
+        pthread_cond_broadcast(&pull->stage_ended);
+        pthread_mutex_unlock(&pull->lock);
+}
+
+/* The image is fetched by another thread: that it cannot be had is worth more than what its signature's fetch says. */
+static void await_answer(struct pull *pull)
+{
+        pthread_mutex_lock(&pull->lock);
+        while (!pull->answered)
+                pthread_cond_wait(&pull->stage_ended, &pull->lock);
         pthread_mutex_unlock(&pull->lock);
 }
 
@@ -87,6 +105,8 @@ static int on_body(void *userdata, const void *data, size_t size)
 {
         struct pull *pull = userdata;
 
+        if (atomic_load(&pull->bytes_done) == 0)
+                note_answer(pull);
         if (check_size(pull, atomic_load(&pull->bytes_done) + size, 1) < 0)
                 return -EPIPE;
         int r = mf_ring_push(pull->blob, data, size);
@@ -125,6 +145,7 @@ static void *fetch_stage(void *userdata)
         if (r == 0)
                 r = check_size(pull, atomic_load(&pull->bytes_done), 0);
         end_stage(pull, r, &err); /* before the ring is told, so that ours is the first error */
+        note_answer(pull);
         mf_ring_finish(pull->blob, r < 0);
         if (pull->check)
                 mf_signature_check_finish(pull->check, r < 0);
@@ -137,6 +158,8 @@ static void *signature_stage(void *userdata)
         struct mayfly_error err = MAYFLY_ERROR_INIT;
 
         int r = mf_signature_check_run(pull->check, is_cancelled, pull, &err);
+        if (r < 0 && r != -EPIPE)
+                await_answer(pull);
         end_stage(pull, r, &err);
         mf_signature_check_leave(pull->check, r < 0);
         return NULL;
@@ -194,19 +217,20 @@ static void *decompress_stage(void *userdata)
         return NULL;
 }
 
-/* What is not looked at here is when the image is unpacked. */
+/* Every entry is checked as if it were unpacked; the manifest is kept. */
 static int inspect_entry(struct pull *pull, const struct mf_entry *entry, struct mayfly_error *err)
 {
         char path[PATH_MAX];
         const char *why;
 
+        int r = mf_entries_add(pull->checked, entry, err);
+        if (r < 0)
+                return r;
         mf_entry_normalize(entry->name, path, &why);
-        if (pull->checked) {
-                int r = mf_entries_add(pull->checked, entry, err);
-                if (r < 0)
-                        return r;
-        }
-        if (why || strcmp(path, "manifest") != 0)
+        if (why)
+                return 0;
+        mf_parts_note(&pull->parts, path);
+        if (strcmp(path, "manifest") != 0)
                 return 0;
         if (pull->manifest || !S_ISREG(entry->mode) || entry->hardlink || entry->size > MF_MANIFEST_MAX)
                 return mf_error(err, -EBADMSG, MAYFLY_STAGE_ARCHIVE,
@@ -244,11 +268,12 @@ static void *untar_stage(void *userdata)
         struct mayfly_error err = MAYFLY_ERROR_INIT;
 
         int r = mf_untar(pull->tar, on_entry, pull, &err);
-        if (r == 0 && pull->layer)
+        if (r == 0)
                 r = mf_parts_check(&pull->parts, &err);
         if (r == 0 && pull->layer)
                 r = mf_layer_finish(pull->layer, &err);
-        if (r == 0 && pull->checked)
+        /* An archive whose rootfs has no entry of its own is not valid, but can be fetched. */
+        if (r == 0 && pull->checked && pull->source->file)
                 r = mf_entries_finish(pull->checked, &err);
         end_stage(pull, r, &err);
         mf_ring_abandon(pull->tar);
@@ -319,6 +344,7 @@ static void run_stages(struct pull *pull)
                         mf_signature_check_finish(pull->check, 1);
                 for (size_t i = started; i < n; i++)
                         end_stage(pull, r, &err);
+                note_answer(pull);
         }
         coordinate(pull);
         for (size_t i = 0; i < started; i++)
@@ -434,7 +460,7 @@ int mf_examine(struct mf_examined *ret, const struct mf_source *source, const st
         struct mf_examined examined = { 0 };
 
         int r = prepare(&pull, err);
-        if (r == 0 && source->file && !(pull.checked = mf_entries_new()))
+        if (r == 0 && !(pull.checked = mf_entries_new()))
                 r = mf_error_oom(err, MAYFLY_STAGE_ARCHIVE);
         if (r == 0) {
                 run_stages(&pull);

@@ -46,8 +46,8 @@ struct mf_examined {
 };
 
 /* Fetches an image to its end, and keeps nothing but what it is. *ret is for mf_examined_clear(), set on success only.
- * Of a file every entry is checked, as if it were unpacked, and the messages do not name it; of what is fetched only
- * those that must be understood. */
+ * Every entry is checked, as if it were unpacked. Of a file the messages do not name it, and its rootfs must have an
+ * entry of its own. */
 int mf_examine(struct mf_examined *ret, const struct mf_source *source, const struct mayfly_image_options *options,
                struct mayfly_error *err);
 void mf_examined_clear(struct mf_examined *examined);
