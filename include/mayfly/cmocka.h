@@ -4,7 +4,7 @@
 
 /**
  * @file
- * Containers as cmocka fixtures. Include this in place of (or after) <cmocka.h>; link mayfly::cmocka.
+ * Containers as cmocka fixtures. Include this header instead of <cmocka.h>, or after it, and link mayfly::cmocka.
  *
  *     static int setup(void **state)
  *     {
@@ -16,16 +16,16 @@
  *     const struct CMUnitTest tests[] = { cmocka_unit_test_setup_teardown(test_query, setup, teardown) };
  *     return cmocka_run_group_tests(tests, NULL, NULL);
  *
- * This header routes cmocka_run_group_tests() through mayfly, which knows each test by name and whether it failed: the
- * machine is named after it, and a failed test's container logs are printed. Define MAYFLY_CMOCKA_NO_WRAP first to keep
- * cmocka's own.
+ * This header makes cmocka_run_group_tests() run the tests by mayfly, which knows the name of each test and whether it
+ * failed. So the container is named after the test, and its logs are printed if the test fails. To keep cmocka's own
+ * macro, define MAYFLY_CMOCKA_NO_WRAP before the header is included.
  *
- * On a host that cannot run containers the tests are skipped, with the reason; a group of which nothing ran returns
- * MAYFLY_CMOCKA_SKIP (for ctest's SKIP_RETURN_CODE). With MAYFLY_REQUIRE=1 in the environment they fail instead. An
- * install of mayfly that lacks its helper programs is always a failure.
+ * On a host that cannot run containers the tests are skipped, and the reason is printed. A group whose tests were all
+ * skipped returns MAYFLY_CMOCKA_SKIP, the value for ctest's SKIP_RETURN_CODE. With MAYFLY_REQUIRE=1 in the environment
+ * the tests fail instead. They always fail if a helper program of mayfly is missing.
  */
 
-/* cmocka.h wants these first, and says so nowhere but in its own documentation. */
+/* cmocka.h needs these headers and does not include them. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -39,48 +39,51 @@
 extern "C" {
 #endif
 
-/** What main should return when every test was skipped. */
+/** What main() should return if every test was skipped. */
 #define MAYFLY_CMOCKA_SKIP 77
 
 /**
- * For a per-test or group setup hook: starts a container and puts it, a `struct mayfly_container *`, in *state.
- * Prints what went wrong. Shows the fetch's progress when the spec asks for no progress of its own.
- * @return 0 or -1, what the hook should return
+ * For the setup hook of a test or a group: starts a container and puts the `struct mayfly_container *` in *state.
+ * Prints the error if it fails. Shows the progress of a fetch unless the spec has a progress function.
+ * @return 0 or -1, which the hook should return
  */
 int mayfly_cmocka_start(void **state, const struct mayfly_spec *spec);
 
 /**
- * For the matching teardown hook: prints the logs when a test failed, stops and frees the container in *state and sets
- * *state to NULL. NULL in *state is fine.
- * @return 0 or -1, what the hook should return
+ * For the matching teardown hook: stops the container in *state, prints its logs if a test failed, frees it, and sets
+ * *state to NULL. Does nothing if *state is NULL.
+ * @return 0 or -1, which the hook should return
  */
 int mayfly_cmocka_stop(void **state);
 
-/** Hooks for a spec given as the test's initial state. */
+/** Setup and teardown hooks of a test whose initial state is a `const struct mayfly_spec *`. */
 int mayfly_cmocka_setup(void **state);
 int mayfly_cmocka_teardown(void **state);
 
-/** A test with a container of its own: `mayfly_cmocka_unit_test(test_query, &spec)`. */
+/** A test with its own container: `mayfly_cmocka_unit_test(test_query, &spec)`. */
 #define mayfly_cmocka_unit_test(test, spec) \
         cmocka_unit_test_prestate_setup_teardown(test, mayfly_cmocka_setup, mayfly_cmocka_teardown, (void *) (spec))
 
 /**
- * Runs a command line with the container's /bin/sh and returns its standard output, which must be freed with
- * free(3). Fails the running test, and prints what the command wrote, unless it exits with 0 within 60,000 ms. An output
+ * Runs a command line with the container's /bin/sh and returns its standard output, which the caller must free(3).
+ * Fails the running test, and prints what the command wrote, unless it exits with 0 within 60,000 ms. An output
  * with a NUL byte, or of more than 16 MiB, fails the test too: call mayfly_container_run() for such a command.
  */
 #define mayfly_cmocka_sh(container, command_line) mayfly_cmocka_sh_at(container, command_line, __FILE__, __LINE__)
-/** The same, the failure being at this place. */
+/** Does the same, and reports a failure at this place in the source. */
 char *mayfly_cmocka_sh_at(struct mayfly_container *container, const char *command_line, const char *file, int line);
 
-/** cmocka_run_group_tests_name() with mayfly's knowledge of the tests. Returns as cmocka does, or MAYFLY_CMOCKA_SKIP.
+/**
+ * Runs tests as cmocka_run_group_tests_name() does, and knows which of them failed.
+ * @return what cmocka returns, or MAYFLY_CMOCKA_SKIP
  */
 int mayfly_cmocka_run_group_tests(const char *name, const struct CMUnitTest *tests, size_t n_tests,
                                   CMFixtureFunction group_setup, CMFixtureFunction group_teardown);
 
 /**
- * What skip() is here: cmocka's own, with the runner told, so that a skipped test is not taken for a failed one. In a
- * setup hook, where cmocka's own is an error, it skips the test, or the group, and stops what the hook has started.
+ * skip() calls this. It skips the running test as cmocka's skip() does, and tells the runner, which would take the test
+ * for a failed one. In a setup hook, where cmocka's skip() is an error, it skips the test, or each test of the group,
+ * and stops the containers that the hook has started.
  */
 void mayfly_cmocka_skip_at(const char *file, int line);
 
