@@ -3,6 +3,7 @@
 /* Payloads that do not want to go, and containers that go too early: nothing waits longer than it must. */
 
 #define _GNU_SOURCE
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/fs.h>
@@ -18,7 +19,6 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
 #include <mayfly/cmocka.h>
@@ -27,13 +27,8 @@
 
 static const char *busybox;
 
-static unsigned now_ms(void)
-{
-        struct timespec now;
-
-        clock_gettime(CLOCK_MONOTONIC, &now);
-        return (unsigned) (now.tv_sec * 1000 + now.tv_nsec / 1000000);
-}
+/* For what must end long before: a wait that goes on until then runs into ctest's own limit. */
+#define FOREVER_MS 600000U
 
 static struct mayfly_container *start(const struct mayfly_spec *spec)
 {
@@ -59,20 +54,22 @@ static int sh(struct mayfly_container *c, const char *line)
         __attribute__((cleanup(free_result))) struct mayfly_result *r = NULL;
 
         command.argv = argv;
+        command.timeout_ms = FOREVER_MS;
         if (mayfly_container_run(c, &command, &r, &err) < 0)
                 fail_msg("%s", err.message);
         return r->exit->exited ? r->exit->status : -r->exit->signal;
 }
 
-/* Stops it, which may take as long as the app is given and hardly more. */
-static void stops_within(struct mayfly_container *c, unsigned app_ms)
+/* Stops and frees the container, whose app must have been killed for its lateness or not. */
+static void stops(struct mayfly_container *c, int timed_out)
 {
+        struct mayfly_stop_result result = MAYFLY_STOP_RESULT_INIT;
         struct mayfly_error err = MAYFLY_ERROR_INIT;
-        unsigned begin = now_ms();
 
         if (mayfly_container_stop(c, &err) < 0)
                 fail_msg("%s", err.message);
-        assert_uint_in_range(now_ms() - begin, app_ms, app_ms + 1000);
+        assert_int_equal(mayfly_container_stop_result(c, &result, NULL), 0);
+        assert_int_equal(result.timed_out, timed_out);
         mayfly_container_free(c);
 }
 
@@ -80,12 +77,12 @@ static void an_app_may_ignore_its_stop_signal(void **state)
 {
         (void) state;
         /* The app of the image knows nothing of SIGWINCH. */
-        stops_within(start(MAYFLY_SPEC(.image = busybox, .stop_signal = SIGWINCH, .stop_timeout_ms = 300)), 300);
+        stops(start(MAYFLY_SPEC(.image = busybox, .stop_signal = SIGWINCH, .stop_timeout_ms = 300)), 1);
 }
 
 static void daemons_go_too(void **state)
 {
-        struct mayfly_container *c = start(MAYFLY_SPEC(.image = busybox, .idle = 1));
+        struct mayfly_container *c = start(MAYFLY_SPEC(.image = busybox, .idle = 1, .stop_timeout_ms = FOREVER_MS));
 
         (void) state;
         assert_int_equal(
@@ -93,51 +90,131 @@ static void daemons_go_too(void **state)
                       "  setsid sh -c \"trap '' TERM HUP INT; (setsid sleep 1000 &); while :; do sleep 9; done\" &"
                       "done; sleep 0.3; [ $(ps | grep -c '[s]leep 1000') -ge 8 ]"),
                 0);
-        stops_within(c, 0);
+        stops(c, 0);
 }
+
+/* Whether `file` has this word. */
+static int has_word(const char *file, const char *word)
+{
+        char text[512] = "";
+        FILE *f = fopen(file, "re");
+
+        if (f && fgets(text, sizeof(text), f))
+                text[strcspn(text, "\n")] = '\0';
+        if (f)
+                fclose(f);
+        for (char *save = NULL, *found = strtok_r(text, " ", &save); found; found = strtok_r(NULL, " ", &save))
+                if (strcmp(found, word) == 0)
+                        return 1;
+        return 0;
+}
+
+/* Whether a container can have this limit here: for engine direct the controller must be handed down to the children of
+ * our own cgroup; systemd sees to that itself, wherever the kernel has the controller. */
+static int controller_is_there(const char *controller)
+{
+        char line[300] = "", path[400];
+
+        if (strcmp(getenv("MAYFLY_ENGINE"), "systemd") == 0) {
+                snprintf(path, sizeof(path), "/sys/fs/cgroup/%s", controller);
+                return has_word("/sys/fs/cgroup/cgroup.controllers", controller) || access(path, F_OK) == 0;
+        }
+        FILE *f = fopen("/proc/self/cgroup", "re");
+        assert_non_null(f);
+        while (fgets(line, sizeof(line), f) && strncmp(line, "0::", 3) != 0)
+                ;
+        fclose(f);
+        line[strcspn(line, "\n")] = '\0';
+        snprintf(path, sizeof(path), "/sys/fs/cgroup%s%s/cgroup.subtree_control",
+                 access("/sys/fs/cgroup/cgroup.procs", F_OK) == 0 ? "" : "/unified", line + 3);
+        return has_word(path, controller);
+}
+
+/* How many processes the container has. */
+static unsigned count_processes(struct mayfly_container *c)
+{
+        char path[300], ours[64] = "", theirs[64];
+        struct dirent *entry;
+        unsigned n = 0;
+        DIR *dir = opendir("/proc");
+
+        snprintf(path, sizeof(path), "/proc/%d/ns/pid", (int) mayfly_container_leader(c));
+        assert_non_null(dir);
+        assert_true(readlink(path, ours, sizeof(ours) - 1) > 0);
+        while ((entry = readdir(dir))) {
+                snprintf(path, sizeof(path), "/proc/%s/ns/pid", entry->d_name);
+                ssize_t length = readlink(path, theirs, sizeof(theirs) - 1);
+                if (length > 0) {
+                        theirs[length] = '\0';
+                        n += strcmp(ours, theirs) == 0;
+                }
+        }
+        closedir(dir);
+        return n;
+}
+
+#define FORKS "i=0; while [ $i -lt 1000 ]; do sleep 1000 & i=$((i + 1)); done"
+#define BOMB "echo 'f() { f | f & f; }; f' > /bomb; "
 
 static void a_fork_bomb_stays_in_its_limit(void **state)
 {
-        struct mayfly_container *c = NULL;
+        const struct mayfly_spec *limited = MAYFLY_SPEC(.image = busybox, .idle = 1, .tasks_max = 100);
         struct mayfly_error err = MAYFLY_ERROR_INIT;
+        struct mayfly_container *c = NULL;
+        unsigned n;
 
         (void) state;
-        int r = mayfly_container_start(&c, MAYFLY_SPEC(.image = busybox, .idle = 1, .tasks_max = 100), &err);
-        if (r < 0) { /* a cgroup without the controller */
+        if (controller_is_there("pids")) {
+                c = start(limited);
+                assert_int_not_equal(sh(c, FORKS), 0); /* the 98th fork or so fails, and the shell with it */
+                n = count_processes(c);
+                assert_true(n > 90 && n <= 100);
+                stops(c, 0);
+                c = start(limited);
+                sh(c, BOMB "timeout 1 sh /bomb 2>/dev/null");
+                assert_true(count_processes(c) <= 100);
+        } else {
+                assert_true(mayfly_container_start(&c, limited, &err) < 0);
                 if (!strstr(err.message, "pids.max = 100: there is no \"pids\" controller"))
                         fail_msg("%s", err.message);
-                /* A user's own limit does it as well. */
-                c = start(MAYFLY_SPEC(.image = busybox, .idle = 1));
-                sh(c, "echo 'f() { f | f & f; }; f' > /bomb; su -s /bin/sh www -c 'ulimit -u 60; timeout 1 sh /bomb' "
-                      "2>/dev/null");
-        } else {
-                sh(c, "echo 'f() { f | f & f; }; f' > /bomb; timeout 1 sh /bomb 2>/dev/null");
+                /* A user's own limit holds everywhere. */
+                c = start(MAYFLY_SPEC(.image = busybox, .idle = 1, .stop_timeout_ms = FOREVER_MS));
+                assert_int_not_equal(sh(c, "exec su -s /bin/sh www -c 'ulimit -u 60; " FORKS "'"), 0);
+                n = count_processes(c);
+                assert_true(n > 30 && n <= 61); /* with mayfly-init; the host's own user 33 counts, too */
+                sh(c, BOMB "su -s /bin/sh www -c 'ulimit -u 60; timeout 1 sh /bomb' 2>/dev/null");
+                assert_true(count_processes(c) <= 62);
         }
-        stops_within(c, 0);
+        stops(c, 0);
 }
 
 static void memory_has_a_limit(void **state)
 {
-        struct mayfly_container *c = NULL;
+        const struct mayfly_spec *limited =
+                MAYFLY_SPEC(.image = busybox, .idle = 1, .memory_max = 48 << 20, .stop_timeout_ms = FOREVER_MS);
         struct mayfly_error err = MAYFLY_ERROR_INIT;
+        struct mayfly_container *c = NULL;
 
         (void) state;
-        int r = mayfly_container_start(&c, MAYFLY_SPEC(.image = busybox, .idle = 1, .memory_max = 48 << 20), &err);
-        if (r < 0) {
+        if (!controller_is_there("memory")) { /* refused: never started without it */
+                assert_true(mayfly_container_start(&c, limited, &err) < 0);
+                assert_null(c);
                 if (!strstr(err.message, "memory.max = 50331648: there is no \"memory\" controller"))
                         fail_msg("%s", err.message);
                 return;
         }
+        c = start(limited);
         /* tail keeps the one endless line */
         assert_int_equal(sh(c, "head -c 200000000 /dev/zero | tail -n 1 >/dev/null; true"), 0);
         assert_int_equal(sh(c, "exec tail -n 1 /dev/zero"), -SIGKILL);
         assert_int_equal(sh(c, "exit 3"), 3); /* the rest lives on */
-        stops_within(c, 0);
+        stops(c, 0);
 }
 
 static void scratch_and_log_may_be_full(void **state)
 {
-        struct mayfly_container *c = start(MAYFLY_SPEC(.image = busybox, .scratch_size = 2 << 20, .log_size = 4096));
+        struct mayfly_container *c = start(MAYFLY_SPEC(.image = busybox, .scratch_size = 2 << 20, .log_size = 4096,
+                                                       .stop_timeout_ms = FOREVER_MS));
         struct mayfly_error err = MAYFLY_ERROR_INIT;
         char *log = NULL;
         size_t size;
@@ -146,32 +223,29 @@ static void scratch_and_log_may_be_full(void **state)
         assert_int_equal(sh(c, "! dd if=/dev/zero of=/big bs=64k 2>/dev/null"), 0);
         assert_int_equal(sh(c, "! echo x > /more"), 0);
         assert_int_equal(sh(c, "for i in 1 2 3 4; do yes $i > /proc/2/fd/1 & done; sleep 0.3"), 0);
-        unsigned begin = now_ms();
         assert_int_equal(sh(c, "exit 4"), 4);
-        assert_uint_in_range(now_ms() - begin, 0, 2000);
         assert_int_equal(mayfly_container_logs(c, &log, &size, &err), 0);
         assert_uint_in_range(size, 1, 4096);
         assert_non_null(strchr(log, '\n'));
         free(log);
-        stops_within(c, 0);
+        stops(c, 0);
 }
 
 static void a_killed_supervisor_takes_its_command_along(void **state)
 {
         const char *const argv[] = { "sh", "-c", "kill -9 $PPID; while :; do sleep 3333; done", NULL };
-        struct mayfly_container *c = start(MAYFLY_SPEC(.image = busybox, .idle = 1));
+        struct mayfly_container *c = start(MAYFLY_SPEC(.image = busybox, .idle = 1, .stop_timeout_ms = FOREVER_MS));
         struct mayfly_command command = MAYFLY_COMMAND_INIT;
         struct mayfly_error err = MAYFLY_ERROR_INIT;
         struct mayfly_result *r = NULL;
 
         (void) state;
         command.argv = argv;
-        unsigned begin = now_ms();
+        command.timeout_ms = FOREVER_MS;
         assert_int_equal(mayfly_container_run(c, &command, &r, &err), -ESRCH);
         assert_non_null(strstr(err.message, "was killed from inside the container"));
-        assert_uint_in_range(now_ms() - begin, 0, 1000);
         assert_int_equal(sh(c, "! ps | grep '[w]hile :'"), 0);
-        stops_within(c, 0);
+        stops(c, 0);
 }
 
 static void *kill_later(void *leader)
@@ -189,22 +263,21 @@ static void death_ends_every_wait(void **state)
 
         (void) state;
         command.argv = argv;
+        command.timeout_ms = FOREVER_MS;
         for (int waits = 0; waits < 2; waits++) {
-                struct mayfly_container *c = start(MAYFLY_SPEC(.image = busybox));
+                struct mayfly_container *c = start(MAYFLY_SPEC(.image = busybox, .stop_timeout_ms = FOREVER_MS));
                 pid_t leader = mayfly_container_leader(c);
                 struct mayfly_error err = MAYFLY_ERROR_INIT;
                 struct mayfly_result *r = NULL;
                 struct mayfly_exit end = MAYFLY_EXIT_INIT;
                 assert_int_equal(pthread_create(&thread, NULL, kill_later, &leader), 0);
-                unsigned begin = now_ms();
                 assert_int_equal(waits ? mayfly_container_wait(c, UINT32_MAX, &end, &err)
                                        : mayfly_container_run(c, &command, &r, &err),
                                  -ESRCH);
-                assert_uint_in_range(now_ms() - begin, 150, 1200);
                 assert_non_null(strstr(err.message, "died"));
                 assert_non_null(strstr(err.message, "\n  | app of busybox"));
                 pthread_join(thread, NULL);
-                stops_within(c, 0);
+                stops(c, 0);
         }
 }
 
@@ -232,18 +305,18 @@ static void children_forked_meanwhile_hold_nothing_up(void **state)
 
         (void) state;
         command.argv = argv;
+        command.timeout_ms = FOREVER_MS;
         assert_int_equal(pthread_create(&forker, NULL, fork_and_fork, NULL), 0);
         for (unsigned i = 0; i < 5; i++) {
-                struct mayfly_container *c = start(MAYFLY_SPEC(.image = busybox, .idle = 1));
+                struct mayfly_container *c =
+                        start(MAYFLY_SPEC(.image = busybox, .idle = 1, .stop_timeout_ms = FOREVER_MS));
                 pid_t leader = mayfly_container_leader(c);
                 struct mayfly_error err = MAYFLY_ERROR_INIT;
                 struct mayfly_result *r = NULL;
                 assert_int_equal(pthread_create(&killer, NULL, kill_later, &leader), 0);
-                unsigned begin = now_ms();
                 assert_int_equal(mayfly_container_run(c, &command, &r, &err), -ESRCH);
-                assert_uint_in_range(now_ms() - begin, 150, 1200);
                 pthread_join(killer, NULL);
-                stops_within(c, 0);
+                stops(c, 0);
         }
         enough = 1;
         pthread_join(forker, NULL);
@@ -265,14 +338,11 @@ static void a_broken_init_fails_the_start_at_once(void **state)
                  libexec, folder, folder, folder);
         assert_int_equal(system(command), 0);
         setenv("MAYFLY_LIBEXEC", folder, 1);
-        unsigned begin = now_ms();
         int r = mayfly_container_start(&c, MAYFLY_SPEC(.image = busybox, .idle = 1), &err);
-        unsigned took = now_ms() - begin;
         setenv("MAYFLY_LIBEXEC", old, 1);
         free(old);
         assert_true(r < 0);
         assert_non_null(strstr(err.message, "died before it could answer"));
-        assert_uint_in_range(took, 0, 2000);
         for (const char *const *name = (const char *const[]){ "mayfly-launch", "mayfly-init", "", NULL }; *name;
              name++) {
                 snprintf(path, sizeof(path), "%s/%s", folder, *name);
@@ -318,14 +388,11 @@ static void what_cannot_die_is_named_in_time(void **state)
         assert_int_equal(ioctl(mnt, FIFREEZE, 0), 0);
         assert_int_equal(sh(c, "echo x > /tmp/file & sleep 0.2"), 0);
 
-        unsigned begin = now_ms();
         int r = mayfly_container_stop(c, &err);
-        unsigned took = now_ms() - begin;
         ioctl(mnt, FITHAW, 0);
         close(mnt);
         assert_int_equal(r, -ETIMEDOUT);
-        assert_uint_in_range(took, 100, 5100);
-        assert_non_null(strstr(err.message, "is still there after being killed"));
+        assert_non_null(strstr(err.message, "is still there after it was killed"));
         err = (struct mayfly_error) MAYFLY_ERROR_INIT;
         if (mayfly_container_stop(c, &err) < 0)
                 fail_msg("%s", err.message);
