@@ -1,0 +1,525 @@
+/* SPDX-License-Identifier: MIT */
+
+/* usage: program first|grown DIRECTORY [IMAGE]
+ *
+ * Uses each public struct, with the library of this release or of one whose structs have grown. It is built with the
+ * headers of both, too. DIRECTORY is empty. With an IMAGE it starts a container; that needs root. */
+
+#define _GNU_SOURCE
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <mayfly/mayfly.h>
+
+/* What a caller's struct has behind it, which is not the library's. */
+#define GUARDED(type)             \
+        struct {                  \
+                struct type it;   \
+                char behind[128]; \
+        }
+#define GUARD(object) memset((object).behind, 'g', sizeof((object).behind))
+#define CHECK_GUARD(object)                                                 \
+        for (size_t guard_ = 0; guard_ < sizeof((object).behind); guard_++) \
+        check((object).behind[guard_] == 'g')
+
+/* A field that this program's headers and the library may know or not. */
+#ifdef MAYFLY_GROWN
+#define ADDED sizeof(const char *)
+#define SET(object) ((object).added_ = "set")
+#define CHECK_ADDED_NULL(object) check((object).added_ == NULL)
+#else
+#define ADDED 0U
+#define SET(object) ((void) 0)
+#define CHECK_ADDED_NULL(object) ((void) 0)
+#endif
+
+#define check(condition) check_at(!!(condition), #condition, __LINE__)
+
+static int library_is_grown;
+static struct mayfly_error err = MAYFLY_ERROR_INIT;
+static char directory[512], store[600], reference[2048];
+
+static void check_at(int holds, const char *what, int line)
+{
+        if (holds)
+                return;
+        fprintf(stderr, "program.c:%d: not %s; the last error: %s\n", line, what, err.message);
+        exit(1);
+}
+
+static void clear_error(void)
+{
+        err = (struct mayfly_error) MAYFLY_ERROR_INIT;
+}
+
+/* Checks the size of a struct that the library made: it is the library's. */
+#define CHECK_MADE(pointer, type)                                                                    \
+        do {                                                                                         \
+                check((pointer)->size ==                                                             \
+                      sizeof(struct type) - ADDED + (library_is_grown ? sizeof(const char *) : 0U)); \
+                CHECK_MADE_ADDED(pointer);                                                           \
+        } while (0)
+#ifdef MAYFLY_GROWN
+#define CHECK_MADE_ADDED(pointer)                                       \
+        do {                                                            \
+                check(MAYFLY_HAS(pointer, added_) == library_is_grown); \
+                if (MAYFLY_HAS(pointer, added_))                        \
+                        check((pointer)->added_ == NULL);               \
+        } while (0)
+#else
+#define CHECK_MADE_ADDED(pointer) ((void) 0)
+#endif
+
+/* After a call with a field set that an older library does not know. `done` is what a library returns that knows it. */
+static void check_set(int r, int done, const char *what, size_t offset)
+{
+        char where[64];
+
+#ifndef MAYFLY_GROWN
+        (void) offset;
+        (void) what;
+        (void) where;
+        check(r == done);
+#else
+        if (library_is_grown) {
+                check(r == done);
+        } else {
+                check(r == -EINVAL && err.code == -EINVAL && err.stage == MAYFLY_STAGE_SPEC);
+                check(strstr(err.message, what) && strstr(err.message, "is too old to know it"));
+                snprintf(where, sizeof(where), "the field at byte %zu is set", offset);
+                check(strstr(err.message, where));
+                check(strstr(err.message, "mayfly 0."));
+        }
+#endif
+        clear_error();
+}
+#ifdef MAYFLY_GROWN
+#define CHECK_SET(r, done, what, type) check_set(r, done, what, offsetof(struct type, added_))
+#else
+#define CHECK_SET(r, done, what, type) check_set(r, done, what, 0)
+#endif
+
+static void write_file(const char *name, const char *text)
+{
+        char path[1200];
+
+        snprintf(path, sizeof(path), "%s/%s", directory, name);
+        FILE *f = fopen(path, "we");
+        check(f && fputs(text, f) >= 0 && fclose(f) == 0);
+}
+
+/* --- error --------------------------------------------------------------------------------------------------------- */
+
+static void use_errors(void)
+{
+        struct mayfly_image *image = NULL;
+        GUARDED(mayfly_error) e = { .it = MAYFLY_ERROR_INIT };
+
+        GUARD(e);
+        check(mayfly_image_open(&image, "no-reference", NULL, &e.it) == -EINVAL && e.it.code == -EINVAL);
+        check(e.it.stage == MAYFLY_STAGE_REFERENCE && e.it.message[0]);
+        CHECK_GUARD(e);
+        CHECK_ADDED_NULL(e.it);
+        memset(&e.it, 0, sizeof(e.it)); /* as from { 0 } */
+        check(mayfly_image_open(&image, "no-reference", NULL, &e.it) == -EINVAL && e.it.code == -EINVAL);
+        CHECK_GUARD(e);
+        const size_t wrong[] = { 1, sizeof(size_t), 4096, 4111, (size_t) 1 << 20, (size_t) -1 };
+        for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
+                memset(&e.it, 0, sizeof(e.it));
+                e.it.size = wrong[i];
+                check(mayfly_image_open(&image, "no-reference", NULL, &e.it) == -EINVAL);
+                check(e.it.code == 0 && e.it.message[0] == '\0');
+        }
+        check(strcmp(mayfly_stage_name(MAYFLY_STAGE_ARCHIVE), "archive") == 0);
+}
+
+/* --- images -------------------------------------------------------------------------------------------------------- */
+
+static const char manifest[] =
+        "{\"acKind\": \"ImageManifest\", \"acVersion\": \"0.8.11\", \"name\": \"example.com/abi\","
+        " \"labels\": [{\"name\": \"os\", \"value\": \"linux\"}, {\"name\": \"arch\", \"value\": \"amd64\"}],"
+        " \"app\": {\"exec\": [\"/app\"], \"user\": \"0\", \"group\": \"0\","
+        " \"mountPoints\": [{\"name\": \"data\", \"path\": \"/data\", \"readOnly\": true}],"
+        " \"ports\": [{\"name\": \"web\", \"protocol\": \"tcp\", \"port\": 80}],"
+        " \"isolators\": [{\"name\": \"resource/memory\", \"value\": {\"limit\": \"1G\"}}]}%s}";
+
+static void build_and_pin(void)
+{
+        char rootfs[600], image[600], json[600], text[2048];
+        GUARDED(mayfly_build_options) options = { .it = MAYFLY_BUILD_OPTIONS_INIT };
+        struct mayfly_pin *pin = NULL;
+
+        snprintf(rootfs, sizeof(rootfs), "%s/rootfs", directory);
+        snprintf(image, sizeof(image), "%s/abi.aci", directory);
+        snprintf(json, sizeof(json), "%s/manifest", directory);
+        snprintf(text, sizeof(text), manifest, "");
+        check(mkdir(rootfs, 0755) == 0);
+        write_file("rootfs/app", "#!/bin/sh\n");
+        write_file("manifest", text);
+        GUARD(options);
+        options.it.manifest = json;
+        options.it.compression = MAYFLY_COMPRESSION_NONE;
+        check(mayfly_image_build(&pin, rootfs, image, &options.it, &err) == 0);
+        CHECK_GUARD(options);
+        CHECK_MADE(pin, mayfly_pin);
+        check(strcmp(pin->name, "example.com/abi") == 0 && pin->archive_size > 0 && !pin->user_id);
+        snprintf(reference, sizeof(reference), "%s", pin->reference);
+        check(!mayfly_pin_free(pin));
+        SET(options.it);
+        CHECK_SET(mayfly_image_build(NULL, rootfs, image, &options.it, &err), 0, "the build options",
+                  mayfly_build_options);
+}
+
+static int reports;
+
+static int on_progress(const struct mayfly_progress *progress, void *userdata)
+{
+        CHECK_MADE(progress, mayfly_progress);
+        check(userdata == directory && progress->reference);
+        reports++;
+        return 0;
+}
+
+static void open_image(void)
+{
+        GUARDED(mayfly_image_options) options = { .it = MAYFLY_IMAGE_OPTIONS_INIT };
+        struct mayfly_image *image = NULL;
+        struct mayfly_pin *pin = NULL;
+
+        GUARD(options);
+        options.it.store = store;
+        options.it.progress = on_progress;
+        options.it.progress_userdata = directory;
+        SET(options.it);
+        CHECK_SET(mayfly_image_pin(&pin, reference, &options.it, &err), 0, "the image options", mayfly_image_options);
+        mayfly_pin_free(pin);
+#ifdef MAYFLY_GROWN
+        options.it.added_ = NULL;
+#endif
+        check(mayfly_image_open(&image, reference, &options.it, &err) == 0 && reports > 0);
+        CHECK_GUARD(options);
+        const struct mayfly_isolator *const *isolators = mayfly_image_isolators(image);
+        CHECK_MADE(isolators[0], mayfly_isolator);
+        check(strcmp(isolators[0]->name, "resource/memory") == 0 && !isolators[1]);
+        check(mayfly_image_was_fetched(image) == 1);
+        check(!mayfly_image_close(image));
+}
+
+static void inspect(void)
+{
+        struct mayfly_inspection *inspection = NULL;
+        char path[600], text[2048];
+
+        snprintf(text, sizeof(text), manifest,
+                 ", \"dependencies\": [{\"imageName\": \"example.com/base\", \"size\": 12}]");
+        write_file("depending", text);
+        snprintf(path, sizeof(path), "%s/depending", directory);
+        check(mayfly_inspect_file(&inspection, path, MAYFLY_KIND_MANIFEST, &err) == 0);
+        CHECK_MADE(inspection, mayfly_inspection);
+        check(strcmp(inspection->name, "example.com/abi") == 0 && !inspection->id);
+        CHECK_MADE(inspection->mounts[0], mayfly_manifest_mount);
+        check(strcmp(inspection->mounts[0]->path, "/data") == 0 && !inspection->mounts[1]);
+        CHECK_MADE(inspection->ports[0], mayfly_manifest_port);
+        check(inspection->ports[0]->port == 80 && !inspection->ports[1]);
+        CHECK_MADE(inspection->dependencies[0], mayfly_manifest_dependency);
+        check(inspection->dependencies[0]->image_size == 12 && !inspection->dependencies[0]->id);
+        CHECK_MADE(inspection->isolators[0], mayfly_manifest_isolator);
+        check(strcmp(inspection->isolators[0]->name, "resource/memory") == 0 && !inspection->isolators[1]);
+        check(!mayfly_inspection_free(inspection));
+}
+
+/* --- the store ----------------------------------------------------------------------------------------------------- */
+
+static int on_report(const struct mayfly_store_report *report, void *userdata)
+{
+        CHECK_MADE(report, mayfly_store_report);
+        check(userdata == store && report->path);
+        reports++;
+        return 0;
+}
+
+static void list(void)
+{
+        struct mayfly_stored_image **images = NULL;
+
+        check(mayfly_store_list(&images, store, &err) == 0);
+        CHECK_MADE(images[0], mayfly_stored_image);
+        check(strcmp(images[0]->name, "example.com/abi") == 0 && !images[1] && !images[0]->signer);
+        check(!mayfly_store_list_free(images));
+}
+
+static void verify(void)
+{
+        GUARDED(mayfly_verify_options) options = { .it = MAYFLY_VERIFY_OPTIONS_INIT };
+        GUARDED(mayfly_verify_result) result = { .it = MAYFLY_VERIFY_RESULT_INIT };
+
+        GUARD(options);
+        GUARD(result);
+        options.it.store = store;
+        options.it.report = on_report;
+        options.it.userdata = store;
+        reports = 0;
+        SET(result.it);
+        check(mayfly_store_verify(&result.it, &options.it, &err) == 0 && result.it.images == 1 && reports == 1);
+        CHECK_ADDED_NULL(result.it);
+        CHECK_GUARD(options);
+        CHECK_GUARD(result);
+        SET(options.it);
+        CHECK_SET(mayfly_store_verify(NULL, &options.it, &err), 0, "the verify options", mayfly_verify_options);
+        result.it.size = 3;
+        check(mayfly_store_verify(&result.it, NULL, &err) == -EINVAL);
+        check(strstr(err.message, "MAYFLY_VERIFY_RESULT_INIT"));
+        clear_error();
+}
+
+static void collect(void)
+{
+        GUARDED(mayfly_gc_options) options = { .it = MAYFLY_GC_OPTIONS_INIT };
+        GUARDED(mayfly_gc_result) result = { .it = MAYFLY_GC_RESULT_INIT };
+
+        GUARD(options);
+        GUARD(result);
+        options.it.store = store;
+        options.it.report = on_report;
+        options.it.userdata = store;
+        options.it.dry_run = 1;
+        SET(options.it);
+        CHECK_SET(mayfly_store_gc(NULL, &options.it, &err), 0, "the gc options", mayfly_gc_options);
+#ifdef MAYFLY_GROWN
+        options.it.added_ = NULL;
+#endif
+        reports = 0;
+        options.it.dry_run = 0;
+        options.it.all = 1;
+        SET(result.it);
+        check(mayfly_store_gc(&result.it, &options.it, &err) == 0 && result.it.removed == 1 && reports > 0);
+        CHECK_ADDED_NULL(result.it);
+        CHECK_GUARD(options);
+        CHECK_GUARD(result);
+        result.it.size = (size_t) -1;
+        check(mayfly_store_gc(&result.it, NULL, &err) == -EINVAL);
+        check(strstr(err.message, "MAYFLY_GC_RESULT_INIT"));
+        clear_error();
+}
+
+/* --- trust --------------------------------------------------------------------------------------------------------- */
+
+static const char armored_key[] = "-----BEGIN PGP PUBLIC KEY BLOCK-----\n\n"
+                                  "mDMEawo8GRYJKwYBBAHaRw8BAQdA4dz6hsQu6GB0wrgdQENGJhq+WDIekRLFR1h5\n"
+                                  "PVp4nqa0FUFiaSA8YWJpQGV4YW1wbGUuY29tPoiQBBMWCAA4FiEEVQQddopptprp\n"
+                                  "4g08OXUfcM6+KeUFAmsKPBkCGwMFCwkIBwIGFQoJCAsCBBYCAwECHgECF4AACgkQ\n"
+                                  "OXUfcM6+KeXuYwD9ElHNasqgzVdEFaBzg5uGWFg15+kAzRfphapg3Krhlp8A/0cu\n"
+                                  "H4EL+9ZcQEC0MLLDQHhQNbxMpOxQ3ZczZSn1mhIE\n=m51d\n"
+                                  "-----END PGP PUBLIC KEY BLOCK-----\n";
+
+static int on_key(const struct mayfly_key *key, void *userdata)
+{
+        CHECK_MADE(key, mayfly_key);
+        check(userdata == directory && strcmp(key->user_id, "Abi <abi@example.com>") == 0 && !key->problem);
+        reports++;
+        return 1;
+}
+
+static int on_listed_key(const struct mayfly_key *key, void *userdata)
+{
+        return on_key(key, userdata) - 1;
+}
+
+static void trust(void)
+{
+        GUARDED(mayfly_trust_options) options = { .it = MAYFLY_TRUST_OPTIONS_INIT };
+        struct mayfly_image_options image = MAYFLY_IMAGE_OPTIONS_INIT;
+        char keys[600], source[600];
+
+        snprintf(keys, sizeof(keys), "%s/keys", directory);
+        snprintf(source, sizeof(source), "%s/key.asc", directory);
+        write_file("key.asc", armored_key);
+        image.store = store;
+        image.trusted_keys = keys;
+        GUARD(options);
+        options.it.root = 1;
+        options.it.source = source;
+        options.it.key = on_key;
+        options.it.userdata = directory;
+        options.it.image = &image;
+        reports = 0;
+        check(mayfly_trust_add(&options.it, &err) == 1 && reports == 1);
+        options.it.key = on_listed_key;
+        options.it.source = NULL;
+        check(mayfly_trust_list(&options.it, &err) == 0 && reports == 2);
+        CHECK_GUARD(options);
+        SET(options.it);
+        CHECK_SET(mayfly_trust_list(&options.it, &err), 0, "the trust options", mayfly_trust_options);
+}
+
+/* --- containers ---------------------------------------------------------------------------------------------------- */
+
+/* What fails before root is needed: in the spec itself, or in its engine, which is looked at last. */
+static void start_nothing(void)
+{
+        struct mayfly_container *container = NULL;
+        GUARDED(mayfly_spec) spec = { .it = MAYFLY_SPEC_INIT };
+        struct mayfly_volume volumes[4] = { MAYFLY_VOLUME_INIT };
+
+        GUARD(spec);
+        spec.it.image = reference;
+        spec.it.engine = (enum mayfly_engine) 9;
+        spec.it.volumes = volumes;
+        volumes[1].path = "/cache";
+        volumes[2] = (struct mayfly_volume) MAYFLY_VOLUME_INIT;
+        volumes[2].path = "/data";
+        check(mayfly_container_start(&container, &spec.it, &err) == -EINVAL && strstr(err.message, "engine 9"));
+        CHECK_GUARD(spec);
+        clear_error();
+        SET(volumes[2]);
+        CHECK_SET(mayfly_container_start(&container, &spec.it, &err), -EINVAL, "the spec's volumes", mayfly_volume);
+        SET(spec.it);
+        CHECK_SET(mayfly_container_start(&container, &spec.it, &err), -EINVAL, "the spec", mayfly_spec);
+}
+
+static void start_wrong(void)
+{
+        const size_t wrong[] = { 0, 1, sizeof(size_t), 99, (size_t) 1 << 20, (size_t) -1, (size_t) -8 };
+        struct mayfly_container *container = NULL;
+        struct mayfly_spec spec = MAYFLY_SPEC_INIT;
+        struct mayfly_volume volumes[3] = { MAYFLY_VOLUME_INIT };
+
+        for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
+                spec.size = wrong[i];
+                check(mayfly_container_start(&container, &spec, &err) == -EINVAL);
+                check(strstr(err.message, "the spec: the size is") && strstr(err.message, "MAYFLY_SPEC_INIT"));
+                clear_error();
+        }
+        spec = (struct mayfly_spec) MAYFLY_SPEC_INIT;
+        spec.image = reference;
+        spec.volumes = volumes;
+        for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
+                volumes[0].size = wrong[i];
+                check(mayfly_container_start(&container, &spec, &err) == -EINVAL);
+                check(strstr(err.message, "the spec's volumes: the size is"));
+                clear_error();
+        }
+        volumes[0] = (struct mayfly_volume) MAYFLY_VOLUME_INIT;
+        volumes[1].size = 8;
+        check(mayfly_container_start(&container, &spec, &err) == -EINVAL && strstr(err.message, "entry 1"));
+        clear_error();
+        volumes[0].path = "/cache"; /* no first element */
+        check(mayfly_container_start(&container, &spec, &err) == -EINVAL && strstr(err.message, "first element"));
+        clear_error();
+}
+
+/* Checks what a container fills, each with garbage in the field that the library may not know. */
+static void ask(struct mayfly_container *container)
+{
+        GUARDED(mayfly_port) port = { .it = MAYFLY_PORT_INIT };
+        GUARDED(mayfly_timings) timings = { .it = MAYFLY_TIMINGS_INIT };
+
+        GUARD(port);
+        GUARD(timings);
+        SET(port.it);
+        SET(timings.it);
+        check(mayfly_container_port(container, "dns", &port.it, &err) == 0 && port.it.port == 5300);
+        check(mayfly_container_timings(container, &timings.it, &err) == 0 && timings.it.boot_us > 0);
+        CHECK_ADDED_NULL(port.it);
+        CHECK_ADDED_NULL(timings.it);
+        CHECK_GUARD(port);
+        CHECK_GUARD(timings);
+        port.it.size = timings.it.size = 4;
+        check(mayfly_container_port(container, "dns", &port.it, &err) == -EINVAL);
+        clear_error();
+        check(mayfly_container_timings(container, &timings.it, &err) == -EINVAL);
+        clear_error();
+        for (const struct mayfly_isolator *const *i = mayfly_container_isolators(container); *i; i++)
+                CHECK_MADE(*i, mayfly_isolator);
+}
+
+static void run(struct mayfly_container *container)
+{
+        const char *const argv[] = { "/bin/sh", "-c", "echo hello; exit 3", NULL };
+        GUARDED(mayfly_command) command = { .it = MAYFLY_COMMAND_INIT };
+        struct mayfly_result *result = NULL;
+
+        GUARD(command);
+        command.it.argv = argv;
+        check(mayfly_container_run(container, &command.it, &result, &err) == 0);
+        CHECK_GUARD(command);
+        CHECK_MADE(result, mayfly_result);
+        CHECK_MADE(result->exit, mayfly_exit);
+        check(result->exit->exited && result->exit->status == 3 && strcmp(result->out, "hello\n") == 0);
+        check(!mayfly_result_free(result));
+        result = NULL;
+        SET(command.it);
+        CHECK_SET(mayfly_container_run(container, &command.it, &result, &err), 0, "the command", mayfly_command);
+        mayfly_result_free(result);
+        command.it.size = 4;
+        check(mayfly_container_run(container, &command.it, &result, &err) == -EINVAL);
+        clear_error();
+}
+
+static void stop(struct mayfly_container *container)
+{
+        GUARDED(mayfly_stop_result) result = { .it = MAYFLY_STOP_RESULT_INIT };
+        GUARDED(mayfly_exit) end = { .it = MAYFLY_EXIT_INIT };
+
+        GUARD(result);
+        GUARD(end);
+        SET(result.it);
+        SET(end.it);
+        check(mayfly_container_stop(container, &err) == 0);
+        check(mayfly_container_stop_result(container, &result.it, &err) == 0 && result.it.elapsed_us > 0);
+        check(mayfly_container_wait(container, 0, &end.it, &err) == 0);
+        CHECK_ADDED_NULL(result.it);
+        CHECK_ADDED_NULL(end.it);
+        CHECK_GUARD(result);
+        CHECK_GUARD(end);
+        end.it.size = 0;
+        check(mayfly_container_wait(container, 0, &end.it, &err) == -EINVAL);
+        clear_error();
+}
+
+static void use_container(const char *image)
+{
+        const char *const app[] = { "/bin/sh", "-c", "exec sleep 1000", NULL };
+        struct mayfly_container *container = NULL;
+        struct mayfly_image_options options = MAYFLY_IMAGE_OPTIONS_INIT;
+        struct mayfly_spec spec = MAYFLY_SPEC_INIT;
+
+        options.progress = on_progress;
+        options.progress_userdata = directory;
+        spec.image = image;
+        spec.image_options = &options;
+        spec.entrypoint = app;
+        spec.volumes = MAYFLY_VOLUMES({ .path = "/cache", .mode = 0700 }, MAYFLY_VOLUME(.path = "/more"));
+        check(mayfly_container_start(&container, &spec, &err) == 0);
+        ask(container);
+        run(container);
+        stop(container);
+        check(!mayfly_container_free(container));
+}
+
+int main(int argc, char **argv)
+{
+        check(argc >= 3);
+        library_is_grown = strcmp(argv[1], "grown") == 0;
+        snprintf(directory, sizeof(directory), "%s", argv[2]);
+        snprintf(store, sizeof(store), "%s/store", directory);
+        if (argc > 3) {
+                use_container(argv[3]);
+                return 0;
+        }
+        use_errors();
+        build_and_pin();
+        open_image();
+        inspect();
+        list();
+        verify();
+        collect();
+        trust();
+        start_nothing();
+        start_wrong();
+        return 0;
+}

@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: MIT */
+
+/* Compiled as strict C99: what the headers' macros make. */
+
+#include <mayfly/build.h>
+#include <mayfly/container.h>
+#include <mayfly/error.h>
+#include <mayfly/image.h>
+#include <mayfly/inspect.h>
+#include <mayfly/mayfly.h>
+#include <mayfly/store.h>
+#include <mayfly/struct.h>
+#include <mayfly/trust.h>
+
+int use_macros(struct mayfly_tmpfs *tmpfs, const struct mayfly_pin *pin);
+
+const struct mayfly_build_options build_options = MAYFLY_BUILD_OPTIONS_INIT;
+const struct mayfly_command command = MAYFLY_COMMAND_INIT;
+const struct mayfly_error error = MAYFLY_ERROR_INIT;
+const struct mayfly_exit end = MAYFLY_EXIT_INIT;
+const struct mayfly_gc_options gc_options = MAYFLY_GC_OPTIONS_INIT;
+const struct mayfly_gc_result gc_result = MAYFLY_GC_RESULT_INIT;
+const struct mayfly_image_options image_options = MAYFLY_IMAGE_OPTIONS_INIT;
+const struct mayfly_port port = MAYFLY_PORT_INIT;
+const struct mayfly_spec spec = MAYFLY_SPEC_INIT;
+const struct mayfly_stop_result stop_result = MAYFLY_STOP_RESULT_INIT;
+const struct mayfly_timings timings = MAYFLY_TIMINGS_INIT;
+const struct mayfly_trust_options trust_options = MAYFLY_TRUST_OPTIONS_INIT;
+const struct mayfly_verify_options verify_options = MAYFLY_VERIFY_OPTIONS_INIT;
+const struct mayfly_verify_result verify_result = MAYFLY_VERIFY_RESULT_INIT;
+const struct mayfly_volume volume = MAYFLY_VOLUME_INIT;
+
+int use_macros(struct mayfly_tmpfs *tmpfs, const struct mayfly_pin *pin)
+{
+        struct mayfly_container *container = NULL;
+        struct mayfly_error err = { 0 };
+        struct mayfly_volume volumes[10] = { MAYFLY_VOLUME_INIT };
+
+        volumes[1].path = "/cache";
+        if (!MAYFLY_HAS(pin, user_id))
+                return mayfly_container_start(&container, MAYFLY_SPEC(.image = "aci:x", .volumes = volumes), &err);
+        return mayfly_container_start(
+                &container,
+                MAYFLY_SPEC(.image = "aci:x", .stop_signal = 2,
+                            .volumes = MAYFLY_VOLUMES({ .name = "data", .tmpfs = tmpfs },
+                                                      MAYFLY_VOLUME(.path = "/cache", .mode = 0700))),
+                &err);
+}

@@ -1,0 +1,122 @@
+// SPDX-License-Identifier: MIT
+
+// usage: test-cxx HEADER...
+// C++11 starts from each macro of the headers, and the library understands what it made.
+
+#include <cerrno>
+#include <cstdlib>
+#include <fstream>
+#include <iostream>
+#include <set>
+#include <string>
+
+#include <mayfly/mayfly.h>
+
+static std::set<std::string> used;
+
+static void check_at(bool holds, const char *what, int line)
+{
+        if (holds)
+                return;
+        std::cerr << "test-cxx.cc:" << line << ": not " << what << "\n";
+        std::exit(1);
+}
+#define check(condition) check_at(condition, #condition, __LINE__)
+
+/* From an initializer: the size is set, and all else is zero. */
+#define USE(type, initializer)                                                          \
+        do {                                                                            \
+                struct type value = initializer;                                        \
+                check(value.size == sizeof(struct type));                               \
+                for (size_t i = sizeof(value.size); i < sizeof(value); i++)             \
+                        check(reinterpret_cast<const unsigned char *>(&value)[i] == 0); \
+                used.insert(#initializer);                                              \
+        } while (0)
+
+static void use_initializers()
+{
+        USE(mayfly_build_options, MAYFLY_BUILD_OPTIONS_INIT);
+        USE(mayfly_command, MAYFLY_COMMAND_INIT);
+        USE(mayfly_error, MAYFLY_ERROR_INIT);
+        USE(mayfly_exit, MAYFLY_EXIT_INIT);
+        USE(mayfly_gc_options, MAYFLY_GC_OPTIONS_INIT);
+        USE(mayfly_gc_result, MAYFLY_GC_RESULT_INIT);
+        USE(mayfly_image_options, MAYFLY_IMAGE_OPTIONS_INIT);
+        USE(mayfly_port, MAYFLY_PORT_INIT);
+        USE(mayfly_spec, MAYFLY_SPEC_INIT);
+        USE(mayfly_stop_result, MAYFLY_STOP_RESULT_INIT);
+        USE(mayfly_timings, MAYFLY_TIMINGS_INIT);
+        USE(mayfly_trust_options, MAYFLY_TRUST_OPTIONS_INIT);
+        USE(mayfly_verify_options, MAYFLY_VERIFY_OPTIONS_INIT);
+        USE(mayfly_verify_result, MAYFLY_VERIFY_RESULT_INIT);
+        USE(mayfly_volume, MAYFLY_VOLUME_INIT);
+}
+
+/* The initializers of the headers, all of which must have been used. */
+static void check_used(const std::string &header)
+{
+        std::ifstream file(header);
+        std::string word, name;
+
+        check(file.good());
+        while (file >> word)
+                if (word == "#define" && file >> name && name.size() > 5 && name.substr(name.size() - 5) == "_INIT" &&
+                    used.count(name) == 0) {
+                        std::cerr << "test-cxx.cc does not use " << name << " of " << header << "\n";
+                        std::exit(1);
+                }
+}
+
+static void use_volumes()
+{
+        std::string source = "/srv/data";
+        const struct mayfly_volume *volumes = MAYFLY_VOLUMES(MAYFLY_VOLUME(.name = "data", .source = source.c_str()),
+                                                             MAYFLY_VOLUME(.path = "/cache", .mode = 0700));
+
+        check(volumes[0].size == sizeof(*volumes) && !volumes[0].name && !volumes[0].path);
+        check(volumes[1].name == std::string("data") && volumes[1].source == source && volumes[1].mode == 0);
+        check(volumes[2].path == std::string("/cache") && volumes[2].mode == 0700 && !volumes[2].source);
+        check(volumes[3].size == 0 && !volumes[3].name && !volumes[3].path);
+}
+
+/* Each evaluation begins with nothing set. */
+static const struct mayfly_spec *spec_number(unsigned n)
+{
+        return MAYFLY_SPEC(.image = "aci:x", .tasks_max = n);
+}
+
+/* The library reads spec and volumes, and stops at the engine, before it needs root. */
+static void start()
+{
+        struct mayfly_container *container = nullptr;
+        struct mayfly_error err = MAYFLY_ERROR_INIT;
+
+        int r = mayfly_container_start(
+                &container,
+                MAYFLY_SPEC(.image = "aci:x", .engine = static_cast<enum mayfly_engine>(9),
+                            .volumes = MAYFLY_VOLUMES(MAYFLY_VOLUME(.path = "/a"), MAYFLY_VOLUME(.path = "/b"))),
+                &err);
+        check(r == -EINVAL && std::string(err.message).find("engine 9") != std::string::npos);
+
+        struct mayfly_error zeroed = {};
+        struct mayfly_volume volumes[4] = { MAYFLY_VOLUME_INIT };
+        volumes[1].path = "/a";
+        volumes[2].size = 77;
+        r = mayfly_container_start(&container, MAYFLY_SPEC(.image = "aci:x", .volumes = volumes), &zeroed);
+        check(r == -EINVAL && std::string(zeroed.message).find("entry 2 is 77") != std::string::npos);
+
+        struct mayfly_pin pin = mayfly_pin();
+        pin.size = offsetof(struct mayfly_pin, user_id);
+        check(MAYFLY_HAS(&pin, fingerprint) && !MAYFLY_HAS(&pin, user_id));
+}
+
+int main(int argc, char **argv)
+{
+        use_initializers();
+        for (int i = 1; i < argc; i++)
+                check_used(argv[i]);
+        use_volumes();
+        check(spec_number(5)->tasks_max == 5 && spec_number(6)->tasks_max == 6 && !spec_number(7)->volumes);
+        start();
+        return 0;
+}
