@@ -25,24 +25,25 @@ void tool_print_wrapped(const char *text, unsigned indent, unsigned column, unsi
         putchar('\n');
 }
 
-/* What is printed for an option before its text: "  -q, --quiet" or "      --store=DIRECTORY". Returns the length;
- * prints nothing when `ret` is too small, as when it has no room at all. */
-static unsigned print_name(char *ret, size_t size, const struct tool_option *option)
+#define NAME_MAX_LENGTH 64U
+
+/* What is printed for an option before its text: "  -q, --quiet" or "      --store=DIRECTORY". Returns its length. */
+static unsigned write_name(char ret[NAME_MAX_LENGTH], const struct tool_option *option)
 {
         char letter[8] = "    ";
 
         if (option->letter)
                 snprintf(letter, sizeof(letter), "-%c, ", option->letter);
-        int n = snprintf(ret, size, "  %s--%s%s%s", letter, option->name, option->value ? "=" : "",
+        int n = snprintf(ret, NAME_MAX_LENGTH, "  %s--%s%s%s", letter, option->name, option->value ? "=" : "",
                          option->value ? option->value : "");
         return n > 0 ? (unsigned) n : 0;
 }
 
 static void print_option(const struct tool_option *option, unsigned indent)
 {
-        char name[64];
+        char name[NAME_MAX_LENGTH];
 
-        print_name(name, sizeof(name), option);
+        write_name(name, option);
         printf("%-*s", (int) indent, name);
         tool_print_wrapped(option->help, indent, indent, WIDTH);
 }
@@ -74,16 +75,17 @@ static void print_description(const char *text)
 void tool_help(const struct tool_command *command)
 {
         static const struct tool_option help = { .name = "help", .letter = 'h', .help = "print this" };
+        char name[NAME_MAX_LENGTH];
         unsigned indent = 0;
 
         print_usage(command);
         print_description(command->description);
         for (const struct tool_option *option = command->options; option->name; option++) {
-                unsigned n = print_name(NULL, 0, option) + 2;
+                unsigned n = write_name(name, option) + 2;
                 indent = n > indent ? n : indent;
         }
-        if (indent < 14)
-                indent = 14;
+        unsigned least = write_name(name, &help) + 2;
+        indent = least > indent ? least : indent;
         printf("\n");
         for (const struct tool_option *option = command->options; option->name; option++)
                 print_option(option, indent);

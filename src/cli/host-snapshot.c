@@ -20,7 +20,7 @@
 
 #define KERNEL_THREAD 0x00200000UL /* PF_KTHREAD, in proc(5)'s stat */
 
-/* Tabs and newlines separate; a command line may have any. */
+/* Tabs and newlines separate the fields and lines of a snapshot, and a command line may have any of them. */
 static void flatten(char *text)
 {
         for (; *text; text++)
@@ -65,9 +65,9 @@ struct process {
         ino_t mounts, net; /* namespaces, 0 if we may not know */
 };
 
-static ssize_t read_small(int folder, const char *name, char *ret, size_t size)
+static ssize_t read_small(int dirfd, const char *name, char *ret, size_t size)
 {
-        int fd = openat(folder, name, O_RDONLY | O_CLOEXEC);
+        int fd = openat(dirfd, name, O_RDONLY | O_CLOEXEC);
 
         if (fd < 0)
                 return -1;
@@ -77,15 +77,15 @@ static ssize_t read_small(int folder, const char *name, char *ret, size_t size)
         return n;
 }
 
-/* Returns 0 when it has gone meanwhile. */
+/* Reads what /proc says of a process. Returns 1, or 0 when the process has gone meanwhile. */
 static int read_process(int proc, const char *pid, struct process *ret)
 {
-        mf_cleanup(mf_closep) int folder = openat(proc, pid, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        mf_cleanup(mf_closep) int dir = openat(proc, pid, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
         char text[1024];
         struct stat st;
 
         *ret = (struct process){ .pid = (pid_t) strtol(pid, NULL, 10) };
-        if (folder < 0 || read_small(folder, "stat", text, sizeof(text)) <= 0)
+        if (dir < 0 || read_small(dir, "stat", text, sizeof(text)) <= 0)
                 return 0;
         char *name = strchr(text, '('), *end = strrchr(text, ')');
         if (!name || !end)
@@ -97,22 +97,23 @@ static int read_process(int proc, const char *pid, struct process *ret)
                    &ret->state, &parent, &ret->flags, &ret->started) != 4)
                 return 0;
         ret->parent = parent;
-        ssize_t n = read_small(folder, "cmdline", ret->words, sizeof(ret->words));
+        ssize_t n = read_small(dir, "cmdline", ret->words, sizeof(ret->words));
         for (ssize_t i = 0; i + 1 < n; i++)
                 if (!ret->words[i])
                         ret->words[i] = ' ';
-        if (read_small(folder, "cgroup", text, sizeof(text)) > 0) {
+        if (read_small(dir, "cgroup", text, sizeof(text)) > 0) {
                 const char *line = strstr(text, "0::");
                 if (line)
                         snprintf(ret->cgroup, sizeof(ret->cgroup), "%.*s", (int) strcspn(line + 3, "\n"), line + 3);
         }
-        if (fstatat(folder, "ns/mnt", &st, 0) == 0)
+        if (fstatat(dir, "ns/mnt", &st, 0) == 0)
                 ret->mounts = st.st_ino;
-        if (fstatat(folder, "ns/net", &st, 0) == 0)
+        if (fstatat(dir, "ns/net", &st, 0) == 0)
                 ret->net = st.st_ino;
         return 1;
 }
 
+/* Whether a process is this one or a parent of it. */
 static int is_ours(pid_t pid, const struct process *all, size_t n)
 {
         for (pid_t line = getpid(); line > 0;) {
@@ -166,7 +167,7 @@ static int add_process(struct mf_snapshot *snapshot, const struct process *proce
         return add(snapshot, "process", identity, description);
 }
 
-/* The process, and its namespaces if it is the first one found in them. */
+/* Adds the namespaces of a process that is the first one found in them. */
 static int describe(struct mf_snapshot *snapshot, const struct process *all, size_t i)
 {
         const struct process *process = &all[i];
@@ -209,7 +210,7 @@ static int add_processes(struct mf_snapshot *snapshot)
         closedir(proc);
         for (size_t i = 0; r == 0 && i < n; i++) {
                 r = describe(snapshot, all, i);
-                /* One that has ended is its parent's to reap: an init that is slow at it is not a container's fault. */
+                /* Its parent has to reap a process that has ended: that an init is slow is not a container's fault. */
                 int ended = all[i].state == 'Z' && all[i].parent <= 1;
                 if (r == 0 && !(all[i].flags & KERNEL_THREAD) && !ended && !is_ours(all[i].pid, all, n))
                         r = add_process(snapshot, &all[i]);
@@ -219,7 +220,7 @@ static int add_processes(struct mf_snapshot *snapshot)
 
 /* --- files, cgroups, links ------------------------------------------------------------------------------------ */
 
-/* All below the folder `fd` (which is closed), not crossing into other file systems. */
+/* Adds all that is below the directory `fd`, which it closes, but nothing of other file systems. */
 static int walk(struct mf_snapshot *snapshot, const char *kind, int fd, const char *path, dev_t device, unsigned depth)
 {
         DIR *dir = fdopendir(fd);
@@ -235,8 +236,8 @@ static int walk(struct mf_snapshot *snapshot, const char *kind, int fd, const ch
                 if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0 ||
                     fstatat(dirfd(dir), entry->d_name, &st, AT_SYMLINK_NOFOLLOW) < 0)
                         continue;
-                int folder = S_ISDIR(st.st_mode);
-                if (strcmp(kind, "cgroup") == 0 && !folder)
+                int is_directory = S_ISDIR(st.st_mode);
+                if (strcmp(kind, "cgroup") == 0 && !is_directory)
                         continue;
                 if (asprintf(&below, "%s/%s", path, entry->d_name) < 0) {
                         below = NULL;
@@ -244,7 +245,7 @@ static int walk(struct mf_snapshot *snapshot, const char *kind, int fd, const ch
                         break;
                 }
                 r = add(snapshot, kind, below, below);
-                if (r == 0 && folder && st.st_dev == device && depth > 0) {
+                if (r == 0 && is_directory && st.st_dev == device && depth > 0) {
                         int child = openat(dirfd(dir), entry->d_name, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
                         if (child >= 0)
                                 r = walk(snapshot, kind, child, below, device, depth - 1);
@@ -268,7 +269,7 @@ static int add_tree(struct mf_snapshot *snapshot, const char *kind, const char *
         return walk(snapshot, kind, fd, path, st.st_dev, 32);
 }
 
-/* Every hierarchy: on hosts with cgroup v1 each controller has its own mount below. */
+/* Adds the cgroups of every hierarchy: on hosts with cgroup v1 each controller has a mount of its own. */
 static int add_cgroups(struct mf_snapshot *snapshot)
 {
         struct stat st;
@@ -313,7 +314,7 @@ static size_t key_length(const char *line)
         return kind + 1 + strcspn(line + kind + 1, "\t");
 }
 
-/* By kind and identity. */
+/* Compares two lines by kind and identity. */
 static int by_key(const char *a, const char *b)
 {
         size_t x = key_length(a), y = key_length(b);
@@ -349,9 +350,9 @@ int mf_snapshot_take(struct mf_snapshot *ret, const struct mf_snapshot_scope *sc
                 mf_snapshot_clear(&snapshot);
                 return r;
         }
-        /* Files before processes: what is there only because a process still runs is then told by its process. */
-        for (const char *const *folder = scope->folders; r == 0 && *folder; folder++)
-                r = add_tree(&snapshot, "file", *folder);
+        /* Files before processes: when a file is there only because its process still runs, the process is seen, too. */
+        for (const char *const *directory = scope->directories; r == 0 && *directory; directory++)
+                r = add_tree(&snapshot, "file", *directory);
         if (r == 0)
                 r = add_cgroups(&snapshot);
         if (r == 0)
@@ -426,7 +427,7 @@ static int has(const struct mf_snapshot *snapshot, const char *line)
         return 0;
 }
 
-/* All the mounts of a new mount namespace are new: it is enough to tell of that. */
+/* All the mounts of a new mount namespace are new: it is enough to print the namespace. */
 static int is_in_new_namespace(const struct mf_snapshot *before, const char *line)
 {
         char namespace[64];

@@ -18,11 +18,11 @@ struct mf_snapshot {
 };
 
 struct mf_snapshot_scope {
-        const char *const *folders; /* to list with all below them, NULL-terminated */
-        int bus;                    /* non-zero: ask systemd, machined and the bus */
+        const char *const *directories; /* all below them is listed, NULL-terminated */
+        int bus;                        /* non-zero: ask systemd, machined and the bus */
 };
 
-/* Takes what is there now, without this process and its parents. 0 or negative errno. */
+/* Takes a snapshot of what is there now, without this process and its parents. Returns 0 or negative errno. */
 int mf_snapshot_take(struct mf_snapshot *ret, const struct mf_snapshot_scope *scope, struct mayfly_error *err);
 void mf_snapshot_clear(struct mf_snapshot *snapshot);
 

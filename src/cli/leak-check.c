@@ -21,7 +21,7 @@
 #define WAIT_MS 1000U /* what the kernel and systemd may take for the last of it */
 #define LEAKED 3      /* exit status: neither success, nor failure, nor misuse */
 
-/* The lines of what belongs to a container. */
+/* Lines that belong to a container. */
 static const char *const containers[] = {
         "process *mayfly-launch --machine *",
         "process *systemd-nspawn * --machine=*",
@@ -42,7 +42,7 @@ static const char *const containers[] = {
         "file /run/systemd/transient/mayfly-*",
 };
 
-/* What systemd makes when it is first asked for anything, and keeps. */
+/* Lines of what systemd makes when it is first asked for anything, and keeps. */
 static const char *const kept[] = {
         "file /run/systemd/machines",
         "file /run/systemd/nspawn",
@@ -112,11 +112,12 @@ static int take(const struct choices *choices, struct mf_snapshot *ret)
         memcpy(directories, default_directories, sizeof(default_directories));
         if (n > 0)
                 memcpy(directories + MF_ELEMENTSOF(default_directories), choices->directories, n * sizeof(char *));
-        const struct mf_snapshot_scope scope = { .folders = directories, .bus = !choices->no_bus && mf_bus_booted() };
+        const struct mf_snapshot_scope scope = { .directories = directories,
+                                                 .bus = !choices->no_bus && mf_bus_booted() };
         return mf_snapshot_take(ret, &scope, &err) < 0 ? tool_fail("%s", err.message) : TOOL_OK;
 }
 
-/* Looks again and again until nothing is left, or the time is over; then prints what is. */
+/* Looks again and again until nothing is left, or the time is over; then prints what is left. Returns an exit status. */
 static int compare(struct choices *choices, const struct mf_snapshot *before)
 {
         uint64_t deadline = mf_now_us() + (uint64_t) choices->wait_ms * 1000;
@@ -178,7 +179,7 @@ static int since(struct choices *choices)
         return r;
 }
 
-/* As a shell gives it: 128 + N for a signal. */
+/* Runs a command. Returns its exit status as a shell does: 128 + N for a signal. */
 static int run_command(char **argv)
 {
         int status = 0;
@@ -192,7 +193,7 @@ static int run_command(char **argv)
         }
         if (pid < 0)
                 return tool_fail("fork: %s", strerror(errno));
-        /* A Ctrl-C is the command's to answer; what it leaves then is of interest, too. */
+        /* A Ctrl-C is for the command. What the command leaves then is of interest, too. */
         signal(SIGINT, SIG_IGN);
         signal(SIGQUIT, SIG_IGN);
         while (waitpid(pid, &status, 0) < 0 && errno == EINTR)

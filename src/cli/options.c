@@ -194,15 +194,13 @@ static int bad_option(const struct tool_command *command, int c, const char *wor
         const struct tool_option *option = find(command, optopt);
         int is_long = strncmp(word, "--", 2) == 0;
 
-        if (c == ':' && is_long)
-                return tool_usage(command->name, "option '--%s' requires an argument", option->name);
-        if (c == ':')
-                return tool_usage(command->name, "option requires an argument -- '%c'", optopt);
         if (!is_long)
-                return tool_usage(command->name, "invalid option -- '%c'", optopt);
-        if (optopt)
-                return tool_usage(command->name, "option '--%s' doesn't allow an argument", option->name);
-        return bad_name(command, word);
+                return tool_usage(command->name, "%s -- '%c'",
+                                  c == ':' ? "option requires an argument" : "invalid option", optopt);
+        if (!optopt || !option)
+                return bad_name(command, word);
+        return tool_usage(command->name, "option '--%s' %s", option->name,
+                          c == ':' ? "requires an argument" : "doesn't allow an argument");
 }
 
 static int check_operands(const struct tool_command *command, const struct tool_operands *operands)
@@ -227,7 +225,7 @@ static void translate(const struct tool_command *command, struct option *ret, ch
         size_t i = 0;
 
         letters = stpcpy(letters, "-:h");
-        for (; command->options[i].name && i < TOOL_OPTIONS_MAX; i++) {
+        for (; i < TOOL_OPTIONS_MAX && command->options[i].name; i++) {
                 const struct tool_option *option = &command->options[i];
                 int has_value = option->kind == TOOL_FLAG ? no_argument : required_argument;
                 ret[i] = (struct option){ option->name, has_value, NULL, FIRST_VALUE + (int) i };

@@ -53,7 +53,7 @@ struct tool_operands {
 };
 
 /* Reads a command line into *choices, which has the defaults, and *ret. Returns -1 to go on, else the exit status, when
- * the command line was wrong (and was complained about) or asked for help (which was printed). */
+ * the command line is wrong (the complaint was printed) or asks for help (which was printed). */
 int tool_parse(const struct tool_command *command, int argc, char **argv, void *choices, struct tool_operands *ret);
 
 /* Prints what `mayfly COMMAND --help` prints. */

@@ -30,13 +30,11 @@ char *mf_file_url_of(const char *path)
         const char *slash = strrchr(path, '/'), *name = slash ? slash + 1 : path;
         mf_cleanup(mf_freep) char *directory = slash ? strndup(path, (size_t) (name - path)) : strdup(".");
         mf_cleanup(mf_freep) char *absolute = directory ? realpath(directory, NULL) : NULL;
-        mf_cleanup(mf_freep) char *whole = NULL;
+        char *whole;
 
-        if (!absolute)
+        if (!absolute || asprintf(&whole, "%s/%s", strcmp(absolute, "/") == 0 ? "" : absolute, name) < 0)
                 return NULL;
-        if (asprintf(&whole, "%s/%s", strcmp(absolute, "/") == 0 ? "" : absolute, name) < 0) {
-                whole = NULL;
-                return NULL;
-        }
-        return mf_file_url(whole);
+        char *url = mf_file_url(whole);
+        free(whole);
+        return url;
 }
