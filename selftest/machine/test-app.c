@@ -4,10 +4,12 @@
 
 #define _GNU_SOURCE
 #include <errno.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include <mayfly/cmocka.h>
@@ -280,6 +282,71 @@ static void a_stop_that_timed_out_can_be_asked(void **state)
         stop_as(c, 1, -1);
 }
 
+static void *use_one(void *failed)
+{
+        struct mayfly_error err = MAYFLY_ERROR_INIT;
+        struct mayfly_container *c = NULL;
+        const char *const argv[] = { "sh", "-c", "head -c 300000 /dev/zero; echo x >&2", NULL };
+        struct mayfly_command command = MAYFLY_COMMAND_INIT;
+        struct mayfly_result *result = NULL;
+
+        command.argv = argv;
+        int r = mayfly_container_start(&c, MAYFLY_SPEC(.image = working), &err);
+        if (r == 0)
+                r = mayfly_container_run(c, &command, &result, &err);
+        if (r == 0 && result->out_size != 300000)
+                r = -EIO;
+        mayfly_result_free(result);
+        if (r == 0)
+                r = mayfly_container_stop(c, &err);
+        mayfly_container_free(c);
+        *(int *) failed = r;
+        return NULL;
+}
+
+/* What mayfly_container_start(3) promises. */
+static void a_small_stack_is_enough(void **state)
+{
+        pthread_attr_t attributes;
+        pthread_t thread;
+        int r = 1;
+
+        (void) state;
+        assert_int_equal(pthread_attr_init(&attributes), 0);
+        assert_int_equal(pthread_attr_setstacksize(&attributes, 128 * 1024), 0);
+        assert_int_equal(pthread_create(&thread, &attributes, use_one, &r), 0);
+        pthread_join(thread, NULL);
+        pthread_attr_destroy(&attributes);
+        assert_int_equal(r, 0);
+}
+
+/* Whatever call it is that finds no descriptor left. */
+static void too_few_descriptors_are_named(void **state)
+{
+        struct rlimit old, few;
+        unsigned failures = 0;
+        int r = -1, next = dup(0);
+
+        (void) state;
+        close(next);
+        assert_int_equal(getrlimit(RLIMIT_NOFILE, &old), 0);
+        for (few = old, few.rlim_cur = (rlim_t) next; r < 0; few.rlim_cur++) {
+                struct mayfly_error err = MAYFLY_ERROR_INIT;
+                struct mayfly_container *c = NULL;
+                assert_int_equal(setrlimit(RLIMIT_NOFILE, &few), 0);
+                r = mayfly_container_start(&c, MAYFLY_SPEC(.image = working), &err);
+                assert_int_equal(setrlimit(RLIMIT_NOFILE, &old), 0);
+                mayfly_container_free(c);
+                if (r == 0)
+                        break;
+                if (!strstr(err.message, "Too many open files") ||
+                    (r == -EMFILE && !strstr(err.message, "`ulimit -n`")))
+                        fail_msg("with %lu descriptors: %d: %s", (unsigned long) few.rlim_cur, r, err.message);
+                failures++;
+        }
+        assert_true(failures > 3);
+}
+
 int main(void)
 {
         const struct CMUnitTest tests[] = {
@@ -294,6 +361,8 @@ int main(void)
                 cmocka_unit_test(a_killed_supervisor_is_told),
                 cmocka_unit_test(a_stopped_container_says_so),
                 cmocka_unit_test(a_stop_that_timed_out_can_be_asked),
+                cmocka_unit_test(a_small_stack_is_enough),
+                cmocka_unit_test(too_few_descriptors_are_named),
         };
 
         const char *prepare = "mkdir tmp srv; printf 'root:x:0:0::/:/bin/sh\\nwww:x:33:34::/:/bin/sh\\n' >etc/passwd; "

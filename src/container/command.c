@@ -37,7 +37,7 @@ static void capture_clear(struct capture *capture)
         free(capture->data);
 }
 
-/* Takes in `n` bytes, or as many as are allowed. One byte stays free for the final NUL. */
+/* Takes in `n` bytes, or as many as are allowed. One byte stays free for the final NUL. Returns 0 or -ENOMEM. */
 static int capture_add(struct capture *capture, const char *data, size_t n)
 {
         size_t take = n;
@@ -62,7 +62,7 @@ static int capture_add(struct capture *capture, const char *data, size_t n)
 /* Reads what is there now. */
 static int capture_drain(struct capture *capture)
 {
-        char buffer[64 * 1024];
+        char buffer[16 * 1024]; /* on the stack of a thread that may have little of it */
 
         while (capture->fd >= 0) {
                 ssize_t n = read(capture->fd, buffer, sizeof(buffer));

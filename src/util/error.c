@@ -64,7 +64,8 @@ void mf_error_set_errno(struct mayfly_error *err, int code, enum mayfly_stage st
         va_end(args);
 
         size_t used = strlen(err->message);
-        snprintf(err->message + used, sizeof(err->message) - used, ": %s", strerrordesc_np(-code));
+        snprintf(err->message + used, sizeof(err->message) - used, ": %s%s", strerrordesc_np(-code),
+                 code == -EMFILE ? "; raise the limit of this process with `ulimit -n`" : "");
 }
 
 void mf_error_join(struct mayfly_error *list, const struct mayfly_error *why)
