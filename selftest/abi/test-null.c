@@ -11,9 +11,36 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#ifdef FIXTURE
+#include <mayfly/cmocka.h>
+#else
 #include <mayfly/mayfly.h>
+#endif
 
-/* An error goes to the caller's struct, too, and its stage says that the caller is wrong. */
+#ifdef FIXTURE
+#undef skip
+
+static void asks_for_nothing(void **state)
+{
+        (void) state;
+        mayfly_cmocka_sh_at(NULL, NULL, NULL, 0);
+}
+
+static void skips(void **state)
+{
+        (void) state;
+        mayfly_cmocka_skip_at(NULL, 0);
+}
+
+/* What a group of this one test returns. */
+static int run_group(CMUnitTestFunction test)
+{
+        const struct CMUnitTest tests[] = { cmocka_unit_test(test) };
+
+        return mayfly_cmocka_run_group_tests(NULL, tests, 1, NULL, NULL);
+}
+#else
+/* An error goes to the caller's struct, too. */
 static struct mayfly_error err;
 
 static int is_error(int r)
@@ -25,6 +52,7 @@ static int is_empty(const void *list)
 {
         return list && !*(const void *const *) list;
 }
+#endif
 
 #define FUNCTION(name, ...)         \
         static int try_##name(void) \
@@ -32,7 +60,7 @@ static int is_empty(const void *list)
                 return __VA_ARGS__; \
         }
 #define FAILS(name, ...) FUNCTION(name, name(__VA_ARGS__ NULL) < 0 && is_error(name(__VA_ARGS__ & err)))
-#include "test-null.def"
+#include FUNCTIONS
 #undef FUNCTION
 
 static const struct {
@@ -40,7 +68,7 @@ static const struct {
         int (*try)(void);
 } functions[] = {
 #define FUNCTION(name, ...) { #name, try_##name },
-#include "test-null.def"
+#include FUNCTIONS
 };
 
 /* Tries one in a child. Returns 0 or 1, and tells what is wrong. */
@@ -76,7 +104,7 @@ int main(void)
                 if (i < sizeof(functions) / sizeof(functions[0])) {
                         failed |= try_it(functions[i].name, functions[i].try);
                 } else {
-                        fprintf(stderr, "mayfly_%s() is exported, but test-null.def does not try it\n", name);
+                        fprintf(stderr, "mayfly_%s() is exported, but " FUNCTIONS " does not try it\n", name);
                         failed = 1;
                 }
         }
