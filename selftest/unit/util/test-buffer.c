@@ -9,6 +9,7 @@
 
 #include <cmocka.h>
 
+#include "support/cmocka-versions.h"
 #include "util/buffer.h"
 
 static void bytes_are_appended(void **state)
@@ -45,8 +46,8 @@ static void growth_is_geometric(void **state)
                 moves += buffer.allocated != before;
                 list_moves += allocated != list_before;
         }
-        assert_in_range(moves, 5, 40);
-        assert_in_range(list_moves, 5, 40);
+        assert_uint_in_range(moves, 5, 40);
+        assert_uint_in_range(list_moves, 5, 40);
         for (size_t i = 0; i < 1000000; i++)
                 assert_int_equal(list[i], i);
         mf_buffer_clear(&buffer);
