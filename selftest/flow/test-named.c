@@ -343,7 +343,7 @@ static void what_cannot_be_pinned_is_told(void **state)
                       { "page", "/page: ", -EBADMSG },
                       { "nomanifest", "has no manifest", -EBADMSG },
                       { "badmanifest", "acKind: is missing", -EBADMSG },
-                      { "twomanifests", "has two manifests", -EBADMSG } };
+                      { "twomanifests", "\"./manifest\" is there twice", -EBADMSG } };
         for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
                 struct mayfly_pin *pin = NULL;
                 struct mayfly_error err = MAYFLY_ERROR_INIT;

