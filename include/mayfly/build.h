@@ -23,16 +23,18 @@ enum mayfly_compression { MAYFLY_COMPRESSION_GZIP = 0, MAYFLY_COMPRESSION_XZ, MA
 /** How to build. Start from MAYFLY_BUILD_OPTIONS_INIT; zero means the default everywhere. */
 struct mayfly_build_options {
         size_t size;          /**< sizeof this struct */
-        const char *manifest; /**< path of the image manifest, taken as it is; or give a name, and what else it needs */
+        const char *manifest; /**< path of the image's manifest, which is taken as it is; or NULL, and a name */
         const char *name;     /**< without a manifest: the image's name, an AC Identifier */
-        const char *const *labels; /**< likewise "NAME=VALUE", NULL-terminated; os and arch default to this host's */
-        const char *const *exec;   /**< likewise the app's program and arguments, NULL-terminated; default no app */
-        const char *user;          /**< likewise the app's; default "0" */
-        const char *group;         /**< likewise; default "0" */
-        const char *const *env;    /**< likewise "NAME=VALUE", NULL-terminated */
-        const char *cwd;           /**< likewise the app's working directory */
+        /** Without a manifest: each "NAME=VALUE", NULL-terminated; os and arch default to those of this host. */
+        const char *const *labels;
+        /** Without a manifest: the app's program and arguments, NULL-terminated; default no app. */
+        const char *const *exec;
+        const char *user;       /**< without a manifest: the app's user; default "0" */
+        const char *group;      /**< without a manifest: the app's group; default "0" */
+        const char *const *env; /**< without a manifest: the app's environment, each "NAME=VALUE", NULL-terminated */
+        const char *cwd;        /**< without a manifest: the app's working directory */
         enum mayfly_compression compression;
-        int owner_root; /**< non-zero: all files belong to root, whoever owns them now */
+        int owner_root; /**< non-zero: all files in the image belong to root */
         /**
          * Latest time of a file, in seconds since 1970: later ones become this one (default $SOURCE_DATE_EPOCH, else
          * times stay as they are, in whole seconds). -1 for 1970 itself.
@@ -47,18 +49,18 @@ struct mayfly_build_options {
 #define MAYFLY_BUILD_OPTIONS_INIT MAYFLY_INIT_(struct mayfly_build_options)
 
 /**
- * Builds an image. What is written is read back and checked before it gets its name, so that a file of that name is
+ * Builds an image. The archive is read back and checked before it gets its name, so that a file of that name is
  * always a whole and valid image.
  *
- * @param ret      set on success to what was built, and the reference that pins it; free with mayfly_pin_free(). May be
- *                 NULL.
- * @param rootfs   a folder, or a tar archive (plain, gzip, bzip2, xz or zstd; /dev/stdin will do). A folder's entries
- * are sorted by name, an archive's keep their order. Owners, modes, hard links, devices and the extended attributes
- * `user.*` and `security.capability` are kept.
+ * @param ret      set on success to a description of the image and the reference that pins it; free with
+ *                 mayfly_pin_free(). May be NULL.
+ * @param rootfs   a directory, or a tar archive (plain, gzip, bzip2, xz or zstd; /dev/stdin will do). The entries of a
+ *                 directory are sorted by name, those of an archive keep their order. Owners, modes, hard links,
+ *                 devices and the extended attributes `user.*` and `security.capability` are kept.
  * @param output   path of the image; one that is there is replaced
  * @param options  NULL for the defaults
  * @return 0, or negative errno: -EINVAL (options), -EBADMSG (manifest, or a name in the archive), -EBUSY (a file
- * changed meanwhile), -ENOSPC and others. Nothing is left behind on failure.
+ *         changed meanwhile), -ENOSPC and others. Nothing is left behind on failure.
  */
 int mayfly_image_build(struct mayfly_pin **ret, const char *rootfs, const char *output,
                        const struct mayfly_build_options *options, struct mayfly_error *err);

@@ -24,7 +24,7 @@ extern "C" {
 /** A container. Opaque; release with mayfly_container_free(). */
 struct mayfly_container;
 
-/** What starts and ends containers. */
+/** How containers are started and ended. */
 enum mayfly_engine {
         MAYFLY_ENGINE_DEFAULT = 0, /**< $MAYFLY_ENGINE ("systemd" or "direct"), else as sd_booted(3) says */
         MAYFLY_ENGINE_SYSTEMD,     /**< a transient unit of the system manager, registered with machined */
@@ -42,16 +42,16 @@ struct mayfly_tmpfs;
 
 /**
  * Something that is mounted into a container. Name a mount point of the image, or give a path; then a source, a tmpfs,
- * or neither of them for an empty folder of the container's own. Mount points of the image that no volume is for get
- * such a folder, with the mode and owner of what the image has there.
+ * or neither of them for an empty directory of the container's own. A mount point of the image without a volume gets
+ * such a directory, with the mode and owner that the image has there.
  */
 struct mayfly_volume {
         size_t size;      /**< sizeof this struct; 0 will do in an entry of MAYFLY_VOLUMES() */
         const char *name; /**< of one of the image's mount points: its path, and read-only if it is */
         const char *path; /**< absolute path in the container, when there is no name; made if it is missing */
-        /** Absolute path of a folder or file on the host, which must be there; no part may be a symbolic link. */
+        /** Absolute path of a directory or file on the host, which must exist; no part may be a symbolic link. */
         const char *source;
-        const struct mayfly_tmpfs *tmpfs; /**< what other containers see, too */
+        const struct mayfly_tmpfs *tmpfs; /**< a file system that other containers see, too */
         int read_only;                    /**< non-zero: the container cannot write to it */
         mode_t mode; /**< of an empty directory; default 0755. Also of a tmpfs, if mode, uid or gid is set */
         uid_t uid;   /**< owner of an empty directory or of the tmpfs; default root */
@@ -152,7 +152,7 @@ struct mayfly_spec {
 struct mayfly_port {
         size_t size;          /**< sizeof this struct, set by the caller */
         const char *name;     /**< as in the manifest; borrowed from the container */
-        const char *protocol; /**< "tcp", "udp", ...; likewise */
+        const char *protocol; /**< "tcp", "udp", ...; borrowed from the container */
         unsigned port;        /**< number; the first of them when there are more */
         unsigned count;       /**< how many, from `port` on */
         int socket_activated; /**< 1: the app got it as an open socket, see sd_listen_fds(3) */
@@ -177,7 +177,7 @@ struct mayfly_command {
         const char *const *env;  /**< "NAME=value", NULL-terminated, over the container's */
         const char *cwd;         /**< absolute working directory in the container; default / */
         const char *user;        /**< name, number or a path whose owner it is; default root */
-        const char *group;       /**< likewise; default the user's primary group */
+        const char *group;       /**< name, number or a path whose group it is; default the user's primary group */
         const void *input;       /**< standard input; NULL for an empty one */
         size_t input_size;       /**< bytes of input */
         uint64_t output_max;     /**< bytes kept of each of output and error output; default 16 MiB */
@@ -186,7 +186,7 @@ struct mayfly_command {
 
 #define MAYFLY_COMMAND_INIT MAYFLY_INIT_(struct mayfly_command)
 
-/** What a command did. Release with mayfly_result_free(). */
+/** The result of a command. Release with mayfly_result_free(). */
 struct mayfly_result {
         size_t size;                    /**< sizeof this struct in the library */
         const struct mayfly_exit *exit; /**< how it ended; never NULL */
@@ -194,9 +194,9 @@ struct mayfly_result {
         char *out;                      /**< standard output; binary, and a NUL after out_size bytes */
         size_t out_size;                /**< bytes in out */
         uint64_t out_dropped;           /**< bytes past output_max that were thrown away */
-        char *err;                      /**< standard error, likewise */
+        char *err;                      /**< standard error; binary, and a NUL after err_size bytes */
         size_t err_size;                /**< bytes in err */
-        uint64_t err_dropped;           /**< as out_dropped */
+        uint64_t err_dropped;           /**< bytes of standard error past output_max that were thrown away */
         uint64_t elapsed_us;            /**< from the call to the command's end, in microseconds */
 };
 
@@ -213,8 +213,8 @@ struct mayfly_timings {
 
 /**
  * 0 when this host can run containers, else negative errno and an error that says what is missing and how to get it:
- * -EPERM (not root), -ENOENT (no systemd-nspawn), -ENOSYS (no overlay file system), -ENOEXEC (a helper program of mayfly
- * is missing: its install is broken), ...
+ * -EPERM (not root), -ENOENT (no systemd-nspawn), -ENOSYS (no overlay file system), -ENOEXEC (a helper program of
+ * mayfly is missing: its installation is broken), ...
  */
 int mayfly_host_check(enum mayfly_engine engine, struct mayfly_error *err);
 
@@ -289,13 +289,13 @@ struct mayfly_container *mayfly_container_free(struct mayfly_container *containe
 int mayfly_container_port(const struct mayfly_container *container, const char *name, struct mayfly_port *ret,
                           struct mayfly_error *err);
 
-/** The isolators of the image's app and what became of them here, NULL-terminated; borrowed from the container. Empty
- * for NULL. */
+/** The isolators of the image's app, with their outcome in this container; NULL-terminated, borrowed.
+ * Empty for NULL. */
 const struct mayfly_isolator *const *mayfly_container_isolators(const struct mayfly_container *container);
 
 /**
- * Makes an empty file system in memory, for containers to share as a volume. It is nowhere to be seen on the host, and
- * gone when this handle and all containers with it are, however they end.
+ * Makes an empty file system in memory, for containers to share as a volume. It is mounted nowhere on the host, and
+ * ends with this handle and the last container that has it, however they end.
  * @param ret       set on success; the caller owns it
  * @param max_size  most it may hold, in bytes; 0 for half the RAM
  */
@@ -304,7 +304,7 @@ int mayfly_tmpfs_create(struct mayfly_tmpfs **ret, uint64_t max_size, struct may
 /** A descriptor of its root directory, for openat(2) and the like; borrowed. -1 for NULL. */
 int mayfly_tmpfs_fd(const struct mayfly_tmpfs *tmpfs);
 
-/** Lets go of it (NULL is fine). Always returns NULL. */
+/** Releases the handle (NULL is fine). Always returns NULL. */
 struct mayfly_tmpfs *mayfly_tmpfs_free(struct mayfly_tmpfs *tmpfs);
 
 /** The machine name, as in `machinectl list`; borrowed. NULL for NULL. */

@@ -19,7 +19,7 @@ extern "C" {
 /** A verified image in the store, held open against removal. Opaque; release with mayfly_image_close(). */
 struct mayfly_image;
 
-/** What the fetch of an image is doing. */
+/** The phases of a fetch. */
 enum mayfly_progress_phase {
         MAYFLY_PROGRESS_WAIT = 0, /**< another process is fetching the same image */
         MAYFLY_PROGRESS_FETCH,    /**< downloading, verifying and unpacking, all at once */
@@ -32,30 +32,30 @@ struct mayfly_progress {
         enum mayfly_progress_phase phase; /**< what is being done */
         const char *reference;            /**< the image's reference, borrowed */
         uint64_t bytes_done;              /**< bytes of the blob as served that have arrived */
-        uint64_t bytes_total;             /**< what the server says the blob's size is, 0 when it does not say */
+        uint64_t bytes_total;             /**< the blob's size as the server says, 0 when it does not say */
         uint64_t bytes_unpacked;          /**< bytes of the uncompressed archive that were unpacked */
         uint64_t entries;                 /**< archive entries unpacked */
         uint64_t elapsed_ms;              /**< time since the fetch began, in milliseconds */
 };
 
 /**
- * Told of progress about ten times a second, in the thread that called mayfly. The dependencies of an image are fetched
- * at the same time, several of them: reports of each come between those of others, each with its own reference.
+ * Called about ten times a second during a fetch, in the thread that called mayfly. Several dependencies of an image
+ * are fetched at the same time: their reports come in any order, each with its own reference.
  * Return 0 to go on; anything else cancels the fetch, which then fails with -ECANCELED.
  */
 typedef int (*mayfly_progress_fn)(const struct mayfly_progress *progress, void *userdata);
 
-/** Whether images must be signed, by keys that are trusted for their names: see mayfly(7). */
+/** Whether images must be signed by keys that are trusted for their names: see mayfly(7). */
 enum mayfly_signatures {
         /** $MAYFLY_SIGNATURES (required, if-present, off); else off for mayfly_image_open(), where the pin says enough.
-         * mayfly_image_pin() then looks, and tells: no signature, or one by a key that is not trusted, is no error. */
+         * mayfly_image_pin() then looks for one and reports it: a missing or untrusted signature is no error. */
         MAYFLY_SIGNATURES_DEFAULT = 0,
         MAYFLY_SIGNATURES_REQUIRED,   /**< without a good signature it is an error, for images in the store, too */
         MAYFLY_SIGNATURES_IF_PRESENT, /**< one that is there when the image is fetched must be good */
         MAYFLY_SIGNATURES_OFF         /**< none is asked for */
 };
 
-/** What is known of an image's signature. */
+/** The state of an image's signature. */
 enum mayfly_signature_state {
         MAYFLY_SIGNATURE_NOT_ASKED = 0, /**< it was not asked for */
         MAYFLY_SIGNATURE_MISSING,       /**< there is none */
@@ -67,7 +67,7 @@ enum mayfly_signature_state {
 struct mayfly_image_options {
         size_t size; /**< sizeof this struct */
         /**
-         * The store's folder, made when missing. Default: $MAYFLY_STORE, else /var/cache/mayfly for root and
+         * The store's directory, made when missing. Default: $MAYFLY_STORE, else /var/cache/mayfly for root and
          * $XDG_CACHE_HOME/mayfly (~/.cache/mayfly) for others.
          */
         const char *store;
@@ -77,7 +77,7 @@ struct mayfly_image_options {
         unsigned connect_timeout_ms; /**< for reaching the server, in ms; default 10,000 */
         uint64_t max_unpacked;       /**< largest uncompressed archive, in bytes; default 64 GiB */
         uint64_t max_entries;        /**< most archive entries; default 4,000,000 */
-        mayfly_progress_fn progress; /**< told of progress; default none */
+        mayfly_progress_fn progress; /**< called with progress; default none */
         void *progress_userdata;     /**< handed to progress */
         /** File of the certificate authorities (PEM) to trust for https, in place of the system's; default
          * $MAYFLY_CA_FILE. */
@@ -85,14 +85,14 @@ struct mayfly_image_options {
         /** Where to look first, in pairs of words as in mayfly(7); default $MAYFLY_MIRRORS, else the mirrors files. */
         const char *mirrors;
         enum mayfly_signatures signatures; /**< whether images must be signed */
-        /** Folders of trusted keys, with ":" between them; default $MAYFLY_TRUSTED_KEYS, else as in mayfly(7). */
+        /** Directories of trusted keys, with ":" between them; default $MAYFLY_TRUSTED_KEYS, else as in mayfly(7). */
         const char *trusted_keys;
 };
 
 #define MAYFLY_IMAGE_OPTIONS_INIT MAYFLY_INIT_(struct mayfly_image_options)
 
 /**
- * Opens an image, with all that it depends on, fetching what the store does not have.
+ * Opens an image, with all that it depends on. Fetches whatever the store does not have.
  *
  * @param ret        set on success; the caller owns it
  * @param reference  `aci:URL@sha512-<128 hex>`, URL being https:, file: or http: (see allow_http), or
@@ -120,7 +120,7 @@ const char *mayfly_image_name(const struct mayfly_image *image);
 /** The labels in the image's manifest, each "NAME=VALUE", NULL-terminated. */
 const char *const *mayfly_image_labels(const struct mayfly_image *image);
 
-/** What becomes of something that an image asks to be enforced. */
+/** How far an isolator is enforced. */
 enum mayfly_isolator_outcome {
         MAYFLY_ISOLATOR_ENFORCED = 0, /**< as asked for */
         MAYFLY_ISOLATOR_CHANGED,      /**< enforced, though not to the letter */
@@ -132,33 +132,33 @@ struct mayfly_isolator {
         size_t size;      /**< sizeof this struct in the library */
         const char *name; /**< such as "resource/memory" */
         enum mayfly_isolator_outcome outcome;
-        const char *detail; /**< what was changed, or why it is ignored, in English; NULL when it is enforced */
+        const char *detail; /**< the change, or why it is ignored, in English; NULL when it is enforced */
 };
 
 /**
- * The isolators of the image's app, NULL-terminated, in the manifest's order. Their outcome is what can be said without
- * a container: see mayfly_container_isolators().
+ * The isolators of the image's app, NULL-terminated, in the manifest's order. Their outcome is the one
+ * that is known without a container: see mayfly_container_isolators().
  */
 const struct mayfly_isolator *const *mayfly_image_isolators(const struct mayfly_image *image);
 
-/** The folder of the image's own files in the store, not to be changed; borrowed from the image. What a container shows
- * is this only if the image has neither dependencies nor a pathWhitelist: see mayfly_image_layers(). */
+/** The directory of the image's own files in the store, not to be changed. A container shows exactly these files only
+ * if the image has neither dependencies nor a pathWhitelist: see mayfly_image_layers(). */
 const char *mayfly_image_rootfs(const struct mayfly_image *image);
 
 /**
- * The folders that, laid over each other, are the image's root file system: what it depends on, then itself, each
- * overriding those before it, as overlayfs does it (its `lowerdir` is in the opposite order). At least one;
- * NULL-terminated. They are in the store, not to be changed; borrowed from the image.
+ * The directories that, laid over each other, are the image's root file system: first its dependencies, then the image
+ * itself. Each overrides those before it, as in overlayfs (whose `lowerdir` is in the opposite order). At least one;
+ * NULL-terminated. They are in the store, not to be changed.
  */
 const char *const *mayfly_image_layers(const struct mayfly_image *image);
 
 /** 1 when the image, or one that it depends on, had to be fetched by this call, 0 when the store had all. */
 int mayfly_image_was_fetched(const struct mayfly_image *image);
 
-/** Lets go of an image (NULL is fine). Always returns NULL. The store keeps the image. */
+/** Closes an image (NULL is fine). Always returns NULL. The store keeps the image. */
 struct mayfly_image *mayfly_image_close(struct mayfly_image *image);
 
-/** What an image is, and the reference that pins it. Release with mayfly_pin_free(), with all its strings. */
+/** A description of an image, and the reference that pins it. mayfly_pin_free() releases it with all its strings. */
 struct mayfly_pin {
         size_t size;                           /**< sizeof this struct in the library */
         const char *reference;                 /**< pinned: to be given to mayfly_image_open(), or to be written down */
@@ -168,18 +168,18 @@ struct mayfly_pin {
         const char *const *labels;             /**< the labels in its manifest, each "NAME=VALUE", NULL-terminated */
         uint64_t blob_size;                    /**< of the archive as served, in bytes */
         uint64_t archive_size;                 /**< of the archive uncompressed, in bytes */
-        enum mayfly_signature_state signature; /**< what its signature is worth */
+        enum mayfly_signature_state signature; /**< the state of its signature */
         const char *fingerprint; /**< of the key that signed it, or the key's ID; NULL when there is no signature */
         const char *user_id;     /**< of that key; NULL when it is not known */
 };
 
 /**
- * Finds out what a reference leads to now, and pins it to that. The archive is read to its end, but not kept: the store
- * is not touched.
+ * Finds the image that a reference leads to now, and pins the reference to that image. The archive is read to its end,
+ * but not kept: the store is not touched.
  *
  * @param ret        set on success; the caller owns it
- * @param reference  as for mayfly_image_open(), but with no need for `aci:` nor for a pin; one that is there is
- * replaced. The new reference of a name tells its os and arch, too, when the image has them.
+ * @param reference  as for mayfly_image_open(), but `aci:` and the pin may be missing; a pin is replaced. The new
+ *                   reference of a name has the os and arch of the image, too, if the image has them.
  * @param options    NULL for the defaults
  * @return 0, or negative errno, as mayfly_image_open()
  */

@@ -17,12 +17,12 @@
 extern "C" {
 #endif
 
-/** What is looked at. */
+/** The kinds of things that can be inspected. */
 enum mayfly_kind {
         MAYFLY_KIND_ANY = 0,  /**< whatever its content says */
         MAYFLY_KIND_APPIMAGE, /**< an image archive, compressed or not; an image of the store */
         MAYFLY_KIND_MANIFEST, /**< an image manifest, a JSON text */
-        MAYFLY_KIND_LAYOUT    /**< a folder with a manifest and a rootfs */
+        MAYFLY_KIND_LAYOUT    /**< a directory with a manifest and a rootfs */
 };
 
 /** A manifest's `app.mountPoints[]`. */
@@ -45,7 +45,7 @@ struct mayfly_manifest_port {
 struct mayfly_manifest_dependency {
         size_t size; /**< sizeof this struct in the library */
         const char *name;
-        const char *id;            /**< NULL when it is not told */
+        const char *id;            /**< NULL when the manifest has none */
         const char *const *labels; /**< each "NAME=VALUE", NULL-terminated */
         uint64_t image_size;       /**< in bytes, as the manifest says; 0 when it does not */
 };
@@ -55,33 +55,33 @@ struct mayfly_manifest_isolator {
         size_t size; /**< sizeof this struct in the library */
         const char *name;
         const char *value; /**< as JSON */
-        /** What mayfly will make of it, as mayfly_image_isolators(); a container may have to ignore more. */
+        /** The outcome, as in mayfly_image_isolators(); a container may have to ignore more. */
         enum mayfly_isolator_outcome outcome;
-        const char *detail; /**< likewise; NULL when it is enforced */
+        const char *detail; /**< the change, or why it is ignored, in English; NULL when it is enforced */
 };
 
 /**
- * What a valid image, manifest or layout is. Its lists are NULL-terminated and never NULL, except where that is said.
+ * A description of a valid image, manifest or layout. Its lists are NULL-terminated and never NULL, unless stated.
  * Release with mayfly_inspection_free(), with all it points to.
  */
 struct mayfly_inspection {
         size_t size;           /**< sizeof this struct in the library */
         enum mayfly_kind kind; /**< never MAYFLY_KIND_ANY */
-        /** What is valid, but is probably not what was meant: "PATH: VALUE is ...", each one line. */
+        /** Things that are valid but probably a mistake: "PATH: VALUE is ...", each one line. */
         const char *const *warnings;
         const char *manifest;        /**< the manifest's bytes, NUL-terminated */
         size_t manifest_size;        /**< how many */
         const char *manifest_pretty; /**< the manifest, indented */
         const char *id;              /**< the image ID, `sha512-` and 128 hex digits; NULL when it is no image */
         uint64_t blob_size;          /**< of the archive as it is, in bytes; 0 when it was not looked at */
-        uint64_t archive_size;       /**< of the archive uncompressed, in bytes; 0 likewise */
+        uint64_t archive_size;       /**< of the archive uncompressed, in bytes; 0 when it was not looked at */
         uint64_t stored_size;        /**< on disk, of an image of the store or a layout, in bytes; otherwise 0 */
         const char *name;
         const char *const *labels;      /**< each "NAME=VALUE", as are annotations and env */
         const char *const *annotations; /**< of the image */
         const struct mayfly_manifest_dependency *const *dependencies;
         const char *const *whitelist; /**< NULL: all paths */
-        const char *const *exec;      /**< NULL when there is no app to start; then so are user, group and cwd */
+        const char *const *exec;      /**< NULL when there is no app to start; user, group and cwd are NULL then, too */
         const char *user, *group, *cwd;
         const char *const *env;
         const uint32_t *groups; /**< supplementary, n_groups of them */
@@ -93,7 +93,7 @@ struct mayfly_inspection {
 };
 
 /**
- * Checks a file or folder against all the rules of the appc specification, and tells what it is. Nothing is unpacked.
+ * Checks a file or directory against all the rules of the appc specification, and describes it. Nothing is unpacked.
  *
  * @param ret   set on success; the caller owns it
  * @param path  of an image archive, a manifest or a layout; /dev/stdin will do
@@ -105,8 +105,8 @@ int mayfly_inspect_file(struct mayfly_inspection **ret, const char *path, enum m
                         struct mayfly_error *err);
 
 /**
- * Tells what an image is: one of the store, or, when that does not have it, of where the reference leads, which is then
- * read to its end but not kept.
+ * Describes an image of the store, or, if the store does not have it, the image that the reference leads to. That one
+ * is read to its end but not kept.
  *
  * @param ret      set on success; the caller owns it
  * @param image    an image ID, which the store must have, or a reference, as for mayfly_image_pin()

@@ -20,45 +20,45 @@
 extern "C" {
 #endif
 
-/** What a struct mayfly_store_report tells. */
+/** The events of a struct mayfly_store_report. */
 enum mayfly_store_event {
         MAYFLY_STORE_SOUND = 0, /**< verify: an image is as it was published */
         MAYFLY_STORE_DIFFERS,   /**< verify: one thing in an image is not; there may be more */
         MAYFLY_STORE_DAMAGED,   /**< verify: an image is damaged, after all its differences; it stays */
-        MAYFLY_STORE_DROPPED,   /**< verify: likewise, and it is dropped: its next user fetches it again */
+        MAYFLY_STORE_DROPPED,   /**< verify: an image is damaged and dropped: its next user fetches it again */
         MAYFLY_STORE_KEPT,      /**< gc: an image stays */
         MAYFLY_STORE_IN_USE,    /**< gc: an image would go, but a process or a container uses it */
         MAYFLY_STORE_REMOVED,   /**< gc: an image goes */
-        MAYFLY_STORE_LEFTOVER,  /**< gc: what a killed process left goes */
+        MAYFLY_STORE_LEFTOVER,  /**< gc: a leftover of a killed process goes */
         MAYFLY_STORE_LAYER      /**< gc: a layer that was made of images goes */
 };
 
 /** One thing to tell of. Valid during the callback only. */
 struct mayfly_store_report {
         size_t size;                   /**< sizeof this struct in the library that fills it */
-        enum mayfly_store_event event; /**< what it tells */
-        const char *image;             /**< the image's ID, or a damaged layer's; NULL for what else gc removes */
-        /** The folder of the image or leftover, absolute; with DIFFERS the name in the image, `\ooo` in it standing for
-         * what is not printable. */
+        enum mayfly_store_event event; /**< the event */
+        const char *image;             /**< the image's ID, or a damaged layer's; otherwise NULL */
+        /** The directory of the image or leftover, absolute; with DIFFERS the name in the image, with `\ooo` in place
+         * of bytes that are not printable. */
         const char *path;
         const char *what;  /**< with DIFFERS, how it differs, in English; otherwise NULL */
-        uint64_t bytes;    /**< what it takes on disk; 0 with DIFFERS */
+        uint64_t bytes;    /**< size on disk; 0 with DIFFERS */
         int64_t last_used; /**< gc, images: when, in seconds since 1970; otherwise 0 */
         const char *name;  /**< gc, images that are there: the name in the manifest; NULL when that cannot be read */
-        const char *const *labels; /**< likewise its labels, each "NAME=VALUE", NULL-terminated */
+        const char *const *labels; /**< gc, images that are there: the labels, each "NAME=VALUE", NULL-terminated */
 };
 
-/** Told of each thing, in the thread that called mayfly. Anything but 0 ends the call, which then fails with
+/** Called with each report, in the thread that called mayfly. Anything but 0 ends the call, which then fails with
  * -ECANCELED. It may not call mayfly with the same store. */
 typedef int (*mayfly_store_fn)(const struct mayfly_store_report *report, void *userdata);
 
 /** What to verify. Start from MAYFLY_VERIFY_OPTIONS_INIT; zero means the default everywhere. */
 struct mayfly_verify_options {
         size_t size;       /**< sizeof this struct */
-        const char *store; /**< the store's folder; default as in struct mayfly_image_options */
+        const char *store; /**< the store's directory; default as in struct mayfly_image_options */
         const char *image; /**< the ID of one image, `sha512-<128 hex>`, or a reference that ends in it; default all */
         int keep;          /**< non-zero: tell of damaged images, but leave them where they are */
-        mayfly_store_fn report; /**< told of sound images and of differences; default none */
+        mayfly_store_fn report; /**< called with sound images and with differences; default none */
         void *userdata;         /**< handed to report */
 };
 
@@ -71,7 +71,7 @@ struct mayfly_verify_result {
         uint64_t damaged;        /**< of them, those that are not what was published */
         uint64_t dropped;        /**< of those, those that were dropped */
         uint64_t differences;    /**< in all of them */
-        uint64_t entries;        /**< files, folders and so on that were looked at */
+        uint64_t entries;        /**< files, directories and so on that were looked at */
         uint64_t bytes;          /**< of files that were read */
         uint64_t layers;         /**< layers that were checked, which are made of images */
         uint64_t damaged_layers; /**< of them, those that are not what was made */
@@ -82,9 +82,10 @@ struct mayfly_verify_result {
 /**
  * Compares stored images with the records made when they were published: every entry's type, mode, owner, size, content
  * (all of it is read), extended attributes, link target; and nothing may be missing or be there besides. Times are not
- * compared. A damaged image is dropped, unless told otherwise: moved out of the way by one rename, so that its next
- * user fetches it again. Containers that run from it keep what they have; it goes when they end. So is a damaged layer
- * that was made of images for their dependencies or pathWhitelists; it is made again when it is wanted.
+ * compared. A damaged image is dropped, unless `keep` is set: moved out of the way by one rename, so that its next
+ * user fetches it again. Containers that run from it keep their files; these go when the containers end. A damaged
+ * layer, which was made of images for their dependencies or pathWhitelists, is dropped, too; it is made again when
+ * needed.
  *
  * @param ret      filled in, also on failure, as far as it came; NULL is fine
  * @param options  NULL for the defaults
@@ -96,16 +97,16 @@ struct mayfly_verify_result {
 int mayfly_store_verify(struct mayfly_verify_result *ret, const struct mayfly_verify_options *options,
                         struct mayfly_error *err);
 
-/** What to collect. Start from MAYFLY_GC_OPTIONS_INIT; zero means the default everywhere. Without any limit only what
- * killed processes left is removed. */
+/** What to collect. Start from MAYFLY_GC_OPTIONS_INIT; zero means the default everywhere. Without any limit
+ * only the leftovers of killed processes are removed. */
 struct mayfly_gc_options {
         size_t size;        /**< sizeof this struct */
-        const char *store;  /**< the store's folder; default as in struct mayfly_image_options */
+        const char *store;  /**< the store's directory; default as in struct mayfly_image_options */
         uint64_t max_age_s; /**< remove images that were not used for so long, in seconds; default no limit */
         uint64_t max_bytes; /**< remove the longest unused until the store is no larger, in bytes; default no limit */
         int all;            /**< non-zero: remove every image that is not in use */
-        int dry_run;        /**< non-zero: only tell what would be removed */
-        mayfly_store_fn report; /**< told of every image and leftover; default none */
+        int dry_run;        /**< non-zero: only report, and remove nothing */
+        mayfly_store_fn report; /**< called with every image and leftover; default none */
         void *userdata;         /**< handed to report */
 };
 
@@ -147,7 +148,7 @@ struct mayfly_stored_image {
         const char *path;          /**< its directory, absolute */
         const char *name;          /**< the name in its manifest; NULL when that cannot be read */
         const char *const *labels; /**< its labels, each "NAME=VALUE", NULL-terminated; NULL when name is */
-        uint64_t bytes;            /**< what it takes on disk */
+        uint64_t bytes;            /**< size on disk */
         int64_t last_used;         /**< when it was last opened or closed, in seconds since 1970 */
         int in_use;                /**< non-zero: a process has it open, or a container runs from it */
         const char *signer;        /**< fingerprint of the key whose signature was found good; NULL: none was noted */
