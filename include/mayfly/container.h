@@ -37,6 +37,16 @@ enum mayfly_network {
         MAYFLY_NETWORK_HOST         /**< the host's network: the app's ports are reachable on 127.0.0.1 */
 };
 
+/** Whose user and group IDs the container's are on the host. */
+enum mayfly_userns {
+        /**
+         * A user namespace of the container's own: root and everybody else inside are users without a name on the host,
+         * and those of no other container.
+         */
+        MAYFLY_USERNS_PRIVATE = 0,
+        MAYFLY_USERNS_HOST /**< no user namespace: root inside is root on the host, less its capabilities */
+};
+
 /** A file system in memory that containers share. Opaque; release with mayfly_tmpfs_free(). */
 struct mayfly_tmpfs;
 
@@ -132,6 +142,7 @@ struct mayfly_spec {
         const char *metadata_url; /**< of an appc metadata service: AC_METADATA_URL for app and hooks */
         /** Non-zero: the start fails unless each of the image's isolators is enforced as asked for. */
         int strict_isolators;
+        enum mayfly_userns userns;
 };
 
 #define MAYFLY_SPEC_INIT MAYFLY_INIT_(struct mayfly_spec)

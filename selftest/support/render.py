@@ -146,9 +146,9 @@ class Rendering:
 # --- looking ------------------------------------------------------------------------------------------------------------
 
 
-def look(path, top=""):
+def look(path, top="", ids=0):
     st = os.lstat(path)
-    seen = {"type": stat.S_IFMT(st.st_mode), "mode": stat.S_IMODE(st.st_mode), "uid": st.st_uid, "gid": st.st_gid,
+    seen = {"type": stat.S_IFMT(st.st_mode), "mode": stat.S_IMODE(st.st_mode), "uid": st.st_uid - ids, "gid": st.st_gid - ids,
             "mtime": st.st_mtime_ns}
     if stat.S_ISLNK(st.st_mode):
         seen["target"] = os.readlink(path)
@@ -163,18 +163,19 @@ def look(path, top=""):
     return seen
 
 
-def look_at_all(top):
-    seen = {"": look(top, top)}
+def look_at_all(top, ids=0):
+    seen = {"": look(top, top, ids)}
     for folder, folders, files in os.walk(top):
         for name in folders + files:
             full = os.path.join(folder, name)
-            seen[os.path.relpath(full, top)] = look(full)
+            seen[os.path.relpath(full, top)] = look(full, "", ids)
     return seen
 
 
-def differences(rendering, shown, below=""):
-    """Between what ought to be and what the folder `shown` has, file for file; only of `below`, if that is given."""
-    expected, actual = look_at_all(os.path.join(rendering.top, below)), look_at_all(os.path.join(shown, below))
+def differences(rendering, shown, below="", ids=0):
+    """Between what ought to be and what the folder `shown` has, file for file; only of `below`, if that is given. `ids` is the
+    first ID of the user namespace that `shown` is of."""
+    expected, actual = look_at_all(os.path.join(rendering.top, below)), look_at_all(os.path.join(shown, below), ids)
     found = []
     for path in sorted(expected.keys() | actual.keys()):
         at = os.path.normpath(os.path.join(below, path)) if below or path else ""

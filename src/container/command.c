@@ -156,6 +156,9 @@ static int request(struct mayfly_container *container, const struct mayfly_comma
                         return mf_error_errno(err, -errno, MAYFLY_STAGE_EXEC, "pipe");
                 captures[i].fd = pair[0];
                 *ends[i] = pair[1];
+                /* So that the command can open /dev/stdout: mayfly-init hands it on to the command's user. */
+                if (container->ids.base && fchown(pair[1], container->ids.base, container->ids.base) < 0)
+                        return mf_error_errno(err, -errno, MAYFLY_STAGE_EXEC, "giving a pipe to the container");
                 (void) fcntl(pair[0], F_SETFL, O_NONBLOCK); /* our end only: the command sees an ordinary pipe */
         }
         input = make_input(command);

@@ -64,6 +64,9 @@ static int take_spec(struct mayfly_spec *spec, const struct mayfly_spec *given, 
         if (spec->network != MAYFLY_NETWORK_PRIVATE && spec->network != MAYFLY_NETWORK_HOST)
                 return mf_error(err, -EINVAL, MAYFLY_STAGE_SPEC, "network %d is none of enum mayfly_network",
                                 (int) spec->network);
+        if (spec->userns != MAYFLY_USERNS_PRIVATE && spec->userns != MAYFLY_USERNS_HOST)
+                return mf_error(err, -EINVAL, MAYFLY_STAGE_SPEC, "userns %d is none of enum mayfly_userns",
+                                (int) spec->userns);
         if (spec->stop_signal < 0 || spec->stop_signal > SIGRTMAX)
                 return mf_error(err, -EINVAL, MAYFLY_STAGE_SPEC, "stop_signal %d is no signal; leave it 0 for SIGTERM",
                                 spec->stop_signal);
@@ -374,6 +377,7 @@ MF_EXPORT int mayfly_container_start(struct mayfly_container **ret, const struct
         *container = (struct mayfly_container){ .spec = spec,
                                                 .owner = getpid(),
                                                 .engine_type = engine_type,
+                                                .ids = { .lock = -1 },
                                                 .control = -1,
                                                 .boot_log = -1,
                                                 .log = -1,

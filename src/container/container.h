@@ -12,6 +12,7 @@
 #include "engine/engine.h"
 #include "model/isolators.h"
 #include "protocol/reports.h"
+#include "util/id-range.h"
 
 struct mayfly_container {
         struct mayfly_spec spec; /* with defaults filled in; its pointers are not ours past the start */
@@ -22,6 +23,8 @@ struct mayfly_container {
         struct mf_isolators isolators; /* the image's, and what became of them */
         const struct mf_engine_type *engine_type;
         struct mf_engine *engine; /* NULL unless it has been started */
+
+        struct mf_id_range ids; /* of its user namespace; base 0: it has none */
 
         int control;   /* control socket, -1 when closed */
         int boot_log;  /* memfd: what mayfly-launch, systemd-nspawn and mayfly-init say */

@@ -192,11 +192,10 @@ static int add_app(struct mayfly_container *container, struct mf_exec_block *blo
         return add_sockets(container, block, err);
 }
 
-static int queue_start_message(struct mayfly_container *container, const struct mf_volumes *volumes,
-                               struct mayfly_error *err)
+static int queue_start_message(struct mayfly_container *container, struct mayfly_error *err)
 {
         const struct mf_isolation *isolation = &container->image->config->isolation;
-        mf_cleanup(mf_closep) int exec_block = -1, owner = -1, filter = -1;
+        mf_cleanup(mf_closep) int exec_block = -1, filter = -1;
         struct mf_exec_block block = { 0 };
         int fds[MF_MESSAGE_FDS_MAX], r = 0;
         size_t n = 0;
@@ -217,22 +216,50 @@ static int queue_start_message(struct mayfly_container *container, const struct 
         if (r < 0)
                 return mf_error_errno(err, r, MAYFLY_STAGE_START, "the app's arguments");
 
-        owner = (int) syscall(SYS_pidfd_open, getpid(), 0);
-        if (owner < 0)
-                return mf_error_errno(err, -errno, MAYFLY_STAGE_HOST, "pidfd_open; mayfly needs Linux 5.14 or later");
-        fds[n++] = owner;
         fds[n++] = container->log;
         fds[n++] = exec_block;
         if (filter >= 0)
                 fds[n++] = filter;
+        const struct mf_message message = { .type = MF_MESSAGE_START,
+                                            .value = { filter >= 0, container->spec.network == MAYFLY_NETWORK_HOST } };
+        r = mf_message_send(container->control, &message, fds, n);
+        return r < 0 ? mf_error_errno(err, r, MAYFLY_STAGE_START, "the control socket") : 0;
+}
+
+/* Queues what mayfly-launch holds as long as the container lives. Nothing of it gets inside. */
+static int queue_launch_message(struct mayfly_container *container, const struct mf_volumes *volumes,
+                                struct mayfly_error *err)
+{
+        mf_cleanup(mf_closep) int owner = (int) syscall(SYS_pidfd_open, getpid(), 0);
+        int fds[MF_MESSAGE_FDS_MAX];
+        size_t n = 0;
+
+        if (owner < 0)
+                return mf_error_errno(err, -errno, MAYFLY_STAGE_HOST, "pidfd_open; mayfly needs Linux 5.14 or later");
+        fds[n++] = owner;
         for (size_t i = 0; i < volumes->n_namespaces; i++)
                 fds[n++] = volumes->namespaces[i];
-        r = mf_message_send(container->control,
-                            &(struct mf_message){ .type = MF_MESSAGE_START,
-                                                  .value = { filter >= 0, (int32_t) volumes->n_namespaces,
-                                                             container->spec.network == MAYFLY_NETWORK_HOST } },
-                            fds, n);
+        if (container->ids.base)
+                fds[n++] = container->ids.lock;
+        const struct mf_message message = { .type = MF_MESSAGE_LAUNCH,
+                                            .value = { (int32_t) volumes->n_namespaces, container->ids.base != 0 } };
+        int r = mf_message_send(container->control, &message, fds, n);
         return r < 0 ? mf_error_errno(err, r, MAYFLY_STAGE_START, "the control socket") : 0;
+}
+
+static int take_ids(struct mayfly_container *container, struct mayfly_error *err)
+{
+        if (container->spec.userns == MAYFLY_USERNS_HOST)
+                return 0;
+        int r = mf_id_range_take(&container->ids, NULL);
+        if (r == -EAGAIN)
+                return mf_error(err, r, MAYFLY_STAGE_START,
+                                "no free range of %u IDs was found between %u and %u for the container's user "
+                                "namespace; look for large ranges in /etc/subuid and /etc/subgid",
+                                MF_ID_RANGE_SIZE, MF_ID_RANGE_FIRST, MF_ID_RANGE_LAST);
+        return r < 0 ? mf_error_errno(err, r, MAYFLY_STAGE_START,
+                                      "looking for free IDs in /etc/passwd, /etc/group, /etc/subuid and /etc/subgid")
+                     : 0;
 }
 
 static int open_channels(struct mayfly_container *container, int *ret_control, struct mayfly_error *err)
@@ -309,6 +336,14 @@ static int build_argv(const struct mayfly_container *container, const struct mf_
                 r = mf_strv_add(ret, strdup("--ipc-lock"));
         if (r == 0 && container->engine_type->id == MAYFLY_ENGINE_SYSTEMD)
                 r = mf_strv_add(ret, strdup("--register"));
+        if (r == 0 && isolation->has_oom_score_adj && isolation->oom_score_adj < 0 && container->reports.expects_app &&
+            (r = mf_strv_add(ret, strdup("--oom-score-adj"))) == 0) {
+                char score[16];
+                snprintf(score, sizeof(score), "%d", isolation->oom_score_adj);
+                r = mf_strv_add(ret, strdup(score));
+        }
+        if (r == 0 && container->ids.base)
+                r = add_option(ret, "--ids", container->ids.base);
         if (r == 0 && container->spec.network == MAYFLY_NETWORK_HOST)
                 r = mf_strv_add(ret, strdup("--host-network"));
         for (char **v = volumes->argv; r == 0 && v && *v; v++)
@@ -341,7 +376,11 @@ static int launch(struct mayfly_container *container, const struct mf_volumes *v
         if (r == 0)
                 r = open_channels(container, &control, err);
         if (r == 0)
-                r = queue_start_message(container, volumes, err);
+                r = take_ids(container, err);
+        if (r == 0)
+                r = queue_launch_message(container, volumes, err);
+        if (r == 0)
+                r = queue_start_message(container, err);
         if (r == 0 && build_argv(container, volumes, program, init, &argv) < 0)
                 r = mf_error_oom(err, MAYFLY_STAGE_START);
         if (r == 0)

@@ -122,6 +122,7 @@ MF_EXPORT struct mayfly_container *mayfly_container_free(struct mayfly_container
         mf_close(container->leader_fd);
         mf_close(container->boot_log);
         mf_close(container->log);
+        mf_close(container->ids.lock);
         mayfly_image_close(container->image);
         for (char **e = container->env; e && *e; e++)
                 free(*e);

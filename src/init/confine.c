@@ -56,8 +56,7 @@ static int bound_capabilities(uint64_t mask)
         return 0;
 }
 
-/* A filter may be loaded by who has no way to new privileges, or has CAP_SYS_ADMIN; and less of a score be given by who
- * has CAP_SYS_RESOURCE. */
+/* A process may load a filter if it has no way to new privileges, or if it has CAP_SYS_ADMIN. */
 static int wants_admin(const struct mf_confinement *confinement)
 {
         return confinement->filter && !confinement->no_new_privs;
@@ -85,9 +84,7 @@ int mf_confine(uint64_t capabilities, int host_network, const struct mf_confinem
         r = bound_capabilities(capabilities);
         if (r == 0) {
                 (void) prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0);
-                r = set_capabilities(capabilities | (wants_admin(app) ? BIT(CAP_SYS_ADMIN) : 0) |
-                                             (app->oom_score_adj ? BIT(CAP_SYS_RESOURCE) : 0),
-                                     capabilities);
+                r = set_capabilities(capabilities | (wants_admin(app) ? BIT(CAP_SYS_ADMIN) : 0), capabilities);
         }
         if (r < 0)
                 snprintf(text, text_size, "limiting capabilities: %s", strerrordesc_np(-r));
@@ -103,22 +100,6 @@ int mf_confine_fully(char *text, size_t text_size)
         return r;
 }
 
-int mf_confine_can_score(const char *oom_score_adj)
-{
-        struct __user_cap_data_struct data[2] = { 0 };
-        char now[16] = "";
-        int fd = open("/proc/self/oom_score_adj", O_RDONLY | O_CLOEXEC);
-
-        if (fd < 0)
-                return 0;
-        ssize_t n = read(fd, now, sizeof(now) - 1);
-        close(fd);
-        if (n <= 0)
-                return 0;
-        return atoi(oom_score_adj) >= atoi(now) ||
-               (get_capabilities(data) == 0 && (data[0].permitted & (uint32_t) BIT(CAP_SYS_RESOURCE)));
-}
-
 static int set_oom_score_adj(const char *value)
 {
         int fd = open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
@@ -130,14 +111,27 @@ static int set_oom_score_adj(const char *value)
         return r;
 }
 
+int mf_confine_can_score(const char *oom_score_adj)
+{
+        char now[16] = "";
+        int fd = open("/proc/self/oom_score_adj", O_RDONLY | O_CLOEXEC);
+
+        if (fd < 0)
+                return 0;
+        ssize_t n = read(fd, now, sizeof(now) - 1);
+        close(fd);
+        if (n <= 0)
+                return 0;
+        /* Only an attempt tells: mayfly-launch may have allowed lower scores, with a capability that nothing here has. */
+        return set_oom_score_adj(oom_score_adj) == 0 && set_oom_score_adj(now) == 0;
+}
+
 int mf_confine_before(const struct mf_confinement *confinement, char *text, size_t text_size)
 {
         int r = 0;
 
         if (confinement->oom_score_adj) {
-                r = set_capabilities(UINT64_MAX, UINT64_MAX);
-                if (r == 0)
-                        r = set_oom_score_adj(confinement->oom_score_adj);
+                r = set_oom_score_adj(confinement->oom_score_adj);
                 if (r < 0)
                         snprintf(text, text_size, "oom_score_adj of %s: %s", confinement->oom_score_adj,
                                  strerrordesc_np(-r));

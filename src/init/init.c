@@ -23,9 +23,9 @@
 enum phase { IDLE, PRE_START, APP, POST_STOP };
 
 static struct {
-        int control, owner, log, signals; /* descriptors, all close-on-exec */
-        int log_end;                      /* of the pipe, for whom we start */
-        struct mf_exec exec;              /* the app's */
+        int control, log, signals; /* descriptors, all close-on-exec */
+        int log_end;               /* of the pipe, for whom we start */
+        struct mf_exec exec;       /* the app's */
         struct sock_fprog filter;
         struct mf_sockets sockets;
         enum phase phase;
@@ -33,7 +33,7 @@ static struct {
         int host_network;
         int stopping;
         int64_t deadline_ms; /* then it has had its time; 0: none */
-} self = { .control = -1, .owner = -1, .log = -1, .signals = -1, .log_end = -1 };
+} self = { .control = -1, .log = -1, .signals = -1, .log_end = -1 };
 
 static int64_t now_ms(void)
 {
@@ -89,19 +89,18 @@ static void receive_start(void)
                 _exit(0); /* the owner is gone already */
         if (r < 0)
                 die("reading the first message; is this mayfly-init from another version of mayfly?", r);
-        if (message.type != MF_MESSAGE_START || n_fds < 3U + (message.value[0] != 0))
+        if (message.type != MF_MESSAGE_START || n_fds < 2U + (message.value[0] != 0))
                 die("the first message", -EPROTO);
-        self.owner = fds[0];
-        self.host_network = message.value[2];
-        r = mf_log_open(fds[1]);
+        self.host_network = message.value[1];
+        r = mf_log_open(fds[0]);
         if (r < 0)
                 die("the log", r);
-        r = mf_exec_block_read(fds[2], &self.exec);
+        r = mf_exec_block_read(fds[1], &self.exec);
         if (r < 0)
                 die("the exec block of the app", r);
         if (message.value[0])
-                read_filter(fds[3]);
-        for (size_t i = 1; i < n_fds; i++)
+                read_filter(fds[2]);
+        for (size_t i = 0; i < n_fds; i++)
                 close(fds[i]);
 
         int null = open("/dev/null", O_RDWR | O_CLOEXEC);
@@ -123,7 +122,7 @@ static void set_up_signals(void)
         /* nspawn, when killed, would leave us running. */
         prctl(PR_SET_PDEATHSIG, SIGKILL);
         prctl(PR_SET_NAME, "mayfly-init");
-        /* Root inside must get at neither our memory nor our descriptors, the owner's pidfd among them. Children are
+        /* Root inside must get at neither our memory nor our descriptors, the control socket among them. Children are
          * the same until they execute a program. */
         if (prctl(PR_SET_DUMPABLE, 0) < 0)
                 die("PR_SET_DUMPABLE", -errno);
@@ -227,7 +226,6 @@ static void run(const int *fds)
                 struct mf_message result = { .type = MF_MESSAGE_RESULT };
 
                 close(self.control);
-                close(self.owner);
                 close(self.signals);
                 if (self.log >= 0)
                         close(self.log);
@@ -371,7 +369,6 @@ static _Noreturn void loop(void)
 {
         for (;;) {
                 struct pollfd fds[] = {
-                        { .fd = self.owner, .events = POLLIN },
                         { .fd = self.control, .events = POLLIN },
                         { .fd = self.signals, .events = POLLIN },
                         { .fd = self.log, .events = POLLIN },
@@ -386,17 +383,15 @@ static _Noreturn void loop(void)
                                 timeout = (int) left;
                         }
                 }
-                if (poll(fds, 4, timeout) < 0)
+                if (poll(fds, 3, timeout) < 0)
                         continue;
                 if (fds[0].revents)
-                        _exit(0); /* the lifeline again: holds even when a child of the owner kept the socket */
-                if (fds[1].revents)
                         on_control();
-                if (fds[3].revents && mf_log_drain(self.log) == 0) {
+                if (fds[2].revents && mf_log_drain(self.log) == 0) {
                         close(self.log);
                         self.log = -1;
                 }
-                if (fds[2].revents)
+                if (fds[1].revents)
                         on_signal();
         }
 }

@@ -70,8 +70,12 @@ static int become(const struct mf_identity *identity, const char *cwd, struct fa
             setresgid(identity->gid, identity->gid, identity->gid) < 0 ||
             setresuid(identity->uid, identity->uid, identity->uid) < 0) {
                 int r = -errno;
-                snprintf(failure->text, sizeof(failure->text), "becoming user %u, group %u: %s",
-                         (unsigned) identity->uid, (unsigned) identity->gid, strerrordesc_np(-r));
+                snprintf(
+                        failure->text, sizeof(failure->text), "becoming user %u, group %u: %s%s",
+                        (unsigned) identity->uid, (unsigned) identity->gid, strerrordesc_np(-r),
+                        r == -EINVAL
+                                ? "; the container has the IDs 0 to 65,535: set .userns = MAYFLY_USERNS_HOST for others"
+                                : "");
                 return r;
         }
         return 0;

@@ -20,6 +20,7 @@
 
 #include "protocol/message.h"
 #include "util/fd.h"
+#include "util/id-range.h"
 #include "util/macro.h"
 
 /* How long the container may take to follow its owner before it is pushed, each time harder, in ms. */
@@ -97,6 +98,12 @@ static int parse_option(int c, struct launch_options *ret)
         case 'n':
                 ret->host_network = 1;
                 return 0;
+        case 'O':
+                ret->oom_score_adj = atoi(optarg);
+                return 0;
+        case 'u':
+                ret->ids = (uint32_t) number(optarg);
+                return 0;
         case '?':
                 return -EINVAL;
         default:
@@ -106,6 +113,7 @@ static int parse_option(int c, struct launch_options *ret)
 
 static int parse(int argc, char **argv, struct launch_options *ret)
 {
+        /* clang-format off */
         static const struct option known[] = {
                 { "machine", required_argument, NULL, 'm' },
                 { "init", required_argument, NULL, 'i' },
@@ -120,6 +128,8 @@ static int parse(int argc, char **argv, struct launch_options *ret)
                 { "ipc-lock", no_argument, NULL, 'c' },
                 { "register", no_argument, NULL, 'r' },
                 { "host-network", no_argument, NULL, 'n' },
+                { "ids", required_argument, NULL, 'u' },
+                { "oom-score-adj", required_argument, NULL, 'O' },
                 { "volume", required_argument, NULL, 'v' },
                 { "source", required_argument, NULL, 'S' },
                 { "shared", required_argument, NULL, 'h' },
@@ -127,6 +137,7 @@ static int parse(int argc, char **argv, struct launch_options *ret)
                 { "owner", required_argument, NULL, 'o' },
                 { NULL, 0, NULL, 0 },
         };
+        /* clang-format on */
         int c, r = 0;
 
         ret->layers = calloc((size_t) argc, sizeof(char *));
@@ -142,8 +153,8 @@ static int parse(int argc, char **argv, struct launch_options *ret)
 
 static _Noreturn void execute_nspawn(const struct launch_options *options)
 {
-        char machine[128];
-        const char **argv = calloc(24 + options->n_volumes, sizeof(char *));
+        char machine[128], users[64];
+        const char **argv = calloc(28 + options->n_volumes, sizeof(char *));
         size_t n = 0;
 
         if (!argv) {
@@ -167,6 +178,12 @@ static _Noreturn void execute_nspawn(const struct launch_options *options)
                 argv[n++] = "--private-network";
         if (options->ipc_lock)
                 argv[n++] = "--capability=CAP_IPC_LOCK";
+        if (options->ids) {
+                snprintf(users, sizeof(users), "--private-users=%u:%u", (unsigned) options->ids,
+                         (unsigned) MF_ID_RANGE_SIZE);
+                argv[n++] = users;
+                argv[n++] = "--private-users-ownership=off"; /* the layers are idmapped */
+        }
         for (size_t i = 0; i < options->n_volumes; i++) {
                 argv[n] = launch_volume_option(options, i);
                 if (!argv[n++]) {
@@ -202,6 +219,7 @@ static pid_t start_nspawn(const struct launch_options *options, const struct lau
                         _exit(1);
                 close_range(3, ~0U, CLOSE_RANGE_CLOEXEC);
                 launch_hand_on_holds(options);
+                launch_allow_oom_score(options->oom_score_adj);
                 execute_nspawn(options);
         }
         if (pid < 0)
@@ -209,24 +227,35 @@ static pid_t start_nspawn(const struct launch_options *options, const struct lau
         return pid;
 }
 
-/* The owner's pidfd, and mount namespaces of shared volumes, are in the message that waits for mayfly-init; a look does
- * not take it away. */
-static int peek_owner(int namespaces[MF_SHARED_VOLUMES_MAX], size_t *ret_n_namespaces)
+/* What the library sends before mayfly-init exists, and nothing inside may have. */
+struct handles {
+        int owner; /* pidfd */
+        int namespaces[MF_SHARED_VOLUMES_MAX];
+        size_t n_namespaces;
+        int ids; /* lock of the range of IDs, or -1 */
+};
+
+/* Takes the first message, which was queued before we were started. Returns 0 or negative errno. */
+static int receive_handles(struct handles *ret)
 {
         struct mf_message message;
         int fds[MF_MESSAGE_FDS_MAX];
-        size_t n_fds = 0, n_others;
+        size_t n_fds = 0;
 
-        *ret_n_namespaces = 0;
-        if (mf_message_recv(STDIN_FILENO, &message, fds, &n_fds, NULL, MSG_PEEK | MSG_DONTWAIT) <= 0 || n_fds == 0)
-                return -1;
-        n_others = n_fds - (message.value[1] > 0 && (size_t) message.value[1] < n_fds ? (size_t) message.value[1] : 0);
-        for (size_t i = 1; i < n_fds; i++)
-                if (i < n_others || *ret_n_namespaces == MF_SHARED_VOLUMES_MAX)
-                        close(fds[i]);
-                else
-                        namespaces[(*ret_n_namespaces)++] = fds[i];
-        return fds[0];
+        int r = mf_message_recv(STDIN_FILENO, &message, fds, &n_fds, NULL, MSG_DONTWAIT);
+        if (r == 0)
+                return -ECHILD; /* the owner is gone */
+        if (r < 0)
+                return launch_error(r,
+                                    "reading the first message; is this mayfly-launch from another version of mayfly?");
+        size_t n = message.value[0] < 0 ? MF_SHARED_VOLUMES_MAX + 1 : (size_t) message.value[0];
+        if (message.type != MF_MESSAGE_LAUNCH || n > MF_SHARED_VOLUMES_MAX || n_fds != 1 + n + (message.value[1] != 0))
+                return launch_error(-EPROTO, "the first message");
+        ret->owner = fds[0];
+        ret->n_namespaces = n;
+        memcpy(ret->namespaces, fds + 1, n * sizeof(int));
+        ret->ids = message.value[1] ? fds[n + 1] : -1;
+        return 0;
 }
 
 /* Our children, as seen by the kernel: nspawn, and the container's PID 1 once nspawn has died before it. */
@@ -284,7 +313,7 @@ static int has_ended(pid_t nspawn)
         return 0;
 }
 
-/* Waits for nspawn. mayfly-init ends the container when the owner dies; this is for when it cannot. */
+/* Waits for nspawn, and ends the container when the owner dies. */
 static void supervise(pid_t nspawn, int owner, int signals)
 {
         struct pollfd fds[] = { { .fd = signals, .events = POLLIN }, { .fd = owner, .events = POLLIN } };
@@ -298,8 +327,9 @@ static void supervise(pid_t nspawn, int owner, int signals)
                         push(nspawn, attempts++);
                         is_to_end = 1;
                 }
-                if (fds[1].fd >= 0 && fds[1].revents) { /* the owner died; the container has GRACE_MS to follow */
+                if (fds[1].fd >= 0 && fds[1].revents) { /* the owner died */
                         fds[1].fd = -1;
+                        kill_payload(nspawn);
                         is_to_end = 1;
                 }
         }
@@ -310,14 +340,14 @@ static int run(const struct launch_options *options, const struct launch_cgroup 
         sigset_t mask;
 
         prctl(PR_SET_CHILD_SUBREAPER, 1);
-        int namespaces[MF_SHARED_VOLUMES_MAX];
-        size_t n_namespaces;
-        int owner = peek_owner(namespaces, &n_namespaces);
-        int r = launch_mounts(options, namespaces, n_namespaces);
-        for (size_t i = 0; i < n_namespaces; i++)
-                close(namespaces[i]);
+        struct handles handles;
+        int r = receive_handles(&handles);
+        if (r == 0)
+                r = launch_mounts(options, handles.namespaces, handles.n_namespaces);
         if (r < 0)
                 return EXIT_FAILURE;
+        for (size_t i = 0; i < handles.n_namespaces; i++)
+                close(handles.namespaces[i]);
         struct mf_message limits = { .type = MF_MESSAGE_LIMITS,
                                      .value = { launch_cgroup_image_limits(cgroup, options) } };
         if (limits.value[0])
@@ -341,7 +371,7 @@ static int run(const struct launch_options *options, const struct launch_cgroup 
         /* mayfly-init is to be the only one inside that holds the control socket. */
         close(STDIN_FILENO);
         (void) !open("/dev/null", O_RDWR | O_CLOEXEC);
-        supervise(nspawn, owner, signals);
+        supervise(nspawn, handles.owner, signals);
 
         /* A killed nspawn leaves its payload to us. */
         for (;;) {

@@ -34,6 +34,8 @@ struct launch_options {
         int ipc_lock;   /* grant CAP_IPC_LOCK */
         int registered; /* by machined (engine systemd) */
         int host_network;
+        int oom_score_adj; /* what the app may lower its score to; 0: nothing below what it is now */
+        uint32_t ids;      /* first ID of its user namespace; 0: it has none */
 };
 
 #define SCRATCH "/tmp" /* over this, in our own mount namespace only */
@@ -44,13 +46,26 @@ struct launch_options {
 int launch_hold(struct launch_options *options);
 void launch_hand_on_holds(const struct launch_options *options); /* to what is executed next */
 
+/* userns.c: opens a user namespace that has the IDs from `base` on. Returns a descriptor; prints and returns negative
+ * errno on failure. */
+int launch_userns_open(uint32_t base);
+/* Copies the mount that `fd` is on, from there on, with the mounts below it if `recursive`. Returns the copy, which is
+ * attached nowhere, or negative errno. */
+int launch_clone_tree(int fd, int recursive);
+/* Shows such a copy with the IDs of the namespace. Returns 0 or negative errno: -EINVAL if the file system cannot. */
+int launch_idmap(int tree, int userns, int recursive);
+
+/* oom.c: lets this process, and what it becomes and starts, lower its OOM score to `score` without CAP_SYS_RESOURCE, which
+ * counts in the host's user namespace only. Does nothing where this process has no such capability. */
+void launch_allow_oom_score(int score);
+
 /* mounts.c: mount namespace, scratch, overlay. After it the root is SCRATCH "/root" and mayfly-init SCRATCH "/init".
  * Prints and returns negative errno on failure. */
 int launch_mounts(const struct launch_options *options, const int *namespaces, size_t n_namespaces);
 
 /* volumes.c: their sources, opened before anything is mounted; `namespaces` are those of shared ones. Then each is
  * mounted on SCRATCH "/volumes/N", and its place in the root is made ready. */
-int launch_volumes_open(const struct launch_options *options, const int *namespaces, size_t n_namespaces);
+int launch_volumes_open(const struct launch_options *options, const int *namespaces, size_t n_namespaces, int userns);
 int launch_volumes_mount(const struct launch_options *options);
 /* The option of systemd-nspawn for volume N, allocated; NULL without memory. */
 char *launch_volume_option(const struct launch_options *options, size_t n);

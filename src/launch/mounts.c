@@ -2,12 +2,14 @@
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/mount.h>
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -31,11 +33,32 @@ static int open_sources(const struct launch_options *options, int *layers, int *
         return 0;
 }
 
+/* Replaces each layer by a copy that shows the container's IDs. */
+static int idmap_layers(const struct launch_options *options, int userns, int *layers)
+{
+        for (size_t i = 0; options->ids && i < options->n_layers; i++) {
+                int tree = launch_clone_tree(layers[i], 0);
+                int r = tree < 0 ? tree : launch_idmap(tree, userns, 0);
+                if (r < 0)
+                        return launch_error(
+                                r,
+                                "showing image layer %s with the container's IDs; this needs Linux 5.19, and a file "
+                                "system of the image store that can be idmapped (ext4, xfs, btrfs): set MAYFLY_STORE, "
+                                "or "
+                                ".userns = MAYFLY_USERNS_HOST",
+                                options->layers[i]);
+                close(layers[i]);
+                layers[i] = tree;
+        }
+        return 0;
+}
+
 static int mount_scratch(uint64_t size)
 {
         char data[64];
 
-        snprintf(data, sizeof(data), size ? "mode=0700,size=%llu" : "mode=0700", (unsigned long long) size);
+        /* The container's root is a stranger here, and passes through. */
+        snprintf(data, sizeof(data), size ? "mode=0711,size=%llu" : "mode=0711", (unsigned long long) size);
         if (mount("mayfly-scratch", SCRATCH, "tmpfs", 0, data) < 0)
                 return launch_error(-errno, "mounting a tmpfs of %llu bytes for what the container writes",
                                     (unsigned long long) size);
@@ -44,14 +67,33 @@ static int mount_scratch(uint64_t size)
         return 0;
 }
 
+/* An overlay takes no layer that is attached nowhere. */
+static int attach_layers(const struct launch_options *options, const int *layers)
+{
+        char path[64];
+
+        if (chown(SCRATCH "/work", options->ids, options->ids) < 0)
+                return launch_error(-errno, "giving the scratch to the container");
+        for (size_t i = 0; i < options->n_layers; i++) {
+                snprintf(path, sizeof(path), SCRATCH "/lower%zu", i);
+                if (mkdir(path, 0700) < 0 ||
+                    syscall(SYS_move_mount, layers[i], "", AT_FDCWD, path, MOVE_MOUNT_F_EMPTY_PATH) < 0)
+                        return launch_error(-errno, "mounting image layer %s", options->layers[i]);
+        }
+        return 0;
+}
+
 static int mount_overlay(const struct launch_options *options, const int *layers)
 {
         mf_cleanup(mf_freep) char *data = NULL;
         size_t size = 128 + options->n_layers * 12, used;
+        int r;
 
         data = malloc(size);
         if (!data)
                 return launch_error(-ENOMEM, "overlay options");
+        if (options->ids && (r = attach_layers(options, layers)) < 0)
+                return r;
         /* Descriptors instead of paths: nothing to escape. Relative ones, for all options must fit into a page, however
          * many layers there are. Topmost comes first. */
         if (chdir("/proc/self/fd") < 0)
@@ -68,22 +110,19 @@ static int mount_overlay(const struct launch_options *options, const int *layers
         return chdir("/") < 0 ? launch_error(-errno, "entering /") : 0;
 }
 
-/* overlayfs shows the root with the upper folder's mode and owner, whatever the layers' say. */
-static int copy_root(int top, const char *to, int with_time)
+/* overlayfs shows the root with the upper directory's mode and owner, whatever the layers have. */
+static int copy_root(const struct stat *top, uint32_t ids, const char *to, int with_time)
 {
-        struct stat st;
+        const struct timespec times[2] = { { 0, UTIME_OMIT }, top->st_mtim };
 
-        if (fstat(top, &st) < 0)
-                return launch_error(-errno, "the image's root");
-        const struct timespec times[2] = { { 0, UTIME_OMIT }, st.st_mtim };
         if (with_time ? utimensat(AT_FDCWD, to, times, 0) < 0
-                      : chown(to, st.st_uid, st.st_gid) < 0 || chmod(to, st.st_mode & 07777) < 0)
+                      : chown(to, top->st_uid + ids, top->st_gid + ids) < 0 || chmod(to, top->st_mode & 07777) < 0)
                 return launch_error(-errno, "giving the container's root the image's owner, mode and time");
         return 0;
 }
 
 /* What systemd-nspawn wants to find and an image may lack. */
-static int complete_root(void)
+static int complete_root(const struct launch_options *options)
 {
         static const struct {
                 const char *name;
@@ -99,6 +138,8 @@ static int complete_root(void)
         for (size_t i = 0; i < MF_ELEMENTSOF(folders); i++) {
                 if (mkdirat(root, folders[i].name, folders[i].mode) == 0) {
                         (void) fchmodat(root, folders[i].name, folders[i].mode, 0);
+                        if (fchownat(root, folders[i].name, options->ids, options->ids, AT_SYMLINK_NOFOLLOW) < 0)
+                                return launch_error(-errno, "giving /%s to the container", folders[i].name);
                         continue;
                 }
                 if (errno != EEXIST)
@@ -147,7 +188,8 @@ static int unify_cgroups(void)
 int launch_mounts(const struct launch_options *options, const int *namespaces, size_t n_namespaces)
 {
         mf_cleanup(mf_freep) int *layers = calloc(options->n_layers, sizeof(int));
-        int init = -1, r;
+        struct stat top;
+        int init = -1, userns = -1, r;
 
         if (!layers)
                 return launch_error(-ENOMEM, "layers");
@@ -157,18 +199,24 @@ int launch_mounts(const struct launch_options *options, const int *namespaces, s
         if (mount(NULL, "/", NULL, MS_REC | MS_SLAVE, NULL) < 0)
                 return launch_error(-errno, "making mounts private");
         r = open_sources(options, layers, &init);
+        if (r == 0 && fstat(layers[options->n_layers - 1], &top) < 0)
+                r = launch_error(-errno, "the image's root");
+        if (r == 0 && options->ids)
+                r = userns = launch_userns_open(options->ids);
+        if (r >= 0)
+                r = idmap_layers(options, userns, layers);
         if (r == 0)
-                r = launch_volumes_open(options, namespaces, n_namespaces);
+                r = launch_volumes_open(options, namespaces, n_namespaces, userns);
         if (r == 0)
                 r = mount_scratch(options->scratch_size);
         if (r == 0)
-                r = copy_root(layers[options->n_layers - 1], SCRATCH "/upper", 0);
+                r = copy_root(&top, options->ids, SCRATCH "/upper", 0);
         if (r == 0)
                 r = mount_overlay(options, layers);
         if (r == 0)
-                r = complete_root();
+                r = complete_root(options);
         if (r == 0)
-                r = copy_root(layers[options->n_layers - 1], ROOT, 1);
+                r = copy_root(&top, options->ids, ROOT, 1);
         if (r == 0)
                 r = bind_init(init);
         if (r == 0)

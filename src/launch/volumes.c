@@ -80,7 +80,26 @@ static int open_shared(struct launch_volume *volume, int namespace_fd)
         return volume->fd < 0 ? launch_error(volume->fd, "the volume for %s: its tmpfs", volume->target) : 0;
 }
 
-int launch_volumes_open(const struct launch_options *options, const int *namespaces, size_t n_namespaces)
+/* Replaces the source by a copy of its mount that shows the container's IDs. */
+static int idmap_source(struct launch_volume *volume, int userns)
+{
+        int tree = volume->shared >= 0 ? volume->fd : launch_clone_tree(volume->fd, 1);
+        int r = tree < 0 ? tree : launch_idmap(tree, userns, 1);
+
+        if (r < 0)
+                return launch_error(
+                        r,
+                        "the volume for %s: showing %s with the container's IDs, which its file system, or one "
+                        "that is mounted in it, cannot do; take another directory, or set .userns = "
+                        "MAYFLY_USERNS_HOST",
+                        volume->target, volume->source ? volume->source : "the tmpfs");
+        if (tree != volume->fd)
+                close(volume->fd);
+        volume->fd = tree;
+        return 0;
+}
+
+int launch_volumes_open(const struct launch_options *options, const int *namespaces, size_t n_namespaces, int userns)
 {
         for (size_t i = 0; i < options->n_volumes; i++) {
                 struct launch_volume *volume = &options->volumes[i];
@@ -91,6 +110,8 @@ int launch_volumes_open(const struct launch_options *options, const int *namespa
                         r = (size_t) volume->shared < n_namespaces
                                     ? open_shared(volume, namespaces[volume->shared])
                                     : launch_error(-ESTALE, "the tmpfs for %s is gone", volume->target);
+                if (r == 0 && volume->fd >= 0 && userns >= 0)
+                        r = idmap_source(volume, userns);
                 if (r < 0)
                         return r;
         }
@@ -100,7 +121,7 @@ int launch_volumes_open(const struct launch_options *options, const int *namespa
 /* --- targets */
 
 /* The folder above a target, made with all above it, 0755 root. No link of the image's leads out of `root`. */
-static int open_parent(int root, const struct launch_volume *volume, char *path)
+static int open_parent(int root, const struct launch_volume *volume, uint32_t ids, char *path)
 {
         int parent = fcntl(root, F_DUPFD_CLOEXEC, 3);
         char *name = path;
@@ -110,7 +131,8 @@ static int open_parent(int root, const struct launch_volume *volume, char *path)
         for (char *slash; (slash = strchr(name, '/')); name = slash + 1) {
                 *slash = '\0';
                 int fd = open_how(root, path, O_PATH | O_DIRECTORY, RESOLVE_IN_ROOT);
-                if (fd == -ENOENT && mkdirat(parent, name, 0755) == 0)
+                if (fd == -ENOENT && mkdirat(parent, name, 0755) == 0 &&
+                    fchownat(parent, name, ids, ids, AT_SYMLINK_NOFOLLOW) == 0)
                         fd = open_how(root, path, O_PATH | O_DIRECTORY, RESOLVE_IN_ROOT);
                 *slash = '/';
                 mf_close(parent);
@@ -140,14 +162,14 @@ static int clear_target(int root, int parent, const char *path, const char *name
 }
 
 /* *ret is what the volume covers. */
-static int make_target(int root, const struct launch_volume *volume, int folder, struct stat *ret)
+static int make_target(int root, const struct launch_volume *volume, uint32_t ids, int folder, struct stat *ret)
 {
         mf_cleanup(mf_freep) char *path = strdup(volume->target + 1);
         mf_cleanup(mf_closep) int parent = -1;
 
         if (!path)
                 return launch_error(-ENOMEM, "the volume for %s", volume->target);
-        parent = open_parent(root, volume, path);
+        parent = open_parent(root, volume, ids, path);
         if (parent < 0)
                 return parent;
         const char *name = strrchr(path, '/') ? strrchr(path, '/') + 1 : path;
@@ -156,20 +178,25 @@ static int make_target(int root, const struct launch_volume *volume, int folder,
                 return launch_error(r, "the volume for %s: what the image has there cannot be removed", volume->target);
         if (r > 0)
                 return 0;
-        if ((folder ? mkdirat(parent, name, 0755) : mknodat(parent, name, S_IFREG | 0644, 0)) < 0)
+        if ((folder ? mkdirat(parent, name, 0755) : mknodat(parent, name, S_IFREG | 0644, 0)) < 0 ||
+            fchownat(parent, name, ids, ids, AT_SYMLINK_NOFOLLOW) < 0)
                 return launch_error(-errno, "the volume for %s: making its target", volume->target);
-        *ret = (struct stat){ .st_mode = S_IFDIR | 0755 };
+        *ret = (struct stat){ .st_mode = S_IFDIR | 0755, .st_uid = ids, .st_gid = ids };
         return 0;
 }
 
 /* --- mounting */
 
-static int make_own(const struct launch_volume *volume, const char *path, const struct stat *covered)
+static int make_own(const struct launch_volume *volume, uint32_t ids, const char *path, const struct stat *covered)
 {
         unsigned uid = covered->st_uid, gid = covered->st_gid, mode = covered->st_mode & 07777;
 
-        if (volume->owner && sscanf(volume->owner, "%u:%u:%o", &uid, &gid, &mode) != 3)
-                return launch_error(-EINVAL, "the volume for %s: the owner %s", volume->target, volume->owner);
+        if (volume->owner) {
+                if (sscanf(volume->owner, "%u:%u:%o", &uid, &gid, &mode) != 3)
+                        return launch_error(-EINVAL, "the volume for %s: the owner %s", volume->target, volume->owner);
+                uid += ids;
+                gid += ids;
+        }
         if (mkdir(path, 0700) < 0 || chown(path, uid, gid) < 0 || chmod(path, (mode_t) mode) < 0)
                 return launch_error(-errno, "the volume for %s: its folder", volume->target);
         /* On itself, so that it can be read-only for the container. */
@@ -178,7 +205,7 @@ static int make_own(const struct launch_volume *volume, const char *path, const 
         return 0;
 }
 
-static int bind_source(const struct launch_volume *volume, const char *path, int folder)
+static int bind_source(const struct launch_volume *volume, const char *path, int folder, int idmapped)
 {
         char source[64];
         int r;
@@ -193,16 +220,16 @@ static int bind_source(const struct launch_volume *volume, const char *path, int
         if (r < 0)
                 return launch_error(-errno, "the volume for %s: a place to mount it", volume->target);
         snprintf(source, sizeof(source), "/proc/self/fd/%d", volume->fd);
-        if (volume->shared >= 0)
+        if (volume->shared >= 0 || idmapped)
                 r = (int) syscall(SYS_move_mount, volume->fd, "", AT_FDCWD, path, MOVE_MOUNT_F_EMPTY_PATH);
         else
                 r = mount(source, path, NULL, MS_BIND | MS_REC, NULL);
         return r < 0 ? launch_error(-errno, "the volume for %s: mounting its source", volume->target) : 0;
 }
 
-static int mount_volume(int root, const struct launch_volume *volume, size_t number)
+static int mount_volume(int root, const struct launch_volume *volume, uint32_t ids, size_t number)
 {
-        struct mount_attr attributes = { .attr_set = MOUNT_ATTR_NODEV };
+        struct mount_attr attributes = { .attr_set = MOUNT_ATTR_NODEV | MOUNT_ATTR_NOSUID };
         char path[64];
         struct stat covered = { 0 }, st = { .st_mode = S_IFDIR };
 
@@ -210,9 +237,10 @@ static int mount_volume(int root, const struct launch_volume *volume, size_t num
         if (volume->fd >= 0 && fstat(volume->fd, &st) < 0)
                 return launch_error(-errno, "the volume for %s", volume->target);
         int folder = S_ISDIR(st.st_mode) != 0;
-        int r = make_target(root, volume, folder, &covered);
+        int r = make_target(root, volume, ids, folder, &covered);
         if (r == 0)
-                r = volume->fd < 0 ? make_own(volume, path, &covered) : bind_source(volume, path, folder);
+                r = volume->fd < 0 ? make_own(volume, ids, path, &covered)
+                                   : bind_source(volume, path, folder, ids != 0);
         if (r < 0 || (volume->fd < 0 && !volume->read_only))
                 return r;
         /* No device of the host's is opened through it; systemd-nspawn copies these when it binds. */
@@ -233,7 +261,7 @@ int launch_volumes_mount(const struct launch_options *options)
         if (root < 0 || mkdir(VOLUMES, 0755) < 0)
                 return launch_error(-errno, "volumes");
         for (size_t i = 0; r == 0 && i < options->n_volumes; i++)
-                r = mount_volume(root, &options->volumes[i], i);
+                r = mount_volume(root, &options->volumes[i], options->ids, i);
         return r;
 }
 

@@ -6,9 +6,10 @@
  * version is checked: a stale mayfly-init is a common accident of half an upgrade.
  *
  *   control socket (SOCK_SEQPACKET; the container's end is mayfly-init's standard input)
- *       library -> init   START   descriptors: owner pidfd, log, exec block; the app's filter if value[0];
- *                                 value[1] mount namespaces of shared volumes, for mayfly-launch;
- *                                 value[2]: the container is on the network of the host; queued before init exists
+ *       library -> launch LAUNCH  descriptors: owner pidfd; value[0] mount namespaces of shared volumes; the lock of
+ *                                 the container's range of IDs if value[1]
+ *       library -> init   START   descriptors: log, exec block; the app's filter if value[0]; value[1]: the container is
+ *                                 on the network of the host. Both are queued before their reader exists
  *       both   -> library LIMITS  value[0] those of enum mf_limit that are not in force
  *       init -> library   READY   the container answers; credentials carry its PID
  *       init -> library   HOOK    the app's pre-start hook has been started
@@ -29,7 +30,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-#define MF_PROTOCOL_VERSION 2U
+#define MF_PROTOCOL_VERSION 3U
 
 enum mf_message_type {
         MF_MESSAGE_START = 1,
@@ -42,6 +43,7 @@ enum mf_message_type {
         MF_MESSAGE_KILL,
         MF_MESSAGE_HOOK,
         MF_MESSAGE_LIMITS,
+        MF_MESSAGE_LAUNCH,
 };
 
 /* Limits that an image wants, and a host may have no controller for. */
@@ -61,7 +63,7 @@ struct mf_message {
 };
 
 #define MF_SHARED_VOLUMES_MAX 8
-#define MF_MESSAGE_FDS_MAX (4 + MF_SHARED_VOLUMES_MAX)
+#define MF_MESSAGE_FDS_MAX (5 + MF_SHARED_VOLUMES_MAX)
 
 /* Sends with MSG_NOSIGNAL. 0 or -errno (-EPIPE, -ECONNRESET: the peer is gone). */
 int mf_message_send(int fd, const struct mf_message *message, const int *fds, size_t n_fds);

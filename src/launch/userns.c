@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: MIT */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/mount.h>
+#include <sched.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "launch/launch.h"
+#include "util/fd.h"
+#include "util/id-range.h"
+#include "util/macro.h"
+
+/* The container's user namespace, for idmapped mounts: systemd-nspawn makes another one with the same IDs. A file that
+ * belongs to user N on the disk belongs to user N in the container, and nothing on the host belongs to its users. */
+
+static int write_map(pid_t pid, const char *name, uint32_t base)
+{
+        char path[64], map[64];
+
+        snprintf(path, sizeof(path), "/proc/%d/%s", (int) pid, name);
+        int n = snprintf(map, sizeof(map), "0 %u %u\n", (unsigned) base, (unsigned) MF_ID_RANGE_SIZE);
+        mf_cleanup(mf_closep) int fd = open(path, O_WRONLY | O_CLOEXEC);
+        return fd < 0 || write(fd, map, (size_t) n) != n ? -errno : 0;
+}
+
+/* Of the child in its new namespace, which waits meanwhile. Returns a descriptor or -errno. */
+static int open_mapped(pid_t pid, uint32_t base)
+{
+        char path[64];
+
+        int r = write_map(pid, "uid_map", base);
+        if (r == 0)
+                r = write_map(pid, "gid_map", base);
+        snprintf(path, sizeof(path), "/proc/%d/ns/user", (int) pid);
+        int fd = r == 0 ? open(path, O_RDONLY | O_CLOEXEC) : r;
+        return r == 0 && fd < 0 ? -errno : fd;
+}
+
+int launch_userns_open(uint32_t base)
+{
+        int born[2], done[2];
+        char byte;
+
+        if (pipe2(born, O_CLOEXEC) < 0 || pipe2(done, O_CLOEXEC) < 0)
+                return launch_error(-errno, "pipe");
+        pid_t pid = fork();
+        if (pid == 0) {
+                close(done[1]);
+                byte = unshare(CLONE_NEWUSER) < 0 ? (char) errno : 0;
+                (void) !write(born[1], &byte, 1);
+                (void) !read(done[0], &byte, 1); /* until the parent closes it, or dies */
+                _exit(0);
+        }
+        int fd = pid < 0 ? -errno : -EIO;
+        close(born[1]);
+        close(done[0]);
+        if (pid > 0 && read(born[0], &byte, 1) == 1)
+                fd = byte ? -byte : open_mapped(pid, base);
+        close(born[0]);
+        close(done[1]);
+        while (pid > 0 && waitpid(pid, NULL, 0) < 0 && errno == EINTR)
+                ;
+        return fd < 0 ? launch_error(fd,
+                                     "making a user namespace with the IDs from %u on; user.max_user_namespaces "
+                                     "(sysctl) may be 0, or set .userns = MAYFLY_USERNS_HOST",
+                                     (unsigned) base)
+                      : fd;
+}
+
+int launch_clone_tree(int fd, int recursive)
+{
+        int tree = (int) syscall(SYS_open_tree, fd, "",
+                                 AT_EMPTY_PATH | OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | (recursive ? AT_RECURSIVE : 0));
+
+        return tree < 0 ? -errno : tree;
+}
+
+int launch_idmap(int tree, int userns, int recursive)
+{
+        struct mount_attr attributes = { .attr_set = MOUNT_ATTR_IDMAP, .userns_fd = (uint64_t) userns };
+
+        return syscall(SYS_mount_setattr, tree, "", AT_EMPTY_PATH | (recursive ? AT_RECURSIVE : 0), &attributes,
+                       sizeof(attributes)) < 0
+                       ? -errno
+                       : 0;
+}
