@@ -463,6 +463,12 @@ static void a_killed_container_is_reported_and_cleaned_up(void **state)
         (void) state;
         command.argv = argv;
         assert_int_equal(mayfly_container_start(&c, MAYFLY_SPEC(.image = image("BUSYBOX")), &err), 0);
+        char *log = NULL;
+        do { /* the start does not wait for the app's first words */
+                free(log);
+                assert_int_equal(mayfly_container_logs(c, &log, NULL, &err), 0);
+        } while (!strstr(log, "app of busybox"));
+        free(log);
         kill(mayfly_container_leader(c), SIGKILL);
         assert_true(is_gone(mayfly_container_leader(c)));
         assert_int_equal(mayfly_container_run(c, &command, &r, &err), -ESRCH);
