@@ -57,7 +57,8 @@ struct mayfly_build_options {
  * @param rootfs   a directory, or a tar archive (plain, gzip, bzip2, xz or zstd; /dev/stdin will do). The entries of a
  *                 directory are sorted by name, those of an archive keep their order. Owners, modes, hard links,
  *                 devices and the extended attributes `user.*` and `security.capability` are kept.
- * @param output   path of the image; one that is there is replaced
+ * @param output   path of the image. A regular file that is there is replaced, also where a symbolic link leads to
+ *                 one; to a device or a pipe the image is written.
  * @param options  NULL for the defaults
  * @return 0, or negative errno: -EINVAL (options), -EBADMSG (manifest, or a name in the archive), -EBUSY (a file
  *         changed meanwhile), -ENOSPC and others. Nothing is left behind on failure.

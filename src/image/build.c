@@ -9,7 +9,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/random.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -17,6 +16,7 @@
 #include "aci/manifest-write.h"
 #include "archive/read.h"
 #include "archive/write.h"
+#include "image/output.h"
 #include "image/pin.h"
 #include "image/pull.h"
 #include "image/rootfs.h"
@@ -95,50 +95,7 @@ static int get_latest(const struct mayfly_build_options *options, int64_t *ret, 
         return 0;
 }
 
-/* --- the file */
-
-/* A file that has no name until it is whole, where the file system can do that. `ret_name` is empty then. */
-static int open_output(int folder, const char *base, char ret_name[NAME_MAX + 1], struct mayfly_error *err)
-{
-        uint64_t number;
-        int fd = openat(folder, ".", O_TMPFILE | O_RDWR | O_CLOEXEC, 0666);
-
-        *ret_name = '\0';
-        if (fd < 0 && (errno == EOPNOTSUPP || errno == EISDIR)) {
-                if (getrandom(&number, sizeof(number), 0) != (ssize_t) sizeof(number))
-                        return mf_error_errno(err, -errno, MAYFLY_STAGE_ARCHIVE, "random numbers");
-                snprintf(ret_name, NAME_MAX + 1, ".%.200s.%016llx", base, (unsigned long long) number);
-                fd = openat(folder, ret_name, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
-        }
-        return fd < 0 ? mf_error_errno(err, -errno, MAYFLY_STAGE_ARCHIVE, "making %s", base) : fd;
-}
-
-/* Gives it its name, in place of what had that. */
-static int publish(int folder, int fd, char name[NAME_MAX + 1], const char *base, struct mayfly_error *err)
-{
-        char proc[64];
-        uint64_t number;
-
-        if (fsync(fd) < 0)
-                return mf_error_errno(err, -errno, MAYFLY_STAGE_ARCHIVE, "writing %s to disk", base);
-        snprintf(proc, sizeof(proc), "/proc/self/fd/%d", fd);
-        if (!*name) {
-                if (linkat(AT_FDCWD, proc, folder, base, AT_SYMLINK_FOLLOW) == 0)
-                        return 0;
-                if (errno != EEXIST || getrandom(&number, sizeof(number), 0) != (ssize_t) sizeof(number))
-                        return mf_error_errno(err, -errno, MAYFLY_STAGE_ARCHIVE, "giving %s its name", base);
-                snprintf(name, NAME_MAX + 1, ".%.200s.%016llx", base, (unsigned long long) number);
-                if (linkat(AT_FDCWD, proc, folder, name, AT_SYMLINK_FOLLOW) < 0) {
-                        int r = -errno;
-                        *name = '\0';
-                        return mf_error_errno(err, r, MAYFLY_STAGE_ARCHIVE, "giving %s its name", base);
-                }
-        }
-        if (renameat(folder, name, folder, base) < 0)
-                return mf_error_errno(err, -errno, MAYFLY_STAGE_ARCHIVE, "giving %s its name", base);
-        *name = '\0';
-        return 0;
-}
+/* --- the archive */
 
 __attribute__((format(printf, 2, 3))) static void warn(const struct mayfly_build_options *options, const char *format,
                                                        ...)
@@ -235,19 +192,6 @@ static int check_archive(int fd, const char *url, const char *id, struct mf_exam
         return 0;
 }
 
-/* "file:///folder/name", encoded. */
-static char *url_of(int folder, const char *base)
-{
-        char proc[64], path[PATH_MAX + NAME_MAX + 2];
-
-        snprintf(proc, sizeof(proc), "/proc/self/fd/%d", folder);
-        ssize_t n = readlink(proc, path, PATH_MAX);
-        if (n <= 0)
-                return NULL;
-        snprintf(path + n, sizeof(path) - (size_t) n, "%s%s", n > 1 ? "/" : "", base);
-        return mf_file_url(path);
-}
-
 static int check_options(const char *rootfs, const char *output, const struct mayfly_build_options *given,
                          struct mayfly_build_options *ret, struct mayfly_error *err)
 {
@@ -265,45 +209,29 @@ static int check_options(const char *rootfs, const char *output, const struct ma
         return r;
 }
 
-MF_EXPORT int mayfly_image_build(struct mayfly_pin **ret, const char *rootfs, const char *output,
+MF_EXPORT int mayfly_image_build(struct mayfly_pin **ret, const char *rootfs, const char *path,
                                  const struct mayfly_build_options *given, struct mayfly_error *err)
 {
         struct mayfly_build_options options;
         struct mf_examined built = { 0 };
-        mf_cleanup(mf_freep) char *copy = NULL;
         mf_cleanup(mf_freep) char *url = NULL;
-        mf_cleanup(mf_closep) int folder = -1;
-        mf_cleanup(mf_closep) int fd = -1;
-        char id[MF_ID_LENGTH + 1], name[NAME_MAX + 1];
+        mf_cleanup(mf_output_clear) struct mf_output output = MF_OUTPUT_NONE;
+        char id[MF_ID_LENGTH + 1];
         int64_t latest = INT64_MAX;
 
-        int r = check_options(rootfs, output, given, &options, err);
+        int r = check_options(rootfs, path, given, &options, err);
         if (r == 0)
                 r = get_latest(&options, &latest, err);
+        if (r == 0)
+                r = mf_output_open(&output, path, err);
         if (r < 0)
                 return r;
-        const char *base = strrchr(output, '/') ? strrchr(output, '/') + 1 : output;
-        copy = strndup(output, (size_t) (base - output));
-        if (!copy)
-                return mf_error_oom(err, MAYFLY_STAGE_ARCHIVE);
-        if (!*base || strcmp(base, ".") == 0 || strcmp(base, "..") == 0)
-                return mf_error(err, -EISDIR, MAYFLY_STAGE_SPEC, "\"%.200s\" is no name of a file for the image",
-                                output);
-        folder = open(*copy ? copy : ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-        if (folder < 0)
-                return mf_error_errno(err, -errno, MAYFLY_STAGE_ARCHIVE, "the folder %s, for the image; make it first",
-                                      *copy ? copy : ".");
-        fd = open_output(folder, base, name, err);
-        if (fd < 0)
-                return fd;
-        url = url_of(folder, base);
-        r = url ? write_archive(fd, rootfs, &options, latest, id, err) : mf_error_oom(err, MAYFLY_STAGE_ARCHIVE);
+        url = mf_output_url(&output);
+        r = url ? write_archive(output.fd, rootfs, &options, latest, id, err) : mf_error_oom(err, MAYFLY_STAGE_ARCHIVE);
         if (r == 0)
-                r = check_archive(fd, url, id, &built, err);
+                r = check_archive(output.fd, url, id, &built, err);
         if (r == 0)
-                r = publish(folder, fd, name, base, err);
-        if (*name)
-                (void) unlinkat(folder, name, 0);
+                r = mf_output_publish(&output, err);
         if (r == 0 && ret)
                 r = mf_pin_make(ret, &built, url, err);
         mf_examined_clear(&built);

@@ -1,0 +1,256 @@
+/* SPDX-License-Identifier: MIT */
+#define _GNU_SOURCE
+#include "image/output.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "util/error.h"
+#include "util/fd.h"
+#include "util/macro.h"
+
+#define LINKS_MAX 40 /* as many as Linux follows */
+#define BLOCK ((size_t) 64 * 1024)
+
+/* --- where it goes */
+
+/* Where the symbolic link `path` leads to, from where the caller is; allocated. NULL with errno. */
+static char *follow(const char *path)
+{
+        const char *slash = strrchr(path, '/');
+        char target[PATH_MAX], *ret;
+        ssize_t n = readlink(path, target, sizeof(target) - 1);
+
+        if (n < 0)
+                return NULL;
+        target[n] = '\0';
+        if (target[0] == '/' || !slash)
+                return strdup(target);
+        return asprintf(&ret, "%.*s/%s", (int) (slash - path), path, target) < 0 ? NULL : ret;
+}
+
+/* Whether it is what an image is written to, instead of replacing it. Returns -EISDIR for a directory. */
+static int is_through(const char *path)
+{
+        struct stat st;
+
+        if (stat(path, &st) < 0 || S_ISREG(st.st_mode))
+                return 0;
+        return S_ISDIR(st.st_mode) ? -EISDIR : 1;
+}
+
+/* Sets output->path to where symbolic links lead, unless what is there is written to through them. */
+static int resolve(struct mf_output *output, const char *path, struct mayfly_error *err)
+{
+        struct stat st;
+
+        output->path = strdup(path);
+        output->through = is_through(path);
+        if (output->through == -EISDIR)
+                return mf_error(err, -EISDIR, MAYFLY_STAGE_SPEC, "%s is a directory; name a file for the image", path);
+        for (int links = 0; output->path && !output->through && lstat(output->path, &st) == 0 && S_ISLNK(st.st_mode);
+             links++) {
+                char *target = links < LINKS_MAX ? follow(output->path) : NULL;
+                if (!target)
+                        return mf_error_errno(err, links < LINKS_MAX ? -errno : -ELOOP, MAYFLY_STAGE_ARCHIVE,
+                                              "following the link %s", path);
+                free(output->path);
+                output->path = target;
+        }
+        return output->path ? 0 : mf_error_oom(err, MAYFLY_STAGE_ARCHIVE);
+}
+
+static int open_directory(struct mf_output *output, struct mayfly_error *err)
+{
+        const char *slash = strrchr(output->path, '/'), *base = slash ? slash + 1 : output->path;
+        mf_cleanup(mf_freep) char *directory = strndup(output->path, (size_t) (base - output->path));
+
+        if (!directory)
+                return mf_error_oom(err, MAYFLY_STAGE_ARCHIVE);
+        if (!*base || strcmp(base, ".") == 0 || strcmp(base, "..") == 0)
+                return mf_error(err, -EISDIR, MAYFLY_STAGE_SPEC, "\"%.200s\" is no name of a file for the image",
+                                output->path);
+        if (strlen(base) > NAME_MAX)
+                return mf_error_errno(err, -ENAMETOOLONG, MAYFLY_STAGE_SPEC, "making %.300s", base);
+        strcpy(output->base, base);
+        output->directory = open(*directory ? directory : ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        return output->directory < 0
+                       ? mf_error_errno(err, -errno, MAYFLY_STAGE_ARCHIVE,
+                                        "the directory %s, for the image; make it first", *directory ? directory : ".")
+                       : 0;
+}
+
+/* --- the file */
+
+/* Chooses a name for the time until the image is whole. */
+static int choose_name(struct mf_output *output)
+{
+        uint64_t number;
+
+        if (getrandom(&number, sizeof(number), 0) != (ssize_t) sizeof(number))
+                return -errno;
+        snprintf(output->name, sizeof(output->name), ".%.200s.%016llx", output->base, (unsigned long long) number);
+        return 0;
+}
+
+/* A file that has no name until it is whole, where the file system can do that. */
+static int open_beside(struct mf_output *output)
+{
+        output->fd = openat(output->directory, ".", O_TMPFILE | O_RDWR | O_CLOEXEC, 0666);
+        if (output->fd < 0 && (errno == EOPNOTSUPP || errno == EISDIR)) {
+                int r = choose_name(output);
+                if (r < 0)
+                        return r;
+                output->fd = openat(output->directory, output->name, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+        }
+        return output->fd < 0 ? -errno : 0;
+}
+
+/* A file without a name, for what is written elsewhere in the end. */
+static int open_temporary(struct mf_output *output, struct mayfly_error *err)
+{
+        const char *directory = getenv("TMPDIR");
+        char *template;
+
+        if (!directory || !*directory)
+                directory = "/tmp";
+        output->fd = open(directory, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+        if (output->fd < 0 && (errno == EOPNOTSUPP || errno == EISDIR)) {
+                if (asprintf(&template, "%s/mayfly-XXXXXX", directory) < 0)
+                        return mf_error_oom(err, MAYFLY_STAGE_ARCHIVE);
+                output->fd = mkostemp(template, O_CLOEXEC);
+                if (output->fd >= 0)
+                        (void) unlink(template);
+                free(template);
+        }
+        return output->fd < 0
+                       ? mf_error_errno(err, -errno, MAYFLY_STAGE_ARCHIVE, "making a temporary file in %s", directory)
+                       : 0;
+}
+
+int mf_output_open(struct mf_output *ret, const char *path, struct mayfly_error *err)
+{
+        int r = resolve(ret, path, err);
+
+        if (r < 0)
+                return r;
+        if (ret->through)
+                return open_temporary(ret, err);
+        r = open_directory(ret, err);
+        if (r < 0)
+                return r;
+        r = open_beside(ret);
+        return r < 0 ? mf_error_errno(err, r, MAYFLY_STAGE_ARCHIVE, "making %s", ret->base) : 0;
+}
+
+void mf_output_clear(struct mf_output *output)
+{
+        if (*output->name)
+                (void) unlinkat(output->directory, output->name, 0);
+        mf_close(output->fd);
+        mf_close(output->directory);
+        free(output->path);
+        *output = MF_OUTPUT_NONE;
+}
+
+/* --- its end */
+
+/* Gives the file a name, any that is free when its own is taken. */
+static int link_file(struct mf_output *output)
+{
+        char proc[64];
+
+        snprintf(proc, sizeof(proc), "/proc/self/fd/%d", output->fd);
+        if (linkat(AT_FDCWD, proc, output->directory, output->base, AT_SYMLINK_FOLLOW) == 0)
+                return 1;
+        int r = errno == EEXIST ? choose_name(output) : -errno;
+        if (r == 0 && linkat(AT_FDCWD, proc, output->directory, output->name, AT_SYMLINK_FOLLOW) < 0) {
+                r = -errno;
+                *output->name = '\0';
+        }
+        return r;
+}
+
+static int replace(struct mf_output *output, struct mayfly_error *err)
+{
+        struct stat st;
+
+        if (fsync(output->fd) < 0)
+                return mf_error_errno(err, -errno, MAYFLY_STAGE_ARCHIVE, "writing %s to disk", output->base);
+        int r = *output->name ? 0 : link_file(output);
+        if (r == 0 && fstatat(output->directory, output->base, &st, AT_SYMLINK_NOFOLLOW) == 0 && !S_ISREG(st.st_mode))
+                return mf_error(err, -EEXIST, MAYFLY_STAGE_ARCHIVE,
+                                "%s is no regular file any more; it was replaced while the image was built",
+                                output->path);
+        if (r == 0 && renameat(output->directory, output->name, output->directory, output->base) < 0)
+                r = -errno;
+        if (r < 0)
+                return mf_error_errno(err, r, MAYFLY_STAGE_ARCHIVE, "giving %s its name", output->base);
+        *output->name = '\0';
+        return 0;
+}
+
+/* Copies the image to an open descriptor. 0 or negative errno. */
+static int copy_to(const struct mf_output *output, int to)
+{
+        mf_cleanup(mf_freep) char *block = malloc(BLOCK);
+        ssize_t n = 0;
+        int r = block ? 0 : -ENOMEM;
+
+        if (r == 0 && lseek(output->fd, 0, SEEK_SET) < 0)
+                r = -errno;
+        while (r == 0 && (n = mf_read_full(output->fd, block, BLOCK)) > 0)
+                r = mf_write_full(to, block, (size_t) n);
+        return r < 0 ? r : n < 0 ? (int) n : 0;
+}
+
+static int write_through(const struct mf_output *output, struct mayfly_error *err)
+{
+        struct mf_sigpipe sigpipe;
+
+        mf_cleanup(mf_closep) int to = open(output->path, O_WRONLY | O_CLOEXEC | O_NOCTTY);
+        if (to < 0)
+                return mf_error_errno(err, -errno, MAYFLY_STAGE_ARCHIVE, "opening %s", output->path);
+        mf_sigpipe_block(&sigpipe);
+        int r = copy_to(output, to);
+        mf_sigpipe_restore(&sigpipe);
+        return r < 0 ? mf_error_errno(err, r, MAYFLY_STAGE_ARCHIVE, "writing the image to %s", output->path) : 0;
+}
+
+int mf_output_publish(struct mf_output *output, struct mayfly_error *err)
+{
+        return output->through ? write_through(output, err) : replace(output, err);
+}
+
+char *mf_output_url(const struct mf_output *output)
+{
+        char directory[PATH_MAX] = "", proc[64];
+        mf_cleanup(mf_freep) char *path = NULL;
+        char *url, *p;
+
+        snprintf(proc, sizeof(proc), "/proc/self/fd/%d", output->directory);
+        ssize_t n = output->through ? -1 : readlink(proc, directory, sizeof(directory) - 1);
+        if (output->through)
+                path = output->path[0] == '/' ? strdup(output->path) : realpath(output->path, NULL);
+        else if (n > 0 && asprintf(&path, "%.*s%s%s", (int) n, directory, n > 1 ? "/" : "", output->base) < 0)
+                path = NULL;
+        url = path ? malloc(3 * strlen(path) + 8) : NULL;
+        if (!url)
+                return NULL;
+        p = stpcpy(url, "file://");
+        for (const unsigned char *c = (const unsigned char *) path; *c; c++)
+                if ((*c >= '0' && *c <= '9') || (*c >= 'A' && *c <= 'Z') || (*c >= 'a' && *c <= 'z') ||
+                    strchr("/-._~+", *c))
+                        *p++ = (char) *c;
+                else
+                        p += sprintf(p, "%%%02X", *c);
+        *p = '\0';
+        return url;
+}
