@@ -270,16 +270,13 @@ static int take_one(const struct tool_command *command, int c, const char *word,
 
 int tool_parse(const struct tool_command *command, int argc, char **argv, void *choices, struct tool_operands *ret)
 {
-        static char **operands; /* for the process's life, as the lists */
         int ends_at_operand = command->ends_at_operand || (!command->has_program && getenv("POSIXLY_CORRECT"));
         struct option known[TOOL_OPTIONS_MAX + 2];
         char letters[2 * TOOL_OPTIONS_MAX + 8];
         int c, at = 1;
 
-        operands = calloc((size_t) argc + 1, sizeof(*operands));
-        if (!operands)
-                tool_oom();
-        *ret = (struct tool_operands){ .list = operands };
+        /* The operands move to the front of argv, where getopt_long(), which returns them in their order, has been. */
+        *ret = (struct tool_operands){ .list = argv + 1 };
         translate(command, known, letters);
         opterr = optind = 0;
         /* `at` is the word that is looked at: one with several letters takes several turns. */
@@ -293,5 +290,6 @@ int tool_parse(const struct tool_command *command, int argc, char **argv, void *
                         return status;
         }
         take_rest(command, argv, c < 0 && optind > at, ret);
+        ret->list[ret->n] = NULL;
         return check_operands(command, ret);
 }

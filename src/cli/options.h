@@ -47,7 +47,7 @@ struct tool_command {
 };
 
 struct tool_operands {
-        char **list; /* NULL-terminated, and at most `n` */
+        char **list; /* NULL-terminated */
         size_t n;
         char **program; /* what follows "--", NULL-terminated; NULL when there is no "--" */
 };
