@@ -176,12 +176,26 @@ static void bad_commands_are_named(void **state)
         }
 }
 
+/* Waits until the app has written something. */
+static void await_output(struct mayfly_container *c)
+{
+        char *log = NULL;
+
+        do {
+                free(log);
+                usleep(5000);
+                assert_int_equal(mayfly_container_logs(c, &log, NULL, NULL), 0);
+        } while (!*log);
+        free(log);
+}
+
 static void the_app_runs_and_is_logged(void **state)
 {
         struct mayfly_error err = MAYFLY_ERROR_INIT;
         struct mayfly_exit end = MAYFLY_EXIT_INIT;
         char *log = NULL;
 
+        await_output(*state);
         assert_output(*state, (struct mayfly_command){ 0 }, "ps -o user,args | grep -c '^www .*/bin/sh -c echo app'",
                       "1\n");
         assert_int_equal(mayfly_container_wait(*state, 0, &end, NULL), -ETIMEDOUT);
@@ -463,12 +477,7 @@ static void a_killed_container_is_reported_and_cleaned_up(void **state)
         (void) state;
         command.argv = argv;
         assert_int_equal(mayfly_container_start(&c, MAYFLY_SPEC(.image = image("BUSYBOX")), &err), 0);
-        char *log = NULL;
-        do { /* the start does not wait for the app's first words */
-                free(log);
-                assert_int_equal(mayfly_container_logs(c, &log, NULL, &err), 0);
-        } while (!strstr(log, "app of busybox"));
-        free(log);
+        await_output(c);
         kill(mayfly_container_leader(c), SIGKILL);
         assert_true(is_gone(mayfly_container_leader(c)));
         assert_int_equal(mayfly_container_run(c, &command, &r, &err), -ESRCH);

@@ -406,7 +406,7 @@ static void appc_executor_5_bad_volumes_are_errors(void **state)
         volumes_fail(MAYFLY_VOLUMES({ .path = "x" }), "path", -EINVAL, "is \"x\"; give an absolute path");
         volumes_fail(MAYFLY_VOLUMES({ .path = "//" }), "path", -EINVAL, "the container's root");
         volumes_fail(MAYFLY_VOLUMES({ .path = "/a/../b" }), "path", -EINVAL, "without \".\" and \"..\"");
-        volumes_fail(MAYFLY_VOLUMES({ .path = "/proc/x" }), "path", -EINVAL, "/proc is the container's own");
+        volumes_fail(MAYFLY_VOLUMES({ .path = "/proc/x" }), "path", -EINVAL, "/proc belongs to the container itself");
         volumes_fail(MAYFLY_VOLUMES({ .path = "/a" }, { .path = "/a/" }), "path", -EINVAL, "overlaps \"/a\"");
         volumes_fail(MAYFLY_VOLUMES({ .path = "/a/b/c" }, { .path = "/a/b" }), "path", -EINVAL, "overlaps \"/a/b/c\"");
         volumes_fail(MAYFLY_VOLUMES({ .path = "/data/x" }), "mounts", -EINVAL, "overlaps \"/data/x\"");

@@ -248,6 +248,19 @@ static void a_killed_supervisor_takes_its_command_along(void **state)
         stops(c, 0);
 }
 
+/* Waits until the app has written something. */
+static void await_output(struct mayfly_container *c)
+{
+        char *log = NULL;
+
+        do {
+                free(log);
+                usleep(5000);
+                assert_int_equal(mayfly_container_logs(c, &log, NULL, NULL), 0);
+        } while (!*log);
+        free(log);
+}
+
 static void *kill_later(void *leader)
 {
         usleep(200000);
@@ -270,6 +283,7 @@ static void death_ends_every_wait(void **state)
                 struct mayfly_error err = MAYFLY_ERROR_INIT;
                 struct mayfly_result *r = NULL;
                 struct mayfly_exit end = MAYFLY_EXIT_INIT;
+                await_output(c);
                 assert_int_equal(pthread_create(&thread, NULL, kill_later, &leader), 0);
                 assert_int_equal(waits ? mayfly_container_wait(c, UINT32_MAX, &end, &err)
                                        : mayfly_container_run(c, &command, &r, &err),

@@ -59,7 +59,7 @@ static int capture_add(struct capture *capture, const char *data, size_t n)
         return 0;
 }
 
-/* Reads what is there now. */
+/* Reads all that can be read without waiting. Returns 0 or -errno. */
 static int capture_drain(struct capture *capture)
 {
         char buffer[16 * 1024]; /* on the stack of a thread that may have little of it */
@@ -80,7 +80,7 @@ static int capture_drain(struct capture *capture)
                 if (r < 0)
                         return r;
                 if (n < (ssize_t) sizeof(buffer))
-                        return 0; /* a pipe gives all it has; poll tells of more */
+                        return 0; /* the pipe is empty; poll() reports more */
         }
         return 0;
 }
@@ -139,7 +139,7 @@ static int make_exec_block(const struct mayfly_container *container, const struc
         return mf_exec_block_finish(&block, ret);
 }
 
-/* Asks mayfly-init to run it. *ret_reply is our end of the reply socket. */
+/* Asks mayfly-init to run the command. *ret_reply is our end of the reply socket. */
 static int request(struct mayfly_container *container, const struct mayfly_command *command, struct capture captures[2],
                    int *ret_reply, struct mayfly_error *err)
 {
@@ -181,7 +181,7 @@ static int request(struct mayfly_container *container, const struct mayfly_comma
         return 0;
 }
 
-/* 1 when there is something on the reply socket, or nobody left to write there. */
+/* Polls once, and reads output. Returns 1 when the reply socket is readable or the container ended, 0, or -errno. */
 static int poll_once(struct capture captures[2], int reply, int leader_fd, int timeout_ms)
 {
         struct pollfd fds[] = {

@@ -164,7 +164,7 @@ static int take_report(struct mayfly_container *container, const struct mf_messa
 
 void mf_container_receive(struct mayfly_container *container)
 {
-        /* Bounded: who has the other end could keep us here by writing without end. */
+        /* Bounded: an attacker at the other end could write without end. */
         for (unsigned n = 0; container->control >= 0 && n < MESSAGES_MAX; n++) {
                 int fds[MF_MESSAGE_FDS_MAX];
                 struct mf_message message;

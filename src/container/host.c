@@ -44,8 +44,8 @@ int mf_engine_choose(enum mayfly_engine wanted, const struct mf_engine_type **re
         return 0;
 }
 
-/* Where an install puts it, seen from the library: what belongs together was installed together, to whatever prefix.
- * NULL when it is not there. */
+/* Looks for the program at its place relative to the library, since both were installed to one prefix. Returns an
+ * allocated path, or NULL when it is not there. */
 static char *program_beside_library(const char *name)
 {
         mf_cleanup(mf_freep) char *path = NULL;
@@ -64,17 +64,17 @@ static char *program_beside_library(const char *name)
 
 int mf_program_path(const char *name, char **ret, struct mayfly_error *err)
 {
-        const char *folder = secure_getenv("MAYFLY_LIBEXEC");
-        int given = folder && *folder;
+        const char *directory = secure_getenv("MAYFLY_LIBEXEC");
+        int given = directory && *directory;
         mf_cleanup(mf_freep) char *path = given ? NULL : program_beside_library(name);
 
-        if (!path && asprintf(&path, "%s/%s", given ? folder : MF_LIBEXECDIR, name) < 0) {
+        if (!path && asprintf(&path, "%s/%s", given ? directory : MF_LIBEXECDIR, name) < 0) {
                 path = NULL;
                 return mf_error_oom(err, MAYFLY_STAGE_HOST);
         }
         if (path[0] != '/')
                 return mf_error(err, -EINVAL, MAYFLY_STAGE_SPEC, "MAYFLY_LIBEXEC is \"%.200s\"; give an absolute path",
-                                folder);
+                                directory);
         if (access(path, X_OK) < 0)
                 return mf_error(
                         err, -ENOEXEC, MAYFLY_STAGE_HOST, /* a broken install, not a host that lacks something */
@@ -87,11 +87,11 @@ int mf_program_path(const char *name, char **ret, struct mayfly_error *err)
 
 static int find_nspawn(void)
 {
-        static const char *const folders[] = { "/usr/bin", "/bin", "/usr/sbin", "/sbin", "/usr/local/bin" };
+        static const char *const directories[] = { "/usr/bin", "/bin", "/usr/sbin", "/sbin", "/usr/local/bin" };
         char path[64];
 
-        for (size_t i = 0; i < MF_ELEMENTSOF(folders); i++) {
-                strcpy(stpcpy(path, folders[i]), "/systemd-nspawn");
+        for (size_t i = 0; i < MF_ELEMENTSOF(directories); i++) {
+                strcpy(stpcpy(path, directories[i]), "/systemd-nspawn");
                 if (access(path, X_OK) == 0)
                         return 0;
         }

@@ -18,8 +18,8 @@
 #include "util/fd.h"
 #include "util/macro.h"
 
-/* The tmpfs is mounted in a namespace that no process is in: only descriptors keep it, so it cannot outlive them. A
- * container takes a copy of the mount from there. */
+/* The tmpfs is mounted in a namespace without processes: only descriptors keep it, so it cannot outlive them. A
+ * container gets a copy of the mount. */
 
 struct mayfly_tmpfs {
         int namespace_fd, root;
@@ -28,7 +28,7 @@ struct mayfly_tmpfs {
         int error;
 };
 
-/* A thread of its own has a namespace of its own, and takes neither the program's folder nor its umask along. */
+/* Runs in a new thread, which can unshare its mount namespace, working directory and umask from the program. */
 static void *make(void *userdata)
 {
         struct mayfly_tmpfs *tmpfs = userdata;
@@ -37,7 +37,7 @@ static void *make(void *userdata)
         snprintf(options, sizeof(options), tmpfs->max_size ? "mode=0755,size=%llu" : "mode=0755",
                  (unsigned long long) tmpfs->max_size);
         if (unshare(CLONE_NEWNS) < 0)
-                tmpfs->failed = "a mount namespace of its own; mayfly must run as root with CAP_SYS_ADMIN";
+                tmpfs->failed = "unsharing the mount namespace; mayfly must run as root with CAP_SYS_ADMIN";
         else if (mount(NULL, "/", NULL, MS_REC | MS_SLAVE, NULL) < 0)
                 tmpfs->failed = "making mounts private";
         else if (mount("mayfly-volume", MF_TMPFS_PATH, "tmpfs", MS_NODEV, options) < 0)

@@ -18,7 +18,7 @@
 
 #define VOLUMES_MAX 100U
 
-/* One to be mounted, and the targets of those before it. */
+/* The plan so far, and the targets in it. */
 struct plan {
         const struct mayfly_spec *spec;
         const struct mf_image_config *config;
@@ -39,15 +39,15 @@ static __attribute__((format(printf, 2, 3))) int add_option(struct plan *plan, c
         return mf_strv_add(&plan->volumes->argv, option);
 }
 
-/* Whether `path` is `folder` or below it. */
-static int is_below(const char *path, const char *folder)
+/* Whether `path` is `directory` or below it. */
+static int is_below(const char *path, const char *directory)
 {
-        size_t length = strlen(folder);
+        size_t length = strlen(directory);
 
-        return strncmp(path, folder, length) == 0 && (path[length] == '\0' || path[length] == '/');
+        return strncmp(path, directory, length) == 0 && (path[length] == '\0' || path[length] == '/');
 }
 
-/* A copy without superfluous slashes. *ret is to be freed in any case. */
+/* Copies the path without superfluous slashes, and checks it. *ret is to be freed in any case. */
 static int clean_target(const char *path, const char *what, char **ret, struct mayfly_error *err)
 {
         static const char *const reserved[] = { "/dev", "/proc", "/sys", "/run/mayfly" };
@@ -73,17 +73,16 @@ static int clean_target(const char *path, const char *what, char **ret, struct m
         }
         if (n == 0)
                 return mf_error(err, -EINVAL, MAYFLY_STAGE_SPEC,
-                                "%s is \"%.200s\", the container's root; a volume goes on a folder below it", what,
-                                path);
+                                "%s is \"%.200s\", the container's root; choose a directory below it", what, path);
         for (size_t i = 0; i < MF_ELEMENTSOF(reserved); i++)
                 if (is_below(*ret, reserved[i]))
                         return mf_error(err, -EINVAL, MAYFLY_STAGE_SPEC,
-                                        "%s is \"%.200s\", but %s is the container's own; choose another path", what,
-                                        path, reserved[i]);
+                                        "%s is \"%.200s\", but %s belongs to the container itself; choose another path",
+                                        what, path, reserved[i]);
         return 0;
 }
 
-/* Takes the target of another volume, which must not be below or above one that is there. */
+/* Adds the target of a volume, which must be neither below nor above another target. */
 static int add_target(struct plan *plan, const char *path, const char *what, struct mayfly_error *err)
 {
         mf_cleanup(mf_freep) char *target = NULL;
@@ -92,8 +91,9 @@ static int add_target(struct plan *plan, const char *path, const char *what, str
         if (r < 0)
                 return r;
         if (plan->n_targets == VOLUMES_MAX)
-                return mf_error(err, -E2BIG, MAYFLY_STAGE_SPEC, "%s is one over %u volumes; mount a folder above them",
-                                what, VOLUMES_MAX);
+                return mf_error(err, -E2BIG, MAYFLY_STAGE_SPEC,
+                                "%s is one over %u volumes; mount a directory that contains several of them", what,
+                                VOLUMES_MAX);
         for (size_t i = 0; i < plan->n_targets; i++)
                 if (is_below(target, plan->targets[i]) || is_below(plan->targets[i], target))
                         return mf_error(err, -EINVAL, MAYFLY_STAGE_SPEC,
@@ -131,7 +131,7 @@ static int share(struct plan *plan, const struct mayfly_tmpfs *tmpfs, struct may
 
         if (volumes->n_namespaces == MF_SHARED_VOLUMES_MAX)
                 return mf_error(err, -E2BIG, MAYFLY_STAGE_SPEC,
-                                "the spec has more than %u volumes with a tmpfs; use folders in one of them",
+                                "the spec has more than %u volumes with a tmpfs; use directories in one of them",
                                 (unsigned) MF_SHARED_VOLUMES_MAX);
         volumes->namespaces[volumes->n_namespaces] = mf_tmpfs_namespace(tmpfs);
         if (add_option(plan, "--shared") < 0 || add_option(plan, "%zu", volumes->n_namespaces) < 0)
@@ -254,7 +254,7 @@ static int add_volume(struct plan *plan, const struct mayfly_volume *volume, str
         return r;
 }
 
-/* What the image expects and nobody gave. */
+/* Adds an empty volume for each mount point of the image that the spec has no volume for. */
 static int add_implicit(struct plan *plan, struct mayfly_error *err)
 {
         for (size_t i = 0; i < plan->config->n_mount_points; i++) {

@@ -2,7 +2,8 @@
 #ifndef MF_VOLUMES_H
 #define MF_VOLUMES_H
 
-/* What a spec and an image want mounted, checked and told to mayfly-launch (appc specification, "Volume Setup"). */
+/* Checks the volumes of a spec and an image, and turns them into options of mayfly-launch (appc specification, "Volume
+ * Setup"). */
 
 #include <mayfly/container.h>
 

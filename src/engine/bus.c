@@ -22,16 +22,16 @@
 #define MACHINED_PATH "/org/freedesktop/machine1"
 #define MACHINED_MANAGER MACHINED ".Manager"
 
-/* No answer within this means that nobody is there, in microseconds. */
+/* The longest wait for an answer, in microseconds: after it the other side counts as absent. */
 #define CALL_TIMEOUT_US UINT64_C(10000000)
-/* How often to try again what has no signal to wait for. */
+/* The interval between questions where no signal announces the answer. */
 #define RETRY_MS 50
 
 struct mf_bus {
         sd_bus *bus;
         char *unit, *machine;
         int started;       /* systemd has taken the unit on */
-        int unit_in_doubt; /* systemd says it removed the unit, as it does of all of them when it reloads */
+        int unit_in_doubt; /* systemd said that it removed the unit, which it also says when it reloads */
         int unit_removed, machine_seen, machine_removed;
         uint64_t unit_removed_us;    /* when that was */
         char job_result[32];         /* of the start, unless it is "done" */
@@ -160,7 +160,7 @@ int mf_bus_open(struct mf_bus **ret, const char *unit, const char *machine, stru
         if (r >= 0) {
                 r = subscribe(bus);
                 if (r < 0)
-                        mf_error_errno(err, r, MAYFLY_STAGE_BUS, "listening to systemd and machined");
+                        mf_error_errno(err, r, MAYFLY_STAGE_BUS, "subscribing to the signals of systemd and machined");
         }
         if (r < 0) {
                 mf_bus_close(bus);
@@ -170,7 +170,7 @@ int mf_bus_open(struct mf_bus **ret, const char *unit, const char *machine, stru
         return 0;
 }
 
-/* systemd would take "$" for the beginning of a variable's name. */
+/* Appends a word with each "$" doubled: systemd would expand variables. */
 static int append_argument(sd_bus_message *m, const char *argument)
 {
         mf_cleanup(mf_freep) char *escaped = malloc(2 * strlen(argument) + 1);
@@ -187,20 +187,35 @@ static int append_argument(sd_bus_message *m, const char *argument)
         return sd_bus_message_append(m, "s", escaped);
 }
 
-static int append_command(sd_bus_message *m, char *const *argv)
+static int append_words(sd_bus_message *m, char *const *argv)
 {
-        int r = sd_bus_message_open_container(m, 'r', "sv");
+        int r = sd_bus_message_open_container(m, 'a', "s");
 
-        (void) (r < 0 || (r = sd_bus_message_append(m, "s", "ExecStart")) < 0 ||
-                (r = sd_bus_message_open_container(m, 'v', "a(sasb)")) < 0 ||
-                (r = sd_bus_message_open_container(m, 'a', "(sasb)")) < 0 ||
-                (r = sd_bus_message_open_container(m, 'r', "sasb")) < 0 ||
-                (r = sd_bus_message_append(m, "s", argv[0])) < 0 ||
-                (r = sd_bus_message_open_container(m, 'a', "s")) < 0);
         for (; r >= 0 && *argv; argv++)
                 r = append_argument(m, *argv);
-        (void) (r < 0 || (r = sd_bus_message_close_container(m)) < 0 || (r = sd_bus_message_append(m, "b", 0)) < 0);
-        for (unsigned i = 0; r >= 0 && i < 4; i++)
+        return r < 0 ? r : sd_bus_message_close_container(m);
+}
+
+/* Appends the property ExecStart: a list of commands, here of one, each a path, its words, and whether it may fail. */
+static int append_command(sd_bus_message *m, char *const *argv)
+{
+        static const struct {
+                char type;
+                const char *contents;
+        } around[] = { { 'v', "a(sasb)" }, { 'a', "(sasb)" }, { 'r', "sasb" } };
+
+        int r = sd_bus_message_open_container(m, 'r', "sv");
+        if (r >= 0)
+                r = sd_bus_message_append(m, "s", "ExecStart");
+        for (size_t i = 0; r >= 0 && i < MF_ELEMENTSOF(around); i++)
+                r = sd_bus_message_open_container(m, around[i].type, around[i].contents);
+        if (r >= 0)
+                r = sd_bus_message_append(m, "s", argv[0]);
+        if (r >= 0)
+                r = append_words(m, argv);
+        if (r >= 0)
+                r = sd_bus_message_append(m, "b", 0);
+        for (size_t i = 0; r >= 0 && i < MF_ELEMENTSOF(around) + 1; i++)
                 r = sd_bus_message_close_container(m);
         return r;
 }
@@ -258,7 +273,7 @@ int mf_bus_start_unit(struct mf_bus *bus, const struct mf_bus_unit *unit, struct
         return r < 0 ? mf_error_errno(err, r, MAYFLY_STAGE_BUS, "asking systemd to start %s", bus->unit) : 0;
 }
 
-/* Nobody tells that the machine has gone when machined is not there to tell it. */
+/* Whether to ask for the machine: without machined, no signal says that it is gone. */
 static int asks_for_machine(const struct mf_bus *bus)
 {
         return bus->unit_removed && !mf_bus_gone(bus);
@@ -283,7 +298,7 @@ int mf_bus_fd(struct mf_bus *bus, short *ret_events, int *ret_timeout_ms)
         return sd_bus_get_fd(bus->bus);
 }
 
-/* 1: it exists, 0: it does not. */
+/* Calls `method` with `name`. Returns 1 when that exists, 0 when the error is `absent`, or another negative errno. */
 static int exists(struct mf_bus *bus, const char *destination, const char *path, const char *interface,
                   const char *method, const char *name, const char *absent, struct mayfly_error *err)
 {
@@ -329,7 +344,7 @@ static int resolve_doubt(struct mf_bus *bus, struct mayfly_error *err)
         return 0;
 }
 
-/* After the connection was lost: another one, and what was missed meanwhile. */
+/* Replaces a lost connection, and asks for what was missed meanwhile. */
 static int reconnect(struct mf_bus *bus, struct mayfly_error *err)
 {
         bus->bus = sd_bus_close_unref(bus->bus);
@@ -346,7 +361,7 @@ static int reconnect(struct mf_bus *bus, struct mayfly_error *err)
         if (r >= 0)
                 return 0;
         bus->bus = sd_bus_close_unref(bus->bus);
-        return mf_error_errno(err, r, MAYFLY_STAGE_BUS, "listening to systemd again");
+        return mf_error_errno(err, r, MAYFLY_STAGE_BUS, "subscribing to the signals of systemd again");
 }
 
 int mf_bus_process(struct mf_bus *bus, struct mayfly_error *err)
@@ -362,7 +377,7 @@ int mf_bus_process(struct mf_bus *bus, struct mayfly_error *err)
         if (r < 0)
                 return r;
         if (asks_for_machine(bus) && mf_now_us() > bus->unit_removed_us + RETRY_MS * 1000)
-                /* An error: no machined, no machine. */
+                /* An error means that machined is not there, and so the machine is not, either. */
                 bus->machine_removed = machine_exists(bus, NULL) <= 0;
         if (bus->start_error)
                 return mf_error(err, bus->start_error, bus->failure.stage, "%s", bus->failure.message);
@@ -377,7 +392,7 @@ int mf_bus_gone(const struct mf_bus *bus)
 int mf_bus_ask_gone(struct mf_bus *bus, struct mayfly_error *err)
 {
         if (!bus->bus || sd_bus_is_open(bus->bus) <= 0) {
-                bus->started = 1; /* for all we know */
+                bus->started = 1; /* it may have been: only the question below can tell */
                 int r = reconnect(bus, err);
                 if (r < 0)
                         return r;
@@ -480,7 +495,7 @@ struct mf_bus *mf_bus_close(struct mf_bus *bus)
         return NULL;
 }
 
-/* --- all there is, for `mayfly leak-check` -------------------------------------------------------------------- */
+/* --- everything on the bus, for `mayfly leak-check` -------------------------------------------------------------------- */
 
 typedef int (*list_callback)(const char *kind, const char *name, const char *description, void *userdata);
 

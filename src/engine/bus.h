@@ -14,7 +14,7 @@
 
 struct mf_bus;
 
-/* What a transient unit is to be. */
+/* The transient unit to start. */
 struct mf_bus_unit {
         char *const *argv; /* argv[0] is the program's path */
         int stdio[3];      /* descriptors, borrowed */
@@ -25,7 +25,7 @@ struct mf_bus_unit {
 /* sd_booted(3): 1 where systemd is PID 1. */
 int mf_bus_booted(void);
 
-/* Connects, and asks to be told what becomes of the unit and the machine. */
+/* Connects, and subscribes to the signals about the unit and the machine. */
 int mf_bus_open(struct mf_bus **ret, const char *unit, const char *machine, struct mayfly_error *err);
 /* Sends StartTransientUnit and does not wait. */
 int mf_bus_start_unit(struct mf_bus *bus, const struct mf_bus_unit *unit, struct mayfly_error *err);
@@ -36,13 +36,13 @@ int mf_bus_fd(struct mf_bus *bus, short *ret_events, int *ret_timeout_ms);
 int mf_bus_process(struct mf_bus *bus, struct mayfly_error *err);
 /* 1 once unit and machine are gone, as the signals say. */
 int mf_bus_gone(const struct mf_bus *bus);
-/* Asks instead of listening, on a new connection if need be: 1 gone, 0 not, or negative errno. */
+/* Asks whether unit and machine are gone, on a new connection if need be. Returns 1, 0 or negative errno. */
 int mf_bus_ask_gone(struct mf_bus *bus, struct mayfly_error *err);
 /* The result of the job that was to start the unit, "failed" for one; NULL if it is done, or not finished. */
 const char *mf_bus_job_failure(const struct mf_bus *bus);
-/* 0 when machined is there to be asked, else negative errno and a message that says what is wrong with it. */
+/* Returns 0 when machined answers, else negative errno and a message that says why it does not. */
 int mf_bus_check_machined(struct mf_bus *bus, struct mayfly_error *err);
-/* What machined says of the machine: its leader, and whether it lives in our unit. */
+/* Asks machined for the leader of the machine, and checks that the machine is in our unit. */
 int mf_bus_inspect_machine(struct mf_bus *bus, pid_t *ret_leader, struct mayfly_error *err);
 int mf_bus_terminate_machine(struct mf_bus *bus, struct mayfly_error *err);
 int mf_bus_stop_unit(struct mf_bus *bus, struct mayfly_error *err);

@@ -2,7 +2,7 @@
 #ifndef MF_EXEC_BLOCK_H
 #define MF_EXEC_BLOCK_H
 
-/* An exec block says what mayfly-init executes, and how: a memfd of NUL-terminated strings, each with a tag before it.
+/* An exec block tells mayfly-init which program to execute, and how: a memfd of NUL-terminated strings, each with a tag before it.
  * Here is the writer; exec-block-read.h has the reader. */
 
 #include <stddef.h>
@@ -17,7 +17,7 @@ enum mf_exec_tag {
         MF_EXEC_BOUND = 'B',       /* START: capabilities that the container has at all, in hex */
         /* Of the app alone: */
         MF_EXEC_PRE_START = 'b',    /* argv, as ARGV */
-        MF_EXEC_POST_STOP = 'p',    /* likewise */
+        MF_EXEC_POST_STOP = 'p',    /* argv, as ARGV */
         MF_EXEC_HOOK_TIMEOUT = 't', /* for post-stop, in ms */
         MF_EXEC_SOCKET = 's',       /* to be activated by: "NAME PROTOCOL PORT COUNT ADDRESS" */
         MF_EXEC_CAPABILITIES = 'c', /* its bounding set, in hex */

@@ -2,8 +2,8 @@
 #ifndef MF_REPORTS_H
 #define MF_REPORTS_H
 
-/* What a container reports over the control socket. Each report is taken once and in its order: who holds the other end
- * of the socket may be an attacker. */
+/* What a container reports over the control socket. Each report is taken once and in its order: an attacker may hold the
+ * other end of the socket. */
 
 #include <signal.h>
 #include <stddef.h>
