@@ -338,6 +338,61 @@ static void children_forked_meanwhile_hold_nothing_up(void **state)
                 ;
 }
 
+static void *fork_in_a_storm(void *unused)
+{
+        (void) unused;
+        while (!enough) {
+                pid_t pid = fork();
+                if (pid == 0)
+                        _exit(0);
+                if (pid > 0)
+                        waitpid(pid, NULL, 0);
+                usleep(300);
+        }
+        return NULL;
+}
+
+/* How many copies of this program belong to PID 1: what was forked and never executed anything. */
+static unsigned count_orphans(void)
+{
+        char own[512] = "", path[64], exe[512];
+        FILE *f = popen("ps -A -o pid=,ppid=", "r");
+        unsigned n = 0;
+        int pid, parent;
+
+        assert_non_null(f);
+        assert_true(readlink("/proc/self/exe", own, sizeof(own) - 1) > 0);
+        while (fscanf(f, "%d %d", &pid, &parent) == 2) {
+                snprintf(path, sizeof(path), "/proc/%d/exe", pid);
+                ssize_t size = parent == 1 ? readlink(path, exe, sizeof(exe)) : -1;
+                n += size == (ssize_t) strlen(own) && memcmp(exe, own, (size_t) size) == 0;
+        }
+        pclose(f);
+        return n;
+}
+
+/* A copy of a program with threads has the C library's locks as they happen to be: it may call nothing that waits for
+ * one. */
+static void a_storm_of_forks_holds_no_start_up(void **state)
+{
+        enum { THREADS = 3, STARTS = 40 };
+        unsigned orphans = count_orphans();
+        pthread_t threads[THREADS];
+
+        (void) state;
+        enough = 0;
+        for (unsigned i = 0; i < THREADS; i++)
+                assert_int_equal(pthread_create(&threads[i], NULL, fork_in_a_storm, NULL), 0);
+        for (unsigned i = 0; i < STARTS; i++)
+                stops_within(start(MAYFLY_SPEC(.image = busybox)), 0);
+        enough = 1;
+        for (unsigned i = 0; i < THREADS; i++)
+                pthread_join(threads[i], NULL);
+        for (unsigned i = 0; i < 50 && count_orphans() > orphans; i++)
+                usleep(20000);
+        assert_int_equal(count_orphans(), orphans);
+}
+
 static void a_broken_init_fails_the_start_at_once(void **state)
 {
         char folder[] = "/tmp/mayfly-resist-XXXXXX", path[64], command[512];
@@ -427,12 +482,17 @@ int main(int argc, char **argv)
                 cmocka_unit_test(a_killed_supervisor_takes_its_command_along),
                 cmocka_unit_test(death_ends_every_wait),
                 cmocka_unit_test(children_forked_meanwhile_hold_nothing_up),
+                cmocka_unit_test(a_storm_of_forks_holds_no_start_up),
                 cmocka_unit_test(a_broken_init_fails_the_start_at_once),
         };
         /* Wants loop devices, which a nested machine lacks. */
         const struct CMUnitTest stuck[] = { cmocka_unit_test(what_cannot_die_is_named_in_time) };
 
+        const struct CMUnitTest storm[] = { cmocka_unit_test(a_storm_of_forks_holds_no_start_up) };
+
         busybox = getenv("MAYFLY_TEST_BUSYBOX");
+        if (argc > 1 && strcmp(argv[1], "storm") == 0)
+                return cmocka_run_group_tests(storm, NULL, NULL);
         if (argc > 1 && strcmp(argv[1], "stuck") == 0)
                 return cmocka_run_group_tests(stuck, NULL, NULL);
         return cmocka_run_group_tests(tests, NULL, NULL);

@@ -210,9 +210,8 @@ static int add_processes(struct mf_snapshot *snapshot)
         closedir(proc);
         for (size_t i = 0; r == 0 && i < n; i++) {
                 r = describe(snapshot, all, i);
-                /* Its parent has to reap a process that has ended: that an init is slow is not a container's fault. */
-                int ended = all[i].state == 'Z' && all[i].parent <= 1;
-                if (r == 0 && !(all[i].flags & KERNEL_THREAD) && !ended && !is_ours(all[i].pid, all, n))
+                /* Zombies count, whoever should reap them: where PID 1 does not, they are never gone. */
+                if (r == 0 && !(all[i].flags & KERNEL_THREAD) && !is_ours(all[i].pid, all, n))
                         r = add_process(snapshot, &all[i]);
         }
         return r;

@@ -1,20 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 #define _GNU_SOURCE
 #include <errno.h>
-#include <fcntl.h>
-#include <sched.h>
 #include <signal.h>
-#include <stdint.h>
-#include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
-#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "engine/engine.h"
+#include "engine/raw-start.h"
 #include "protocol/message.h"
 #include "util/error.h"
 #include "util/fd.h"
@@ -24,64 +18,12 @@ struct direct_engine {
         struct mf_engine base;
         int janitor_fd, supervisor_fd; /* pidfds of mayfly-launch and its child, -1 once they have ended */
         int report;                    /* where the second introduces itself, -1 once it has */
+        int reaper;                    /* pidfd of the parent of the first, -1 if that is PID 1 */
 };
 
 static struct direct_engine *direct_of(struct mf_engine *engine)
 {
         return (struct direct_engine *) (void *) engine;
-}
-
-/* A copy of this process that neither raises SIGCHLD here nor shows up in the test program's own wait(2) calls. */
-static pid_t fork_unnoticed(void)
-{
-        return (pid_t) syscall(SYS_clone, 0UL, NULL, NULL, NULL, 0UL);
-}
-
-static _Noreturn void give_up(int boot_log, const char *program)
-{
-        dprintf(boot_log, "executing %s: %s\n", program, strerrordesc_np(errno));
-        _exit(127);
-}
-
-/* In the grandchild, where only async-signal-safe functions may be called: never returns. */
-static _Noreturn void execute_launch(char *const *argv, int control, int boot_log, int report)
-{
-        static char *const env[] = { (char *) (uintptr_t) "PATH=/usr/sbin:/usr/bin:/sbin:/bin", NULL };
-        const int fds[4] = { control, boot_log, boot_log, report };
-        int safe[4];
-        sigset_t none;
-
-        setsid(); /* the terminal's Ctrl-C is for the test program */
-        sigemptyset(&none);
-        for (int i = 1; i < NSIG; i++)
-                signal(i, SIG_DFL);
-        sigprocmask(SIG_SETMASK, &none, NULL);
-        for (int i = 0; i < 4; i++)
-                if ((safe[i] = fcntl(fds[i], F_DUPFD_CLOEXEC, 10)) < 0)
-                        give_up(boot_log, argv[0]);
-        for (int i = 0; i < 4; i++)
-                if (dup2(safe[i], i) < 0)
-                        give_up(safe[1], argv[0]);
-        close_range(4, ~0U, CLOSE_RANGE_UNSHARE);
-        if (chdir("/") < 0)
-                give_up(2, argv[0]);
-        execve(argv[0], argv, env);
-        give_up(2, argv[0]);
-}
-
-/* The child in between: makes mayfly-launch nobody's child but PID 1's, and sends its pidfd. */
-static _Noreturn void hand_over(char *const *argv, int control, int boot_log, int report)
-{
-        pid_t pid = fork_unnoticed();
-
-        if (pid == 0)
-                execute_launch(argv, control, boot_log, report);
-        int fd = pid > 0 ? (int) syscall(SYS_pidfd_open, pid, 0) : -1;
-        struct mf_message message = { .type = MF_MESSAGE_READY, .value = { fd < 0 ? errno : 0 } };
-        if (pid > 0 && fd < 0)
-                kill(pid, SIGKILL);
-        (void) mf_message_send(report, &message, &fd, fd < 0 ? 0 : 1);
-        _exit(0);
 }
 
 static struct mf_engine *release(struct mf_engine *engine)
@@ -90,9 +32,22 @@ static struct mf_engine *release(struct mf_engine *engine)
                 mf_close(direct_of(engine)->janitor_fd);
                 mf_close(direct_of(engine)->supervisor_fd);
                 mf_close(direct_of(engine)->report);
+                mf_close(direct_of(engine)->reaper);
                 free(engine);
         }
         return NULL;
+}
+
+/* Waits until there is something to read, or nobody left to write. The end of the stream is no sign: a child that this
+ * process happened to fork meanwhile may hold the other end. */
+static void await_report(const struct direct_engine *engine)
+{
+        struct pollfd fds[] = { { .fd = engine->report, .events = POLLIN },
+                                { .fd = engine->reaper, .events = POLLIN } };
+
+        if (engine->reaper >= 0) /* else the one that writes has ended */
+                while (poll(fds, 2, -1) < 0 && errno == EINTR)
+                        ;
 }
 
 static int start_launch(struct direct_engine *engine, const struct mf_engine_request *request, struct mayfly_error *err)
@@ -107,20 +62,26 @@ static int start_launch(struct direct_engine *engine, const struct mf_engine_req
         engine->report = pair[0];
         report_end = pair[1];
 
-        pid_t pid = fork_unnoticed();
-        if (pid == 0)
-                hand_over(request->argv, request->control, request->boot_log, report_end);
-        if (pid < 0)
-                return mf_error_errno(err, -errno, MAYFLY_STAGE_START, "fork");
+        const struct mf_raw_start raw = { request->argv, request->control, request->boot_log, report_end };
+        int r = mf_raw_start(&raw, &engine->reaper);
+        if (r < 0)
+                return mf_error_errno(err, r, MAYFLY_STAGE_START, "making a process for %s", request->argv[0]);
         close(mf_take_fd(&report_end)); /* ours would keep recvmsg(2) from seeing the end */
-        while (waitpid(pid, NULL, __WCLONE) < 0 && errno == EINTR)
-                ;
-        int r = mf_message_recv(engine->report, &message, fds, &n_fds, NULL, 0);
+        await_report(engine);
+        r = mf_message_recv(engine->report, &message, fds, &n_fds, NULL, MSG_DONTWAIT);
         if (r <= 0 || n_fds != 1)
                 return mf_error_errno(err, r == 1 && message.value[0] ? -message.value[0] : -EIO, MAYFLY_STAGE_START,
                                       "starting %s", request->argv[0]);
         engine->janitor_fd = fds[0];
         return 0;
+}
+
+static void await_reaper(int reaper)
+{
+        struct pollfd fd = { .fd = reaper, .events = POLLIN };
+
+        while (!mf_raw_start_reap(reaper))
+                (void) poll(&fd, 1, -1);
 }
 
 static int start(struct mf_engine **ret, const struct mf_engine_request *request, struct mayfly_error *err)
@@ -130,10 +91,14 @@ static int start(struct mf_engine **ret, const struct mf_engine_request *request
         if (!engine)
                 return mf_error_oom(err, MAYFLY_STAGE_START);
         *engine = (struct direct_engine){
-                .base = { .type = &mf_engine_direct }, .janitor_fd = -1, .supervisor_fd = -1, .report = -1
+                .base = { .type = &mf_engine_direct }, .janitor_fd = -1, .supervisor_fd = -1, .report = -1, .reaper = -1
         };
         int r = start_launch(engine, request, err);
         if (r < 0) {
+                /* mayfly-launch, if there is one, ends when nobody hears its introduction, and its reaper then. */
+                engine->report = mf_close(engine->report);
+                if (engine->reaper >= 0)
+                        await_reaper(engine->reaper);
                 release(&engine->base);
                 return r;
         }
@@ -141,11 +106,21 @@ static int start(struct mf_engine **ret, const struct mf_engine_request *request
         return 0;
 }
 
+/* Whether mayfly-launch and its child have ended. */
+static int all_ended(const struct direct_engine *direct)
+{
+        return direct->janitor_fd < 0 && direct->supervisor_fd < 0 && direct->report < 0;
+}
+
 static size_t poll_fds(struct mf_engine *engine, struct pollfd *ret, int *ret_timeout_ms)
 {
         const struct direct_engine *direct = direct_of(engine);
 
         *ret_timeout_ms = -1;
+        if (all_ended(direct)) {
+                ret[0] = (struct pollfd){ .fd = direct->reaper, .events = POLLIN };
+                return 1;
+        }
         ret[0] = (struct pollfd){ .fd = direct->janitor_fd, .events = POLLIN };
         ret[1] =
                 (struct pollfd){ .fd = direct->report >= 0 ? direct->report : direct->supervisor_fd, .events = POLLIN };
@@ -187,7 +162,11 @@ static int dispatch(struct mf_engine *engine, struct mayfly_error *err)
                 hear_of_supervisor(direct);
         if (direct->supervisor_fd >= 0 && ended(direct->supervisor_fd))
                 direct->supervisor_fd = mf_close(direct->supervisor_fd);
-        if (direct->janitor_fd < 0 && direct->supervisor_fd < 0 && direct->report < 0)
+        if (!all_ended(direct))
+                return 0;
+        if (direct->reaper >= 0 && mf_raw_start_reap(direct->reaper))
+                direct->reaper = mf_close(direct->reaper);
+        if (direct->reaper < 0)
                 engine->gone = 1;
         return 0;
 }
