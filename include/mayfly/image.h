@@ -23,7 +23,8 @@ struct mayfly_image;
 enum mayfly_progress_phase {
         MAYFLY_PROGRESS_WAIT = 0, /**< another process is fetching the same image */
         MAYFLY_PROGRESS_FETCH,    /**< downloading, verifying and unpacking, all at once */
-        MAYFLY_PROGRESS_DONE      /**< the image is in the store */
+        MAYFLY_PROGRESS_DONE,     /**< the image is in the store */
+        MAYFLY_PROGRESS_COLLECTED /**< other images were removed: see store_max_bytes in struct mayfly_image_options */
 };
 
 /** A report of progress. Valid during the callback only. */
@@ -36,6 +37,8 @@ struct mayfly_progress {
         uint64_t bytes_unpacked;          /**< bytes of the uncompressed archive that were unpacked */
         uint64_t entries;                 /**< archive entries unpacked */
         uint64_t elapsed_ms;              /**< time since the fetch began, in milliseconds */
+        uint64_t images_removed;          /**< with COLLECTED: how many images were removed from the store */
+        uint64_t bytes_freed;             /**< with COLLECTED: the space that they took on disk */
 };
 
 /**
@@ -87,6 +90,12 @@ struct mayfly_image_options {
         enum mayfly_signatures signatures; /**< whether images must be signed */
         /** Directories of trusted keys, with ":" between them; default $MAYFLY_TRUSTED_KEYS, else as in mayfly(7). */
         const char *trusted_keys;
+        /** When something was fetched, the longest unused images are removed until the store has no more than so many
+         * bytes. Default: $MAYFLY_STORE_MAX_BYTES, else 20 GiB; UINT64_MAX for no limit. An image that is in use stays. */
+        uint64_t store_max_bytes;
+        /** Likewise images that were not used for so many seconds. Default: $MAYFLY_STORE_MAX_AGE, else 30 days;
+         * UINT64_MAX for no limit. */
+        uint64_t store_max_age_s;
 };
 
 #define MAYFLY_IMAGE_OPTIONS_INIT MAYFLY_INIT_(struct mayfly_image_options)

@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
@@ -280,6 +281,114 @@ static void images_are_listed(void **state)
         assert_int_equal(mayfly_store_list(&images, "relative", NULL), -EINVAL);
 }
 
+/* What the fetches below reported. */
+static struct {
+        unsigned reports;
+        uint64_t images, bytes;
+} collected;
+
+static int on_progress(const struct mayfly_progress *progress, void *userdata)
+{
+        (void) userdata;
+        if (progress->phase == MAYFLY_PROGRESS_COLLECTED) {
+                collected.reports++;
+                collected.images += progress->images_removed;
+                collected.bytes += progress->bytes_freed;
+        }
+        return 0;
+}
+
+/* Fetches an image as if the last look for what is too old or too much were an hour ago. */
+static int fetch_with_limits(int i, uint64_t max_bytes, uint64_t max_age_s, struct mayfly_error *err)
+{
+        const struct timespec times[2] = { { 0, UTIME_OMIT }, { time(NULL) - 3600, 0 } };
+        struct mayfly_image_options options = MAYFLY_IMAGE_OPTIONS_INIT;
+        struct mayfly_image *image = NULL;
+        char stamp[1024];
+
+        snprintf(stamp, sizeof(stamp), "%s/collected", world.store);
+        (void) utimensat(AT_FDCWD, stamp, times, 0);
+        memset(&collected, 0, sizeof(collected));
+        options.store = world.store;
+        options.store_max_bytes = max_bytes;
+        options.store_max_age_s = max_age_s;
+        options.progress = on_progress;
+        int r = mayfly_image_open(&image, world.reference[i], &options, err);
+        mayfly_image_close(image);
+        return r;
+}
+
+static void a_fetch_removes_what_is_old(void **state)
+{
+        (void) state;
+        mayfly_image_close(open_image(0, 1));
+        mayfly_image_close(open_image(1, 1));
+        set_last_use(0, 31 * 86400);
+        set_last_use(1, 29 * 86400);
+        assert_int_equal(fetch_with_limits(2, 0, 0, NULL), 0);
+        assert_false(is_stored(0));
+        assert_true(is_stored(1) && is_stored(2));
+        assert_int_equal(collected.reports, 1);
+        assert_int_equal(collected.images, 1);
+        assert_true(collected.bytes > BIG);
+        assert_int_equal(fetch_with_limits(0, 0, 0, NULL), 0); /* nothing to remove, nothing to say */
+        assert_int_equal(collected.reports, 0);
+}
+
+static void a_fetch_removes_what_is_too_much(void **state)
+{
+        (void) state;
+        mayfly_image_close(open_image(0, 1));
+        mayfly_image_close(open_image(1, 1));
+        set_last_use(0, 200);
+        set_last_use(1, 100);
+        struct mayfly_image *open = open_image(0, 0); /* in use, and from now on not the longest unused */
+        set_last_use(0, 200);
+        assert_int_equal(fetch_with_limits(2, 1, 0, NULL), 0); /* what was just fetched stays, too */
+        assert_true(is_stored(0) && is_stored(2));
+        assert_false(is_stored(1));
+        mayfly_image_close(open);
+        set_last_use(0, 200);
+        assert_int_equal(fetch_with_limits(1, 2ULL * (BIG + 100000), 0, NULL), 0);
+        assert_false(is_stored(0));
+        assert_true(is_stored(1) && is_stored(2));
+}
+
+static void a_fetch_collects_only_as_it_may(void **state)
+{
+        struct mayfly_error err = MAYFLY_ERROR_INIT;
+
+        (void) state;
+        mayfly_image_close(open_image(0, 1));
+        set_last_use(0, 1000 * 86400);
+        assert_int_equal(fetch_with_limits(1, UINT64_MAX, UINT64_MAX, NULL), 0);
+        assert_true(is_stored(0));
+        assert_int_equal(setenv("MAYFLY_STORE_MAX_AGE", "never", 1), 0);
+        assert_int_equal(setenv("MAYFLY_STORE_MAX_BYTES", "20M", 1), 0);
+        assert_int_equal(fetch_with_limits(2, 0, 0, NULL), 0);
+        assert_true(is_stored(0) && is_stored(1));
+        assert_int_equal(setenv("MAYFLY_STORE_MAX_AGE", "30", 1), 0);
+        assert_int_equal(fetch_with_limits(2, 0, 0, &err), -EINVAL);
+        assert_non_null(strstr(err.message, "MAYFLY_STORE_MAX_AGE is \"30\"; write \"never\""));
+        assert_int_equal(setenv("MAYFLY_STORE_MAX_AGE", "999d", 1), 0);
+        assert_int_equal(fetch_with_limits(2, 0, 0, NULL), 0); /* it is stored: only a fetch collects */
+        assert_true(is_stored(0));
+        struct mayfly_gc_options options = gc_options();
+        options.max_age_s = 86400;
+        assert_int_equal(collect(&options).removed, 1);
+        mayfly_image_close(open_image(0, 1)); /* looks, and notes the time */
+        set_last_use(1, 1000 * 86400);
+        options.max_age_s = 0;
+        assert_int_equal(unlink(in_image(0, "record")), 0);
+        mayfly_image_close(open_image(0, 1)); /* fetches again, within a minute: no look */
+        assert_true(is_stored(1));
+        assert_int_equal(unlink(in_image(0, "record")), 0);
+        assert_int_equal(fetch_with_limits(0, 0, 0, NULL), 0);
+        assert_false(is_stored(1));
+        unsetenv("MAYFLY_STORE_MAX_AGE");
+        unsetenv("MAYFLY_STORE_MAX_BYTES");
+}
+
 static void options_and_results_know_their_sizes(void **state)
 {
         struct mayfly_verify_options options = MAYFLY_VERIFY_OPTIONS_INIT;
@@ -326,6 +435,9 @@ int main(void)
                 world_test(collecting_can_be_cancelled),
                 world_test(a_store_that_is_none_is_no_trouble),
                 world_test(images_are_listed),
+                world_test(a_fetch_removes_what_is_old),
+                world_test(a_fetch_removes_what_is_too_much),
+                world_test(a_fetch_collects_only_as_it_may),
                 world_test(options_and_results_know_their_sizes),
         };
 

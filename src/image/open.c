@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "image/collect.h"
 #include "image/dependencies.h"
 #include "image/get.h"
 #include "image/render.h"
@@ -46,6 +47,8 @@ MF_EXPORT int mayfly_image_open(struct mayfly_image **ret, const char *reference
                 r = mf_dependencies_open(image, &request, err);
         if (r == 0)
                 r = mf_render(image, store, path, err);
+        if (r == 0 && mayfly_image_was_fetched(image))
+                mf_collect(&request);
         mf_reference_clear(&reference);
         if (r < 0) {
                 mayfly_image_close(image);

@@ -31,6 +31,46 @@ static int take_signatures(struct mayfly_image_options *options, struct mayfly_e
         return 0;
 }
 
+/* A limit from the environment: a number and one of the units' letters, which may be missing where `alone` is set; "never"
+ * and 0 for none. */
+static int take_limit(const char *name, const char *letters, const uint64_t *factors, int alone, uint64_t preset,
+                      uint64_t *limit, struct mayfly_error *err)
+{
+        const char *env = secure_getenv(name);
+        char *end = NULL;
+
+        if (*limit)
+                return 0;
+        *limit = preset;
+        if (!env || !*env)
+                return 0;
+        *limit = UINT64_MAX;
+        if (strcmp(env, "never") == 0 || strcmp(env, "0") == 0)
+                return 0;
+        errno = 0;
+        uint64_t n = strtoull(env, &end, 10);
+        const char *letter = *end ? strchr(letters, *end) : NULL;
+        if (*env < '0' || *env > '9' || errno || (*end ? !letter || end[1] : !alone) ||
+            __builtin_mul_overflow(n, letter ? factors[letter - letters] : 1, limit) || *limit == 0)
+                return mf_error(err, -EINVAL, MAYFLY_STAGE_SPEC,
+                                "%s is \"%.60s\"; write \"never\", or a number from 1 with one of the units %s%s", name,
+                                env, letters, alone ? " or alone" : "");
+        return 0;
+}
+
+static int take_limits(struct mayfly_image_options *options, struct mayfly_error *err)
+{
+        static const uint64_t seconds[] = { 1, 60, 3600, 86400, UINT64_C(7) * 86400 };
+        static const uint64_t bytes[] = { UINT64_C(1) << 10, UINT64_C(1) << 20, UINT64_C(1) << 30, UINT64_C(1) << 40 };
+
+        int r = take_limit("MAYFLY_STORE_MAX_BYTES", "KMGT", bytes, 1, UINT64_C(20) << 30, &options->store_max_bytes,
+                           err);
+        if (r == 0)
+                r = take_limit("MAYFLY_STORE_MAX_AGE", "smhdw", seconds, 0, UINT64_C(30) * 86400,
+                               &options->store_max_age_s, err);
+        return r;
+}
+
 int mf_image_options_take(const struct mayfly_image_options *given, struct mayfly_image_options *ret,
                           struct mayfly_error *err)
 {
@@ -54,6 +94,8 @@ int mf_image_options_take(const struct mayfly_image_options *given, struct mayfl
         if (options.ca_file && !*options.ca_file)
                 options.ca_file = NULL;
         r = take_signatures(&options, err);
+        if (r == 0)
+                r = take_limits(&options, err);
         if (r < 0)
                 return r;
         if (!options.max_unpacked)

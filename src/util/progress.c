@@ -140,11 +140,28 @@ static int is_current(struct mf_progress_printer *printer, const struct mayfly_p
         return 1;
 }
 
+static void tell_collected(struct mf_progress_printer *printer, const struct mayfly_progress *progress)
+{
+        char freed[32];
+
+        mf_progress_finish(printer);
+        amount(progress->bytes_freed, freed, sizeof(freed));
+        fprintf(printer->out,
+                "mayfly: removed %" PRIu64 " image%s, unused the longest, from the store, and freed %s "
+                "(MAYFLY_STORE_MAX_BYTES, MAYFLY_STORE_MAX_AGE)\n",
+                progress->images_removed, progress->images_removed == 1 ? "" : "s", freed);
+        fflush(printer->out);
+}
+
 int mf_progress_print(const struct mayfly_progress *progress, void *userdata)
 {
         struct mf_progress_printer *printer = userdata;
         char name[256];
 
+        if (progress->phase == MAYFLY_PROGRESS_COLLECTED) {
+                tell_collected(printer, progress);
+                return 0;
+        }
         if (!is_current(printer, progress))
                 return 0;
         if (progress->phase == MAYFLY_PROGRESS_FETCH && !printer->fetching) {

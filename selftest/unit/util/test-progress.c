@@ -64,6 +64,31 @@ static void test_progress_lines(void **state)
         assert_said("\r", 0);
 }
 
+/* It concerns none of the images being fetched, and is said however short the fetch was. */
+static void test_progress_collected(void **state)
+{
+        const struct mayfly_progress progress = { .size = sizeof(progress),
+                                                  .phase = MAYFLY_PROGRESS_COLLECTED,
+                                                  .reference = reference,
+                                                  .images_removed = 2,
+                                                  .bytes_freed = 3 << 20 };
+        struct mf_progress_printer printer;
+        FILE *out = tmpfile();
+
+        (void) state;
+        assert_non_null(out);
+        mf_progress_init(&printer, out);
+        report(&printer, MAYFLY_PROGRESS_DONE, 10, 100);
+        assert_int_equal(mf_progress_print(&progress, &printer), 0);
+        mf_progress_finish(&printer);
+        rewind(out);
+        memset(output, 0, sizeof(output));
+        assert_true(fread(output, 1, sizeof(output) - 1, out) > 0);
+        fclose(out);
+        assert_said("mayfly: removed 2 images, unused the longest, from the store, and freed 3.0 MiB", 1);
+        assert_said("\n", 1);
+}
+
 /* As the dependencies of an image are. */
 static void test_progress_of_several(void **state)
 {
@@ -138,6 +163,7 @@ int main(void)
 {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_progress_lines),
+                cmocka_unit_test(test_progress_collected),
                 cmocka_unit_test(test_progress_of_several),
                 cmocka_unit_test(test_progress_bar),
         };
