@@ -19,7 +19,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         must(config->name && config->labels && config->env &&
              (!mf_image_config_has_app(config) || (config->user && config->group)));
         must(mf_manifest_notes(&notes, (const char *) data, size, &err) == 0);
-        for (char **w = notes.warnings; w && *w; w++)
+        for (char **w = notes.warnings.list; w && *w; w++)
                 must(!strpbrk(*w, "\n\r\t\x1b"));
         mf_image_config_free(config);
 

@@ -35,7 +35,7 @@ static __attribute__((format(printf, 3, 4))) int warn(struct mf_notes *notes, co
         if (asprintf(&text, "%s: %s", path, why) < 0)
                 return -ENOMEM;
         mf_json_one_line(text);
-        return mf_strv_add(&notes->warnings, text);
+        return mf_strings_add(&notes->warnings, text);
 }
 
 static const char *string_of(json_t *object, const char *name)
@@ -177,9 +177,10 @@ static int look_at_isolators(struct mf_notes *notes, json_t *app)
                 json_t *item = json_array_get(list, i);
                 const char *name = string_of(item, "name");
                 char *copy = strdup(name);
-                if (mf_strv_add(&notes->isolators, copy) < 0 ||
-                    mf_strv_add(&notes->values, json_dumps(mf_json_member(item, "value"),
-                                                           JSON_COMPACT | JSON_ENCODE_ANY | JSON_PRESERVE_ORDER)) < 0)
+                if (mf_strings_add(&notes->isolators, copy) < 0 ||
+                    mf_strings_add(&notes->values, json_dumps(mf_json_member(item, "value"),
+                                                              JSON_COMPACT | JSON_ENCODE_ANY | JSON_PRESERVE_ORDER)) <
+                            0)
                         return -ENOMEM;
                 snprintf(at, sizeof(at), "app.isolators[%zu].name", i);
                 if (!mf_is_isolator(name) &&
@@ -223,7 +224,7 @@ static int get_annotations(struct mf_notes *notes, json_t *root)
                 char *text;
                 if (asprintf(&text, "%s=%s", string_of(item, "name"), string_of(item, "value")) < 0)
                         text = NULL;
-                if (mf_strv_add(&notes->annotations, text) < 0)
+                if (mf_strings_add(&notes->annotations, text) < 0)
                         return -ENOMEM;
         }
         return 0;
@@ -253,10 +254,10 @@ int mf_manifest_notes(struct mf_notes *ret, const char *json, size_t size, struc
 
 void mf_notes_clear(struct mf_notes *notes)
 {
-        mf_strv_free(notes->annotations);
-        mf_strv_free(notes->isolators);
-        mf_strv_free(notes->values);
-        mf_strv_free(notes->warnings);
+        mf_strings_clear(&notes->annotations);
+        mf_strings_clear(&notes->isolators);
+        mf_strings_clear(&notes->values);
+        mf_strings_clear(&notes->warnings);
         free(notes->pretty);
         *notes = (struct mf_notes){ 0 };
 }

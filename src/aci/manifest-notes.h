@@ -9,11 +9,13 @@
 
 #include <mayfly/error.h>
 
+#include "util/strv.h"
+
 struct mf_notes {
-        char **annotations; /* "NAME=value", NULL-terminated as the others, NULL for none */
-        char **isolators;   /* their names */
-        char **values;      /* of the isolators, as JSON */
-        char **warnings;
+        struct mf_strings annotations; /* "NAME=value" */
+        struct mf_strings isolators;   /* their names */
+        struct mf_strings values;      /* of the isolators, as JSON */
+        struct mf_strings warnings;
         char *pretty; /* the manifest, indented */
 };
 

@@ -107,23 +107,24 @@ static int check_labels(json_t *object, const char *path, struct mayfly_error *e
         return r;
 }
 
-/* Of what was checked. */
+/* The labels, which are checked, as "NAME=value". */
 static int get_labels(json_t *object, char ***ret, struct mayfly_error *err)
 {
+        json_t *list = mf_json_member(object, "labels"), *item;
+        char **labels = calloc(json_array_size(list) + 1, sizeof(char *));
         size_t i;
-        json_t *item;
 
-        *ret = calloc(1, sizeof(char *));
-        if (!*ret)
+        *ret = labels;
+        if (!labels)
                 return mf_error_oom(err, MAYFLY_STAGE_MANIFEST);
-        json_array_foreach(mf_json_member(object, "labels"), i, item)
+        json_array_foreach(list, i, item)
         {
-                char *label;
-                if (asprintf(&label, "%s=%s", json_string_value(mf_json_member(item, "name")),
-                             json_string_value(mf_json_member(item, "value"))) < 0)
-                        label = NULL;
-                if (mf_strv_add(ret, label) < 0)
+                const char *name = json_string_value(mf_json_member(item, "name"));
+                const char *value = json_string_value(mf_json_member(item, "value"));
+                if (asprintf(&labels[i], "%s=%s", name, value) < 0) {
+                        labels[i] = NULL;
                         return mf_error_oom(err, MAYFLY_STAGE_MANIFEST);
+                }
         }
         return 0;
 }

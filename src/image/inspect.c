@@ -58,10 +58,8 @@ static int publish_lists(struct inspection *inspection)
 {
         const struct mf_image_config *config = inspection->image.config;
         struct mayfly_inspection *public = &inspection->public;
-        size_t n = 0;
+        size_t n = inspection->notes.isolators.n;
 
-        while (inspection->notes.isolators && inspection->notes.isolators[n])
-                n++;
         struct mayfly_manifest_mount **mounts = make_list(inspection, config->n_mount_points, sizeof(**mounts));
         struct mayfly_manifest_port **ports = make_list(inspection, config->n_ports, sizeof(**ports));
         struct mayfly_manifest_dependency **dependencies =
@@ -95,8 +93,8 @@ static int publish_lists(struct inspection *inspection)
         for (size_t i = 0; i < n; i++)
                 *isolators[i] =
                         (struct mayfly_manifest_isolator){ .size = sizeof(**isolators),
-                                                           .name = inspection->notes.isolators[i],
-                                                           .value = inspection->notes.values[i],
+                                                           .name = inspection->notes.isolators.list[i],
+                                                           .value = inspection->notes.values.list[i],
                                                            .outcome = config->isolation.isolators.list[i]->outcome,
                                                            .detail = config->isolation.isolators.list[i]->detail };
         public->mounts = (const struct mayfly_manifest_mount *const *) mounts;
@@ -119,7 +117,7 @@ static int publish(struct inspection *inspection, enum mayfly_kind kind, struct 
                 return r;
         public->size = sizeof(*public);
         public->kind = kind;
-        public->warnings = strings(inspection->notes.warnings);
+        public->warnings = strings(inspection->notes.warnings.list);
         public->manifest = image->manifest;
         public->manifest_size = image->manifest_size;
         public->manifest_pretty = inspection->notes.pretty;
@@ -128,7 +126,7 @@ static int publish(struct inspection *inspection, enum mayfly_kind kind, struct 
         public->archive_size = image->archive_size;
         public->name = config->name;
         public->labels = strings(config->labels);
-        public->annotations = strings(inspection->notes.annotations);
+        public->annotations = strings(inspection->notes.annotations.list);
         public->whitelist = (const char *const *) config->whitelist;
         public->exec = (const char *const *) config->argv;
         public->user = config->argv ? config->user : NULL;

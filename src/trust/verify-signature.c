@@ -272,50 +272,74 @@ static const char *list_prefixes(const struct mf_signature_check *check, const c
         return text;
 }
 
+/* Why a signature does not count, and what to do about it, as the end of a sentence about the image; allocated. NULL: out
+ * of memory. *ret_code is the error's. */
+static char *explain(const struct mf_signature_check *check, const struct mf_signature *sig, const char *name,
+                     int *ret_code)
+{
+        char key[MF_FINGERPRINT_MAX + MF_USER_ID_MAX + 8], when[32], prefixes[300], *text = NULL;
+        int r = -1;
+
+        snprintf(key, sizeof(key), "%s%s%s%s", sig->key, sig->user_id[0] ? " (" : "", sig->user_id,
+                 sig->user_id[0] ? ")" : "");
+        switch (sig->verdict) {
+        case MF_VERDICT_GOOD:
+                *ret_code = -EKEYREJECTED;
+                r = asprintf(&text,
+                             "(%s) is signed by the key %s, which is trusted for other names only (%s); if it is to be "
+                             "trusted for this one, too: mayfly trust --prefix %s",
+                             name, key, list_prefixes(check, sig->key, prefixes), name);
+                break;
+        case MF_VERDICT_BAD:
+                *ret_code = -EBADMSG;
+                r = asprintf(&text,
+                             "is not what was signed: the signature %s by the key %s is of something else; the image "
+                             "or the signature was changed, or they do not belong together",
+                             check->shown_signature, key);
+                break;
+        case MF_VERDICT_UNKNOWN_KEY:
+                *ret_code = -ENOKEY;
+                r = asprintf(&text,
+                             "is signed by the key %s, which is not trusted; if it is to be trusted: mayfly trust "
+                             "--prefix %s%s",
+                             key, name, check->bad_key);
+                break;
+        case MF_VERDICT_EXPIRED:
+                *ret_code = -EKEYEXPIRED;
+                r = asprintf(&text, "has a signature, by the key %s, that expired on %s; have the image signed again",
+                             key, date(sig->expires, when));
+                break;
+        case MF_VERDICT_KEY_EXPIRED:
+                *ret_code = -EKEYEXPIRED;
+                r = asprintf(&text,
+                             "is signed by the key %s, which expired on %s; if its owner has prolonged it, get it "
+                             "again: mayfly trust --prefix %s",
+                             key, date(sig->key_expires, when), name);
+                break;
+        case MF_VERDICT_KEY_REVOKED:
+                *ret_code = -EKEYREVOKED;
+                r = asprintf(&text,
+                             "is signed by the key %s, which its owner has revoked; have the image signed with another "
+                             "key",
+                             key);
+                break;
+        case MF_VERDICT_OTHER:
+                *ret_code = -EBADMSG;
+                r = asprintf(&text, "has a signature %s, by the key %s, that GnuPG does not accept: %s",
+                             check->shown_signature, key, sig->detail);
+                break;
+        }
+        return r < 0 ? NULL : text;
+}
+
 static int refuse(const struct mf_signature_check *check, const struct mf_signature *sig, const char *name,
                   struct mayfly_error *err)
 {
-        char who[MF_FINGERPRINT_MAX + MF_USER_ID_MAX + 8], when[32], prefixes[300];
+        int code = -EBADMSG;
+        mf_cleanup(mf_freep) char *why = explain(check, sig, name, &code);
 
-        snprintf(who, sizeof(who), "%s%s%s%s", sig->key, sig->user_id[0] ? " (" : "", sig->user_id,
-                 sig->user_id[0] ? ")" : "");
-#define refuse_(code, format, ...) mf_error(err, code, MAYFLY_STAGE_SIGNATURE, "%s " format, check->shown, __VA_ARGS__)
-        switch (sig->verdict) {
-        case MF_VERDICT_GOOD:
-                return refuse_(-EKEYREJECTED,
-                               "(%s) is signed by the key %s, which is trusted for other names only (%s); if it is to "
-                               "be trusted for this one, too: mayfly trust --prefix %s",
-                               name, who, list_prefixes(check, sig->key, prefixes), name);
-        case MF_VERDICT_BAD:
-                return refuse_(-EBADMSG,
-                               "is not what was signed: the signature %s by the key %s is of something else; the image "
-                               "or the signature was changed, or they do not belong together",
-                               check->shown_signature, who);
-        case MF_VERDICT_UNKNOWN_KEY:
-                return refuse_(-ENOKEY,
-                               "is signed by the key %s, which is not trusted; if it is to be trusted: mayfly trust "
-                               "--prefix %s%s",
-                               who, name, check->bad_key);
-        case MF_VERDICT_EXPIRED:
-                return refuse_(-EKEYEXPIRED,
-                               "has a signature, by the key %s, that expired on %s; have the image signed again", who,
-                               date(sig->expires, when));
-        case MF_VERDICT_KEY_EXPIRED:
-                return refuse_(-EKEYEXPIRED,
-                               "is signed by the key %s, which expired on %s; if its owner has prolonged it, get it "
-                               "again: mayfly trust --prefix %s",
-                               who, date(sig->key_expires, when), name);
-        case MF_VERDICT_KEY_REVOKED:
-                return refuse_(-EKEYREVOKED,
-                               "is signed by the key %s, which its owner has revoked; have the image signed with "
-                               "another key",
-                               who);
-        case MF_VERDICT_OTHER:
-                break;
-        }
-        return refuse_(-EBADMSG, "has a signature %s, by the key %s, that GnuPG does not accept: %s",
-                       check->shown_signature, who, sig->detail);
-#undef refuse_
+        return why ? mf_error(err, code, MAYFLY_STAGE_SIGNATURE, "%s %s", check->shown, why)
+                   : mf_error_oom(err, MAYFLY_STAGE_SIGNATURE);
 }
 
 static int is_untrusted(const struct mf_signature *sig)

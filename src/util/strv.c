@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "util/buffer.h"
 #include "util/error.h"
 
 void mf_strv_free(char **strings)
@@ -29,6 +30,26 @@ int mf_strv_add(char ***list, char *string)
         grown[n] = string;
         grown[n + 1] = NULL;
         return 0;
+}
+
+int mf_strings_add(struct mf_strings *strings, char *string)
+{
+        char **grown = string ? mf_grow(strings->list, strings->n + 1, &strings->allocated, sizeof(char *)) : NULL;
+
+        if (!grown) {
+                free(string);
+                return -ENOMEM;
+        }
+        strings->list = grown;
+        grown[strings->n++] = string;
+        grown[strings->n] = NULL;
+        return 0;
+}
+
+void mf_strings_clear(struct mf_strings *strings)
+{
+        mf_strv_free(strings->list);
+        *strings = (struct mf_strings){ 0 };
 }
 
 int mf_env_check(const char *const *env, const char *what, enum mayfly_stage stage, struct mayfly_error *err)
