@@ -108,10 +108,10 @@ static void add_mknod(const struct filter *filter, const char *name, unsigned mo
             (struct scmp_arg_cmp[]){ SCMP_CMP(mode, SCMP_CMP_MASKED_EQ, S_IFMT, S_IFBLK) });
         add(filter, SCMP_ACT_ALLOW, name, 2,
             (struct scmp_arg_cmp[]){ SCMP_CMP(mode, SCMP_CMP_MASKED_EQ, S_IFMT, S_IFCHR),
-                                     SCMP_CMP(dev, SCMP_CMP_EQ, 0) });
+                                     SCMP_CMP(dev, SCMP_CMP_EQ, 0, 0) });
         add(filter, SCMP_ACT_ERRNO(EPERM), name, 2,
             (struct scmp_arg_cmp[]){ SCMP_CMP(mode, SCMP_CMP_MASKED_EQ, S_IFMT, S_IFCHR),
-                                     SCMP_CMP(dev, SCMP_CMP_NE, 0) });
+                                     SCMP_CMP(dev, SCMP_CMP_NE, 0, 0) });
 }
 
 /* Linux with 32 or 64 bits and old version numbers, as setarch(8) wants them, and the question which it is. Others
@@ -121,7 +121,7 @@ static void add_personality(const struct filter *filter, const char *name)
         static const uint64_t harmless[] = { 0, 8, 0x20000, 0x20008, 0xffffffff };
 
         for (size_t i = 0; i < ELEMENTSOF(harmless); i++)
-                add(filter, SCMP_ACT_ALLOW, name, 1, (struct scmp_arg_cmp[]){ SCMP_A0(SCMP_CMP_EQ, harmless[i]) });
+                add(filter, SCMP_ACT_ALLOW, name, 1, (struct scmp_arg_cmp[]){ SCMP_A0(SCMP_CMP_EQ, harmless[i], 0) });
 }
 
 /* Families by list: AF_VSOCK reaches the hypervisor, and the rest is kernel code that a test has no use for. AF_PACKET
@@ -129,12 +129,12 @@ static void add_personality(const struct filter *filter, const char *name)
 static void add_socket(const struct filter *filter, const char *name)
 {
         for (int family = 0; family < FAMILIES; family++) {
-                const struct scmp_arg_cmp is_family = SCMP_A0(SCMP_CMP_EQ, (scmp_datum_t) family);
+                const struct scmp_arg_cmp is_family = SCMP_A0(SCMP_CMP_EQ, (scmp_datum_t) family, 0);
                 if (family == AF_NETLINK) {
                         add(filter, SCMP_ACT_ALLOW, name, 2,
-                            (struct scmp_arg_cmp[]){ is_family, SCMP_A2(SCMP_CMP_NE, NETLINK_AUDIT) });
+                            (struct scmp_arg_cmp[]){ is_family, SCMP_A2(SCMP_CMP_NE, NETLINK_AUDIT, 0) });
                         add(filter, SCMP_ACT_ERRNO(EPROTONOSUPPORT), name, 2,
-                            (struct scmp_arg_cmp[]){ is_family, SCMP_A2(SCMP_CMP_EQ, NETLINK_AUDIT) });
+                            (struct scmp_arg_cmp[]){ is_family, SCMP_A2(SCMP_CMP_EQ, NETLINK_AUDIT, 0) });
                         continue;
                 }
                 int allowed = family == AF_UNIX || family == AF_INET || family == AF_INET6 ||
@@ -147,7 +147,7 @@ static void add_socketpair(const struct filter *filter, const char *name)
 {
         for (int family = 0; family < FAMILIES; family++)
                 add(filter, family == AF_UNIX ? SCMP_ACT_ALLOW : SCMP_ACT_ERRNO(EAFNOSUPPORT), name, 1,
-                    (struct scmp_arg_cmp[]){ SCMP_A0(SCMP_CMP_EQ, (scmp_datum_t) family) });
+                    (struct scmp_arg_cmp[]){ SCMP_A0(SCMP_CMP_EQ, (scmp_datum_t) family, 0) });
 }
 
 static void allow(const struct filter *filter, const char *name)
