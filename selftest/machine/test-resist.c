@@ -16,6 +16,7 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mount.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -393,6 +394,68 @@ static void a_storm_of_forks_holds_no_start_up(void **state)
         assert_int_equal(count_orphans(), orphans);
 }
 
+/* The limits and the like that a command in a new container has. */
+static char *inherited(void)
+{
+        const char *const argv[] = { "sh", "-c",
+                                     "cat /proc/self/limits /proc/self/oom_score_adj; grep Cpus_allowed_list "
+                                     "/proc/self/status; cut -d' ' -f18,19,41 /proc/self/stat; umask",
+                                     NULL };
+        struct mayfly_container *c = start(MAYFLY_SPEC(.image = busybox));
+        struct mayfly_command command = MAYFLY_COMMAND_INIT;
+        struct mayfly_error err = MAYFLY_ERROR_INIT;
+        __attribute__((cleanup(free_result))) struct mayfly_result *r = NULL;
+
+        command.argv = argv;
+        if (mayfly_container_run(c, &command, &r, &err) < 0)
+                fail_msg("%s", err.message);
+        mayfly_container_free(c);
+        return strdup(r->out);
+}
+
+static void the_owners_limits_stay_with_it(void **state)
+{
+        char *before = inherited();
+        struct mayfly_error err = MAYFLY_ERROR_INIT;
+        struct mayfly_container *c = NULL;
+        int status;
+
+        (void) state;
+        pid_t pid = fork(); /* nice values and hard limits are not to be had back */
+        if (pid == 0) {
+                static const struct {
+                        int resource;
+                        rlim_t soft;
+                } less[] = { { RLIMIT_NOFILE, 500 }, { RLIMIT_MEMLOCK, 0 }, { RLIMIT_FSIZE, 8 << 20 } };
+                cpu_set_t one;
+                CPU_ZERO(&one);
+                CPU_SET(0, &one);
+                for (size_t i = 0; i < sizeof(less) / sizeof(less[0]); i++) {
+                        struct rlimit limit; /* not all hosts let root raise a hard one again */
+                        getrlimit((__rlimit_resource_t) less[i].resource, &limit);
+                        limit.rlim_cur = less[i].soft;
+                        setrlimit((__rlimit_resource_t) less[i].resource, &limit);
+                }
+                sched_setaffinity(0, sizeof(one), &one);
+                (void) !nice(7);
+                FILE *f = fopen("/proc/self/oom_score_adj", "we");
+                if (f)
+                        fputs("300", f);
+                if (f)
+                        fclose(f);
+                umask(077);
+                char *now = inherited();
+                if (strcmp(now, before) != 0)
+                        fprintf(stderr, "not the same:\n%s%s", before, now);
+                int r = mayfly_container_start(&c, MAYFLY_SPEC(.image = busybox, .log_size = 16 << 20), &err);
+                fprintf(stderr, "%s\n", err.message);
+                _exit(strcmp(now, before) != 0 || r != -EFBIG || !strstr(err.message, "ulimit -f"));
+        }
+        assert_int_equal(waitpid(pid, &status, 0), pid);
+        assert_int_equal(status, 0);
+        free(before);
+}
+
 static void a_broken_init_fails_the_start_at_once(void **state)
 {
         char folder[] = "/tmp/mayfly-resist-XXXXXX", path[64], command[512];
@@ -483,6 +546,7 @@ int main(int argc, char **argv)
                 cmocka_unit_test(death_ends_every_wait),
                 cmocka_unit_test(children_forked_meanwhile_hold_nothing_up),
                 cmocka_unit_test(a_storm_of_forks_holds_no_start_up),
+                cmocka_unit_test(the_owners_limits_stay_with_it),
                 cmocka_unit_test(a_broken_init_fails_the_start_at_once),
         };
         /* Wants loop devices, which a nested machine lacks. */

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -17,6 +18,11 @@
 int mf_log_create(uint64_t capacity, int *ret)
 {
         const struct mf_log_header header = { .magic = MF_LOG_MAGIC, .capacity = capacity };
+        struct rlimit limit;
+
+        /* A memfd counts as a file, and to go over the limit would kill the program with SIGXFSZ. */
+        if (getrlimit(RLIMIT_FSIZE, &limit) == 0 && limit.rlim_cur < MF_LOG_DATA + capacity)
+                return -EFBIG;
         mf_cleanup(mf_closep) int fd = memfd_create("mayfly-log", MFD_CLOEXEC | MFD_ALLOW_SEALING);
 
         if (fd < 0 || ftruncate(fd, (off_t) (MF_LOG_DATA + capacity)) < 0 ||

@@ -276,7 +276,7 @@ static int open_channels(struct mayfly_container *container, int *ret_control, s
         if (container->boot_log < 0)
                 return mf_error_errno(err, -errno, MAYFLY_STAGE_START, "memfd_create");
         int r = mf_log_create(container->spec.log_size, &container->log);
-        return r < 0 ? mf_error_errno(err, r, MAYFLY_STAGE_START, "the log of %llu bytes",
+        return r < 0 ? mf_error_errno(err, r, MAYFLY_STAGE_START, "the log of %llu bytes (see log_size, and ulimit -f)",
                                       (unsigned long long) container->spec.log_size)
                      : 0;
 }

@@ -452,6 +452,8 @@ int main(int argc, char **argv)
         umask(022); /* the owner's may be anything */
         if (parse(argc, argv, &options) < 0)
                 return 2;
+        if (!options.registered)
+                launch_reset_inherited();
         struct stat st;
         if (fstat(STDIN_FILENO, &st) < 0 || !S_ISSOCK(st.st_mode))
                 return launch_error(-ENOTSOCK, "standard input must be the control socket") ? EXIT_FAILURE : 0;

@@ -87,6 +87,10 @@ int launch_cgroup_check_limits(const struct launch_options *options);
 int launch_cgroup_enter(const struct launch_cgroup *cgroup);
 void launch_cgroup_remove(const struct launch_cgroup *cgroup); /* kills what is in it */
 
+/* inherit.c: sets limits, CPU affinity, scheduler, nice value and OOM score as a unit of systemd has them, for the direct
+ * engine, whatever the owner's are. */
+void launch_reset_inherited(void);
+
 /* report.c: prints "mayfly-launch: MESSAGE: what `code` means" and returns `code`, a negative errno. */
 __attribute__((format(printf, 2, 3))) int launch_error(int code, const char *format, ...);
 
