@@ -143,6 +143,12 @@ struct mayfly_spec {
         /** Non-zero: the start fails unless each of the image's isolators is enforced as asked for. */
         int strict_isolators;
         enum mayfly_userns userns;
+        /**
+         * Names of capabilities, such as "CAP_NET_ADMIN", NULL-terminated, that app and commands have besides appc's 14. What
+         * an image asks for beyond the 14 it gets only if the spec has it here. Many act on the host, and are refused with
+         * MAYFLY_USERNS_HOST.
+         */
+        const char *const *capabilities;
 };
 
 #define MAYFLY_SPEC_INIT MAYFLY_INIT_(struct mayfly_spec)

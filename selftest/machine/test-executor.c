@@ -480,7 +480,10 @@ static void appc_executor_7_capabilities(void **state)
         outcome(c, "os/linux/capabilities-remove-set", MAYFLY_ISOLATOR_ENFORCED, NULL);
         mayfly_container_free(c);
 
-        c = start("retain-capabilities"); /* NET_BIND_SERVICE 10, NET_ADMIN 12, IPC_LOCK 14, and they do something */
+        /* NET_BIND_SERVICE 10, NET_ADMIN 12, IPC_LOCK 14, and they do something. */
+        const char *const granted[] = { "CAP_NET_ADMIN", "CAP_IPC_LOCK", "CAP_SYS_PTRACE", NULL };
+        c = start_spec((struct mayfly_spec){ .capabilities = granted }, "retain-capabilities");
+        expect_output(c, "grep CapBnd /proc/self/status", "CapBnd:\t00000000a80c75fb\n");
         free(await_log(c, "changed\n"));
         log = await_log(c, "CapBnd:\t0000000000005400\n");
         assert_non_null(strstr(log, "CapPrm:\t0000000000005400\n"));
@@ -490,10 +493,26 @@ static void appc_executor_7_capabilities(void **state)
 
         c = start("too-many-capabilities");
         free(await_log(c, "CapBnd:\t0000000000000020\n"));
-        outcome(c, "os/linux/capabilities-retain-set", MAYFLY_ISOLATOR_CHANGED, "CAP_SYS_ADMIN reaches beyond");
+        outcome(c, "os/linux/capabilities-retain-set", MAYFLY_ISOLATOR_CHANGED,
+                "the spec does not grant CAP_SYS_ADMIN");
+        mayfly_container_free(c);
+        c = start("retain-capabilities"); /* the image asks, the spec grants */
+        free(await_log(c, "CapBnd:\t0000000000000400\n"));
+        outcome(c, "os/linux/capabilities-retain-set", MAYFLY_ISOLATOR_CHANGED,
+                "the spec does not grant CAP_NET_ADMIN");
+        mayfly_container_free(c);
+        const char *const unknown[] = { "CAP_NET_ADMIM", NULL };
+        start_fails((struct mayfly_spec){ .capabilities = unknown }, "path", -EINVAL, "CAP_NET_ADMIM",
+                    "did you mean \"CAP_NET_ADMIN\"?", NULL);
+        start_fails((struct mayfly_spec){ .capabilities = granted, .userns = MAYFLY_USERNS_HOST }, "path", -EINVAL,
+                    "CAP_NET_ADMIN", "acts on the host", NULL);
+        c = start_spec((struct mayfly_spec){ .network = MAYFLY_NETWORK_HOST },
+                       "path"); /* no NET_RAW, NET_BIND_SERVICE */
+        expect_output(c, "grep CapBnd /proc/self/status", "CapBnd:\t00000000a80401fb\n");
         mayfly_container_free(c);
         start_fails((struct mayfly_spec){ .strict_isolators = 1 }, "too-many-capabilities", -ENOTSUP,
-                    "strict_isolators is set", "os/linux/capabilities-retain-set", "is changed: CAP_SYS_ADMIN", NULL);
+                    "strict_isolators is set", "os/linux/capabilities-retain-set",
+                    "is changed: the spec does not grant CAP_SYS_ADMIN", NULL);
 }
 
 static void appc_executor_7_system_calls(void **state)

@@ -2,81 +2,19 @@
 #define _GNU_SOURCE
 #include <errno.h>
 #include <inttypes.h>
-#include <linux/capability.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "aci/manifest-app.h"
 #include "aci/manifest-json.h"
+#include "model/capabilities.h"
 #include "model/quantity.h"
 #include "util/error.h"
 #include "util/macro.h"
 #include "util/strv.h"
 
 /* The isolators that appc knows. What is wrong in a value is an error even where mayfly ignores the isolator. */
-
-#define BIT(capability) (UINT64_C(1) << (capability))
-
-static const struct {
-        const char *name;
-        unsigned number;
-} capabilities[] = {
-        { "CAP_AUDIT_CONTROL", CAP_AUDIT_CONTROL },
-        { "CAP_AUDIT_READ", CAP_AUDIT_READ },
-        { "CAP_AUDIT_WRITE", CAP_AUDIT_WRITE },
-        { "CAP_BLOCK_SUSPEND", CAP_BLOCK_SUSPEND },
-        { "CAP_BPF", 39 },
-        { "CAP_CHECKPOINT_RESTORE", 40 },
-        { "CAP_CHOWN", CAP_CHOWN },
-        { "CAP_DAC_OVERRIDE", CAP_DAC_OVERRIDE },
-        { "CAP_DAC_READ_SEARCH", CAP_DAC_READ_SEARCH },
-        { "CAP_FOWNER", CAP_FOWNER },
-        { "CAP_FSETID", CAP_FSETID },
-        { "CAP_IPC_LOCK", CAP_IPC_LOCK },
-        { "CAP_IPC_OWNER", CAP_IPC_OWNER },
-        { "CAP_KILL", CAP_KILL },
-        { "CAP_LEASE", CAP_LEASE },
-        { "CAP_LINUX_IMMUTABLE", CAP_LINUX_IMMUTABLE },
-        { "CAP_MAC_ADMIN", CAP_MAC_ADMIN },
-        { "CAP_MAC_OVERRIDE", CAP_MAC_OVERRIDE },
-        { "CAP_MKNOD", CAP_MKNOD },
-        { "CAP_NET_ADMIN", CAP_NET_ADMIN },
-        { "CAP_NET_BIND_SERVICE", CAP_NET_BIND_SERVICE },
-        { "CAP_NET_BROADCAST", CAP_NET_BROADCAST },
-        { "CAP_NET_RAW", CAP_NET_RAW },
-        { "CAP_PERFMON", 38 },
-        { "CAP_SETFCAP", CAP_SETFCAP },
-        { "CAP_SETGID", CAP_SETGID },
-        { "CAP_SETPCAP", CAP_SETPCAP },
-        { "CAP_SETUID", CAP_SETUID },
-        { "CAP_SYSLOG", CAP_SYSLOG },
-        { "CAP_SYS_ADMIN", CAP_SYS_ADMIN },
-        { "CAP_SYS_BOOT", CAP_SYS_BOOT },
-        { "CAP_SYS_CHROOT", CAP_SYS_CHROOT },
-        { "CAP_SYS_MODULE", CAP_SYS_MODULE },
-        { "CAP_SYS_NICE", CAP_SYS_NICE },
-        { "CAP_SYS_PACCT", CAP_SYS_PACCT },
-        { "CAP_SYS_PTRACE", CAP_SYS_PTRACE },
-        { "CAP_SYS_RAWIO", CAP_SYS_RAWIO },
-        { "CAP_SYS_RESOURCE", CAP_SYS_RESOURCE },
-        { "CAP_SYS_TIME", CAP_SYS_TIME },
-        { "CAP_SYS_TTY_CONFIG", CAP_SYS_TTY_CONFIG },
-        { "CAP_WAKE_ALARM", CAP_WAKE_ALARM },
-};
-
-/* Specification, "os/linux/capabilities-remove-set". */
-const uint64_t mf_capabilities_default = BIT(CAP_AUDIT_WRITE) | BIT(CAP_CHOWN) | BIT(CAP_DAC_OVERRIDE) |
-                                         BIT(CAP_FSETID) | BIT(CAP_FOWNER) | BIT(CAP_KILL) | BIT(CAP_MKNOD) |
-                                         BIT(CAP_NET_RAW) | BIT(CAP_NET_BIND_SERVICE) | BIT(CAP_SETUID) |
-                                         BIT(CAP_SETGID) | BIT(CAP_SETPCAP) | BIT(CAP_SETFCAP) | BIT(CAP_SYS_CHROOT);
-
-/* The others act on the machine: there is no user namespace around them. CAP_SYS_PTRACE opens mayfly-init, and so its
- * owner. */
-const uint64_t mf_capabilities_contained = BIT(CAP_DAC_READ_SEARCH) | BIT(CAP_IPC_LOCK) | BIT(CAP_IPC_OWNER) |
-                                           BIT(CAP_LEASE) | BIT(CAP_LINUX_IMMUTABLE) | BIT(CAP_NET_ADMIN) |
-                                           BIT(CAP_NET_BROADCAST) | BIT(CAP_SYS_NICE) | BIT(CAP_SYS_RESOURCE) |
-                                           BIT(CAP_SYS_TTY_CONFIG);
 
 /* Words after words, to say what was changed. */
 static int append(char **text, const char *what, const char *why)
@@ -104,17 +42,7 @@ static int get_set(json_t *value, const char *at, char ***ret, struct mayfly_err
         return r == 0 ? mf_json_strings(list, path, ret, err) : r;
 }
 
-static int find_capability(const char *name, uint64_t *ret)
-{
-        for (size_t i = 0; i < MF_ELEMENTSOF(capabilities); i++)
-                if (strcmp(capabilities[i].name, name) == 0) {
-                        *ret = BIT(capabilities[i].number);
-                        return 0;
-                }
-        return -ENOENT;
-}
-
-static int get_capabilities(json_t *value, const char *at, int retain, struct mf_isolation *isolation, char **detail,
+static int get_capabilities(json_t *value, const char *at, int retain, struct mf_isolation *isolation,
                             struct mayfly_error *err)
 {
         char **set = NULL;
@@ -126,34 +54,32 @@ static int get_capabilities(json_t *value, const char *at, int retain, struct mf
                                    "capabilities-retain-set or capabilities-remove-set");
         int r = get_set(value, at, &set, err);
         for (size_t i = 0; r == 0 && set[i]; i++) {
-                uint64_t bit = 0;
-                if (find_capability(set[i], &bit) < 0)
+                uint64_t bit = mf_capability_find(set[i]);
+                if (!bit)
                         r = mf_json_bad(err, at, "has \"%.60s\" in its set, which is no capability such as CAP_CHOWN",
                                         set[i]);
-                else if (retain && !(bit & (mf_capabilities_default | mf_capabilities_contained)) &&
-                         append(detail, set[i], " reaches beyond the container and is not given") < 0)
-                        r = mf_error_oom(err, MAYFLY_STAGE_MANIFEST);
                 bits |= bit;
         }
         mf_strv_free(set);
         if (r < 0)
                 return r;
         isolation->has_capabilities = 1;
-        isolation->capabilities =
-                retain ? bits & (mf_capabilities_default | mf_capabilities_contained) : mf_capabilities_default & ~bits;
+        isolation->capabilities = retain ? bits : mf_capabilities_default & ~bits;
         return 0;
 }
 
 static int get_retained_capabilities(json_t *value, const char *at, struct mf_isolation *isolation, char **detail,
                                      struct mayfly_error *err)
 {
-        return get_capabilities(value, at, 1, isolation, detail, err);
+        (void) detail;
+        return get_capabilities(value, at, 1, isolation, err);
 }
 
 static int get_removed_capabilities(json_t *value, const char *at, struct mf_isolation *isolation, char **detail,
                                     struct mayfly_error *err)
 {
-        return get_capabilities(value, at, 0, isolation, detail, err);
+        (void) detail;
+        return get_capabilities(value, at, 0, isolation, err);
 }
 
 static int find_errno(const char *name)

@@ -24,6 +24,7 @@ struct mayfly_container {
         const struct mf_engine_type *engine_type;
         struct mf_engine *engine; /* NULL unless it has been started */
 
+        uint64_t granted;       /* capabilities that the spec grants, appc's 14 included */
         struct mf_id_range ids; /* of its user namespace; base 0: it has none */
 
         int control;   /* control socket, -1 when closed */

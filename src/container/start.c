@@ -2,7 +2,6 @@
 #define _GNU_SOURCE
 #include <errno.h>
 #include <inttypes.h>
-#include <linux/capability.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,6 +15,7 @@
 #include "container/seccomp.h"
 #include "container/volumes.h"
 #include "image/open.h"
+#include "model/capabilities.h"
 #include "protocol/exec-block.h"
 #include "util/error.h"
 #include "util/fd.h"
@@ -182,7 +182,7 @@ static int add_app(struct mayfly_container *container, struct mf_exec_block *blo
                 mf_exec_block_add(block, MF_EXEC_CWD, spec->cwd ? spec->cwd : config->cwd);
         add_identity(spec, config, block);
         if (isolation->has_capabilities)
-                add_bits(block, MF_EXEC_CAPABILITIES, isolation->capabilities);
+                add_bits(block, MF_EXEC_CAPABILITIES, isolation->capabilities & container->granted);
         if (isolation->no_new_privs)
                 mf_exec_block_add(block, MF_EXEC_NO_NEW_PRIVS, "");
         if (isolation->has_oom_score_adj) {
@@ -209,7 +209,7 @@ static int queue_start_message(struct mayfly_container *container, struct mayfly
                         return r;
                 }
         }
-        add_bits(&block, MF_EXEC_BOUND, mf_capabilities_default | isolation->capabilities);
+        add_bits(&block, MF_EXEC_BOUND, container->granted);
         mf_exec_block_add(&block, MF_EXEC_ENV, "container=systemd-nspawn");
         mf_exec_block_add_all(&block, MF_EXEC_ENV, container->env);
         r = mf_exec_block_finish(&block, &exec_block);
@@ -331,9 +331,11 @@ static int build_argv(const struct mayfly_container *container, const struct mf_
                 r = add_option(ret, "--image-cpu", limits.cpu_max);
         if (r == 0 && limits.cpu_weight)
                 r = add_option(ret, "--image-cpu-weight", limits.cpu_weight);
-        if (r == 0 &&
-            (isolation->capabilities & (UINT64_C(1) << CAP_IPC_LOCK))) /* which nspawn does not give by itself */
-                r = mf_strv_add(ret, strdup("--ipc-lock"));
+        for (uint64_t rest = container->granted & ~mf_capabilities_default; r == 0 && rest; rest &= rest - 1) {
+                r = mf_strv_add(ret, strdup("--capability"));
+                if (r == 0)
+                        r = mf_strv_add(ret, strdup(mf_capability_name(rest)));
+        }
         if (r == 0 && container->engine_type->id == MAYFLY_ENGINE_SYSTEMD)
                 r = mf_strv_add(ret, strdup("--register"));
         if (r == 0 && isolation->has_oom_score_adj && isolation->oom_score_adj < 0 && container->reports.expects_app &&
@@ -389,18 +391,43 @@ static int launch(struct mayfly_container *container, const struct mf_volumes *v
         return r;
 }
 
+/* Decides which capabilities there are in the container: appc's 14, and those that the spec adds. */
+static int grant_capabilities(struct mayfly_container *container, struct mayfly_error *err)
+{
+        const struct mayfly_spec *spec = &container->spec;
+        uint64_t added = 0;
+
+        int r = mf_capabilities_parse(spec->capabilities, &added, err);
+        if (r < 0)
+                return r;
+        uint64_t refused = added & mf_capabilities_of_namespace;
+        if (spec->userns == MAYFLY_USERNS_HOST && refused)
+                return mf_error(
+                        err, -EINVAL, MAYFLY_STAGE_SPEC,
+                        "the spec's capabilities have %s, which acts on the host where the container has no user "
+                        "namespace; leave it out, or userns",
+                        mf_capability_name(refused));
+        container->granted = mf_capabilities_default | added;
+        /* There it would see everything that the host sends and receives. */
+        if (spec->network == MAYFLY_NETWORK_HOST)
+                container->granted &= ~(mf_capability_find("CAP_NET_RAW") | mf_capability_find("CAP_NET_ADMIN"));
+        return 0;
+}
+
 /* What can be known of the isolators before the container is there. */
 static int note_isolators(struct mayfly_container *container, struct mayfly_error *err)
 {
         const struct mf_isolation *isolation = &container->image->config->isolation;
-        uint64_t net_admin = UINT64_C(1) << CAP_NET_ADMIN;
         int r = 0;
 
         if (mf_isolators_copy(&isolation->isolators, &container->isolators) < 0)
                 return mf_error_oom(err, MAYFLY_STAGE_START);
-        if (container->spec.network == MAYFLY_NETWORK_HOST && (isolation->capabilities & net_admin))
+        for (uint64_t rest = isolation->capabilities & ~container->granted; r == 0 && rest; rest &= rest - 1) {
+                char detail[128];
+                snprintf(detail, sizeof(detail), "the spec does not grant %s", mf_capability_name(rest));
                 r = mf_isolators_note(&container->isolators, MF_ISOLATOR_CAPABILITIES_RETAIN, MAYFLY_ISOLATOR_CHANGED,
-                                      "CAP_NET_ADMIN is not given on the host's network");
+                                      detail);
+        }
         if (r == 0 && isolation->memory_max && container->spec.memory_max &&
             container->spec.memory_max < isolation->memory_max)
                 r = mf_isolators_note(&container->isolators, MF_ISOLATOR_MEMORY, MAYFLY_ISOLATOR_CHANGED,
@@ -415,6 +442,8 @@ int mf_container_launch(struct mayfly_container *container, struct mayfly_error 
         int r = choose_app(container, err);
         if (r == 0)
                 r = build_env(container, err);
+        if (r == 0)
+                r = grant_capabilities(container, err);
         if (r == 0)
                 r = note_isolators(container, err);
         if (r == 0)

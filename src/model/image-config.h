@@ -38,7 +38,7 @@ enum mf_syscalls { MF_SYSCALLS_ALL = 0, MF_SYSCALLS_REMOVE, MF_SYSCALLS_RETAIN }
 struct mf_isolation {
         struct mf_isolators isolators; /* all, with what became of each */
         int has_capabilities;
-        uint64_t capabilities; /* bounding set, one bit a capability */
+        uint64_t capabilities; /* what the app wants at most, see capabilities.h; the spec must grant it */
         enum mf_syscalls syscalls_mode;
         char **syscalls;    /* names, NULL-terminated */
         int syscalls_errno; /* what a blocked one returns; 0: it kills with SIGSYS */
@@ -49,9 +49,6 @@ struct mf_isolation {
         uint64_t cpu_max;    /* thousandths of a processor */
         unsigned cpu_shares; /* as cgroup v1 counts them, from 2 to 262,144 */
 };
-
-/* appc's default bounding set, and what the rest of them may get in addition: those that end at the container. */
-extern const uint64_t mf_capabilities_default, mf_capabilities_contained;
 
 struct mf_image_config {
         char *name;             /* the image's name */
