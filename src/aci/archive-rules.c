@@ -3,11 +3,16 @@
 #include "aci/archive-rules.h"
 
 #include <errno.h>
+#include <stdarg.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "archive/xattr.h"
 #include "util/error.h"
+#include "util/macro.h"
+#include "util/strv.h"
 
 /* --- each by itself ------------------------------------------------------------------------------------------- */
 
@@ -79,6 +84,7 @@ struct name {
         struct name *next; /* in its bucket */
         uint64_t hash;
         enum type type;
+        unsigned links; /* hard links to it */
         char text[];
 };
 
@@ -86,6 +92,8 @@ struct mf_entries {
         struct name **buckets; /* all names, by parent and component */
         size_t n_buckets, n_names;
         struct mf_parts parts;
+        char **warnings; /* one of each kind at most */
+        unsigned warned; /* bits of enum doubt */
 
         /* The directories of the entry before: the next one is in most of them, too. */
         char path[PATH_MAX];
@@ -110,6 +118,8 @@ struct mf_entries *mf_entries_free(struct mf_entries *entries)
                 }
         if (entries)
                 free(entries->buckets);
+        if (entries)
+                mf_strv_free(entries->warnings);
         free(entries);
         return NULL;
 }
@@ -173,6 +183,7 @@ static struct name *add_below(struct mf_entries *entries, const struct name *par
         name->parent = parent;
         name->hash = hash_of(parent, text, length);
         name->type = type;
+        name->links = 1;
         memcpy(name->text, text, length);
         name->text[length] = '\0';
         struct name **bucket = &entries->buckets[name->hash & (entries->n_buckets - 1)];
@@ -182,9 +193,9 @@ static struct name *add_below(struct mf_entries *entries, const struct name *par
         return name;
 }
 
-static const struct name *find_name(const struct mf_entries *entries, const char *path)
+static struct name *find_name(const struct mf_entries *entries, const char *path)
 {
-        const struct name *name = NULL;
+        struct name *name = NULL;
 
         for (;;) {
                 size_t length = strcspn(path, "/");
@@ -240,19 +251,97 @@ static int find_parent(struct mf_entries *entries, const char *path, const struc
         return 0;
 }
 
+/* --- what common file systems refuse -------------------------------------------------------------------------- */
+
+#define XATTRS_MAX 4000U /* ext4 has a block of 4 KiB for all attributes of a file */
+#define SIZE_MAX_EXT4 ((uint64_t) 1 << 44)
+#define LINKS_MAX 65000U /* ext4 */
+
+enum doubt { HAS_ACL = 1, LONG_XATTRS = 2, BAD_CAPABILITY = 4, LONG_FILE = 8, MANY_LINKS = 16 };
+
+/* Adds a warning, unless one of its kind is there. 0 or -ENOMEM. */
+__attribute__((format(printf, 3, 4))) static int warn(struct mf_entries *entries, enum doubt doubt, const char *format,
+                                                      ...)
+{
+        va_list arguments;
+        char *text = NULL;
+
+        if (entries->warned & doubt)
+                return 0;
+        entries->warned |= doubt;
+        va_start(arguments, format);
+        if (vasprintf(&text, format, arguments) < 0)
+                text = NULL;
+        va_end(arguments);
+        return mf_strv_add(&entries->warnings, text);
+}
+
+/* Whether Linux takes the value of a security.capability: a version, and as many bytes as belong to it. */
+static int is_capability(const struct mf_xattr *xattr)
+{
+        const unsigned char *value = xattr->value;
+
+        return (xattr->size == 12 && value[3] == 1) || (xattr->size == 20 && value[3] == 2) ||
+               (xattr->size == 24 && value[3] == 3);
+}
+
+static int doubt_xattrs(struct mf_entries *entries, const struct mf_entry *entry)
+{
+        size_t size = 0;
+        int r = 0;
+
+        for (size_t i = 0; i < entry->n_xattrs && r == 0; i++) {
+                const struct mf_xattr *xattr = &entry->xattrs[i];
+                if (!mf_xattr_is_kept(xattr->name))
+                        continue;
+                size += strlen(xattr->name) + xattr->size;
+                if (strcmp(xattr->name, "security.capability") == 0 && !is_capability(xattr))
+                        r = warn(entries, BAD_CAPABILITY,
+                                 "%.300s: its file capability is malformed, and Linux refuses it", entry->name);
+        }
+        return r == 0 && size > XATTRS_MAX
+                       ? warn(entries, LONG_XATTRS,
+                              "%.300s: it has %zu bytes of extended attributes, and ext4 keeps about 4,000",
+                              entry->name, size)
+                       : r;
+}
+
+/* Warns of what is valid, but is left out, or cannot be stored everywhere. 0 or -ENOMEM. */
+static int doubt_entry(struct mf_entries *entries, const struct mf_entry *entry)
+{
+        int r = doubt_xattrs(entries, entry);
+
+        if (r == 0 && entry->has_acl)
+                r = warn(entries, HAS_ACL, "%.300s: it has a POSIX ACL, which is left out, as are all others",
+                         entry->name);
+        if (r == 0 && entry->size >= SIZE_MAX_EXT4)
+                r = warn(entries, LONG_FILE, "%.300s: it is %llu bytes long, and ext4 has files of up to 16 TiB",
+                         entry->name, (unsigned long long) entry->size);
+        return r;
+}
+
+char **mf_entries_take_warnings(struct mf_entries *entries)
+{
+        return mf_take(entries->warnings);
+}
+
 /* What a hard link becomes. */
-static int link_type(const struct mf_entries *entries, const struct mf_entry *entry, const char *target, enum type *ret,
+static int link_type(struct mf_entries *entries, const struct mf_entry *entry, const char *target, enum type *ret,
                      struct mayfly_error *err)
 {
-        const struct name *name = find_name(entries, target);
+        struct name *name = find_name(entries, target);
         if (!name || name->type == FOLDER || name->type == IMPLICIT_FOLDER)
                 return mf_entry_bad(err, entry, "is a hard link to something that is not in the archive before it");
         *ret = name->type;
-        return 0;
+        return ++name->links <= LINKS_MAX ||
+                               warn(entries, MANY_LINKS,
+                                    "%.300s: it has more than 65,000 hard links, and ext4 refuses more", target) == 0
+                       ? 0
+                       : mf_error_oom(err, MAYFLY_STAGE_ARCHIVE);
 }
 
-static int entry_type(const struct mf_entries *entries, const struct mf_entry *entry, const char *target,
-                      enum type *ret, struct mayfly_error *err)
+static int entry_type(struct mf_entries *entries, const struct mf_entry *entry, const char *target, enum type *ret,
+                      struct mayfly_error *err)
 {
         *ret = OTHER;
         if (entry->hardlink)
@@ -299,6 +388,8 @@ int mf_entries_add(struct mf_entries *entries, const struct mf_entry *entry, str
                 return mf_entry_bad(err, entry, "is there twice");
         name->type = type;
         mf_parts_note(&entries->parts, path);
+        if (doubt_entry(entries, entry) < 0)
+                return mf_error_oom(err, MAYFLY_STAGE_ARCHIVE);
         return S_ISREG(entry->mode) && !entry->hardlink && strcmp(path, "manifest") != 0
                        ? mf_entry_data(entry, -1, NULL, &end, err)
                        : 0;

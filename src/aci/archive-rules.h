@@ -37,6 +37,8 @@ struct mf_entries *mf_entries_new(void); /* NULL: out of memory */
 int mf_entries_add(struct mf_entries *entries, const struct mf_entry *entry, struct mayfly_error *err);
 /* After the last one: whether there was all that must be. */
 int mf_entries_finish(const struct mf_entries *entries, struct mayfly_error *err);
+/* What is valid but doubtful, a line each, NULL-terminated; NULL when there is nothing. It is the caller's then. */
+char **mf_entries_take_warnings(struct mf_entries *entries);
 struct mf_entries *mf_entries_free(struct mf_entries *entries);
 
 #endif

@@ -24,6 +24,7 @@
 #include "util/fd.h"
 #include "util/fs.h"
 #include "util/macro.h"
+#include "util/strv.h"
 
 /* What a struct mayfly_inspection points to. */
 struct inspection {
@@ -113,6 +114,9 @@ static int publish(struct inspection *inspection, enum mayfly_kind kind, struct 
 
         int r = config ? mf_manifest_notes(&inspection->notes, image->manifest, image->manifest_size, err)
                        : mf_error_oom(err, MAYFLY_STAGE_MANIFEST);
+        for (char **w = image->warnings; r == 0 && w && *w; w++)
+                if (mf_strings_add(&inspection->notes.warnings, strdup(*w)) < 0)
+                        r = mf_error_oom(err, MAYFLY_STAGE_ARCHIVE);
         if (r < 0)
                 return r;
         public->size = sizeof(*public);

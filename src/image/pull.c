@@ -24,6 +24,7 @@
 #include "util/fs.h"
 #include "util/macro.h"
 #include "util/ring.h"
+#include "util/strv.h"
 #include "util/time.h"
 
 #define RING_SIZE (1U << 20)
@@ -484,6 +485,7 @@ int mf_examine(struct mf_examined *ret, const struct mf_source *source, const st
                 examined.blob_size = atomic_load(&pull.bytes_done);
                 examined.archive_size = atomic_load(&pull.bytes_unpacked);
                 examined.entries = atomic_load(&pull.entries);
+                examined.warnings = mf_entries_take_warnings(pull.checked);
                 *ret = examined;
         }
         free(pull.manifest);
@@ -496,5 +498,6 @@ void mf_examined_clear(struct mf_examined *examined)
 {
         mf_image_config_free(examined->config);
         free(examined->manifest);
+        mf_strv_free(examined->warnings);
         *examined = (struct mf_examined){ 0 };
 }

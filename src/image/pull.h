@@ -43,6 +43,7 @@ struct mf_examined {
         size_t manifest_size;
         uint64_t blob_size, archive_size; /* as served, and uncompressed, in bytes */
         uint64_t entries;
+        char **warnings; /* what of the entries is valid but doubtful; NULL for nothing */
 };
 
 /* Fetches an image to its end, and keeps nothing but what it is. *ret is for mf_examined_clear(), set on success only.

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/statvfs.h>
 #include <sys/xattr.h>
 #include <time.h>
 #include <unistd.h>
@@ -208,10 +209,37 @@ static int add_hardlink(struct mf_layer *layer, const char *path, const char *ba
                 if (r == -ENOENT || r == -EPERM || r == -ELOOP || r == -ENOTDIR)
                         return mf_entry_bad(err, entry,
                                             "is a hard link to something that is not in the archive before it");
+                if (r == -EMLINK)
+                        return mf_error(err, r, MAYFLY_STAGE_ARCHIVE,
+                                        "archive entry \"%.300s\" is one hard link to \"%.300s\" more than the store's "
+                                        "file system can have",
+                                        entry->name, target);
                 return mf_error_errno(err, r, MAYFLY_STAGE_STORE, "linking \"%.300s\"", entry->name);
         }
         int r = mf_record_add_hardlink(layer->record, path, target);
         return r < 0 ? cannot_record(err, r, entry->name) : 0;
+}
+
+/* Says why an attribute cannot be set. Some file systems answer "no space" to one that is too long. */
+static int cannot_set_xattr(struct mayfly_error *err, int r, int fd, const struct mf_entry *entry,
+                            const struct mf_xattr *xattr)
+{
+        struct statvfs fs;
+
+        if (r == -ENOSPC && fstatvfs(fd, &fs) == 0 && fs.f_bavail > 0)
+                r = -E2BIG;
+        if (r == -E2BIG)
+                return mf_error(
+                        err, r, MAYFLY_STAGE_ARCHIVE,
+                        "archive entry \"%.300s\" has an extended attribute \"%.100s\" of %zu bytes, which is more "
+                        "than the store's file system can keep",
+                        entry->name, xattr->name, xattr->size);
+        if (r == -EINVAL && strcmp(xattr->name, "security.capability") == 0)
+                return mf_error(err, r, MAYFLY_STAGE_ARCHIVE,
+                                "archive entry \"%.300s\" has a malformed file capability, which Linux refuses",
+                                entry->name);
+        return mf_error_errno(err, r, MAYFLY_STAGE_STORE, "setting the extended attribute \"%.100s\" of \"%.300s\"",
+                              xattr->name, entry->name);
 }
 
 /* Sets the attributes that images keep. *ret_n is how many. */
@@ -225,10 +253,19 @@ static int set_xattrs(int fd, const struct mf_entry *entry, size_t *ret_n, struc
                         continue;
                 ++*ret_n;
                 if (fsetxattr(fd, xattr->name, xattr->value, xattr->size, 0) < 0 && errno != ENOTSUP)
-                        return mf_error_errno(err, -errno, MAYFLY_STAGE_STORE, "extended attributes of \"%.300s\"",
-                                              entry->name);
+                        return cannot_set_xattr(err, -errno, fd, entry, xattr);
         }
         return 0;
+}
+
+static int cannot_have_size(struct mayfly_error *err, int r, const struct mf_entry *entry)
+{
+        if (r == -EFBIG || r == -EINVAL)
+                return mf_error(err, -EFBIG, MAYFLY_STAGE_ARCHIVE,
+                                "archive entry \"%.300s\" is %llu bytes long with its holes, which is more than the "
+                                "store's file system can have",
+                                entry->name, (unsigned long long) entry->size);
+        return mf_error_errno(err, r, MAYFLY_STAGE_STORE, "making \"%.300s\" as long as it is", entry->name);
 }
 
 static int add_file(struct mf_layer *layer, const char *path, const char *base, const struct mf_entry *entry,
@@ -255,7 +292,9 @@ static int add_file(struct mf_layer *layer, const char *path, const char *base, 
         /* Only what is not so yet: looking is free, while each change is a transaction of the file system, and images
          * have 100,000 files. Holes at the end; then in the order in which one undoes the other: chown clears
          * set-user-ID and capabilities. */
-        if ((end < entry->size && ftruncate(fd, (off_t) entry->size) < 0) || fstat(fd, &st) < 0 ||
+        if (end < entry->size && ftruncate(fd, (off_t) entry->size) < 0)
+                return cannot_have_size(err, -errno, entry);
+        if (fstat(fd, &st) < 0 ||
             (layer->as_root && (st.st_uid != entry->uid || st.st_gid != entry->gid) &&
              fchown(fd, entry->uid, entry->gid) < 0) ||
             ((st.st_mode & 07777) != mode && fchmod(fd, mode) < 0) || futimens(fd, times) < 0)
