@@ -108,6 +108,7 @@ static int take_name(const struct record *record, const char **ret)
         return 0;
 }
 
+/* An empty value leaves `ret` as it is. */
 static int take_number(const struct record *record, int64_t max, int64_t *ret)
 {
         if (record->size == 0)
@@ -293,7 +294,7 @@ static int take_offset(struct mf_pax *pax, const struct record *record)
 
 static int take_numbytes(struct mf_pax *pax, const struct record *record)
 {
-        int64_t size;
+        int64_t size = 0;
 
         if (pax->map.n == 0 || pax->map.list[pax->map.n - 1].size != 0)
                 return bad(record, "no part of a map of a sparse file");
