@@ -164,11 +164,15 @@ static int applies(json_t *rule, const char *architecture)
         size_t i;
         int found = !json_array_size(arches);
 
-        json_array_foreach(json_object_get(includes, "caps"), i,
-                           item) if (!has_capability(json_string_value(item))) return 0;
-        json_array_foreach(json_object_get(excludes, "caps"), i,
-                           item) if (has_capability(json_string_value(item))) return 0;
-        json_array_foreach(arches, i, item) if (strcmp(json_string_value(item), architecture) == 0) found = 1;
+        json_array_foreach(json_object_get(includes, "caps"), i, item)
+                if (!has_capability(json_string_value(item)))
+                        return 0;
+        json_array_foreach(json_object_get(excludes, "caps"), i, item)
+                if (has_capability(json_string_value(item)))
+                        return 0;
+        json_array_foreach(arches, i, item)
+                if (strcmp(json_string_value(item), architecture) == 0)
+                        found = 1;
         return found;
 }
 
@@ -177,8 +181,7 @@ static int matches(json_t *rule, const uint64_t args[6])
         json_t *comparison;
         size_t i;
 
-        json_array_foreach(json_object_get(rule, "args"), i, comparison)
-        {
+        json_array_foreach(json_object_get(rule, "args"), i, comparison) {
                 const char *op = json_string_value(json_object_get(comparison, "op"));
                 uint64_t value = (uint64_t) json_integer_value(json_object_get(comparison, "value"));
                 uint64_t two = (uint64_t) json_integer_value(json_object_get(comparison, "valueTwo"));
@@ -200,14 +203,13 @@ static size_t find_rules(const char *name, const char *architecture, json_t *ret
         json_t *rule, *item;
         size_t i, k, n = 0;
 
-        json_array_foreach(json_object_get(profile, "syscalls"), i, rule)
-        {
+        json_array_foreach(json_object_get(profile, "syscalls"), i, rule) {
                 if (strcmp(json_string_value(json_object_get(rule, "action")), "SCMP_ACT_ALLOW") != 0 ||
                     !applies(rule, architecture))
                         continue;
-                json_array_foreach(json_object_get(rule, "names"), k,
-                                   item) if (strcmp(json_string_value(item), name) == 0 && n < RULES_MAX) ret[n++] =
-                        rule;
+                json_array_foreach(json_object_get(rule, "names"), k, item)
+                        if (strcmp(json_string_value(item), name) == 0 && n < RULES_MAX)
+                                ret[n++] = rule;
         }
         return n;
 }
