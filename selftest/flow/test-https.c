@@ -148,7 +148,7 @@ static void others_are_refused(void **state)
         assert_true(fetch("https", server, "x.aci", NULL, &err) < 0); /* the system does not know it, if it knows any */
         says(&err, "in MAYFLY_CA_FILE");
         assert_int_equal(fetch("https", server, "x.aci", fixture.other_ca, &err), -EKEYREJECTED);
-        says(&err, "name the file of that one's in MAYFLY_CA_FILE");
+        says(&err, "name the file with that authority's certificate in MAYFLY_CA_FILE");
         assert_int_equal(faulty_count(server, "/x.aci"), 0);
         faulty_stop(server);
 

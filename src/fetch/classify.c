@@ -111,42 +111,38 @@ static const char *proxy_hint(const struct mf_transfer *t)
         return "";
 }
 
-enum mf_outcome mf_classify_failure(struct mf_transfer *t, CURLcode code, struct mayfly_error *err)
+/* Says after how many bytes the connection ended, and `detail`, where curl has one. */
+static void cut_off(struct mf_transfer *t, const char *detail, struct mayfly_error *err)
 {
-        const char *detail = t->curl_error[0] ? t->curl_error : curl_easy_strerror(code);
         char of[32] = "";
 
-        if (code == CURLE_PARTIAL_FILE && !t->begun && !mf_transfer_is_file(t) && mf_transfer_status(t) == 200)
-                mf_transfer_begin_body(t); /* cut before the first byte, but we know how many there are */
         if (t->total)
                 snprintf(of, sizeof(of), " of %llu", (unsigned long long) t->total);
-        switch (code) {
-        case CURLE_OUT_OF_MEMORY:
-                mf_error_oom(err, MAYFLY_STAGE_HTTP);
-                return MF_TRY_FAILED;
-        case CURLE_PARTIAL_FILE:
-                mf_error(err, -EIO, MAYFLY_STAGE_HTTP, "%s was cut off after %llu%s bytes", t->shown,
-                         (unsigned long long) t->handed, of);
-                return MF_TRY_RETRY;
-        case CURLE_UNSUPPORTED_PROTOCOL:
-        case CURLE_WEIRD_SERVER_REPLY:
-                if (mf_transfer_is_file(t) || strncasecmp(t->url, "http", 4) != 0)
-                        break;
-                mf_error(err, -EPROTO, MAYFLY_STAGE_HTTP, "%s does not answer in HTTP (%s); check the URL", t->shown,
-                         detail);
-                return MF_TRY_FAILED;
-        case CURLE_PEER_FAILED_VERIFICATION:
+        mf_error(err, -EIO, MAYFLY_STAGE_HTTP,
+                 detail ? "%s: %s, after %llu%s bytes" : "%s%s was cut off after %llu%s bytes", t->shown,
+                 detail ? detail : "", (unsigned long long) t->handed, of);
+}
+
+/* Says that the certificate of the server, or the file of certificates, was no use. Returns MF_TRY_FAILED. */
+static enum mf_outcome untrusted(struct mf_transfer *t, CURLcode code, const char *detail, struct mayfly_error *err)
+{
+        if (code == CURLE_PEER_FAILED_VERIFICATION)
                 mf_error(err, -EKEYREJECTED, MAYFLY_STAGE_HTTP,
-                         "%s: %s; if the server's certificate is from an authority of your own, name the file of that "
-                         "one's in MAYFLY_CA_FILE",
+                         "%s: %s; if the server's certificate is from an authority of your own, name the file with "
+                         "that authority's certificate in MAYFLY_CA_FILE",
                          t->shown, detail);
-                return MF_TRY_FAILED;
-        case CURLE_SSL_CACERT_BADFILE:
+        else
                 mf_error(err, t->request->ca_file ? -EINVAL : -ENOENT, MAYFLY_STAGE_HTTP, "%s: %s; %s", t->shown,
                          detail,
                          t->request->ca_file ? "the CA file must have certificates in PEM"
                                              : "install ca-certificates, or name a CA file in MAYFLY_CA_FILE");
-                return MF_TRY_FAILED;
+        return MF_TRY_FAILED;
+}
+
+/* Says why there was no connection, or why it was lost. Returns MF_TRY_RETRY, or MF_TRY_FAILED for all other codes. */
+static enum mf_outcome unconnected(struct mf_transfer *t, CURLcode code, const char *detail, struct mayfly_error *err)
+{
+        switch (code) {
         case CURLE_OPERATION_TIMEDOUT:
                 mf_error(err, -ETIMEDOUT, MAYFLY_STAGE_HTTP, "%s: %s (connect_timeout_ms = %u)", t->shown, detail,
                          t->request->connect_timeout_ms);
@@ -165,12 +161,38 @@ enum mf_outcome mf_classify_failure(struct mf_transfer *t, CURLcode code, struct
         case CURLE_GOT_NOTHING:
         case CURLE_HTTP2:
         case CURLE_HTTP2_STREAM:
-                mf_error(err, -EIO, MAYFLY_STAGE_HTTP, "%s: %s, after %llu%s bytes", t->shown, detail,
-                         (unsigned long long) t->handed, of);
+                cut_off(t, detail, err);
                 return MF_TRY_RETRY;
         default:
-                break;
+                mf_error(err, -EIO, MAYFLY_STAGE_HTTP, "%s: %s", t->shown, detail);
+                return MF_TRY_FAILED;
         }
-        mf_error(err, -EIO, MAYFLY_STAGE_HTTP, "%s: %s", t->shown, detail);
-        return MF_TRY_FAILED;
+}
+
+enum mf_outcome mf_classify_failure(struct mf_transfer *t, CURLcode code, struct mayfly_error *err)
+{
+        const char *detail = t->curl_error[0] ? t->curl_error : curl_easy_strerror(code);
+
+        if (code == CURLE_PARTIAL_FILE && !t->begun && !mf_transfer_is_file(t) && mf_transfer_status(t) == 200)
+                mf_transfer_begin_body(t); /* cut before the first byte, but we know how many there are */
+        switch (code) {
+        case CURLE_OUT_OF_MEMORY:
+                mf_error_oom(err, MAYFLY_STAGE_HTTP);
+                return MF_TRY_FAILED;
+        case CURLE_PARTIAL_FILE:
+                cut_off(t, NULL, err);
+                return MF_TRY_RETRY;
+        case CURLE_UNSUPPORTED_PROTOCOL:
+        case CURLE_WEIRD_SERVER_REPLY:
+                if (mf_transfer_is_file(t) || strncasecmp(t->url, "http", 4) != 0)
+                        return unconnected(t, code, detail, err);
+                mf_error(err, -EPROTO, MAYFLY_STAGE_HTTP, "%s does not answer in HTTP (%s); check the URL", t->shown,
+                         detail);
+                return MF_TRY_FAILED;
+        case CURLE_PEER_FAILED_VERIFICATION:
+        case CURLE_SSL_CACERT_BADFILE:
+                return untrusted(t, code, detail, err);
+        default:
+                return unconnected(t, code, detail, err);
+        }
 }
