@@ -8,6 +8,7 @@
 
 #include "store/gc.h"
 #include "util/fd.h"
+#include "util/fs.h"
 #include "util/macro.h"
 
 /* The file whose time is that of the last look. */
@@ -22,7 +23,7 @@ static int is_due(int store)
         const time_t now = time(NULL);
         struct stat st;
 
-        if (fd < 0 || fstat(fd, &st) < 0)
+        if (fd < 0 || mf_ensure_mode(fd, 0600) < 0 || fstat(fd, &st) < 0)
                 return 0;
         /* Just made: nobody has looked yet. Its content says that somebody has. */
         if (st.st_size > 0 && st.st_mtim.tv_sec <= now && now - st.st_mtim.tv_sec < INTERVAL_S)

@@ -55,8 +55,9 @@ static int make_directories(const struct job *job, struct mayfly_error *err)
         for (size_t i = 0; i < MF_ELEMENTSOF(names); i++) {
                 char what[32];
                 snprintf(what, sizeof(what), "making its directory %s", names[i]);
-                if (mkdirat(job->store, names[i], 0700) < 0 && errno != EEXIST)
-                        return cannot_put(job, -errno, what, err);
+                int r = mf_mkdir_private(job->store, names[i]);
+                if (r < 0 && r != -EEXIST)
+                        return cannot_put(job, r, what, err);
         }
         return 0;
 }

@@ -127,6 +127,9 @@ int mf_store_lock(int store, const char *id, int *ret)
                 mf_unlock(fd);
                 return -EWOULDBLOCK;
         }
+        int r = mf_ensure_mode(fd, 0600);
+        if (r < 0)
+                return r;
         *ret = mf_take_fd(&fd);
         return 0;
 }
@@ -188,7 +191,7 @@ static int choose_name(char name[MF_TMP_NAME_MAX], const char *kind)
         return 0;
 }
 
-/* 0, -EAGAIN when a sweep came between, or another -errno. */
+/* Returns 0, -EAGAIN or -ENOENT when a sweep came between, or another negative errno. */
 static int try_temporary(int store, char name[MF_TMP_NAME_MAX], int *ret)
 {
         mf_cleanup(mf_closep) int fd = -1;
@@ -196,8 +199,9 @@ static int try_temporary(int store, char name[MF_TMP_NAME_MAX], int *ret)
         int r = choose_name(name, "new");
         if (r < 0)
                 return r;
-        if (mkdirat(store, name, 0700) < 0)
-                return errno == EEXIST ? -EAGAIN : -errno;
+        r = mf_mkdir_private(store, name);
+        if (r < 0)
+                return r == -EEXIST ? -EAGAIN : r;
         fd = openat(store, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
         r = fd < 0 || flock(fd, LOCK_EX | LOCK_NB) < 0 ? -errno : 0;
         if (r == -ENOENT || r == -EWOULDBLOCK)
@@ -216,7 +220,7 @@ int mf_store_make_temporary(int store, char name[MF_TMP_NAME_MAX], int *ret)
 {
         int r = -EAGAIN;
 
-        for (unsigned tries = 0; tries < 100 && r == -EAGAIN; tries++)
+        for (unsigned tries = 0; tries < 100 && (r == -EAGAIN || r == -ENOENT); tries++)
                 r = try_temporary(store, name, ret);
         return r;
 }

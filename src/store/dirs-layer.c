@@ -57,7 +57,7 @@ struct run {
 /* With those it is in. Inwards from the first that is there, for paths come sorted: that is mostly the last one. */
 static int make_folder(struct run *run, const char *path)
 {
-        int r = mkdirat(run->dirfd, path, 0700) < 0 ? -errno : 0;
+        int r = mf_mkdir_private(run->dirfd, path);
 
         if (r == -ENOENT) {
                 mf_cleanup(mf_freep) char *parent = strdup(path);
@@ -67,7 +67,7 @@ static int make_folder(struct run *run, const char *path)
                 *slash = '\0';
                 r = make_folder(run, parent);
                 if (r == 0)
-                        r = mkdirat(run->dirfd, path, 0700) < 0 ? -errno : 0;
+                        r = mf_mkdir_private(run->dirfd, path);
         }
         if (r == 0)
                 r = mf_paths_add(&run->made, strdup(path));

@@ -16,6 +16,7 @@
 #include "store/record-table.h"
 #include "util/error.h"
 #include "util/fd.h"
+#include "util/fs.h"
 #include "util/macro.h"
 
 struct run {
@@ -58,10 +59,9 @@ static int passes(struct run *run, const struct mf_record_line *line)
 
 static int put(const struct run *run, int is_folder)
 {
-        int r = is_folder ? mkdirat(run->dirfd, run->path, 0700)
-                          : linkat(run->filter->image_fd, run->path, run->dirfd, run->path, 0);
-
-        return r < 0 ? -errno : 0;
+        if (is_folder)
+                return mf_mkdir_private(run->dirfd, run->path);
+        return linkat(run->filter->image_fd, run->path, run->dirfd, run->path, 0) < 0 ? -errno : 0;
 }
 
 /* The folders that run->path is in, as far as they are not there: those are implied ones. */
@@ -69,9 +69,9 @@ static int make_parents(struct run *run)
 {
         for (char *p = strchr(run->path, '/'); p; p = strchr(p + 1, '/')) {
                 *p = '\0';
-                int r = mkdirat(run->dirfd, run->path, 0700) < 0 && errno != EEXIST ? -errno : 0;
+                int r = mf_mkdir_private(run->dirfd, run->path);
                 *p = '/';
-                if (r < 0)
+                if (r < 0 && r != -EEXIST)
                         return r;
         }
         return 0;

@@ -56,7 +56,7 @@ static int write_text(const char *text, size_t size, int dir_fd, struct mf_recor
                 return r;
         }
         errno = 0;
-        if (fwrite(text, 1, size, f) != size || fflush(f) != 0 || fstat(fd, &st) < 0)
+        if (fwrite(text, 1, size, f) != size || fflush(f) != 0 || fchmod(fd, 0600) < 0 || fstat(fd, &st) < 0)
                 return errno ? -errno : -EIO;
         mf_content_sum_begin(of, size);
         int r = mf_content_sum_add(of, 0, text, size);

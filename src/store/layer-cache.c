@@ -130,10 +130,13 @@ static int make(int store, const char *path, const struct mf_cached_layer *cache
         mf_cleanup(mf_closep) int dirfd = -1;
         char name[MF_TMP_NAME_MAX], target[MF_ID_LENGTH + 16];
 
-        for (size_t i = 0; i < MF_ELEMENTSOF(folders); i++)
-                if (mkdirat(store, folders[i], 0700) < 0 && errno != EEXIST)
-                        return cannot_make(path, -errno, "making its folders", err);
-        int r = mf_store_make_temporary(store, name, &dirfd);
+        int r = 0;
+        for (size_t i = 0; i < MF_ELEMENTSOF(folders); i++) {
+                r = mf_mkdir_private(store, folders[i]);
+                if (r < 0 && r != -EEXIST)
+                        return cannot_make(path, r, "making its directories", err);
+        }
+        r = mf_store_make_temporary(store, name, &dirfd);
         if (r < 0)
                 return cannot_make(path, r, "making a folder in its tmp", err);
         r = fill(cached, dirfd, &why);

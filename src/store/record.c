@@ -11,6 +11,7 @@
 
 #include "store/record-table.h"
 #include "util/fd.h"
+#include "util/fs.h"
 #include "util/macro.h"
 
 /* --- lines ---------------------------------------------------------------------------------------------------- */
@@ -132,7 +133,7 @@ struct mf_record *mf_record_new(int dirfd, const char *id)
         record->mac = mf_mac_new();
         record->sum = record->mac ? mf_content_sum_new() : NULL;
         int fd = record->sum ? openat(dirfd, "record", O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600) : -1;
-        record->file = fd < 0 ? NULL : fdopen(fd, "w");
+        record->file = fd < 0 || mf_ensure_mode(fd, 0600) < 0 ? NULL : fdopen(fd, "w");
         if (!record->file) {
                 int saved = errno;
                 mf_close(fd);

@@ -24,9 +24,8 @@ int mf_gpg_home_make(const char *store, struct mf_gpg_home *ret, struct mayfly_e
         if (r < 0)
                 return r;
         (void) mf_store_sweep(home.store, NULL, NULL);
-        if (mkdirat(home.store, "tmp", 0700) < 0 && errno != EEXIST)
-                r = -errno;
-        if (r == 0)
+        r = mf_mkdir_private(home.store, "tmp");
+        if (r == 0 || r == -EEXIST)
                 r = mf_store_make_temporary(home.store, home.name, &home.fd);
         if (r < 0) {
                 mf_close(home.store);

@@ -53,7 +53,7 @@ int mf_signature_note_write(int dirfd, const char *id, const struct mf_signature
         n += snprintf(text + n, sizeof(text) - (size_t) n, "end %s\n", mac);
         mf_cleanup(mf_closep) int fd =
                 openat(dirfd, "signature", O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0644);
-        if (fd < 0)
+        if (fd < 0 || fchmod(fd, 0644) < 0)
                 return -errno;
         return mf_write_full(fd, text, (size_t) n);
 }

@@ -181,6 +181,24 @@ int mf_read_file_at(int dirfd, const char *name, size_t max, char **ret, size_t 
         return 0;
 }
 
+int mf_mkdir_private(int dirfd, const char *name)
+{
+        struct stat st;
+
+        if (mkdirat(dirfd, name, 0700) < 0 || fstatat(dirfd, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+                return -errno;
+        return (st.st_mode & 0700) == 0700 || fchmodat(dirfd, name, 0700, 0) == 0 ? 0 : -errno;
+}
+
+int mf_ensure_mode(int fd, mode_t mode)
+{
+        struct stat st;
+
+        if (fstat(fd, &st) < 0)
+                return -errno;
+        return (st.st_mode & mode) == mode || fchmod(fd, mode) == 0 ? 0 : -errno;
+}
+
 int mf_mkdir_p(const char *path)
 {
         mf_cleanup(mf_freep) char *copy = strdup(path);
@@ -192,8 +210,9 @@ int mf_mkdir_p(const char *path)
                         continue;
                 char saved = *p;
                 *p = '\0';
-                if (mkdir(copy, 0700) < 0 && errno != EEXIST)
-                        return -errno;
+                int r = mf_mkdir_private(AT_FDCWD, copy);
+                if (r < 0 && r != -EEXIST)
+                        return r;
                 *p = saved;
                 if (!saved)
                         break;

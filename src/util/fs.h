@@ -6,6 +6,7 @@
 
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 /* Removes the tree `name` in the folder `dirfd`, never following a symlink or leaving the file system. 0 or -errno; a
  * missing tree is success. */
@@ -22,6 +23,12 @@ int mf_open_beneath(int dirfd, const char *path, int flags);
  * with a NUL that *ret_size does not count. Returns 0 or negative errno: -ELOOP for a symbolic link, -EINVAL for
  * another thing that is no regular file, -EFBIG when it has more than `max` bytes. */
 int mf_read_file_at(int dirfd, const char *name, size_t max, char **ret, size_t *ret_size);
+
+/* Makes the directory `name` with mode 0700, whatever the umask is. Returns 0 or negative errno. */
+int mf_mkdir_private(int dirfd, const char *name);
+
+/* Gives the open file that was just made the mode, when the umask took away some of it. Returns 0 or negative errno. */
+int mf_ensure_mode(int fd, mode_t mode);
 
 /* mkdir -p with mode 0700 for what is missing. 0 or -errno. */
 int mf_mkdir_p(const char *path);
