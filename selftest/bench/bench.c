@@ -3,6 +3,7 @@
 /* One measurement for selftest/bench/run: prints microseconds, one a line.
  *
  *   bench start|exec|stop COUNT     of the image $MAYFLY_TEST_BUSYBOX, which is in the store
+ *   bench start-on-host COUNT       the same start, without a user namespace
  *   bench fetch REFERENCE           into $MAYFLY_STORE; then peak memory in KiB on a second line */
 
 #include <mayfly/mayfly.h>
@@ -45,15 +46,20 @@ static void cycle(const char *what)
         struct mayfly_container *container;
         struct mayfly_result *result = NULL;
 
+        struct mayfly_spec spec = MAYFLY_SPEC_INIT;
+
         command.argv = argv;
-        if (mayfly_container_start(&container, MAYFLY_SPEC(.image = getenv("MAYFLY_TEST_BUSYBOX"), .idle = 1), &err) <
-                    0 ||
+        spec.image = getenv("MAYFLY_TEST_BUSYBOX");
+        spec.idle = 1;
+        if (strcmp(what, "start-on-host") == 0)
+                spec.userns = MAYFLY_USERNS_HOST;
+        if (mayfly_container_start(&container, &spec, &err) < 0 ||
             mayfly_container_run(container, &command, &result, &err) < 0 || mayfly_container_stop(container, &err) < 0)
                 die(&err);
         mayfly_container_timings(container, &timings, NULL);
-        printf("%llu\n", (unsigned long long) (strcmp(what, "start") == 0  ? timings.image_us + timings.boot_us
-                                               : strcmp(what, "exec") == 0 ? result->elapsed_us
-                                                                           : timings.stop_us));
+        printf("%llu\n", (unsigned long long) (strncmp(what, "start", 5) == 0 ? timings.image_us + timings.boot_us
+                                               : strcmp(what, "exec") == 0    ? result->elapsed_us
+                                                                              : timings.stop_us));
         mayfly_result_free(result);
         mayfly_container_free(container);
 }
@@ -61,7 +67,7 @@ static void cycle(const char *what)
 int main(int argc, char **argv)
 {
         if (argc != 3) {
-                fprintf(stderr, "usage: bench start|exec|stop COUNT, or bench fetch REFERENCE\n");
+                fprintf(stderr, "usage: bench start|start-on-host|exec|stop COUNT, or bench fetch REFERENCE\n");
                 return 2;
         }
         if (strcmp(argv[1], "fetch") == 0)
