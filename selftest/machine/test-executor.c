@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mount.h>
+#include <sys/personality.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -319,15 +320,41 @@ static void appc_executor_5_empty_folders(void **state)
         mayfly_container_free(c);
 }
 
-static void appc_executor_5_containers_share_a_tmpfs(void **state)
+/* On Linux before 6.3, which cannot show a tmpfs with other IDs, or on this one. The other is simulated by personality(2),
+ * which is the thread's. */
+static struct mayfly_tmpfs *create_tmpfs(uint64_t max_size, int on_old_linux)
 {
         struct mayfly_tmpfs *tmpfs = NULL;
         struct mayfly_error err = MAYFLY_ERROR_INIT;
+        int before = personality(0xffffffff);
+
+        if (on_old_linux)
+                assert_true(personality((unsigned long) before | UNAME26) >= 0);
+        int r = mayfly_tmpfs_create(&tmpfs, max_size, &err);
+        assert_true(personality((unsigned long) before) >= 0);
+        if (r < 0)
+                fail_msg("%s", err.message);
+        return tmpfs;
+}
+
+static uint32_t ids_of(struct mayfly_container *c)
+{
+        char path[64];
+        unsigned base = 0;
+
+        snprintf(path, sizeof(path), "/proc/%d/uid_map", (int) mayfly_container_leader(c));
+        FILE *f = fopen(path, "re");
+        assert_non_null(f);
+        assert_int_equal(fscanf(f, "%*u %u", &base), 1);
+        fclose(f);
+        return base;
+}
+
+static void share_a_tmpfs(int on_old_linux)
+{
+        struct mayfly_tmpfs *tmpfs = create_tmpfs(1 << 20, on_old_linux);
         struct stat st;
 
-        (void) state;
-        if (mayfly_tmpfs_create(&tmpfs, 1 << 20, &err) < 0)
-                fail_msg("%s", err.message);
         const struct mayfly_volume *shared = MAYFLY_VOLUMES({ .name = "data", .tmpfs = tmpfs });
         const struct mayfly_volume *seen = MAYFLY_VOLUMES({ .path = "/seen", .tmpfs = tmpfs, .read_only = 1 },
                                                           { .path = "/again", .tmpfs = tmpfs });
@@ -335,9 +362,11 @@ static void appc_executor_5_containers_share_a_tmpfs(void **state)
         struct mayfly_container *b = start_spec((struct mayfly_spec){ .volumes = seen }, "mounts");
         expect_output(a, "echo from a > /data/a; df -k /data | awk 'END{print $2}'", "1024\n");
         expect_output(b, "cat /seen/a; touch /seen/b 2>/dev/null; echo $?; echo from b > /again/b", "from a\n1\n");
-        expect_output(a, "cat /data/b", "from b\n");
+        expect_output(a, "cat /data/b; stat -c %u:%g /data /data/b", "from b\n0:0\n0:0\n");
         assert_int_equal(fstatat(mayfly_tmpfs_fd(tmpfs), "a", &st, 0), 0); /* for the test, too */
         assert_int_equal(st.st_size, 7);
+        assert_int_equal(ids_of(a) == ids_of(b), on_old_linux);
+        assert_int_equal(st.st_uid, on_old_linux ? ids_of(a) : 0);
         /* It is as long as anybody has it. */
         mayfly_container_free(a);
         assert_null(mayfly_tmpfs_free(tmpfs));
@@ -345,13 +374,18 @@ static void appc_executor_5_containers_share_a_tmpfs(void **state)
         mayfly_container_free(b);
 }
 
-static void appc_executor_5_a_tmpfs_has_its_owner(void **state)
+static void appc_executor_5_containers_share_a_tmpfs(void **state)
 {
-        struct mayfly_tmpfs *tmpfs = NULL;
+        (void) state;
+        share_a_tmpfs(0);
+        share_a_tmpfs(1);
+}
+
+static void own_a_tmpfs(int on_old_linux)
+{
+        struct mayfly_tmpfs *tmpfs = create_tmpfs(0, on_old_linux);
         struct stat st;
 
-        (void) state;
-        assert_int_equal(mayfly_tmpfs_create(&tmpfs, 0, NULL), 0);
         const struct mayfly_volume *owned =
                 MAYFLY_VOLUMES({ .name = "data", .tmpfs = tmpfs, .mode = 01770, .uid = 33, .gid = 44 });
         const struct mayfly_volume *seen = MAYFLY_VOLUMES({ .path = "/seen", .tmpfs = tmpfs });
@@ -364,6 +398,29 @@ static void appc_executor_5_a_tmpfs_has_its_owner(void **state)
         assert_int_equal(fstat(mayfly_tmpfs_fd(tmpfs), &st), 0);
         assert_int_equal(st.st_mode & 07777, 01770);
         mayfly_tmpfs_free(tmpfs);
+}
+
+static void appc_executor_5_a_tmpfs_has_its_owner(void **state)
+{
+        (void) state;
+        own_a_tmpfs(0);
+        own_a_tmpfs(1);
+}
+
+/* Two that were made on an old Linux go into one container: the program has one range for all of them. */
+static void appc_executor_5_several_tmpfs_have_the_same_ids(void **state)
+{
+        struct mayfly_tmpfs *one = create_tmpfs(0, 1), *other = create_tmpfs(0, 1);
+
+        (void) state;
+        struct mayfly_container *c =
+                start_spec((struct mayfly_spec){ .volumes = MAYFLY_VOLUMES({ .path = "/one", .tmpfs = one },
+                                                                           { .path = "/other", .tmpfs = other }) },
+                           "mounts");
+        expect_output(c, "touch /one/a /other/b && stat -c %u /one/a /other/b", "0\n0\n");
+        mayfly_container_free(c);
+        mayfly_tmpfs_free(one);
+        mayfly_tmpfs_free(other);
 }
 
 static void volumes_fail(const struct mayfly_volume *volumes, const char *name, int code, const char *word)
@@ -699,6 +756,7 @@ int main(void)
                 cmocka_unit_test(appc_executor_5_empty_folders),
                 cmocka_unit_test(appc_executor_5_containers_share_a_tmpfs),
                 cmocka_unit_test(appc_executor_5_a_tmpfs_has_its_owner),
+                cmocka_unit_test(appc_executor_5_several_tmpfs_have_the_same_ids),
                 WITH_FOLDER(appc_executor_5_bad_volumes_are_errors),
                 cmocka_unit_test(appc_executor_6_special_files),
                 cmocka_unit_test(appc_executor_7_capabilities),

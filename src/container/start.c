@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "container/container.h"
+#include "container/ids.h"
 #include "container/logs.h"
 #include "container/seccomp.h"
 #include "container/volumes.h"
@@ -247,19 +248,12 @@ static int queue_launch_message(struct mayfly_container *container, const struct
         return r < 0 ? mf_error_errno(err, r, MAYFLY_STAGE_START, "the control socket") : 0;
 }
 
-static int take_ids(struct mayfly_container *container, struct mayfly_error *err)
+/* Takes the container's IDs: those of the tmpfs that it shares with others, or its own. */
+static int take_ids(struct mayfly_container *container, const struct mf_volumes *volumes, struct mayfly_error *err)
 {
         if (container->spec.userns == MAYFLY_USERNS_HOST)
                 return 0;
-        int r = mf_id_range_take(&container->ids, NULL);
-        if (r == -EAGAIN)
-                return mf_error(err, r, MAYFLY_STAGE_START,
-                                "no free range of %u IDs was found between %u and %u for the container's user "
-                                "namespace; look for large ranges in /etc/subuid and /etc/subgid",
-                                MF_ID_RANGE_SIZE, MF_ID_RANGE_FIRST, MF_ID_RANGE_LAST);
-        return r < 0 ? mf_error_errno(err, r, MAYFLY_STAGE_START,
-                                      "looking for free IDs in /etc/passwd, /etc/group, /etc/subuid and /etc/subgid")
-                     : 0;
+        return volumes->ids ? mf_ids_copy(&container->ids, volumes->ids, err) : mf_ids_take(&container->ids, err);
 }
 
 static int open_channels(struct mayfly_container *container, int *ret_control, struct mayfly_error *err)
@@ -378,7 +372,7 @@ static int launch(struct mayfly_container *container, const struct mf_volumes *v
         if (r == 0)
                 r = open_channels(container, &control, err);
         if (r == 0)
-                r = take_ids(container, err);
+                r = take_ids(container, volumes, err);
         if (r == 0)
                 r = queue_launch_message(container, volumes, err);
         if (r == 0)

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "container/container.h"
+#include "container/ids.h"
 #include "image/open.h"
 #include "protocol/message.h"
 #include "util/error.h"
@@ -122,7 +123,7 @@ MF_EXPORT struct mayfly_container *mayfly_container_free(struct mayfly_container
         mf_close(container->leader_fd);
         mf_close(container->boot_log);
         mf_close(container->log);
-        mf_close(container->ids.lock);
+        mf_ids_clear(&container->ids);
         mayfly_image_close(container->image);
         for (char **e = container->env; e && *e; e++)
                 free(*e);

@@ -13,6 +13,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "container/ids.h"
 #include "container/volumes.h"
 #include "util/error.h"
 #include "util/fd.h"
@@ -23,6 +24,7 @@
 
 struct mayfly_tmpfs {
         int namespace_fd, root;
+        struct mf_id_range ids; /* base 0: each container has its own */
         uint64_t max_size;
         const char *failed; /* what */
         int error;
@@ -42,6 +44,8 @@ static void *make(void *userdata)
                 tmpfs->failed = "making mounts private";
         else if (mount("mayfly-volume", MF_TMPFS_PATH, "tmpfs", MS_NODEV, options) < 0)
                 tmpfs->failed = "mounting it";
+        else if (chown(MF_TMPFS_PATH, tmpfs->ids.base, tmpfs->ids.base) < 0)
+                tmpfs->failed = "giving it to the containers";
         else if ((tmpfs->root = open(MF_TMPFS_PATH, O_RDONLY | O_DIRECTORY | O_CLOEXEC)) < 0 ||
                  (tmpfs->namespace_fd = open("/proc/thread-self/ns/mnt", O_RDONLY | O_CLOEXEC)) < 0)
                 tmpfs->failed = "opening it";
@@ -59,10 +63,15 @@ MF_EXPORT int mayfly_tmpfs_create(struct mayfly_tmpfs **ret, uint64_t max_size, 
         struct mayfly_tmpfs *tmpfs = calloc(1, sizeof(*tmpfs));
         if (!tmpfs)
                 return mf_error_oom(err, MAYFLY_STAGE_START);
-        *tmpfs = (struct mayfly_tmpfs){ .namespace_fd = -1, .root = -1, .max_size = max_size };
+        *tmpfs = (struct mayfly_tmpfs){ .namespace_fd = -1, .root = -1, .ids = { .lock = -1 }, .max_size = max_size };
+        int r = mf_ids_can_map_tmpfs() ? 0 : mf_ids_share(&tmpfs->ids, err);
+        if (r < 0) {
+                mayfly_tmpfs_free(tmpfs);
+                return r;
+        }
         sigfillset(&all);
         pthread_sigmask(SIG_SETMASK, &all, &old); /* signals are for the program's own threads */
-        int r = -pthread_create(&thread, NULL, make, tmpfs);
+        r = -pthread_create(&thread, NULL, make, tmpfs);
         pthread_sigmask(SIG_SETMASK, &old, NULL);
         if (r == 0) {
                 pthread_join(thread, NULL);
@@ -89,10 +98,17 @@ int mf_tmpfs_namespace(const struct mayfly_tmpfs *tmpfs)
         return tmpfs->namespace_fd;
 }
 
+const struct mf_id_range *mf_tmpfs_ids(const struct mayfly_tmpfs *tmpfs)
+{
+        return tmpfs->ids.base ? &tmpfs->ids : NULL;
+}
+
 int mf_tmpfs_own(const struct mayfly_tmpfs *tmpfs, mode_t mode, uid_t uid, gid_t gid)
 {
         /* In this order: a change of the owner may clear set-ID bits. */
-        return fchown(tmpfs->root, uid, gid) < 0 || fchmod(tmpfs->root, mode) < 0 ? -errno : 0;
+        return fchown(tmpfs->root, uid + tmpfs->ids.base, gid + tmpfs->ids.base) < 0 || fchmod(tmpfs->root, mode) < 0
+                       ? -errno
+                       : 0;
 }
 
 MF_EXPORT struct mayfly_tmpfs *mayfly_tmpfs_free(struct mayfly_tmpfs *tmpfs)
@@ -100,6 +116,7 @@ MF_EXPORT struct mayfly_tmpfs *mayfly_tmpfs_free(struct mayfly_tmpfs *tmpfs)
         if (tmpfs) {
                 mf_close(tmpfs->root);
                 mf_close(tmpfs->namespace_fd);
+                mf_ids_unshare(&tmpfs->ids);
                 free(tmpfs);
         }
         return NULL;

@@ -4,8 +4,13 @@
 
 #include <mayfly/container.h>
 
+#include "util/id-range.h"
+
 /* The mount namespace that it is in, on MF_TMPFS_PATH; borrowed. */
 int mf_tmpfs_namespace(const struct mayfly_tmpfs *tmpfs);
+
+/* The IDs of all containers that may use it, or NULL when each container sees it with its own. Borrowed. */
+const struct mf_id_range *mf_tmpfs_ids(const struct mayfly_tmpfs *tmpfs);
 
 /* Gives its root directory this mode and owner. Returns 0 or -errno. */
 int mf_tmpfs_own(const struct mayfly_tmpfs *tmpfs, mode_t mode, uid_t uid, gid_t gid);

@@ -133,6 +133,12 @@ static int share(struct plan *plan, const struct mayfly_tmpfs *tmpfs, struct may
                 return mf_error(err, -E2BIG, MAYFLY_STAGE_SPEC,
                                 "the spec has more than %u volumes with a tmpfs; use directories in one of them",
                                 (unsigned) MF_SHARED_VOLUMES_MAX);
+        const struct mf_id_range *ids = mf_tmpfs_ids(tmpfs);
+        if (ids) {
+                volumes->ids = ids;
+                if (add_option(plan, "--has-ids") < 0)
+                        return mf_error_oom(err, MAYFLY_STAGE_SPEC);
+        }
         volumes->namespaces[volumes->n_namespaces] = mf_tmpfs_namespace(tmpfs);
         if (add_option(plan, "--shared") < 0 || add_option(plan, "%zu", volumes->n_namespaces) < 0)
                 return mf_error_oom(err, MAYFLY_STAGE_SPEC);

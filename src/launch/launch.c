@@ -47,6 +47,8 @@ static int parse_volume(int c, struct launch_options *ret)
                 return -EINVAL;
         if (c == 'S')
                 volume->source = optarg;
+        else if (c == 'H')
+                volume->has_ids = 1;
         else if (c == 'h')
                 volume->shared = (int) number(optarg);
         else if (c == 'R')
@@ -133,6 +135,7 @@ static int parse(int argc, char **argv, struct launch_options *ret)
                 { "volume", required_argument, NULL, 'v' },
                 { "source", required_argument, NULL, 'S' },
                 { "shared", required_argument, NULL, 'h' },
+                { "has-ids", no_argument, NULL, 'H' },
                 { "read-only", no_argument, NULL, 'R' },
                 { "owner", required_argument, NULL, 'o' },
                 { NULL, 0, NULL, 0 },

@@ -13,6 +13,7 @@ struct launch_volume {
         const char *target; /* absolute, in the container */
         const char *source; /* on the host, or NULL */
         int shared;         /* which of the namespaces, or -1 */
+        int has_ids;        /* its files have the container's IDs on the host, too */
         int read_only;
         const char *owner; /* of a folder of its own, "UID:GID:MODE"; NULL: as what it covers */
         int fd;            /* its source, or its mount, once open */

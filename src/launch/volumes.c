@@ -110,7 +110,7 @@ int launch_volumes_open(const struct launch_options *options, const int *namespa
                         r = (size_t) volume->shared < n_namespaces
                                     ? open_shared(volume, namespaces[volume->shared])
                                     : launch_error(-ESTALE, "the tmpfs for %s is gone", volume->target);
-                if (r == 0 && volume->fd >= 0 && userns >= 0)
+                if (r == 0 && volume->fd >= 0 && userns >= 0 && !volume->has_ids)
                         r = idmap_source(volume, userns);
                 if (r < 0)
                         return r;
