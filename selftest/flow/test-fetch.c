@@ -26,7 +26,7 @@
 struct file {
         struct file *next;
         size_t size;
-        char path[64];
+        char path[80];
         char data[];
 };
 

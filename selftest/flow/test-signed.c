@@ -20,96 +20,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "keys.h"
-#include "named.h"
+#include "signed.h"
 #include "support/cmocka-versions.h"
-
-#define IMAGE "/a.aci"
-#define ASC "/a.aci.asc"
-
-static char *trusted; /* the folder of trusted keys */
-static char url[700];
-
-static int signed_setup(void **state)
-{
-        setup(state);
-        trusted = make_folder();
-        snprintf(url, sizeof(url), "%sa.aci", world.base);
-        unsetenv("MAYFLY_SIGNATURES");
-        world.options.trusted_keys = trusted;
-        world.options.signatures = MAYFLY_SIGNATURES_REQUIRED;
-        serve_good_image(IMAGE);
-        return 0;
-}
-
-/* Processes whose command line has the store in it. */
-static int count_processes(void)
-{
-        DIR *dir = opendir("/proc");
-        int n = 0;
-
-        assert_non_null(dir);
-        for (const struct dirent *e; (e = readdir(dir));) {
-                char path[300], text[4096] = "";
-                snprintf(path, sizeof(path), "/proc/%s/cmdline", e->d_name);
-                int fd = e->d_name[0] >= '1' && e->d_name[0] <= '9' ? open(path, O_RDONLY | O_CLOEXEC) : -1;
-                if (fd < 0)
-                        continue;
-                ssize_t size = read(fd, text, sizeof(text) - 1);
-                close(fd);
-                n += size > 0 && memmem(text, (size_t) size, world.folder, strlen(world.folder)) != NULL;
-        }
-        closedir(dir);
-        return n;
-}
-
-static void wait_for_processes_to_end(void)
-{
-        for (int i = 0; i < 500 && count_processes() > 0; i++)
-                usleep(10000);
-        assert_int_equal(count_processes(), 0);
-}
-
-static int signed_teardown(void **state)
-{
-        wait_for_processes_to_end();
-        assert_int_equal(count_entries(world.folder, "tmp"), 0);
-        remove_folder(trusted);
-        return teardown(state);
-}
-
-static char *serve_signature(char *text)
-{
-        serve(ASC, text, strlen(text));
-        return text;
-}
-
-static char *sign_by(const char *who)
-{
-        return serve_signature(keys_sign(who, "", NULL, world.image->data, world.image->size));
-}
-
-static void refuses(int code, const char *format, ...) __attribute__((format(printf, 2, 3)));
-static void refuses(int code, const char *format, ...)
-{
-        char message[1000];
-        va_list args;
-
-        va_start(args, format);
-        vsnprintf(message, sizeof(message), format, args);
-        va_end(args);
-        finds_nothing(url, code, message);
-        assert_int_equal(world.err.stage, MAYFLY_STAGE_SIGNATURE);
-}
-
-/* The oracle's word, with the keys of these two (NULL: one). */
-static int gpg_says(const char *one, const char *other, const char *signature)
-{
-        const char *const who[] = { one, other, NULL };
-
-        return keys_verify(who, signature, world.image->data, world.image->size);
-}
-
 static void appc_signatures_a_good_one_is_accepted(void **state)
 {
         (void) state;
@@ -609,125 +521,6 @@ static void a_pin_tells_the_signature(void **state)
         assert_int_equal(count_entries(world.folder, "images"), 0);
 }
 
-/* --- what may go wrong meanwhile --------------------------------------------------------------------------------- */
-
-static int cancel(const struct mayfly_progress *progress, void *userdata)
-{
-        (void) progress;
-        (void) userdata;
-        return asked(IMAGE) > 0 && asked(ASC) > 0;
-}
-
-static void it_can_be_cancelled(void **state)
-{
-        (void) state;
-        keys_trust(trusted, NULL, "alice");
-        free(sign_by("alice"));
-        world.options.stall_timeout_ms = 60000;
-        world.options.progress = cancel;
-        faulty_add(world.server, &(struct faulty_path){ .path = IMAGE,
-                                                        .body = world.image->data,
-                                                        .size = world.image->size,
-                                                        .flags = FAULTY_STALL,
-                                                        .cut = 600 });
-        finds_nothing(url, -ECANCELED, "cancelled");
-        faulty_add(world.server, &(struct faulty_path){ .path = ASC, .flags = FAULTY_SILENT });
-        serve(IMAGE, world.image->data, world.image->size);
-        finds_nothing(url, -ECANCELED, "cancelled");
-}
-
-static void a_fetch_that_fails_ends_the_check(void **state)
-{
-        (void) state;
-        keys_trust(trusted, NULL, "alice");
-        free(sign_by("alice"));
-        faulty_add(world.server, &(struct faulty_path){ .path = IMAGE, .status = 404 });
-        finds_nothing(url, -ENOENT, "/a.aci answers 404");
-        faulty_add(world.server, &(struct faulty_path){ .path = IMAGE,
-                                                        .body = world.image->data,
-                                                        .size = world.image->size,
-                                                        .flags = FAULTY_CUT,
-                                                        .cut = 700 });
-        finds_nothing(url, -EIO, "was cut off after 700 of");
-        serve(IMAGE, "<html>", 6);
-        finds_nothing(url, -EBADMSG, "the image is a web page");
-        /* and the other way round: a missing signature does not wait for a fetch that hangs */
-        faulty_add(world.server, &(struct faulty_path){ .path = IMAGE, .flags = FAULTY_SILENT });
-        faulty_add(world.server, &(struct faulty_path){ .path = ASC, .status = 404 });
-        world.options.stall_timeout_ms = 60000;
-        refuses(-ENODATA, "has no signature");
-}
-
-static void signals_and_the_users_keyring_are_left_alone(void **state)
-{
-        char *home = make_folder();
-        struct sigaction action;
-
-        (void) state;
-        setenv("GNUPGHOME", home, 1);
-        keys_trust(trusted, NULL, "alice");
-        free(sign_by("alice"));
-        finds(url);
-        unsetenv("GNUPGHOME");
-        assert_int_equal(sigaction(SIGPIPE, NULL, &action), 0);
-        assert_true(action.sa_handler == SIG_DFL);
-        assert_int_equal(count_entries(home, "."), 0);
-        remove_folder(home);
-}
-
-static size_t count_homes(void)
-{
-        char command[600], text[32] = "";
-
-        snprintf(command, sizeof(command), "ls %s/tmp/*/pubring.gpg 2>/dev/null | wc -l", world.folder);
-        FILE *p = popen(command, "re");
-        assert_true(p && fgets(text, sizeof(text), p));
-        pclose(p);
-        return (size_t) atoi(text); // NOLINT(cert-err34-c): wc's
-}
-
-static void nothing_outlives_a_killed_fetch(void **state)
-{
-        (void) state;
-        keys_trust(trusted, NULL, "alice");
-        free(sign_by("alice"));
-        world.options.stall_timeout_ms = 60000;
-        faulty_add(world.server, &(struct faulty_path){ .path = IMAGE,
-                                                        .body = world.image->data,
-                                                        .size = world.image->size,
-                                                        .flags = FAULTY_STALL,
-                                                        .cut = 600 });
-        pid_t pid = fork();
-        if (pid == 0) {
-                (void) open_name(url);
-                _exit(1);
-        }
-        while (count_homes() == 0 || count_processes() == 0)
-                usleep(2000);
-        assert_int_equal(kill(pid, SIGKILL), 0);
-        assert_int_equal(waitpid(pid, NULL, 0), pid);
-        wait_for_processes_to_end();
-        assert_int_equal(count_homes(), 1);
-        serve(IMAGE, world.image->data, world.image->size);
-        finds(url); /* and its leftovers are gone, as after any fetch that was killed */
-}
-
-#define signed_test(f) cmocka_unit_test_setup_teardown(f, signed_setup, signed_teardown)
-
-static int group_setup(void **state)
-{
-        (void) state;
-        keys_start();
-        return 0;
-}
-
-static int group_teardown(void **state)
-{
-        (void) state;
-        keys_stop();
-        return 0;
-}
-
 int main(void)
 {
         const struct CMUnitTest tests[] = {
@@ -753,11 +546,7 @@ int main(void)
                 signed_test(what_the_store_knows_of_a_signature_can_cease_to_count),
                 signed_test(a_signature_that_expires_in_the_store_counts_no_more),
                 signed_test(a_pin_tells_the_signature),
-                signed_test(it_can_be_cancelled),
-                signed_test(a_fetch_that_fails_ends_the_check),
-                signed_test(signals_and_the_users_keyring_are_left_alone),
-                signed_test(nothing_outlives_a_killed_fetch),
         };
 
-        return cmocka_run_group_tests(tests, group_setup, group_teardown);
+        return cmocka_run_group_tests(tests, signed_group_setup, signed_group_teardown);
 }

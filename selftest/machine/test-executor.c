@@ -15,103 +15,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <mayfly/cmocka.h>
-
-static const char *app(const char *name)
-{
-        char variable[100] = "MAYFLY_TEST_APP_";
-        size_t n = strlen(variable);
-
-        for (; *name && n + 1 < sizeof(variable); name++)
-                variable[n++] = (char) (*name == '-' ? '_' : *name >= 'a' && *name <= 'z' ? *name - 32 : *name);
-        variable[n] = '\0';
-        const char *reference = getenv(variable);
-        if (!reference) {
-                fprintf(stderr, "%s is not set; run selftest/support/make-images and source its images.env\n",
-                        variable);
-                exit(1);
-        }
-        return reference;
-}
-
-static struct mayfly_container *start_spec(struct mayfly_spec spec, const char *name)
-{
-        struct mayfly_container *c = NULL;
-        struct mayfly_error err = MAYFLY_ERROR_INIT;
-
-        spec.size = sizeof(spec);
-        spec.image = app(name);
-        if (mayfly_container_start(&c, &spec, &err) < 0)
-                fail_msg("%s: %s", name, err.message);
-        return c;
-}
-
-static struct mayfly_container *start(const char *name)
-{
-        return start_spec((struct mayfly_spec){ 0 }, name);
-}
-
-/* The start must fail, with each of the words (up to NULL) in its message. */
-static void start_fails(struct mayfly_spec spec, const char *name, int code, ...)
-{
-        struct mayfly_container *c = NULL;
-        struct mayfly_error err = MAYFLY_ERROR_INIT;
-        va_list words;
-        const char *word;
-
-        spec.size = sizeof(spec);
-        spec.image = app(name);
-        int r = mayfly_container_start(&c, &spec, &err);
-        assert_null(c);
-        if (r != code)
-                fail_msg("%s: %d, not %d: %s", name, r, code, err.message);
-        va_start(words, code);
-        while ((word = va_arg(words, const char *)))
-                if (!strstr(err.message, word))
-                        fail_msg("%s: no \"%s\" in \"%s\"", name, word, err.message);
-        va_end(words);
-}
-
-/* The app's output, once it has all of the text, within 5 s. */
-static char *await_log(struct mayfly_container *c, const char *text)
-{
-        char *log = NULL;
-
-        for (unsigned i = 0; i < 500; i++) {
-                free(log);
-                assert_int_equal(mayfly_container_logs(c, &log, NULL, NULL), 0);
-                if (strstr(log, text))
-                        return log;
-                usleep(10000);
-        }
-        fail_msg("no \"%s\" in \"%s\"", text, log);
-        return log;
-}
-
-static void expect_log(const char *name, const char *text)
-{
-        struct mayfly_container *c = start(name);
-
-        free(await_log(c, text));
-        assert_null(mayfly_container_free(c));
-}
-
-/* A shell command's output. */
-static void expect_output(struct mayfly_container *c, const char *line, const char *output)
-{
-        const char *const argv[] = { "sh", "-c", line, NULL };
-        struct mayfly_command command = MAYFLY_COMMAND_INIT;
-        struct mayfly_result *result = NULL;
-        struct mayfly_error err = MAYFLY_ERROR_INIT;
-
-        command.argv = argv;
-        if (mayfly_container_run(c, &command, &result, &err) < 0)
-                fail_msg("%s", err.message);
-        if (strcmp(result->out, output) != 0)
-                fail_msg("%s\ngave \"%s\", not \"%s\" (%s)", line, result->out, output, result->err);
-        mayfly_result_free(result);
-}
-
+#include "executor.h"
 static void read_file(const char *folder, const char *name, char text[256])
 {
         char path[300];
@@ -124,7 +28,6 @@ static void read_file(const char *folder, const char *name, char text[256])
         text[n] = '\0';
         fclose(f);
 }
-
 /* --- environment, folder, program, user */
 
 static void appc_executor_1_environment_of_app_and_hooks(void **state)
@@ -502,202 +405,6 @@ static void appc_executor_6_special_files(void **state)
         mayfly_container_free(c);
 }
 
-/* --- isolators */
-
-static const struct mayfly_isolator *isolator(const struct mayfly_container *c, const char *name)
-{
-        for (const struct mayfly_isolator *const *i = mayfly_container_isolators(c); *i; i++)
-                if (strcmp((*i)->name, name) == 0)
-                        return *i;
-        fail_msg("no isolator %s", name);
-        return NULL;
-}
-
-static void outcome(const struct mayfly_container *c, const char *name, enum mayfly_isolator_outcome wanted,
-                    const char *detail)
-{
-        const struct mayfly_isolator *i = isolator(c, name);
-
-        if (i->outcome != wanted || (detail ? !i->detail || !strstr(i->detail, detail) : i->detail != NULL))
-                fail_msg("%s: outcome %d, \"%s\"", name, (int) i->outcome, i->detail ? i->detail : "");
-}
-
-static void appc_executor_7_capabilities(void **state)
-{
-        (void) state;
-        struct mayfly_container *c = start("path");
-        expect_output(c, "grep CapBnd /proc/self/status", "CapBnd:\t00000000a80425fb\n");
-        assert_null(mayfly_container_isolators(c)[0]);
-        mayfly_container_free(c);
-
-        c = start("remove-capabilities"); /* the 14 without SYS_CHROOT (18) and MKNOD (27) */
-        char *log = await_log(c, "CapBnd:\t00000000a00025fb\n");
-        assert_non_null(strstr(log, "CapEff:\t00000000a00025fb\n"));
-        free(log);
-        outcome(c, "os/linux/capabilities-remove-set", MAYFLY_ISOLATOR_ENFORCED, NULL);
-        mayfly_container_free(c);
-
-        /* NET_BIND_SERVICE 10, NET_ADMIN 12, IPC_LOCK 14, and they do something. */
-        const char *const granted[] = { "CAP_NET_ADMIN", "CAP_IPC_LOCK", "CAP_SYS_PTRACE", NULL };
-        c = start_spec((struct mayfly_spec){ .capabilities = granted }, "retain-capabilities");
-        expect_output(c, "grep CapBnd /proc/self/status", "CapBnd:\t00000000a80c75fb\n");
-        free(await_log(c, "changed\n"));
-        log = await_log(c, "CapBnd:\t0000000000005400\n");
-        assert_non_null(strstr(log, "CapPrm:\t0000000000005400\n"));
-        free(log);
-        outcome(c, "os/linux/capabilities-retain-set", MAYFLY_ISOLATOR_ENFORCED, NULL);
-        mayfly_container_free(c);
-
-        c = start("too-many-capabilities");
-        free(await_log(c, "CapBnd:\t0000000000000020\n"));
-        outcome(c, "os/linux/capabilities-retain-set", MAYFLY_ISOLATOR_CHANGED,
-                "the spec does not grant CAP_SYS_ADMIN");
-        mayfly_container_free(c);
-        c = start("retain-capabilities"); /* the image asks, the spec grants */
-        free(await_log(c, "CapBnd:\t0000000000000400\n"));
-        outcome(c, "os/linux/capabilities-retain-set", MAYFLY_ISOLATOR_CHANGED,
-                "the spec does not grant CAP_NET_ADMIN");
-        mayfly_container_free(c);
-        const char *const unknown[] = { "CAP_NET_ADMIM", NULL };
-        start_fails((struct mayfly_spec){ .capabilities = unknown }, "path", -EINVAL, "CAP_NET_ADMIM",
-                    "did you mean \"CAP_NET_ADMIN\"?", NULL);
-        start_fails((struct mayfly_spec){ .capabilities = granted, .userns = MAYFLY_USERNS_HOST }, "path", -EINVAL,
-                    "CAP_NET_ADMIN", "acts on the host", NULL);
-        c = start_spec((struct mayfly_spec){ .network = MAYFLY_NETWORK_HOST },
-                       "path"); /* no NET_RAW, NET_BIND_SERVICE */
-        expect_output(c, "grep CapBnd /proc/self/status", "CapBnd:\t00000000a80401fb\n");
-        mayfly_container_free(c);
-        start_fails((struct mayfly_spec){ .strict_isolators = 1 }, "too-many-capabilities", -ENOTSUP,
-                    "strict_isolators is set", "os/linux/capabilities-retain-set",
-                    "is changed: the spec does not grant CAP_SYS_ADMIN", NULL);
-}
-
-static void appc_executor_7_system_calls(void **state)
-{
-        (void) state;
-        struct mayfly_container *c = start("remove-syscalls");
-        char *log = await_log(c, "NoNewPrivs:\t0\n"); /* setuid programs go on to work */
-        assert_non_null(strstr(log, "not supported\nmkdir 1\nchmod 0\n"));
-        assert_non_null(strstr(log, "CapPrm:\t00000000a80425fb\n")); /* what loaded the filter is gone */
-        free(log);
-        outcome(c, "os/linux/seccomp-remove-set", MAYFLY_ISOLATOR_CHANGED, "no_such_call is no system call");
-        expect_output(c, "mkdir /x; echo $?", "0\n"); /* commands are not the app */
-        mayfly_container_free(c);
-
-        c = start("fatal-syscalls"); /* mkdir is killed, the shell goes on */
-        free(await_log(c, "before\nBad system call\nmkdir 159\n"));
-        outcome(c, "os/linux/seccomp-remove-set", MAYFLY_ISOLATOR_ENFORCED, NULL);
-        mayfly_container_free(c);
-
-        struct mayfly_exit end = MAYFLY_EXIT_INIT;
-        c = start_spec((struct mayfly_spec){ 0 }, "retain-syscalls");
-        assert_int_equal(mayfly_container_wait(c, 5000, &end, NULL), 0);
-        assert_true(end.exited);
-        free(await_log(c, "hello from 1 argument"));
-        outcome(c, "os/linux/seccomp-retain-set", MAYFLY_ISOLATOR_CHANGED, "stays blocked");
-        mayfly_container_free(c);
-        c = start("too-few-syscalls");
-        assert_int_equal(mayfly_container_wait(c, 5000, &end, NULL), 0);
-        assert_int_equal(end.signal, SIGSYS);
-        mayfly_container_free(c);
-
-        expect_log("all-syscalls", "mkdir 0\n");
-}
-
-static int has_capability(unsigned number)
-{
-        unsigned long long bits = 0;
-        char line[200];
-        FILE *f = fopen("/proc/self/status", "re");
-
-        assert_non_null(f);
-        while (fgets(line, sizeof(line), f) && sscanf(line, "CapBnd: %llx", &bits) != 1)
-                ;
-        fclose(f);
-        return (int) (bits >> number & 1);
-}
-
-static void appc_executor_7_no_new_privileges_and_oom_score(void **state)
-{
-        (void) state;
-        struct mayfly_container *c = start("no-new-privileges");
-        char *log = await_log(c, "NoNewPrivs:\t1\n321\n");
-        assert_non_null(strstr(log, "Permission denied\nmkdir 1\n"));
-        free(log);
-        outcome(c, "os/linux/no-new-privileges", MAYFLY_ISOLATOR_ENFORCED, NULL);
-        mayfly_container_free(c);
-
-        c = start("low-oom-score");
-        if (isolator(c, "os/linux/oom-score-adj")->outcome == MAYFLY_ISOLATOR_IGNORED) {
-                outcome(c, "os/linux/oom-score-adj", MAYFLY_ISOLATOR_IGNORED, "no CAP_SYS_RESOURCE");
-                assert_false(has_capability(24));
-                free(await_log(c, "hook 0\n0\nCapBnd:\t00000000a80425fb\n"));
-        } else {
-                assert_true(has_capability(24));
-                free(await_log(c, "hook -500\n-500\nCapBnd:\t00000000a80425fb\n"));
-        }
-        expect_output(c, "echo -800 2>/dev/null > /proc/self/oom_score_adj || echo refused", "refused\n");
-        mayfly_container_free(c);
-}
-
-/* Enforced, or told to be ignored and why: which one depends on the host's controllers. */
-static void appc_executor_7_resources(void **state)
-{
-        static const struct {
-                const char *isolator, *file, *value;
-        } cases[] = {
-                { "resource/memory", "memory.max", "134217728\n" },
-                { "resource/cpu", "cpu.max", "50000 100000\n" },
-                { "os/linux/cpu-shares", "cpu.weight", "50\n" },
-        };
-        struct mayfly_container *c = start("resources");
-
-        (void) state;
-        for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-                char path[400] = "/sys/fs/cgroup", line[300], value[64] = "";
-                snprintf(line, sizeof(line), "/proc/%d/cgroup", (int) mayfly_container_leader(c));
-                FILE *f = fopen(line, "re");
-                assert_non_null(f);
-                while (fgets(line, sizeof(line), f))
-                        if (strncmp(line, "0::", 3) == 0)
-                                snprintf(path, sizeof(path), "/sys/fs/cgroup%s", line + 3);
-                fclose(f);
-                path[strcspn(path, "\n")] = '\0';
-                /* nspawn puts its payload one or two below. */
-                for (unsigned up = 0; up < 3 && strlen(path) > 15 && !*value; up++) {
-                        char file[500];
-                        snprintf(file, sizeof(file), "%s/%s", path, cases[i].file);
-                        f = fopen(file, "re");
-                        if (f) {
-                                if (!fgets(value, sizeof(value), f) || strcmp(value, cases[i].value) != 0)
-                                        *value = '\0';
-                                fclose(f);
-                        }
-                        *strrchr(path, '/') = '\0';
-                }
-                if (*value)
-                        assert_int_equal(isolator(c, cases[i].isolator)->outcome, MAYFLY_ISOLATOR_ENFORCED);
-                else if (isolator(c, cases[i].isolator)->outcome == MAYFLY_ISOLATOR_IGNORED)
-                        assert_non_null(strstr(isolator(c, cases[i].isolator)->detail, "controller"));
-        }
-        mayfly_container_free(c);
-}
-
-static void appc_executor_7_what_is_ignored_is_told(void **state)
-{
-        struct mayfly_container *c = start("unknown-isolators");
-
-        (void) state;
-        outcome(c, "example.com/magic", MAYFLY_ISOLATOR_IGNORED, "does not know it");
-        outcome(c, "os/linux/no-new-privileges", MAYFLY_ISOLATOR_ENFORCED, NULL);
-        outcome(c, "resource/network-bandwidth", MAYFLY_ISOLATOR_IGNORED, "shapes no traffic");
-        outcome(c, "os/linux/selinux-context", MAYFLY_ISOLATOR_IGNORED, "labels nothing");
-        outcome(c, "os/unix/sysctl", MAYFLY_ISOLATOR_IGNORED, "read-only");
-        mayfly_container_free(c);
-        start_fails((struct mayfly_spec){ .strict_isolators = 1 }, "unknown-isolators", -ENOTSUP, "example.com/magic",
-                    "ignored: mayfly does not know it", NULL);
-}
-
 /* --- ports */
 
 static void appc_executor_8_ports_have_names(void **state)
@@ -740,7 +447,6 @@ static void appc_executor_8_sockets_are_handed_over(void **state)
 }
 
 #define WITH_FOLDER(test) cmocka_unit_test_setup_teardown(test, make_folder, remove_folder)
-
 int main(void)
 {
         const struct CMUnitTest tests[] = {
@@ -759,11 +465,6 @@ int main(void)
                 cmocka_unit_test(appc_executor_5_several_tmpfs_have_the_same_ids),
                 WITH_FOLDER(appc_executor_5_bad_volumes_are_errors),
                 cmocka_unit_test(appc_executor_6_special_files),
-                cmocka_unit_test(appc_executor_7_capabilities),
-                cmocka_unit_test(appc_executor_7_system_calls),
-                cmocka_unit_test(appc_executor_7_no_new_privileges_and_oom_score),
-                cmocka_unit_test(appc_executor_7_resources),
-                cmocka_unit_test(appc_executor_7_what_is_ignored_is_told),
                 cmocka_unit_test(appc_executor_8_ports_have_names),
                 cmocka_unit_test(appc_executor_8_sockets_are_handed_over),
         };

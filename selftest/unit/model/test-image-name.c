@@ -25,56 +25,57 @@ static struct mf_image_name *parse(const char *text)
         return name;
 }
 
+static const struct {
+        const char *text, *message;
+} bad_names[] = {
+        { "", "has the name \"\"" },
+        { ":1", "has the name \"\"" },
+        { "a/../b", "has the name \"a/../b\", which is no AC Identifier" },
+        { "../a", "which is no AC Identifier" },
+        { "a/~/b", "which is no AC Identifier" },
+        { "a//b", "which is no AC Identifier" },
+        { "/a", "which is no AC Identifier" },
+        { "a/", "which is no AC Identifier" },
+        { "Example.com/a", "which is no AC Identifier" },
+        { "example.com/r\xc3\xa9"
+          "dis",
+          "which is no AC Identifier" },
+        { "\xff\xfe", "which is no AC Identifier" },
+        { "a?b", "which is no AC Identifier" },
+        { "a{b}", "which is no AC Identifier" },
+        { "a:", "has no value for \"version\"" },
+        { "a,", "has \"\" for a label" },
+        { "a,os", "has \"os\" for a label" },
+        { "a,=x", "has the label \"\", which is no AC Identifier" },
+        { "a,os=", "has no value for \"os\"" },
+        { "a,os=linux,os=linux", "has the label \"os\" twice" },
+        { "a:1,version=2", "has the label \"version\" twice" },
+        { "a,name=b", "has a label \"name\"" },
+        { "a,OS=linux", "has the label \"OS\", which is no AC Identifier" },
+        { "a,os=linux:1.2.3", "has \"linux:1.2.3\" for the label \"os\": a version stands before the labels" },
+        { "a,v=x,w=y:1", "a version stands before the labels" },
+        { "a:..", "has \"..\" for \"version\"" },
+        { "a:../../etc", "would lead elsewhere" },
+        { "a:x/./y", "would lead elsewhere" },
+        { "a,v=x/..", "would lead elsewhere" },
+        { "a,os=plan9", "has the os \"plan9\", which appc does not know" },
+        { "a,os=linux,arch=x86_64", "the arch \"x86_64\", which appc does not know for linux" },
+        { "a,os=darwin,arch=s390x", "does not know for darwin" },
+};
+
 static void bad_names_are_refused(void **state)
 {
-        static const struct {
-                const char *text, *message;
-        } cases[] = {
-                { "", "has the name \"\"" },
-                { ":1", "has the name \"\"" },
-                { "a/../b", "has the name \"a/../b\", which is no AC Identifier" },
-                { "../a", "which is no AC Identifier" },
-                { "a/~/b", "which is no AC Identifier" },
-                { "a//b", "which is no AC Identifier" },
-                { "/a", "which is no AC Identifier" },
-                { "a/", "which is no AC Identifier" },
-                { "Example.com/a", "which is no AC Identifier" },
-                { "example.com/r\xc3\xa9"
-                  "dis",
-                  "which is no AC Identifier" },
-                { "\xff\xfe", "which is no AC Identifier" },
-                { "a?b", "which is no AC Identifier" },
-                { "a{b}", "which is no AC Identifier" },
-                { "a:", "has no value for \"version\"" },
-                { "a,", "has \"\" for a label" },
-                { "a,os", "has \"os\" for a label" },
-                { "a,=x", "has the label \"\", which is no AC Identifier" },
-                { "a,os=", "has no value for \"os\"" },
-                { "a,os=linux,os=linux", "has the label \"os\" twice" },
-                { "a:1,version=2", "has the label \"version\" twice" },
-                { "a,name=b", "has a label \"name\"" },
-                { "a,OS=linux", "has the label \"OS\", which is no AC Identifier" },
-                { "a,os=linux:1.2.3", "has \"linux:1.2.3\" for the label \"os\": a version stands before the labels" },
-                { "a,v=x,w=y:1", "a version stands before the labels" },
-                { "a:..", "has \"..\" for \"version\"" },
-                { "a:../../etc", "would lead elsewhere" },
-                { "a:x/./y", "would lead elsewhere" },
-                { "a,v=x/..", "would lead elsewhere" },
-                { "a,os=plan9", "has the os \"plan9\", which appc does not know" },
-                { "a,os=linux,arch=x86_64", "the arch \"x86_64\", which appc does not know for linux" },
-                { "a,os=darwin,arch=s390x", "does not know for darwin" },
-        };
         char text[1000];
 
         (void) state;
-        for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        for (size_t i = 0; i < sizeof(bad_names) / sizeof(bad_names[0]); i++) {
                 struct mayfly_error err = MAYFLY_ERROR_INIT;
                 struct mf_image_name *name = NULL;
-                assert_int_equal(mf_image_name_parse(&name, cases[i].text, &err), -EINVAL);
+                assert_int_equal(mf_image_name_parse(&name, bad_names[i].text, &err), -EINVAL);
                 assert_null(name);
                 assert_int_equal(err.stage, MAYFLY_STAGE_REFERENCE);
-                if (!strstr(err.message, cases[i].message) || !strstr(err.message, "write NAME[:VERSION]"))
-                        fail_msg("\"%s\" gives \"%s\"", cases[i].text, err.message);
+                if (!strstr(err.message, bad_names[i].message) || !strstr(err.message, "write NAME[:VERSION]"))
+                        fail_msg("\"%s\" gives \"%s\"", bad_names[i].text, err.message);
         }
         struct mayfly_error err = MAYFLY_ERROR_INIT;
         struct mf_image_name *name = NULL;

@@ -66,71 +66,71 @@ static void lowers_the_pin(void **state)
         mf_reference_clear(&r);
 }
 
+static const struct {
+        const char *text, *message;
+} refusals[] = {
+        { NULL, "is empty" },
+        { "", "is empty" },
+        { "docker:redis" PIN, "does not start with aci:" },
+        { "https://example.com/a.aci" PIN, "does not start with aci:" },
+        { "aci:https://example.com/a.aci", "is not pinned; append @sha512-" },
+        { "aci:https://me@example.com/a.aci", "is not pinned" },
+        { "aci:https://example.com/a.aci@sha256-" HEX64, "does not start with sha512-" },
+        { "aci:https://example.com/a.aci@sha512-", "pin of 0 hex digits, not 128" },
+        { "aci:https://example.com/a.aci@sha512-" HEX64, "pin of 64 hex digits, not 128" },
+        { "aci:https://example.com/a.aci" PIN "0", "pin of 129 hex digits, not 128" },
+        { "aci:https://example.com/a.aci@sha512-xyz", "'x' in its pin" },
+        { "aci:ftp://example.com/a.aci" PIN, "is none of https://" },
+        { "aci:Example.com/a" PIN, "has the name \"Example.com/a\", which is no AC Identifier" },
+        { "aci:https:/example.com/a" PIN, "is none of https://" },
+        { "aci:example.com/a@latest", "ends in \"@latest\", which is no pin" },
+        { "aci:example.com/a:1.0", "is not pinned" },
+        { "aci:https:///a.aci" PIN, "has no host" },
+        { "aci:https://:80/a.aci" PIN, "has no host" },
+        { "aci:file://a.aci" PIN, "is not absolute" },
+        { "aci:https://example.com/a b" PIN, "blank or control character at byte 25; write it as %20" },
+        { "aci:https://example.com/a\nb" PIN, "write it as %0A" },
+        { "aci:http://example.com/a.aci" PIN, "plain http to example.com; use https, or allow it" },
+        { "aci:http://127.0.0.1.example.com/a" PIN, "plain http to" },
+        { "aci:http://127.0.0.1@example.com/a" PIN, "password to example.com in the clear" },
+        { "aci:https://example.com/a.aci@md5-0123", "ends in \"@md5-0123\", which is no pin" },
+        { "aci:https://example.com/a.aci@latest", "ends in \"@latest\", which is no pin" },
+        { "aci:https://sha512@example.com", "is not pinned" },
+        { "aci:https://example.com" PIN "/a.aci", "is not pinned" },
+        { "aci:file:a.aci" PIN, "is not absolute; write file:///path" },
+        { "aci:file:///a#b" PIN, "'#' in its path; write it as %23" },
+        { "aci:file:///a?b" PIN, "'?' in its path; write it as %3F" },
+        { "aci:https://me@/a" PIN, "has no host" },
+        { "aci:https://[::1/a" PIN, "no host name or address" },
+        { "aci:https://[zz]/a" PIN, "no host name or address" },
+        { "aci:https://exa\\mple.com/a" PIN, "no host name or address" },
+        { "aci:https://%65xample.com/a" PIN, "no host name or address" },
+        { "aci:https://example.com:/a" PIN, "no port from 1 to 65535" },
+        { "aci:https://example.com:0/a" PIN, "no port from 1 to 65535" },
+        { "aci:https://example.com:65536/a" PIN, "no port from 1 to 65535" },
+        { "aci:https://example.com:80x/a" PIN, "no port from 1 to 65535" },
+        { "aci:https://[::1]80/a" PIN, "no port from 1 to 65535" },
+        { "aci:http://me@evil.example@127.0.0.1/a" PIN, "two @ before its host" },
+        { "aci:http://me:pw@example.com/a" PIN, "in the clear; use https" },
+        { "aci:http://2130706433/a" PIN, "plain http to 2130706433" },
+        { "aci:http://127.1/a" PIN, "plain http to 127.1" },
+        { "aci:https://example.com/\x7f" PIN, "write it as %7F" },
+        { " aci:https://example.com/a" PIN, "at byte 0" },
+        { "aci:", "is not pinned" },
+        { "aci:" PIN, "has the name \"\", which is no AC Identifier" },
+        { "aci:http://localhost.evil/a" PIN, "plain http to" },
+};
+
 static void refuses(void **state)
 {
-        static const struct {
-                const char *text, *message;
-        } cases[] = {
-                { NULL, "is empty" },
-                { "", "is empty" },
-                { "docker:redis" PIN, "does not start with aci:" },
-                { "https://example.com/a.aci" PIN, "does not start with aci:" },
-                { "aci:https://example.com/a.aci", "is not pinned; append @sha512-" },
-                { "aci:https://me@example.com/a.aci", "is not pinned" },
-                { "aci:https://example.com/a.aci@sha256-" HEX64, "does not start with sha512-" },
-                { "aci:https://example.com/a.aci@sha512-", "pin of 0 hex digits, not 128" },
-                { "aci:https://example.com/a.aci@sha512-" HEX64, "pin of 64 hex digits, not 128" },
-                { "aci:https://example.com/a.aci" PIN "0", "pin of 129 hex digits, not 128" },
-                { "aci:https://example.com/a.aci@sha512-xyz", "'x' in its pin" },
-                { "aci:ftp://example.com/a.aci" PIN, "is none of https://" },
-                { "aci:Example.com/a" PIN, "has the name \"Example.com/a\", which is no AC Identifier" },
-                { "aci:https:/example.com/a" PIN, "is none of https://" },
-                { "aci:example.com/a@latest", "ends in \"@latest\", which is no pin" },
-                { "aci:example.com/a:1.0", "is not pinned" },
-                { "aci:https:///a.aci" PIN, "has no host" },
-                { "aci:https://:80/a.aci" PIN, "has no host" },
-                { "aci:file://a.aci" PIN, "is not absolute" },
-                { "aci:https://example.com/a b" PIN, "blank or control character at byte 25; write it as %20" },
-                { "aci:https://example.com/a\nb" PIN, "write it as %0A" },
-                { "aci:http://example.com/a.aci" PIN, "plain http to example.com; use https, or allow it" },
-                { "aci:http://127.0.0.1.example.com/a" PIN, "plain http to" },
-                { "aci:http://127.0.0.1@example.com/a" PIN, "password to example.com in the clear" },
-                { "aci:https://example.com/a.aci@md5-0123", "ends in \"@md5-0123\", which is no pin" },
-                { "aci:https://example.com/a.aci@latest", "ends in \"@latest\", which is no pin" },
-                { "aci:https://sha512@example.com", "is not pinned" },
-                { "aci:https://example.com" PIN "/a.aci", "is not pinned" },
-                { "aci:file:a.aci" PIN, "is not absolute; write file:///path" },
-                { "aci:file:///a#b" PIN, "'#' in its path; write it as %23" },
-                { "aci:file:///a?b" PIN, "'?' in its path; write it as %3F" },
-                { "aci:https://me@/a" PIN, "has no host" },
-                { "aci:https://[::1/a" PIN, "no host name or address" },
-                { "aci:https://[zz]/a" PIN, "no host name or address" },
-                { "aci:https://exa\\mple.com/a" PIN, "no host name or address" },
-                { "aci:https://%65xample.com/a" PIN, "no host name or address" },
-                { "aci:https://example.com:/a" PIN, "no port from 1 to 65535" },
-                { "aci:https://example.com:0/a" PIN, "no port from 1 to 65535" },
-                { "aci:https://example.com:65536/a" PIN, "no port from 1 to 65535" },
-                { "aci:https://example.com:80x/a" PIN, "no port from 1 to 65535" },
-                { "aci:https://[::1]80/a" PIN, "no port from 1 to 65535" },
-                { "aci:http://me@evil.example@127.0.0.1/a" PIN, "two @ before its host" },
-                { "aci:http://me:pw@example.com/a" PIN, "in the clear; use https" },
-                { "aci:http://2130706433/a" PIN, "plain http to 2130706433" },
-                { "aci:http://127.1/a" PIN, "plain http to 127.1" },
-                { "aci:https://example.com/\x7f" PIN, "write it as %7F" },
-                { " aci:https://example.com/a" PIN, "at byte 0" },
-                { "aci:", "is not pinned" },
-                { "aci:" PIN, "has the name \"\", which is no AC Identifier" },
-                { "aci:http://localhost.evil/a" PIN, "plain http to" },
-        };
-
         (void) state;
-        for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        for (size_t i = 0; i < sizeof(refusals) / sizeof(refusals[0]); i++) {
                 struct mf_reference r = { .url = (char *) (uintptr_t) "untouched" };
                 struct mayfly_error err = MAYFLY_ERROR_INIT;
-                assert_true(mf_reference_parse(&r, cases[i].text, 0, &err) < 0);
+                assert_true(mf_reference_parse(&r, refusals[i].text, 0, &err) < 0);
                 assert_int_equal(err.stage, MAYFLY_STAGE_REFERENCE);
-                if (!strstr(err.message, cases[i].message))
-                        fail_msg("\"%s\" gives \"%s\"", cases[i].text, err.message);
+                if (!strstr(err.message, refusals[i].message))
+                        fail_msg("\"%s\" gives \"%s\"", refusals[i].text, err.message);
                 assert_string_equal(r.url, "untouched");
         }
 }
