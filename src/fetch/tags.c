@@ -131,7 +131,9 @@ static int read_element(struct mf_tags *tags, const GumboElement *element)
         return strcmp(name->value, "ac-discovery-pubkeys") == 0 ? add_tag(tags, content->value, 1) : 0;
 }
 
-/* Gumbo reads these as a browser without scripts and plug-ins would; a browser of today shows nothing of them. */
+/* Gumbo reads the first four as a browser without scripts and plug-ins would; a browser of today shows nothing of them.
+ * What is in a select is not in the tree of gumbo before 0.14, and is in that of later versions, for the HTML standard
+ * changed in 2025. A page must not depend on the version. */
 static int is_hidden(const GumboNode *node)
 {
         if (node->type != GUMBO_NODE_ELEMENT)
@@ -141,6 +143,7 @@ static int is_hidden(const GumboNode *node)
         case GUMBO_TAG_NOFRAMES:
         case GUMBO_TAG_NOEMBED:
         case GUMBO_TAG_IFRAME:
+        case GUMBO_TAG_SELECT:
                 return 1;
         default:
                 return 0;
