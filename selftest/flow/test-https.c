@@ -293,17 +293,26 @@ static void loopback_and_no_proxy_are_reached_directly(void **state)
 
 static void a_proxy_that_is_not_there_is_named(void **state)
 {
-        struct faulty_server *server = serve("DNS:" FAR, GOOD_FOR);
-        struct mayfly_error err;
+        static const struct {
+                const char *variable, *value, *said;
+        } cases[] = {
+                { "https_proxy", "http://127.0.0.1:1", "https_proxy, 127.0.0.1 port 1: check it" },
+                { "ALL_PROXY", "user:secret@127.0.0.1:1/", "ALL_PROXY, 127.0.0.1 port 1: check it" },
+                { "HTTPS_PROXY", "http://user:secret@localhost:1", "HTTPS_PROXY, localhost port 1: check it" },
+        };
 
         (void) state;
-        set_proxy("https_proxy", 1);
-        int r = fetch_from("https", FAR, server, "x.aci", fixture.ca, &err);
-        unsetenv("https_proxy");
-        assert_int_equal(r, -ECONNREFUSED);
-        says(&err, "127.0.0.1 port 1");
-        says(&err, "https_proxy");
-        faulty_stop(server);
+        for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+                struct faulty_server *server = serve("DNS:" FAR, GOOD_FOR);
+                struct mayfly_error err;
+                setenv(cases[i].variable, cases[i].value, 1);
+                int r = fetch_from("https", FAR, server, "x.aci", fixture.ca, &err);
+                unsetenv(cases[i].variable);
+                assert_int_equal(r, -ECONNREFUSED);
+                says(&err, cases[i].said);
+                assert_null(strstr(err.message, "secret"));
+                faulty_stop(server);
+        }
 }
 
 int main(void)

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <strings.h>
 
 #include "fetch/range.h"
@@ -95,20 +96,41 @@ enum mf_outcome mf_classify_body(struct mf_transfer *t, struct mayfly_error *err
         return MF_TRY_RETRY;
 }
 
-/* What to look at where the environment names a proxy that was to be used. */
-static const char *proxy_hint(const struct mf_transfer *t)
+#define HINT_MAX 400
+
+/* The environment variable that libcurl takes the proxy for `url` from; NULL without any. */
+static const char *find_proxy_variable(const char *url)
 {
         static const char *const https[] = { "https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY", NULL };
         static const char *const http[] = { "http_proxy", "all_proxy", "ALL_PROXY", NULL };
-        mf_cleanup(mf_curl_freep) char *host = mf_url_part(t->url, CURLUPART_HOST, 0);
+        mf_cleanup(mf_curl_freep) char *host = mf_url_part(url, CURLUPART_HOST, 0);
 
         if (!host || mf_host_is_loopback(host))
-                return "";
-        for (const char *const *name = strncasecmp(t->url, "https:", 6) == 0 ? https : http; *name; name++)
+                return NULL;
+        for (const char *const *name = strncasecmp(url, "https:", 6) == 0 ? https : http; *name; name++)
                 if (getenv(*name) && *getenv(*name))
-                        return "; the environment has a proxy, in https_proxy, http_proxy or all_proxy: check it, or "
-                               "name the host in no_proxy";
-        return "";
+                        return *name;
+        return NULL;
+}
+
+/* Writes what to look at when the environment names a proxy for `url`, and nothing otherwise. libcurl's own message does
+ * not name the proxy's port in all versions. The proxy's user and password stay secret. */
+static void write_proxy_hint(char hint[HINT_MAX], const char *url)
+{
+        const char *variable = find_proxy_variable(url);
+        mf_cleanup(mf_freep) char *proxy = NULL;
+
+        hint[0] = '\0';
+        if (!variable)
+                return;
+        if (asprintf(&proxy, "%s%s", strstr(getenv(variable), "://") ? "" : "http://", getenv(variable)) < 0)
+                proxy = NULL;
+        mf_cleanup(mf_curl_freep) char *host = proxy ? mf_url_part(proxy, CURLUPART_HOST, 0) : NULL;
+        mf_cleanup(mf_curl_freep) char *port = proxy ? mf_url_part(proxy, CURLUPART_PORT, 0) : NULL;
+        snprintf(hint, HINT_MAX,
+                 "; the proxy is that of the environment variable %s%s%.200s%s%.5s: check it, or name the host in "
+                 "no_proxy",
+                 variable, host ? ", " : "", host ? host : "", host && port ? " port " : "", host && port ? port : "");
 }
 
 /* Says after how many bytes the connection ended, and `detail`, where curl has one. */
@@ -142,6 +164,9 @@ static enum mf_outcome untrusted(struct mf_transfer *t, CURLcode code, const cha
 /* Says why there was no connection, or why it was lost. Returns MF_TRY_RETRY, or MF_TRY_FAILED for all other codes. */
 static enum mf_outcome unconnected(struct mf_transfer *t, CURLcode code, const char *detail, struct mayfly_error *err)
 {
+        char hint[HINT_MAX];
+
+        write_proxy_hint(hint, t->url);
         switch (code) {
         case CURLE_OPERATION_TIMEDOUT:
                 mf_error(err, -ETIMEDOUT, MAYFLY_STAGE_HTTP, "%s: %s (connect_timeout_ms = %u)", t->shown, detail,
@@ -150,10 +175,10 @@ static enum mf_outcome unconnected(struct mf_transfer *t, CURLcode code, const c
         case CURLE_COULDNT_RESOLVE_HOST:
         case CURLE_COULDNT_RESOLVE_PROXY:
                 mf_error(err, -EHOSTUNREACH, MAYFLY_STAGE_HTTP, "%s: %s; check the name and this host's DNS%s",
-                         t->shown, detail, proxy_hint(t));
+                         t->shown, detail, hint);
                 return MF_TRY_RETRY;
         case CURLE_COULDNT_CONNECT:
-                mf_error(err, -ECONNREFUSED, MAYFLY_STAGE_HTTP, "%s: %s%s", t->shown, detail, proxy_hint(t));
+                mf_error(err, -ECONNREFUSED, MAYFLY_STAGE_HTTP, "%s: %s%s", t->shown, detail, hint);
                 return MF_TRY_RETRY;
         case CURLE_SSL_CONNECT_ERROR: /* also a connection lost in the handshake */
         case CURLE_SEND_ERROR:
