@@ -61,6 +61,15 @@ int launch_idmap(int tree, int userns, int recursive);
  * counts in the host's user namespace only. Does nothing where this process has no such capability. */
 void launch_allow_oom_score(int score);
 
+#define LAUNCH_ROOT SCRATCH "/root" /* the container's root, an overlay */
+
+/* openat2(2) with O_CLOEXEC. Returns a descriptor or negative errno. */
+int launch_open_how(int dirfd, const char *path, uint64_t flags, uint64_t resolve);
+
+/* root.c: makes the directories and files that systemd-nspawn and services want and the image lacks, and mounts the image's
+ * /run. Prints and returns negative errno on failure. */
+int launch_root_complete(const struct launch_options *options);
+
 /* mounts.c: mount namespace, scratch, overlay. After it the root is SCRATCH "/root" and mayfly-init SCRATCH "/init".
  * Prints and returns negative errno on failure. */
 int launch_mounts(const struct launch_options *options, const int *namespaces, size_t n_namespaces);

@@ -17,7 +17,7 @@
 #include "util/fd.h"
 #include "util/macro.h"
 
-#define ROOT SCRATCH "/root"
+#define ROOT LAUNCH_ROOT
 
 /* Sources are opened before anything is mounted, since they may well lie under a path that is about to be covered. */
 static int open_sources(const struct launch_options *options, int *layers, int *ret_init)
@@ -121,33 +121,6 @@ static int copy_root(const struct stat *top, uint32_t ids, const char *to, int w
         return 0;
 }
 
-/* What systemd-nspawn wants to find and an image may lack. */
-static int complete_root(const struct launch_options *options)
-{
-        static const struct {
-                const char *name;
-                mode_t mode;
-        } folders[] = {
-                { "dev", 0755 }, { "etc", 0755 },  { "proc", 0555 }, { "root", 0700 }, { "run", 0755 },
-                { "sys", 0555 }, { "tmp", 01777 }, { "usr", 0755 },  { "var", 0755 },
-        };
-        mf_cleanup(mf_closep) int root = open(ROOT, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-
-        if (root < 0)
-                return launch_error(-errno, "the container's root");
-        for (size_t i = 0; i < MF_ELEMENTSOF(folders); i++) {
-                if (mkdirat(root, folders[i].name, folders[i].mode) == 0) {
-                        (void) fchmodat(root, folders[i].name, folders[i].mode, 0);
-                        if (fchownat(root, folders[i].name, options->ids, options->ids, AT_SYMLINK_NOFOLLOW) < 0)
-                                return launch_error(-errno, "giving /%s to the container", folders[i].name);
-                        continue;
-                }
-                if (errno != EEXIST)
-                        return launch_error(-errno, "making /%s in the container", folders[i].name);
-        }
-        return 0;
-}
-
 static int bind_init(int init)
 {
         char source[64];
@@ -214,7 +187,7 @@ int launch_mounts(const struct launch_options *options, const int *namespaces, s
         if (r == 0)
                 r = mount_overlay(options, layers);
         if (r == 0)
-                r = complete_root(options);
+                r = launch_root_complete(options);
         if (r == 0)
                 r = copy_root(&top, options->ids, ROOT, 1);
         if (r == 0)

@@ -25,7 +25,7 @@
 
 #define VOLUMES SCRATCH "/volumes"
 
-static int open_how(int dirfd, const char *path, uint64_t flags, uint64_t resolve)
+int launch_open_how(int dirfd, const char *path, uint64_t flags, uint64_t resolve)
 {
         const struct open_how how = { .flags = flags | O_CLOEXEC, .resolve = resolve };
         long fd = syscall(SYS_openat2, dirfd, path, &how, sizeof(how));
@@ -37,7 +37,7 @@ static int open_how(int dirfd, const char *path, uint64_t flags, uint64_t resolv
 
 static int open_host(struct launch_volume *volume)
 {
-        volume->fd = open_how(AT_FDCWD, volume->source, O_PATH, RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS);
+        volume->fd = launch_open_how(AT_FDCWD, volume->source, O_PATH, RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS);
         if (volume->fd == -ELOOP)
                 return launch_error(-ELOOP,
                                     "the volume for %s: its source %s is, or leads through, a symbolic link; give "
@@ -130,10 +130,10 @@ static int open_parent(int root, const struct launch_volume *volume, uint32_t id
                 return launch_error(-errno, "the volume for %s", volume->target);
         for (char *slash; (slash = strchr(name, '/')); name = slash + 1) {
                 *slash = '\0';
-                int fd = open_how(root, path, O_PATH | O_DIRECTORY, RESOLVE_IN_ROOT);
+                int fd = launch_open_how(root, path, O_PATH | O_DIRECTORY, RESOLVE_IN_ROOT);
                 if (fd == -ENOENT && mkdirat(parent, name, 0755) == 0 &&
                     fchownat(parent, name, ids, ids, AT_SYMLINK_NOFOLLOW) == 0)
-                        fd = open_how(root, path, O_PATH | O_DIRECTORY, RESOLVE_IN_ROOT);
+                        fd = launch_open_how(root, path, O_PATH | O_DIRECTORY, RESOLVE_IN_ROOT);
                 *slash = '/';
                 mf_close(parent);
                 if (fd < 0)
@@ -152,7 +152,7 @@ static int clear_target(int root, int parent, const char *path, const char *name
                 return errno == ENOENT ? 0 : -errno;
         int link = S_ISLNK(ret->st_mode);
         if (link) {
-                mf_cleanup(mf_closep) int fd = open_how(root, path, O_PATH, RESOLVE_IN_ROOT);
+                mf_cleanup(mf_closep) int fd = launch_open_how(root, path, O_PATH, RESOLVE_IN_ROOT);
                 if (fd >= 0 && fstat(fd, ret) == 0 && (S_ISDIR(ret->st_mode) != 0) == folder)
                         return 1;
         } else if ((S_ISDIR(ret->st_mode) != 0) == folder) {
