@@ -426,7 +426,11 @@ static void the_owners_limits_stay_with_it(void **state)
                 static const struct {
                         int resource;
                         rlim_t soft;
-                } less[] = { { RLIMIT_NOFILE, 500 }, { RLIMIT_MEMLOCK, 0 }, { RLIMIT_FSIZE, 8 << 20 } };
+                } less[] = { { RLIMIT_NOFILE, 500 },
+                             { RLIMIT_MEMLOCK, 0 },
+                             { RLIMIT_FSIZE, 8 << 20 },
+                             { RLIMIT_SIGPENDING, 100 },
+                             { RLIMIT_MSGQUEUE, 4096 } };
                 cpu_set_t one;
                 CPU_ZERO(&one);
                 CPU_SET(0, &one);
