@@ -14,6 +14,7 @@
 #include "image/stored.h"
 #include "store/directory.h"
 #include "store/layer-cache.h"
+#include "store/unflushed.h"
 #include "trust/verify-signature.h"
 #include "util/error.h"
 #include "util/fd.h"
@@ -91,23 +92,26 @@ static int fetch_into(const struct job *job, int dirfd, const char *url, const c
                                           .signature = wants_signature(job->options) ? signature : NULL,
                                           .note = &note };
 
-        int r = mf_pull(&source, dirfd, job->options, err);
+        int r = mf_unflushed_mark(dirfd);
+        if (r < 0 && r != -ENOSYS)
+                return mf_error_errno(err, r, MAYFLY_STAGE_STORE, "marking image %s as not flushed", job->image->id);
+        r = mf_pull(&source, dirfd, job->options, err);
         if (r < 0 || note.state != MAYFLY_SIGNATURE_GOOD)
                 return r;
         r = mf_signature_note_write(dirfd, job->image->id, &note);
         return r < 0 ? mf_error_errno(err, r, MAYFLY_STAGE_STORE, "writing the signature of %s", job->image->path) : 0;
 }
 
-/* Gives the directory `name` the image's name, with all of it on disk before: a power cut must not leave a hollow image
- * behind a good pin. The rename itself is not flushed: losing it only means another fetch. */
+/* Gives the directory `name` the image's name. A power cut must not leave a hollow image behind a good pin, so the
+ * directory has the mark of what is not flushed. Losing the rename only means another fetch. */
 static int publish(const struct job *job, const char *name, int dirfd, struct mayfly_error *err)
 {
         char target[MF_ID_LENGTH + 16];
 
         snprintf(target, sizeof(target), "%s/%s", MF_IMAGES, job->image->id);
-        /* One syncfs() for the whole tree: an fsync() a file would cost a disk flush each. */
-        if (syncfs(dirfd) < 0)
-                return mf_error_errno(err, -errno, MAYFLY_STAGE_STORE, "writing image %s to disk", job->image->id);
+        int r = mf_unflushed_or_flush(dirfd);
+        if (r < 0)
+                return mf_error_errno(err, r, MAYFLY_STAGE_STORE, "writing image %s to disk", job->image->id);
         if (fchmod(dirfd, 0755) < 0 || renameat(job->store, name, job->store, target) < 0)
                 return mf_error_errno(err, -errno, MAYFLY_STAGE_STORE, "publishing %s", job->image->path);
         return 0;

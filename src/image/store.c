@@ -16,12 +16,29 @@
 #include "image/stored.h"
 #include "store/directory.h"
 #include "store/gc.h"
+#include "store/unflushed.h"
 #include "trust/verify-signature.h"
 #include "util/error.h"
 #include "util/fd.h"
 #include "util/macro.h"
 #include "util/options.h"
 #include "util/strv.h"
+
+/* Collects, and flushes what is left, so that it can be used after the next boot without a check. */
+static int collect(int store, const char *path, const struct mayfly_gc_options *options, struct mayfly_gc_result *ret,
+                   struct mayfly_error *err)
+{
+        int r = mf_store_gc(store, path, options, mf_stored_describe, ret, err);
+
+        if (r < 0 || options->dry_run)
+                return r;
+        r = mf_unflushed_flush_all(store);
+        return r < 0 ? mf_error_errno(err, r, MAYFLY_STAGE_STORE,
+                                      "writing images of the store %s to the disk (look at the disk; they are fetched "
+                                      "again when they are wanted)",
+                                      path)
+                     : 0;
+}
 
 MF_EXPORT int mayfly_store_gc(struct mayfly_gc_result *ret, const struct mayfly_gc_options *given,
                               struct mayfly_error *err)
@@ -44,7 +61,7 @@ MF_EXPORT int mayfly_store_gc(struct mayfly_gc_result *ret, const struct mayfly_
                 return r;
         r = mf_store_open(path, 0, &store, err);
         if (r == 0)
-                r = mf_store_gc(store, path, &options, mf_stored_describe, &result, err);
+                r = collect(store, path, &options, &result, err);
         else if (r == -ENOENT) /* nothing to collect */
                 r = 0;
         mf_result_give(ret, &result, &result_kind);

@@ -10,8 +10,10 @@
 
 #include "aci/archive-rules.h"
 #include "aci/manifest.h"
+#include "store/check.h"
 #include "store/directory.h"
 #include "store/record.h"
+#include "store/unflushed.h"
 #include "util/error.h"
 #include "util/fd.h"
 #include "util/fs.h"
@@ -50,6 +52,45 @@ static int load_manifest(struct mayfly_image *image, struct mayfly_error *err)
         return r < 0 ? mf_error(err, r, why.stage, "%s", why.message) : 0;
 }
 
+static int stop_at_difference(void *userdata, const char *path, const char *what)
+{
+        snprintf(userdata, 400, "%.200s: %.150s", path, what);
+        return 1;
+}
+
+/* Compares with its record the image that the machine may not have written to the disk before it stopped. Returns as
+ * mf_stored_open(). */
+static int check_after_boot(struct mayfly_image *image, struct mayfly_error *err)
+{
+        char difference[400] = "", why[512];
+        struct mf_check check = { .difference = stop_at_difference, .userdata = difference };
+        struct mayfly_error error = MAYFLY_ERROR_INIT;
+
+        int r = mf_check_image(image->dir_fd, image->id, image->path, &check, &error);
+        if (r == 0 && check.differences == 0) {
+                mf_unflushed_remove(image->dir_fd);
+                return 0;
+        }
+        if (r == -ENOMEM)
+                return mf_error(err, r, error.stage, "%s", error.message);
+        snprintf(why, sizeof(why), "the machine stopped before it was written to the disk; %.350s",
+                 check.differences ? difference : error.message);
+        return damaged(image, why);
+}
+
+/* Sees to an image that was published before it was flushed. Returns as mf_stored_open(). */
+static int load_unflushed(struct mayfly_image *image, struct mayfly_error *err)
+{
+        enum mf_unflushed state = mf_unflushed_look(image->dir_fd);
+
+        if (state == MF_UNFLUSHED_BEFORE)
+                return check_after_boot(image, err);
+        if (state == MF_FLUSH_FAILED ||
+            (state == MF_UNFLUSHED && mf_unflushed_is_due(image->dir_fd) && mf_unflushed_flush(image->dir_fd, 0) < 0))
+                return damaged(image, "it could not be written to the disk");
+        return 0;
+}
+
 /* Looks at the image, whose directory is open and locked. Returns as mf_stored_open(). */
 static int load(struct mayfly_image *image, struct mayfly_error *err)
 {
@@ -69,7 +110,8 @@ static int load(struct mayfly_image *image, struct mayfly_error *err)
                 return damaged(image, why);
         if (r < 0)
                 return mf_error_errno(err, r, MAYFLY_STAGE_STORE, "reading %s/record", image->path);
-        return load_manifest(image, err);
+        r = load_unflushed(image, err);
+        return r < 0 ? r : load_manifest(image, err);
 }
 
 int mf_stored_open(int store, struct mayfly_image *image, struct mayfly_error *err)

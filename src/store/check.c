@@ -13,6 +13,7 @@
 
 #include "store/record-table.h"
 #include "store/record.h"
+#include "store/unflushed.h"
 #include "util/error.h"
 #include "util/fd.h"
 #include "util/fs.h"
@@ -225,8 +226,8 @@ static int check_folder(struct run *run, const char *path)
         return r;
 }
 
-/* The image's folder itself has nothing but what is recorded, the record, and the note of a signature, which has a sum
- * of its own. */
+/* The image's directory itself has nothing but what is recorded, the record, the mark of what is not flushed, and the
+ * note of a signature, which has a sum of its own. */
 static int check_top(struct run *run)
 {
         int fd = openat(run->image_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC), r = 0;
@@ -239,7 +240,8 @@ static int check_top(struct run *run)
         }
         for (const struct dirent *entry; r == 0 && (entry = readdir(dir));)
                 if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0 &&
-                    strcmp(entry->d_name, "record") != 0 && strcmp(entry->d_name, "signature") != 0)
+                    strcmp(entry->d_name, "record") != 0 && strcmp(entry->d_name, "signature") != 0 &&
+                    strcmp(entry->d_name, MF_UNFLUSHED_MARK) != 0)
                         r = check_entry(run, fd, entry->d_name, entry->d_name);
         closedir(dir);
         return r;

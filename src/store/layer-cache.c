@@ -13,6 +13,7 @@
 #include "archive/digest.h"
 #include "store/directory.h"
 #include "store/list.h"
+#include "store/unflushed.h"
 #include "util/error.h"
 #include "util/fd.h"
 #include "util/fs.h"
@@ -35,6 +36,16 @@ int mf_layer_cache_name(struct mf_cached_layer *cached)
 
 /* --- one that is there ---------------------------------------------------------------------------------------- */
 
+/* Whether the disk has the layer, or will have it. One of an earlier boot is rather made again than checked. */
+static int is_flushed(int fd)
+{
+        enum mf_unflushed state = mf_unflushed_look(fd);
+
+        if (state == MF_UNFLUSHED && mf_unflushed_is_due(fd))
+                return mf_unflushed_flush(fd, 1) == 0;
+        return state == MF_FLUSHED || state == MF_UNFLUSHED;
+}
+
 /* Only what costs next to nothing is looked at, as with an image. */
 static int is_whole(int fd)
 {
@@ -43,7 +54,7 @@ static int is_whole(int fd)
         struct stat st;
 
         return fstatat(fd, MF_ROOTFS, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISDIR(st.st_mode) &&
-               mf_record_peek(fd, &summary, &why) == 0;
+               mf_record_peek(fd, &summary, &why) == 0 && is_flushed(fd);
 }
 
 /* 0, -ENOENT: it is to be made, -EWOULDBLOCK, or another -errno. */
@@ -99,18 +110,21 @@ static int write_text(const struct mf_cached_layer *cached, int dirfd, struct mf
 
 static int fill(const struct mf_cached_layer *cached, int dirfd, struct mayfly_error *err)
 {
+        int r = mf_unflushed_mark(dirfd);
+        if (r < 0 && r != -ENOSYS)
+                return mf_error_errno(err, r, MAYFLY_STAGE_STORE, "marking a layer as not flushed");
         errno = 0;
         struct mf_record *record = mf_record_new(dirfd, cached->id);
         if (!record)
                 return mf_error_errno(err, errno ? -errno : -ENOMEM, MAYFLY_STAGE_STORE, "making a layer's record");
-        int r = write_text(cached, dirfd, record);
+        r = write_text(cached, dirfd, record);
         if (r == 0)
                 r = cached->make(cached->userdata, dirfd, record, err);
         if (r == 0)
                 r = mf_record_finish(record);
         mf_record_free(record);
-        if (r == 0 && syncfs(dirfd) < 0) /* as for an image */
-                r = -errno;
+        if (r == 0)
+                r = mf_unflushed_or_flush(dirfd);
         return r < 0 ? mf_error_errno(err, r, MAYFLY_STAGE_STORE, "writing a layer") : 0;
 }
 

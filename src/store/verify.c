@@ -13,6 +13,7 @@
 #include "store/layer-cache.h"
 #include "store/list.h"
 #include "store/record.h"
+#include "store/unflushed.h"
 #include "util/error.h"
 #include "util/fd.h"
 #include "util/macro.h"
@@ -121,9 +122,28 @@ static int judge_layer(struct verify *verify, int fd, const char *path, uint64_t
                        : mf_error(verify->err, -ECANCELED, MAYFLY_STAGE_STORE, "verifying the store was cancelled");
 }
 
+/* Flushes an image or layer, and compares it with its record. A boot later the comparison alone shows that the disk has
+ * all of it. Returns 0 when it could be checked, or negative errno. */
+static int check(struct verify *verify, int fd, const char *path, int is_layer, struct mf_check *ret)
+{
+        enum mf_unflushed state = mf_unflushed_look(fd);
+
+        if (state == MF_FLUSH_FAILED || (state == MF_UNFLUSHED && mf_unflushed_flush(fd, is_layer) < 0)) {
+                ret->differences++;
+                return on_difference(verify, "record", "it could not be written to the disk") == 0
+                               ? 0
+                               : mf_error(verify->err, -ECANCELED, MAYFLY_STAGE_STORE, "checking %s was cancelled",
+                                          path);
+        }
+        int r = mf_check_image(fd, verify->id, path, ret, verify->err);
+        if (r == 0 && ret->differences == 0 && state == MF_UNFLUSHED_BEFORE)
+                mf_unflushed_remove(fd);
+        return r;
+}
+
 static int verify_layer(struct verify *verify, const char *id)
 {
-        struct mf_check check = { .difference = on_difference, .userdata = verify };
+        struct mf_check found = { .difference = on_difference, .userdata = verify };
         mf_cleanup(mf_freep) char *path = NULL;
         mf_cleanup(mf_closep) int fd = -1;
         int r;
@@ -139,10 +159,10 @@ static int verify_layer(struct verify *verify, const char *id)
                 return 0;
         if (r < 0)
                 return mf_error_errno(verify->err, r, MAYFLY_STAGE_STORE, "opening %s", path);
-        r = mf_check_image(fd, id, path, &check, verify->err);
-        verify->result.differences += check.differences;
+        r = check(verify, fd, path, 1, &found);
+        verify->result.differences += found.differences;
         if (r == 0)
-                r = judge_layer(verify, fd, path, check.differences);
+                r = judge_layer(verify, fd, path, found.differences);
         mf_unlock(fd);
         return r;
 }
@@ -150,7 +170,7 @@ static int verify_layer(struct verify *verify, const char *id)
 /* 0 also when the image is gone by now. */
 static int verify_image(struct verify *verify, const char *id)
 {
-        struct mf_check check = { .difference = on_difference, .userdata = verify };
+        struct mf_check found = { .difference = on_difference, .userdata = verify };
         mf_cleanup(mf_freep) char *path = NULL;
         mf_cleanup(mf_closep) int fd = -1;
         int r;
@@ -168,12 +188,12 @@ static int verify_image(struct verify *verify, const char *id)
                                              : 0;
         if (r < 0)
                 return mf_error_errno(verify->err, r, MAYFLY_STAGE_STORE, "opening %s", path);
-        r = mf_check_image(fd, id, path, &check, verify->err);
-        verify->result.differences += check.differences;
-        verify->result.entries += check.entries;
-        verify->result.bytes += check.bytes;
+        r = check(verify, fd, path, 0, &found);
+        verify->result.differences += found.differences;
+        verify->result.entries += found.entries;
+        verify->result.bytes += found.bytes;
         if (r == 0)
-                r = judge(verify, fd, path, check.differences);
+                r = judge(verify, fd, path, found.differences);
         mf_unlock(fd);
         return r;
 }
