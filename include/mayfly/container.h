@@ -330,6 +330,10 @@ const char *mayfly_container_name(const struct mayfly_container *container);
 /** The engine in use. MAYFLY_ENGINE_DEFAULT for NULL. */
 enum mayfly_engine mayfly_container_engine(const struct mayfly_container *container);
 
+/** 1 if systemd-machined knows the container. 0 in the direct engine, for NULL, and where the system bus had no room
+ * for another machine (which it has for about a hundred and fifty): then only machinectl(1) and the like cannot find the container. */
+int mayfly_container_is_registered(const struct mayfly_container *container);
+
 /** The host's PID of the container's PID 1, for setns(2), /proc and strace(1). 0 for NULL. */
 pid_t mayfly_container_leader(const struct mayfly_container *container);
 

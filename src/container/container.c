@@ -93,7 +93,7 @@ static void set_defaults(struct mayfly_spec *spec)
 }
 
 /* "NAME-RANDOM" in what machined allows: letters, digits and single dashes, at most 64. */
-static int choose_name(struct mayfly_container *container, struct mayfly_error *err)
+int mf_container_choose_name(struct mayfly_container *container, struct mayfly_error *err)
 {
         const char *wanted = container->spec.name ? container->spec.name : program_invocation_short_name;
         uint64_t number;
@@ -321,21 +321,30 @@ static int check_isolators(const struct mayfly_container *container, struct mayf
         return 0;
 }
 
+/* Starts the container and waits until it answers. */
+static int start_until_ready(struct mayfly_container *container, struct mayfly_error *err)
+{
+        int r = mf_container_launch(container, err);
+
+        return r < 0 ? r : await(container, is_ready, container->start_deadline_us, err);
+}
+
 static int boot(struct mayfly_container *container, struct mayfly_error *err)
 {
-        uint64_t begin = mf_now_us(), deadline = begin + (uint64_t) container->spec.start_timeout_ms * 1000;
+        uint64_t begin = mf_now_us();
 
-        int r = mf_container_launch(container, err);
-        if (r == 0)
-                r = await(container, is_ready, deadline, err);
+        container->start_deadline_us = begin + (uint64_t) container->spec.start_timeout_ms * 1000;
+        int r = mf_container_start_registered(container, start_until_ready, err);
         if (r == 0)
                 r = verify(container, err);
+        if (r == 0 && container->engine->type->rest)
+                container->engine->type->rest(container->engine);
         if (r == 0 && container->spec.strict_isolators)
                 r = check_isolators(container, err);
         uint64_t ready = mf_now_us();
         container->timings.boot_us = ready - begin;
         if (r == 0 && container->reports.expects_app)
-                r = await_app(container, deadline, err);
+                r = await_app(container, container->start_deadline_us, err);
         container->timings.app_us = mf_now_us() - ready;
         return r;
 }
@@ -383,7 +392,7 @@ MF_EXPORT int mayfly_container_start(struct mayfly_container **ret, const struct
                                                 .log = -1,
                                                 .leader_fd = -1 };
         set_defaults(&container->spec);
-        r = choose_name(container, err);
+        r = mf_container_choose_name(container, err);
         uint64_t begin = mf_now_us();
         if (r == 0)
                 r = mayfly_image_open(&container->image, spec.image, spec.image_options, err);

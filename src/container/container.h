@@ -38,6 +38,9 @@ struct mayfly_container {
         int was_stopped;           /* by its owner */
         int stop_timed_out;        /* the app outlived its time after that */
 
+        int is_unregistered;        /* machined had no room for it */
+        uint64_t start_deadline_us; /* by mf_now_us() */
+
         struct mayfly_timings timings;
 };
 
@@ -47,10 +50,20 @@ int mf_host_check(const struct mf_engine_type *engine, struct mayfly_error *err)
 /* Path of a program of ours, allocated: $MAYFLY_LIBEXEC or where it was installed. */
 int mf_program_path(const char *name, char **ret, struct mayfly_error *err);
 
+/* register.c: starts the container until it answers, again while machined has no room, and then unregistered. */
+int mf_container_start_registered(struct mayfly_container *container,
+                                  int (*start)(struct mayfly_container *container, struct mayfly_error *err),
+                                  struct mayfly_error *err);
+
+/* stop.c: ends what a start began and frees what it made, so that the container can be started again, under a new name.
+ */
+int mf_container_start_over(struct mayfly_container *container, struct mayfly_error *err);
+
 /* start.c: asks the engine to start it; the container's image and name are there. */
 int mf_container_launch(struct mayfly_container *container, struct mayfly_error *err);
 
 /* container.c */
+int mf_container_choose_name(struct mayfly_container *container, struct mayfly_error *err);
 /* 1 once the engine saw the last of it, or if it was never started. */
 int mf_container_gone(const struct mayfly_container *container);
 int mf_container_check_owner(const struct mayfly_container *container, struct mayfly_error *err);

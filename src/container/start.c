@@ -331,6 +331,8 @@ static int build_argv(const struct mayfly_container *container, const struct mf_
                         r = mf_strv_add(ret, strdup(mf_capability_name(rest)));
         }
         if (r == 0 && container->engine_type->id == MAYFLY_ENGINE_SYSTEMD)
+                r = mf_strv_add(ret, strdup("--unit"));
+        if (r == 0 && mayfly_container_is_registered(container))
                 r = mf_strv_add(ret, strdup("--register"));
         if (r == 0 && isolation->has_oom_score_adj && isolation->oom_score_adj < 0 && container->reports.expects_app &&
             (r = mf_strv_add(ret, strdup("--oom-score-adj"))) == 0) {
@@ -353,7 +355,9 @@ static int ask_engine(struct mayfly_container *container, char *const *argv, int
                                              .argv = argv,
                                              .control = control,
                                              .boot_log = container->boot_log,
-                                             .max_runtime_s = container->spec.max_runtime_s };
+                                             .max_runtime_s = container->spec.max_runtime_s,
+                                             .is_unregistered = container->is_unregistered,
+                                             .deadline_us = container->start_deadline_us };
 
         combine_limits(container, &request.limits);
         return container->engine_type->start(&container->engine, &request, err);

@@ -14,6 +14,7 @@
 #include "util/fd.h"
 #include "util/macro.h"
 #include "util/options.h"
+#include "util/strv.h"
 #include "util/time.h"
 
 #define STOP_MARGIN_MS 500U /* for nspawn and systemd to clean up once the app has ended */
@@ -82,7 +83,11 @@ MF_EXPORT int mayfly_container_stop(struct mayfly_container *container, struct m
 
         uint64_t begin = mf_now_us();
         container->was_stopped = 1;
+        if (container->engine->type->wake)
+                container->engine->type->wake(container->engine);
         r = stop(container, err);
+        if (container->engine->type->rest)
+                container->engine->type->rest(container->engine);
         container->timings.stop_us = mf_now_us() - begin;
         container->control = mf_close(container->control);
         return r;
@@ -108,27 +113,47 @@ MF_EXPORT int mayfly_container_stop_result(const struct mayfly_container *contai
         return r;
 }
 
-MF_EXPORT struct mayfly_container *mayfly_container_free(struct mayfly_container *container)
+/* Ends the container, unless it belongs to another process, and frees all that a start made. */
+static void forget(struct mayfly_container *container)
 {
-        if (!container)
-                return NULL;
         /* Nothing was started while there is no control socket. In a forked child the container is not ours to stop. */
         if (container->owner == getpid()) {
                 if (container->control >= 0 || container->reports.ready)
                         (void) mayfly_container_stop(container, NULL);
                 if (container->engine)
-                        container->engine->type->release(container->engine);
+                        container->engine = container->engine->type->release(container->engine);
         }
-        mf_close(container->control);
-        mf_close(container->leader_fd);
-        mf_close(container->boot_log);
-        mf_close(container->log);
+        container->control = mf_close(container->control);
+        container->leader_fd = mf_close(container->leader_fd);
+        container->boot_log = mf_close(container->boot_log);
+        container->log = mf_close(container->log);
         mf_ids_clear(&container->ids);
-        mayfly_image_close(container->image);
-        for (char **e = container->env; e && *e; e++)
-                free(*e);
-        free(container->env);
+        mf_strv_free(container->env);
+        container->env = NULL;
         mf_isolators_clear(&container->isolators);
+}
+
+int mf_container_start_over(struct mayfly_container *container, struct mayfly_error *err)
+{
+        /* A dead container has no control socket any more, but its unit may not be gone yet. */
+        int r = mayfly_container_stop(container, err);
+
+        if (r < 0)
+                return r;
+        forget(container);
+        container->reports = (struct mf_reports){ 0 };
+        container->was_stopped = container->stop_timed_out = container->broke_protocol = 0;
+        container->leader = 0;
+        container->timings.stop_us = 0;
+        return mf_container_choose_name(container, err);
+}
+
+MF_EXPORT struct mayfly_container *mayfly_container_free(struct mayfly_container *container)
+{
+        if (!container)
+                return NULL;
+        forget(container);
+        mayfly_image_close(container->image);
         free(container);
         return NULL;
 }

@@ -7,29 +7,29 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <systemd/sd-bus.h>
 #include <systemd/sd-daemon.h>
 #include <unistd.h>
 
+#include "engine/bus-internal.h"
+#include "engine/turns.h"
 #include "util/error.h"
 #include "util/macro.h"
 #include "util/time.h"
-
-#define SYSTEMD "org.freedesktop.systemd1"
-#define SYSTEMD_PATH "/org/freedesktop/systemd1"
-#define MANAGER SYSTEMD ".Manager"
-#define MACHINED "org.freedesktop.machine1"
-#define MACHINED_PATH "/org/freedesktop/machine1"
-#define MACHINED_MANAGER MACHINED ".Manager"
 
 /* The longest wait for an answer, in microseconds: after it the other side counts as absent. */
 #define CALL_TIMEOUT_US UINT64_C(10000000)
 /* The interval between questions where no signal announces the answer. */
 #define RETRY_MS 50
+/* With more connections no container is registered: each keeps one, dbus-daemon allows root 256, and others and our own
+ * turns need some. */
+#define CONNECTIONS_MAX 160
+/* The longest wait for a turn to stop a container. */
+#define WAKE_US UINT64_C(60000000)
 
 struct mf_bus {
         sd_bus *bus;
         char *unit, *machine;
+        int has_turn, is_resting;
         int started;       /* systemd has taken the unit on */
         int unit_in_doubt; /* systemd said that it removed the unit, which it also says when it reloads */
         int unit_removed, machine_seen, machine_removed;
@@ -39,7 +39,7 @@ struct mf_bus {
         struct mayfly_error failure; /* why, when start_error */
 };
 
-static int bus_error(struct mayfly_error *err, int r, const sd_bus_error *error, const char *what, const char *object)
+int mf_bus_error(struct mayfly_error *err, int r, const sd_bus_error *error, const char *what, const char *object)
 {
         const char *hint = "";
 
@@ -106,18 +106,18 @@ static int on_started(sd_bus_message *m, void *userdata, sd_bus_error *error)
         bus->started = !e;
         if (e && !bus->start_error)
                 bus->start_error =
-                        bus_error(&bus->failure, -sd_bus_message_get_errno(m), e, "StartTransientUnit", bus->unit);
+                        mf_bus_error(&bus->failure, -sd_bus_message_get_errno(m), e, "StartTransientUnit", bus->unit);
         return 0;
 }
 
-static int connect_bus(struct mf_bus *bus, struct mayfly_error *err)
+int mf_bus_connect(sd_bus **ret, struct mayfly_error *err)
 {
-        int r = sd_bus_open_system(&bus->bus);
+        int r = sd_bus_open_system(ret);
 
         if (r < 0)
                 return mf_error_errno(err, r, MAYFLY_STAGE_BUS,
                                       "connecting to the system bus; is dbus running (systemctl status dbus)?");
-        (void) sd_bus_set_method_call_timeout(bus->bus, CALL_TIMEOUT_US);
+        (void) sd_bus_set_method_call_timeout(*ret, CALL_TIMEOUT_US);
         return 0;
 }
 
@@ -144,7 +144,8 @@ static int subscribe(struct mf_bus *bus)
         return sd_bus_call_method_async(bus->bus, NULL, SYSTEMD, SYSTEMD_PATH, MANAGER, "Subscribe", NULL, NULL, NULL);
 }
 
-int mf_bus_open(struct mf_bus **ret, const char *unit, const char *machine, struct mayfly_error *err)
+int mf_bus_open(struct mf_bus **ret, const char *unit, const char *machine, uint64_t deadline_us,
+                struct mayfly_error *err)
 {
         struct mf_bus *bus = calloc(1, sizeof(*bus));
 
@@ -156,7 +157,15 @@ int mf_bus_open(struct mf_bus **ret, const char *unit, const char *machine, stru
                 mf_bus_close(bus);
                 return mf_error_oom(err, MAYFLY_STAGE_BUS);
         }
-        int r = connect_bus(bus, err);
+        int r = mf_turn_take(deadline_us);
+        if (r < 0)
+                mf_error(err, r, MAYFLY_STAGE_BUS,
+                         "%s waited for its turn until start_timeout_ms was over; start fewer containers at once, or "
+                         "set a longer start_timeout_ms",
+                         unit);
+        bus->has_turn = r == 0;
+        if (r == 0)
+                r = mf_bus_connect(&bus->bus, err);
         if (r >= 0) {
                 r = subscribe(bus);
                 if (r < 0)
@@ -168,6 +177,25 @@ int mf_bus_open(struct mf_bus **ret, const char *unit, const char *machine, stru
         }
         *ret = bus;
         return 0;
+}
+
+int mf_bus_check_room(struct mf_bus *bus, struct mayfly_error *err)
+{
+        char **names = NULL;
+        unsigned n = 0;
+
+        int r = sd_bus_list_names(bus->bus, &names, NULL);
+        if (r < 0)
+                return mf_error_errno(err, r, MAYFLY_STAGE_BUS, "asking the system bus for its connections");
+        for (char **name = names; name && *name; name++) {
+                n += **name == ':';
+                free(*name);
+        }
+        free(names);
+        return n <= CONNECTIONS_MAX ? 0
+                                    : mf_error(err, -ENOBUFS, MAYFLY_STAGE_BUS,
+                                               "the system bus has %u connections, which leaves no room to register %s",
+                                               n, bus->machine);
 }
 
 /* Appends a word with each "$" doubled: systemd would expand variables. */
@@ -285,6 +313,9 @@ int mf_bus_fd(struct mf_bus *bus, short *ret_events, int *ret_timeout_ms)
         int events = bus->bus ? sd_bus_get_events(bus->bus) : -ENOTCONN;
 
         *ret_events = 0;
+        *ret_timeout_ms = -1;
+        if (bus->is_resting)
+                return -1;
         *ret_timeout_ms = events < 0 || asks_for_machine(bus) ? RETRY_MS : -1;
         if (events < 0)
                 return -1;
@@ -308,7 +339,7 @@ static int exists(struct mf_bus *bus, const char *destination, const char *path,
         if (r < 0 && sd_bus_error_has_name(&error, absent))
                 r = 0;
         else if (r < 0)
-                bus_error(err, r, &error, method, name);
+                mf_bus_error(err, r, &error, method, name);
         else
                 r = 1;
         sd_bus_error_free(&error);
@@ -353,7 +384,7 @@ static int reconnect(struct mf_bus *bus, struct mayfly_error *err)
                         err, -ECONNRESET, MAYFLY_STAGE_BUS,
                         "the system bus went away while %s was being started; is dbus being restarted? Try again",
                         bus->unit);
-        int r = connect_bus(bus, err);
+        int r = mf_bus_connect(&bus->bus, err);
         if (r >= 0)
                 r = subscribe(bus);
         if (r >= 0)
@@ -364,8 +395,35 @@ static int reconnect(struct mf_bus *bus, struct mayfly_error *err)
         return mf_error_errno(err, r, MAYFLY_STAGE_BUS, "subscribing to the signals of systemd again");
 }
 
+/* Ends the connection and gives the turn back. */
+static void disconnect(struct mf_bus *bus)
+{
+        bus->bus = sd_bus_flush_close_unref(bus->bus);
+        if (bus->has_turn)
+                mf_turn_give_back();
+        bus->has_turn = 0;
+}
+
+void mf_bus_rest(struct mf_bus *bus)
+{
+        disconnect(bus);
+        bus->is_resting = 1;
+        bus->started = 1;
+}
+
+void mf_bus_wake(struct mf_bus *bus)
+{
+        if (!bus->is_resting)
+                return;
+        bus->is_resting = 0;
+        /* Without a turn the container is to be stopped all the same. */
+        bus->has_turn = mf_turn_take(mf_now_us() + WAKE_US) == 0;
+}
+
 int mf_bus_process(struct mf_bus *bus, struct mayfly_error *err)
 {
+        if (bus->is_resting)
+                return 0;
         int r = bus->bus ? 1 : -ENOTCONN;
 
         while (r > 0)
@@ -434,7 +492,7 @@ int mf_bus_inspect_machine(struct mf_bus *bus, pid_t *ret_leader, struct mayfly_
                 r = sd_bus_get_property_trivial(bus->bus, MACHINED, path, MACHINED ".Machine", "Leader", &error, 'u',
                                                 &leader);
         if (r < 0)
-                bus_error(err, r, &error, "machined does not know the machine", bus->machine);
+                mf_bus_error(err, r, &error, "machined does not know the machine", bus->machine);
         else if (strcmp(unit, bus->unit) != 0)
                 r = mf_error(err, -EEXIST, MAYFLY_STAGE_BUS, "machined has the machine %s in the unit %s, not in %s",
                              bus->machine, unit, bus->unit);
@@ -448,16 +506,22 @@ int mf_bus_inspect_machine(struct mf_bus *bus, pid_t *ret_leader, struct mayfly_
         return r < 0 ? r : 0;
 }
 
+/* Says what a method call failed of, if it did, and frees its error. Returns 0 or negative errno. */
+static int end_call(int r, sd_bus_error *error, const char *method, const char *object, struct mayfly_error *err)
+{
+        if (r < 0)
+                mf_bus_error(err, r, error, method, object);
+        sd_bus_error_free(error);
+        return r < 0 ? r : 0;
+}
+
 int mf_bus_terminate_machine(struct mf_bus *bus, struct mayfly_error *err)
 {
         sd_bus_error error = SD_BUS_ERROR_NULL;
         int r = sd_bus_call_method(bus->bus, MACHINED, MACHINED_PATH, MACHINED_MANAGER, "TerminateMachine", &error,
                                    NULL, "s", bus->machine);
 
-        if (r < 0)
-                bus_error(err, r, &error, "TerminateMachine", bus->machine);
-        sd_bus_error_free(&error);
-        return r < 0 ? r : 0;
+        return end_call(r, &error, "TerminateMachine", bus->machine, err);
 }
 
 int mf_bus_stop_unit(struct mf_bus *bus, struct mayfly_error *err)
@@ -466,10 +530,7 @@ int mf_bus_stop_unit(struct mf_bus *bus, struct mayfly_error *err)
         int r = sd_bus_call_method(bus->bus, SYSTEMD, SYSTEMD_PATH, MANAGER, "StopUnit", &error, NULL, "ss", bus->unit,
                                    "replace");
 
-        if (r < 0)
-                bus_error(err, r, &error, "StopUnit", bus->unit);
-        sd_bus_error_free(&error);
-        return r < 0 ? r : 0;
+        return end_call(r, &error, "StopUnit", bus->unit, err);
 }
 
 int mf_bus_kill_unit(struct mf_bus *bus, struct mayfly_error *err)
@@ -478,109 +539,16 @@ int mf_bus_kill_unit(struct mf_bus *bus, struct mayfly_error *err)
         int r = sd_bus_call_method(bus->bus, SYSTEMD, SYSTEMD_PATH, MANAGER, "KillUnit", &error, NULL, "ssi", bus->unit,
                                    "all", (int32_t) SIGKILL);
 
-        if (r < 0)
-                bus_error(err, r, &error, "KillUnit", bus->unit);
-        sd_bus_error_free(&error);
-        return r < 0 ? r : 0;
+        return end_call(r, &error, "KillUnit", bus->unit, err);
 }
 
 struct mf_bus *mf_bus_close(struct mf_bus *bus)
 {
         if (bus) {
-                sd_bus_close_unref(bus->bus);
+                disconnect(bus);
                 free(bus->unit);
                 free(bus->machine);
                 free(bus);
         }
         return NULL;
-}
-
-/* --- everything on the bus, for `mayfly leak-check` -------------------------------------------------------------------- */
-
-typedef int (*list_callback)(const char *kind, const char *name, const char *description, void *userdata);
-
-static int list_units(sd_bus *bus, list_callback callback, void *userdata, sd_bus_error *error)
-{
-        const char *name, *description, *load, *active, *sub;
-        sd_bus_message *m = NULL;
-        char text[512];
-
-        int r = sd_bus_call_method(bus, SYSTEMD, SYSTEMD_PATH, MANAGER, "ListUnits", error, &m, NULL);
-        if (r >= 0)
-                r = sd_bus_message_enter_container(m, 'a', "(ssssssouso)");
-        while (r >= 0 && (r = sd_bus_message_read(m, "(ssssssouso)", &name, &description, &load, &active, &sub, NULL,
-                                                  NULL, NULL, NULL, NULL)) > 0) {
-                snprintf(text, sizeof(text), "%s (%s, %s): %s", name, active, sub, description);
-                r = callback("unit", name, text, userdata);
-        }
-        sd_bus_message_unref(m);
-        return r;
-}
-
-static int list_machines(sd_bus *bus, list_callback callback, void *userdata, sd_bus_error *error)
-{
-        const char *name, *class, *service;
-        sd_bus_message *m = NULL;
-        char text[512];
-
-        int r = sd_bus_call_method(bus, MACHINED, MACHINED_PATH, MACHINED_MANAGER, "ListMachines", error, &m, NULL);
-        if (r >= 0)
-                r = sd_bus_message_enter_container(m, 'a', "(ssso)");
-        while (r >= 0 && (r = sd_bus_message_read(m, "(ssso)", &name, &class, &service, NULL)) > 0) {
-                snprintf(text, sizeof(text), "%s (%s of %s)", name, class, service);
-                if (strcmp(class, "host") != 0)
-                        r = callback("machine", name, text, userdata);
-        }
-        sd_bus_message_unref(m);
-        if (!sd_bus_error_is_set(error))
-                return r;
-        sd_bus_error_free(error); /* no machined, no machines */
-        return 0;
-}
-
-static int list_connections(sd_bus *bus, list_callback callback, void *userdata)
-{
-        const char *own = NULL;
-        char **names = NULL;
-        int r = sd_bus_get_unique_name(bus, &own);
-
-        if (r >= 0)
-                r = sd_bus_list_names(bus, &names, NULL);
-        for (char **name = names; name && *name; name++) {
-                sd_bus_creds *creds = NULL;
-                const char *process = "?";
-                pid_t pid = 0;
-                char text[128];
-                if (r >= 0 && **name == ':' && strcmp(*name, own) != 0 &&
-                    sd_bus_get_name_creds(bus, *name, SD_BUS_CREDS_PID | SD_BUS_CREDS_COMM | SD_BUS_CREDS_AUGMENT,
-                                          &creds) >= 0) {
-                        (void) sd_bus_creds_get_pid(creds, &pid);
-                        (void) sd_bus_creds_get_comm(creds, &process);
-                        snprintf(text, sizeof(text), "%s of process %d (%s)", *name, (int) pid, process);
-                        r = callback("bus", *name, text, userdata);
-                }
-                sd_bus_creds_unref(creds);
-                free(*name);
-        }
-        free(names);
-        return r;
-}
-
-int mf_bus_list(list_callback callback, void *userdata, struct mayfly_error *err)
-{
-        struct mf_bus bus = { 0 };
-        sd_bus_error error = SD_BUS_ERROR_NULL;
-
-        int r = connect_bus(&bus, err);
-        if (r >= 0)
-                r = list_connections(bus.bus, callback, userdata);
-        if (r >= 0)
-                r = list_machines(bus.bus, callback, userdata, &error);
-        if (r >= 0)
-                r = list_units(bus.bus, callback, userdata, &error);
-        if (r < 0)
-                bus_error(err, r, &error, "listing", "units and machines");
-        sd_bus_error_free(&error);
-        sd_bus_close_unref(bus.bus);
-        return r < 0 ? r : 0;
 }

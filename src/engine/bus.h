@@ -2,7 +2,8 @@
 #ifndef MF_BUS_H
 #define MF_BUS_H
 
-/* systemd and machined over D-Bus: one connection a container. Only user of libsystemd. */
+/* systemd and machined over D-Bus: one connection for a container that is being started or stopped. bus.c and
+ * bus-list.c are the only users of libsystemd. */
 
 #include <stddef.h>
 #include <stdint.h>
@@ -25,8 +26,15 @@ struct mf_bus_unit {
 /* sd_booted(3): 1 where systemd is PID 1. */
 int mf_bus_booted(void);
 
-/* Connects, and subscribes to the signals about the unit and the machine. */
-int mf_bus_open(struct mf_bus **ret, const char *unit, const char *machine, struct mayfly_error *err);
+/* Waits for a turn until `deadline_us`, connects, and subscribes to the signals about the unit and the machine. */
+int mf_bus_open(struct mf_bus **ret, const char *unit, const char *machine, uint64_t deadline_us,
+                struct mayfly_error *err);
+/* Gives up the connection while the container runs. Until mf_bus_wake() nothing is noticed or asked. */
+void mf_bus_rest(struct mf_bus *bus);
+/* Waits for a turn; the next mf_bus_process() connects and asks for what was missed. */
+void mf_bus_wake(struct mf_bus *bus);
+/* Returns 0 if the bus has room for another container to be registered, -ENOBUFS if not. */
+int mf_bus_check_room(struct mf_bus *bus, struct mayfly_error *err);
 /* Sends StartTransientUnit and does not wait. */
 int mf_bus_start_unit(struct mf_bus *bus, const struct mf_bus_unit *unit, struct mayfly_error *err);
 /* For poll(2): the descriptor, its events, and the time to call mf_bus_process() at all (ms, -1: none). */

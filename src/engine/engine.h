@@ -10,6 +10,7 @@
 
 #include <poll.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <sys/types.h>
 
 #include <mayfly/container.h>
@@ -31,6 +32,8 @@ struct mf_engine_request {
         int control;       /* the container's end of the control socket: standard input of mayfly-launch */
         int boot_log;      /* its standard output and error */
         unsigned max_runtime_s;
+        int is_unregistered;  /* machined is not to know the container; for an engine that registers others */
+        uint64_t deadline_us; /* of the start, by mf_now_us() */
         struct mf_limits limits;
 };
 
@@ -49,6 +52,10 @@ struct mf_engine_type {
         int (*diagnose)(struct mf_engine *engine, int has_boot_log, struct mayfly_error *err);
         /* Checks, once the container answers, that `leader` is PID 1 of what was asked for. */
         int (*verify)(struct mf_engine *engine, pid_t leader, struct mayfly_error *err);
+        /* May be NULL. rest() gives up what the engine needs only to start and stop a container; until wake() it notices
+         * nothing. */
+        void (*rest)(struct mf_engine *engine);
+        void (*wake)(struct mf_engine *engine);
         /* Ends the container by force; `attempt` counts from 0, each harder than the one before. `leader_fd` is a pidfd
          * of its PID 1, or -1. */
         int (*terminate)(struct mf_engine *engine, int leader_fd, unsigned attempt, struct mayfly_error *err);

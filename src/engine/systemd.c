@@ -3,17 +3,21 @@
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "engine/bus.h"
 #include "engine/engine.h"
 #include "util/error.h"
+#include "util/fd.h"
 #include "util/macro.h"
 
-/* The engine "systemd": mayfly-launch is a transient unit, and the container is registered with machined. */
+/* The engine "systemd": mayfly-launch is a transient unit, and the container is registered with machined, unless machined
+ * has no room for it. */
 
 struct systemd_engine {
         struct mf_engine base;
         struct mf_bus *bus;
+        int is_unregistered;
         char machine[65];
 };
 
@@ -39,6 +43,7 @@ static int start(struct mf_engine **ret, const struct mf_engine_request *request
         if (!engine)
                 return mf_error_oom(err, MAYFLY_STAGE_START);
         engine->base.type = &mf_engine_systemd;
+        engine->is_unregistered = request->is_unregistered;
         snprintf(engine->machine, sizeof(engine->machine), "%s", request->machine);
         snprintf(unit, sizeof(unit), "mayfly-%s.service", request->machine);
         const struct mf_bus_unit description = {
@@ -48,7 +53,9 @@ static int start(struct mf_engine **ret, const struct mf_engine_request *request
                 .limits = request->limits,
                 .stop_timeout_ms = 2000, /* mayfly-launch needs no more to push nspawn */
         };
-        int r = mf_bus_open(&engine->bus, unit, request->machine, err);
+        int r = mf_bus_open(&engine->bus, unit, request->machine, request->deadline_us, err);
+        if (r == 0 && !request->is_unregistered)
+                r = mf_bus_check_room(engine->bus, err);
         if (r == 0)
                 r = mf_bus_start_unit(engine->bus, &description, err);
         if (r < 0) {
@@ -88,17 +95,47 @@ static int diagnose(struct mf_engine *engine, int has_boot_log, struct mayfly_er
                         systemd->machine, failure, systemd->machine);
 }
 
+/* Checks that `leader` is in our unit's cgroup. */
+static int verify_cgroup(const struct systemd_engine *systemd, pid_t leader, struct mayfly_error *err)
+{
+        mf_cleanup(mf_fclosep) FILE *f = NULL;
+        char path[64], unit[sizeof(systemd->machine) + 32], line[4096];
+
+        snprintf(path, sizeof(path), "/proc/%d/cgroup", (int) leader);
+        snprintf(unit, sizeof(unit), "/mayfly-%s.service/", systemd->machine);
+        f = fopen(path, "re");
+        if (!f)
+                return mf_error_errno(err, -errno, MAYFLY_STAGE_BUS, "reading %s", path);
+        while (fgets(line, sizeof(line), f))
+                if (strstr(line, unit))
+                        return 0;
+        return mf_error(err, -ESTALE, MAYFLY_STAGE_BUS, "PID %d answers, but is not in mayfly-%s.service", (int) leader,
+                        systemd->machine);
+}
+
 static int verify(struct mf_engine *engine, pid_t leader, struct mayfly_error *err)
 {
         const struct systemd_engine *systemd = systemd_of(engine);
         pid_t registered = 0;
 
+        if (systemd->is_unregistered)
+                return verify_cgroup(systemd, leader, err);
         int r = mf_bus_inspect_machine(systemd->bus, &registered, err);
         if (r == 0 && registered != leader)
                 return mf_error(err, -ESTALE, MAYFLY_STAGE_BUS,
                                 "machined says that PID %d leads %s, but PID %d answers", (int) registered,
                                 systemd->machine, (int) leader);
         return r;
+}
+
+static void rest(struct mf_engine *engine)
+{
+        mf_bus_rest(systemd_of(engine)->bus);
+}
+
+static void wake(struct mf_engine *engine)
+{
+        mf_bus_wake(systemd_of(engine)->bus);
 }
 
 static int terminate(struct mf_engine *engine, int leader_fd, unsigned attempt, struct mayfly_error *err)
@@ -126,6 +163,8 @@ const struct mf_engine_type mf_engine_systemd = {
         .dispatch = dispatch,
         .diagnose = diagnose,
         .verify = verify,
+        .rest = rest,
+        .wake = wake,
         .terminate = terminate,
         .release = release,
 };

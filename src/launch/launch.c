@@ -97,6 +97,9 @@ static int parse_option(int c, struct launch_options *ret)
         case 'r':
                 ret->registered = 1;
                 return 0;
+        case 'U':
+                ret->in_unit = 1;
+                return 0;
         case 'n':
                 ret->host_network = 1;
                 return 0;
@@ -128,6 +131,7 @@ static int parse(int argc, char **argv, struct launch_options *ret)
                 { "image-cpu", required_argument, NULL, '3' },
                 { "image-cpu-weight", required_argument, NULL, '4' },
                 { "capability", required_argument, NULL, 'c' },
+                { "unit", no_argument, NULL, 'U' },
                 { "register", no_argument, NULL, 'r' },
                 { "host-network", no_argument, NULL, 'n' },
                 { "ids", required_argument, NULL, 'u' },
@@ -458,14 +462,14 @@ int main(int argc, char **argv)
         umask(022); /* the owner's may be anything */
         if (parse(argc, argv, &options) < 0)
                 return 2;
-        if (!options.registered)
+        if (!options.in_unit)
                 launch_reset_inherited();
         struct stat st;
         if (fstat(STDIN_FILENO, &st) < 0 || !S_ISSOCK(st.st_mode))
                 return launch_error(-ENOTSOCK, "standard input must be the control socket") ? EXIT_FAILURE : 0;
         if (launch_hold(&options) < 0)
                 return EXIT_FAILURE;
-        if (!options.registered)
+        if (!options.in_unit)
                 return run_with_janitor(&options);
         return launch_cgroup_check_limits(&options) < 0 ? EXIT_FAILURE : run(&options, NULL);
 }

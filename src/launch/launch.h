@@ -34,7 +34,8 @@ struct launch_options {
         size_t n_volumes;
         const char **capabilities; /* names of those that nspawn may not give by itself */
         size_t n_capabilities;
-        int registered; /* by machined (engine systemd) */
+        int in_unit;    /* of systemd, which has made the cgroup (engine systemd) */
+        int registered; /* by machined; only in a unit */
         int host_network;
         int oom_score_adj; /* what the app may lower its score to; 0: nothing below what it is now */
         uint32_t ids;      /* first ID of its user namespace; 0: it has none */

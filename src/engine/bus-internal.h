@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef MF_BUS_INTERNAL_H
+#define MF_BUS_INTERNAL_H
+
+/* Shared by bus.c and bus-list.c, the only users of libsystemd. */
+
+#include <systemd/sd-bus.h>
+
+#include <mayfly/error.h>
+
+#define SYSTEMD "org.freedesktop.systemd1"
+#define SYSTEMD_PATH "/org/freedesktop/systemd1"
+#define MANAGER SYSTEMD ".Manager"
+#define MACHINED "org.freedesktop.machine1"
+#define MACHINED_PATH "/org/freedesktop/machine1"
+#define MACHINED_MANAGER MACHINED ".Manager"
+
+/* Connects to the system bus. */
+int mf_bus_connect(sd_bus **ret, struct mayfly_error *err);
+/* Sets an error that says which call failed with what object, and why. Returns r. */
+int mf_bus_error(struct mayfly_error *err, int r, const sd_bus_error *error, const char *what, const char *object);
+
+#endif
