@@ -157,7 +157,8 @@ static int unify_cgroups(void)
 
         if (access("/sys/fs/cgroup/cgroup.procs", F_OK) == 0)
                 return 0;
-        /* Binding the one that a host with both versions has spares the 14 ms that mounting it anew takes. */
+        /* Binding the one that a host with both versions has spares the wait for a grace period of RCU that
+         * mounting it anew takes. */
         if (statfs("/sys/fs/cgroup/unified", &fs) == 0 && fs.f_type == CGROUP2_SUPER_MAGIC &&
             mount("/sys/fs/cgroup/unified", "/sys/fs/cgroup", NULL, MS_BIND, NULL) == 0)
                 return 0;
