@@ -67,6 +67,10 @@ void launch_allow_oom_score(int score);
 /* openat2(2) with O_CLOEXEC. Returns a descriptor or negative errno. */
 int launch_open_how(int dirfd, const char *path, uint64_t flags, uint64_t resolve);
 
+/* shift.c: adds `ids` to the owners of all that is below `root`, and keeps modes and capabilities of files. Prints and
+ * returns negative errno on failure. */
+int launch_shift(const char *root, uint32_t ids);
+
 /* root.c: makes the directories and files that systemd-nspawn and services want and the image lacks, and mounts the image's
  * /run. Prints and returns negative errno on failure. */
 int launch_root_complete(const struct launch_options *options);

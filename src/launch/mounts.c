@@ -35,24 +35,32 @@ static int open_sources(const struct launch_options *options, int *layers, int *
         return 0;
 }
 
-/* Replaces each layer by a copy that shows the container's IDs. */
+/* Replaces each layer by a copy that shows the container's IDs. Returns 1 if a file system cannot show them, and leaves the
+ * layers as they are then. */
 static int idmap_layers(const struct launch_options *options, int userns, int *layers)
 {
-        for (size_t i = 0; options->ids && i < options->n_layers; i++) {
-                int tree = launch_clone_tree(layers[i], 0);
-                int r = tree < 0 ? tree : launch_idmap(tree, userns, 0);
-                if (r < 0)
-                        return launch_error(
-                                r,
-                                "showing image layer %s with the container's IDs; this needs Linux 5.19, and a file "
-                                "system of the image store that can be idmapped (ext4, xfs, btrfs): set MAYFLY_STORE, "
-                                "or "
-                                ".userns = MAYFLY_USERNS_HOST",
-                                options->layers[i]);
-                close(layers[i]);
-                layers[i] = tree;
+        mf_cleanup(mf_freep) int *trees = calloc(options->n_layers, sizeof(int));
+        size_t n = 0;
+        int r = trees ? 0 : launch_error(-ENOMEM, "layers");
+
+        for (; r == 0 && n < options->n_layers; n++) {
+                trees[n] = launch_clone_tree(layers[n], 0);
+                r = trees[n] < 0 ? trees[n] : launch_idmap(trees[n], userns, 0);
+                if (r < 0 && r != -EINVAL)
+                        launch_error(r,
+                                     "showing image layer %s with the container's IDs; this needs Linux 5.19, or "
+                                     ".userns = MAYFLY_USERNS_HOST",
+                                     options->layers[n]);
         }
-        return 0;
+        for (size_t i = 0; i < n; i++) {
+                if (r < 0) {
+                        mf_close(trees[i]);
+                        continue;
+                }
+                close(layers[i]);
+                layers[i] = trees[i];
+        }
+        return r == -EINVAL ? 1 : r;
 }
 
 static int mount_scratch(uint64_t size)
@@ -85,7 +93,8 @@ static int attach_layers(const struct launch_options *options, const int *layers
         return 0;
 }
 
-static int mount_overlay(const struct launch_options *options, const int *layers)
+/* `shifting`: the layers are not idmapped, and the owners of all files in the overlay are about to be changed. */
+static int mount_overlay(const struct launch_options *options, const int *layers, int shifting)
 {
         mf_cleanup(mf_freep) char *data = NULL;
         size_t size = 128 + options->n_layers * 12, used;
@@ -94,13 +103,14 @@ static int mount_overlay(const struct launch_options *options, const int *layers
         data = malloc(size);
         if (!data)
                 return launch_error(-ENOMEM, "overlay options");
-        if (options->ids && (r = attach_layers(options, layers)) < 0)
+        if (options->ids && !shifting && (r = attach_layers(options, layers)) < 0)
                 return r;
         /* Descriptors instead of paths: nothing to escape. Relative ones, for all options must fit into a page, however
          * many layers there are. Topmost comes first. */
         if (chdir("/proc/self/fd") < 0)
                 return launch_error(-errno, "entering /proc/self/fd");
-        used = (size_t) snprintf(data, size, "upperdir=" SCRATCH "/upper,workdir=" SCRATCH "/work,lowerdir=");
+        used = (size_t) snprintf(data, size, "%supperdir=" SCRATCH "/upper,workdir=" SCRATCH "/work,lowerdir=",
+                                 shifting ? "metacopy=on," : "");
         for (size_t i = options->n_layers; i > 0; i--)
                 used += (size_t) snprintf(data + used, size - used, "%d%s", layers[i - 1], i > 1 ? ":" : "");
         /* No device that an image brings is opened; systemd-nspawn makes those of /dev. */
@@ -171,7 +181,7 @@ int launch_mounts(const struct launch_options *options, const int *namespaces, s
 {
         mf_cleanup(mf_freep) int *layers = calloc(options->n_layers, sizeof(int));
         struct stat top;
-        int init = -1, userns = -1, r;
+        int init = -1, userns = -1, shifting = 0, r;
 
         if (!layers)
                 return launch_error(-ENOMEM, "layers");
@@ -185,16 +195,18 @@ int launch_mounts(const struct launch_options *options, const int *namespaces, s
                 r = launch_error(-errno, "the image's root");
         if (r == 0 && options->ids)
                 r = userns = launch_userns_open(options->ids);
+        if (r >= 0 && options->ids)
+                r = shifting = idmap_layers(options, userns, layers);
         if (r >= 0)
-                r = idmap_layers(options, userns, layers);
-        if (r == 0)
                 r = launch_volumes_open(options, namespaces, n_namespaces, userns);
         if (r == 0)
                 r = mount_scratch(options->scratch_size);
         if (r == 0)
                 r = copy_root(&top, options->ids, SCRATCH "/upper", 0);
         if (r == 0)
-                r = mount_overlay(options, layers);
+                r = mount_overlay(options, layers, shifting);
+        if (r == 0 && shifting)
+                r = launch_shift(ROOT, options->ids);
         if (r == 0)
                 r = launch_root_complete(options);
         if (r == 0)

@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: MIT */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <fts.h>
+#include <linux/capability.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/xattr.h>
+#include <unistd.h>
+
+#include "launch/launch.h"
+#include "util/id-range.h"
+
+/* For layers that cannot be idmapped, those of a store on overlayfs for one: gives each file in the overlay to the
+ * container. The overlay copies only metadata for that (metacopy=on). Hard links become files of their own. */
+
+#define CAPABILITY "security.capability"
+
+/* An ID that the container does not have stays as it is, and is nobody's there. */
+static uint32_t shifted(uint32_t id, uint32_t ids)
+{
+        return id < MF_ID_RANGE_SIZE ? ids + id : (uint32_t) -1;
+}
+
+/* Sets the capabilities that a change of owner has removed again, those of the container's root. */
+static int restore_capability(const char *path, const struct vfs_ns_cap_data *old, ssize_t size, uint32_t ids)
+{
+        struct vfs_ns_cap_data now = *old;
+
+        if (size != (ssize_t) XATTR_CAPS_SZ_2)
+                return 0; /* none, or those of another user namespace, which have no effect */
+        now.magic_etc = VFS_CAP_REVISION_3 | (old->magic_etc & VFS_CAP_FLAGS_EFFECTIVE);
+        now.rootid = ids;
+        return lsetxattr(path, CAPABILITY, &now, XATTR_CAPS_SZ_3, 0) < 0 ? -errno : 0;
+}
+
+static int shift(const char *path, const struct stat *st, uint32_t ids)
+{
+        struct vfs_ns_cap_data capability = { 0 };
+        ssize_t size = S_ISREG(st->st_mode) ? lgetxattr(path, CAPABILITY, &capability, sizeof(capability)) : -1;
+
+        if (lchown(path, shifted(st->st_uid, ids), shifted(st->st_gid, ids)) < 0)
+                return -errno;
+        if (!S_ISLNK(st->st_mode) && (st->st_mode & (S_ISUID | S_ISGID)) && chmod(path, st->st_mode & 07777) < 0)
+                return -errno;
+        return restore_capability(path, &capability, size, ids);
+}
+
+int launch_shift(const char *root, uint32_t ids)
+{
+        char path[64];
+        char *const paths[] = { path, NULL };
+        int r = 0;
+
+        strncpy(path, root, sizeof(path) - 1);
+        path[sizeof(path) - 1] = '\0';
+        FTS *tree = fts_open(paths, FTS_PHYSICAL | FTS_NOCHDIR | FTS_XDEV, NULL);
+        if (!tree)
+                return launch_error(-errno, "%s", root);
+        for (const FTSENT *entry; r == 0 && (errno = 0, entry = fts_read(tree));) {
+                if (entry->fts_level == 0 || entry->fts_info == FTS_DP)
+                        continue;
+                int failed = entry->fts_info == FTS_DNR || entry->fts_info == FTS_ERR || entry->fts_info == FTS_NS;
+                r = failed ? -entry->fts_errno : shift(entry->fts_path, entry->fts_statp, ids);
+                if (r < 0)
+                        launch_error(r,
+                                     "giving the image's %s to the container; move the image store to a file system "
+                                     "that can be idmapped (ext4, xfs, btrfs; set MAYFLY_STORE)",
+                                     entry->fts_path + strlen(root));
+        }
+        if (r == 0 && errno != 0)
+                r = launch_error(-errno, "reading the container's root");
+        fts_close(tree);
+        return r;
+}
