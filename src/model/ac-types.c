@@ -12,8 +12,8 @@
 
 #include "util/macro.h"
 
-/* Words of a-z and 0-9 with one of the separators between two of them; "/~" is a separator where "/" and "~" are. So
- * nothing that is one has an empty part, "." or ".." between two "/". */
+/* Whether `s` is words of a-z and 0-9 with one separator between two of them. Where "/" and "~" are separators, "/~" is one,
+ * too. So an identifier never has an empty part, "." or ".." between two "/". */
 static int is_identifier(const char *s, const char *separators)
 {
         int after_word = 0;
@@ -50,7 +50,8 @@ int mf_is_env_name(const char *s)
         return 1;
 }
 
-/* One or more dot-separated runs of [0-9A-Za-z-]; numbers without leading zeros when `strict`. Up to `end`. */
+/* Whether the text from `p` to `end` is one or more runs of [0-9A-Za-z-] with dots between them. With `strict`, numbers must
+ * not have leading zeros. */
 static int is_semver_tail(const char *p, const char *end, int strict)
 {
         for (;; p++) {
@@ -122,11 +123,12 @@ int mf_is_rfc3339(const char *s)
         return sscanf(s + 1, "%2d:%2d", &h, &mi) == 2 && h <= 23 && mi <= 59;
 }
 
-/* What may stand in a URL as it is, apart from letters, digits and what is not ASCII. */
+/* The characters that need no escape in a URL, besides letters, digits and characters outside ASCII. */
 #define UNRESERVED "-._~"
 #define SUB_DELIMITERS "!$&'()*+,;="
 
-/* Only of these characters, letters, digits, what is not ASCII, and, if asked, "%" with two hex digits. */
+/* Whether the text has only letters, digits, characters outside ASCII, `others` and, with `escapes`, "%" with two hex
+ * digits. */
 static int is_made_of(const char *s, size_t size, const char *others, int escapes)
 {
         for (size_t i = 0; i < size; i++) {
@@ -141,7 +143,7 @@ static int is_made_of(const char *s, size_t size, const char *others, int escape
         return 1;
 }
 
-/* HOST[:PORT], the host in brackets when it is an IPv6 address. */
+/* Whether the text is HOST[:PORT]. An IPv6 address must be in brackets. */
 static int is_host_and_port(const char *s, size_t size)
 {
         char address[INET6_ADDRSTRLEN], port[8];

@@ -63,7 +63,7 @@ const uint64_t mf_capabilities_default = BIT(CAP_AUDIT_WRITE) | BIT(CAP_CHOWN) |
                                          BIT(CAP_NET_RAW) | BIT(CAP_NET_BIND_SERVICE) | BIT(CAP_SETUID) |
                                          BIT(CAP_SETGID) | BIT(CAP_SETPCAP) | BIT(CAP_SETFCAP) | BIT(CAP_SYS_CHROOT);
 
-/* With CAP_SYS_PTRACE a process can also take what PID 1 holds: the control socket, and no more. */
+/* CAP_SYS_PTRACE also lets a process take the descriptors of PID 1, which has only the control socket. */
 const uint64_t mf_capabilities_of_namespace =
         BIT(CAP_SYS_PTRACE) | BIT(CAP_SYS_ADMIN) | BIT(CAP_SYS_NICE) | BIT(CAP_LINUX_IMMUTABLE) | BIT(CAP_NET_ADMIN) |
         BIT(CAP_DAC_READ_SEARCH) | BIT(CAP_SYS_RESOURCE) | BIT(CAP_SYS_MODULE) | BIT(CAP_SYS_RAWIO) |
@@ -89,6 +89,7 @@ const char *mf_capability_name(uint64_t set)
         return "an unknown capability";
 }
 
+/* Sets an error that names the nearest capability. Returns -EINVAL. */
 static int refuse(const char *name, struct mayfly_error *err)
 {
         const char *names[MF_ELEMENTSOF(capabilities) + 1] = { NULL };
@@ -97,7 +98,7 @@ static int refuse(const char *name, struct mayfly_error *err)
                 names[i] = capabilities[i].name;
         const char *nearest = mf_nearest(name, names, 3);
         return mf_error(err, -EINVAL, MAYFLY_STAGE_SPEC,
-                        "the spec's capabilities have \"%.60s\", which is no capability%s%s%s", name,
+                        "the spec's capabilities have \"%.60s\", which is not a capability%s%s%s", name,
                         nearest ? "; did you mean \"" : "; capabilities(7) lists them", nearest ? nearest : "",
                         nearest ? "\"?" : "");
 }

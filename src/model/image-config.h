@@ -2,7 +2,7 @@
 #ifndef MF_IMAGE_CONFIG_H
 #define MF_IMAGE_CONFIG_H
 
-/* What the container side needs to know of an image, whatever kind its manifest was of. */
+/* The facts about an image that a container needs, whatever the format of the image. */
 
 #include <stddef.h>
 #include <stdint.h>
@@ -19,60 +19,60 @@ struct mf_mount_point {
 struct mf_port {
         char *name;
         char *protocol; /* "tcp", "udp", or anything else */
-        uint16_t port;  /* the first one */
+        uint16_t port;  /* the first port */
         unsigned count;
         int socket_activated;
 };
 
-/* An image that lies below this one. */
+/* An image whose layers lie below those of this image. */
 struct mf_dependency {
         char *name;
         char *id;      /* "sha512-..." as the manifest has it, or NULL */
         char **labels; /* "NAME=value", NULL-terminated, never NULL */
-        uint64_t size; /* of the archive as served, in bytes; 0 when it is not told */
+        uint64_t size; /* of the archive as served, in bytes; 0: unknown */
 };
 
 enum mf_syscalls { MF_SYSCALLS_ALL = 0, MF_SYSCALLS_REMOVE, MF_SYSCALLS_RETAIN };
 
-/* How the app is to be confined, and what became of the wish. Zero means no wish everywhere. */
+/* How to confine the app, and the outcome of each isolator. Zero means that the image does not ask, in every field. */
 struct mf_isolation {
-        struct mf_isolators isolators; /* all, with what became of each */
+        struct mf_isolators isolators; /* all isolators, with their outcomes */
         int has_capabilities;
-        uint64_t capabilities; /* what the app wants at most, see capabilities.h; the spec must grant it */
+        uint64_t capabilities; /* the most that the app may have, see capabilities.h; the spec must grant them */
         enum mf_syscalls syscalls_mode;
         char **syscalls;    /* names, NULL-terminated */
-        int syscalls_errno; /* what a blocked one returns; 0: it kills with SIGSYS */
+        int syscalls_errno; /* the errno of a blocked call; 0: the call kills with SIGSYS */
         int no_new_privs;
         int has_oom_score_adj, oom_score_adj;
         uint64_t memory_max; /* bytes */
-        uint64_t memory_low; /* bytes that are not reclaimed while others can be */
+        uint64_t memory_low; /* bytes that the kernel does not reclaim while it can reclaim others */
         uint64_t cpu_max;    /* thousandths of a processor */
         unsigned cpu_shares; /* as cgroup v1 counts them, from 2 to 262,144 */
 };
 
 struct mf_image_config {
-        char *name;             /* the image's name */
-        char **labels;          /* the image's, "NAME=value", NULL-terminated, never NULL */
-        char **entrypoint;      /* the app's first words, NULL-terminated, or NULL: appc has none */
-        char **argv;            /* the app's words after those, NULL-terminated, or NULL */
-        char **env;             /* the image's, "NAME=value", NULL-terminated, never NULL */
-        char **format_env;      /* what the image's format wants there in addition, likewise; NULL for nothing */
-        char *metadata_env;     /* the variable that the metadata service's URL goes into; NULL: the format has none */
-        char *user;             /* never NULL when there is an app */
-        char *group;            /* likewise */
+        char *name;        /* the image's name */
+        char **labels;     /* the image's, "NAME=value", NULL-terminated, never NULL */
+        char **entrypoint; /* the first words of the command line, NULL-terminated, or NULL; appc has none */
+        char **argv;       /* the words after those, NULL-terminated, or NULL */
+        char **env;        /* the image's, "NAME=value", NULL-terminated, never NULL */
+        char **format_env; /* variables that the image's format adds, NULL-terminated; NULL: none */
+        char *metadata_env; /* the name of the variable with the URL of the metadata service; NULL: the format has none */
+        char *user;         /* never NULL when there is an app */
+        char *group;        /* never NULL when there is an app */
         uint32_t *extra_groups; /* supplementaryGIDs */
         size_t n_extra_groups;
         char *cwd;        /* working directory, "/" by default */
-        char **pre_start; /* argv, NULL-terminated, or NULL: to end before the app starts */
-        char **post_stop; /* likewise: to run after it has ended */
+        char **pre_start; /* a command that ends before the app starts; NULL-terminated, or NULL */
+        char **post_stop; /* a command that runs after the app has ended; NULL-terminated, or NULL */
         struct mf_mount_point *mount_points;
         size_t n_mount_points;
         struct mf_port *ports;
         size_t n_ports;
-        struct mf_dependency *dependencies; /* in the order in which they are laid down */
+        struct mf_dependency *dependencies; /* from the lowest to the highest */
         size_t n_dependencies;
         struct mf_isolation isolation;
-        char **whitelist; /* the only paths to be kept, absolute, NULL-terminated; NULL for all */
+        char **whitelist; /* the only paths to keep, absolute, NULL-terminated; NULL: keep all */
 };
 
 /* Whether the image has a program to run. */

@@ -12,7 +12,7 @@
 /* Whether `text` begins with "sha512-", in upper or lower case. */
 int mf_image_id_has_prefix(const char *text);
 
-/* Copies the ID `text` to *ret, in lower case. Returns 0, or -EINVAL (and leaves *ret alone) when it is no ID. */
+/* Copies the ID `text` to *ret, in lower case. Returns 0, or -EINVAL (and leaves *ret alone) when `text` is not an ID. */
 int mf_image_id_parse(const char *text, char ret[MF_ID_LENGTH + 1]);
 
 /* Whether `text` is an ID in lower case, as mayfly writes it. */

@@ -47,7 +47,7 @@ const char *mf_image_name_label(const struct mf_image_name *name, const char *la
         return NULL;
 }
 
-/* As a part of a URL, a value must not climb out of its folder. */
+/* Whether the value has a part "." or "..": in a URL, it would lead to another directory. */
 static int has_dots(const char *value, size_t size)
 {
         for (size_t i = 0, n; i <= size; i += n + 1) {
@@ -59,25 +59,28 @@ static int has_dots(const char *value, size_t size)
         return 0;
 }
 
+/* Checks the form of a label, and that it is there once. Returns 0 or -EINVAL. */
 static int check_label(const struct mf_image_name *name, const struct mf_label *label, struct mayfly_error *err)
 {
         size_t size = strlen(label->value);
 
         if (!mf_is_ac_identifier(label->name))
-                return bad(err, name->text, "has the label \"%.60s\", which is no AC Identifier", label->name);
+                return bad(err, name->text, "has the label \"%.60s\", which is not an AC Identifier", label->name);
         if (strcmp(label->name, "name") == 0)
-                return bad(err, name->text, "has a label \"name\", which appc does not allow");
+                return bad(err, name->text, "has a label \"name\", which appc does not allow; the name comes first");
         if (mf_image_name_label(name, label->name) != label->value)
                 return bad(err, name->text, "has the label \"%.60s\" twice", label->name);
         if (size == 0)
                 return bad(err, name->text, "has no value for \"%.60s\"", label->name);
         if (has_dots(label->value, size))
-                return bad(err, name->text, "has \"%.60s\" for \"%.60s\": \".\" and \"..\" would lead elsewhere",
+                return bad(err, name->text,
+                           "has \"%.60s\" for the label \"%.60s\": \".\" and \"..\" would lead to another URL",
                            label->value, label->name);
         return 0;
 }
 
-/* Cuts up "VERSION" or "LABEL=VALUE" at `p`, after the ":" or "," that `mark` is, and all that follow; NUL: none. */
+/* Splits "VERSION" or "LABEL=VALUE" at `p`, and the labels that follow. `mark` is the ":" or "," before `p`, or NUL when there
+ * are no labels. Returns 0 or negative errno. */
 static int parse_labels(struct mf_image_name *name, char mark, char *p, struct mayfly_error *err)
 {
         while (mark) {
@@ -88,7 +91,7 @@ static int parse_labels(struct mf_image_name *name, char mark, char *p, struct m
                 if (!is_version) {
                         value = strchr(p, '=');
                         if (!value)
-                                return bad(err, name->text, "has \"%.60s\" for a label", p);
+                                return bad(err, name->text, "has the label \"%.60s\", which has no \"=\"", p);
                         *value++ = '\0';
                         if (!mf_image_name_label(name, "version") && strchr(value, ':'))
                                 return bad(err, name->text,
@@ -107,7 +110,7 @@ static int parse_labels(struct mf_image_name *name, char mark, char *p, struct m
         return 0;
 }
 
-/* This host's architecture as appc calls it; as uname(2) does where that has no other name. */
+/* Sets *ret to the architecture of this host. The name is appc's, or that of uname(2) where appc has no other. */
 static void host_arch(char ret[65])
 {
         struct utsname host;
@@ -121,6 +124,7 @@ static void host_arch(char ret[65])
                 snprintf(ret, 65, "i386");
 }
 
+/* Adds the default labels that were not given, and checks os and arch. Returns 0 or -EINVAL. */
 static int add_defaults(struct mf_image_name *name, struct mayfly_error *err)
 {
         host_arch(name->arch);
@@ -155,10 +159,10 @@ static int parse(struct mf_image_name *name, const char *text, struct mayfly_err
         name->name = name->parts;
         name->parts[length] = '\0';
         if (!mf_is_ac_identifier(name->name))
-                return bad(
-                        err, text,
-                        "has the name \"%.60s\", which is no AC Identifier (a-z, 0-9, and single -._~/ or /~ between)",
-                        name->name);
+                return bad(err, text,
+                           "has the name \"%.60s\", which is not an AC Identifier (a-z, 0-9, and single -._~/ or /~ "
+                           "between)",
+                           name->name);
         int r = parse_labels(name, text[length], name->parts + length + 1, err);
         return r < 0 ? r : add_defaults(name, err);
 }
@@ -188,7 +192,7 @@ struct mf_image_name *mf_image_name_free(struct mf_image_name *name)
 
 /* --- templates --------------------------------------------------------------------------------------------------- */
 
-/* Whatever would end the path, or be read as a variable, is escaped. */
+/* Writes a value. Escapes the characters that would end the path or begin a variable. */
 static void put_value(FILE *f, const char *value)
 {
         for (; *value; value++) {
@@ -200,6 +204,7 @@ static void put_value(FILE *f, const char *value)
         }
 }
 
+/* Returns the value of the template variable at `start`, or NULL when it has none. */
 static const char *variable(const struct mf_image_name *name, const char *start, size_t length, const char *ext)
 {
         char label[NAME_MAX_LENGTH];
@@ -244,8 +249,9 @@ int mf_image_name_render(const struct mf_image_name *name, const char *template,
         return 0;
 }
 
-/* --- what was found ---------------------------------------------------------------------------------------------- */
+/* --- the image that was found ---------------------------------------------------------------------------------------------- */
 
+/* Returns the value of a label of the image, or NULL when it has no such label. */
 static const char *config_label(const struct mf_image_config *config, const char *label)
 {
         size_t length = strlen(label);
@@ -256,6 +262,7 @@ static const char *config_label(const struct mf_image_config *config, const char
         return NULL;
 }
 
+/* Whether label `i` of the name fits the image. */
 static int label_matches(const struct mf_image_name *name, size_t i, const struct mf_image_config *config)
 {
         const struct mf_label *label = &name->labels[i];
@@ -263,7 +270,7 @@ static int label_matches(const struct mf_image_name *name, size_t i, const struc
 
         if (i < name->n_asked)
                 return has && strcmp(has, label->value) == 0;
-        /* A default: "latest" is a word for the server, and an image that runs anywhere need not say where. */
+        /* A default: "latest" only means something to the server, and an image without the label runs anywhere. */
         return strcmp(label->name, "version") == 0 || !has || strcmp(has, label->value) == 0;
 }
 
@@ -288,7 +295,7 @@ int mf_image_name_match(const struct mf_image_name *name, const struct mf_image_
                         add_text(want, sizeof(want), "=", label->value);
                 }
                 if (!matches && strcmp(label->name, "version") == 0 && strcmp(label->value, "latest") == 0)
-                        snprintf(hint, sizeof(hint), "; leave the version out to take whatever is the latest");
+                        snprintf(hint, sizeof(hint), "; leave the version out to take the latest image");
                 fine &= matches;
         }
         if (fine)

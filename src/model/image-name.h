@@ -2,8 +2,8 @@
 #ifndef MF_IMAGE_NAME_H
 #define MF_IMAGE_NAME_H
 
-/* An image's name and labels as a reference gives them, "example.com/redis:7.2,os=linux": what is looked for, and what
- * the manifest of what was found must say. The form is the appc tools'. */
+/* The name and labels of an image in a reference, "example.com/redis:7.2,os=linux". mayfly looks for an image with them, and
+ * compares them with the manifest of the image that it found. The appc tools write names in the same form. */
 
 #include <stddef.h>
 
@@ -17,28 +17,29 @@ struct mf_label {
 
 struct mf_image_name {
         char *text;       /* as given */
-        char *parts;      /* the same, cut into the strings below */
-        char arch[65];    /* this host's */
+        char *parts;      /* a copy, split into the strings below */
+        char arch[65];    /* of this host */
         const char *name; /* an AC Identifier */
-        /* Those that were asked for, then "os" and "arch" of this host and "version" latest, where they were not. */
+        /* The labels that the text has, then defaults for those it lacks: "os" and "arch" of this host, "version" latest. */
         struct mf_label *labels;
         size_t n_labels, n_asked;
 };
 
-/* The caller owns *ret, which is set on success only. -EINVAL with a message. */
+/* Parses `text`. The caller owns *ret, which is set on success only. Returns 0, -EINVAL or -ENOMEM. */
 int mf_image_name_parse(struct mf_image_name **ret, const char *text, struct mayfly_error *err);
 /* NULL is fine; returns NULL. */
 struct mf_image_name *mf_image_name_free(struct mf_image_name *name);
 
-/* The value of a label, given or by default; NULL without any. */
+/* Returns the value of a label, given or by default; NULL when there is none. */
 const char *mf_image_name_label(const struct mf_image_name *name, const char *label);
 
-/* "{name}", "{LABEL}" and "{ext}" in a URL template become their values. *ret is allocated. -EINVAL when a variable has
- * no value: *ret is then the variable. -ENOMEM. */
+/* Replaces "{name}", "{LABEL}" and "{ext}" in a URL template by their values. *ret is allocated. Returns 0, -ENOMEM, or -EINVAL
+ * when a variable has no value: *ret is then the variable. */
 int mf_image_name_render(const struct mf_image_name *name, const char *template, const char *ext, char **ret);
 
-/* 0 when an image's manifest has the name, and every label that was asked for with its value; its os and arch, if it
- * has them, must be the host's where nothing was asked for. -EBADMSG with a message that names both. */
+/* Compares the name with the manifest of an image. The manifest must have the same name, and every label that was asked for.
+ * Where no os or arch was asked for, those of the manifest, if it has any, must be the host's. Returns 0, or -EBADMSG with a
+ * message that shows both. */
 int mf_image_name_match(const struct mf_image_name *name, const struct mf_image_config *config,
                         struct mayfly_error *err);
 

@@ -10,13 +10,15 @@
 #include "util/error.h"
 #include "util/options.h"
 
+/* Sets the option signatures from the environment where the caller did not set it. Returns 0 or -EINVAL. */
 static int take_signatures(struct mayfly_image_options *options, struct mayfly_error *err)
 {
         const char *env = secure_getenv("MAYFLY_SIGNATURES");
 
         if ((unsigned) options->signatures > MAYFLY_SIGNATURES_OFF)
                 return mf_error(err, -EINVAL, MAYFLY_STAGE_SPEC,
-                                "the option signatures is %d, which is none of its values", (int) options->signatures);
+                                "the option signatures is %d; use a value of enum mayfly_signatures",
+                                (int) options->signatures);
         if (options->signatures != MAYFLY_SIGNATURES_DEFAULT || !env || !*env)
                 return 0;
         if (strcmp(env, "required") == 0)
@@ -31,8 +33,8 @@ static int take_signatures(struct mayfly_image_options *options, struct mayfly_e
         return 0;
 }
 
-/* A limit from the environment: a number and one of the units' letters, which may be missing where `alone` is set; "never"
- * and 0 for none. */
+/* Sets *limit from the variable `name` where the caller did not set it. The variable is a number and one of the units in
+ * `letters`, or, with `alone`, a number without a unit; "never" and 0 mean no limit. Returns 0 or -EINVAL. */
 static int take_limit(const char *name, const char *letters, const uint64_t *factors, int alone, uint64_t preset,
                       uint64_t *limit, struct mayfly_error *err)
 {

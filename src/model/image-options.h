@@ -4,7 +4,7 @@
 
 #include <mayfly/image.h>
 
-/* Copies the caller's image options (NULL is fine) to *ret, with every default and what the environment says filled in.
+/* Copies the caller's image options (NULL is fine) to *ret, and fills in the values of the environment and the defaults.
  * Returns 0 or negative errno. */
 int mf_image_options_take(const struct mayfly_image_options *given, struct mayfly_image_options *ret,
                           struct mayfly_error *err);

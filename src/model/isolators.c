@@ -10,7 +10,7 @@
 
 #include "util/buffer.h"
 
-/* `shown` is what users get a pointer to, so it comes first. */
+/* Users get a pointer to `shown`, so it comes first. */
 struct isolator {
         struct mayfly_isolator shown;
         enum mf_isolator_kind kind;
@@ -51,7 +51,7 @@ static struct isolator *new_isolator(enum mf_isolator_kind kind, const char *nam
 int mf_isolators_add(struct mf_isolators *isolators, enum mf_isolator_kind kind, const char *name,
                      enum mayfly_isolator_outcome outcome, const char *detail)
 {
-        /* One more than there are, for the NULL. */
+        /* One element more than there are isolators, for the NULL. */
         struct mayfly_isolator **list =
                 mf_grow(isolators->list, isolators->n + 1, &isolators->allocated, sizeof(*list));
 

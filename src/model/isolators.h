@@ -2,7 +2,7 @@
 #ifndef MF_ISOLATORS_H
 #define MF_ISOLATORS_H
 
-/* The isolators of an image: what kind each is, whatever the image's format calls it, and what becomes of it. */
+/* The isolators of an image, with their kinds and outcomes, whatever the image's format calls them. */
 
 #include <stddef.h>
 
@@ -26,25 +26,26 @@ enum mf_isolator_kind {
         MF_ISOLATOR_NETWORK_BANDWIDTH
 };
 
-/* A list of them. Start from zeros. */
+/* A list of isolators. Start from zeros. */
 struct mf_isolators {
-        struct mayfly_isolator **list; /* NULL-terminated, in the image's order; NULL without any */
+        struct mayfly_isolator **list; /* NULL-terminated, in the image's order; NULL when empty */
         size_t n, allocated;
 };
 
-/* Adds one, with copies of the strings: `name` is as the image's format has it, `detail` may be NULL. 0 or -ENOMEM. */
+/* Adds an isolator, with copies of the strings. `name` is the name in the image, `detail` may be NULL. Returns 0 or
+ * -ENOMEM. */
 int mf_isolators_add(struct mf_isolators *isolators, enum mf_isolator_kind kind, const char *name,
                      enum mayfly_isolator_outcome outcome, const char *detail);
-/* Whether there is one of that kind. */
+/* Whether the list has an isolator of that kind. */
 int mf_isolators_has(const struct mf_isolators *isolators, enum mf_isolator_kind kind);
-/* A copy whose outcomes can be changed. `ret` is set on success only. 0 or -ENOMEM. */
+/* Copies the list, so that outcomes can be changed. *ret is set on success only. Returns 0 or -ENOMEM. */
 int mf_isolators_copy(const struct mf_isolators *isolators, struct mf_isolators *ret);
-/* Changes the outcome of those of that kind, and adds `detail` to what is said of them. 0 or -ENOMEM. */
+/* Changes the outcome of all isolators of that kind, and appends `detail` to their details. Returns 0 or -ENOMEM. */
 int mf_isolators_note(struct mf_isolators *isolators, enum mf_isolator_kind kind, enum mayfly_isolator_outcome outcome,
                       const char *detail);
-/* For the public functions: the list, never NULL; borrowed. */
+/* Returns the list for the public functions: borrowed, never NULL. */
 const struct mayfly_isolator *const *mf_isolators_list(const struct mf_isolators *isolators);
-/* Frees what the list has; it is empty then. */
+/* Empties the list, and frees its isolators. */
 void mf_isolators_clear(struct mf_isolators *isolators);
 
 #endif

@@ -8,12 +8,13 @@
 
 #include "util/macro.h"
 
-#define DIGITS_MAX 20U     /* more than 2^64 has; times 2^60 they still fit in 128 bits */
-#define EXPONENT_MAX 1000L /* beyond it a number is either nothing or too large */
+#define DIGITS_MAX 20U     /* more than 2^64 has; such a number times 2^60 fits in 128 bits */
+#define EXPONENT_MAX 1000L /* a larger exponent makes any number 0 or too large */
 
 typedef unsigned __int128 wide;
 
-/* The number before the suffix: mantissa * 10^*ret_exponent, and whether it was cut. NULL when it is none. */
+/* Parses the number before the suffix: *ret_mantissa * 10^*ret_exponent. *ret_cut is 1 when digits were left out. Returns the
+ * end of the number, or NULL when there is none. */
 static const char *parse_number(const char *p, wide *ret_mantissa, long *ret_exponent, int *ret_cut)
 {
         unsigned n_digits = 0, n_significant = 0;
@@ -41,7 +42,7 @@ static const char *parse_number(const char *p, wide *ret_mantissa, long *ret_exp
         return n_digits > 0 ? p : NULL;
 }
 
-/* Adds to the exponents what the suffix stands for. */
+/* Adds the power that the suffix stands for to the exponents of ten and two. Returns 0 or -EINVAL. */
 static int parse_suffix(const char *suffix, long *ten, unsigned *two)
 {
         static const struct {

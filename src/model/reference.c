@@ -45,7 +45,7 @@ int mf_host_is_loopback(const char *host)
         return inet_pton(AF_INET6, host, &v6) == 1 && IN6_IS_ADDR_LOOPBACK(&v6);
 }
 
-/* The pin's "@", or NULL: the last one, unless it stands before the host. */
+/* Returns the "@" of the pin, which is the last one unless that stands before the host; NULL when there is no pin. */
 static const char *find_pin(const char *url)
 {
         const char *at = strrchr(url, '@'), *authority = strstr(url, "://");
@@ -55,7 +55,7 @@ static const char *find_pin(const char *url)
         if (!authority || at < authority)
                 return at;
         authority += 3;
-        /* "https://me@example.com" has no path; in "https://example.com@sha512-..." it is a pin all the same. */
+        /* "https://me@example.com" has no path; in "https://example.com@sha512-..." the "@" begins a pin all the same. */
         if (at < authority + strcspn(authority, "/?#") && !mf_image_id_has_prefix(at + 1))
                 return NULL;
         return at;
@@ -65,13 +65,13 @@ static int parse_pin(const char *pin, char id[MF_ID_LENGTH + 1], const char *tex
 {
         if (!mf_image_id_has_prefix(pin))
                 return refuse(err, text,
-                              "image reference \"%s\" ends in \"@%.40s\", which is no pin: it does not start with "
+                              "image reference \"%s\" ends in \"@%.40s\", which is not a pin: it does not start with "
                               "sha512-; " HOW_TO_PIN,
                               pin);
         size_t n = strspn(pin + MF_ID_PREFIX_LENGTH, "0123456789abcdefABCDEF");
         if (pin[MF_ID_PREFIX_LENGTH + n])
                 return refuse(
-                        err, text, "image reference \"%s\" has '%c' in its pin, which is no hex digit; " HOW_TO_PIN,
+                        err, text, "image reference \"%s\" has '%c' in its pin, which is not a hex digit; " HOW_TO_PIN,
                         isascii(pin[MF_ID_PREFIX_LENGTH + n]) && isprint((unsigned char) pin[MF_ID_PREFIX_LENGTH + n])
                                 ? pin[MF_ID_PREFIX_LENGTH + n]
                                 : '?');
@@ -80,7 +80,7 @@ static int parse_pin(const char *pin, char id[MF_ID_LENGTH + 1], const char *tex
         return mf_image_id_parse(pin, id);
 }
 
-/* The `length` bytes after the host: nothing, or ":" and a port. */
+/* Whether the `length` bytes after the host are nothing, or ":" and a port. */
 static int is_port(const char *p, size_t length)
 {
         unsigned port = 0;
@@ -116,8 +116,8 @@ static int is_host(const char *host)
         return inet_pton(AF_INET6, bare, &v6) == 1;
 }
 
-/* Checks "[user[:password]@]host[:port][/...]" at `rest`, a part of `url`, and copies the host. Whatever different URL
- * parsers could understand differently is refused: what is checked here must be what libcurl connects to. */
+/* Checks "[user[:password]@]host[:port][/...]" at `rest`, a part of `url`, and copies the host. Refuses forms that URL parsers
+ * read differently: libcurl must connect to the host that was checked here. Returns 0 or -EINVAL. */
 static int parse_authority(const char *url, const char *rest, char host[256], int *ret_user, struct mayfly_error *err)
 {
         size_t length = strcspn(rest, "/?#");
@@ -141,9 +141,10 @@ static int parse_authority(const char *url, const char *rest, char host[256], in
         memcpy(host, rest, n);
         host[n] = '\0';
         if (!is_host(host))
-                return refuse(err, url, "URL \"%s\" has the host \"%s\", which is no host name or address", host);
+                return refuse(err, url, "URL \"%s\" has the host \"%s\", which is neither a host name nor an address",
+                              host);
         if (!is_port(rest + n, length - n))
-                return refuse(err, url, "URL \"%s\" has \"%.*s\" after its host, which is no port from 1 to 65535",
+                return refuse(err, url, "URL \"%s\" has \"%.*s\" after its host, which is not a port from 1 to 65535",
                               (int) (length - n < 40 ? length - n : 40), rest + n);
         return 0;
 }
@@ -200,7 +201,7 @@ int mf_url_check(const char *url, int allow_http, enum mf_scheme *ret, struct ma
         return refuse(err, url, "URL \"%s\" is none of https://, http:// (to this host) and file:///");
 }
 
-/* The blanks and control characters that no reference has. */
+/* Checks that the text is not empty, and has no blanks and control characters. Returns 0 or -EINVAL. */
 static int check_text(const char *text, struct mayfly_error *err)
 {
         if (!text || !*text)
@@ -216,7 +217,7 @@ static int check_text(const char *text, struct mayfly_error *err)
         return 0;
 }
 
-/* A name has no "://"; "https:/x" and the like are slips. */
+/* Whether the text is meant as a URL. A name has no "://"; "https:/x" and similar forms are misspelt URLs. */
 static int is_url(const char *what)
 {
         size_t n = strspn(what, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ");
@@ -225,9 +226,9 @@ static int is_url(const char *what)
                strncasecmp(what, "file:", 5) == 0;
 }
 
-/* --- what else may be meant --------------------------------------------------------------------------------------- */
+/* --- hints --------------------------------------------------------------------------------------- */
 
-/* Whether `path` is a regular file, and how its reference begins. */
+/* Whether `path` is a regular file. *ret is then a hint with the beginning of its reference. */
 static int is_file(const char *path, char ret[MF_HINT_MAX])
 {
         mf_cleanup(mf_freep) char *absolute = realpath(path, NULL);
@@ -249,8 +250,8 @@ static int has_prefix(const char *text, const char *const *prefixes)
         return 0;
 }
 
-/* Whether it is how Docker and its kin name images: by their tools' schemes, from their registries, without a host, or
- * with a digest of theirs. */
+/* Whether the text names an image as Docker and similar tools do: with one of their schemes, registries or digests, or
+ * without a host. */
 static int is_docker(const char *what)
 {
         static const char *const prefixes[] = { "docker:",
@@ -289,9 +290,9 @@ void mf_reference_hint(const char *text, char ret[MF_HINT_MAX])
                          "; images for Docker (OCI images) cannot be used yet, only App Container Images (ACIs)");
 }
 
-/* --- all of it ---------------------------------------------------------------------------------------------------- */
+/* --- whole references ---------------------------------------------------------------------------------------------------- */
 
-/* What is between "aci:" and the pin. */
+/* Parses the text between "aci:" and the pin: a URL or a name. Returns 0 or negative errno. */
 static int parse_what(struct mf_reference *ret, const char *what, int allow_http, struct mayfly_error *err)
 {
         if (!is_url(what))
@@ -311,7 +312,8 @@ static int parse(struct mf_reference *ret, const char *text, int allow_http, str
                 return r;
         if (strncmp(text, "aci:", 4) != 0)
                 return refuse(err, text,
-                              "image reference \"%s\" does not start with aci:, the one kind of image there is; write "
+                              "image reference \"%s\" does not start with aci:, the only kind of image that mayfly "
+                              "has; write "
                               "aci:URL@sha512-<128 hex digits>");
         const char *what = text + 4, *at = find_pin(what);
         if (!at)
@@ -357,7 +359,7 @@ static int parse_unpinned(struct mf_reference *ret, char **ret_bare, const char 
         return r;
 }
 
-/* Sets `err`, with a hint when the text is no URL. Returns r. */
+/* Sets `err` to `why`, with a hint when the text is not a URL. Returns r. */
 static int refused(int r, const char *text, const struct mayfly_error *why, struct mayfly_error *err)
 {
         char hint[MF_HINT_MAX] = "";

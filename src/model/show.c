@@ -7,7 +7,8 @@
 #include "model/image-id.h"
 #include "util/escape.h"
 
-/* Where the user and password of `text` are: from after "://" to *ret_end, their "@"; NULL without any. */
+/* Returns the beginning of the user and password in `text`, after "://", and sets *ret_end to the "@" after them; NULL when
+ * there are none. */
 static const char *find_user(const char *text, const char **ret_end)
 {
         const char *user = strstr(text, "://");
@@ -17,7 +18,7 @@ static const char *find_user(const char *text, const char **ret_end)
         user += 3;
         size_t length = strcspn(user, "/?#");
         const char *end = memrchr(user, '@', length);
-        /* The "@" of "https://host@sha512-..." is the pin's. */
+        /* The "@" of "https://host@sha512-..." begins the pin. */
         if (end && !user[length] && mf_image_id_has_prefix(end + 1))
                 end = memrchr(user, '@', (size_t) (end - user));
         *ret_end = end;
