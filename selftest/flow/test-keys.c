@@ -181,7 +181,7 @@ static void only_what_was_agreed_to_is_trusted(void **state)
         adds_none(-ENOENT, "is not among the 2 of");
         assert_int_equal(count_entries(trusted, "."), 0);
         options.fingerprint = "DEADBEEF";
-        adds_none(-EINVAL, "\"DEADBEEF\" is no fingerprint");
+        adds_none(-EINVAL, "\"DEADBEEF\" is not a fingerprint");
         options.fingerprint = keys_fingerprint("bob");
         adds(1);
         options.key = tell;
@@ -310,7 +310,7 @@ static void misuse_is_told(void **state)
         adds_none(-EINVAL, "only those of a prefix can be discovered");
         options.root = 0;
         options.prefix = "localhost/../x";
-        adds_none(-EINVAL, "\"localhost/../x\" is no AC Identifier");
+        adds_none(-EINVAL, "\"localhost/../x\" is not an AC Identifier");
         options.size = 3;
         adds_none(-EINVAL, "start with MAYFLY_TRUST_OPTIONS_INIT");
 }

@@ -73,7 +73,7 @@ static int check_entry(void *userdata, const struct mf_entry *entry, struct mayf
         char *text = NULL, path[PATH_MAX];
         const char *why;
 
-        int r = mf_entries_add(userdata, entry, err);
+        int r = mf_archive_rules_add(userdata, entry, err);
         mf_entry_normalize(entry->name, path, &why);
         if (r == 0 && strcmp(path, "manifest") == 0)
                 r = mf_entry_text(entry, &text, err);
@@ -101,13 +101,13 @@ static int add_entry(void *userdata, const struct mf_entry *entry, struct mayfly
 static int check(const struct tar *tar, struct mayfly_error *err)
 {
         struct mf_ring *ring = ring_of(tar->data, tar->size);
-        struct mf_entries *entries = mf_entries_new();
+        struct mf_archive_rules *rules = mf_archive_rules_new();
 
-        must(entries);
-        int r = mf_untar(ring, check_entry, entries, err);
+        must(rules);
+        int r = mf_untar(ring, check_entry, rules, err);
         if (r == 0)
-                r = mf_entries_finish(entries, err);
-        mf_entries_free(entries);
+                r = mf_archive_rules_finish(rules, err);
+        mf_archive_rules_free(rules);
         mf_ring_free(ring);
         return r;
 }
@@ -154,7 +154,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
                         fprintf(stderr, "only unpacking refuses: %s\n", unpack_err.message);
                         abort();
                 }
-                if (r < 0 && unpacked == 0 && !strstr(err.message, "no entry for that folder itself") &&
+                if (r < 0 && unpacked == 0 && !strstr(err.message, "no entry for that directory") &&
                     !strstr(err.message, "too long a name")) {
                         fprintf(stderr, "only the check refuses: %s\n", err.message);
                         abort();

@@ -14,10 +14,10 @@
 #include "util/macro.h"
 #include "util/strv.h"
 
-/* --- each by itself ------------------------------------------------------------------------------------------- */
+/* --- one entry by itself ------------------------------------------------------------------------------------------- */
 
-/* The entry's normalized name: "manifest", "rootfs", something below that, or empty for the root of the archive itself.
- * -EBADMSG for any other, or when the entry is not what its name must be. */
+/* Fills *ret with the entry's normalized name: "manifest", "rootfs", a path below "rootfs", or empty for the root of the
+ * archive itself. Returns 0, or -EBADMSG when an ACI has no such name or the entry's type does not fit its name. */
 static int entry_path(const struct mf_entry *entry, char ret[PATH_MAX], struct mayfly_error *err)
 {
         const char *why;
@@ -37,17 +37,17 @@ static int entry_path(const struct mf_entry *entry, char ret[PATH_MAX], struct m
         return strncmp(ret, "rootfs/", 7) == 0
                        ? 0
                        : mf_entry_bad(err, entry,
-                                      "is neither \"manifest\" nor under \"rootfs\", the only two an ACI may have");
+                                      "is neither \"manifest\" nor under \"rootfs\", and an ACI may have nothing else");
 }
 
-/* The normalized name of what a hard link links to, which must be below rootfs. */
+/* Fills *ret with the normalized name of the hard link's target. Returns 0, or -EBADMSG when it is not below rootfs. */
 static int link_target(const struct mf_entry *entry, char ret[PATH_MAX], struct mayfly_error *err)
 {
         const char *why;
 
         mf_entry_normalize(entry->hardlink, ret, &why);
         return why || strncmp(ret, "rootfs/", 7) != 0
-                       ? mf_entry_bad(err, entry, "is a hard link to something outside rootfs")
+                       ? mf_entry_bad(err, entry, "is a hard link to a target outside rootfs")
                        : 0;
 }
 
@@ -74,28 +74,28 @@ int mf_parts_check(const struct mf_parts *parts, struct mayfly_error *err)
                                   parts->manifest ? "rootfs" : "manifest");
 }
 
-/* --- all of them ---------------------------------------------------------------------------------------------- */
+/* --- all entries ----------------------------------------------------------------------------------------------- */
 
-enum type { FOLDER, IMPLICIT_FOLDER, LINK, OTHER };
+enum type { DIRECTORY, IMPLIED_DIRECTORY, LINK, OTHER };
 
-/* A component of a name, below another one. */
+/* One component of a name. Its parent is the component before it. */
 struct name {
         const struct name *parent;
-        struct name *next; /* in its bucket */
+        struct name *next; /* in the same bucket */
         uint64_t hash;
         enum type type;
         unsigned links; /* hard links to it */
         char text[];
 };
 
-struct mf_entries {
+struct mf_archive_rules {
         struct name **buckets; /* all names, by parent and component */
         size_t n_buckets, n_names;
         struct mf_parts parts;
         char **warnings; /* one of each kind at most */
         unsigned warned; /* bits of enum doubt */
 
-        /* The directories of the entry before: the next one is in most of them, too. */
+        /* The directories of the previous entry: most of them contain the next entry, too. */
         char path[PATH_MAX];
         struct {
                 struct name *name;
@@ -104,26 +104,27 @@ struct mf_entries {
         size_t n_last;
 };
 
-struct mf_entries *mf_entries_new(void)
+struct mf_archive_rules *mf_archive_rules_new(void)
 {
-        return calloc(1, sizeof(struct mf_entries));
+        return calloc(1, sizeof(struct mf_archive_rules));
 }
 
-struct mf_entries *mf_entries_free(struct mf_entries *entries)
+struct mf_archive_rules *mf_archive_rules_free(struct mf_archive_rules *rules)
 {
-        for (size_t i = 0; entries && i < entries->n_buckets; i++)
-                for (struct name *name = entries->buckets[i], *next; name; name = next) {
+        for (size_t i = 0; rules && i < rules->n_buckets; i++)
+                for (struct name *name = rules->buckets[i], *next; name; name = next) {
                         next = name->next;
                         free(name);
                 }
-        if (entries)
-                free(entries->buckets);
-        if (entries)
-                mf_strv_free(entries->warnings);
-        free(entries);
+        if (rules)
+                free(rules->buckets);
+        if (rules)
+                mf_strv_free(rules->warnings);
+        free(rules);
         return NULL;
 }
 
+/* Returns the hash (FNV-1a) of the component `text` below `parent`. */
 static uint64_t hash_of(const struct name *parent, const char *text, size_t length)
 {
         uint64_t hash = (parent ? parent->hash : 0) ^ 0xcbf29ce484222325U;
@@ -133,49 +134,52 @@ static uint64_t hash_of(const struct name *parent, const char *text, size_t leng
         return hash;
 }
 
-static int grow(struct mf_entries *entries)
+/* Doubles the number of buckets. Returns 0 or -ENOMEM. */
+static int grow(struct mf_archive_rules *rules)
 {
-        size_t n = entries->n_buckets ? entries->n_buckets * 2 : 1024;
+        size_t n = rules->n_buckets ? rules->n_buckets * 2 : 1024;
         struct name **buckets = calloc(n, sizeof(*buckets));
 
         if (!buckets)
                 return -ENOMEM;
-        for (size_t i = 0; i < entries->n_buckets; i++)
-                for (struct name *name = entries->buckets[i], *next; name; name = next) {
+        for (size_t i = 0; i < rules->n_buckets; i++)
+                for (struct name *name = rules->buckets[i], *next; name; name = next) {
                         next = name->next;
                         name->next = buckets[name->hash & (n - 1)];
                         buckets[name->hash & (n - 1)] = name;
                 }
-        free(entries->buckets);
-        entries->buckets = buckets;
-        entries->n_buckets = n;
+        free(rules->buckets);
+        rules->buckets = buckets;
+        rules->n_buckets = n;
         return 0;
 }
 
-static struct name *find_below(const struct mf_entries *entries, const struct name *parent, const char *text,
+/* Returns the component `text` below `parent`, or NULL when there is none. */
+static struct name *find_below(const struct mf_archive_rules *rules, const struct name *parent, const char *text,
                                size_t length)
 {
         uint64_t hash = hash_of(parent, text, length);
 
-        if (entries->n_buckets == 0)
+        if (rules->n_buckets == 0)
                 return NULL;
-        for (struct name *name = entries->buckets[hash & (entries->n_buckets - 1)]; name; name = name->next)
+        for (struct name *name = rules->buckets[hash & (rules->n_buckets - 1)]; name; name = name->next)
                 if (name->hash == hash && name->parent == parent && strncmp(name->text, text, length) == 0 &&
                     !name->text[length])
                         return name;
         return NULL;
 }
 
-/* The component `text` below `parent`, which is made when there is none: *ret_new. NULL: out of memory. */
-static struct name *add_below(struct mf_entries *entries, const struct name *parent, const char *text, size_t length,
-                              enum type type, int *ret_new)
+/* Returns the component `text` below `parent`, and makes it when there is none (*ret_new is 1 then); NULL when memory is
+ * short. */
+static struct name *add_below(struct mf_archive_rules *rules, const struct name *parent, const char *text,
+                              size_t length, enum type type, int *ret_new)
 {
-        struct name *name = find_below(entries, parent, text, length);
+        struct name *name = find_below(rules, parent, text, length);
 
         *ret_new = !name;
         if (name)
                 return name;
-        if (entries->n_names >= entries->n_buckets && grow(entries) < 0)
+        if (rules->n_names >= rules->n_buckets && grow(rules) < 0)
                 return NULL;
         name = malloc(sizeof(*name) + length + 1);
         if (!name)
@@ -186,72 +190,74 @@ static struct name *add_below(struct mf_entries *entries, const struct name *par
         name->links = 1;
         memcpy(name->text, text, length);
         name->text[length] = '\0';
-        struct name **bucket = &entries->buckets[name->hash & (entries->n_buckets - 1)];
+        struct name **bucket = &rules->buckets[name->hash & (rules->n_buckets - 1)];
         name->next = *bucket;
         *bucket = name;
-        entries->n_names++;
+        rules->n_names++;
         return name;
 }
 
-static struct name *find_name(const struct mf_entries *entries, const char *path)
+/* Returns the last component of `path`, or NULL when no entry had that path. */
+static struct name *find_name(const struct mf_archive_rules *rules, const char *path)
 {
         struct name *name = NULL;
 
         for (;;) {
                 size_t length = strcspn(path, "/");
-                name = find_below(entries, name, path, length);
+                name = find_below(rules, name, path, length);
                 if (!name || !path[length])
                         return name;
                 path += length + 1;
         }
 }
 
-/* Forgets those of the last directories that `path` does not lie in. */
-static void keep_common(struct mf_entries *entries, const char *path)
+/* Forgets the last directories that do not contain `path`. */
+static void keep_common(struct mf_archive_rules *rules, const char *path)
 {
         size_t same = 0;
 
-        while (path[same] && path[same] == entries->path[same])
+        while (path[same] && path[same] == rules->path[same])
                 same++;
-        while (entries->n_last > 0) {
-                size_t end = entries->last[entries->n_last - 1].end;
+        while (rules->n_last > 0) {
+                size_t end = rules->last[rules->n_last - 1].end;
                 if (end <= same && path[end] == '/')
                         break;
-                entries->n_last--;
+                rules->n_last--;
         }
-        strcpy(entries->path, path);
+        strcpy(rules->path, path);
 }
 
-/* Finds, or makes, the directory that `path` lies in; *ret_base is the last component. */
-static int find_parent(struct mf_entries *entries, const char *path, const struct mf_entry *entry,
+/* Finds the directory that contains `path`, and makes it when an entry only implies it. *ret_base is the last component
+ * of `path`. Returns 0 or negative errno. */
+static int find_parent(struct mf_archive_rules *rules, const char *path, const struct mf_entry *entry,
                        const struct name **ret, const char **ret_base, struct mayfly_error *err)
 {
         int is_new;
 
-        keep_common(entries, path);
-        size_t n = entries->n_last;
-        struct name *parent = n ? entries->last[n - 1].name : NULL;
-        size_t at = n ? entries->last[n - 1].end + 1 : 0;
+        keep_common(rules, path);
+        size_t n = rules->n_last;
+        struct name *parent = n ? rules->last[n - 1].name : NULL;
+        size_t at = n ? rules->last[n - 1].end + 1 : 0;
         for (const char *slash = strchr(path + at, '/'); slash; slash = strchr(path + at, '/')) {
-                parent = add_below(entries, parent, path + at, (size_t) (slash - path) - at, IMPLICIT_FOLDER, &is_new);
+                parent = add_below(rules, parent, path + at, (size_t) (slash - path) - at, IMPLIED_DIRECTORY, &is_new);
                 if (!parent)
                         return mf_error_oom(err, MAYFLY_STAGE_ARCHIVE);
                 if (parent->type == LINK)
                         return mf_entry_bad(err, entry,
-                                            "lies beyond a symbolic link, which would lead out of its folder");
+                                            "lies beyond a symbolic link, which could lead out of the image");
                 if (parent->type == OTHER)
-                        return mf_entry_bad(err, entry, "lies beneath something that is not a directory");
-                entries->last[n].name = parent;
-                entries->last[n++].end = (size_t) (slash - path);
+                        return mf_entry_bad(err, entry, "lies below an entry that is not a directory");
+                rules->last[n].name = parent;
+                rules->last[n++].end = (size_t) (slash - path);
                 at = (size_t) (slash - path) + 1;
         }
-        entries->n_last = n;
+        rules->n_last = n;
         *ret = parent;
         *ret_base = path + at;
         return 0;
 }
 
-/* --- what common file systems refuse -------------------------------------------------------------------------- */
+/* --- entries that common file systems refuse -------------------------------------------------------------------------- */
 
 #define XATTRS_MAX 4000U /* ext4 has a block of 4 KiB for all attributes of a file */
 #define SIZE_MAX_EXT4 ((uint64_t) 1 << 44)
@@ -259,24 +265,24 @@ static int find_parent(struct mf_entries *entries, const char *path, const struc
 
 enum doubt { HAS_ACL = 1, LONG_XATTRS = 2, BAD_CAPABILITY = 4, LONG_FILE = 8, MANY_LINKS = 16 };
 
-/* Adds a warning, unless one of its kind is there. 0 or -ENOMEM. */
-__attribute__((format(printf, 3, 4))) static int warn(struct mf_entries *entries, enum doubt doubt, const char *format,
-                                                      ...)
+/* Adds a warning, unless one of its kind is there. Returns 0 or -ENOMEM. */
+__attribute__((format(printf, 3, 4))) static int warn(struct mf_archive_rules *rules, enum doubt doubt,
+                                                      const char *format, ...)
 {
         va_list arguments;
         char *text = NULL;
 
-        if (entries->warned & doubt)
+        if (rules->warned & doubt)
                 return 0;
-        entries->warned |= doubt;
+        rules->warned |= doubt;
         va_start(arguments, format);
         if (vasprintf(&text, format, arguments) < 0)
                 text = NULL;
         va_end(arguments);
-        return mf_strv_add(&entries->warnings, text);
+        return mf_strv_add(&rules->warnings, text);
 }
 
-/* Whether Linux takes the value of a security.capability: a version, and as many bytes as belong to it. */
+/* Whether Linux accepts the value of a security.capability: a version, and the number of bytes that the version has. */
 static int is_capability(const struct mf_xattr *xattr)
 {
         const unsigned char *value = xattr->value;
@@ -285,7 +291,8 @@ static int is_capability(const struct mf_xattr *xattr)
                (xattr->size == 24 && value[3] == 3);
 }
 
-static int doubt_xattrs(struct mf_entries *entries, const struct mf_entry *entry)
+/* Warns of extended attributes that cannot be stored everywhere. Returns 0 or -ENOMEM. */
+static int doubt_xattrs(struct mf_archive_rules *rules, const struct mf_entry *entry)
 {
         size_t size = 0;
         int r = 0;
@@ -296,74 +303,76 @@ static int doubt_xattrs(struct mf_entries *entries, const struct mf_entry *entry
                         continue;
                 size += strlen(xattr->name) + xattr->size;
                 if (strcmp(xattr->name, "security.capability") == 0 && !is_capability(xattr))
-                        r = warn(entries, BAD_CAPABILITY,
+                        r = warn(rules, BAD_CAPABILITY,
                                  "%.300s: its file capability is malformed, and Linux refuses it", entry->name);
         }
         return r == 0 && size > XATTRS_MAX
-                       ? warn(entries, LONG_XATTRS,
+                       ? warn(rules, LONG_XATTRS,
                               "%.300s: it has %zu bytes of extended attributes, and ext4 keeps about 4,000",
                               entry->name, size)
                        : r;
 }
 
-/* Warns of what is valid, but is left out, or cannot be stored everywhere. 0 or -ENOMEM. */
-static int doubt_entry(struct mf_entries *entries, const struct mf_entry *entry)
+/* Warns of a valid entry that is not stored completely, or cannot be stored everywhere. Returns 0 or -ENOMEM. */
+static int doubt_entry(struct mf_archive_rules *rules, const struct mf_entry *entry)
 {
-        int r = doubt_xattrs(entries, entry);
+        int r = doubt_xattrs(rules, entry);
 
         if (r == 0 && entry->has_acl)
-                r = warn(entries, HAS_ACL, "%.300s: it has a POSIX ACL, which is left out, as are all others",
+                r = warn(rules, HAS_ACL, "%.300s: it has a POSIX ACL, which is left out, as are all others",
                          entry->name);
         if (r == 0 && entry->size >= SIZE_MAX_EXT4)
-                r = warn(entries, LONG_FILE, "%.300s: it is %llu bytes long, and ext4 has files of up to 16 TiB",
+                r = warn(rules, LONG_FILE, "%.300s: it is %llu bytes long, and ext4 has files of up to 16 TiB",
                          entry->name, (unsigned long long) entry->size);
         return r;
 }
 
-char **mf_entries_take_warnings(struct mf_entries *entries)
+char **mf_archive_rules_take_warnings(struct mf_archive_rules *rules)
 {
-        return mf_take(entries->warnings);
+        return mf_take(rules->warnings);
 }
 
-/* What a hard link becomes. */
-static int link_type(struct mf_entries *entries, const struct mf_entry *entry, const char *target, enum type *ret,
+/* Sets *ret to the type of the hard link's target. Returns 0, or -EBADMSG when the target cannot be linked to. */
+static int link_type(struct mf_archive_rules *rules, const struct mf_entry *entry, const char *target, enum type *ret,
                      struct mayfly_error *err)
 {
-        struct name *name = find_name(entries, target);
-        if (!name || name->type == FOLDER || name->type == IMPLICIT_FOLDER)
-                return mf_entry_bad(err, entry, "is a hard link to something that is not in the archive before it");
+        struct name *name = find_name(rules, target);
+        if (!name || name->type == DIRECTORY || name->type == IMPLIED_DIRECTORY)
+                return mf_entry_bad(err, entry,
+                                    "is a hard link to a target that is not a file before it in the archive");
         *ret = name->type;
         return ++name->links <= LINKS_MAX ||
-                               warn(entries, MANY_LINKS,
+                               warn(rules, MANY_LINKS,
                                     "%.300s: it has more than 65,000 hard links, and ext4 refuses more", target) == 0
                        ? 0
                        : mf_error_oom(err, MAYFLY_STAGE_ARCHIVE);
 }
 
-static int entry_type(struct mf_entries *entries, const struct mf_entry *entry, const char *target, enum type *ret,
+/* Sets *ret to the entry's type. Returns 0, or -EBADMSG when an image cannot hold such an entry. */
+static int entry_type(struct mf_archive_rules *rules, const struct mf_entry *entry, const char *target, enum type *ret,
                       struct mayfly_error *err)
 {
         *ret = OTHER;
         if (entry->hardlink)
-                return link_type(entries, entry, target, ret, err);
+                return link_type(rules, entry, target, ret, err);
         if (S_ISDIR(entry->mode))
-                *ret = FOLDER;
+                *ret = DIRECTORY;
         if (S_ISLNK(entry->mode)) {
                 *ret = LINK;
                 if (!entry->symlink || !*entry->symlink)
-                        return mf_entry_bad(err, entry, "is a symbolic link to nothing");
+                        return mf_entry_bad(err, entry, "is a symbolic link without a target");
                 if (strlen(entry->symlink) >= PATH_MAX)
-                        return mf_entry_bad(err, entry, "is a symbolic link to too long a name");
+                        return mf_entry_bad(err, entry, "is a symbolic link whose target is too long");
         }
         if (S_ISCHR(entry->mode) && entry->rdev == 0)
                 return mf_entry_bad(err, entry, MF_ENTRY_IS_WHITEOUT);
         return S_ISREG(entry->mode) || S_ISDIR(entry->mode) || S_ISLNK(entry->mode) || S_ISFIFO(entry->mode) ||
                                S_ISCHR(entry->mode) || S_ISBLK(entry->mode)
                        ? 0
-                       : mf_entry_bad(err, entry, "is of a type an image cannot hold");
+                       : mf_entry_bad(err, entry, "has a type that an image cannot hold");
 }
 
-int mf_entries_add(struct mf_entries *entries, const struct mf_entry *entry, struct mayfly_error *err)
+int mf_archive_rules_add(struct mf_archive_rules *rules, const struct mf_entry *entry, struct mayfly_error *err)
 {
         const struct name *parent = NULL;
         const char *base = NULL;
@@ -376,34 +385,34 @@ int mf_entries_add(struct mf_entries *entries, const struct mf_entry *entry, str
         const char *path = place.path;
         if (r < 0 || !*path)
                 return r;
-        r = find_parent(entries, path, entry, &parent, &base, err);
+        r = find_parent(rules, path, entry, &parent, &base, err);
         if (r == 0)
-                r = entry_type(entries, entry, place.target, &type, err);
+                r = entry_type(rules, entry, place.target, &type, err);
         if (r < 0)
                 return r;
-        struct name *name = add_below(entries, parent, base, strlen(base), type, &is_new);
+        struct name *name = add_below(rules, parent, base, strlen(base), type, &is_new);
         if (!name)
                 return mf_error_oom(err, MAYFLY_STAGE_ARCHIVE);
-        if (!is_new && (type != FOLDER || name->type != IMPLICIT_FOLDER))
+        if (!is_new && (type != DIRECTORY || name->type != IMPLIED_DIRECTORY))
                 return mf_entry_bad(err, entry, "is there twice");
         name->type = type;
-        mf_parts_note(&entries->parts, path);
-        if (doubt_entry(entries, entry) < 0)
+        mf_parts_note(&rules->parts, path);
+        if (doubt_entry(rules, entry) < 0)
                 return mf_error_oom(err, MAYFLY_STAGE_ARCHIVE);
         return S_ISREG(entry->mode) && !entry->hardlink && strcmp(path, "manifest") != 0
                        ? mf_entry_data(entry, -1, NULL, &end, err)
                        : 0;
 }
 
-int mf_entries_finish(const struct mf_entries *entries, struct mayfly_error *err)
+int mf_archive_rules_finish(const struct mf_archive_rules *rules, struct mayfly_error *err)
 {
-        const struct name *rootfs = find_name(entries, "rootfs");
+        const struct name *rootfs = find_name(rules, "rootfs");
 
-        int r = mf_parts_check(&entries->parts, err);
+        int r = mf_parts_check(&rules->parts, err);
         if (r < 0)
                 return r;
-        if (!rootfs || rootfs->type != FOLDER)
+        if (!rootfs || rootfs->type != DIRECTORY)
                 return mf_error(err, -EBADMSG, MAYFLY_STAGE_ARCHIVE,
-                                "the archive has files in \"rootfs\", but no entry for that folder itself");
+                                "the archive has files in \"rootfs\", but no entry for that directory; add one");
         return 0;
 }

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-#ifndef MF_ENTRIES_H
-#define MF_ENTRIES_H
+#ifndef MF_ARCHIVE_RULES_H
+#define MF_ARCHIVE_RULES_H
 
-/* The rules for an ACI's entries (appc specification, "Image Archives"), apart from any file system: store/unpack.c
- * writes entries that keep them, and an archive can be checked against all of them without being unpacked. */
+/* The rules for the entries of an ACI (appc specification, "Image Archives"). They need no file system: an archive can be
+ * checked without being unpacked. store/unpack.c writes only entries that keep these rules. */
 
 #include <limits.h>
 
@@ -11,34 +11,37 @@
 
 #define MF_MANIFEST_MAX (1U << 20)
 
-/* Where an entry belongs, by normalized names. */
+/* The normalized names of an entry. */
 struct mf_place {
-        char path[PATH_MAX]; /* "manifest", "rootfs", something below that, or empty: the root of the archive itself */
-        char target[PATH_MAX]; /* what a hard link links to, below rootfs; empty for all else */
+        char path[PATH_MAX]; /* "manifest", "rootfs", a path below "rootfs", or empty: the root of the archive itself */
+        char target[PATH_MAX]; /* the target of a hard link, below rootfs; empty for other entries */
 };
 
-/* Fills *ret. -EBADMSG when an ACI may not have such an entry. */
+/* Fills *ret. Returns 0, or -EBADMSG when an ACI may not have such an entry. */
 int mf_entry_place(const struct mf_entry *entry, struct mf_place *ret, struct mayfly_error *err);
 
-/* Which of its two parts an archive has had so far. */
+/* Which of the two parts of an ACI were seen so far. */
 struct mf_parts {
         int manifest, rootfs;
 };
 
-void mf_parts_note(struct mf_parts *parts, const char *path); /* an entry's, from mf_entry_place() */
-/* After the last entry: -EBADMSG when a part is missing. */
+/* Notes the part that an entry belongs to. `path` is from mf_entry_place(). */
+void mf_parts_note(struct mf_parts *parts, const char *path);
+/* To be called after the last entry. Returns 0, or -EBADMSG when a part is missing. */
 int mf_parts_check(const struct mf_parts *parts, struct mayfly_error *err);
 
-/* All of an archive's entries, by name. */
-struct mf_entries;
+/* The check of a whole archive: it remembers the names of all entries. */
+struct mf_archive_rules;
 
-struct mf_entries *mf_entries_new(void); /* NULL: out of memory */
-/* Checks the entry, also against those before it, and reads its data. What store/unpack.c cannot write is refused. */
-int mf_entries_add(struct mf_entries *entries, const struct mf_entry *entry, struct mayfly_error *err);
-/* After the last one: whether there was all that must be. */
-int mf_entries_finish(const struct mf_entries *entries, struct mayfly_error *err);
-/* What is valid but doubtful, a line each, NULL-terminated; NULL when there is nothing. It is the caller's then. */
-char **mf_entries_take_warnings(struct mf_entries *entries);
-struct mf_entries *mf_entries_free(struct mf_entries *entries);
+struct mf_archive_rules *mf_archive_rules_new(void); /* returns NULL when memory is short */
+/* Checks the entry by itself and against the entries before it, and reads its data. Refuses what store/unpack.c cannot
+ * write. Returns 0 or negative errno. */
+int mf_archive_rules_add(struct mf_archive_rules *rules, const struct mf_entry *entry, struct mayfly_error *err);
+/* To be called after the last entry. Returns 0, or -EBADMSG when a required entry is missing. */
+int mf_archive_rules_finish(const struct mf_archive_rules *rules, struct mayfly_error *err);
+/* Returns the warnings of valid but doubtful entries, a line each, NULL-terminated, and hands them over to the caller; NULL
+ * when there are none. */
+char **mf_archive_rules_take_warnings(struct mf_archive_rules *rules);
+struct mf_archive_rules *mf_archive_rules_free(struct mf_archive_rules *rules);
 
 #endif

@@ -17,10 +17,11 @@ static int check_env_item(const char *at, const char *name, const char *value, s
         (void) value;
         return mf_is_env_name(name)
                        ? 0
-                       : mf_json_bad_member(err, at, "name",
-                                            "\"%.100s\" is no environment variable's (letters, digits and _.-, and no "
-                                            "digit first)",
-                                            name);
+                       : mf_json_bad_member(
+                                 err, at, "name",
+                                 "\"%.100s\" cannot name an environment variable (letters, digits and _.-, and "
+                                 "no digit first)",
+                                 name);
 }
 
 static int get_environment(json_t *app, struct mf_image_config *config, struct mayfly_error *err)
@@ -66,7 +67,7 @@ static int get_groups(json_t *app, struct mf_image_config *config, struct mayfly
                 char at[64];
                 snprintf(at, sizeof(at), "app.supplementaryGIDs[%zu]", i);
                 if (!json_is_integer(item) || json_integer_value(item) < 0 || json_integer_value(item) >= UINT32_MAX)
-                        return mf_json_bad(err, at, "%s is no group number from 0 to %u", mf_json_show(item, shown),
+                        return mf_json_bad(err, at, "%s is not a group number from 0 to %u", mf_json_show(item, shown),
                                            UINT32_MAX - 1);
                 config->extra_groups[config->n_extra_groups++] = (uint32_t) json_integer_value(item);
         }
@@ -86,7 +87,7 @@ static int get_port(json_t *item, const char *at, const char *name, struct mf_im
         if (r == 0)
                 r = mf_json_integer(item, at, "count", 1, 65535, 1, &count, err);
         if (r == 0 && port + count > 65536)
-                r = mf_json_bad_member(err, at, "count", "%d is too many: the last would be port %d", (int) count,
+                r = mf_json_bad_member(err, at, "count", "%d is too many: the last port would be %d", (int) count,
                                        (int) (port + count - 1));
         if (r == 0)
                 r = mf_json_flag(item, at, "socketActivated", &ret->socket_activated, err);
@@ -107,7 +108,7 @@ static int get_mount_point(json_t *item, const char *at, const char *name, struc
 
         int r = mf_json_string(item, at, "path", 1, &path, err);
         if (r == 0 && path[0] != '/')
-                r = mf_json_bad_member(err, at, "path", "\"%.100s\" is no absolute path", path);
+                r = mf_json_bad_member(err, at, "path", "\"%.100s\" is not an absolute path", path);
         if (r == 0)
                 r = mf_json_flag(item, at, "readOnly", &ret->read_only, err);
         if (r < 0)
@@ -139,7 +140,8 @@ static int get_handler(json_t *item, const char *at, const char *name, struct mf
         char path[128];
 
         if (!ret)
-                return mf_json_bad_member(err, at, "name", "\"%.60s\" is no event: pre-start or post-stop", name);
+                return mf_json_bad_member(err, at, "name", "\"%.60s\" is not an event; write pre-start or post-stop",
+                                          name);
         snprintf(path, sizeof(path), "%s.exec", at);
         int r = mf_json_list(item, "exec", path, &exec, err);
         if (r == 0 && json_array_size(exec) == 0)
@@ -147,12 +149,12 @@ static int get_handler(json_t *item, const char *at, const char *name, struct mf
         return r == 0 ? mf_json_strings(exec, path, ret, err) : r;
 }
 
-/* A kind of list in `app` whose items are objects with a "name". */
+/* One of the lists in `app` whose items are objects with a "name". */
 struct named_list {
         const char *key;
         int (*is_name)(const char *name);
-        const char *form;   /* what is_name() wants, in words */
-        int names_are_once; /* no name may be there twice */
+        const char *form;   /* the form that is_name() checks, in words */
+        int names_are_once; /* no two items may have the same name */
         int (*get)(json_t *item, const char *at, const char *name, struct mf_image_config *config,
                    struct mayfly_error *err);
 };
@@ -160,7 +162,8 @@ struct named_list {
 #define AC_NAME "AC Name (a-z, 0-9, and single - between)"
 #define AC_IDENTIFIER "AC Identifier (a-z, 0-9, and single -._~/ or /~ between)"
 
-/* The item's name, checked; `seen` has the names before it and gets this one. */
+/* Checks the item's name and sets *ret to it. `seen` has the names of the items before, and gets this name. Returns 0 or
+ * negative errno. */
 static int get_name(json_t *item, const char *at, const struct named_list *kind, json_t *seen, const char **ret,
                     struct mayfly_error *err)
 {
@@ -172,12 +175,12 @@ static int get_name(json_t *item, const char *at, const struct named_list *kind,
         if (r < 0)
                 return r;
         if (!kind->is_name(name))
-                return mf_json_bad_member(err, at, "name", "\"%.100s\" is no %s", name, kind->form);
+                return mf_json_bad_member(err, at, "name", "\"%.100s\" is not an %s", name, kind->form);
         int is_new = mf_json_add_name(seen, name);
         if (is_new < 0)
                 return mf_error_oom(err, MAYFLY_STAGE_MANIFEST);
         if (kind->names_are_once && !is_new)
-                return mf_json_bad_member(err, at, "name", "\"%.100s\" is there twice", name);
+                return mf_json_bad_member(err, at, "name", "\"%.100s\" is in the list twice", name);
         *ret = name;
         return 0;
 }
@@ -216,7 +219,7 @@ static int get_named_lists(json_t *app, struct mf_image_config *config, struct m
         json_t *lists[MF_ELEMENTSOF(kinds)] = { NULL };
         int r = 0;
 
-        /* Before anything in them is looked at: all must be lists. */
+        /* First check that all of them are lists: that error comes before errors in their items. */
         for (size_t i = 0; r == 0 && i < MF_ELEMENTSOF(kinds); i++) {
                 char at[64];
                 snprintf(at, sizeof(at), "app.%s", kinds[i].key);
@@ -234,24 +237,25 @@ static int get_named_lists(json_t *app, struct mf_image_config *config, struct m
         return r;
 }
 
-/* userAnnotations and userLabels: any keys, for the user alone. */
+/* Checks userAnnotations or userLabels: any keys, with strings. mayfly does not use them. */
 static int check_map(json_t *app, const char *key, struct mayfly_error *err)
 {
         json_t *map = mf_json_member(app, key);
         char shown[MF_JSON_SHOWN_MAX], at[160];
 
         if (map && !json_is_object(map))
-                return mf_json_bad_member(err, "app", key, "%s is no object", mf_json_show(map, shown));
+                return mf_json_bad_member(err, "app", key, "%s is not an object", mf_json_show(map, shown));
         for (void *i = json_object_iter(map); i; i = json_object_iter_next(map, i)) {
                 snprintf(at, sizeof(at), "app.%s[\"%.100s\"]", key, json_object_iter_key(i));
                 mf_json_one_line(at);
                 if (!json_is_string(json_object_iter_value(i)))
-                        return mf_json_bad(err, at, "%s is no string", mf_json_show(json_object_iter_value(i), shown));
+                        return mf_json_bad(err, at, "%s is not a string",
+                                           mf_json_show(json_object_iter_value(i), shown));
         }
         return 0;
 }
 
-/* A string member that is copied: `must` says whether it must be there, and be more than "". */
+/* Copies a string member to *ret. With `must` it has to be there, and not empty. Returns 0 or negative errno. */
 static int get_text(json_t *app, const char *key, int must, char **ret, struct mayfly_error *err)
 {
         const char *text = NULL;
@@ -274,7 +278,7 @@ static int get_exec(json_t *app, struct mf_image_config *config, struct mayfly_e
                 return r;
         json_t *first = json_array_get(list, 0);
         if (json_is_string(first) && json_string_length(first) == 0)
-                return mf_json_bad(err, "app.exec[0]", "\"\" is no program");
+                return mf_json_bad(err, "app.exec[0]", "\"\" is not a program");
         return mf_json_strings(list, "app.exec", &config->argv, err);
 }
 
@@ -290,7 +294,7 @@ static int get_cwd(json_t *app, struct mf_image_config *config, struct mayfly_er
                 return mf_error_oom(err, MAYFLY_STAGE_MANIFEST);
         return config->cwd[0] == '/'
                        ? 0
-                       : mf_json_bad(err, "app.workingDirectory", "\"%.100s\" is no absolute path", config->cwd);
+                       : mf_json_bad(err, "app.workingDirectory", "\"%.100s\" is not an absolute path", config->cwd);
 }
 
 int mf_manifest_app(json_t *app, struct mf_image_config *config, struct mayfly_error *err)

@@ -8,13 +8,14 @@
 
 #include "aci/manifest.h"
 
-/* Checks all of it, and fills in the part of the run configuration that is about it. */
+/* Checks the whole `app`, and fills in its part of the image configuration. Returns 0 or negative errno. */
 int mf_manifest_app(json_t *app, struct mf_image_config *config, struct mayfly_error *err);
 
-/* manifest-isolators.c: one that has a name and a value (specification, "Isolators"). */
+/* manifest-isolators.c: checks one isolator (specification, "Isolators"), and adds what it asks for to *isolation. `at` is
+ * the JSON path of the value. Returns 0 or negative errno. */
 int mf_manifest_isolator(json_t *value, const char *at, const char *name, struct mf_isolation *isolation,
                          struct mayfly_error *err);
-/* Whether the specification has it. */
+/* Whether the specification has an isolator of that name. */
 int mf_is_isolator(const char *name);
 
 #endif

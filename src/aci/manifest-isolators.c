@@ -14,9 +14,9 @@
 #include "util/macro.h"
 #include "util/strv.h"
 
-/* The isolators that appc knows. What is wrong in a value is an error even where mayfly ignores the isolator. */
+/* The isolators that appc knows. A wrong value is an error even where mayfly ignores the isolator. */
 
-/* Words after words, to say what was changed. */
+/* Appends a phrase to *text, which says what was changed. Returns 0 or -ENOMEM. */
 static int append(char **text, const char *what, const char *why)
 {
         char *longer = NULL;
@@ -28,6 +28,7 @@ static int append(char **text, const char *what, const char *why)
         return 0;
 }
 
+/* Reads the member "set", which must not be empty. *ret is for mf_strv_free() in any case. Returns 0 or negative errno. */
 static int get_set(json_t *value, const char *at, char ***ret, struct mayfly_error *err)
 {
         json_t *list = NULL;
@@ -56,8 +57,10 @@ static int get_capabilities(json_t *value, const char *at, int retain, struct mf
         for (size_t i = 0; r == 0 && set[i]; i++) {
                 uint64_t bit = mf_capability_find(set[i]);
                 if (!bit)
-                        r = mf_json_bad(err, at, "has \"%.60s\" in its set, which is no capability such as CAP_CHOWN",
-                                        set[i]);
+                        r = mf_json_bad(
+                                err, at,
+                                "has \"%.60s\" in its set, which is not a capability; write one such as CAP_CHOWN",
+                                set[i]);
                 bits |= bit;
         }
         mf_strv_free(set);
@@ -82,6 +85,7 @@ static int get_removed_capabilities(json_t *value, const char *at, struct mf_iso
         return get_capabilities(value, at, 0, isolation, err);
 }
 
+/* Returns the error number with that name, or 0 when there is none. */
 static int find_errno(const char *name)
 {
         static const struct {
@@ -94,14 +98,15 @@ static int find_errno(const char *name)
                 if (known && strcmp(known, name) == 0)
                         return number;
         }
-        /* Further names of numbers that strerrorname_np(3) knows by one. */
+        /* Second names: strerrorname_np(3) knows only one for each number. */
         for (size_t i = 0; i < MF_ELEMENTSOF(others); i++)
                 if (strcmp(others[i].name, name) == 0)
                         return others[i].number;
         return 0;
 }
 
-/* The specification's own example has EACCESS, so a name of no number is not an error. */
+/* Reads the member "errno". The specification's own example has the misspelt EACCESS, so an unknown name is not an error.
+ * Returns 0 or negative errno. */
 static int get_errno(json_t *value, const char *at, int *ret, char **detail, struct mayfly_error *err)
 {
         const char *name = NULL;
@@ -111,17 +116,19 @@ static int get_errno(json_t *value, const char *at, int *ret, char **detail, str
         if (r < 0 || !name || !*name)
                 return r;
         if (name[0] != 'E' || strspn(name, "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789") != strlen(name))
-                return mf_json_bad(err, at, "has the errno \"%.60s\", which is none such as EPERM", name);
+                return mf_json_bad(
+                        err, at, "has the errno \"%.60s\", which is not an error name; write one such as EPERM", name);
         *ret = find_errno(name);
         if (*ret == 0) {
                 *ret = EPERM;
-                if (append(detail, name, " is no error number here: blocked calls return EPERM") < 0)
+                if (append(detail, name, " is not known: blocked calls return EPERM") < 0)
                         return mf_error_oom(err, MAYFLY_STAGE_MANIFEST);
         }
         return 0;
 }
 
-/* Whether it is all of them, or none. Other names with an "@" are of no set that we know. */
+/* Sets *ret to whether the set has the wildcard. Any other name with an "@" stands for a set that mayfly does not know, and
+ * is an error. */
 static int get_wildcard(char **set, const char *wildcard, const char *at, int *ret, struct mayfly_error *err)
 {
         *ret = 0;
@@ -129,7 +136,7 @@ static int get_wildcard(char **set, const char *wildcard, const char *at, int *r
                 if (strcmp(*set, wildcard) == 0)
                         *ret = 1;
                 else if (**set == '@')
-                        return mf_json_bad(err, at, "has \"%.60s\" in its set; the only such word is \"%s\"", *set,
+                        return mf_json_bad(err, at, "has \"%.60s\" in its set; the only name with an @ is \"%s\"", *set,
                                            wildcard);
         return 0;
 }
@@ -158,8 +165,8 @@ static int get_retained_syscalls(json_t *value, const char *at, struct mf_isolat
 {
         int r = get_syscalls(value, at, MF_SYSCALLS_RETAIN, isolation, detail, err);
 
-        return r == 0 && append(detail, "what mayfly keeps from all containers, mount and reboot among it",
-                                ", stays blocked") < 0
+        return r == 0 && append(detail, "the calls that mayfly blocks in every container, such as mount and reboot,",
+                                " stay blocked") < 0
                        ? mf_error_oom(err, MAYFLY_STAGE_MANIFEST)
                        : r;
 }
@@ -217,7 +224,7 @@ static int get_cpu_shares(json_t *value, const char *at, struct mf_isolation *is
         return r;
 }
 
-/* A quantity, as a string or a number. */
+/* Reads a quantity, which may be a string or a number; 0 when it is absent. Returns 0 or negative errno. */
 static int get_quantity(json_t *value, const char *at, const char *key, int decimals, uint64_t *ret,
                         struct mayfly_error *err)
 {
@@ -236,14 +243,15 @@ static int get_quantity(json_t *value, const char *at, const char *key, int deci
         if (r == -ERANGE)
                 return mf_json_bad(err, path, "is \"%.60s\", below zero", text);
         if (r < 0)
-                return mf_json_bad(err, path,
-                                   "is \"%.60s\", which is no quantity: a number and maybe one of n u m k M G T P E or "
-                                   "Ki Mi Gi Ti Pi Ei, or e and a power of ten",
-                                   text);
+                return mf_json_bad(
+                        err, path,
+                        "is \"%.60s\", which is not a quantity; write a number, if need be with one of n u m k M G "
+                        "T P E, Ki Mi Gi Ti Pi Ei, or e and a power of ten",
+                        text);
         return 0;
 }
 
-/* Of any resource. `by_default` is what the member "default" must say. */
+/* Reads the value of any resource isolator. The member "default" must be `by_default`. Returns 0 or negative errno. */
 static int get_resource(json_t *value, const char *at, int by_default, int decimals, uint64_t *limit, uint64_t *request,
                         struct mayfly_error *err)
 {
@@ -254,13 +262,13 @@ static int get_resource(json_t *value, const char *at, int by_default, int decim
                 r = mf_json_flag(value, at, "default", &flag, err);
         if (r == 0 && flag != by_default)
                 r = by_default ? mf_json_bad(err, at, "must have a \"default\" of true")
-                               : mf_json_bad(err, at, "has a \"default\", which this resource has not");
+                               : mf_json_bad(err, at, "has a \"default\", which this resource does not have");
         if (r == 0)
                 r = get_quantity(value, at, "limit", decimals, limit, err);
         if (r == 0)
                 r = get_quantity(value, at, "request", decimals, request, err);
         if (r == 0 && by_default && mf_json_member(value, "request"))
-                r = mf_json_bad(err, at, "has a request, which this resource has not");
+                r = mf_json_bad(err, at, "has a request, which this resource does not have");
         return r;
 }
 
@@ -287,7 +295,7 @@ static int get_cpu(json_t *value, const char *at, struct mf_isolation *isolation
         return r;
 }
 
-/* --- what is checked, but not enforced */
+/* --- isolators that are checked, but not enforced */
 
 static int check_bandwidth(json_t *value, const char *at, struct mf_isolation *isolation, char **detail,
                            struct mayfly_error *err)
@@ -325,7 +333,7 @@ static int check_sysctl(json_t *value, const char *at, struct mf_isolation *isol
         (void) detail;
         for (void *i = r == 0 ? json_object_iter(value) : NULL; i; i = json_object_iter_next(value, i))
                 if (!json_is_string(json_object_iter_value(i)))
-                        return mf_json_bad(err, at, "has a value for \"%.60s\" that is no string",
+                        return mf_json_bad(err, at, "has a value for \"%.60s\" that is not a string",
                                            json_object_iter_key(i));
         return r;
 }
@@ -333,7 +341,7 @@ static int check_sysctl(json_t *value, const char *at, struct mf_isolation *isol
 static const struct known {
         const char *name;
         enum mf_isolator_kind kind;
-        const char *ignored; /* why */
+        const char *ignored; /* why mayfly ignores it; NULL when it does not */
         int (*get)(json_t *value, const char *at, struct mf_isolation *isolation, char **detail,
                    struct mayfly_error *err);
 } known[] = {
@@ -376,7 +384,7 @@ int mf_manifest_isolator(json_t *value, const char *at, const char *name, struct
         mf_cleanup(mf_freep) char *changed = NULL;
 
         if (found && mf_isolators_has(&isolation->isolators, found->kind))
-                return mf_json_bad(err, at, "is of a second %s; there may be one", name);
+                return mf_json_bad(err, at, "is the value of a second %s; there may be one", name);
         int r = found ? found->get(value, at, isolation, &changed, err) : 0;
         if (r < 0)
                 return r;

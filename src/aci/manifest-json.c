@@ -15,7 +15,6 @@
 
 #define LIST_MAX 10000U
 
-/* A message is one line, whatever the manifest has in it. */
 void mf_json_one_line(char *text)
 {
         for (; *text; text++)
@@ -28,8 +27,8 @@ const char *mf_json_show(json_t *value, char text[MF_JSON_SHOWN_MAX])
         mf_cleanup(mf_freep) char *all = json_dumps(value, JSON_COMPACT | JSON_ENCODE_ANY | JSON_REAL_PRECISION(6));
         size_t n = all ? strlen(all) : 0;
 
-        snprintf(text, MF_JSON_SHOWN_MAX, "%s", all ? all : "it");
-        if (n >= MF_JSON_SHOWN_MAX) { /* not in the middle of a character */
+        snprintf(text, MF_JSON_SHOWN_MAX, "%s", all ? all : "the value");
+        if (n >= MF_JSON_SHOWN_MAX) { /* cut before a character, not within it */
                 n = MF_JSON_SHOWN_MAX - 4;
                 while ((text[n] & 0xc0) == 0x80)
                         n--;
@@ -52,7 +51,6 @@ void mf_json_set_bad(struct mayfly_error *err, const char *path, const char *mem
                      member && *path ? "." : "", member ? member : "", why);
 }
 
-/* The specification's example and schema differ in the case of keys, so any case will do. */
 json_t *mf_json_member(json_t *object, const char *name)
 {
         for (void *i = json_object_iter(object); i; i = json_object_iter_next(object, i))
@@ -61,7 +59,6 @@ json_t *mf_json_member(json_t *object, const char *name)
         return NULL;
 }
 
-/* Adds a name to a set: 1 when it is new, 0 when it was there, -ENOMEM. */
 int mf_json_add_name(json_t *set, const char *name)
 {
         if (json_object_get(set, name))
@@ -74,14 +71,13 @@ void mf_json_decrefp(json_t **json)
         json_decref(*json);
 }
 
-/* An object of the schema. Keys that differ in case alone mean the same one, and are as ambiguous as duplicates. */
 int mf_json_check_object(json_t *object, const char *path, struct mayfly_error *err)
 {
         mf_cleanup(mf_json_decrefp) json_t *seen = json_object();
         char shown[MF_JSON_SHOWN_MAX];
 
         if (!json_is_object(object))
-                return mf_json_bad(err, path, "%s is no object", mf_json_show(object, shown));
+                return mf_json_bad(err, path, "%s is not an object", mf_json_show(object, shown));
         for (void *i = json_object_iter(object); i; i = json_object_iter_next(object, i)) {
                 mf_cleanup(mf_freep) char *key = strdup(json_object_iter_key(i));
                 for (char *p = key; p && *p; p++)
@@ -90,13 +86,12 @@ int mf_json_check_object(json_t *object, const char *path, struct mayfly_error *
                 if (r < 0)
                         return mf_error_oom(err, MAYFLY_STAGE_MANIFEST);
                 if (r == 0)
-                        return mf_json_bad(err, path, "\"%.100s\" is a key twice, in different case",
+                        return mf_json_bad(err, path, "the key \"%.100s\" is there twice, in different case",
                                            json_object_iter_key(i));
         }
         return 0;
 }
 
-/* An integer of `at`.NAME from min to max; `fallback` when it is absent and that is not below min. */
 int mf_json_integer(json_t *object, const char *path, const char *name, json_int_t min, json_int_t max,
                     json_int_t fallback, json_int_t *ret, struct mayfly_error *err)
 {
@@ -106,7 +101,7 @@ int mf_json_integer(json_t *object, const char *path, const char *name, json_int
         if (!value && fallback < min)
                 return mf_json_bad_member(err, path, name, "is missing");
         if (value && !json_is_integer(value))
-                return mf_json_bad_member(err, path, name, "%s is no whole number", mf_json_show(value, shown));
+                return mf_json_bad_member(err, path, name, "%s is not a whole number", mf_json_show(value, shown));
         *ret = value ? json_integer_value(value) : fallback;
         if (value && (*ret < min || *ret > max))
                 return mf_json_bad_member(err, path, name,
@@ -126,7 +121,7 @@ int mf_json_string(json_t *object, const char *path, const char *name, int requi
         if (!value)
                 return required ? mf_json_bad_member(err, path, name, "is missing") : 0;
         if (!json_is_string(value))
-                return mf_json_bad_member(err, path, name, "%s is no string", mf_json_show(value, shown));
+                return mf_json_bad_member(err, path, name, "%s is not a string", mf_json_show(value, shown));
         if (strlen(json_string_value(value)) != json_string_length(value))
                 return mf_json_bad_member(err, path, name, "%s has a NUL character in it", mf_json_show(value, shown));
         *ret = json_string_value(value);
@@ -139,13 +134,12 @@ int mf_json_list(json_t *object, const char *name, const char *path, json_t **re
 
         *ret = mf_json_member(object, name);
         if (*ret && !json_is_array(*ret))
-                return mf_json_bad(err, path, "%s is no list", mf_json_show(*ret, shown));
+                return mf_json_bad(err, path, "%s is not a list", mf_json_show(*ret, shown));
         if (*ret && json_array_size(*ret) > LIST_MAX)
                 return mf_json_bad(err, path, "%zu items are over the limit of %u", json_array_size(*ret), LIST_MAX);
         return 0;
 }
 
-/* A list of {name, value} with names of their own: labels, annotations, environment. */
 int mf_json_check_pairs(json_t *list, const char *path,
                         int (*check)(const char *, const char *, const char *, struct mayfly_error *),
                         struct mayfly_error *err)
@@ -172,7 +166,7 @@ int mf_json_check_pairs(json_t *list, const char *path,
                 if (r < 0)
                         return mf_error_oom(err, MAYFLY_STAGE_MANIFEST);
                 if (r == 0)
-                        return mf_json_bad_member(err, at, "name", "\"%.100s\" is there twice", name);
+                        return mf_json_bad_member(err, at, "name", "\"%.100s\" is in the list twice", name);
         }
         return 0;
 }
@@ -191,7 +185,7 @@ int mf_json_strings(json_t *list, const char *path, char ***ret, struct mayfly_e
                 char at[160];
                 snprintf(at, sizeof(at), "%s[%zu]", path, i);
                 if (!json_is_string(item))
-                        return mf_json_bad(err, at, "%s is no string", mf_json_show(item, shown));
+                        return mf_json_bad(err, at, "%s is not a string", mf_json_show(item, shown));
                 if (strlen(json_string_value(item)) != json_string_length(item))
                         return mf_json_bad(err, at, "%s has a NUL character in it", mf_json_show(item, shown));
                 (*ret)[i] = strdup(json_string_value(item));

@@ -18,7 +18,7 @@
 
 #define KEYS_MAX 14U
 
-/* Adds "PATH: ..." to the warnings. 0 or -ENOMEM. */
+/* Adds "PATH: ..." to the warnings. Returns 0 or -ENOMEM. */
 static __attribute__((format(printf, 3, 4))) int warn(struct mf_notes *notes, const char *path, const char *format, ...)
 {
         mf_cleanup(mf_freep) char *why = NULL;
@@ -38,15 +38,16 @@ static __attribute__((format(printf, 3, 4))) int warn(struct mf_notes *notes, co
         return mf_strings_add(&notes->warnings, text);
 }
 
+/* Returns a string member, or NULL when there is none. */
 static const char *string_of(json_t *object, const char *name)
 {
         return json_string_value(mf_json_member(object, name));
 }
 
-/* --- members that nobody reads ------------------------------------------------------------------------------- */
+/* --- members that mayfly does not know ------------------------------------------------------------------------------- */
 
-/* The specification lets them be ignored, and so most are mistakes in writing. */
-static int warn_of_strangers(struct mf_notes *notes, json_t *object, const char *path, const char *const keys[KEYS_MAX])
+/* Warns of members of `object` that are not in `keys`: most of them are misspelt. Returns 0 or -ENOMEM. */
+static int warn_of_unknown(struct mf_notes *notes, json_t *object, const char *path, const char *const keys[KEYS_MAX])
 {
         char at[160];
 
@@ -57,26 +58,27 @@ static int warn_of_strangers(struct mf_notes *notes, json_t *object, const char 
                 if (keys[k])
                         continue;
                 snprintf(at, sizeof(at), "%s%s%.100s", path, *path ? "." : "", json_object_iter_key(i));
-                if (warn(notes, at, "is no member that the specification has, and is ignored") < 0)
+                if (warn(notes, at, "is not a member that the specification has, and is ignored") < 0)
                         return -ENOMEM;
         }
         return 0;
 }
 
-static int warn_of_strangers_in(struct mf_notes *notes, json_t *list, const char *path,
-                                const char *const keys[KEYS_MAX])
+/* Warns of unknown members in each item of `list`. Returns 0 or -ENOMEM. */
+static int warn_of_unknown_in(struct mf_notes *notes, json_t *list, const char *path, const char *const keys[KEYS_MAX])
 {
         char at[128];
         int r = 0;
 
         for (size_t i = 0; i < json_array_size(list) && r == 0; i++) {
                 snprintf(at, sizeof(at), "%s[%zu]", path, i);
-                r = warn_of_strangers(notes, json_array_get(list, i), at, keys);
+                r = warn_of_unknown(notes, json_array_get(list, i), at, keys);
         }
         return r;
 }
 
-static int look_for_strangers(struct mf_notes *notes, json_t *root)
+/* Warns of unknown members in the whole manifest. Returns 0 or -ENOMEM. */
+static int look_for_unknown(struct mf_notes *notes, json_t *root)
 {
         static const char *const top[KEYS_MAX] = { "acKind",      "acVersion",    "name",          "labels", "app",
                                                    "annotations", "dependencies", "pathWhitelist", NULL };
@@ -99,18 +101,18 @@ static int look_for_strangers(struct mf_notes *notes, json_t *root)
         };
         char at[64];
 
-        int r = warn_of_strangers(notes, root, "", top);
+        int r = warn_of_unknown(notes, root, "", top);
         if (r == 0)
-                r = warn_of_strangers(notes, mf_json_member(root, "app"), "app", app);
+                r = warn_of_unknown(notes, mf_json_member(root, "app"), "app", app);
         for (size_t i = 0; i < MF_ELEMENTSOF(lists) && r == 0; i++) {
                 json_t *parent = lists[i].parent ? mf_json_member(root, lists[i].parent) : root;
                 snprintf(at, sizeof(at), "%s%s", lists[i].parent ? "app." : "", lists[i].list);
-                r = warn_of_strangers_in(notes, mf_json_member(parent, lists[i].list), at, lists[i].keys);
+                r = warn_of_unknown_in(notes, mf_json_member(parent, lists[i].list), at, lists[i].keys);
         }
         return r;
 }
 
-/* --- values that are odd -------------------------------------------------------------------------------------- */
+/* --- values that are valid, but doubtful -------------------------------------------------------------------------------------- */
 
 static int look_at_version(struct mf_notes *notes, json_t *root)
 {
@@ -142,11 +144,11 @@ static int has_label(json_t *root, const char *name)
 
 static int look_at_labels(struct mf_notes *notes, json_t *root)
 {
-        const char *missing = has_label(root, "os") ? "arch" : "os"; /* the one means nothing without the other */
+        const char *missing = has_label(root, "os") ? "arch" : "os"; /* an arch means nothing without an os */
 
         return has_label(root, missing)
                        ? 0
-                       : warn(notes, "labels", "no %s is given, so that the image is taken to run on any", missing);
+                       : warn(notes, "labels", "no %s is given, so mayfly assumes that the image runs on any", missing);
 }
 
 static int look_at_dependencies(struct mf_notes *notes, json_t *root)
@@ -160,9 +162,9 @@ static int look_at_dependencies(struct mf_notes *notes, json_t *root)
                 char parsed[MF_ID_LENGTH + 1];
                 snprintf(at, sizeof(at), "dependencies[%zu].imageID", i);
                 if (!id)
-                        r = warn(notes, at, "is missing, so that another image may be used one day");
+                        r = warn(notes, at, "is missing, so a later fetch may get another image");
                 else if (mf_image_id_parse(id, parsed) < 0)
-                        r = warn(notes, at, "\"%.140s\" is not sha512- and 128 hex digits, which no image will match",
+                        r = warn(notes, at, "\"%.140s\" is not sha512- and 128 hex digits, so no image will match it",
                                  id);
         }
         return r;
@@ -184,7 +186,8 @@ static int look_at_isolators(struct mf_notes *notes, json_t *app)
                         return -ENOMEM;
                 snprintf(at, sizeof(at), "app.isolators[%zu].name", i);
                 if (!mf_is_isolator(name) &&
-                    warn(notes, at, "\"%.100s\" is no isolator of the specification's, and is ignored", name) < 0)
+                    warn(notes, at, "\"%.100s\" is not an isolator that the specification has, and is ignored", name) <
+                            0)
                         return -ENOMEM;
         }
         return 0;
@@ -198,7 +201,7 @@ static int look_at_app(struct mf_notes *notes, json_t *app)
         int r = 0;
 
         if (app && json_array_size(mf_json_member(app, "exec")) == 0)
-                r = warn(notes, "app.exec", "is missing, so that there is nothing to start");
+                r = warn(notes, "app.exec", "is missing, so there is nothing to start");
         for (size_t i = 0; i < json_array_size(ports) && r == 0; i++) {
                 const char *protocol = string_of(json_array_get(ports, i), "protocol");
                 snprintf(at, sizeof(at), "app.ports[%zu].protocol", i);
@@ -210,7 +213,7 @@ static int look_at_app(struct mf_notes *notes, json_t *app)
                 snprintf(at, sizeof(at), "app.mountPoints[%zu].path", i);
                 r = seen ? mf_json_add_name(seen, path) : -ENOMEM;
                 if (r >= 0)
-                        r = r == 0 ? warn(notes, at, "\"%.100s\" is another one's path, too", path) : 0;
+                        r = r == 0 ? warn(notes, at, "\"%.100s\" is also the path of another mount point", path) : 0;
         }
         return r == 0 ? look_at_isolators(notes, app) : r;
 }
@@ -238,7 +241,7 @@ int mf_manifest_notes(struct mf_notes *ret, const char *json, size_t size, struc
         *ret = (struct mf_notes){ 0 };
         int r = root ? get_annotations(ret, root) : -ENOMEM;
         if (r == 0)
-                r = look_for_strangers(ret, root);
+                r = look_for_unknown(ret, root);
         if (r == 0)
                 r = look_at_version(ret, root);
         if (r == 0)

@@ -15,7 +15,7 @@ static int no_pair(const char *pair, const char *what, struct mayfly_error *err)
         return mf_error(err, -EINVAL, MAYFLY_STAGE_SPEC, "the %s \"%.200s\" is not of the form NAME=VALUE", what, pair);
 }
 
-/* {name, value} of each "NAME=VALUE". */
+/* Appends an object {name, value} to `list` for each "NAME=VALUE". Returns 0 or negative errno. */
 static int add_pairs(json_t *list, const char *const *pairs, const char *what, struct mayfly_error *err)
 {
         for (; pairs && *pairs; pairs++) {
@@ -24,7 +24,8 @@ static int add_pairs(json_t *list, const char *const *pairs, const char *what, s
                         return no_pair(*pairs, what, err);
                 json_t *pair = json_pack("{s:s%,s:s}", "name", *pairs, (size_t) (value - *pairs), "value", value + 1);
                 if (!pair)
-                        return mf_error(err, -EINVAL, MAYFLY_STAGE_SPEC, "the %s \"%.200s\" is no UTF-8", what, *pairs);
+                        return mf_error(err, -EINVAL, MAYFLY_STAGE_SPEC, "the %s \"%.200s\" is not UTF-8", what,
+                                        *pairs);
                 if (json_array_append_new(list, pair) < 0)
                         return mf_error_oom(err, MAYFLY_STAGE_MANIFEST);
         }
@@ -41,7 +42,7 @@ static int has_pair(const char *const *pairs, const char *name)
         return 0;
 }
 
-/* What runs here is of this host's kind. */
+/* Adds the labels. Without os and arch among them, the image gets those of this host. Returns 0 or negative errno. */
 static int add_labels(json_t *list, const struct mayfly_build_options *options, struct mayfly_error *err)
 {
         struct mf_image_name *name = NULL;
@@ -68,7 +69,7 @@ static int add_app(json_t *root, const struct mayfly_build_options *options, str
 
         for (const char *const *word = options->exec; r == 0 && *word; word++)
                 if (json_array_append_new(exec, json_string(*word)) < 0)
-                        r = mf_error(err, -EINVAL, MAYFLY_STAGE_SPEC, "the argument \"%.200s\" is no UTF-8", *word);
+                        r = mf_error(err, -EINVAL, MAYFLY_STAGE_SPEC, "the argument \"%.200s\" is not UTF-8", *word);
         if (r < 0) {
                 json_decref(exec);
                 json_decref(environment);
@@ -78,7 +79,8 @@ static int add_app(json_t *root, const struct mayfly_build_options *options, str
                                 "group", options->group ? options->group : "0", "environment", environment,
                                 "workingDirectory", options->cwd ? options->cwd : "/");
         if (!app)
-                return mf_error(err, -EINVAL, MAYFLY_STAGE_SPEC, "the app's user, group or folder is no UTF-8");
+                return mf_error(err, -EINVAL, MAYFLY_STAGE_SPEC,
+                                "the app's user, group or working directory is not UTF-8");
         return json_object_set_new(root, "app", app) < 0 ? mf_error_oom(err, MAYFLY_STAGE_MANIFEST) : 0;
 }
 
@@ -94,7 +96,7 @@ int mf_manifest_write(const struct mayfly_build_options *options, char **ret, st
         json_t *root = json_pack("{s:s,s:s,s:s,s:o}", "acKind", "ImageManifest", "acVersion", "0.8.11", "name",
                                  options->name, "labels", labels);
         if (!root)
-                return mf_error(err, -EINVAL, MAYFLY_STAGE_SPEC, "the name is no UTF-8");
+                return mf_error(err, -EINVAL, MAYFLY_STAGE_SPEC, "the name is not UTF-8");
         if (options->exec && options->exec[0])
                 r = add_app(root, options, err);
         if (r == 0 && !(*ret = json_dumps(root, JSON_INDENT(2))))

@@ -2,12 +2,12 @@
 #ifndef MF_MANIFEST_WRITE_H
 #define MF_MANIFEST_WRITE_H
 
-/* An image manifest for those who have no more to say than a name and a program. */
+/* Writes the image manifest for mayfly_image_build(). */
 
 #include <mayfly/build.h>
 
-/* From the options' name and what belongs to it. *ret is allocated, JSON, and not checked yet. -EINVAL when something
- * is not of the form NAME=VALUE. */
+/* Sets *ret to an image manifest in JSON, allocated, from the name, the labels and the app of the options. The caller checks
+ * it with mf_manifest_parse(). Returns 0, or -EINVAL when a label or variable is not of the form NAME=VALUE or not UTF-8. */
 int mf_manifest_write(const struct mayfly_build_options *options, char **ret, struct mayfly_error *err);
 
 #endif

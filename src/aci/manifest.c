@@ -32,14 +32,14 @@ static int check_kind_and_version(json_t *root, struct mayfly_error *err)
         if (r < 0)
                 return r;
         if (!mf_is_semver(version, &zero))
-                return mf_json_bad(err, "acVersion", "\"%.100s\" is no semantic version such as 0.8.11", version);
-        return zero ? mf_json_bad(err, "acVersion", "\"%s\" is zero, which is no version", version) : 0;
+                return mf_json_bad(err, "acVersion", "\"%.100s\" is not a semantic version such as 0.8.11", version);
+        return zero ? mf_json_bad(err, "acVersion", "\"%s\" is zero, which is not a version", version) : 0;
 }
 
 static int not_identifier(const char *at, const char *member, const char *name, struct mayfly_error *err)
 {
-        return mf_json_bad_member(err, at, member,
-                                  "\"%.100s\" is no AC Identifier (a-z, 0-9, and single -._~/ or /~ between)", name);
+        return mf_json_bad_member(
+                err, at, member, "\"%.100s\" is not an AC Identifier (a-z, 0-9, and single -._~/ or /~ between)", name);
 }
 
 static int check_label(const char *at, const char *name, const char *value, struct mayfly_error *err)
@@ -48,7 +48,8 @@ static int check_label(const char *at, const char *name, const char *value, stru
         if (!mf_is_ac_identifier(name))
                 return not_identifier(at, "name", name, err);
         return strcmp(name, "name") == 0
-                       ? mf_json_bad_member(err, at, "name", "\"name\" is no label's: the image's name is above")
+                       ? mf_json_bad_member(err, at, "name",
+                                            "\"name\" cannot be a label: the manifest has a member of that name")
                        : 0;
 }
 
@@ -58,13 +59,13 @@ static int check_annotation(const char *at, const char *name, const char *value,
                 return not_identifier(at, "name", name, err);
         if (strcmp(name, "created") == 0 && !mf_is_rfc3339(value))
                 return mf_json_bad_member(err, at, "value",
-                                          "\"%.100s\" is no RFC 3339 time such as 2014-10-27T19:32:27Z", value);
+                                          "\"%.100s\" is not an RFC 3339 time such as 2014-10-27T19:32:27Z", value);
         if ((strcmp(name, "homepage") == 0 || strcmp(name, "documentation") == 0) && !mf_is_web_url(value))
-                return mf_json_bad_member(err, at, "value", "\"%.100s\" is no http(s) URL", value);
+                return mf_json_bad_member(err, at, "value", "\"%.100s\" is not an http(s) URL", value);
         return 0;
 }
 
-/* The label's value, and its place in the list; NULL without one. */
+/* Returns the value of the label, or NULL when the list has none. *ret_place is its place in the list. */
 static const char *find_label(json_t *list, const char *name, size_t *ret_place)
 {
         for (size_t i = 0; i < json_array_size(list); i++) {
@@ -77,6 +78,7 @@ static const char *find_label(json_t *list, const char *name, size_t *ret_place)
         return NULL;
 }
 
+/* Checks that appc lists the labels os and arch together. Returns 0 or -EBADMSG. */
 static int check_platform(json_t *list, const char *path, struct mayfly_error *err)
 {
         size_t os_at = 0, arch_at = 0;
@@ -87,12 +89,14 @@ static int check_platform(json_t *list, const char *path, struct mayfly_error *e
         if (!os)
                 return arch ? mf_json_bad_member(err, at, "name", "\"arch\" is given without an os") : 0;
         if (!mf_is_platform(os, NULL))
-                return mf_json_bad_member(err, at, "value", "\"%.60s\" is no os of appc's: linux, freebsd, darwin", os);
+                return mf_json_bad_member(err, at, "value",
+                                          "\"%.60s\" is not an os that appc has (linux, freebsd, darwin)", os);
         snprintf(at, sizeof(at), "%s[%zu]", path, arch_at);
         return mf_is_platform(os, arch)
                        ? 0
                        : mf_json_bad_member(err, at, "value",
-                                            "\"%.60s\" is no arch of appc's for %s (amd64, i386, ...)", arch, os);
+                                            "\"%.60s\" is not an arch that appc has for %s (amd64, i386, ...)", arch,
+                                            os);
 }
 
 static int check_labels(json_t *object, const char *path, struct mayfly_error *err)
@@ -107,7 +111,7 @@ static int check_labels(json_t *object, const char *path, struct mayfly_error *e
         return r;
 }
 
-/* The labels, which are checked, as "NAME=value". */
+/* Sets *ret to the labels as "NAME=value". They have been checked. Returns 0 or -ENOMEM. */
 static int get_labels(json_t *object, char ***ret, struct mayfly_error *err)
 {
         json_t *list = mf_json_member(object, "labels"), *item;
@@ -142,7 +146,7 @@ static int get_dependency(json_t *item, const char *at, struct mf_dependency *re
                 r = not_identifier(at, "imageName", name, err);
         if (r == 0)
                 r = mf_json_string(item, at, "imageID", 0, &id, err);
-        /* The digits are for when the image is fetched: the specification's own example has "sha512-...". */
+        /* The digits are checked when the image is fetched: the specification's own example has "sha512-...". */
         if (r == 0 && id &&
             (!mf_image_id_has_prefix(id) || !id[MF_ID_PREFIX_LENGTH] || strchr(id + MF_ID_PREFIX_LENGTH, '-')))
                 r = mf_json_bad_member(err, at, "imageID", "\"%.140s\" is not sha512- and a digest", id);
@@ -190,18 +194,18 @@ static int get_whitelist(json_t *root, struct mf_image_config *config, struct ma
         char at[64];
 
         int r = mf_json_list(root, "pathWhitelist", "pathWhitelist", &list, err);
-        if (r < 0 || json_array_size(list) == 0) /* an empty one is as none */
+        if (r < 0 || json_array_size(list) == 0) /* an empty list means the same as none */
                 return r;
         r = mf_json_strings(list, "pathWhitelist", &config->whitelist, err);
         for (size_t i = 0; r == 0 && config->whitelist[i]; i++) {
                 snprintf(at, sizeof(at), "pathWhitelist[%zu]", i);
                 if (config->whitelist[i][0] != '/')
-                        r = mf_json_bad(err, at, "\"%.100s\" is no absolute path", config->whitelist[i]);
+                        r = mf_json_bad(err, at, "\"%.100s\" is not an absolute path", config->whitelist[i]);
         }
         return r;
 }
 
-/* What appc wants in the environment besides the app's own (specification, "Execution Environment"). */
+/* Adds the variables that appc requires (specification, "Execution Environment"). Returns 0 or -ENOMEM. */
 static int set_format_env(struct mf_image_config *config, struct mayfly_error *err)
 {
         const char *slash = strrchr(config->name, '/');
@@ -222,7 +226,7 @@ static int parse(json_t *root, struct mf_image_config *config, struct mayfly_err
         const char *name = NULL;
         json_t *list = NULL, *app;
 
-        int r = mf_json_check_object(root, "the whole", err);
+        int r = mf_json_check_object(root, "the manifest", err);
         if (r < 0)
                 return r;
         config->env = calloc(1, sizeof(char *));

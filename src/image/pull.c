@@ -39,7 +39,7 @@ struct pull {
         struct mf_digest *digest;
         struct mf_layer *layer;           /* NULL: only inspect */
         struct mf_parts parts;            /* that the layer has */
-        struct mf_entries *checked;       /* the entries so far, when the image is examined */
+        struct mf_archive_rules *checked; /* the entries so far, when the image is examined */
         struct mf_signature_check *check; /* NULL: no signature */
         char *manifest;                   /* what was examined */
         size_t manifest_size;
@@ -231,7 +231,7 @@ static int inspect_entry(struct pull *pull, const struct mf_entry *entry, struct
         char path[PATH_MAX];
         const char *why;
 
-        int r = mf_entries_add(pull->checked, entry, err);
+        int r = mf_archive_rules_add(pull->checked, entry, err);
         if (r < 0)
                 return r;
         mf_entry_normalize(entry->name, path, &why);
@@ -278,7 +278,7 @@ static void *untar_stage(void *userdata)
                 r = mf_layer_finish(pull->layer, &err);
         /* An archive whose rootfs has no entry of its own is not valid, but can be fetched. */
         if (r == 0 && pull->checked && pull->source->file)
-                r = mf_entries_finish(pull->checked, &err);
+                r = mf_archive_rules_finish(pull->checked, &err);
         end_stage(pull, r, &err);
         mf_ring_abandon(pull->tar);
         return NULL;
@@ -464,7 +464,7 @@ int mf_examine(struct mf_examined *ret, const struct mf_source *source, const st
         struct mf_examined examined = { 0 };
 
         int r = prepare(&pull, err);
-        if (r == 0 && !(pull.checked = mf_entries_new()))
+        if (r == 0 && !(pull.checked = mf_archive_rules_new()))
                 r = mf_error_oom(err, MAYFLY_STAGE_ARCHIVE);
         if (r == 0) {
                 run_stages(&pull);
@@ -485,11 +485,11 @@ int mf_examine(struct mf_examined *ret, const struct mf_source *source, const st
                 examined.blob_size = atomic_load(&pull.bytes_done);
                 examined.archive_size = atomic_load(&pull.bytes_unpacked);
                 examined.entries = atomic_load(&pull.entries);
-                examined.warnings = mf_entries_take_warnings(pull.checked);
+                examined.warnings = mf_archive_rules_take_warnings(pull.checked);
                 *ret = examined;
         }
         free(pull.manifest);
-        mf_entries_free(pull.checked);
+        mf_archive_rules_free(pull.checked);
         clean_up(&pull);
         return r;
 }

@@ -59,7 +59,7 @@ static int take_options(struct request *ret, const struct mayfly_trust_options *
         if (ret->options.fingerprint && mf_fingerprint_parse(ret->options.fingerprint, ret->fingerprint) < 0)
                 return mf_error(
                         err, -EINVAL, MAYFLY_STAGE_SPEC,
-                        "trusted keys: \"%.100s\" is no fingerprint, which is 40 (or 64) hex digits; shorter key "
+                        "trusted keys: \"%.100s\" is not a fingerprint, which is 40 (or 64) hex digits; shorter key "
                         "IDs can be forged",
                         ret->options.fingerprint);
         return 0;

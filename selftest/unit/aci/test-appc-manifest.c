@@ -63,9 +63,9 @@ static void appc_manifest_acversion_is_not_zero(void **state)
         (void) state;
         good("{\"acKind\":\"ImageManifest\",\"acVersion\":\"0.0.1\",\"name\":\"a\"}");
         bad("{\"acKind\":\"ImageManifest\",\"acVersion\":\"0.0.0\",\"name\":\"a\"}",
-            "acVersion: \"0.0.0\" is zero, which is no version");
+            "acVersion: \"0.0.0\" is zero, which is not a version");
         bad("{\"acKind\":\"ImageManifest\",\"acVersion\":\"0.8\",\"name\":\"a\"}",
-            "acVersion: \"0.8\" is no semantic version such as 0.8.11");
+            "acVersion: \"0.8\" is not a semantic version such as 0.8.11");
 }
 
 static void appc_manifest_name_is_an_ac_identifier(void **state)
@@ -73,7 +73,7 @@ static void appc_manifest_name_is_an_ac_identifier(void **state)
         (void) state;
         good("{\"acKind\":\"ImageManifest\",\"acVersion\":\"0.8.11\",\"name\":\"example.com/a_b~c\"}");
         bad("{\"acKind\":\"ImageManifest\",\"acVersion\":\"0.8.11\",\"name\":\"a//b\"}",
-            "name: \"a//b\" is no AC Identifier (a-z, 0-9, and single -._~/ or /~ between)");
+            "name: \"a//b\" is not an AC Identifier (a-z, 0-9, and single -._~/ or /~ between)");
 }
 
 static void appc_manifest_keys_are_of_any_case(void **state)
@@ -87,7 +87,7 @@ static void appc_manifest_keys_are_of_any_case(void **state)
         assert_int_equal(parse(APP "\"SUPPLEMENTARYGIDS\":[7]", &config, NULL), 0);
         assert_int_equal(config->n_extra_groups, 1);
         mf_image_config_free(config);
-        bad("\"Name\":\"b\"", "the whole: \"Name\" is a key twice, in different case");
+        bad("\"Name\":\"b\"", "the manifest: the key \"Name\" is there twice, in different case");
 }
 
 static void appc_manifest_labels_are_unique_and_none_is_name(void **state)
@@ -95,12 +95,12 @@ static void appc_manifest_labels_are_unique_and_none_is_name(void **state)
         (void) state;
         good("\"labels\":[{\"name\":\"a\",\"value\":\"\"},{\"name\":\"b\",\"value\":\"\"}]");
         bad("\"labels\":[{\"name\":\"a\",\"value\":\"1\"},{\"name\":\"a\",\"value\":\"2\"}]",
-            "labels[1].name: \"a\" is there twice");
+            "labels[1].name: \"a\" is in the list twice");
         bad("\"labels\":[{\"name\":\"a\",\"value\":\"\"},{\"name\":\"b\",\"value\":\"\"},{\"name\":\"Name\",\"value\":"
             "\"\"}]",
-            "labels[2].name: \"Name\" is no AC Identifier (a-z, 0-9, and single -._~/ or /~ between)");
+            "labels[2].name: \"Name\" is not an AC Identifier (a-z, 0-9, and single -._~/ or /~ between)");
         bad("\"labels\":[{\"name\":\"name\",\"value\":\"\"}]",
-            "labels[0].name: \"name\" is no label's: the image's name is above");
+            "labels[0].name: \"name\" cannot be a label: the manifest has a member of that name");
 }
 
 static void appc_manifest_os_and_arch_are_a_listed_pair(void **state)
@@ -108,9 +108,9 @@ static void appc_manifest_os_and_arch_are_a_listed_pair(void **state)
         (void) state;
         good("\"labels\":[{\"name\":\"arch\",\"value\":\"s390x\"},{\"name\":\"os\",\"value\":\"linux\"}]");
         bad("\"labels\":[{\"name\":\"arch\",\"value\":\"x86_64\"},{\"name\":\"os\",\"value\":\"linux\"}]",
-            "labels[0].value: \"x86_64\" is no arch of appc's for linux (amd64, i386, ...)");
+            "labels[0].value: \"x86_64\" is not an arch that appc has for linux (amd64, i386, ...)");
         bad("\"labels\":[{\"name\":\"os\",\"value\":\"beos\"}]",
-            "labels[0].value: \"beos\" is no os of appc's: linux, freebsd, darwin");
+            "labels[0].value: \"beos\" is not an os that appc has (linux, freebsd, darwin)");
         bad("\"labels\":[{\"name\":\"arch\",\"value\":\"amd64\"}]", "labels[0].name: \"arch\" is given without an os");
 }
 
@@ -119,7 +119,7 @@ static void appc_manifest_annotations_are_unique(void **state)
         (void) state;
         good("\"annotations\":[{\"name\":\"a\",\"value\":\"\"},{\"name\":\"b\",\"value\":\"\"}]");
         bad("\"annotations\":[{\"name\":\"a\",\"value\":\"\"},{\"name\":\"a\",\"value\":\"\"}]",
-            "annotations[1].name: \"a\" is there twice");
+            "annotations[1].name: \"a\" is in the list twice");
 }
 
 static void appc_manifest_created_homepage_documentation(void **state)
@@ -128,11 +128,11 @@ static void appc_manifest_created_homepage_documentation(void **state)
         good("\"annotations\":[{\"name\":\"created\",\"value\":\"2014-10-27T19:32:27+01:00\"},"
              "{\"name\":\"homepage\",\"value\":\"http://a\"},{\"name\":\"documentation\",\"value\":\"https://a/b\"}]");
         bad("\"annotations\":[{\"name\":\"created\",\"value\":\"2014-10-27\"}]",
-            "annotations[0].value: \"2014-10-27\" is no RFC 3339 time such as 2014-10-27T19:32:27Z");
+            "annotations[0].value: \"2014-10-27\" is not an RFC 3339 time such as 2014-10-27T19:32:27Z");
         bad("\"annotations\":[{\"name\":\"homepage\",\"value\":\"ftp://a\"}]",
-            "annotations[0].value: \"ftp://a\" is no http(s) URL");
+            "annotations[0].value: \"ftp://a\" is not an http(s) URL");
         bad("\"annotations\":[{\"name\":\"documentation\",\"value\":\"a\"}]",
-            "annotations[0].value: \"a\" is no http(s) URL");
+            "annotations[0].value: \"a\" is not an http(s) URL");
 }
 
 static void appc_manifest_dependencies(void **state)
@@ -146,7 +146,7 @@ static void appc_manifest_dependencies(void **state)
         bad("\"dependencies\":[{\"imageName\":\"a\",\"size\":-1}]",
             "dependencies[0].size: -1 is outside 0-9223372036854775807");
         bad("\"dependencies\":[{\"imageName\":\"a\",\"labels\":[{\"name\":\"os\",\"value\":\"x\"}]}]",
-            "dependencies[0].labels[0].value: \"x\" is no os of appc's: linux, freebsd, darwin");
+            "dependencies[0].labels[0].value: \"x\" is not an os that appc has (linux, freebsd, darwin)");
 }
 
 static void appc_manifest_path_whitelist_is_absolute_and_empty_is_none(void **state)
@@ -158,7 +158,7 @@ static void appc_manifest_path_whitelist_is_absolute_and_empty_is_none(void **st
         assert_null(config->whitelist);
         mf_image_config_free(config);
         good("\"pathWhitelist\":[\"/a\",\"/b/\"]");
-        bad("\"pathWhitelist\":[\"/a\",\"b\"]", "pathWhitelist[1]: \"b\" is no absolute path");
+        bad("\"pathWhitelist\":[\"/a\",\"b\"]", "pathWhitelist[1]: \"b\" is not an absolute path");
 }
 
 static void appc_manifest_user_and_group_are_not_empty(void **state)
@@ -173,8 +173,8 @@ static void appc_manifest_supplementary_gids_and_working_directory(void **state)
 {
         (void) state;
         good(APP "\"supplementaryGIDs\":[0,4294967294],\"workingDirectory\":\"/a\"");
-        bad(APP "\"supplementaryGIDs\":[0,-1]", "app.supplementaryGIDs[1]: -1 is no group number from 0 to 4294967294");
-        bad(APP "\"workingDirectory\":\"a\"", "app.workingDirectory: \"a\" is no absolute path");
+        bad(APP "\"supplementaryGIDs\":[0,-1]", "app.supplementaryGIDs[1]: -1 is not a group number from 0 to 4294967294");
+        bad(APP "\"workingDirectory\":\"a\"", "app.workingDirectory: \"a\" is not an absolute path");
 }
 
 static void appc_manifest_environment_has_unique_names_and_no_substitution(void **state)
@@ -187,9 +187,9 @@ static void appc_manifest_environment_has_unique_names_and_no_substitution(void 
         assert_string_equal(config->env[0], "A.b-1=$HOME ${A} $$");
         mf_image_config_free(config);
         bad(APP "\"environment\":[{\"name\":\"A\",\"value\":\"\"},{\"name\":\"A\",\"value\":\"\"}]",
-            "app.environment[1].name: \"A\" is there twice");
+            "app.environment[1].name: \"A\" is in the list twice");
         bad(APP "\"environment\":[{\"name\":\"1A\",\"value\":\"\"}]",
-            "app.environment[0].name: \"1A\" is no environment variable's (letters, digits and _.-, and no digit "
+            "app.environment[0].name: \"1A\" cannot name an environment variable (letters, digits and _.-, and no digit "
             "first)");
 }
 
@@ -199,10 +199,10 @@ static void appc_manifest_event_handlers_are_pre_start_and_post_stop_once(void *
         good(APP
              "\"eventHandlers\":[{\"name\":\"post-stop\",\"exec\":[\"a\"]},{\"name\":\"pre-start\",\"exec\":[\"a\"]}]");
         bad(APP "\"eventHandlers\":[{\"name\":\"start\",\"exec\":[\"a\"]}]",
-            "app.eventHandlers[0].name: \"start\" is no event: pre-start or post-stop");
+            "app.eventHandlers[0].name: \"start\" is not an event; write pre-start or post-stop");
         bad(APP
             "\"eventHandlers\":[{\"name\":\"pre-start\",\"exec\":[\"a\"]},{\"name\":\"pre-start\",\"exec\":[\"a\"]}]",
-            "app.eventHandlers[1].name: \"pre-start\" is there twice");
+            "app.eventHandlers[1].name: \"pre-start\" is in the list twice");
         bad(APP "\"eventHandlers\":[{\"name\":\"pre-start\",\"exec\":[]}]", "app.eventHandlers[0].exec: [] is empty");
 }
 
@@ -212,9 +212,9 @@ static void appc_manifest_mount_points(void **state)
         good(APP
              "\"mountPoints\":[{\"name\":\"a\",\"path\":\"/a\",\"readOnly\":true},{\"name\":\"b\",\"path\":\"/b\"}]");
         bad(APP "\"mountPoints\":[{\"name\":\"a.b\",\"path\":\"/a\"}]",
-            "app.mountPoints[0].name: \"a.b\" is no AC Name (a-z, 0-9, and single - between)");
+            "app.mountPoints[0].name: \"a.b\" is not an AC Name (a-z, 0-9, and single - between)");
         bad(APP "\"mountPoints\":[{\"name\":\"a\",\"path\":\"a\"}]",
-            "app.mountPoints[0].path: \"a\" is no absolute path");
+            "app.mountPoints[0].path: \"a\" is not an absolute path");
         bad(APP "\"mountPoints\":[{\"name\":\"a\",\"path\":\"/a\",\"readOnly\":1}]",
             "app.mountPoints[0].readOnly: 1 is neither true nor false");
 }
@@ -233,9 +233,9 @@ static void appc_manifest_ports(void **state)
         bad(APP "\"ports\":[{\"name\":\"a\",\"protocol\":\"tcp\",\"port\":1,\"count\":0}]",
             "app.ports[0].count: 0 is outside 1-65535");
         bad(APP "\"ports\":[{\"name\":\"a\",\"protocol\":\"tcp\",\"port\":65535,\"count\":2}]",
-            "app.ports[0].count: 2 is too many: the last would be port 65536");
+            "app.ports[0].count: 2 is too many: the last port would be 65536");
         bad(APP "\"ports\":[{\"name\":\"a\",\"port\":1}]", "app.ports[0].protocol: is missing");
-        bad(APP "\"ports\":[" PORT "," PORT "]", "app.ports[1].name: \"a\" is there twice");
+        bad(APP "\"ports\":[" PORT "," PORT "]", "app.ports[1].name: \"a\" is in the list twice");
 }
 
 static void appc_manifest_unknown_isolators_are_no_error(void **state)
@@ -243,15 +243,15 @@ static void appc_manifest_unknown_isolators_are_no_error(void **state)
         (void) state;
         good(APP "\"isolators\":[{\"name\":\"my/own\",\"value\":{\"a\":1}}]");
         bad(APP "\"isolators\":[{\"name\":\"My\",\"value\":1}]",
-            "app.isolators[0].name: \"My\" is no AC Identifier (a-z, 0-9, and single -._~/ or /~ between)");
+            "app.isolators[0].name: \"My\" is not an AC Identifier (a-z, 0-9, and single -._~/ or /~ between)");
 }
 
 static void appc_manifest_user_annotations_and_labels_are_strings(void **state)
 {
         (void) state;
         good(APP "\"userAnnotations\":{\"Any Key\":\"\"},\"userLabels\":{}");
-        bad(APP "\"userAnnotations\":{\"Any Key\":1}", "app.userAnnotations[\"Any Key\"]: 1 is no string");
-        bad(APP "\"userLabels\":[]", "app.userLabels: [] is no object");
+        bad(APP "\"userAnnotations\":{\"Any Key\":1}", "app.userAnnotations[\"Any Key\"]: 1 is not a string");
+        bad(APP "\"userLabels\":[]", "app.userLabels: [] is not an object");
 }
 
 int main(void)
