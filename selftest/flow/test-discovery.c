@@ -138,7 +138,7 @@ static void appc_discovery_3_labels_are_substituted(void **state)
         serve_page(PAGE, TAG("localhost", "$none-{colour}.{ext}")
                                  TAG("localhost", "$x/{flavour}/{version}/{name}.{ext}?a={flavour}"));
         serve_image("/x/a%3Fb/1.0/" NAME ".aci?a=a%3Fb", NAME ",version=1.0,flavour=a?b," PLATFORM);
-        finds_nothing(APP, -ECONNREFUSED, "{colour} has no value: give that label");
+        finds_nothing(APP, -ECONNREFUSED, "{colour} has no value; give that label");
         finds(NAME ":1.0,flavour=a?b," PLATFORM);
 }
 
@@ -196,7 +196,7 @@ static void appc_discovery_4_trouble_is_no_answer(void **state)
         faulty_add(world.server, &(struct faulty_path){ .path = PAGE, .status = 503 });
         serve_page("/tools?ac-discovery=1", TAG("localhost", "$a.aci"));
         serve_good_image("/a.aci");
-        finds_nothing(APP, -ECONNREFUSED, PAGE " answers 503 (trouble at the server)");
+        finds_nothing(APP, -ECONNREFUSED, PAGE " answers 503 (server error)");
         assert_int_equal(asked("/tools?ac-discovery=1"), 0);
 }
 

@@ -235,7 +235,7 @@ static void network_faults_that_stay_are_named(void **state)
         fails("status/403", world.id, 2, MAYFLY_STAGE_HTTP, "answers 403 (access denied)");
         MISBEHAVE(.path = "/status/500", .status = 500);
         fails("status/500", world.id, 1, MAYFLY_STAGE_HTTP,
-              "answers 500 (trouble at the server); try again later (tried 2 times)");
+              "answers 500 (server error); try again later (tried 2 times)");
         MISBEHAVE(.path = "/cutalways", .flags = FAULTY_CUT);
         fails("cutalways", world.id, UINT32_MAX, MAYFLY_STAGE_HTTP, "was cut off after");
         MISBEHAVE(.path = "/long", .length_off = 1000);

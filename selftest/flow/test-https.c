@@ -213,7 +213,7 @@ static void bad_ca_files_are_named(void **state)
         path(file, "rubbish.pem");
         write_file(file, "0\202\001\n", 4);
         assert_int_equal(fetch("https", server, "x.aci", file, &err), -EINVAL);
-        says(&err, "has no certificate in PEM; convert one in DER");
+        says(&err, "has no certificate in PEM; convert a certificate in DER");
         static const char broken[] = "-----BEGIN CERTIFICATE-----\nbm90aGluZw==\n-----END CERTIFICATE-----\n";
         write_file(file, broken, sizeof(broken) - 1);
         assert_int_equal(fetch("https", server, "x.aci", file, &err), -EINVAL);

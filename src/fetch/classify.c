@@ -13,8 +13,9 @@
 #include "util/error.h"
 #include "util/macro.h"
 
-/* What an answer, or its absence, came to, and what to say of it. */
+/* Decides whether a try is done, is to be repeated, or has failed, and sets the error. */
 
+/* Sets the error for a file whose size changed. */
 static enum mf_outcome changed(const struct mf_transfer *t, uint64_t from, uint64_t to, struct mayfly_error *err)
 {
         mf_error(err, -ESTALE, MAYFLY_STAGE_HTTP,
@@ -41,7 +42,8 @@ enum mf_outcome mf_classify_stop(struct mf_transfer *t, struct mayfly_error *err
                 return MF_TRY_RETRY;
         case MF_STOP_HEADERS_TOO_LONG:
                 mf_error(err, -EPROTO, MAYFLY_STAGE_HTTP,
-                         "%s answers with more than %zu bytes of headers; ask its operator", t->shown, MF_HEADERS_MAX);
+                         "%s answers with more than %zu bytes of headers; ask the operator of the server", t->shown,
+                         MF_HEADERS_MAX);
                 return MF_TRY_FAILED;
         case MF_STOP_CHANGED:
                 return changed(t, t->total, t->other, err);
@@ -51,7 +53,7 @@ enum mf_outcome mf_classify_stop(struct mf_transfer *t, struct mayfly_error *err
                          "%s was asked for its bytes from %llu on and answers with Content-Range: %.100s", t->shown,
                          (unsigned long long) t->handed, range ? range : "(none)");
                 free(t->validator);
-                t->validator = NULL; /* no more ranges from this server */
+                t->validator = NULL; /* ask this server for no more ranges */
                 return MF_TRY_RETRY;
         }
 }
@@ -67,11 +69,11 @@ enum mf_outcome mf_classify_status(struct mf_transfer *t, long code, struct mayf
                         t->total = t->total ? t->total : total;
                         t->other = total;
                         t->stop = t->total == total ? MF_GOING_ON : MF_STOP_CHANGED;
-                        /* What was missing was only the sign that this was all. */
+                        /* The body was complete: only its end was missing. */
                         return t->stop ? mf_classify_stop(t, err) : MF_TRY_DONE;
                 }
                 free(t->validator);
-                t->validator = NULL; /* no more ranges */
+                t->validator = NULL; /* ask for no more ranges */
         }
         mf_error(err,
                  missing  ? -ENOENT
@@ -79,8 +81,8 @@ enum mf_outcome mf_classify_status(struct mf_transfer *t, long code, struct mayf
                           : -EIO,
                  MAYFLY_STAGE_HTTP, "%s answers %ld%s", t->shown, code,
                  missing       ? " (no such image); check the URL"
-                 : denied      ? " (access denied); check the URL and what it needs to be let in"
-                 : code >= 500 ? " (trouble at the server); try again later"
+                 : denied      ? " (access denied); check the URL, its user and password"
+                 : code >= 500 ? " (server error); try again later"
                                : "");
         return code >= 500 || code == 408 || code == 429 || code == 416 ? MF_TRY_RETRY : MF_TRY_FAILED;
 }
@@ -98,7 +100,7 @@ enum mf_outcome mf_classify_body(struct mf_transfer *t, struct mayfly_error *err
 
 #define HINT_MAX 400
 
-/* The environment variable that libcurl takes the proxy for `url` from; NULL without any. */
+/* Returns the environment variable that libcurl takes the proxy for `url` from; NULL when there is none. */
 static const char *find_proxy_variable(const char *url)
 {
         static const char *const https[] = { "https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY", NULL };
@@ -113,7 +115,7 @@ static const char *find_proxy_variable(const char *url)
         return NULL;
 }
 
-/* Writes what to look at when the environment names a proxy for `url`, and nothing otherwise. libcurl's own message does
+/* Writes a hint when the environment names a proxy for `url`, and nothing otherwise. libcurl's own message does
  * not name the proxy's port in all versions. The proxy's user and password stay secret. */
 static void write_proxy_hint(char hint[HINT_MAX], const char *url)
 {
@@ -128,7 +130,7 @@ static void write_proxy_hint(char hint[HINT_MAX], const char *url)
         mf_cleanup(mf_curl_freep) char *host = proxy ? mf_url_part(proxy, CURLUPART_HOST, 0) : NULL;
         mf_cleanup(mf_curl_freep) char *port = proxy ? mf_url_part(proxy, CURLUPART_PORT, 0) : NULL;
         snprintf(hint, HINT_MAX,
-                 "; the proxy is that of the environment variable %s%s%.200s%s%.5s: check it, or name the host in "
+                 "; the proxy is that of the environment variable %s%s%.200s%s%.5s: check it, or add the host to "
                  "no_proxy",
                  variable, host ? ", " : "", host ? host : "", host && port ? " port " : "", host && port ? port : "");
 }
@@ -157,7 +159,7 @@ static enum mf_outcome untrusted(struct mf_transfer *t, CURLcode code, const cha
                 mf_error(err, t->request->ca_file ? -EINVAL : -ENOENT, MAYFLY_STAGE_HTTP, "%s: %s; %s", t->shown,
                          detail,
                          t->request->ca_file ? "the CA file must have certificates in PEM"
-                                             : "install ca-certificates, or name a CA file in MAYFLY_CA_FILE");
+                                             : "install ca-certificates, or set MAYFLY_CA_FILE to a CA file");
         return MF_TRY_FAILED;
 }
 
@@ -199,7 +201,7 @@ enum mf_outcome mf_classify_failure(struct mf_transfer *t, CURLcode code, struct
         const char *detail = t->curl_error[0] ? t->curl_error : curl_easy_strerror(code);
 
         if (code == CURLE_PARTIAL_FILE && !t->begun && !mf_transfer_is_file(t) && mf_transfer_status(t) == 200)
-                mf_transfer_begin_body(t); /* cut before the first byte, but we know how many there are */
+                mf_transfer_begin_body(t); /* cut off before the first byte, but the headers have the size */
         switch (code) {
         case CURLE_OUT_OF_MEMORY:
                 mf_error_oom(err, MAYFLY_STAGE_HTTP);

@@ -19,11 +19,11 @@
 #include "util/macro.h"
 #include "util/time.h"
 
-#define PAGE_MAX ((size_t) 512 * 1024) /* the parser takes the square of it at worst */
+#define PAGE_MAX ((size_t) 512 * 1024) /* the parser's time can grow with the square of it */
 
 /* --- lists of URLs ----------------------------------------------------------------------------------------------- */
 
-/* Room for one more in both lists. */
+/* Makes room for one more URL in both lists. Returns 0 or -ENOMEM. */
 static int grow(struct mf_urls *urls)
 {
         size_t allocated = urls->allocated;
@@ -80,7 +80,7 @@ char *mf_url_of_template_signature(const struct mf_image_name *name, const char 
         return mf_url_of_signature(url);
 }
 
-/* What is below the mirror's prefix is below its target; NULL: out of memory. */
+/* Returns the URL on the mirror, allocated: the target takes the place of the prefix. NULL when memory is short. */
 static char *mirror_url(const struct mf_mirror *mirror, const char *url)
 {
         size_t length = strlen(mirror->prefix);
@@ -106,13 +106,13 @@ int mf_urls_add_mirrored(struct mf_urls *urls, const struct mf_mirrors *mirrors,
 /* --- one page ---------------------------------------------------------------------------------------------------- */
 
 struct search {
-        const char *path;                 /* whose page is asked for first */
+        const char *path;                 /* the name or prefix: its page comes first */
         const struct mf_image_name *name; /* of the image; NULL: keys are looked for */
         const struct mf_mirrors *mirrors;
         const char *text; /* of the reference */
         const struct mayfly_image_options *options;
         uint64_t begin_us;
-        struct mayfly_error asked; /* and what came of it */
+        struct mayfly_error asked; /* the failures of all pages so far, joined */
         struct mf_buffer page;
 };
 
@@ -128,10 +128,10 @@ static int is_cancelled(void *userdata)
                search->options->progress(&progress, search->options->progress_userdata) != 0;
 }
 
-/* What a page came to: it has tags that will do; it has none, or is not there (4xx); something went wrong. */
+/* The outcome of a page: it has usable tags; it has none, or does not exist (4xx); it could not be read. */
 enum outcome { FOUND, NOTHING, FAILED };
 
-/* Fills search->page. */
+/* Fetches a page into search->page. */
 static enum outcome get_page(struct search *search, const char *url, struct mayfly_error *err)
 {
         const struct mf_http_read read = {
@@ -157,7 +157,8 @@ static enum outcome get_page(struct search *search, const char *url, struct mayf
         return NOTHING;
 }
 
-/* A page may not send us to files of this host, nor, unless it came from there itself, to its services. */
+/* Checks the URL that a page leads to: not to files of this host, and to plain http only if the page came that way. Returns
+ * 0 or negative errno. */
 static int may_lead_to(const struct search *search, const char *page, const char *url, struct mayfly_error *err)
 {
         enum mf_scheme scheme;
@@ -172,15 +173,15 @@ static int may_lead_to(const struct search *search, const char *page, const char
         return 0;
 }
 
-/* A tag for our name: 1 when its URL was added, 0 when it is of no use, for the reason given. */
+/* Adds the URL of a tag that matches our name. Returns 1, 0 when the tag is unusable (`why` is the reason), or -ENOMEM. */
 static int use_tag(const struct search *search, const struct mf_tag *tag, const char *page, struct mf_urls *ret,
                    struct mayfly_error *why)
 {
-        char *url = search->name ? NULL : strdup(tag->template); /* that of keys is no template */
+        char *url = search->name ? NULL : strdup(tag->template); /* a tag for keys has a URL, not a template */
 
         int r = search->name ? mf_image_name_render(search->name, tag->template, "aci", &url) : url ? 0 : -ENOMEM;
         if (r == -EINVAL) {
-                mf_error(why, -ENOENT, MAYFLY_STAGE_DISCOVERY, "%.60s has no value: give that label", url);
+                mf_error(why, -ENOENT, MAYFLY_STAGE_DISCOVERY, "%.60s has no value; give that label", url);
                 free(url);
                 return 0;
         }
@@ -196,6 +197,7 @@ static int use_tag(const struct search *search, const struct mf_tag *tag, const 
         return r < 0 ? r : 1;
 }
 
+/* Adds the URLs of all matching tags of search->page, which came from `url`. */
 static enum outcome read_page(const struct search *search, const char *url, struct mf_urls *ret,
                               struct mayfly_error *err)
 {
@@ -228,7 +230,7 @@ static enum outcome read_page(const struct search *search, const char *url, stru
 
 /* --- from page to page ------------------------------------------------------------------------------------------- */
 
-/* Where the pages of one path may be, in the order to try. */
+/* Fills *ret with the URLs of the page of `path`, in the order to try. Returns 0 or -ENOMEM. */
 static int list_pages(const struct search *search, const char *path, struct mf_urls *ret)
 {
         static const char *const schemes[] = { "https", "http" };
@@ -245,7 +247,8 @@ static int list_pages(const struct search *search, const char *path, struct mf_u
         return r;
 }
 
-/* One path's. It has none when one place says so, be the others out of order: a mirror may be all there is. */
+/* Asks for the page of `path` at all its URLs. The outcome is NOTHING when one of them says so, even if the others fail: a
+ * mirror may be the only one that can be reached. */
 static enum outcome ask(struct search *search, const char *path, struct mf_urls *ret)
 {
         struct mf_urls pages = { 0 };
@@ -272,6 +275,7 @@ static enum outcome ask(struct search *search, const char *path, struct mf_urls 
         return best;
 }
 
+/* Asks for the pages of the name and then of its parents, until one has URLs. Returns 0 or negative errno. */
 static int discover(struct search *search, struct mf_urls *ret, struct mayfly_error *err)
 {
         mf_cleanup(mf_freep) char *path = strdup(search->path);

@@ -35,6 +35,7 @@ static void curl_start(void)
         curl_started = curl_global_init(CURL_GLOBAL_DEFAULT);
 }
 
+/* Makes `url` the URL of the next request. Returns 0 or -ENOMEM. */
 static int go_to(struct mf_transfer *t, const char *url, int redirected)
 {
         char *copy = strdup(url);
@@ -43,13 +44,13 @@ static int go_to(struct mf_transfer *t, const char *url, int redirected)
                 return -ENOMEM;
         free(t->url);
         t->url = copy;
-        mf_show_url(t->shown, url, redirected); /* the query of a redirect's target is often a signature */
+        mf_show_url(t->shown, url, redirected); /* the query in a redirect is often a credential */
         return 0;
 }
 
 /* --- redirects --------------------------------------------------------------------------------------------------- */
 
-/* No file:, no plain http past this host, no step down from https. */
+/* Whether a redirect may be followed: never to file:, and to plain http only within this host, not from https. */
 static int may_follow(const struct mf_transfer *t, const char *target)
 {
         mf_cleanup(mf_curl_freep) char *scheme = mf_url_part(target, CURLUPART_SCHEME, 0);
@@ -64,7 +65,7 @@ static int may_follow(const struct mf_transfer *t, const char *target)
         return t->request->allow_http || (strncasecmp(t->url, "http:", 5) == 0 && mf_host_is_loopback(host));
 }
 
-/* 0 when t->url is the next to ask. */
+/* Follows a redirect: t->url is the next URL then. Returns 0 or negative errno. */
 static int redirect(struct mf_transfer *t, unsigned *count, struct mayfly_error *err)
 {
         char *target = NULL;
@@ -72,7 +73,7 @@ static int redirect(struct mf_transfer *t, unsigned *count, struct mayfly_error 
         curl_easy_getinfo(t->curl, CURLINFO_REDIRECT_URL, &target);
         if (!target)
                 return mf_error(err, -EPROTO, MAYFLY_STAGE_HTTP,
-                                "%s answers %ld without saying where to; ask its operator", t->shown,
+                                "%s answers %ld, a redirect without a target; ask the operator of the server", t->shown,
                                 mf_transfer_status(t));
         char shown[MF_SHOWN_MAX];
         mf_show_url(shown, target, 1);
@@ -91,7 +92,8 @@ static int redirect(struct mf_transfer *t, unsigned *count, struct mayfly_error 
         return go_to(t, target, 1) == 0 ? 0 : mf_error_oom(err, MAYFLY_STAGE_HTTP);
 }
 
-/* libcurl names no reason, reads folders as empty, and would wait for a FIFO's writer. */
+/* Checks that a file: URL leads to a regular file that can be read: libcurl gives no reason, reads directories as empty, and
+ * waits for the writer of a FIFO. Returns 0 or negative errno. */
 static int check_file(const struct mf_transfer *t, struct mayfly_error *err)
 {
         mf_cleanup(mf_curl_freep) char *path = mf_url_part(t->url, CURLUPART_PATH, CURLU_URLDECODE);
@@ -99,19 +101,19 @@ static int check_file(const struct mf_transfer *t, struct mayfly_error *err)
         struct stat st;
 
         if (!path)
-                return mf_error(err, -EINVAL, MAYFLY_STAGE_HTTP, "%s is not a file's URL; give file:///absolute/path",
-                                t->shown);
+                return mf_error(err, -EINVAL, MAYFLY_STAGE_HTTP,
+                                "%s is not the URL of a file; write file:///absolute/path", t->shown);
         if (fd < 0 || fstat(fd, &st) < 0)
                 return mf_error_errno(err, -errno, MAYFLY_STAGE_HTTP, "%s cannot be read; check the path", t->shown);
         if (!S_ISREG(st.st_mode))
                 return mf_error(err, S_ISDIR(st.st_mode) ? -EISDIR : -EINVAL, MAYFLY_STAGE_HTTP,
-                                "%s is not a regular file; give an image's path", t->shown);
+                                "%s is not a regular file; give the path of an image", t->shown);
         return 0;
 }
 
 /* --- tries ------------------------------------------------------------------------------------------------------- */
 
-/* From the first URL on, as what it redirects to may be good for a short time only. */
+/* Tries once, from the first URL: the target of a redirect may be valid for a short time only. */
 static enum mf_outcome try_once(struct mf_transfer *t, struct mayfly_error *err)
 {
         unsigned redirects = 0;
@@ -146,7 +148,7 @@ static enum mf_outcome try_once(struct mf_transfer *t, struct mayfly_error *err)
         }
 }
 
-/* Sleeps before try number `n`, unless cancelled. */
+/* Sleeps before try number `n`. Returns 0, or -ECANCELED as soon as the request is cancelled. */
 static int back_off(const struct mf_transfer *t, unsigned n)
 {
         unsigned wait = BACKOFF_FIRST_MS << (n < 6 ? n : 6), jitter = 0;
@@ -166,6 +168,7 @@ static int back_off(const struct mf_transfer *t, unsigned n)
         return 0;
 }
 
+/* Tries until the body is complete, or no retry is left. Returns 0 or negative errno. */
 static int get(struct mf_transfer *t, struct mayfly_error *err)
 {
         for (unsigned tries = 0;;) {
@@ -180,7 +183,7 @@ static int get(struct mf_transfer *t, struct mayfly_error *err)
                         return mf_error(err, -ECANCELED, MAYFLY_STAGE_HTTP, "fetching %s was cancelled", t->shown);
                 }
                 if (t->stop == MF_STOP_BODY_FAILED)
-                        return t->body_error; /* it has its own reason */
+                        return t->body_error; /* body() has set its own error */
                 if (outcome == MF_TRY_RETRY && tries > 0)
                         return mf_error(err, why.code, MAYFLY_STAGE_HTTP, "%.1500s (tried %u times)", why.message,
                                         tries + 1);
@@ -218,7 +221,7 @@ struct mf_http_request mf_http_request(const char *url, const struct mayfly_imag
         };
 }
 
-/* --- all of a body ----------------------------------------------------------------------------------------------- */
+/* --- whole bodies ----------------------------------------------------------------------------------------------- */
 
 struct reader {
         const struct mf_http_read *read;

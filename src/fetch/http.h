@@ -2,7 +2,7 @@
 #ifndef MF_HTTP_H
 #define MF_HTTP_H
 
-/* A streaming GET that survives what networks do: retries with back-off, resume, redirects checked one by one.  */
+/* A streaming GET, which retries with back-off, resumes where it was cut off, and checks each redirect. */
 
 #include <stddef.h>
 #include <stdint.h>
@@ -12,37 +12,38 @@
 #include "util/buffer.h"
 
 struct mf_http_request {
-        const char *url;                                        /* https:, http: or file: */
-        const char *ca_file;                                    /* of authorities to trust; NULL for the system's */
-        int allow_http;                                         /* http: to any host, not just loopback */
+        const char *url;     /* https:, http: or file: */
+        const char *ca_file; /* certificate authorities to trust; NULL: those of the system */
+        int allow_http;      /* allow http: to any host, not only loopback */
         unsigned retries, stall_timeout_ms, connect_timeout_ms; /* final values, no defaults */
-        /* Takes the next bytes of the body, each once, whatever was retried. Returns 0, or negative errno to end. */
+        /* Takes the next bytes of the body, each byte once in spite of retries. Returns 0, or negative errno to end. */
         int (*body)(void *userdata, const void *data, size_t size);
-        /* Told of the total size when the server says it (0: unknown), maybe several times. May be NULL. */
+        /* Gets the total size when the server sends it, maybe several times. May be NULL. */
         void (*total)(void *userdata, uint64_t size);
         /* Polled several times a second; non-zero cancels with -ECANCELED. May be NULL. */
         int (*cancelled)(void *userdata);
-        int *status; /* set to that of the last answer, 0 when there was none; may be NULL */
+        int *status; /* set to the status of the last answer, 0 when there was none; may be NULL */
         void *userdata;
 };
 
-/* 0 once the whole body was handed over. A negative errno from body() is returned as it is, with no message set. */
+/* Returns 0 when body() has taken the whole body, or negative errno. An error of body() is returned as it is, without a
+ * message. */
 int mf_http_get(const struct mf_http_request *request, struct mayfly_error *err);
 
-/* A request with what image options, with final values, say of it. */
+/* Returns a request with the values of image options, which must be final. */
 struct mf_http_request mf_http_request(const char *url, const struct mayfly_image_options *options);
 
-/* What to fetch into memory. */
+/* A body to fetch into memory. */
 struct mf_http_read {
-        const char *url; /* checked here: see mf_url_check() */
-        size_t max;      /* bytes; more is -EFBIG, with no message set */
+        const char *url; /* mf_http_read() checks it with mf_url_check() */
+        size_t max;      /* bytes; a longer body is -EFBIG, without a message */
         const struct mayfly_image_options *options;
-        int (*cancelled)(void *userdata); /* as above; may be NULL */
+        int (*cancelled)(void *userdata); /* as in struct mf_http_request; may be NULL */
         void *userdata;
 };
 
-/* Fetches all of a body. *ret is for mf_buffer_clear(), set on success only. *ret_status (may be NULL) is always set to
- * the last answer's status, 0 when there was none. */
+/* Fetches a whole body. *ret is for mf_buffer_clear(), set on success only. *ret_status (may be NULL) is set in any case to the
+ * status of the last answer, 0 when there was none. Returns 0 or negative errno. */
 int mf_http_read(struct mf_buffer *ret, const struct mf_http_read *read, int *ret_status, struct mayfly_error *err);
 
 #endif

@@ -22,7 +22,7 @@ struct search {
         struct mayfly_error failures;
 };
 
-/* Said here, and not by the fetch in the middle of a handshake. */
+/* Checks the CA file before anything is fetched: an error of the handshake would not name it. Returns 0 or negative errno. */
 static int check_ca_file(const char *path, struct mayfly_error *err)
 {
         static const char mark[] = "-----BEGIN CERTIFICATE-----";
@@ -42,18 +42,18 @@ static int check_ca_file(const char *path, struct mayfly_error *err)
         return mf_error(
                 err, -EINVAL, MAYFLY_STAGE_SPEC,
                 "the CA file \"%.300s\" (MAYFLY_CA_FILE, or the option ca_file) has no certificate in PEM; convert "
-                "one in DER with openssl x509 -inform der",
+                "a certificate in DER with openssl x509 -inform der",
                 path);
 }
 
-/* Another place cannot help: this host has the trouble, or the user has changed their mind. */
+/* Whether another place cannot help: the trouble is at this host, or the user has cancelled. */
 static int is_final(const struct mayfly_error *why)
 {
         return why->code == -ECANCELED || why->code == -ENOMEM || why->code == -EFBIG || why->code == -ENOSPC ||
                why->code == -EDQUOT || why->stage == MAYFLY_STAGE_STORE || why->stage == MAYFLY_STAGE_SPEC;
 }
 
-/* 0: it was there, 1: on to the next, or negative errno. */
+/* Tries one URL, unless it was tried before. Returns 0 when it has the image, 1 to go on, or negative errno. */
 static int try_one(struct search *search, const char *url, const char *signature, struct mayfly_error *err)
 {
         struct mayfly_error why = MAYFLY_ERROR_INIT;
@@ -75,6 +75,7 @@ static int try_one(struct search *search, const char *url, const char *signature
         return 1;
 }
 
+/* Tries URLs until one has the image. Returns as try_one(). */
 static int try_all(struct search *search, const struct mf_urls *urls, struct mayfly_error *err)
 {
         int r = 1;
@@ -84,6 +85,7 @@ static int try_all(struct search *search, const struct mf_urls *urls, struct may
         return r;
 }
 
+/* Tries the mirrors of a URL, then the URL. Returns as try_one(). */
 static int try_mirrored(struct search *search, const struct mf_mirrors *mirrors, const char *url, const char *signature,
                         struct mayfly_error *err)
 {
@@ -95,7 +97,7 @@ static int try_mirrored(struct search *search, const struct mf_mirrors *mirrors,
         return r;
 }
 
-/* The user's own templates. */
+/* Tries the user's templates for the name. Returns as try_one(). */
 static int try_templates(struct search *search, const struct mf_mirrors *mirrors, struct mayfly_error *err)
 {
         int r = 1;
@@ -117,7 +119,8 @@ static int try_templates(struct search *search, const struct mf_mirrors *mirrors
         return r;
 }
 
-/* A name that is a host alone would become another host. */
+/* Tries the URLs of simple discovery, but not for a name that is a host alone: it would become another host. Returns as
+ * try_one(). */
 static int try_simple(struct search *search, const struct mf_mirrors *mirrors, struct mayfly_error *err)
 {
         static const char *const templates[] = { "https://{name}-{version}-{os}-{arch}.{ext}",
@@ -136,6 +139,7 @@ static int try_simple(struct search *search, const struct mf_mirrors *mirrors, s
         return r;
 }
 
+/* Tries the URLs from meta discovery. Returns as try_one(). */
 static int try_discovered(struct search *search, const struct mf_mirrors *mirrors, const char *text,
                           struct mayfly_error *err)
 {

@@ -19,12 +19,13 @@
 #define FILE_MAX_SIZE (1 << 20)
 #define BLANKS " \t\r\n\v\f"
 
-/* Where a pair is from, for messages. */
+/* The origin of a pair, for messages. */
 struct place {
         const char *name;
-        unsigned line; /* 0: no file */
+        unsigned line; /* 0: not from a file */
 };
 
+/* Sets the error for a pair. `why` ends a sentence about the mirror. Returns -EINVAL. */
 static int refuse(const struct place *place, const char *prefix, const char *target, const char *why,
                   struct mayfly_error *err)
 {
@@ -41,8 +42,8 @@ static int refuse(const struct place *place, const char *prefix, const char *tar
                         why);
 }
 
-/* Ends in "/", so that https://example.com is no prefix of https://example.com.evil. */
-static int is_folder(const char *url)
+/* Whether the URL ends in "/": else https://example.com would be a prefix of https://example.com.evil. */
+static int is_directory(const char *url)
 {
         const char *path = strstr(url, "://");
 
@@ -55,16 +56,16 @@ static int has_scheme(const char *url)
                strncasecmp(url, "file:///", 8) == 0;
 }
 
-/* What is wrong with a pair, or NULL. `why` has room for what is wrong with a URL. */
+/* Returns the fault of a pair, or NULL. `why` has room for the fault of a URL. */
 static const char *fault(const char *prefix, const char *target, int is_template, struct mayfly_error *why)
 {
         enum mf_scheme scheme;
 
         if (!*target)
                 return "lacks its second word";
-        /* A template's host may be a variable: it is checked when all is filled in. */
+        /* The host of a template may be a variable, so the URL is checked when the variables are filled in. */
         if (!has_scheme(target))
-                return "has a second word that is no https://, http:// or file:/// URL";
+                return "has a second word that is not an https://, http:// or file:/// URL";
         if (!is_template && mf_url_check(target, 1, &scheme, why) < 0)
                 return why->message;
         if (is_template && strchr(prefix, ':'))
@@ -72,10 +73,10 @@ static const char *fault(const char *prefix, const char *target, int is_template
         if (is_template && !strchr(target, '{'))
                 return "has a URL without {name} for a name";
         if (!is_template && (!has_scheme(prefix) || strncasecmp(prefix, "file:", 5) == 0))
-                return "has a first word that is no https:// or http:// URL";
+                return "has a first word that is not an https:// or http:// URL";
         if (!is_template && mf_url_check(prefix, 1, &scheme, why) < 0)
                 return why->message;
-        if (!is_template && (!is_folder(prefix) || !is_folder(target)))
+        if (!is_template && (!is_directory(prefix) || !is_directory(target)))
                 return "has URLs that do not both end in /";
         return NULL;
 }
@@ -98,7 +99,7 @@ static int add(struct mf_mirrors *mirrors, const char *prefix, const char *targe
         return grown[mirrors->n - 1].prefix && grown[mirrors->n - 1].target ? 0 : mf_error_oom(err, MAYFLY_STAGE_SPEC);
 }
 
-/* All the pairs of `text`, which is changed. */
+/* Adds all pairs of `text`, and changes it meanwhile. Returns 0 or negative errno. */
 static int add_pairs(struct mf_mirrors *mirrors, char *text, const struct place *place, struct mayfly_error *err)
 {
         char *rest;
@@ -111,6 +112,7 @@ static int add_pairs(struct mf_mirrors *mirrors, char *text, const struct place 
         return r;
 }
 
+/* Adds the pair of each line. Returns 0 or negative errno. */
 static int read_lines(FILE *f, struct mf_mirrors *mirrors, const char *path, struct mayfly_error *err)
 {
         mf_cleanup(mf_freep) char *line = NULL;
@@ -122,7 +124,7 @@ static int read_lines(FILE *f, struct mf_mirrors *mirrors, const char *path, str
                 char *rest, *comment = line;
                 place.line++;
                 while ((comment = strchr(comment, '#')) && comment > line && !strchr(BLANKS, comment[-1]))
-                        comment++; /* within a word it is part of it */
+                        comment++; /* a # within a word belongs to the word */
                 if (comment)
                         *comment = '\0';
                 const char *prefix = strtok_r(line, BLANKS, &rest);
@@ -144,13 +146,13 @@ static int read_file(struct mf_mirrors *mirrors, const char *path, struct mayfly
 
         if (!f && (errno == ENOENT || errno == ENOTDIR))
                 return 0;
-        if (!f && errno == EACCES && stat(path, &st) < 0 && errno == EACCES) /* a $HOME left from another user */
+        if (!f && errno == EACCES && stat(path, &st) < 0 && errno == EACCES) /* $HOME may be another user's */
                 return 0;
         if (!f || fstat(fileno(f), &st) < 0)
                 return mf_error_errno(err, -errno, MAYFLY_STAGE_SPEC, "the mirrors file %s cannot be read", path);
         if (!S_ISREG(st.st_mode) || st.st_size > FILE_MAX_SIZE)
-                return mf_error(err, -EINVAL, MAYFLY_STAGE_SPEC, "the mirrors file %s is no file of at most 1 MiB",
-                                path);
+                return mf_error(err, -EINVAL, MAYFLY_STAGE_SPEC,
+                                "the mirrors file %s is not a regular file of at most 1 MiB", path);
         return read_lines(f, mirrors, path, err);
 }
 
@@ -160,7 +162,7 @@ static int read_files(struct mf_mirrors *mirrors, struct mayfly_error *err)
         mf_cleanup(mf_freep) char *path = NULL;
         int n = 0;
 
-        if (config && *config == '/') /* a relative one is to be ignored, says the XDG specification */
+        if (config && *config == '/') /* the XDG specification says to ignore a relative path */
                 n = asprintf(&path, "%s/mayfly/mirrors", config);
         else if (home && *home)
                 n = asprintf(&path, "%s/.config/mayfly/mirrors", home);

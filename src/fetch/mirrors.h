@@ -2,14 +2,17 @@
 #ifndef MF_MIRRORS_H
 #define MF_MIRRORS_H
 
-/* Where a user wants images and discovery pages to be looked for first. Pairs of words:
+/* The places where mayfly looks first for images and discovery pages. A mirror is a pair of words. URLs below the first
+ * word are asked for below the second:
  *
- *     https://example.com/   https://mirror.internal/example/          what is under the first is asked for under the
- * second example.com/tools      https://mirror.internal/{name}-{version}.{ext}    names that begin so, as an
- * ac-discovery tag
+ *     https://example.com/ https://mirror.internal/example/
  *
- * From the option, else $MAYFLY_MIRRORS, else the files $XDG_CONFIG_HOME/mayfly/mirrors (~/.config/...) and
- * /etc/mayfly/mirrors, which have a pair a line, and comments from # on. */
+ * Or the second word is a template, as in an ac-discovery tag, for the names that begin with the first:
+ *
+ *     example.com/tools https://mirror.internal/{name}-{version}.{ext}
+ *
+ * The pairs are in the option, else in $MAYFLY_MIRRORS, else in the files $XDG_CONFIG_HOME/mayfly/mirrors (~/.config/...) and
+ * /etc/mayfly/mirrors. These files have a pair on each line, and comments after #. */
 
 #include <stddef.h>
 
@@ -17,7 +20,7 @@
 
 struct mf_mirror {
         char *prefix, *target;
-        int is_template; /* of names; otherwise of URLs */
+        int is_template; /* for names; else for URLs */
 };
 
 struct mf_mirrors {
@@ -25,7 +28,7 @@ struct mf_mirrors {
         size_t n, allocated;
 };
 
-/* On success *ret is for mf_mirrors_clear(). `option` may be NULL. */
+/* Reads the pairs. On success *ret is for mf_mirrors_clear(). `option` may be NULL. Returns 0 or negative errno. */
 int mf_mirrors_load(const char *option, struct mf_mirrors *ret, struct mayfly_error *err);
 void mf_mirrors_clear(struct mf_mirrors *mirrors);
 

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <strings.h>
 
+/* Parses digits and moves *text after them. Returns 1, or 0 when there are none or too many. */
 static int number(const char **text, uint64_t *ret)
 {
         char *end;

@@ -12,16 +12,16 @@
 #include "util/buffer.h"
 #include "util/error.h"
 
-#define MEMORY_MAX ((size_t) 128 << 20) /* of the tree; a page of 512 KiB that is no attack takes a tenth of it */
-#define TIME_MAX_S 2 /* of a processor's; a page of 512 KiB that is no attack takes a fiftieth of it */
+#define MEMORY_MAX ((size_t) 128 << 20) /* for the tree; an honest page of 512 KiB takes a tenth of it */
+#define TIME_MAX_S 2                    /* of processor time; an honest page of 512 KiB takes a fiftieth of it */
 #define TAGS_MAX 1000U
 #define BLANKS " \t\r\n\f"
 
 /* --- gumbo's memory ---------------------------------------------------------------------------------------------- */
 
-/* Gumbo does not expect an allocation to fail, its release of a deep tree overflows the stack, and its time grows with
- * the square of the depth. So what it has allocated is in a list: when there is no more memory or time, a jump leaves
- * gumbo, and the list is all that is released. */
+/* Gumbo does not expect an allocation to fail, it overflows the stack when it frees a deep tree, and its time grows with the
+ * square of the depth. So all its allocations are in a list. When memory or time is used up, a jump leaves gumbo, and the list
+ * is freed. */
 struct block {
         struct block *next, *previous;
         size_t size;
@@ -34,7 +34,7 @@ struct arena {
         unsigned calls;
         time_t deadline; /* of this thread's processor time */
         jmp_buf end;
-        int error; /* -ENOMEM, -E2BIG over the memory's limit, -ETIME; when `end` was jumped to */
+        int error; /* the reason of a jump to `end`: -ENOMEM, -E2BIG over MEMORY_MAX, -ETIME */
 };
 
 static struct timespec cpu_time(void)
@@ -98,7 +98,7 @@ static void release(struct arena *arena)
 
 /* --- the tags ---------------------------------------------------------------------------------------------------- */
 
-/* 0, -ENOMEM, or -EBADMSG when there are too many. */
+/* Adds a tag whose content is two words. Returns 0, -ENOMEM, or -EBADMSG when there are too many tags. */
 static int add_tag(struct mf_tags *tags, const char *content, int of_keys)
 {
         const char *prefix = content + strspn(content, BLANKS);
@@ -119,6 +119,7 @@ static int add_tag(struct mf_tags *tags, const char *content, int of_keys)
         return tag->prefix && tag->template ? 0 : -ENOMEM;
 }
 
+/* Adds the tag of an element, if it is one. Returns as add_tag(). */
 static int read_element(struct mf_tags *tags, const GumboElement *element)
 {
         const GumboAttribute *name = gumbo_get_attribute(&element->attributes, "name");
@@ -131,9 +132,9 @@ static int read_element(struct mf_tags *tags, const GumboElement *element)
         return strcmp(name->value, "ac-discovery-pubkeys") == 0 ? add_tag(tags, content->value, 1) : 0;
 }
 
-/* Gumbo reads the first four as a browser without scripts and plug-ins would; a browser of today shows nothing of them.
- * What is in a select is not in the tree of gumbo before 0.14, and is in that of later versions, for the HTML standard
- * changed in 2025. A page must not depend on the version. */
+/* Whether a browser shows nothing of the node. Gumbo reads the first four elements as a browser without scripts and plug-ins
+ * would. The contents of a select are in gumbo's tree only since its version 0.14, since the HTML standard changed in 2025: the
+ * result must not depend on the version. */
 static int is_hidden(const GumboNode *node)
 {
         if (node->type != GUMBO_NODE_ELEMENT)
@@ -150,13 +151,14 @@ static int is_hidden(const GumboNode *node)
         }
 }
 
-/* An element whose children are being looked at; the next of them. */
+/* The children of an element, and the next to read. */
 struct level {
         const GumboVector *children;
         unsigned next;
 };
 
-/* All elements below `root` in the page's order. Not by recursion: the page decides how deep they are. */
+/* Reads all elements below `root` in the order of the page. There is no recursion: the page decides how deep they are. Returns
+ * as add_tag(). */
 static int read_tree(struct mf_tags *tags, const GumboNode *root)
 {
         struct level *levels = NULL;
@@ -181,7 +183,8 @@ static int read_tree(struct mf_tags *tags, const GumboNode *root)
         return r;
 }
 
-/* 0, -ENOMEM, -E2BIG or -ETIME when the page takes too much memory or time, -EBADMSG when it has too many tags. */
+/* Reads a page. Returns 0, -ENOMEM, -E2BIG or -ETIME when the page takes too much memory or time, or -EBADMSG when it has too
+ * many tags. */
 static int read_page(struct mf_tags *tags, const char *html, size_t size)
 {
         struct arena arena = { .deadline = cpu_time().tv_sec + TIME_MAX_S };

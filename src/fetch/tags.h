@@ -2,8 +2,8 @@
 #ifndef MF_TAGS_H
 #define MF_TAGS_H
 
-/* The tags of a page that say where images and keys are. The page is read as a browser reads it: what a browser takes
- * for text, a comment or a script is no tag. Only user of gumbo. */
+/* The tags of a page with the URLs of images and keys. mayfly reads the page as a browser does: text, comments and scripts
+ * have no tags. tags.c is the only user of gumbo. */
 
 #include <stddef.h>
 
@@ -17,13 +17,12 @@ struct mf_tag {
 };
 
 struct mf_tags {
-        struct mf_tag *list; /* as they come in the page */
+        struct mf_tag *list; /* in the order of the page */
         size_t n, allocated;
 };
 
-/* The tags of an HTML page, whatever else it has; none is no error. *ret is for mf_tags_clear(), set on success only.
- * -EBADMSG when it has too many tags or takes too much memory or time, -ENOMEM; the message continues "the page URL ".
- */
+/* Finds the tags of an HTML page, which may have none. *ret is for mf_tags_clear(), set on success only. Returns 0, -EBADMSG
+ * when the page has too many tags or takes too much memory or time, or -ENOMEM. The message continues "the page URL ". */
 int mf_tags_parse(struct mf_tags *ret, const char *html, size_t size, struct mayfly_error *err);
 void mf_tags_clear(struct mf_tags *tags);
 

@@ -14,7 +14,7 @@
 #include "util/time.h"
 
 #define POLL_MS 100
-#define PAGE_MAX ((size_t) 64 * 1024) /* of an error's or redirect's page, which nobody reads */
+#define PAGE_MAX ((size_t) 64 * 1024) /* of the page of an error or redirect, which is not used */
 
 static void curl_urlp(CURLU **url)
 {
@@ -54,7 +54,7 @@ const char *mf_transfer_header(const struct mf_transfer *t, const char *name)
         return curl_easy_header(t->curl, name, 0, CURLH_HEADER, -1, &found) == CURLHE_OK ? found->value : NULL;
 }
 
-/* What If-Range may use: a strong ETag, or a date that was old enough then not to hide a second change (RFC 9110). */
+/* Keeps the validator for If-Range: a strong ETag, or a date that was old enough not to hide a second change (RFC 9110). */
 static void keep_validator(struct mf_transfer *t)
 {
         const char *etag = mf_transfer_header(t, "ETag"), *modified = mf_transfer_header(t, "Last-Modified"),
@@ -87,7 +87,7 @@ enum mf_stop mf_transfer_begin_body(struct mf_transfer *t)
                 return MF_STOP_CHANGED;
         }
         if (!partial)
-                keep_validator(t); /* another one than before may be another mirror's: the pin will tell */
+                keep_validator(t); /* it may be from another mirror than the last one: the pin decides */
         if (total > 0) {
                 t->total = total;
                 if (t->request->total)
@@ -118,7 +118,7 @@ static size_t on_body(char *data, size_t one, size_t size, void *userdata)
         if (size == 0)
                 return all;
         t->body_error = t->request->body(t->request->userdata, data + known, size);
-        t->last_arrival_us = mf_now_us(); /* the time that body() took is not the server's */
+        t->last_arrival_us = mf_now_us(); /* the server is not to blame for the time that body() took */
         if (t->body_error < 0) {
                 t->stop = MF_STOP_BODY_FAILED;
                 return 0;
@@ -145,7 +145,7 @@ int mf_transfer_is_cancelled(const struct mf_transfer *t)
         return t->request->cancelled && t->request->cancelled(t->request->userdata);
 }
 
-/* Called within a read of a large file, too, where the loop in mf_transfer_perform() does not come round. */
+/* libcurl calls this also while it reads a large file, when the loop in run() stands still. */
 static int on_progress(void *userdata, curl_off_t dltotal, curl_off_t dlnow, curl_off_t ultotal, curl_off_t ulnow)
 {
         struct mf_transfer *t = userdata;
@@ -180,7 +180,7 @@ static void set_up(struct mf_transfer *t)
         curl_easy_setopt(c, CURLOPT_XFERINFOFUNCTION, on_progress);
         curl_easy_setopt(c, CURLOPT_XFERINFODATA, t);
         curl_easy_setopt(c, CURLOPT_ERRORBUFFER, t->curl_error);
-        if (host && mf_host_is_loopback(host)) /* a proxy's loopback is not ours */
+        if (host && mf_host_is_loopback(host)) /* a proxy has another loopback */
                 curl_easy_setopt(c, CURLOPT_NOPROXY, "*");
         t->begun = 0;
         t->skip = 0;
@@ -190,7 +190,8 @@ static void set_up(struct mf_transfer *t)
         t->curl_error[0] = '\0';
 }
 
-/* Silence counts from when the request goes out; until then connect_timeout_ms holds. */
+/* Whether the server has been silent for too long. Time counts from when the request goes out; connect_timeout_ms limits the
+ * time before. */
 static int has_stalled(struct mf_transfer *t)
 {
         curl_off_t ready = 0;
@@ -204,7 +205,7 @@ static int has_stalled(struct mf_transfer *t)
         return mf_now_us() - t->last_arrival_us > (uint64_t) t->request->stall_timeout_ms * 1000;
 }
 
-/* One request, until its answer has ended or we end it. */
+/* Runs one request, until its answer has ended or we end it. */
 static CURLcode run(struct mf_transfer *t)
 {
         CURLcode result = CURLE_ABORTED_BY_CALLBACK;
@@ -233,10 +234,10 @@ static CURLcode run(struct mf_transfer *t)
         return result;
 }
 
-/* Servers and caches on the way must not compress anything: the digest is of what is served, as it is. */
+/* Servers and caches on the way must not compress the body: size and signature are of the bytes as served. */
 #define NO_CODING "Accept-Encoding: identity"
 
-/* Adds a header to those of the next request. 0 or -ENOMEM. */
+/* Adds a header to the next request. Returns 0 or -ENOMEM. */
 static int add_header(struct curl_slist **headers, const char *text)
 {
         struct curl_slist *longer = curl_slist_append(*headers, text);
@@ -246,7 +247,7 @@ static int add_header(struct curl_slist **headers, const char *text)
         return longer ? 0 : -ENOMEM;
 }
 
-/* Asks for what is missing of a body that was cut off. Without memory it is not asked for. */
+/* Asks only for the missing part of a body that was cut off, or for all of it when memory is short. */
 static void add_range(struct mf_transfer *t, struct curl_slist **headers)
 {
         mf_cleanup(mf_freep) char *if_range = NULL;
@@ -257,7 +258,7 @@ static void add_range(struct mf_transfer *t, struct curl_slist **headers)
                 return;
         }
         snprintf(range, sizeof(range), "%llu-", (unsigned long long) t->handed);
-        if (add_header(headers, if_range) == 0) /* never a range without its condition */
+        if (add_header(headers, if_range) == 0) /* never send a range without its condition */
                 curl_easy_setopt(t->curl, CURLOPT_RANGE, range);
 }
 

@@ -112,14 +112,14 @@ static void what_is_wrong_is_named(void **state)
                 const char *text, *message;
         } cases[] = {
                 { "https://example.com/", "\"https://example.com/ \" lacks its second word" },
-                { "https://example.com/ m.example/", "second word that is no https://" },
-                { "https://example.com/ ftp://m.example/", "second word that is no https://" },
+                { "https://example.com/ m.example/", "second word that is not an https://" },
+                { "https://example.com/ ftp://m.example/", "second word that is not an https://" },
                 { "https://example.com/ https://", "has no host" },
                 { "https://example.com https://m.example/", "do not both end in /" },
                 { "https://example.com/ https://m.example", "do not both end in /" },
                 { "https://example.com/?a/ https://m.example/", "do not both end in /" },
-                { "ftp://example.com/ https://m.example/", "first word that is no https:// or http:// URL" },
-                { "file:///srv/ https://m.example/", "first word that is no https:// or http:// URL" },
+                { "ftp://example.com/ https://m.example/", "first word that is not an https:// or http:// URL" },
+                { "file:///srv/ https://m.example/", "first word that is not an https:// or http:// URL" },
                 { "example.com https://m.example/a.aci", "without {name} for a name" },
                 { "example.com:8080 https://m.example/{name}", "neither a URL nor the beginning of an image's name" },
                 { "https://example.com/ http://me:s3cret@m.example/", "user and password to m.example in the clear" },
@@ -155,7 +155,7 @@ static void a_file_that_is_none_is_named(void **state)
         snprintf(path, sizeof(path), "%s/mayfly/mirrors", (char *) *state);
         assert_int_equal(mkdir(path, 0700), 0);
         assert_int_equal(mf_mirrors_load(NULL, &mirrors, &err), -EINVAL);
-        assert_non_null(strstr(err.message, "/mayfly/mirrors is no file of at most 1 MiB"));
+        assert_non_null(strstr(err.message, "/mayfly/mirrors is not a regular file of at most 1 MiB"));
 }
 
 int main(void)

@@ -368,7 +368,7 @@ static void what_is_no_file_is_refused(void **state)
         assert_int_equal(unlink(path), 0);
         assert_int_equal(mkfifo(path, 0600), 0);
         assert_int_equal(mf_keyring_load(folder, &trusted, &err), -EINVAL);
-        assert_non_null(strstr(err.message, "is no file of at most 1 MiB"));
+        assert_non_null(strstr(err.message, "is not a regular file of at most 1 MiB"));
         assert_int_equal(unlink(path), 0);
         assert_int_equal(symlink("/etc/passwd", path), 0);
         err = (struct mayfly_error) MAYFLY_ERROR_INIT;
