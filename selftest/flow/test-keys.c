@@ -176,9 +176,9 @@ static void only_what_was_agreed_to_is_trusted(void **state)
         adds_none(-ECANCELED, "cancelled");
         assert_int_equal(count_entries(trusted, "."), 0);
         options.key = NULL;
-        adds_none(-EINVAL, "nobody is asked");
+        adds_none(-EINVAL, "nothing confirms the key");
         options.fingerprint = keys_fingerprint("carol");
-        adds_none(-ENOENT, "is not among the 2 of");
+        adds_none(-ENOENT, "is not among the 2 keys of");
         assert_int_equal(count_entries(trusted, "."), 0);
         options.fingerprint = "DEADBEEF";
         adds_none(-EINVAL, "\"DEADBEEF\" is not a fingerprint");
@@ -233,7 +233,7 @@ static void keys_come_from_files_in_armour_or_binary(void **state)
         options.source = expected;
         adds(1);
         options.source = "/nowhere/key";
-        adds_none(-ENOENT, "the keys \"/nowhere/key\" cannot be read");
+        adds_none(-ENOENT, "the file of keys \"/nowhere/key\" cannot be read");
         static const char *const bad[][2] = { { "", "is empty" },
                                               { "<html>", "is a web page" },
                                               { "\x94\x01x", "has a secret key" },
@@ -246,7 +246,7 @@ static void keys_come_from_files_in_armour_or_binary(void **state)
         assert_int_equal(count_entries(trusted, "root.d"), 1);
         FILE *f = fopen(path, "we");
         assert_true(f && fseek(f, 2000000, SEEK_SET) == 0 && fputc('x', f) == 'x' && fclose(f) == 0);
-        adds_none(-EBADMSG, "have more than 1048576 bytes");
+        adds_none(-EBADMSG, "has more than 1048576 bytes");
         assert_int_equal(chmod(trusted, 0777), 0);
         adds_none(-EPERM, "can be written by others");
         assert_int_equal(chmod(trusted, 0700), 0);
@@ -275,12 +275,12 @@ static void trusted_keys_are_listed_and_removed(void **state)
         char *bob = keys_export("bob");
         write_file(from, bob, strlen(bob));
         options.fingerprint = keys_fingerprint("alice");
-        snprintf(expected, sizeof(expected), "%s||localhost|%s|0,0|it is another key than its name says\n",
+        snprintf(expected, sizeof(expected), "%s||localhost|%s|0,0|the key in it has another fingerprint\n",
                  keys_fingerprint("alice"), from);
         lists(expected);
         write_file(from, bob, strlen(bob) / 2);
         snprintf(expected, sizeof(expected),
-                 "%s||localhost|%s|0,0|it is damaged: its ASCII armour is cut off or changed\n",
+                 "%s||localhost|%s|0,0|the file is damaged: its ASCII armour is cut off or changed\n",
                  keys_fingerprint("alice"), from);
         lists(expected);
         free(bob);
@@ -302,12 +302,12 @@ static void misuse_is_told(void **state)
 {
         (void) state;
         options.root = 1;
-        adds_none(-EINVAL, "a prefix and root at once");
+        adds_none(-EINVAL, "both a prefix and root are given");
         options.root = 0;
         options.prefix = NULL;
-        adds_none(-EINVAL, "what for?");
+        adds_none(-EINVAL, "neither a prefix nor root is given");
         options.root = 1;
-        adds_none(-EINVAL, "only those of a prefix can be discovered");
+        adds_none(-EINVAL, "the keys for root cannot be discovered");
         options.root = 0;
         options.prefix = "localhost/../x";
         adds_none(-EINVAL, "\"localhost/../x\" is not an AC Identifier");

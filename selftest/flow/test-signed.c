@@ -63,7 +63,8 @@ static void appc_signatures_are_over_the_bytes_as_served(void **state)
         char *sig = keys_sign("alice", "", NULL, tar.data, tar.size); /* of the tar */
         serve_signature(sig);
         refuses(-EBADMSG,
-                "/a.aci is not what was signed: the signature %sa.aci.asc by the key %s (alice <alice@example.com>)",
+                "/a.aci is not the file that was signed with the signature %sa.aci.asc by the key %s (alice "
+                "<alice@example.com>)",
                 world.base, keys_fingerprint("alice"));
         free(sig);
         free(sign_by("alice"));
@@ -118,7 +119,7 @@ static void appc_signatures_keys_are_trusted_for_a_prefix(void **state)
                         refuses(-EKEYREJECTED,
                                 "/a.aci (" NAME
                                 ") is signed by the key %s (alice <alice@example.com>), which is trusted "
-                                "for other names only (%s); if it is to be trusted for this one, too: mayfly trust "
+                                "for other names only (%s); to trust it for this name, too: mayfly trust "
                                 "--prefix " NAME,
                                 keys_fingerprint("alice"), cases[i].prefix);
                 gc.store = world.folder;
@@ -136,7 +137,7 @@ static void appc_signatures_an_unknown_key_is_named(void **state)
         char *sig = sign_by("alice");
         assert_false(gpg_says("bob", NULL, sig));
         refuses(-ENOKEY,
-                "/a.aci is signed by the key %s, which is not trusted; if it is to be trusted: mayfly trust "
+                "/a.aci is signed by the key %s, which is not trusted; to trust it: mayfly trust "
                 "--prefix " NAME,
                 keys_fingerprint("alice"));
         free(sig);
@@ -149,8 +150,8 @@ static void appc_signatures_a_tampered_archive_is_refused(void **state)
         char *sig = sign_by("alice");
         serve_image(IMAGE, NAME ",version=1.0,colour=red," PLATFORM); /* another, and pinned as such */
         assert_false(gpg_says("alice", NULL, sig));
-        refuses(-EBADMSG, "/a.aci is not what was signed: the signature %sa.aci.asc by the key %s (alice ", world.base,
-                keys_fingerprint("alice"));
+        refuses(-EBADMSG, "/a.aci is not the file that was signed with the signature %sa.aci.asc by the key %s (alice ",
+                world.base, keys_fingerprint("alice"));
         free(sig);
 }
 
@@ -268,8 +269,7 @@ static void a_bad_key_file_does_not_hide_the_others(void **state)
         write_file(path, "<html>", 6);
         free(sign_by("alice"));
         refuses(-ENOKEY,
-                "which is not trusted; if it is to be trusted: mayfly trust --prefix " NAME
-                "; the trusted key %s is a web page",
+                "which is not trusted; to trust it: mayfly trust --prefix " NAME "; the trusted key %s is a web page",
                 path);
         keys_trust(trusted, NULL, "alice");
         finds(url);
@@ -512,7 +512,7 @@ static void a_pin_tells_the_signature(void **state)
         world.options.signatures = MAYFLY_SIGNATURES_DEFAULT;
         serve_image(IMAGE, NAME ",version=1.0,colour=red," PLATFORM);
         assert_int_equal(mayfly_image_pin(&pin, url, &world.options, &world.err), -EBADMSG);
-        assert_non_null(strstr(world.err.message, "is not what was signed"));
+        assert_non_null(strstr(world.err.message, "is not the file that was signed"));
         free(sign_by("bob"));
         world.options.signatures = MAYFLY_SIGNATURES_IF_PRESENT;
         assert_int_equal(mayfly_image_pin(&pin, url, &world.options, NULL), -ENOKEY);

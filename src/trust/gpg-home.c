@@ -30,12 +30,12 @@ int mf_gpg_home_make(const char *store, struct mf_gpg_home *ret, struct mayfly_e
         if (r < 0) {
                 mf_close(home.store);
                 return mf_error_errno(err, r, MAYFLY_STAGE_STORE,
-                                      "checking signatures needs a folder in %s/tmp (choose another store with "
+                                      "a directory for GnuPG cannot be made in %s/tmp (choose another store with "
                                       "MAYFLY_STORE)",
                                       path);
         }
-        if (asprintf(&home.folder, "%s/%s", path, home.name) < 0) {
-                home.folder = NULL;
+        if (asprintf(&home.path, "%s/%s", path, home.name) < 0) {
+                home.path = NULL;
                 mf_gpg_home_remove(&home);
                 return mf_error_oom(err, MAYFLY_STAGE_STORE);
         }
@@ -49,6 +49,6 @@ void mf_gpg_home_remove(struct mf_gpg_home *home)
         mf_unlock(home->fd);
         mf_close(home->fd);
         mf_close(home->store);
-        free(home->folder);
+        free(home->path);
         *home = (struct mf_gpg_home){ .store = -1, .fd = -1 };
 }

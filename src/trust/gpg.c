@@ -21,8 +21,8 @@
 #define POLL_MS 100
 #define BUFFER_SIZE "65536"
 
-/* No agent is started, nothing asked of a network, no lock left by a gpg that is killed, no web of trust: whose keys
- * count was decided before. Their own signatures on themselves are checked all the same. */
+/* gpg starts no agent, asks no network, leaves no lock when it is killed, and uses no web of trust: mayfly decides which keys
+ * count. gpg still checks the signatures of the keys on themselves. */
 static const char configuration[] = "no-autostart\n"
                                     "disable-dirmngr\n"
                                     "no-auto-key-retrieve\n"
@@ -38,8 +38,8 @@ struct mf_gpg {
 
 static gpgme_error_t started;
 
-/* GPGME would look for its programs by running gpgconf, which makes folders in /run/user; and it ignores SIGPIPE for
- * the whole program, which is not ours to do. */
+/* Starts GPGME without two side effects: it would run gpgconf, which makes directories in /run/user, and it ignores SIGPIPE in
+ * the whole program. */
 static void start(void)
 {
         struct sigaction action;
@@ -51,6 +51,7 @@ static void start(void)
         sigaction(SIGPIPE, &action, NULL);
 }
 
+/* Sets the error for a failure of GPGME. Returns it. */
 static int failed(gpgme_error_t code, const char *doing, struct mayfly_error *err)
 {
         char text[160];
@@ -61,11 +62,12 @@ static int failed(gpgme_error_t code, const char *doing, struct mayfly_error *er
         return mf_error(err, -EIO, MAYFLY_STAGE_SIGNATURE, "GnuPG fails at %s: %s", doing, text);
 }
 
-static int write_file(const char *folder, const char *name, const void *data, size_t size)
+/* Writes a new file in GnuPG's home directory. Returns 0 or -errno. */
+static int write_file(const char *home, const char *name, const void *data, size_t size)
 {
         mf_cleanup(mf_freep) char *path = NULL;
 
-        if (asprintf(&path, "%s/%s", folder, name) < 0) {
+        if (asprintf(&path, "%s/%s", home, name) < 0) {
                 path = NULL;
                 return -ENOMEM;
         }
@@ -75,12 +77,12 @@ static int write_file(const char *folder, const char *name, const void *data, si
         return mf_write_full(fd, data, size);
 }
 
-static int new_context(gpgme_ctx_t *ret, const char *folder, struct mayfly_error *err)
+static int new_context(gpgme_ctx_t *ret, const char *home, struct mayfly_error *err)
 {
         gpgme_error_t e = gpgme_new(ret);
 
         if (!e)
-                e = gpgme_ctx_set_engine_info(*ret, GPGME_PROTOCOL_OpenPGP, NULL, folder);
+                e = gpgme_ctx_set_engine_info(*ret, GPGME_PROTOCOL_OpenPGP, NULL, home);
         if (e)
                 return failed(e, "starting", err);
         gpgme_set_offline(*ret, 1);
@@ -88,7 +90,7 @@ static int new_context(gpgme_ctx_t *ret, const char *folder, struct mayfly_error
         return 0;
 }
 
-int mf_gpg_new(struct mf_gpg **ret, const char *folder, const struct mf_packets *keys, struct mayfly_error *err)
+int mf_gpg_new(struct mf_gpg **ret, const char *home, const struct mf_packets *keys, struct mayfly_error *err)
 {
         static pthread_once_t once = PTHREAD_ONCE_INIT;
 
@@ -96,16 +98,16 @@ int mf_gpg_new(struct mf_gpg **ret, const char *folder, const struct mf_packets 
         if (started)
                 return mf_error(err, -ENOENT, MAYFLY_STAGE_SIGNATURE,
                                 "signatures cannot be checked without GnuPG; install gpg 2.1 or later (Debian: gpg), "
-                                "or have none checked (MAYFLY_SIGNATURES=off)");
-        int r = write_file(folder, "gpg.conf", configuration, strlen(configuration));
+                                "or check no signatures (MAYFLY_SIGNATURES=off)");
+        int r = write_file(home, "gpg.conf", configuration, strlen(configuration));
         if (r == 0)
-                r = write_file(folder, "pubring.gpg", keys->data ? (const void *) keys->data : "", keys->size);
+                r = write_file(home, "pubring.gpg", keys->data ? (const void *) keys->data : "", keys->size);
         if (r < 0)
-                return mf_error_errno(err, r, MAYFLY_STAGE_STORE, "writing what GnuPG needs in %s", folder);
+                return mf_error_errno(err, r, MAYFLY_STAGE_STORE, "the files for GnuPG cannot be written to %s", home);
         struct mf_gpg *gpg = calloc(1, sizeof(*gpg));
         if (!gpg)
                 return mf_error_oom(err, MAYFLY_STAGE_SIGNATURE);
-        r = new_context(&gpg->context, folder, err);
+        r = new_context(&gpg->context, home, err);
         if (r < 0) {
                 mf_gpg_free(gpg);
                 return r;
@@ -125,7 +127,7 @@ struct mf_gpg *mf_gpg_free(struct mf_gpg *gpg)
 
 /* --- keys -------------------------------------------------------------------------------------------------------- */
 
-/* The length of the printable character at `p`, 0 if it is none: a user ID is whatever its owner wrote. */
+/* Returns the length of the printable character at `p`, 0 if it is not printable: a user ID may be any bytes. */
 static size_t printable(const unsigned char *p)
 {
         static const unsigned least[] = { 0, 0, 0xa0, 0x800, 0x10000 };
@@ -143,11 +145,12 @@ static size_t printable(const unsigned char *p)
         }
         if (code < least[length] || code > 0x10ffff || (code >= 0xd800 && code < 0xe000) ||
             (code >= 0x200b && code <= 0x200f) || (code >= 0x2028 && code <= 0x202e) ||
-            (code >= 0x2066 && code <= 0x2069)) /* those that turn a line around, and line ends */
+            (code >= 0x2066 && code <= 0x2069)) /* characters that reverse a line, and line ends */
                 return 0;
         return length;
 }
 
+/* Copies a user ID, with "?" for bytes that are not printable. */
 static void copy_user_id(char ret[MF_USER_ID_MAX], const char *text)
 {
         size_t n = 0;
@@ -164,6 +167,7 @@ static void copy_user_id(char ret[MF_USER_ID_MAX], const char *text)
         ret[n] = '\0';
 }
 
+/* Fills *ret. Returns 0, -ENOENT when the key has no subkeys, or -ENOMEM. */
 static int copy_key(struct mf_key *ret, const struct _gpgme_key *key)
 {
         size_t n = 0;
@@ -244,8 +248,8 @@ int mf_gpg_export(struct mf_gpg *gpg, const char *fingerprint, char **ret, size_
 
 /* --- signatures -------------------------------------------------------------------------------------------------- */
 
-/* A loop of our own: GPGME's would wait forever for a gpg that ended before it had read everything, and could not be
- * cancelled meanwhile. */
+/* GPGME's own loop cannot be cancelled, and waits forever for a gpg that ended before it had read everything. So mayfly has
+ * this loop. */
 struct loop {
         struct watch {
                 struct pollfd poll;
@@ -326,7 +330,8 @@ static ssize_t on_read(void *userdata, void *data, size_t size)
         return n;
 }
 
-static enum mf_verdict judge(const struct _gpgme_signature *sig, char detail[160])
+/* Returns the verdict of gpg on one signature, and fills in `detail`. */
+static enum mf_verdict verdict_of(const struct _gpgme_signature *sig, char detail[160])
 {
         gpgme_strerror_r(sig->status, detail, 160);
         switch (gpgme_err_code(sig->status)) {
@@ -347,6 +352,7 @@ static enum mf_verdict judge(const struct _gpgme_signature *sig, char detail[160
         }
 }
 
+/* Copies the results. Returns their number. */
 static int copy_results(gpgme_ctx_t context, struct mf_signature ret[MF_SIGNATURES_MAX])
 {
         gpgme_verify_result_t result = gpgme_op_verify_result(context);
@@ -356,7 +362,7 @@ static int copy_results(gpgme_ctx_t context, struct mf_signature ret[MF_SIGNATUR
                 struct mf_signature *sig = &ret[n++];
                 *sig = (struct mf_signature){ .created = (int64_t) s->timestamp,
                                               .expires = (int64_t) s->exp_timestamp };
-                sig->verdict = judge(s, sig->detail);
+                sig->verdict = verdict_of(s, sig->detail);
                 snprintf(sig->key, sizeof(sig->key), "%.*s", MF_FINGERPRINT_MAX, s->fpr ? s->fpr : "");
         }
         return n;
@@ -369,7 +375,8 @@ static int ends_with(const char *text, const char *end)
         return tail > 0 && length >= tail && strcmp(text + length - tail, end) == 0;
 }
 
-/* Whose it is, from its key's fingerprint or ID. There may be several versions of a key: if one is revoked, it is. */
+/* Fills in the primary key and its user ID from the fingerprint or ID that gpg gave. There may be several versions of a key: it
+ * counts as revoked if one of them is. */
 static void name_signer(struct mf_signature *sig, const struct mf_keys *keys)
 {
         char made_by[MF_FINGERPRINT_MAX + 1];
@@ -392,10 +399,11 @@ static void name_signer(struct mf_signature *sig, const struct mf_keys *keys)
                 if (key->revoked && sig->verdict == MF_VERDICT_GOOD)
                         sig->verdict = MF_VERDICT_KEY_REVOKED;
         }
-        if (!found && sig->verdict == MF_VERDICT_GOOD) /* cannot be */
+        if (!found && sig->verdict == MF_VERDICT_GOOD) /* should not happen */
                 sig->verdict = MF_VERDICT_UNKNOWN_KEY;
 }
 
+/* Runs gpg over the bytes. *ret is its error. Returns 0, -EPIPE when read() failed, or -ECANCELED. */
 static int verify(struct loop *loop, gpgme_ctx_t context, const struct mf_packets *signatures, gpgme_error_t *ret)
 {
         static struct gpgme_data_cbs callbacks = { .read = on_read };
@@ -424,18 +432,18 @@ int mf_gpg_verify(struct mf_gpg *gpg, const struct mf_packets *signatures, const
                   struct mf_signature ret[MF_SIGNATURES_MAX], struct mayfly_error *err)
 {
         struct loop loop = { .bytes = bytes };
-        const char *folder = gpgme_ctx_get_engine_info(gpg->context)->home_dir;
+        const char *home = gpgme_ctx_get_engine_info(gpg->context)->home_dir;
         struct mf_keys keys = { 0 };
         gpgme_ctx_t context = NULL;
         gpgme_error_t e = 0;
 
-        int n = 0, r = new_context(&context, folder, err);
+        int n = 0, r = new_context(&context, home, err);
         if (r == 0)
                 r = verify(&loop, context, signatures, &e);
         if (r == 0) {
                 n = copy_results(context, ret);
                 if (n == 0)
-                        r = mf_error(err, -EBADMSG, MAYFLY_STAGE_SIGNATURE, "GnuPG finds no signature in it (%s)",
+                        r = mf_error(err, -EBADMSG, MAYFLY_STAGE_SIGNATURE, "GnuPG finds no signature in the file (%s)",
                                      gpgme_strerror(e));
         }
         gpgme_release(context);

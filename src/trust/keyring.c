@@ -19,43 +19,44 @@
 #include "util/macro.h"
 
 #define KEY_MAX (1 << 20)
-#define FOLDER "mayfly/trustedkeys"
+#define KEYS_DIRECTORY "mayfly/trustedkeys"
 
-/* --- which folders ----------------------------------------------------------------------------------------------- */
+/* --- which directories ----------------------------------------------------------------------------------------------- */
 
-struct folders {
-        char *text; /* separated by ":" */
-        const char *from;
+struct directories {
+        char *text;       /* separated by ":" */
+        const char *from; /* where they are set, for messages */
 };
 
-static char *own_folder(void)
+/* Returns the directory below the user's configuration, allocated, or NULL when there is none. */
+static char *own_directory(void)
 {
         const char *config = secure_getenv("XDG_CONFIG_HOME"), *home = secure_getenv("HOME");
         char *path = NULL;
         int n = 0;
 
-        if (config && *config == '/') /* a relative one is to be ignored, says the XDG specification */
-                n = asprintf(&path, "%s/" FOLDER, config);
+        if (config && *config == '/') /* the XDG specification says to ignore a relative path */
+                n = asprintf(&path, "%s/" KEYS_DIRECTORY, config);
         else if (home && *home == '/')
-                n = asprintf(&path, "%s/.config/" FOLDER, home);
+                n = asprintf(&path, "%s/.config/" KEYS_DIRECTORY, home);
         return n < 0 ? NULL : path;
 }
 
-/* `writing`: the first is where keys are put. */
-static int choose_folders(const char *option, int writing, struct folders *ret, struct mayfly_error *err)
+/* Sets *ret to the directories. With `writing`, keys are put into the first one. Returns 0 or -ENOMEM. */
+static int choose_directories(const char *option, int writing, struct directories *ret, struct mayfly_error *err)
 {
         const char *env = secure_getenv("MAYFLY_TRUSTED_KEYS");
 
-        *ret = (struct folders){ .from = option ? "the option trusted_keys" : "MAYFLY_TRUSTED_KEYS" };
+        *ret = (struct directories){ .from = option ? "the option trusted_keys" : "MAYFLY_TRUSTED_KEYS" };
         if (option || (env && *env)) {
                 ret->text = strdup(option ? option : env);
         } else {
-                mf_cleanup(mf_freep) char *own = own_folder();
+                mf_cleanup(mf_freep) char *own = own_directory();
                 int n;
                 if (writing && geteuid() == 0)
-                        n = asprintf(&ret->text, "/etc/" FOLDER);
+                        n = asprintf(&ret->text, "/etc/" KEYS_DIRECTORY);
                 else
-                        n = asprintf(&ret->text, "%s%s/etc/" FOLDER, own ? own : "", own ? ":" : "");
+                        n = asprintf(&ret->text, "%s%s/etc/" KEYS_DIRECTORY, own ? own : "", own ? ":" : "");
                 if (n < 0)
                         ret->text = NULL;
                 ret->from = "the default";
@@ -63,23 +64,24 @@ static int choose_folders(const char *option, int writing, struct folders *ret, 
         return ret->text ? 0 : mf_error_oom(err, MAYFLY_STAGE_SPEC);
 }
 
-static int check_path(const struct folders *folders, const char *path, struct mayfly_error *err)
+static int check_path(const struct directories *directories, const char *path, struct mayfly_error *err)
 {
         if (*path == '/')
                 return 0;
         return mf_error(err, -EINVAL, MAYFLY_STAGE_SPEC,
-                        "the folder of trusted keys \"%.300s\" (from %s) must be an absolute path", path,
-                        folders->from);
+                        "the directory of trusted keys \"%.300s\" (from %s) must be an absolute path", path,
+                        directories->from);
 }
 
 /* --- reading ----------------------------------------------------------------------------------------------------- */
 
-/* Whoever can write there could have their own images trusted. */
+/* Checks that no other user can write to the file or directory: they could have their own images trusted. Returns 0 or
+ * -EPERM. */
 static int check_owner(const char *path, const struct stat *st, struct mayfly_error *err)
 {
         if (st->st_uid != 0 && st->st_uid != geteuid())
                 return mf_error(err, -EPERM, MAYFLY_STAGE_SIGNATURE,
-                                "trusted keys: %s belongs to user %u, who is neither root nor this user (%u); run "
+                                "trusted keys: %s belongs to user %u, which is neither root nor this user (%u); run "
                                 "chown on it, or remove it",
                                 path, (unsigned) st->st_uid, (unsigned) geteuid());
         if (st->st_mode & 022)
@@ -95,8 +97,8 @@ static int cannot_read(const char *path, int code, struct mayfly_error *err)
         return mf_error_errno(err, code, MAYFLY_STAGE_SIGNATURE, "trusted keys: %s cannot be read", path);
 }
 
-/* 1 when it is open, 0 when it is not there. */
-static int open_folder(int dirfd, const char *name, const char *path, int *ret, struct mayfly_error *err)
+/* Opens a directory of keys. Returns 1, 0 when there is none, or negative errno. */
+static int open_directory(int dirfd, const char *name, const char *path, int *ret, struct mayfly_error *err)
 {
         int nofollow = dirfd == AT_FDCWD ? 0 : O_NOFOLLOW;
         mf_cleanup(mf_closep) int fd = openat(dirfd, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC | nofollow);
@@ -105,7 +107,7 @@ static int open_folder(int dirfd, const char *name, const char *path, int *ret, 
         if (fd < 0 && (errno == ENOENT || (dirfd == AT_FDCWD && errno == ENOTDIR)))
                 return 0;
         if (fd < 0 && dirfd == AT_FDCWD && errno == EACCES && stat(path, &st) < 0 && errno == EACCES)
-                return 0; /* below a $HOME left from another user */
+                return 0; /* $HOME may be another user's */
         if (fd < 0 || fstat(fd, &st) < 0)
                 return cannot_read(path, -errno, err);
         int r = check_owner(path, &st, err);
@@ -115,6 +117,7 @@ static int open_folder(int dirfd, const char *name, const char *path, int *ret, 
         return 1;
 }
 
+/* Reads a key's file into key->data. Returns 0 or negative errno. */
 static int read_key(int dirfd, const char *name, struct mf_trusted_key *key, struct mayfly_error *err)
 {
         mf_cleanup(mf_closep) int fd = openat(dirfd, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
@@ -124,7 +127,7 @@ static int read_key(int dirfd, const char *name, struct mf_trusted_key *key, str
                 return cannot_read(key->path, -errno, err);
         if (!S_ISREG(st.st_mode) || st.st_size > KEY_MAX)
                 return mf_error(err, -EINVAL, MAYFLY_STAGE_SIGNATURE,
-                                "trusted keys: %s is no file of at most 1 MiB; remove it", key->path);
+                                "trusted keys: %s is not a regular file of at most 1 MiB; remove it", key->path);
         int r = check_owner(key->path, &st, err);
         if (r < 0)
                 return r;
@@ -146,7 +149,8 @@ static void clear_key(struct mf_trusted_key *key)
         free(key->data);
 }
 
-static int add_key(struct mf_keyring *keyring, int dirfd, const char *folder, const char *prefix, const char *name,
+/* Adds the key whose fingerprint the name is; passes over other names. Returns 0 or negative errno. */
+static int add_key(struct mf_keyring *keyring, int dirfd, const char *directory, const char *prefix, const char *name,
                    struct mayfly_error *err)
 {
         struct mf_trusted_key key = { .prefix = prefix ? strdup(prefix) : NULL };
@@ -155,7 +159,7 @@ static int add_key(struct mf_keyring *keyring, int dirfd, const char *folder, co
                 free(key.prefix);
                 return 0;
         }
-        if (asprintf(&key.path, "%s/%s", folder, name) < 0)
+        if (asprintf(&key.path, "%s/%s", directory, name) < 0)
                 key.path = NULL;
         int r = !key.path || (prefix && !key.prefix) ? mf_error_oom(err, MAYFLY_STAGE_SIGNATURE)
                                                      : read_key(dirfd, name, &key, err);
@@ -170,18 +174,19 @@ static int add_key(struct mf_keyring *keyring, int dirfd, const char *folder, co
         return 0;
 }
 
-/* What a folder has; the work is add_key()'s or add_prefix()'s. */
+/* One directory to read, and the function for each of its names. */
 struct visit {
         struct mf_keyring *keyring;
-        const char *path;   /* of the folder */
-        const char *prefix; /* of its keys */
+        const char *path;   /* of the directory */
+        const char *prefix; /* that its keys are trusted for */
         int (*each)(const struct visit *visit, int dirfd, const char *name, struct mayfly_error *err);
 };
 
-static int visit_folder(const struct visit *visit, int parent, const char *name, struct mayfly_error *err)
+/* Calls visit->each for all names in a directory, if it exists. Returns 0 or negative errno. */
+static int visit_directory(const struct visit *visit, int parent, const char *name, struct mayfly_error *err)
 {
         int fd = -1;
-        int r = open_folder(parent, name, visit->path, &fd, err);
+        int r = open_directory(parent, name, visit->path, &fd, err);
 
         if (r <= 0)
                 return r;
@@ -222,7 +227,7 @@ static int each_prefix(const struct visit *visit, int dirfd, const char *name, s
         if (!mf_is_ac_identifier(prefix) || fstatat(dirfd, name, &st, AT_SYMLINK_NOFOLLOW) < 0 || !S_ISDIR(st.st_mode))
                 return 0;
         const struct visit inner = { visit->keyring, path, prefix, each_key };
-        return visit_folder(&inner, dirfd, name, err);
+        return visit_directory(&inner, dirfd, name, err);
 }
 
 static int each_top(const struct visit *visit, int dirfd, const char *name, struct mayfly_error *err)
@@ -237,7 +242,7 @@ static int each_top(const struct visit *visit, int dirfd, const char *name, stru
                 return mf_error_oom(err, MAYFLY_STAGE_SIGNATURE);
         }
         const struct visit inner = { visit->keyring, path, NULL, is_root ? each_key : each_prefix };
-        return visit_folder(&inner, dirfd, name, err);
+        return visit_directory(&inner, dirfd, name, err);
 }
 
 static int compare_keys(const void *a, const void *b)
@@ -253,18 +258,18 @@ static int compare_keys(const void *a, const void *b)
 int mf_keyring_load(const char *option, struct mf_keyring *ret, struct mayfly_error *err)
 {
         struct mf_keyring keyring = { 0 };
-        struct folders folders;
+        struct directories directories;
         char *rest;
 
-        int r = choose_folders(option, 0, &folders, err);
-        for (char *path = r < 0 ? NULL : strtok_r(folders.text, ":", &rest); path && r == 0;
+        int r = choose_directories(option, 0, &directories, err);
+        for (char *path = r < 0 ? NULL : strtok_r(directories.text, ":", &rest); path && r == 0;
              path = strtok_r(NULL, ":", &rest)) {
                 const struct visit top = { &keyring, path, NULL, each_top };
-                r = check_path(&folders, path, err);
+                r = check_path(&directories, path, err);
                 if (r == 0)
-                        r = visit_folder(&top, AT_FDCWD, path, err);
+                        r = visit_directory(&top, AT_FDCWD, path, err);
         }
-        free(folders.text);
+        free(directories.text);
         if (r < 0) {
                 mf_keyring_clear(&keyring);
                 return r;
@@ -316,7 +321,8 @@ int mf_keyring_digest(const struct mf_keyring *keyring, const char *fingerprint,
 
 /* --- writing ----------------------------------------------------------------------------------------------------- */
 
-static int make_folder(const char *path)
+/* Makes a directory and its parents. Returns 0 or -errno. */
+static int make_directory(const char *path)
 {
         mf_cleanup(mf_freep) char *copy = strdup(path);
 
@@ -328,7 +334,7 @@ static int make_folder(const char *path)
                         continue;
                 *p = '\0';
                 if (mkdir(copy, 0755) == 0)
-                        (void) chmod(copy, 0755); /* whatever the umask: nobody else's to write */
+                        (void) chmod(copy, 0755); /* whatever the umask: no other user may write */
                 else if (errno != EEXIST)
                         return -errno;
                 *p = saved;
@@ -337,13 +343,13 @@ static int make_folder(const char *path)
         }
 }
 
-/* The whole file or none, under its name by one rename. */
-static int write_file(const char *folder, const char *path, const void *data, size_t size)
+/* Writes a file, which gets its name by one rename when it is complete. Returns 0 or -errno. */
+static int write_file(const char *directory, const char *path, const void *data, size_t size)
 {
         mf_cleanup(mf_freep) char *fresh = NULL;
         int r;
 
-        if (asprintf(&fresh, "%s/.new-XXXXXX", folder) < 0) {
+        if (asprintf(&fresh, "%s/.new-XXXXXX", directory) < 0) {
                 fresh = NULL;
                 return -ENOMEM;
         }
@@ -364,36 +370,36 @@ static int write_file(const char *folder, const char *path, const void *data, si
 int mf_keyring_write(const char *option, const char *prefix, const char *fingerprint, const void *data, size_t size,
                      char **ret_path, struct mayfly_error *err)
 {
-        mf_cleanup(mf_freep) char *folder = NULL, *path = NULL;
-        struct folders folders;
+        mf_cleanup(mf_freep) char *directory = NULL, *path = NULL;
+        struct directories directories;
         char *rest;
 
-        int r = choose_folders(option, 1, &folders, err);
+        int r = choose_directories(option, 1, &directories, err);
         if (r < 0)
                 return r;
-        const char *top = strtok_r(folders.text, ":", &rest);
-        int n = asprintf(&folder, "%s/%s%s", top ? top : "", prefix ? "prefix.d/" : "root.d", prefix ? prefix : "");
+        const char *top = strtok_r(directories.text, ":", &rest);
+        int n = asprintf(&directory, "%s/%s%s", top ? top : "", prefix ? "prefix.d/" : "root.d", prefix ? prefix : "");
         if (n < 0)
-                folder = NULL;
-        r = check_path(&folders, top ? top : "", err);
-        for (char *p = n < 0 || r < 0 || !prefix ? NULL : folder + strlen(top) + strlen("/prefix.d/"); p && *p; p++)
+                directory = NULL;
+        r = check_path(&directories, top ? top : "", err);
+        for (char *p = n < 0 || r < 0 || !prefix ? NULL : directory + strlen(top) + strlen("/prefix.d/"); p && *p; p++)
                 if (*p == '/')
                         *p = ',';
-        free(folders.text);
+        free(directories.text);
         if (r < 0)
                 return r;
-        if (n < 0 || asprintf(&path, "%s/%s", folder, fingerprint) < 0) {
+        if (n < 0 || asprintf(&path, "%s/%s", directory, fingerprint) < 0) {
                 path = NULL;
                 return mf_error_oom(err, MAYFLY_STAGE_SIGNATURE);
         }
         for (char *p = path + strlen(path) - strlen(fingerprint); *p; p++)
                 if (*p >= 'A' && *p <= 'F')
-                        *p = (char) (*p - 'A' + 'a'); /* as rkt has them */
-        r = make_folder(folder);
+                        *p = (char) (*p - 'A' + 'a'); /* as rkt does */
+        r = make_directory(directory);
         if (r == 0)
-                r = write_file(folder, path, data, size);
+                r = write_file(directory, path, data, size);
         if (r < 0)
-                return mf_error_errno(err, r, MAYFLY_STAGE_SIGNATURE, "trusted keys: writing %s", path);
+                return mf_error_errno(err, r, MAYFLY_STAGE_SIGNATURE, "trusted keys: %s cannot be written", path);
         *ret_path = mf_take(path);
         return 0;
 }

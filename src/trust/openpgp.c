@@ -27,8 +27,8 @@ struct input {
 
 /* --- packets ----------------------------------------------------------------------------------------------------- */
 
-/* The header of a packet at `p`. Returns its length, 0 when it is none, or goes beyond what is there, or does not say
- * where it ends; the tag is set all the same if there is one. */
+/* Reads the header of a packet at `p`. Returns the header's length, or 0 when there is no packet, or it is cut off, or has no
+ * length. *ret_tag is set in any case if there is a tag. */
 static size_t read_header(const unsigned char *p, size_t left, unsigned *ret_tag, size_t *ret_size)
 {
         size_t header, size = 0, octets;
@@ -38,7 +38,7 @@ static size_t read_header(const unsigned char *p, size_t left, unsigned *ret_tag
         if (p[0] & 0x40) {
                 *ret_tag = p[0] & 0x3fU;
                 octets = p[1] < 192 ? 1 : p[1] < 224 ? 2 : 5;
-                if ((p[1] >= 224 && p[1] < 255) || left < 1 + octets) /* 224 to 254: in parts, which keys never are */
+                if ((p[1] >= 224 && p[1] < 255) || left < 1 + octets) /* 224 to 254: in parts, which keys never use */
                         return 0;
                 header = 1 + octets;
                 if (octets == 1)
@@ -50,7 +50,7 @@ static size_t read_header(const unsigned char *p, size_t left, unsigned *ret_tag
         } else {
                 *ret_tag = p[0] >> 2 & 0xfU;
                 octets = (size_t) 1 << (p[0] & 3);
-                if (octets == 8 || left < 1 + octets) /* 8: of no known length */
+                if (octets == 8 || left < 1 + octets) /* 8: the length is unknown */
                         return 0;
                 header = 1 + octets;
                 for (size_t i = 1; i <= octets; i++)
@@ -62,15 +62,18 @@ static size_t read_header(const unsigned char *p, size_t left, unsigned *ret_tag
 
 static void add_packet(struct mf_packets *packets, const unsigned char *packet, size_t size)
 {
-        memcpy(packets->data + packets->size, packet, size); /* as large as the input */
+        memcpy(packets->data + packets->size, packet, size); /* data has the size of the input */
         packets->size += size;
 }
 
+/* Whether a packet with that tag belongs to a key. */
 static int is_of_key(unsigned tag)
 {
         return tag == SIGNATURE || tag == SUBKEY || tag == USER_ID || tag == ATTRIBUTE;
 }
 
+/* Copies the packets that belong to keys or signatures to *ret, and refuses others that would mislead. Returns 0 or
+ * -EBADMSG. */
 static int sort_packets(const struct input *input, const unsigned char *p, size_t left, struct mf_packets *ret)
 {
         size_t size = 0;
@@ -84,7 +87,7 @@ static int sort_packets(const struct input *input, const unsigned char *p, size_
                                       "--detach-sign",
                                       input->what);
                 if (header == 0)
-                        return refuse(input, "%s is damaged: it is cut off, or is no OpenPGP data", input->what);
+                        return refuse(input, "%s is damaged: it is cut off, or is not OpenPGP data", input->what);
                 if (input->kind == MF_OPENPGP_KEYS && (tag == SECRET_KEY || tag == SECRET_SUBKEY))
                         return refuse(input, "%s has a secret key; export the public one with gpg --armor --export",
                                       input->what);
@@ -118,7 +121,8 @@ static uint32_t crc24(const unsigned char *p, size_t size)
         return crc & 0xffffffU;
 }
 
-/* The digits from `p` to `end`, blanks left out. The number of bytes, at most `room`, or -EBADMSG. */
+/* Decodes the base64 digits from `p` to `end`, and passes over blanks. Returns the number of bytes, at most `room`, or
+ * -EBADMSG. */
 static long decode(const char *p, const char *end, unsigned char *ret, size_t room)
 {
         static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
@@ -146,17 +150,19 @@ static long decode(const char *p, const char *end, unsigned char *ret, size_t ro
         return n % 4 || padding > 2 ? -EBADMSG : (long) (size - padding);
 }
 
+/* Returns the beginning of the next line, or the end of the text. */
 static const char *next_line(const char *p)
 {
         p += strcspn(p, "\n");
         return *p ? p + 1 : p;
 }
 
-/* One block, whose text begins at `p`, after its first line. *ret_end is what follows it. */
+/* Decodes one block, from `p`, after its first line. *ret_end is the text after the block. Returns the number of bytes or
+ * -EBADMSG. */
 static long read_block(const char *p, unsigned char *ret, size_t room, const char **ret_end)
 {
         const char *last = strstr(p, "\n-----END PGP "), *crc = NULL;
-        unsigned char sum[3];
+        unsigned char checksum[3];
 
         if (!last)
                 return -EBADMSG;
@@ -172,15 +178,16 @@ static long read_block(const char *p, unsigned char *ret, size_t room, const cha
         if (size < 0)
                 return size;
         if (crc) {
-                if (decode(crc + 1, last, sum, sizeof(sum)) != 3 ||
-                    crc24(ret, (size_t) size) != ((uint32_t) sum[0] << 16 | (uint32_t) sum[1] << 8 | sum[2]))
+                if (decode(crc + 1, last, checksum, sizeof(checksum)) != 3 ||
+                    crc24(ret, (size_t) size) !=
+                            ((uint32_t) checksum[0] << 16 | (uint32_t) checksum[1] << 8 | checksum[2]))
                         return -EBADMSG;
         }
         *ret_end = next_line(last + 1);
         return size;
 }
 
-/* What it is if it is not what it should be. */
+/* Sets an error that names the kind of text, which is not the kind that was wanted. Returns -EBADMSG. */
 static int explain(const struct input *input, const char *text)
 {
         static const struct {
@@ -206,7 +213,7 @@ static int explain(const struct input *input, const char *text)
                            : "a detached signature in ASCII armour is wanted, as gpg --armor --detach-sign writes it");
 }
 
-/* All blocks; other text may be around keys. */
+/* Decodes all blocks. Other text may be around keys. Returns 0 or -EBADMSG. */
 static int take_off_armour(const struct input *input, const char *text, unsigned char *ret, size_t room,
                            size_t *ret_size)
 {

@@ -16,19 +16,20 @@
 #include "util/fd.h"
 #include "util/macro.h"
 
-/* images/ID/signature, which is only there when a signature was verified:
+/* The file images/ID/signature, which exists only if a good signature was found:
  *
  *     mayfly-signature 1 sha512-<the image ID>
  *     key FINGERPRINT
  *     keys sha512-<mf_keyring_digest() of it>
  *     times CREATED EXPIRES KEY-EXPIRES
  *     user USER ID
- *     end CHECKSUM
+ *     end MAC
  */
 #define TEXT_MAX 2048
 #define HEADER "mayfly-signature 1 %s\n"
 
-static int sum(const char *text, size_t size, char ret[MF_MAC_LENGTH + 1])
+/* Sets *ret to the MAC of the text. Returns 0 or -errno. */
+static int mac_of(const char *text, size_t size, char ret[MF_MAC_LENGTH + 1])
 {
         struct mf_mac *mac = mf_mac_new();
         int r = mac ? mf_mac_update(mac, text, size) : -ENOMEM;
@@ -47,7 +48,7 @@ int mf_signature_note_write(int dirfd, const char *id, const struct mf_signature
         int n = snprintf(text, sizeof(text),
                          HEADER "key %s\nkeys %s\ntimes %" PRId64 " %" PRId64 " %" PRId64 "\nuser %s\n", id, sig->key,
                          note->keys, sig->created, sig->expires, sig->key_expires, sig->user_id);
-        int r = sum(text, (size_t) n, mac);
+        int r = mac_of(text, (size_t) n, mac);
         if (r < 0)
                 return r;
         n += snprintf(text + n, sizeof(text) - (size_t) n, "end %s\n", mac);
@@ -72,7 +73,7 @@ int mf_signature_note_read(int dirfd, const char *id, struct mf_signature_note *
         snprintf(header, sizeof(header), HEADER, id);
         const char *key = text + strlen(header), *user = strstr(text, "\nuser "), *end = strstr(text, "\nend ");
         if (strncmp(text, header, strlen(header)) != 0 || !user || !end || user > end ||
-            sum(text, (size_t) (end + 1 - text), mac) < 0 || sscanf(end, "\nend %32s", given) != 1 ||
+            mac_of(text, (size_t) (end + 1 - text), mac) < 0 || sscanf(end, "\nend %32s", given) != 1 ||
             strcmp(mac, given) != 0)
                 return -ENOENT;
         if (sscanf(key, "key %64s keys %135s times %" SCNd64 " %" SCNd64 " %" SCNd64, sig->key, note.keys,
@@ -96,11 +97,11 @@ int mf_signature_note_counts(const struct mf_signature_note *note, const char *n
                 return r;
         why[0] = '\0';
         if (!mf_keyring_find(&keyring, sig->key, name))
-                snprintf(why, 400, "it is by the key %s (%.200s), which is not trusted for this name", sig->key,
-                         sig->user_id);
+                snprintf(why, 400, "its signature is by the key %s (%.200s), which is not trusted for this name",
+                         sig->key, sig->user_id);
         else if (mf_keyring_digest(&keyring, sig->key, keys) < 0)
                 r = mf_error_oom(err, MAYFLY_STAGE_SIGNATURE);
-        else if (strcmp(keys, note->keys) != 0) /* it may be revoked now */
+        else if (strcmp(keys, note->keys) != 0) /* the new version may be revoked */
                 snprintf(why, 400, "its key %s (%.200s) has changed since", sig->key, sig->user_id);
         else if ((sig->expires && sig->expires <= now) || (sig->key_expires && sig->key_expires <= now))
                 snprintf(why, 400, "%s %s (%.200s) has expired since",

@@ -31,7 +31,7 @@
 struct request {
         struct mayfly_trust_options options;
         struct mayfly_image_options image;
-        char fingerprint[MF_FINGERPRINT_MAX + 1]; /* empty: any */
+        char fingerprint[MF_FINGERPRINT_MAX + 1]; /* empty: any key */
         const char *prefix;
 };
 
@@ -50,10 +50,11 @@ static int take_options(struct request *ret, const struct mayfly_trust_options *
         ret->prefix = ret->options.prefix;
         if (ret->prefix && ret->options.root)
                 return mf_error(err, -EINVAL, MAYFLY_STAGE_SPEC,
-                                "trusted keys: a prefix and root at once; give one, as root is for every name");
+                                "trusted keys: both a prefix and root are given; give one of them, since root means "
+                                "every name");
         if (ret->prefix && !mf_is_ac_identifier(ret->prefix))
                 return mf_error(err, -EINVAL, MAYFLY_STAGE_SPEC,
-                                "trusted keys: the prefix \"%.300s\" is no AC Identifier; write one as in "
+                                "trusted keys: the prefix \"%.300s\" is not an AC Identifier; write one such as "
                                 "example.com/tools: lower-case letters and digits, with - . _ ~ or / between them",
                                 ret->prefix);
         if (ret->options.fingerprint && mf_fingerprint_parse(ret->options.fingerprint, ret->fingerprint) < 0)
@@ -65,6 +66,7 @@ static int take_options(struct request *ret, const struct mayfly_trust_options *
         return 0;
 }
 
+/* Whether the options select the key. */
 static int is_wanted(const struct request *request, const struct mf_trusted_key *trusted)
 {
         if (request->fingerprint[0] && strcmp(request->fingerprint, trusted->fingerprint) != 0)
@@ -89,7 +91,7 @@ static struct mayfly_key describe(const struct mf_key *key, const char *prefix, 
 
 static int cancelled(struct mayfly_error *err)
 {
-        return mf_error(err, -ECANCELED, MAYFLY_STAGE_SIGNATURE, "trusted keys: it was cancelled");
+        return mf_error(err, -ECANCELED, MAYFLY_STAGE_SIGNATURE, "trusted keys: the callback cancelled the operation");
 }
 
 /* --- adding ------------------------------------------------------------------------------------------------------ */
@@ -102,7 +104,7 @@ struct source {
 
 static int too_large(const char *from, struct mayfly_error *err)
 {
-        return mf_error(err, -EBADMSG, MAYFLY_STAGE_SIGNATURE, "the keys %.400s have more than %zu bytes", from,
+        return mf_error(err, -EBADMSG, MAYFLY_STAGE_SIGNATURE, "the file of keys %.400s has more than %zu bytes", from,
                         KEYS_MAX);
 }
 
@@ -135,13 +137,14 @@ static int read_path(struct source *source, const char *path, struct mayfly_erro
                                                                       : mf_buffer_add(&source->file, block, (size_t) n);
         }
         if (n < 0)
-                return mf_error_errno(err, -errno, MAYFLY_STAGE_SIGNATURE, "the keys \"%.400s\" cannot be read", path);
+                return mf_error_errno(err, -errno, MAYFLY_STAGE_SIGNATURE, "the file of keys \"%.400s\" cannot be read",
+                                      path);
         if (r == -EFBIG)
                 return too_large(path, err);
         return r < 0 ? mf_error_oom(err, MAYFLY_STAGE_SIGNATURE) : 0;
 }
 
-/* 1 when the key was written, 0 when it was not wanted. */
+/* Writes a key that is wanted. Returns 1, 0 when it is not wanted, or negative errno. */
 static int add_key(struct source *source, struct mf_gpg *gpg, const struct mf_key *key, struct mayfly_error *err)
 {
         const struct request *request = source->request;
@@ -161,6 +164,7 @@ static int add_key(struct source *source, struct mf_gpg *gpg, const struct mf_ke
         return r < 0 ? r : 1;
 }
 
+/* Writes all keys that are wanted. Returns their number or negative errno. */
 static int each_key(struct source *source, struct mf_gpg *gpg, const struct mf_keys *keys, struct mayfly_error *err)
 {
         const char *wanted = source->request->fingerprint;
@@ -174,16 +178,16 @@ static int each_key(struct source *source, struct mf_gpg *gpg, const struct mf_k
                 found |= strcmp(wanted, keys->list[i].fingerprint) == 0;
         }
         if (keys->n == 0)
-                return mf_error(err, -EBADMSG, MAYFLY_STAGE_SIGNATURE, "GnuPG can read none of the keys %.400s",
+                return mf_error(err, -EBADMSG, MAYFLY_STAGE_SIGNATURE, "GnuPG can read none of the keys in %.400s",
                                 source->from);
         if (!found)
                 return mf_error(err, -ENOENT, MAYFLY_STAGE_SIGNATURE,
-                                "the key %s is not among the %zu of %.400s, the first of which is %s (%s)", wanted,
+                                "the key %s is not among the %zu keys of %.400s; the first of them is %s (%s)", wanted,
                                 keys->n, source->from, keys->list[0].fingerprint, keys->list[0].user_id);
         return written;
 }
 
-/* All the keys of what was read. */
+/* Writes the wanted keys of source->file. Returns their number or negative errno. */
 static int add_keys(struct source *source, struct mayfly_error *err)
 {
         struct mf_packets packets = { 0 };
@@ -199,7 +203,7 @@ static int add_keys(struct source *source, struct mayfly_error *err)
                 return r;
         r = mf_gpg_home_make(source->request->image.store, &home, err);
         if (r == 0) {
-                r = mf_gpg_new(&gpg, home.folder, &packets, err);
+                r = mf_gpg_new(&gpg, home.path, &packets, err);
                 if (r == 0)
                         r = mf_gpg_keys(gpg, &keys, err);
                 if (r == 0)
@@ -212,7 +216,7 @@ static int add_keys(struct source *source, struct mayfly_error *err)
         return r;
 }
 
-/* One of the URLs that were found, or a mirror of it. */
+/* Writes the wanted keys from a URL that was discovered, or from a mirror of it. Returns their number or negative errno. */
 static int add_found(struct source *source, const struct mf_mirrors *mirrors, const char *url, struct mayfly_error *err)
 {
         struct mayfly_error failures = MAYFLY_ERROR_INIT;
@@ -241,6 +245,7 @@ static int add_found(struct source *source, const struct mf_mirrors *mirrors, co
         return r;
 }
 
+/* Writes the wanted keys from all URLs that the pages of the prefix have. Returns their number or negative errno. */
 static int discover(struct source *source, struct mayfly_error *err)
 {
         const struct request *request = source->request;
@@ -281,16 +286,17 @@ MF_EXPORT int mayfly_trust_add(const struct mayfly_trust_options *given, struct 
         int r = take_options(&request, given, err);
         if (r == 0 && !request.prefix && !request.options.root)
                 r = mf_error(err, -EINVAL, MAYFLY_STAGE_SPEC,
-                             "trusted keys: what for? give a prefix of image names, or root for every name");
+                             "trusted keys: neither a prefix nor root is given; give a prefix of image names, or root "
+                             "for every name");
         if (r == 0 && !request.options.source && !request.prefix)
                 r = mf_error(err, -EINVAL, MAYFLY_STAGE_SPEC,
-                             "trusted keys: only those of a prefix can be discovered; give a file or URL");
+                             "trusted keys: the keys for root cannot be discovered; give a file or URL");
         if (r == 0 && !request.options.key && !request.fingerprint[0])
                 r = mf_error(err, -EINVAL, MAYFLY_STAGE_SPEC,
-                             "trusted keys: nobody is asked; give the fingerprint of the key, or a function to ask");
+                             "trusted keys: nothing confirms the key; give its fingerprint, or a callback that asks");
         if (r == 0)
                 r = mf_keyring_load(request.image.trusted_keys, &keyring,
-                                    err); /* nothing is added where others can write */
+                                    err); /* add nothing where other users can write */
         mf_keyring_clear(&keyring);
         if (r < 0)
                 return r;
@@ -311,8 +317,9 @@ MF_EXPORT int mayfly_trust_add(const struct mayfly_trust_options *given, struct 
 
 /* --- listing and removing ---------------------------------------------------------------------------------------- */
 
-/* What GnuPG says of one file, whose key must be the one that its name says. */
-static int list_one(const struct request *request, const struct mf_trusted_key *trusted, const char *folder,
+/* Calls the callback with one key as GnuPG reads its file. The key must have the fingerprint that is the file's name. Returns 0 or
+ * negative errno. */
+static int list_one(const struct request *request, const struct mf_trusted_key *trusted, const char *home,
                     struct mayfly_error *err)
 {
         struct mayfly_error why = MAYFLY_ERROR_INIT;
@@ -323,9 +330,9 @@ static int list_one(const struct request *request, const struct mf_trusted_key *
         const struct mf_key *key = NULL;
 
         snprintf(none.fingerprint, sizeof(none.fingerprint), "%s", trusted->fingerprint);
-        int r = mf_openpgp_read(&packets, MF_OPENPGP_KEYS, trusted->data, trusted->size, "it", &why);
+        int r = mf_openpgp_read(&packets, MF_OPENPGP_KEYS, trusted->data, trusted->size, "the file", &why);
         if (r == 0)
-                r = mf_gpg_new(&gpg, folder, &packets, err);
+                r = mf_gpg_new(&gpg, home, &packets, err);
         if (r == 0)
                 r = mf_gpg_keys(gpg, &keys, err);
         mf_gpg_free(gpg);
@@ -336,7 +343,7 @@ static int list_one(const struct request *request, const struct mf_trusted_key *
                 if (strcmp(keys.list[i].fingerprint, trusted->fingerprint) == 0)
                         key = &keys.list[i];
         struct mayfly_key shown = describe(key ? key : &none, trusted->prefix, trusted->path);
-        shown.problem = why.code ? why.message : key ? NULL : "it is another key than its name says";
+        shown.problem = why.code ? why.message : key ? NULL : "the key in it has another fingerprint";
         r = request->options.key ? request->options.key(&shown, request->options.userdata) : 0;
         mf_keys_clear(&keys);
         return r < 0 ? cancelled(err) : 0;
@@ -359,7 +366,7 @@ MF_EXPORT int mayfly_trust_list(const struct mayfly_trust_options *given, struct
                 r = mf_gpg_home_make(request.image.store, &home, err);
                 if (r < 0)
                         break;
-                r = list_one(&request, &keyring.list[i], home.folder, err);
+                r = list_one(&request, &keyring.list[i], home.path, err);
                 mf_gpg_home_remove(&home);
         }
         mf_sigpipe_restore(&sigpipe);
@@ -385,7 +392,7 @@ MF_EXPORT int mayfly_trust_remove(const struct mayfly_trust_options *given, stru
                 if (!is_wanted(&request, trusted))
                         continue;
                 if (unlink(trusted->path) < 0 && errno != ENOENT) {
-                        r = mf_error_errno(err, -errno, MAYFLY_STAGE_SIGNATURE, "trusted keys: removing %s",
+                        r = mf_error_errno(err, -errno, MAYFLY_STAGE_SIGNATURE, "trusted keys: %s cannot be removed",
                                            trusted->path);
                         break;
                 }

@@ -34,7 +34,7 @@ struct mf_signature_check {
         int missing;
         struct mf_signature found[MF_SIGNATURES_MAX];
         int n_found;
-        char bad_key[600]; /* what is the matter with the first key that cannot be read */
+        char bad_key[600]; /* the fault of the first key that cannot be read; empty: none */
 };
 
 int mf_signature_check_new(struct mf_signature_check **ret, const char *url, const char *signature,
@@ -95,14 +95,15 @@ static int is_cancelled(void *userdata)
         return check->cancelled(check->userdata);
 }
 
+/* Whether a fetch failed because there is no signature. */
 static int is_missing(int r, int status)
 {
         if (status == 0)
-                return r == -ENOENT; /* a file's */
+                return r == -ENOENT; /* the URL is a file: URL */
         return status / 100 == 4 && status != 408 && status != 429;
 }
 
-/* 0, also when there is none. */
+/* Fetches the signature. Returns 0, also when there is none and none is required, or negative errno. */
 static int fetch(struct mf_signature_check *check, struct mayfly_error *err)
 {
         const struct mayfly_image_options *options = check->options;
@@ -123,7 +124,7 @@ static int fetch(struct mf_signature_check *check, struct mayfly_error *err)
                         return 0;
                 return mf_error(err, -ENODATA, MAYFLY_STAGE_SIGNATURE,
                                 "%s has no signature (%s), which is required (MAYFLY_SIGNATURES, or the option "
-                                "signatures); have the image signed, with gpg --armor --detach-sign",
+                                "signatures); sign the image with gpg --armor --detach-sign",
                                 check->shown, why.message[0] ? why.message : check->shown_signature);
         }
         if (r == -EFBIG)
@@ -151,8 +152,8 @@ static int by_age(const void *a, const void *b)
         return (one->changed.tv_nsec < other->changed.tv_nsec) - (one->changed.tv_nsec > other->changed.tv_nsec);
 }
 
-/* All keys, whatever they are trusted for: to tell a key that is not trusted for this from one that is not known. The
- * newest version of a key comes first. One that cannot be read does not keep others from being used. */
+/* Joins all keys, whatever they are trusted for: so a key that is not trusted for this name differs from an unknown key. The
+ * newest version of a key comes first. Leaves out keys that cannot be read. Returns 0 or -ENOMEM. */
 static int join_keys(struct mf_signature_check *check, struct mf_packets *ret, struct mayfly_error *err)
 {
         mf_cleanup(mf_freep) const struct mf_trusted_key **sorted = calloc(check->keyring.n + 1, sizeof(*sorted));
@@ -206,7 +207,7 @@ static int verify(struct mf_signature_check *check, const struct mf_packets *sig
         int r = mf_gpg_home_make(check->options->store, &home, err);
         if (r < 0)
                 return r;
-        r = mf_gpg_new(&gpg, home.folder, keys, &why);
+        r = mf_gpg_new(&gpg, home.path, keys, &why);
         if (r == 0)
                 r = mf_gpg_verify(gpg, signatures, &bytes, check->found, &why);
         mf_gpg_free(gpg);
@@ -248,18 +249,20 @@ int mf_signature_check_run(struct mf_signature_check *check, int (*cancelled)(vo
         return r;
 }
 
-/* --- what it is worth -------------------------------------------------------------------------------------------- */
+/* --- the result -------------------------------------------------------------------------------------------- */
 
+/* Writes a date to `text`, and returns it. */
 static const char *date(int64_t when, char text[32])
 {
         time_t t = (time_t) when;
         struct tm tm;
 
         if (when <= 0 || !gmtime_r(&t, &tm) || strftime(text, 32, "%Y-%m-%d", &tm) == 0)
-                snprintf(text, 32, "some day");
+                snprintf(text, 32, "an unknown day");
         return text;
 }
 
+/* Writes the prefixes that a key is trusted for to `text`, and returns it. */
 static const char *list_prefixes(const struct mf_signature_check *check, const char *key, char text[300])
 {
         size_t n = 0;
@@ -272,8 +275,8 @@ static const char *list_prefixes(const struct mf_signature_check *check, const c
         return text;
 }
 
-/* Why a signature does not count, and what to do about it, as the end of a sentence about the image; allocated. NULL: out
- * of memory. *ret_code is the error's. */
+/* Returns why a signature does not count, and the remedy, as the end of a sentence about the image; allocated, NULL when memory
+ * is short. *ret_code is the errno. */
 static char *explain(const struct mf_signature_check *check, const struct mf_signature *sig, const char *name,
                      int *ret_code)
 {
@@ -285,29 +288,30 @@ static char *explain(const struct mf_signature_check *check, const struct mf_sig
         switch (sig->verdict) {
         case MF_VERDICT_GOOD:
                 *ret_code = -EKEYREJECTED;
-                r = asprintf(&text,
-                             "(%s) is signed by the key %s, which is trusted for other names only (%s); if it is to be "
-                             "trusted for this one, too: mayfly trust --prefix %s",
-                             name, key, list_prefixes(check, sig->key, prefixes), name);
+                r = asprintf(
+                        &text,
+                        "(%s) is signed by the key %s, which is trusted for other names only (%s); to trust it for "
+                        "this name, too: mayfly trust --prefix %s",
+                        name, key, list_prefixes(check, sig->key, prefixes), name);
                 break;
         case MF_VERDICT_BAD:
                 *ret_code = -EBADMSG;
                 r = asprintf(&text,
-                             "is not what was signed: the signature %s by the key %s is of something else; the image "
-                             "or the signature was changed, or they do not belong together",
+                             "is not the file that was signed with the signature %s by the key %s; the image or the "
+                             "signature was changed, or they do not belong together",
                              check->shown_signature, key);
                 break;
         case MF_VERDICT_UNKNOWN_KEY:
                 *ret_code = -ENOKEY;
                 r = asprintf(&text,
-                             "is signed by the key %s, which is not trusted; if it is to be trusted: mayfly trust "
+                             "is signed by the key %s, which is not trusted; to trust it: mayfly trust "
                              "--prefix %s%s",
                              key, name, check->bad_key);
                 break;
         case MF_VERDICT_EXPIRED:
                 *ret_code = -EKEYEXPIRED;
-                r = asprintf(&text, "has a signature, by the key %s, that expired on %s; have the image signed again",
-                             key, date(sig->expires, when));
+                r = asprintf(&text, "has a signature, by the key %s, that expired on %s; ask for a new signature", key,
+                             date(sig->expires, when));
                 break;
         case MF_VERDICT_KEY_EXPIRED:
                 *ret_code = -EKEYEXPIRED;
@@ -319,7 +323,7 @@ static char *explain(const struct mf_signature_check *check, const struct mf_sig
         case MF_VERDICT_KEY_REVOKED:
                 *ret_code = -EKEYREVOKED;
                 r = asprintf(&text,
-                             "is signed by the key %s, which its owner has revoked; have the image signed with another "
+                             "is signed by the key %s, which its owner has revoked; ask for a signature with another "
                              "key",
                              key);
                 break;
@@ -342,12 +346,13 @@ static int refuse(const struct mf_signature_check *check, const struct mf_signat
                    : mf_error_oom(err, MAYFLY_STAGE_SIGNATURE);
 }
 
+/* Whether the signature may be good, but by a key that is not trusted. */
 static int is_untrusted(const struct mf_signature *sig)
 {
         return sig->verdict == MF_VERDICT_GOOD || sig->verdict == MF_VERDICT_UNKNOWN_KEY;
 }
 
-/* Of several signatures one must be good. */
+/* One of the signatures must be good. */
 int mf_signature_check_classify(const struct mf_signature_check *check, const char *name, struct mf_signature_note *ret,
                                 struct mayfly_error *err)
 {

@@ -122,7 +122,7 @@ static void appc_signatures_malformed_ones_are_told_apart(void **state)
                 { SIG_BEGIN "\n!" SIG_BODY SIG_END, "cut off or changed" },
                 { SIG_BEGIN "\nAAA\n" SIG_END, "cut off or changed" },
                 { SIG_BEGIN "\n\n" SIG_END, "has no signature" },
-                { SIG_BEGIN "\nAAAA\n" SIG_END, "is no OpenPGP data" },
+                { SIG_BEGIN "\nAAAA\n" SIG_END, "is not OpenPGP data" },
                 { SIG_BEGIN "\niHUE\n" SIG_END, "is cut off" },
                 /* packets of other kinds in a signature's armour: a key, compressed data, literal data */
                 { SIG_BEGIN "\nmAAA\n" SIG_END, "it is a signed message, not a detached signature" },
@@ -347,7 +347,7 @@ static void keys_that_others_can_write_are_refused(void **state)
                 assert_int_equal(chmod(path, st.st_mode & 07777), 0);
                 if (geteuid() == 0) {
                         assert_int_equal(chown(path, 12345, 12345), 0);
-                        refused(path, "belongs to user 12345, who is neither root nor this user");
+                        refused(path, "belongs to user 12345, which is neither root nor this user");
                         assert_int_equal(chown(path, 0, 0), 0);
                 }
         }
