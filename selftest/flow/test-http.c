@@ -236,8 +236,7 @@ static void statuses_that_stay_are_named(void **state)
         assert_failed(get("/418", 3), -EIO, "answers 418");
         assert_int_equal(faulty_count(world.server, "/418"), 1);
         ADD(.path = "/always500", .status = 500);
-        assert_failed(get("/always500", 2), -EIO,
-                      "answers 500 (server error); try again later (tried 3 times)");
+        assert_failed(get("/always500", 2), -EIO, "answers 500 (server error); try again later (tried 3 times)");
         assert_int_equal(faulty_count(world.server, "/always500"), 3);
         ADD(.path = "/304", .status = 304);
         assert_failed(get("/304", 1), -EPROTO, "answers 304");

@@ -38,8 +38,7 @@ static int get_environment(json_t *app, struct mf_image_config *config, struct m
         config->env = calloc(json_array_size(list) + 1, sizeof(char *));
         if (!config->env)
                 return mf_error_oom(err, MAYFLY_STAGE_MANIFEST);
-        json_array_foreach(list, i, item)
-        {
+        json_array_foreach(list, i, item) {
                 const char *name = json_string_value(mf_json_member(item, "name"));
                 const char *value = json_string_value(mf_json_member(item, "value"));
                 if (asprintf(&config->env[i], "%s=%s", name, value) < 0) {
@@ -62,8 +61,7 @@ static int get_groups(json_t *app, struct mf_image_config *config, struct mayfly
         config->extra_groups = calloc(json_array_size(list) + 1, sizeof(uint32_t));
         if (!config->extra_groups)
                 return mf_error_oom(err, MAYFLY_STAGE_MANIFEST);
-        json_array_foreach(list, i, item)
-        {
+        json_array_foreach(list, i, item) {
                 char at[64];
                 snprintf(at, sizeof(at), "app.supplementaryGIDs[%zu]", i);
                 if (!json_is_integer(item) || json_integer_value(item) < 0 || json_integer_value(item) >= UINT32_MAX)
@@ -194,8 +192,7 @@ static int get_items(json_t *list, const struct named_list *kind, struct mf_imag
 
         if (!seen)
                 return mf_error_oom(err, MAYFLY_STAGE_MANIFEST);
-        json_array_foreach(list, i, item)
-        {
+        json_array_foreach(list, i, item) {
                 const char *name = NULL;
                 char at[128];
                 snprintf(at, sizeof(at), "app.%s[%zu]", kind->key, i);

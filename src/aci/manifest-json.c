@@ -148,8 +148,7 @@ int mf_json_check_pairs(json_t *list, const char *path,
         size_t i;
         json_t *item;
 
-        json_array_foreach(list, i, item)
-        {
+        json_array_foreach(list, i, item) {
                 const char *name = NULL, *value = NULL;
                 char at[128];
                 snprintf(at, sizeof(at), "%s[%zu]", path, i);
@@ -180,8 +179,7 @@ int mf_json_strings(json_t *list, const char *path, char ***ret, struct mayfly_e
         *ret = calloc(json_array_size(list) + 1, sizeof(char *));
         if (!*ret)
                 return mf_error_oom(err, MAYFLY_STAGE_MANIFEST);
-        json_array_foreach(list, i, item)
-        {
+        json_array_foreach(list, i, item) {
                 char at[160];
                 snprintf(at, sizeof(at), "%s[%zu]", path, i);
                 if (!json_is_string(item))

@@ -121,8 +121,7 @@ static int get_labels(json_t *object, char ***ret, struct mayfly_error *err)
         *ret = labels;
         if (!labels)
                 return mf_error_oom(err, MAYFLY_STAGE_MANIFEST);
-        json_array_foreach(list, i, item)
-        {
+        json_array_foreach(list, i, item) {
                 const char *name = json_string_value(mf_json_member(item, "name"));
                 const char *value = json_string_value(mf_json_member(item, "value"));
                 if (asprintf(&labels[i], "%s=%s", name, value) < 0) {
@@ -177,8 +176,7 @@ static int get_dependencies(json_t *root, struct mf_image_config *config, struct
         config->dependencies = calloc(json_array_size(list) + 1, sizeof(*config->dependencies));
         if (!config->dependencies)
                 return mf_error_oom(err, MAYFLY_STAGE_MANIFEST);
-        json_array_foreach(list, i, item)
-        {
+        json_array_foreach(list, i, item) {
                 snprintf(at, sizeof(at), "dependencies[%zu]", i);
                 config->n_dependencies++;
                 r = get_dependency(item, at, &config->dependencies[i], err);

@@ -173,7 +173,8 @@ static void appc_manifest_supplementary_gids_and_working_directory(void **state)
 {
         (void) state;
         good(APP "\"supplementaryGIDs\":[0,4294967294],\"workingDirectory\":\"/a\"");
-        bad(APP "\"supplementaryGIDs\":[0,-1]", "app.supplementaryGIDs[1]: -1 is not a group number from 0 to 4294967294");
+        bad(APP "\"supplementaryGIDs\":[0,-1]",
+            "app.supplementaryGIDs[1]: -1 is not a group number from 0 to 4294967294");
         bad(APP "\"workingDirectory\":\"a\"", "app.workingDirectory: \"a\" is not an absolute path");
 }
 
@@ -189,7 +190,8 @@ static void appc_manifest_environment_has_unique_names_and_no_substitution(void 
         bad(APP "\"environment\":[{\"name\":\"A\",\"value\":\"\"},{\"name\":\"A\",\"value\":\"\"}]",
             "app.environment[1].name: \"A\" is in the list twice");
         bad(APP "\"environment\":[{\"name\":\"1A\",\"value\":\"\"}]",
-            "app.environment[0].name: \"1A\" cannot name an environment variable (letters, digits and _.-, and no digit "
+            "app.environment[0].name: \"1A\" cannot name an environment variable (letters, digits and _.-, and no "
+            "digit "
             "first)");
 }
 
