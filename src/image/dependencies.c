@@ -33,20 +33,20 @@ struct node {
 };
 
 struct run {
-        const struct mf_image_request *request; /* of the image that all this is for */
+        const struct mf_image_request *request; /* for the image that has these dependencies */
         struct node *node[MF_DEPENDENCIES_MAX];
         size_t n, n_edges;
 
-        pthread_mutex_t lock; /* for what is above as well, while there are threads */
+        pthread_mutex_t lock; /* protects also the fields above while there are threads */
         pthread_cond_t changed;
         unsigned fetching, threads;
         int cancelled, result;
         struct mayfly_error error;
 };
 
-/* --- what is depended upon ------------------------------------------------------------------------------------ */
+/* --- the graph ------------------------------------------------------------------------------------------------ */
 
-/* "NAME,LABEL=VALUE..." */
+/* Sets *ret to "NAME,LABEL=VALUE...", allocated. Returns 0 or -ENOMEM. */
 static int name_of(const char *name, char *const *labels, char **ret)
 {
         size_t size = 0;
@@ -64,6 +64,7 @@ static int name_of(const char *name, char *const *labels, char **ret)
         return -ENOMEM;
 }
 
+/* Whether the ID has all its digits; NULL is not an ID. */
 static int is_whole_id(const char *id)
 {
         char parsed[MF_ID_LENGTH + 1];
@@ -71,6 +72,7 @@ static int is_whole_id(const char *id)
         return id && mf_image_id_parse(id, parsed) == 0;
 }
 
+/* Turns an entry of the manifest into a reference. *ret_text is its text, allocated. Returns 0 or negative errno. */
 static int parse(const struct mayfly_image *image, const struct mf_dependency *dependency, struct mf_reference *ret,
                  char **ret_text, struct mayfly_error *err)
 {
@@ -88,7 +90,7 @@ static int parse(const struct mayfly_image *image, const struct mf_dependency *d
                                 "image %s depends on %s %s, so that what it is made of is not pinned; run `mayfly pin "
                                 "%s` for the imageID to put into its manifest, build it anew and pin that",
                                 parent, shown, dependency->id ? "by a shortened imageID" : "without an imageID", shown);
-        /* Labels are cut at commas where a reference is read. */
+        /* A reference has commas between its labels. */
         for (char **l = dependency->labels; *l; l++)
                 if (strchr(*l, ','))
                         return mf_error(
@@ -107,6 +109,7 @@ static int parse(const struct mayfly_image *image, const struct mf_dependency *d
         return 0;
 }
 
+/* Adds a node for an entry of the manifest, unless the image has one. Returns 0 or negative errno. */
 static int add_node(struct run *run, const struct mayfly_image *image, const struct mf_dependency *dependency,
                     struct mayfly_error *err)
 {
@@ -139,6 +142,7 @@ static int add_node(struct run *run, const struct mayfly_image *image, const str
         return 0;
 }
 
+/* Adds a node for each dependency of `image`. Returns 0 or negative errno. */
 static int add_nodes(struct run *run, const struct mayfly_image *image, struct mayfly_error *err)
 {
         const struct mf_image_config *config = image->config;
@@ -154,9 +158,9 @@ static int add_nodes(struct run *run, const struct mayfly_image *image, struct m
         return r;
 }
 
-/* --- getting them --------------------------------------------------------------------------------------------- */
+/* --- fetching ------------------------------------------------------------------------------------------------ */
 
-/* In a fetching thread. */
+/* Keeps the report of a fetching thread for the caller's thread. Returns 1 to cancel the fetch. */
 static int on_progress(const struct mayfly_progress *progress, void *userdata)
 {
         struct node *node = userdata;
@@ -170,13 +174,14 @@ static int on_progress(const struct mayfly_progress *progress, void *userdata)
         return cancel;
 }
 
+/* Opens the image of a node, and fetches it unless `only_stored` is set. Returns as mf_image_get(). */
 static int get(const struct node *node, struct mayfly_image **ret, int only_stored, struct mayfly_error *err)
 {
         struct mayfly_image_options options = *node->run->request->options;
         struct mf_image_request request = *node->run->request;
         struct mayfly_error why = MAYFLY_ERROR_INIT;
 
-        options.progress = on_progress; /* whether or not anybody wants to know: it is how others are stopped */
+        options.progress = on_progress; /* set in any case: it also stops the other fetches */
         options.progress_userdata = (void *) (uintptr_t) node;
         request.reference = &node->reference;
         request.text = node->text;
@@ -188,7 +193,7 @@ static int get(const struct node *node, struct mayfly_image **ret, int only_stor
         return r;
 }
 
-/* What is stored, in this thread. *ret_missing: how many are not. */
+/* Opens the images that are stored, in this thread. *ret_missing is the number of the others. Returns 0 or negative errno. */
 static int open_stored(struct run *run, unsigned *ret_missing, struct mayfly_error *err)
 {
         int r = 0;
@@ -216,6 +221,7 @@ static struct node *next_wanted(const struct run *run)
         return NULL;
 }
 
+/* A fetching thread: fetches one image after another, until all are open or one has failed. */
 static void *fetch_some(void *userdata)
 {
         struct run *run = userdata;
@@ -225,7 +231,7 @@ static void *fetch_some(void *userdata)
                 struct node *node = next_wanted(run);
                 if (!node && run->fetching == 0)
                         break;
-                if (!node) { /* what is being fetched may have dependencies of its own */
+                if (!node) { /* an image that is being fetched may have dependencies */
                         pthread_cond_wait(&run->changed, &run->lock);
                         continue;
                 }
@@ -254,7 +260,7 @@ static void *fetch_some(void *userdata)
         return NULL;
 }
 
-/* In the caller's thread, where its callback is called. */
+/* Passes the reports on to the caller's callback, in the caller's thread. */
 static void report(struct run *run)
 {
         const struct mayfly_image_options *options = run->request->options;
@@ -281,6 +287,7 @@ static void report(struct run *run)
         }
 }
 
+/* Reports progress until all threads have ended. */
 static void coordinate(struct run *run)
 {
         pthread_mutex_lock(&run->lock);
@@ -302,6 +309,7 @@ static void coordinate(struct run *run)
                 report(run);
 }
 
+/* Fetches all missing images, in threads. Returns 0 or negative errno. */
 static int fetch_all(struct run *run, struct mayfly_error *err)
 {
         pthread_t thread[THREADS_MAX];
@@ -310,7 +318,7 @@ static int fetch_all(struct run *run, struct mayfly_error *err)
         int r = 0;
 
         sigfillset(&all);
-        pthread_sigmask(SIG_SETMASK, &all, &old); /* signals are for the program's own threads */
+        pthread_sigmask(SIG_SETMASK, &all, &old); /* signals belong to the threads of the program */
         pthread_mutex_lock(&run->lock);
         for (; started < THREADS_MAX && r == 0; started += r == 0)
                 r = -pthread_create(&thread[started], NULL, fetch_some, run);
@@ -329,13 +337,15 @@ static int fetch_all(struct run *run, struct mayfly_error *err)
                                 : 0;
 }
 
-/* --- what was got --------------------------------------------------------------------------------------------- */
+/* --- checks -------------------------------------------------------------------------------------------------- */
 
+/* Returns the image (0) or one of its dependencies. */
 static const struct mayfly_image *nth(const struct mayfly_image *image, size_t i)
 {
         return i == 0 ? image : image->dependencies[i - 1];
 }
 
+/* Returns the index for nth(), or 0 when no dependency has the ID. */
 static size_t index_of(const struct mayfly_image *image, const char *id)
 {
         for (size_t i = 1; i <= image->n_dependencies; i++)
@@ -349,7 +359,8 @@ const struct mayfly_image *mf_dependency(const struct mayfly_image *image, const
         return nth(image, index_of(image, dependency->id));
 }
 
-/* Name and labels as each image that depends on it says; what it says nothing of may be anything. */
+/* Checks that each dependency has the name and labels that every image which depends on it gives. Returns 0 or negative
+ * errno. */
 static int check_names(const struct mayfly_image *image, struct mayfly_error *err)
 {
         for (size_t i = 0; i <= image->n_dependencies; i++) {
@@ -373,6 +384,7 @@ static int check_names(const struct mayfly_image *image, struct mayfly_error *er
         return 0;
 }
 
+/* Whether `others` has all of `labels`. */
 static int has_all(char *const *labels, char *const *others)
 {
         for (; *labels; labels++) {
@@ -390,12 +402,13 @@ static int is_same(const struct mf_image_config *a, const struct mf_image_config
         return strcmp(a->name, b->name) == 0 && has_all(a->labels, b->labels) && has_all(b->labels, a->labels);
 }
 
+/* Sets an error that shows the circle from `start` to `end`. Returns a negative errno. */
 static int tell_cycle(const struct mayfly_image *image, const size_t *from, size_t end, size_t start,
                       struct mayfly_error *err)
 {
         char way[1500] = "";
 
-        /* Found from its start, told from there. */
+        /* `from` leads backwards, from the end to the start. */
         size_t step[MF_DEPENDENCIES_MAX + 2], n = 0;
         for (size_t i = end; n < MF_ELEMENTSOF(step); i = from[i]) {
                 step[n++] = i;
@@ -443,9 +456,9 @@ int mf_dependencies_check_cycles(const struct mayfly_image *image, struct mayfly
         return 0;
 }
 
-/* --- all of it ------------------------------------------------------------------------------------------------ */
+/* --- opening ------------------------------------------------------------------------------------------------- */
 
-/* What was opened becomes the image's in any case. */
+/* Moves all open images to image->dependencies, and frees the nodes. Returns 0 or -ENOMEM. */
 static int hand_over(struct run *run, struct mayfly_image *image)
 {
         struct mayfly_image **list = calloc(run->n + 1, sizeof(struct mayfly_image *));

@@ -35,6 +35,7 @@ struct job {
         const struct mayfly_image_options *options;
 };
 
+/* Sets the error for an image that cannot be put into the store; `what` failed. Returns `code`. */
 static int cannot_put(const struct job *job, int code, const char *what, struct mayfly_error *err)
 {
         if (job->image->damage[0])
@@ -48,7 +49,8 @@ static int cannot_put(const struct job *job, int code, const char *what, struct 
                               job->path, what);
 }
 
-/* Makes what is missing of its directories; a store that cannot be written may still have the image. */
+/* Makes the missing directories of the store. It comes after the search for the image: a read-only store may have it. Returns
+ * 0 or negative errno. */
 static int make_directories(const struct job *job, struct mayfly_error *err)
 {
         static const char *const names[] = { "images", "locks", "tmp" };
@@ -63,11 +65,13 @@ static int make_directories(const struct job *job, struct mayfly_error *err)
         return 0;
 }
 
+/* Whether an image needs its signature checked while it is fetched. */
 static int wants_signature(const struct mayfly_image_options *options)
 {
         return options->signatures == MAYFLY_SIGNATURES_REQUIRED || options->signatures == MAYFLY_SIGNATURES_IF_PRESENT;
 }
 
+/* Sets the error of a fetch. A full disk gets a remedy. */
 static void fail_fetch(const struct job *job, int r, const struct mayfly_error *why, struct mayfly_error *err)
 {
         if (r == -ENOSPC || r == -EDQUOT)
@@ -168,7 +172,7 @@ static int attest_from(void *userdata, const char *url, const char *signature, s
         return r < 0 ? cannot_put(job, r, "noting its signature", err) : 0;
 }
 
-/* With the image's lock held. */
+/* Checks the signature of a stored image, with the image's lock held. Returns 0 or negative errno. */
 static int attest(const struct job *job, const char *why_not, struct mayfly_error *err)
 {
         struct mayfly_error why = MAYFLY_ERROR_INIT;
@@ -183,7 +187,7 @@ static int attest(const struct job *job, const char *why_not, struct mayfly_erro
         return r;
 }
 
-/* Whether the open image is signed as it must be: 1, or 0 and why not; or an error. */
+/* Whether the open image has the signature that the options require. Returns 1, 0 and sets `why`, or negative errno. */
 static int is_signed(const struct job *job, char why[400], struct mayfly_error *err)
 {
         struct mf_signature_note note;
@@ -199,7 +203,7 @@ static int is_signed(const struct job *job, char why[400], struct mayfly_error *
 
 /* --- all together --------------------------------------------------------------------------------------------- */
 
-/* With the image's lock held, and a damaged one out of the way. */
+/* Fetches the image, with its lock held and a damaged one moved away. Returns 0 or negative errno. */
 static int fetch(const struct job *job, struct mayfly_error *err)
 {
         struct job mine = *job;
@@ -208,7 +212,7 @@ static int fetch(const struct job *job, struct mayfly_error *err)
         return mf_locate(job->reference, job->text, job->options, fetch_from, &mine, err);
 }
 
-/* To be tried again: no error number, for EWOULDBLOCK is EAGAIN, which a fetch may well fail with. */
+/* Returned when the caller is to try again. It is not an error number, since a fetch can fail with EAGAIN. */
 #define BUSY 1
 
 static int busy_if_locked(int r)
@@ -216,7 +220,8 @@ static int busy_if_locked(int r)
         return r == -EWOULDBLOCK ? BUSY : r;
 }
 
-/* With locks/ID held: 0 when the image is open, fetched or put there since we looked; BUSY. */
+/* Opens the image, with locks/ID held, and fetches it unless another process has put it there. Returns 0, BUSY, or negative
+ * errno. */
 static int fetch_locked(const struct job *job, struct mayfly_error *err)
 {
         struct mayfly_image *image = job->image;
@@ -231,7 +236,7 @@ static int fetch_locked(const struct job *job, struct mayfly_error *err)
         }
         if (r != -ENOENT)
                 return busy_if_locked(r);
-        if (image->damage[0]) { /* half of one, or worse; who uses it keeps it */
+        if (image->damage[0]) { /* containers that run on the damaged image keep it */
                 r = mf_store_move_to_tmp(job->store, MF_IMAGES, image->id, old);
                 if (r < 0)
                         return cannot_put(job, r, "moving it out of the way", err);
@@ -244,7 +249,7 @@ static int fetch_locked(const struct job *job, struct mayfly_error *err)
                 return r;
         }
         image->fetched = 1;
-        r = mf_stored_open(job->store, image, err); /* what is signed was just written */
+        r = mf_stored_open(job->store, image, err); /* its signature was just checked */
         if (r != -ENOENT)
                 return busy_if_locked(r);
         snprintf(why, sizeof(why), "%s", image->damage[0] ? image->damage : "it is gone");
@@ -265,8 +270,8 @@ static int report(const struct mayfly_image_options *options, enum mayfly_progre
         return options->progress ? options->progress(&progress, options->progress_userdata) : 0;
 }
 
-/* One try: 0 when the image is open, BUSY while somebody else is about it. Looks before it locks, so that the
- * many who wait for a fetch do not keep each other from starting it. */
+/* Tries once to open or fetch the image. Returns 0, BUSY while another process fetches it, or negative errno. Looks before it
+ * locks, so that processes that wait do not delay each other. */
 static int try_get(const struct job *job, struct mayfly_error *err)
 {
         mf_cleanup(mf_closep) int lock = -1;
@@ -294,6 +299,7 @@ static int try_get(const struct job *job, struct mayfly_error *err)
         return r;
 }
 
+/* Tries until the image is open, and reports progress while another process fetches it. Returns 0 or negative errno. */
 static int get(const struct job *job, struct mayfly_error *err)
 {
         uint64_t begin = mf_now_us(), reported = 0;
@@ -315,6 +321,7 @@ static int get(const struct job *job, struct mayfly_error *err)
         }
 }
 
+/* Sets the ID and the paths of the image. Returns 0 or -ENOMEM. */
 static int name_image(struct mayfly_image *image, const char *path, const char *id, struct mayfly_error *err)
 {
         image->id = strdup(id);

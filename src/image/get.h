@@ -4,27 +4,27 @@
 
 /* Opening one image of the store, and fetching it first when it is not there:
  *
- *     STORE/images/sha512-<hex>/{manifest,rootfs,record}   published by one rename, never changed after; the
- *                                                          directory's time is when it was last used
- *     STORE/images/sha512-<hex>/signature                  when one was found good: by whom (verify-signature.h)
+ *     STORE/images/sha512-<hex>/{manifest,rootfs,record}   published by one rename, then never changed; the
+ *                                                          time of the directory is when it was last used
+ *     STORE/images/sha512-<hex>/signature                  the key of a good signature (verify-signature.h)
  *
  * store/directory.h has the rest of the store and the rules of its locks, store/record.h the record. */
 
 #include "image/open.h"
 #include "model/reference.h"
 
-/* One image to be opened. */
+/* An image to open. */
 struct mf_image_request {
         int store;
         const char *path; /* of the store */
         const struct mf_reference *reference;
         const char *text;                           /* of the reference */
-        uint64_t size;                              /* of the archive as served, in bytes; 0 when that is not known */
+        uint64_t size;                              /* of the archive as served, in bytes; 0: unknown */
         const struct mayfly_image_options *options; /* with final values */
 };
 
-/* Opens one image, without its dependencies, and fetches it when it is not stored. With `only_stored` it returns
- * -ENOENT instead, without an error. */
+/* Opens one image, without its dependencies, and fetches it when it is not stored. Returns 0 or negative
+ * errno. With `only_stored` nothing is fetched, and -ENOENT without an error means that the image is not stored. */
 int mf_image_get(struct mayfly_image **ret, const struct mf_image_request *request, int only_stored,
                  struct mayfly_error *err);
 

@@ -26,12 +26,12 @@
 #include "util/macro.h"
 #include "util/strv.h"
 
-/* What a struct mayfly_inspection points to. */
+/* A struct mayfly_inspection, and the memory that it points to. */
 struct inspection {
         struct mayfly_inspection public;
-        struct mf_examined image; /* of a manifest or layout: its manifest alone */
+        struct mf_examined image; /* for a manifest or layout, only the manifest is set */
         struct mf_notes notes;
-        void *lists[8]; /* made for the public struct */
+        void *lists[8]; /* allocated for the public struct */
         size_t n_lists;
 };
 
@@ -39,12 +39,14 @@ struct inspection {
 
 static const char *const no_strings[] = { NULL };
 
+/* Returns the list, or an empty one for NULL. */
 static const char *const *strings(char **list)
 {
         return list ? (const char *const *) list : no_strings;
 }
 
-/* A NULL-terminated list of pointers to `n` structs of `size` bytes, which lie behind it, all zero. */
+/* Returns a NULL-terminated list of pointers to `n` zeroed structs of `size` bytes, which are in the same allocation; NULL when
+ * memory is short. The inspection owns it. */
 static void *make_list(struct inspection *inspection, size_t n, size_t size)
 {
         char **list = calloc(1, (n + 1) * sizeof(void *) + n * size);
@@ -55,6 +57,7 @@ static void *make_list(struct inspection *inspection, size_t n, size_t size)
         return list;
 }
 
+/* Fills in the lists of the public struct. Returns 0 or -ENOMEM. */
 static int publish_lists(struct inspection *inspection)
 {
         const struct mf_image_config *config = inspection->image.config;
@@ -105,7 +108,7 @@ static int publish_lists(struct inspection *inspection)
         return 0;
 }
 
-/* Everything of the public struct that is about the manifest. */
+/* Fills in the public struct from the manifest and its notes. Returns 0 or negative errno. */
 static int publish(struct inspection *inspection, enum mayfly_kind kind, struct mayfly_error *err)
 {
         const struct mf_image_config *config = inspection->image.config;
@@ -144,7 +147,7 @@ static int publish(struct inspection *inspection, enum mayfly_kind kind, struct 
         return publish_lists(inspection) < 0 ? mf_error_oom(err, MAYFLY_STAGE_MANIFEST) : 0;
 }
 
-/* *ret becomes what was looked at, unless `r` says that something is wrong with it. */
+/* Sets *ret to the inspection when `r` is 0, else frees it. Returns 0 or negative errno. */
 static int conclude(struct mayfly_inspection **ret, struct inspection *inspection, enum mayfly_kind kind, int r,
                     struct mayfly_error *err)
 {
@@ -171,9 +174,9 @@ MF_EXPORT struct mayfly_inspection *mayfly_inspection_free(struct mayfly_inspect
         return NULL;
 }
 
-/* --- what there is to look at --------------------------------------------------------------------------------- */
+/* --- files and layouts --------------------------------------------------------------------------------------- */
 
-/* The rest of a file that is a manifest. */
+/* Reads and parses a manifest. The file may have been read up to its head. Returns 0 or negative errno. */
 static int read_manifest(struct mf_examined *ret, const struct mf_file *file, struct mayfly_error *err)
 {
         char *text = malloc(MF_MANIFEST_MAX + 2);
@@ -193,9 +196,10 @@ static int read_manifest(struct mf_examined *ret, const struct mf_file *file, st
         return mf_manifest_parse(&ret->config, text, ret->manifest_size, err);
 }
 
-static int read_manifest_in(struct mf_examined *ret, int folder, struct mayfly_error *err)
+/* Reads the manifest of a layout or of a stored image. Returns 0 or negative errno. */
+static int read_manifest_in(struct mf_examined *ret, int directory, struct mayfly_error *err)
 {
-        mf_cleanup(mf_closep) int fd = openat(folder, "manifest", O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+        mf_cleanup(mf_closep) int fd = openat(directory, "manifest", O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
         const struct mf_file file = { .fd = fd };
         struct stat st;
 
@@ -209,10 +213,10 @@ static int read_manifest_in(struct mf_examined *ret, int folder, struct mayfly_e
                                    : mf_error(err, -EBADMSG, MAYFLY_STAGE_MANIFEST, "the manifest is no regular file");
 }
 
-/* A folder is as an archive: these two, and nothing else. */
-static int check_layout(int folder, struct mayfly_error *err)
+/* Checks that a layout has a manifest, a rootfs, and nothing else. Returns 0 or negative errno. */
+static int check_layout(int directory, struct mayfly_error *err)
 {
-        int fd = openat(folder, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        int fd = openat(directory, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
         DIR *dir = fd < 0 ? NULL : fdopendir(fd);
         const struct dirent *entry;
         struct stat st;
@@ -232,24 +236,24 @@ static int check_layout(int folder, struct mayfly_error *err)
         closedir(dir);
         if (r < 0)
                 return r;
-        if (fstatat(folder, "rootfs", &st, AT_SYMLINK_NOFOLLOW) < 0)
+        if (fstatat(directory, "rootfs", &st, AT_SYMLINK_NOFOLLOW) < 0)
                 return errno == ENOENT ? mf_error(err, -EBADMSG, MAYFLY_STAGE_ARCHIVE, "there is no rootfs")
                                        : mf_error_errno(err, -errno, MAYFLY_STAGE_ARCHIVE, "looking at rootfs");
         return S_ISDIR(st.st_mode) ? 0 : mf_error(err, -EBADMSG, MAYFLY_STAGE_ARCHIVE, "the rootfs is no directory");
 }
 
-static int inspect_layout(struct inspection *inspection, int folder, struct mayfly_error *err)
+static int inspect_layout(struct inspection *inspection, int directory, struct mayfly_error *err)
 {
-        int r = read_manifest_in(&inspection->image, folder, err);
+        int r = read_manifest_in(&inspection->image, directory, err);
 
         if (r == 0)
-                r = check_layout(folder, err);
+                r = check_layout(directory, err);
         if (r == 0)
-                inspection->public.stored_size = mf_tree_bytes(folder, ".");
+                inspection->public.stored_size = mf_tree_bytes(directory, ".");
         return r;
 }
 
-/* A text is a manifest, unless it is known to be something else. */
+/* Whether the beginning of a file is text, and not that of a known archive: the file counts as a manifest then. */
 static int is_text(const char *head, size_t size)
 {
         for (size_t i = 0; i < size; i++)
@@ -258,6 +262,7 @@ static int is_text(const char *head, size_t size)
         return !mf_archive_is_known(head, size);
 }
 
+/* Inspects an open file. *kind becomes the kind of the file when it is MAYFLY_KIND_ANY. Returns 0 or negative errno. */
 static int inspect_open(struct inspection *inspection, int fd, const char *path, enum mayfly_kind *kind,
                         struct mayfly_error *err)
 {
@@ -288,27 +293,27 @@ MF_EXPORT int mayfly_inspect_file(struct mayfly_inspection **ret, const char *pa
         struct stat st;
         if (fd < 0 || fstat(fd, &st) < 0)
                 return mf_error_errno(err, -errno, MAYFLY_STAGE_ARCHIVE, "opening %s", path);
-        int is_folder = S_ISDIR(st.st_mode);
-        if (is_folder && kind == MAYFLY_KIND_ANY)
+        int is_directory = S_ISDIR(st.st_mode);
+        if (is_directory && kind == MAYFLY_KIND_ANY)
                 kind = MAYFLY_KIND_LAYOUT;
-        if (is_folder != (kind == MAYFLY_KIND_LAYOUT))
+        if (is_directory != (kind == MAYFLY_KIND_LAYOUT))
                 return mf_error(err, -EBADMSG, MAYFLY_STAGE_ARCHIVE,
-                                is_folder ? "it is a folder, which is neither an image archive nor a manifest"
-                                          : "it is no folder, and so no layout");
+                                is_directory ? "it is a directory, which is neither an image archive nor a manifest"
+                                             : "it is not a directory, and so no layout");
         struct inspection *inspection = calloc(1, sizeof(*inspection));
         if (!inspection)
                 return mf_error_oom(err, MAYFLY_STAGE_ARCHIVE);
-        int r = is_folder ? inspect_layout(inspection, fd, err) : inspect_open(inspection, fd, path, &kind, err);
+        int r = is_directory ? inspect_layout(inspection, fd, err) : inspect_open(inspection, fd, path, &kind, err);
         return conclude(ret, inspection, kind, r, err);
 }
 
 /* --- images --------------------------------------------------------------------------------------------------- */
 
-/* 0, or -ENOENT without an error when the store does not have it. */
+/* Inspects a stored image. Returns 0, -ENOENT without an error when the store does not have it, or another negative errno. */
 static int inspect_stored(struct inspection *inspection, const char *id, const struct mayfly_image_options *options,
                           struct mayfly_error *err)
 {
-        mf_cleanup(mf_closep) int store = -1, folder = -1;
+        mf_cleanup(mf_closep) int store = -1, directory = -1;
         mf_cleanup(mf_freep) char *path = NULL;
 
         int r = mf_store_path(options->store, &path, err);
@@ -316,15 +321,15 @@ static int inspect_stored(struct inspection *inspection, const char *id, const s
                 r = mf_store_open(path, 0, &store, err);
         if (r < 0)
                 return r;
-        r = mf_store_open_locked(store, MF_IMAGES, id, LOCK_SH, &folder);
+        r = mf_store_open_locked(store, MF_IMAGES, id, LOCK_SH, &directory);
         if (r < 0)
                 return r == -ENOENT || r == -EWOULDBLOCK
                                ? -ENOENT
                                : mf_error_errno(err, r, MAYFLY_STAGE_STORE, "opening %s in the store %s", id, path);
-        r = read_manifest_in(&inspection->image, folder, err);
-        inspection->public.stored_size = mf_tree_bytes(folder, ".");
+        r = read_manifest_in(&inspection->image, directory, err);
+        inspection->public.stored_size = mf_tree_bytes(directory, ".");
         strcpy(inspection->image.id, id);
-        mf_unlock(folder);
+        mf_unlock(directory);
         return r;
 }
 
@@ -335,6 +340,7 @@ struct job {
         const struct mayfly_image_options *options;
 };
 
+/* Examines the image at `url`. Returns 0 or negative errno. */
 static int look(void *userdata, const char *url, const char *signature, struct mayfly_error *err)
 {
         const struct job *job = userdata;
@@ -342,7 +348,7 @@ static int look(void *userdata, const char *url, const char *signature, struct m
                                           .text = job->text,
                                           .id = job->reference->id[0] ? job->reference->id : NULL };
 
-        (void) signature; /* mayfly pin tells of it */
+        (void) signature; /* only mayfly_image_pin() reports it */
         int r = mf_examine(job->image, &source, job->options, err);
         if (r == 0 && job->reference->name)
                 r = mf_image_name_match(job->reference->name, job->image->config, err);
@@ -351,6 +357,8 @@ static int look(void *userdata, const char *url, const char *signature, struct m
         return r;
 }
 
+/* Inspects the image of a reference: the stored one when it is pinned and stored, else a fetched one. Returns 0 or negative
+ * errno. */
 static int inspect_reference(struct inspection *inspection, const char *text,
                              const struct mayfly_image_options *options, struct mayfly_error *err)
 {

@@ -17,7 +17,7 @@
 #include "util/error.h"
 #include "util/macro.h"
 
-/* What a struct mayfly_pin points to. */
+/* A struct mayfly_pin, and the memory that it points to. */
 struct pin {
         struct mayfly_pin public;
         struct mf_examined image;
@@ -32,6 +32,7 @@ struct job {
         const struct mayfly_image_options *options;
 };
 
+/* Examines the image at `url`, and keeps the URL. Returns 0 or negative errno. */
 static int look(void *userdata, const char *url, const char *signature, struct mayfly_error *err)
 {
         const struct job *job = userdata;
@@ -52,6 +53,7 @@ static int look(void *userdata, const char *url, const char *signature, struct m
         return r;
 }
 
+/* Returns the label "NAME=value" of the image, or NULL. */
 static const char *find_label(const struct mf_image_config *config, const char *name)
 {
         size_t length = strlen(name);
@@ -62,6 +64,7 @@ static const char *find_label(const struct mf_image_config *config, const char *
         return NULL;
 }
 
+/* Whether the reference has the label. */
 static int was_asked(const struct mf_image_name *name, const char *label)
 {
         for (size_t i = 0; i < name->n_asked; i++)
@@ -70,7 +73,8 @@ static int was_asked(const struct mf_image_name *name, const char *label)
         return 0;
 }
 
-/* Another host's os and arch would lead elsewhere, so they are written down. */
+/* Makes the pinned reference. It gets the os and arch of the image, since the defaults of another host may differ. Returns 0 or
+ * -ENOMEM. */
 static int write_reference(struct pin *pin, const struct mf_image_name *name, const char *bare)
 {
         static const char *const platform[] = { "os", "arch" };
@@ -93,6 +97,7 @@ static int write_reference(struct pin *pin, const struct mf_image_name *name, co
         return 0;
 }
 
+/* Fills in the public struct, and returns it. */
 static struct mayfly_pin *publish(struct pin *pin)
 {
         const struct mf_signature *sig = &pin->note.signature;

@@ -6,7 +6,7 @@
 
 #include "image/pull.h"
 
-/* A pin of what was looked at, which it takes, and is found at `url`. */
+/* Makes a pin for an image that was examined, and can be fetched from `url`. Takes over *image. Returns 0 or -ENOMEM. */
 int mf_pin_make(struct mayfly_pin **ret, struct mf_examined *image, const char *url, struct mayfly_error *err);
 
 #endif

@@ -37,24 +37,24 @@ struct pull {
         struct mf_ring *blob; /* fetch | decompress */
         struct mf_ring *tar;  /* decompress | untar */
         struct mf_digest *digest;
-        struct mf_layer *layer;           /* NULL: only inspect */
+        struct mf_layer *layer;           /* NULL: only examine */
         struct mf_parts parts;            /* that the layer has */
-        struct mf_archive_rules *checked; /* the entries so far, when the image is examined */
+        struct mf_archive_rules *checked; /* the entries so far, when the image is only examined */
         struct mf_signature_check *check; /* NULL: no signature */
-        char *manifest;                   /* what was examined */
+        char *manifest;                   /* of an image that is examined */
         size_t manifest_size;
         atomic_int cancelled, failing;
         atomic_uint_least64_t bytes_done, bytes_total, bytes_unpacked, entries;
 
         pthread_mutex_t lock;
         pthread_cond_t stage_ended;
-        int running;  /* stages */
-        int answered; /* the fetch of the image has brought something, or ended */
-        int result;   /* of the stage that failed first for a reason of its own */
+        int running;  /* number of stages */
+        int answered; /* the fetch of the image has brought bytes, or ended */
+        int result;   /* of the stage that failed first, not counting -EPIPE */
         struct mayfly_error error;
 };
 
-/* A stage that only fails because its neighbour did says -EPIPE; that is nobody's cause. */
+/* Ends a stage. A stage that only failed because its neighbour did has -EPIPE, which does not count as a cause. */
 static void end_stage(struct pull *pull, int r, const struct mayfly_error *err)
 {
         pthread_mutex_lock(&pull->lock);
@@ -68,6 +68,7 @@ static void end_stage(struct pull *pull, int r, const struct mayfly_error *err)
         pthread_mutex_unlock(&pull->lock);
 }
 
+/* Notes that the fetch of the image has brought bytes, or ended. */
 static void note_answer(struct pull *pull)
 {
         pthread_mutex_lock(&pull->lock);
@@ -76,8 +77,8 @@ static void note_answer(struct pull *pull)
         pthread_mutex_unlock(&pull->lock);
 }
 
-/* The image is fetched by another thread: that it cannot be had is worth more than what its signature's fetch says. But
- * a server that says nothing is not waited for. */
+/* Waits a while for the fetch of the image, in another thread: its error is more useful than that of the signature's fetch. A
+ * silent server is not waited for. */
 static void await_answer(struct pull *pull)
 {
         struct timespec until;
@@ -91,7 +92,8 @@ static void await_answer(struct pull *pull)
         pthread_mutex_unlock(&pull->lock);
 }
 
-/* Said as soon as it is known: nobody reads an endless archive to its end. */
+/* Checks the size of the archive so far (`at_least`) or at its end: an archive that is too long is not read to its end. Returns 0
+ * or -EPIPE. */
 static int check_size(struct pull *pull, uint64_t size, int at_least)
 {
         char shown[MF_SHOWN_MAX];
@@ -152,7 +154,7 @@ static void *fetch_stage(void *userdata)
         int r = mf_http_get(&request, &err);
         if (r == 0)
                 r = check_size(pull, atomic_load(&pull->bytes_done), 0);
-        end_stage(pull, r, &err); /* before the ring is told, so that ours is the first error */
+        end_stage(pull, r, &err); /* before the ring ends, so that this error is the first */
         note_answer(pull);
         mf_ring_finish(pull->blob, r < 0);
         if (pull->check)
@@ -173,7 +175,7 @@ static void *signature_stage(void *userdata)
         return NULL;
 }
 
-/* Instead of fetching: what was read of the file already, then the rest. */
+/* Reads a file in place of fetching: its head, which was read before, then the rest. */
 static void *file_stage(void *userdata)
 {
         struct pull *pull = userdata;
@@ -225,8 +227,8 @@ static void *decompress_stage(void *userdata)
         return NULL;
 }
 
-/* Every entry is checked as if it were unpacked; the manifest is kept. */
-static int inspect_entry(struct pull *pull, const struct mf_entry *entry, struct mayfly_error *err)
+/* Checks an entry as if it were unpacked, and keeps the manifest. Returns 0 or negative errno. */
+static int examine_entry(struct pull *pull, const struct mf_entry *entry, struct mayfly_error *err)
 {
         char path[PATH_MAX];
         const char *why;
@@ -244,6 +246,7 @@ static int inspect_entry(struct pull *pull, const struct mf_entry *entry, struct
         return mf_entry_text(entry, &pull->manifest, err);
 }
 
+/* Writes an entry to the layer. Returns 0 or negative errno. */
 static int unpack_entry(struct pull *pull, const struct mf_entry *entry, struct mayfly_error *err)
 {
         struct mf_place place;
@@ -263,7 +266,7 @@ static int on_entry(void *userdata, const struct mf_entry *entry, struct mayfly_
                 return mf_error(err, -EFBIG, MAYFLY_STAGE_ARCHIVE,
                                 "the image has more than max_entries = %llu entries; raise it if that is meant to be",
                                 (unsigned long long) pull->options->max_entries);
-        return pull->layer ? unpack_entry(pull, entry, err) : inspect_entry(pull, entry, err);
+        return pull->layer ? unpack_entry(pull, entry, err) : examine_entry(pull, entry, err);
 }
 
 static void *untar_stage(void *userdata)
@@ -276,7 +279,7 @@ static void *untar_stage(void *userdata)
                 r = mf_parts_check(&pull->parts, &err);
         if (r == 0 && pull->layer)
                 r = mf_layer_finish(pull->layer, &err);
-        /* An archive whose rootfs has no entry of its own is not valid, but can be fetched. */
+        /* An archive without an entry for rootfs itself is not valid, but can be fetched. */
         if (r == 0 && pull->checked && pull->source->file)
                 r = mf_archive_rules_finish(pull->checked, &err);
         end_stage(pull, r, &err);
@@ -301,6 +304,7 @@ static void report(struct pull *pull, uint64_t begin_us)
                 atomic_store(&pull->cancelled, 1);
 }
 
+/* Reports progress until all stages have ended. */
 static void coordinate(struct pull *pull)
 {
         uint64_t begin = mf_now_us();
@@ -322,6 +326,7 @@ static void coordinate(struct pull *pull)
         report(pull, begin);
 }
 
+/* Runs all stages, each in a thread. */
 static void run_stages(struct pull *pull)
 {
         void *(*stages[4])(void *) = { untar_stage, decompress_stage };
@@ -335,11 +340,11 @@ static void run_stages(struct pull *pull)
         stages[n++] = pull->source->file ? file_stage : fetch_stage;
         pull->running = (int) n;
         sigfillset(&all);
-        pthread_sigmask(SIG_SETMASK, &all, &old); /* signals are for the program's own threads */
+        pthread_sigmask(SIG_SETMASK, &all, &old); /* signals belong to the threads of the program */
         for (; started < n && r == 0; started += r == 0)
                 r = -pthread_create(&threads[started], NULL, stages[started], pull);
         pthread_sigmask(SIG_SETMASK, &old, NULL);
-        if (r < 0) { /* the source is last: the others wait for bytes that will never come */
+        if (r < 0) { /* the source starts last, so the other stages would wait forever */
                 struct mayfly_error err = MAYFLY_ERROR_INIT;
                 mf_error_errno(&err, r, MAYFLY_STAGE_STORE, "starting a thread");
                 mf_ring_finish(pull->blob, 1);
@@ -355,7 +360,7 @@ static void run_stages(struct pull *pull)
                 pthread_join(threads[i], NULL);
 }
 
-/* Of the manifest that was unpacked. */
+/* Parses the manifest that was unpacked. Returns 0 or negative errno. */
 static int check_manifest(int dirfd, struct mf_image_config **ret, struct mayfly_error *err)
 {
         mf_cleanup(mf_freep) char *text = NULL;
@@ -367,7 +372,7 @@ static int check_manifest(int dirfd, struct mf_image_config **ret, struct mayfly
         return mf_manifest_parse(ret, text, size, err);
 }
 
-/* `id` becomes the archive's. */
+/* Returns the result of all stages, and sets `id` to the ID of the archive. Compares it with the pin. */
 static int conclude(struct pull *pull, char id[MF_ID_LENGTH + 1], struct mayfly_error *err)
 {
         const char *pin = pull->source->id;
@@ -393,6 +398,7 @@ static int conclude(struct pull *pull, char id[MF_ID_LENGTH + 1], struct mayfly_
         return 0;
 }
 
+/* Makes the rings, the digest and the check of the signature. Returns 0 or negative errno. */
 static int prepare(struct pull *pull, struct mayfly_error *err)
 {
         pthread_condattr_t attributes;
@@ -412,7 +418,8 @@ static int prepare(struct pull *pull, struct mayfly_error *err)
         return mf_signature_check_new(&pull->check, pull->source->url, pull->source->signature, pull->options, err);
 }
 
-static int judge_signature(const struct pull *pull, const struct mf_image_config *config, struct mayfly_error *err)
+/* Decides about the signature, if it was asked for. Returns 0 or negative errno. */
+static int check_signature(const struct pull *pull, const struct mf_image_config *config, struct mayfly_error *err)
 {
         return pull->check && config ? mf_signature_check_classify(pull->check, config->name, pull->source->note, err)
                                      : 0;
@@ -450,7 +457,7 @@ int mf_pull(const struct mf_source *source, int dirfd, const struct mayfly_image
         if (r == 0)
                 r = check_manifest(dirfd, &config, err);
         if (r == 0)
-                r = judge_signature(&pull, config, err);
+                r = check_signature(&pull, config, err);
         mf_image_config_free(config);
         mf_layer_free(pull.layer);
         clean_up(&pull);
@@ -475,7 +482,7 @@ int mf_examine(struct mf_examined *ret, const struct mf_source *source, const st
         if (r == 0)
                 r = mf_manifest_parse(&examined.config, pull.manifest, pull.manifest_size, err);
         if (r == 0) {
-                r = judge_signature(&pull, examined.config, err);
+                r = check_signature(&pull, examined.config, err);
                 if (r < 0)
                         mf_image_config_free(examined.config);
         }

@@ -2,8 +2,8 @@
 #ifndef MF_PULL_H
 #define MF_PULL_H
 
-/* One bounded pipeline: GET | decompress + hash | untar, each stage a thread, a ring of fixed size between them, so
- * that memory does not grow with the image. */
+/* The pipeline GET | decompress and hash | untar. Each stage is a thread, and there are rings of fixed size between them, so
+ * memory does not grow with the image. */
 
 #include <mayfly/image.h>
 
@@ -11,31 +11,31 @@
 #include "model/reference.h"
 #include "trust/verify-signature.h"
 
-/* An open file, of which the beginning was read. */
+/* An open file, and its beginning, which was read already. */
 struct mf_file {
         int fd;
         const void *head;
         size_t head_size;
 };
 
-/* What mf_pull() and mf_examine() fetch. All but the URL may be NULL. */
+/* The image that mf_pull() or mf_examine() fetches. All fields but the URL may be NULL. */
 struct mf_source {
         const char *url;
         const char *id;                 /* the pin */
-        uint64_t size;                  /* that the archive must have as served, in bytes; 0 when that is not known */
+        uint64_t size;                  /* the size that the archive must have as served, in bytes; 0: unknown */
         const char *text;               /* of the reference, for progress */
-        const struct mf_file *file;     /* what to read, instead of fetching the URL; NULL to fetch */
-        const char *signature;          /* its URL; NULL: it is not asked for */
-        struct mf_signature_note *note; /* set on success, when it is */
+        const struct mf_file *file;     /* the file to read in place of fetching the URL, or NULL */
+        const char *signature;          /* URL of the signature; NULL: it is not fetched */
+        struct mf_signature_note *note; /* set on success, when the signature is fetched */
 };
 
-/* Fetches an image into the folder `dirfd`, which is empty and stays the caller's to remove on failure: on success it
- * has `manifest` (checked) and `rootfs`, and the archive's digest was the pinned one. The calling thread reports
- * progress (WAIT and DONE are the caller's to report). `options` has final values, no defaults. */
+/* Fetches an image into the directory `dirfd`, which must be empty; on failure the caller removes it. On success it has a checked
+ * `manifest` and `rootfs`, and the digest of the archive is the pinned one. The calling thread reports progress; the caller
+ * reports WAIT and DONE. `options` has final values, no defaults. Returns 0 or negative errno. */
 int mf_pull(const struct mf_source *source, int dirfd, const struct mayfly_image_options *options,
             struct mayfly_error *err);
 
-/* What an image is. */
+/* The facts about an image. */
 struct mf_examined {
         char id[MF_ID_LENGTH + 1];
         struct mf_image_config *config;
@@ -43,12 +43,12 @@ struct mf_examined {
         size_t manifest_size;
         uint64_t blob_size, archive_size; /* as served, and uncompressed, in bytes */
         uint64_t entries;
-        char **warnings; /* what of the entries is valid but doubtful; NULL for nothing */
+        char **warnings; /* of entries that are valid but doubtful; NULL: none */
 };
 
-/* Fetches an image to its end, and keeps nothing but what it is. *ret is for mf_examined_clear(), set on success only.
- * Every entry is checked, as if it were unpacked. Of a file the messages do not name it, and its rootfs must have an
- * entry of its own. */
+/* Fetches an image to its end, and keeps only the facts about it. Checks every entry, as if it were unpacked. For a file, the
+ * messages do not have its name, and rootfs must have an entry. *ret is for mf_examined_clear(), set on success only. Returns 0
+ * or negative errno. */
 int mf_examine(struct mf_examined *ret, const struct mf_source *source, const struct mayfly_image_options *options,
                struct mayfly_error *err);
 void mf_examined_clear(struct mf_examined *examined);

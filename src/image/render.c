@@ -18,21 +18,19 @@
 #include "util/macro.h"
 #include "util/strv.h"
 
-/* appc, "Filesystem Setup": dependencies first, each with its own first, then the image; what comes later overrides. An
- * image that is depended upon more than once is laid down as often, under the whitelists of all images on the way to
- * it. Of those times that let the same pass only the last one matters: whatever it lays down anew it lays down last,
- * and all that an earlier one could hide or remove, a file where others have a folder, the last one does, too. So the
- * walk goes backwards, topmost layer first, and leaves out what it has seen, with all below that, which it has seen as
- * well.
- */
+/* appc, "Filesystem Setup": first the dependencies, each after its own dependencies, then the image; later layers override
+ * earlier ones. If several images depend on one image, it is laid down several times, each time filtered by the whitelists of
+ * all images on the way to it. Of the times with equal filters only the last one matters: it lays down the same files later,
+ * and it hides or removes whatever an earlier time could. So the walk goes backwards, topmost layer first, and skips an image
+ * with a filter that it has seen. It has then seen the dependencies of that image, too. */
 
 struct layer {
         const struct mayfly_image *image;
-        const struct mf_whitelist **filter; /* sorted, each once */
+        const struct mf_whitelist **filter; /* sorted, without duplicates */
         size_t n_filter;
-        char id[MF_ID_LENGTH + 1]; /* the image's, or that of what is made from it */
+        char id[MF_ID_LENGTH + 1]; /* of the image, or of the layer that is made from it */
         char *rootfs;
-        int fd; /* of its folder; -1: not there yet */
+        int fd; /* of its directory; -1: not made yet */
         int is_cached;
 };
 
@@ -46,6 +44,7 @@ struct render {
         struct mayfly_error *err;
 };
 
+/* Returns the index of the whitelist of `one`. */
 static size_t index_of(const struct mayfly_image *image, const struct mayfly_image *one)
 {
         for (size_t i = 0; i < image->n_dependencies; i++)
@@ -56,7 +55,7 @@ static size_t index_of(const struct mayfly_image *image, const struct mayfly_ima
 
 /* --- the walk ------------------------------------------------------------------------------------------------- */
 
-/* A filter with one more whitelist (NULL for none). Allocated; NULL: out of memory. */
+/* Returns a copy of the filter with one more whitelist, which may be NULL; allocated, NULL when memory is short. */
 static const struct mf_whitelist **add_whitelist(const struct mf_whitelist *const *filter, size_t n,
                                                  const struct mf_whitelist *more, size_t *ret_n)
 {
@@ -77,11 +76,12 @@ static const struct mf_whitelist **add_whitelist(const struct mf_whitelist *cons
         return ret;
 }
 
+/* Whether the walk has met the image with an equal filter. */
 static int was_seen(const struct render *render, const struct layer *layer)
 {
         for (size_t i = 0; i < render->n; i++) {
                 const struct layer *seen = &render->layer[i];
-                /* Equal whitelists may be of different images. */
+                /* Different images may have equal whitelists, so compare their contents. */
                 size_t same = 0;
                 if (seen->image != layer->image || seen->n_filter != layer->n_filter)
                         continue;
@@ -93,6 +93,7 @@ static int was_seen(const struct render *render, const struct layer *layer)
         return 0;
 }
 
+/* Adds the layers of `image` and of its dependencies, topmost first. Returns 0 or negative errno. */
 static int walk(struct render *render, const struct mayfly_image *image, const struct mf_whitelist *const *filter,
                 size_t n_filter)
 {
@@ -123,6 +124,7 @@ static int walk(struct render *render, const struct mayfly_image *image, const s
 
 /* --- the layers ----------------------------------------------------------------------------------------------- */
 
+/* Sets *ret to the path of the rootfs of a cached layer. Returns 0 or -ENOMEM. */
 static int cached_rootfs(const struct render *render, const char *id, char **ret)
 {
         if (asprintf(ret, "%s/%s/%s/" MF_ROOTFS, render->path, MF_LAYERS, id) < 0) {
@@ -132,6 +134,8 @@ static int cached_rootfs(const struct render *render, const char *id, char **ret
         return 0;
 }
 
+/* Opens a layer: the image itself, or a filtered layer from the cache, which is made when missing. Returns 0 or negative
+ * errno. */
 static int make_layer(const struct render *render, struct layer *layer)
 {
         struct mf_filter filter = { layer->image->id, layer->image->dir_fd, layer->filter, layer->n_filter };
@@ -153,11 +157,11 @@ static int make_layer(const struct render *render, struct layer *layer)
         return r < 0 ? r : cached_rootfs(render, layer->id, &layer->rootfs);
 }
 
-/* Puts what folders look like right, by one more layer if it takes that. */
-static int make_folders(const struct render *render, struct layer *top)
+/* Adds a layer on top where merged directories would have a wrong owner, mode or time. Returns 0 or negative errno. */
+static int make_directories(const struct render *render, struct layer *top)
 {
         mf_cleanup(mf_freep) struct mf_dirs_of *of = calloc(render->n, sizeof(*of));
-        struct mf_dirs folders = { of, render->n };
+        struct mf_dirs directories = { of, render->n };
         struct mf_cached_layer cached;
         int r = of ? 0 : mf_error_oom(render->err, MAYFLY_STAGE_STORE);
 
@@ -170,7 +174,7 @@ static int make_folders(const struct render *render, struct layer *top)
                                        layer->id);
         }
         if (r == 0)
-                r = mf_dirs_layer(&cached, &folders, render->err);
+                r = mf_dirs_layer(&cached, &directories, render->err);
         if (r > 0) {
                 r = mf_layer_cache_open(&top->fd, render->store, render->path, &cached, render->err);
                 top->is_cached = r == 0;
@@ -183,6 +187,7 @@ static int make_folders(const struct render *render, struct layer *top)
         return r;
 }
 
+/* Moves a layer to the image. Returns 0 or -ENOMEM. */
 static int hand_over(struct mayfly_image *image, struct layer *layer)
 {
         if (layer->is_cached)
@@ -190,6 +195,7 @@ static int hand_over(struct mayfly_image *image, struct layer *layer)
         return mf_strv_add(&image->layers, mf_take(layer->rootfs));
 }
 
+/* Makes all layers and moves them to the image. Returns 0 or negative errno. */
 static int make_layers(struct render *render)
 {
         struct layer top = { .fd = -1 };
@@ -199,7 +205,7 @@ static int make_layers(struct render *render)
         for (size_t i = 0; i < render->n && r == 0; i++)
                 r = make_layer(render, &render->layer[i]);
         if (r == 0)
-                r = make_folders(render, &top);
+                r = make_directories(render, &top);
         if (r == 0) {
                 image->locks = calloc(render->n + 1, sizeof(int));
                 r = image->locks ? 0 : -ENOMEM;

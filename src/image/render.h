@@ -2,13 +2,14 @@
 #ifndef MF_RENDER_H
 #define MF_RENDER_H
 
-/* From an image and what it depends on to the folders that overlayfs is to lay over each other. */
+/* Lists the directories that overlayfs is to lay over each other for an image and its dependencies. */
 
 #include "image/open.h"
 
-#define MF_LAYERS_MAX 200U /* overlayfs takes 500, less what others may want of them */
+#define MF_LAYERS_MAX 200U /* overlayfs takes 500, and mayfly-launch needs some of them */
 
-/* Fills in image->layers and the locks on what was made for them. The image's dependencies are there already. */
+/* Fills in image->layers, and the locks on layers in the cache. image->dependencies must be filled in. Returns 0 or negative
+ * errno. */
 int mf_render(struct mayfly_image *image, int store, const char *path, struct mayfly_error *err);
 
 #endif

@@ -19,7 +19,7 @@
 #include "util/fs.h"
 #include "util/macro.h"
 
-/* What is damaged is as good as not there: it is fetched again. */
+/* Notes the damage. Returns -ENOENT: a damaged image counts as missing, and is fetched again. */
 static int damaged(struct mayfly_image *image, const char *why)
 {
         snprintf(image->damage, sizeof(image->damage), "%.200s", why);
@@ -42,6 +42,7 @@ int mf_image_config(int dir_fd, const char *path, struct mf_image_config **ret, 
         return mf_manifest_parse(ret, text, size, err);
 }
 
+/* Reads the manifest into image->config. Returns as mf_stored_open(). */
 static int load_manifest(struct mayfly_image *image, struct mayfly_error *err)
 {
         struct mayfly_error why = MAYFLY_ERROR_INIT;
@@ -91,7 +92,7 @@ static int load_unflushed(struct mayfly_image *image, struct mayfly_error *err)
         return 0;
 }
 
-/* Looks at the image, whose directory is open and locked. Returns as mf_stored_open(). */
+/* Checks and reads the image; its directory is open and locked. Returns as mf_stored_open(). */
 static int load(struct mayfly_image *image, struct mayfly_error *err)
 {
         struct mf_record_summary summary;

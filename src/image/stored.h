@@ -2,24 +2,24 @@
 #ifndef MF_STORED_H
 #define MF_STORED_H
 
-/* Opening an image that is in the store. */
+/* Opens images that are in the store. */
 
 #include "image/open.h"
 #include "store/list.h"
 
 /* Opens the image of image->id with a shared lock, unless it is damaged: fills in dir_fd and config, or damage. Returns
- * 0; -ENOENT, without an error, when it must be fetched; -EWOULDBLOCK while another process gives or takes its name; or
- * another negative errno. Only what costs next to nothing is looked at; mayfly_store_verify() looks at everything. */
+ * 0; -ENOENT, without an error, when it must be fetched; -EWOULDBLOCK while another process renames it; or another
+ * negative errno. Checks only what costs next to nothing; mayfly_store_verify() checks everything. */
 int mf_stored_open(int store, struct mayfly_image *image, struct mayfly_error *err);
 
-/* Undoes that and returns `r`. */
+/* Closes the image again. Returns `r`. */
 int mf_stored_close(struct mayfly_image *image, int r);
 
-/* A mf_describe_fn. */
+/* The mf_describe_fn of images: sets name and labels. Returns 0, also for a damaged image, or -ENOMEM. */
 int mf_stored_describe(int dir_fd, const char *path, struct mf_description *ret);
 
-/* Parses the manifest of the stored image whose directory, at `path`, is open. Returns 0, -EBADMSG when it is damaged,
- * with the damage as the message, or another negative errno. */
+/* Parses the manifest of a stored image. Its directory is open, and `path` is its path. Returns 0, -EBADMSG with the damage as
+ * the message, or another negative errno. */
 int mf_image_config(int dir_fd, const char *path, struct mf_image_config **ret, struct mayfly_error *err);
 
 #endif
