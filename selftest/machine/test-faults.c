@@ -19,6 +19,7 @@
 #include <mayfly/mayfly.h>
 
 #include "container/container.h"
+#include "container/logs.h"
 #include "support/faults.h"
 #include "util/fd.h"
 
@@ -86,7 +87,7 @@ static void up_and_down(unsigned number, struct round *ret)
         const char *failed = faults_disarm();
         if (failed)
                 snprintf(ret->fault, sizeof(ret->fault), "%s", failed);
-        if (c && mayfly_container_stop(c, NULL) == 0 && mf_read_tail(c->boot_log, 4096, &boot_log) == 0)
+        if (c && mayfly_container_stop(c, NULL) == 0 && mf_boot_log_read(c->boot_log, 4096, &boot_log) == 0)
                 find_fault(boot_log, ret);
         find_fault(ret->err.message, ret);
         mayfly_container_free(c);

@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "container/leader.h"
+#include "container/logs.h"
 #include "container/postmortem.h"
 #include "container/seccomp.h"
 #include "image/open.h"
@@ -207,7 +208,7 @@ static int diagnose(struct mayfly_container *container, struct mayfly_error *err
                         break;
         if (!container->engine)
                 return 0;
-        (void) mf_read_tail(container->boot_log, 1, &boot_log);
+        (void) mf_boot_log_read(container->boot_log, 1, &boot_log);
         return container->engine->type->diagnose(container->engine, boot_log && *boot_log, err);
 }
 

@@ -35,6 +35,30 @@ int mf_log_create(uint64_t capacity, int *ret)
         return 0;
 }
 
+/* Far more than all of the messages of a start. */
+#define BOOT_LOG_SIZE (256U * 1024)
+
+int mf_boot_log_create(int *ret)
+{
+        mf_cleanup(mf_closep) int fd = memfd_create("mayfly-boot-log", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+        struct rlimit limit;
+
+        if (getrlimit(RLIMIT_FSIZE, &limit) == 0 && limit.rlim_cur < BOOT_LOG_SIZE)
+                return -EFBIG;
+        if (fd < 0 || ftruncate(fd, BOOT_LOG_SIZE) < 0 ||
+            fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) < 0)
+                return -errno;
+        *ret = mf_take_fd(&fd);
+        return 0;
+}
+
+int mf_boot_log_read(int boot_log, size_t max, char **ret)
+{
+        off_t end = lseek(boot_log, 0, SEEK_CUR); /* where the writers are, too */
+
+        return end < 0 ? -errno : mf_read_tail(boot_log, end, max, ret);
+}
+
 int mf_log_read(int log, size_t max, char **ret, size_t *ret_size)
 {
         struct stat st;

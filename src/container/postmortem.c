@@ -106,7 +106,7 @@ int mf_explain_death(const struct mf_facts *facts, int code, enum mayfly_stage s
         int boot_log_counts = find_cause(facts, cause, sizeof(cause));
         (void) mf_log_read(facts->log, LOG_TAIL_MAX, &log, NULL);
         if (boot_log_counts)
-                (void) mf_read_tail(facts->boot_log, LOG_TAIL_MAX, &boot_log);
+                (void) mf_boot_log_read(facts->boot_log, LOG_TAIL_MAX, &boot_log);
         int has_log = log && *log, has_boot_log = boot_log && *boot_log;
         if (has_boot_log)
                 output = "; its last messages are:";
@@ -136,7 +136,7 @@ int mf_explain_unresponsive(const struct mf_facts *facts, unsigned timeout_ms, c
                               : "%s: container %s did not answer within start_timeout_ms = %u",
                          what, facts->machine, timeout_ms);
         if (err && (hook ? mf_log_read(facts->log, LOG_TAIL_MAX, &tail, NULL)
-                         : mf_read_tail(facts->boot_log, LOG_TAIL_MAX, &tail)) == 0)
+                         : mf_boot_log_read(facts->boot_log, LOG_TAIL_MAX, &tail)) == 0)
                 append_tail(err, tail);
         return r;
 }

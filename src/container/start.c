@@ -266,10 +266,10 @@ static int open_channels(struct mayfly_container *container, int *ret_control, s
         *ret_control = pair[1];
         if (setsockopt(container->control, SOL_SOCKET, SO_PASSCRED, &one, sizeof(one)) < 0)
                 return mf_error_errno(err, -errno, MAYFLY_STAGE_START, "SO_PASSCRED");
-        container->boot_log = memfd_create("mayfly-boot-log", MFD_CLOEXEC);
-        if (container->boot_log < 0)
-                return mf_error_errno(err, -errno, MAYFLY_STAGE_START, "memfd_create");
-        int r = mf_log_create(container->spec.log_size, &container->log);
+        int r = mf_boot_log_create(&container->boot_log);
+        if (r < 0)
+                return mf_error_errno(err, r, MAYFLY_STAGE_START, "the file for the messages of the start");
+        r = mf_log_create(container->spec.log_size, &container->log);
         return r < 0 ? mf_error_errno(err, r, MAYFLY_STAGE_START, "the log of %llu bytes (see log_size, and ulimit -f)",
                                       (unsigned long long) container->spec.log_size)
                      : 0;

@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 #define _GNU_SOURCE
 #include <errno.h>
+#include <fcntl.h>
 #include <grp.h>
 #include <pwd.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "init/init.h"
 
@@ -27,11 +29,24 @@ static int parse_number(const char *s, uint32_t *ret)
         return 0;
 }
 
-/* 0 and *ret, which is NULL when the image has no such file; or negative errno. */
+/* Opens a file that the container may have replaced by something that makes its readers wait. *ret is NULL when there is
+ * no such file. Returns 0 or negative errno: -EINVAL for what is not a regular file. */
 static int open_database(const char *path, FILE **ret)
 {
-        *ret = fopen(path, "re");
-        return *ret || errno == ENOENT || errno == ENOTDIR ? 0 : -errno;
+        struct stat st;
+        int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+
+        *ret = NULL;
+        if (fd < 0)
+                return errno == ENOENT || errno == ENOTDIR ? 0 : -errno;
+        int r = fstat(fd, &st) < 0 ? -errno : S_ISREG(st.st_mode) ? 0 : -EINVAL;
+        if (r == 0) {
+                *ret = fdopen(fd, "r");
+                r = *ret ? 0 : -errno;
+        }
+        if (r < 0)
+                close(fd);
+        return r;
 }
 
 /* After fgetpwent(3) or fgetgrent(3) gave NULL: 0 at the end of the file. */
@@ -85,7 +100,10 @@ static int has_member(const struct group *group, const char *name)
 
 static int database_error(int r, const char *path, char *text, size_t text_size)
 {
-        snprintf(text, text_size, "reading the image's %s: %s", path, strerrordesc_np(-r));
+        if (r == -EINVAL)
+                snprintf(text, text_size, "the image's %s is not a regular file", path);
+        else
+                snprintf(text, text_size, "reading the image's %s: %s", path, strerrordesc_np(-r));
         return r;
 }
 

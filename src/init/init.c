@@ -414,7 +414,9 @@ int main(void)
         }
         set_up_signals();
         receive_start();
-        int r = mf_confine(self.exec.bound, self.host_network, &self.exec.confinement, text, sizeof(text));
+        int r = mf_mask_kernel_files(text, sizeof(text));
+        if (r == 0)
+                r = mf_confine(self.exec.bound, self.host_network, &self.exec.confinement, text, sizeof(text));
         if (r < 0) {
                 dprintf(2, "mayfly-init: %s\n", text);
                 return 1;

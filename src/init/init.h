@@ -48,6 +48,10 @@ int mf_log_open(int memfd);
 int mf_log_drain(int pipe); /* non-blocking; 0 at the end of the stream, 1 when empty for now */
 void mf_log_note(const char *line);
 
+/* mask.c: hides the files of /proc and /sys that are of the whole machine; before mf_confine(). Returns 0 or -errno with
+ * text. */
+int mf_mask_kernel_files(char *text, size_t text_size);
+
 /* filter.c: limits this process and all after it to these capabilities and mayfly's system call filter. `app` is what
  * has yet to be confined more: what that needs of capabilities is kept, unused, until mf_confine_fully(). Both return 0
  * or -errno with text. */

@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: MIT */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+
+#include "init/init.h"
+
+/* What docker hides of /proc and /sys, and more that is the whole machine's: without a user namespace, root inside reads
+ * what the host's root reads. systemd-nspawn makes the rest read-only. */
+static const char *const paths[] = {
+        "/proc/acpi",
+        "/proc/asound",
+        "/proc/interrupts",
+        "/proc/kcore",
+        "/proc/keys",
+        "/proc/kpagecgroup",
+        "/proc/kpagecount",
+        "/proc/kpageflags",
+        "/proc/latency_stats",
+        "/proc/sched_debug",
+        "/proc/scsi",
+        "/proc/slabinfo",
+        "/proc/timer_list",
+        "/proc/timer_stats",
+        "/proc/vmallocinfo",
+        "/sys/firmware",
+        "/sys/devices/virtual/powercap",
+};
+
+/* A directory becomes an empty one that is read-only, everything else /dev/null. Returns 0 or -errno. */
+static int mask(const char *path)
+{
+        struct stat st;
+
+        if (lstat(path, &st) < 0)
+                return errno == ENOENT || errno == EACCES ? 0 : -errno;
+        int r = S_ISDIR(st.st_mode) ? mount("mayfly-mask", path, "tmpfs", MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC,
+                                            "size=4k,mode=0755")
+                                    : mount("/dev/null", path, NULL, MS_BIND, NULL);
+        return r < 0 ? -errno : 0;
+}
+
+int mf_mask_kernel_files(char *text, size_t text_size)
+{
+        for (size_t i = 0; i < sizeof(paths) / sizeof(paths[0]); i++) {
+                int r = mask(paths[i]);
+                if (r < 0) {
+                        snprintf(text, text_size, "hiding %s: %s", paths[i], strerrordesc_np(-r));
+                        return r;
+                }
+        }
+        return 0;
+}
