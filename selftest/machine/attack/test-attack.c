@@ -458,7 +458,7 @@ static void the_boot_log_is_bounded(void **state)
         assert_true(fd >= 0);
         for (ssize_t n; (n = write(fd, block, sizeof(block))) > 0 && written < 300L << 20;)
                 written += n;
-        assert_in_range(written, 1, 1 << 20);
+        assert_true(written > 0 && written <= 1 << 20);
         close(fd);
         mayfly_container_free(c);
 }

@@ -204,7 +204,7 @@ static void try_files_of_each(void)
 static void no_process_is_open_to_other_users(void **state)
 {
         (void) state;
-        assert_in_range(n_processes, 6, PROCESSES_MAX); /* ours, mayfly-launch, systemd-nspawn, and three inside */
+        assert_true(n_processes >= 6); /* ours, mayfly-launch, systemd-nspawn, and three inside */
         assert_int_equal(as_user(65533, try_each_process), 0);
         assert_int_equal(as_user(1777, try_each_process), 0);
         assert_int_equal(as_user(0, try_files_of_each), 8); /* the attack as such works */
