@@ -56,7 +56,21 @@ int mf_boot_log_read(int boot_log, size_t max, char **ret)
 {
         off_t end = lseek(boot_log, 0, SEEK_CUR); /* where the writers are, too */
 
-        return end < 0 ? -errno : mf_read_tail(boot_log, end, max, ret);
+        if (end < 0)
+                return -errno;
+        size_t size = (uint64_t) end < max ? (size_t) end : max;
+        char *copy = malloc(size + 1);
+        if (!copy)
+                return -ENOMEM;
+        ssize_t n = pread(boot_log, copy, size, end - (off_t) size);
+        if (n < 0) {
+                int r = -errno;
+                free(copy);
+                return r;
+        }
+        copy[n] = '\0';
+        *ret = copy;
+        return 0;
 }
 
 int mf_log_read(int log, size_t max, char **ret, size_t *ret_size)

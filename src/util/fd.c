@@ -4,9 +4,9 @@
 
 #include <errno.h>
 #include <signal.h>
-#include <stdint.h>
 #include <stdlib.h>
 #include <sys/file.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -20,14 +20,17 @@ int mf_close(int fd)
         return -1;
 }
 
-int mf_read_tail(int fd, off_t end, size_t max, char **ret)
+int mf_read_tail(int fd, size_t max, char **ret)
 {
-        size_t size = (uint64_t) end < max ? (size_t) end : max;
-        char *copy = malloc(size + 1);
+        struct stat st;
 
+        if (fstat(fd, &st) < 0)
+                return -errno;
+        size_t size = (size_t) st.st_size < max ? (size_t) st.st_size : max;
+        char *copy = malloc(size + 1);
         if (!copy)
                 return -ENOMEM;
-        ssize_t n = pread(fd, copy, size, end - (off_t) size);
+        ssize_t n = pread(fd, copy, size, st.st_size - (off_t) size);
         if (n < 0) {
                 int r = -errno;
                 free(copy);
