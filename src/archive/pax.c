@@ -205,6 +205,9 @@ static void decode(char *name)
         *to = '\0';
 }
 
+/* Each attribute is compared with all before it, and an archive could have 50,000 in a header. */
+#define XATTRS_MAX 1024U
+
 static int take_xattr(struct mf_pax *pax, const struct record *record)
 {
         decode(record->name);
@@ -213,6 +216,8 @@ static int take_xattr(struct mf_pax *pax, const struct record *record)
                         pax->xattrs[i] = (struct mf_xattr){ record->name, record->value, record->size };
                         return 0;
                 }
+        if (pax->n_xattrs == XATTRS_MAX)
+                return bad(record, "its 1,025th extended attribute; an entry can have 1,024");
         if (pax->n_xattrs == pax->allocated) {
                 size_t n = pax->allocated * 2 + 8;
                 struct mf_xattr *grown = realloc(pax->xattrs, n * sizeof(*grown));

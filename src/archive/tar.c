@@ -369,8 +369,8 @@ static int old_sparse(struct mf_tar *tar, const struct mf_tar_header *header, st
                       struct mayfly_error *err)
 {
         const char *bytes = (const char *) header;
-        int64_t size;
-        char block[MF_TAR_BLOCK];
+        int64_t size = 0;
+        char block[MF_TAR_BLOCK] = { 0 };
         int extended = bytes[482];
 
         int r = field(entry, "real size", bytes + 483, 12, -1, 0, INT64_MAX, &size, err);
@@ -481,6 +481,25 @@ static int set_size(struct mf_tar *tar, const struct mf_tar_header *header, stru
 
 /* --- */
 
+/* Refuses what tars read differently: one would check what another unpacks. */
+static int check_ambiguity(const struct mf_tar *tar, const struct mf_tar_header *header, const struct mf_entry *entry,
+                           struct mayfly_error *err)
+{
+        const struct mf_pax *pax = &tar->pax;
+        int64_t size;
+
+        if (tar->long_name && (pax->path || pax->sparse_name) && strcmp(tar->long_name, entry->name) != 0)
+                return mf_entry_bad(err, entry, "has another name in a GNU header; write only one of the two");
+        if (tar->long_link && pax->linkpath && strcmp(tar->long_link, pax->linkpath) != 0)
+                return mf_entry_bad(err, entry, "links to another name in a GNU header; write only one of the two");
+        if (pax->sparse_name && pax->sparse_major < 0 && !pax->has_map)
+                return mf_entry_bad(err, entry, "has the name of a sparse file, but is none");
+        if (!entry->hardlink || !tar->records)
+                return 0;
+        int r = field(entry, FIELD(header, size), pax->size, 0, INT64_MAX, &size, err);
+        return r == 0 && size > 0 ? mf_entry_bad(err, entry, "is a hard link that has data") : r;
+}
+
 static int set_entry(struct mf_tar *tar, const struct mf_tar_header *header, struct mf_entry *ret,
                      struct mayfly_error *err)
 {
@@ -506,7 +525,9 @@ static int set_entry(struct mf_tar *tar, const struct mf_tar_header *header, str
                 ret->hardlink = link;
         if (header->type == '2')
                 ret->symlink = link;
-        r = set_attributes(tar, header, ret, err);
+        r = check_ambiguity(tar, header, ret, err);
+        if (r == 0)
+                r = set_attributes(tar, header, ret, err);
         if (r == 0 && (S_ISCHR(ret->mode) || S_ISBLK(ret->mode)))
                 r = set_device(tar, header, ret, err);
         if (r == 0)
