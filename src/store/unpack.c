@@ -108,40 +108,56 @@ static int record_folder(struct mf_layer *layer, const char *path, mode_t mode, 
         return 0;
 }
 
-static int make_implicit(struct mf_layer *layer, const char *path)
+/* Makes the directory `name` in `fd` unless it is there; its path is the first `length` bytes of `path`. */
+static int make_level(struct mf_layer *layer, int fd, const char *name, const char *path, size_t length)
 {
         char part[PATH_MAX];
 
-        for (const char *p = path; *p;) {
-                p += strcspn(p, "/");
-                memcpy(part, path, (size_t) (p - path));
-                part[p - path] = '\0';
-                /* One level at a time, each looked up without following anything. */
-                const char *base = strrchr(part, '/');
-                char up[PATH_MAX] = ".";
-                if (base) {
-                        memcpy(up, part, (size_t) (base - part));
-                        up[base - part] = '\0';
-                }
-                mf_cleanup(mf_closep) int fd = mf_open_beneath(layer->dirfd, up, O_PATH | O_DIRECTORY);
-                if (fd < 0)
-                        return fd;
-                if (mkdirat(fd, base ? base + 1 : part, BUSY_MODE) == 0) {
-                        if (fchmodat(fd, base ? base + 1 : part, IMPLICIT_MODE, 0) < 0)
-                                return -errno;
-                        int r = record_folder(layer, part, 0755, NULL);
-                        if (r < 0)
-                                return r;
-                } else if (errno != EEXIST) {
-                        return -errno;
-                }
-                if (*p)
-                        p++;
-        }
-        return 0;
+        if (mkdirat(fd, name, BUSY_MODE) < 0)
+                return errno == EEXIST ? 0 : -errno;
+        if (fchmodat(fd, name, IMPLICIT_MODE, 0) < 0)
+                return -errno;
+        memcpy(part, path, length);
+        part[length] = '\0';
+        return record_folder(layer, part, 0755, NULL);
 }
 
-/* Makes layer->parent_fd the folder that `path` is in; *ret_base its last component. */
+/* Makes the directory `path` and all above it, as far as they are missing. Levels above `from` are there, and `fd` is
+ * the directory in which the level at `from` lies. Each level is looked up in the one above, without following a link.
+ * Returns a descriptor of the last, or negative errno. */
+static int make_implicit(struct mf_layer *layer, int fd, const char *path, const char *from)
+{
+        mf_cleanup(mf_closep) int above = -1;
+        char name[NAME_MAX + 1];
+
+        for (;;) {
+                size_t length = strcspn(from, "/");
+                memcpy(name, from, length);
+                name[length] = '\0';
+                from += length;
+                int r = make_level(layer, fd, name, path, (size_t) (from - path));
+                int below = r < 0 ? r : mf_open_beneath(fd, name, O_PATH | O_DIRECTORY);
+                if (below < 0 || !*from++)
+                        return below;
+                mf_close(above);
+                fd = above = below;
+        }
+}
+
+/* Opens the directory `path`, and makes it if it is missing. The search begins at the directory of the entry before,
+ * if `path` lies in that: else deep archives take time with the square of their depth. */
+static int open_parent(struct mf_layer *layer, const char *path)
+{
+        const size_t length = strlen(layer->parent);
+        const int within = layer->parent_fd >= 0 && strncmp(path, layer->parent, length) == 0 && path[length] == '/';
+        const int from_fd = within ? layer->parent_fd : layer->dirfd;
+        const char *from = within ? path + length + 1 : path;
+
+        int fd = mf_open_beneath(from_fd, from, O_PATH | O_DIRECTORY);
+        return fd == -ENOENT ? make_implicit(layer, from_fd, path, from) : fd;
+}
+
+/* Makes layer->parent_fd the directory that `path` is in; *ret_base its last component. */
 static int enter_parent(struct mf_layer *layer, const char *path, const char **ret_base, const struct mf_entry *entry,
                         struct mayfly_error *err)
 {
@@ -156,18 +172,14 @@ static int enter_parent(struct mf_layer *layer, const char *path, const char **r
         if (layer->parent_fd >= 0 && strcmp(parent, layer->parent) == 0)
                 return 0;
 
-        layer->parent_fd = mf_close(layer->parent_fd);
-        int fd = mf_open_beneath(layer->dirfd, parent, O_PATH | O_DIRECTORY);
-        if (fd == -ENOENT) {
-                int r = make_implicit(layer, parent);
-                fd = r < 0 ? r : mf_open_beneath(layer->dirfd, parent, O_PATH | O_DIRECTORY);
-        }
+        int fd = open_parent(layer, parent);
         if (fd == -ELOOP || fd == -EXDEV)
-                return mf_entry_bad(err, entry, "lies beyond a symbolic link, which would lead out of its folder");
+                return mf_entry_bad(err, entry, "lies beyond a symbolic link, which would lead out of its directory");
         if (fd == -ENOTDIR)
                 return mf_entry_bad(err, entry, "lies beneath something that is not a directory");
         if (fd < 0)
-                return mf_error_errno(err, fd, MAYFLY_STAGE_STORE, "the folder of \"%.300s\"", entry->name);
+                return mf_error_errno(err, fd, MAYFLY_STAGE_STORE, "the directory of \"%.300s\"", entry->name);
+        mf_close(layer->parent_fd);
         layer->parent_fd = fd;
         strcpy(layer->parent, parent);
         return 0;
