@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "container/container.h"
+#include "container/logs.h"
 #include "util/error.h"
 #include "util/fd.h"
 #include "util/macro.h"
@@ -34,7 +35,7 @@ static int found_no_room(const struct mayfly_container *container, int r)
         if (r == -ENOBUFS)
                 return 1;
         if (container->is_unregistered || container->boot_log < 0 ||
-            mf_read_tail(container->boot_log, BOOT_LOG_MAX, &said) < 0 || !said)
+            mf_boot_log_read(container->boot_log, BOOT_LOG_MAX, &said) < 0 || !said)
                 return 0;
         const char *failure = strstr(said, "Failed to register machine");
         return failure && strstr(failure, "No buffer space available");
