@@ -139,7 +139,8 @@ static void appc_executor_4_post_stop_has_its_time(void **state)
         assert_int_equal(mayfly_container_stop(c, NULL), 0);
         assert_int_equal(mayfly_container_logs(c, &log, NULL, NULL), 0);
         assert_non_null(strstr(log, "still here"));
-        assert_non_null(strstr(log, "the post-stop hook \"sh\" was killed by SIGKILL, for it had not ended in time"));
+        assert_non_null(
+                strstr(log, "the post-stop hook \"sh\" was killed by SIGKILL, because it had not ended in time"));
         free(log);
         mayfly_container_free(c);
 }
@@ -373,7 +374,7 @@ static void appc_executor_5_bad_volumes_are_errors(void **state)
         volumes_fail(NULL, "overlapping", -EINVAL,
                      "mount point \"inner\" is \"/data/inner\", which overlaps \"/data\"");
         volumes_fail(MAYFLY_VOLUMES({ .path = "/bin/busybox/x" }), "path", -ESRCH,
-                     "a folder above it in the container");
+                     "a directory above it in the container");
         volumes_fail(MAYFLY_VOLUMES({ .path = "/etc", .source = file }), "path", -ESRCH, "cannot be removed");
         assert_int_equal(mayfly_tmpfs_create(NULL, 0, NULL), -EINVAL);
         mayfly_tmpfs_free(tmpfs);

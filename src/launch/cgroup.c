@@ -18,8 +18,8 @@
 
 #define PREFIX "mayfly-"
 
-/* The folder of our own cgroup in the cgroup2 hierarchy, on hosts with cgroup v1 beside it too. */
-static int own_folder(char *ret, size_t size)
+/* The directory of our own cgroup in the cgroup2 hierarchy, on hosts with cgroup v1 beside it too. */
+static int own_directory(char *ret, size_t size)
 {
         mf_cleanup(mf_fclosep) FILE *f = fopen("/proc/self/cgroup", "re");
         char line[300];
@@ -43,7 +43,7 @@ static int own_folder(char *ret, size_t size)
                                      "\"unified\"); mount -t cgroup2 cgroup2 /sys/fs/cgroup");
 }
 
-/* Deepest first. Only folders: that is all one can remove here. */
+/* Removes a cgroup, those in it first. The kernel removes the files in their directories. */
 static void remove_cgroup_tree(int parent, const char *name)
 {
         int fd = openat(parent, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
@@ -63,10 +63,10 @@ static void remove_cgroup_tree(int parent, const char *name)
                 usleep(1000); /* the last process is on its way out */
 }
 
-/* A kill of both janitors at once leaves an empty cgroup that nobody holds locked. */
-static void sweep(const char *folder)
+/* Removes the empty cgroups that nobody has locked: a kill of both janitors at once leaves one. */
+static void sweep(const char *directory)
 {
-        DIR *dir = opendir(folder);
+        DIR *dir = opendir(directory);
 
         if (!dir)
                 return;
@@ -89,23 +89,23 @@ static void sweep(const char *folder)
 
 int launch_cgroup_create(const char *machine, struct launch_cgroup *ret)
 {
-        char folder[400];
+        char directory[400];
 
-        int r = own_folder(folder, sizeof(folder));
+        int r = own_directory(directory, sizeof(directory));
         if (r < 0)
                 return r;
-        sweep(folder);
+        sweep(directory);
         snprintf(ret->name, sizeof(ret->name), PREFIX "%s", machine);
-        ret->parent = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        ret->parent = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
         if (ret->parent < 0)
-                return launch_error(-errno, "our own cgroup %s", folder);
+                return launch_error(-errno, "our own cgroup %s", directory);
         for (unsigned tries = 0; tries < 100; tries++) {
                 if (mkdirat(ret->parent, ret->name, 0755) < 0 && errno != EEXIST)
                         return launch_error(
                                 -errno,
                                 "making the cgroup %s/%s; the engine \"direct\" needs a writable /sys/fs/cgroup "
                                 "(docker run --privileged --cgroupns=host, for one)",
-                                folder, ret->name);
+                                directory, ret->name);
                 ret->fd = openat(ret->parent, ret->name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
                 if (ret->fd < 0)
                         continue; /* swept before we could lock it */
@@ -115,7 +115,7 @@ int launch_cgroup_create(const char *machine, struct launch_cgroup *ret)
                         return 0;
                 ret->fd = mf_close(ret->fd);
         }
-        return launch_error(-EAGAIN, "making the cgroup %s/%s: it is removed again and again", folder, ret->name);
+        return launch_error(-EAGAIN, "making the cgroup %s/%s: it is removed again and again", directory, ret->name);
 }
 
 static int write_file(const struct launch_cgroup *cgroup, const char *name, const char *value)
@@ -168,9 +168,7 @@ static int read_own(const char *file, const char *old_file, const char *controll
         return -ENOENT;
 }
 
-/* Whether systemd could do what it was asked to: it goes on without a word where the kernel has no such controller for
- * it.
- */
+/* Sees whether systemd has set the limit: it says nothing where the kernel has no such controller. */
 static int check_limit(const char *file, const char *old_file, const char *controller, uint64_t value)
 {
         uint64_t there;

@@ -11,7 +11,7 @@
 #include "util/fd.h"
 #include "util/macro.h"
 
-/* The same as a transient unit of systemd has: a container must not depend on who starts it. */
+/* The limits of a transient unit of systemd: a container must not depend on the program that starts it. */
 static const struct {
         int resource;
         rlim_t soft, hard;

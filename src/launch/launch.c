@@ -27,7 +27,7 @@
 /* How long the container may take to follow its owner before it is pushed, each time harder, in ms. */
 #define GRACE_MS 250
 
-/* Where the library learns who supervises, in the direct engine. */
+/* The library gets a pidfd of the supervisor there, in the engine direct. */
 #define REPORT_FD 3
 
 static uint64_t number(const char *text)
@@ -247,7 +247,7 @@ static pid_t start_nspawn(const struct launch_options *options, const struct lau
                 if (getppid() != parent)
                         _exit(1);
                 close_range(3, ~0U, CLOSE_RANGE_CLOEXEC);
-                launch_hand_on_holds(options);
+                launch_pass_locks(options);
                 launch_allow_oom_score(options->oom_score_adj);
                 execute_nspawn(options);
         }
@@ -397,7 +397,7 @@ static int run(const struct launch_options *options, const struct launch_cgroup 
         pid_t nspawn = start_nspawn(options, cgroup);
         if (nspawn < 0)
                 return EXIT_FAILURE;
-        /* mayfly-init is to be the only one inside that holds the control socket. */
+        /* Inside, only mayfly-init may have the control socket. */
         close(STDIN_FILENO);
         (void) !open("/dev/null", O_RDWR | O_CLOEXEC);
         supervise(nspawn, handles.owner, signals);
@@ -459,7 +459,7 @@ static int run_with_janitor(const struct launch_options *options)
         if (pid < 0)
                 launch_error(-errno, "fork");
 
-        close(STDIN_FILENO); /* the control socket is not ours to hold open */
+        close(STDIN_FILENO); /* the control socket must close when the supervisor ends */
         (void) !open("/dev/null", O_RDWR | O_CLOEXEC);
         close(REPORT_FD);
         prctl(PR_SET_NAME, "mayfly-janitor");
@@ -486,7 +486,7 @@ int main(int argc, char **argv)
         struct stat st;
         if (fstat(STDIN_FILENO, &st) < 0 || !S_ISSOCK(st.st_mode))
                 return launch_error(-ENOTSOCK, "standard input must be the control socket") ? EXIT_FAILURE : 0;
-        if (launch_hold(&options) < 0)
+        if (launch_lock_layers(&options) < 0)
                 return EXIT_FAILURE;
         if (!options.in_unit)
                 return run_with_janitor(&options);

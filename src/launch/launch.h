@@ -8,23 +8,23 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* A volume of the container: from the host, of a shared tmpfs, or a folder of its own. */
+/* A volume of the container: a path of the host, a shared tmpfs, or a new directory. */
 struct launch_volume {
         const char *target; /* absolute, in the container */
         const char *source; /* on the host, or NULL */
         int shared;         /* which of the namespaces, or -1 */
         int has_ids;        /* its files have the container's IDs on the host, too */
         int read_only;
-        const char *owner; /* of a folder of its own, "UID:GID:MODE"; NULL: as what it covers */
+        const char *owner; /* of a new directory, "UID:GID:MODE"; NULL: as what it covers */
         int fd;            /* its source, or its mount, once open */
 };
 
 struct launch_options {
         const char *machine; /* machine name */
         const char *init;    /* path of mayfly-init */
-        char **layers;       /* folders, lowest first */
+        char **layers;       /* directories, lowest first */
         size_t n_layers;
-        int *holds;            /* one a layer, see launch_hold() */
+        int *locks;            /* one for each layer, see launch_lock_layers() */
         uint64_t scratch_size; /* bytes; 0: the kernel's default for a tmpfs */
         uint64_t memory_max;   /* bytes; 0: no limit. Both limits are for the direct engine, systemd sets its own. */
         unsigned tasks_max;
@@ -43,11 +43,11 @@ struct launch_options {
 
 #define SCRATCH "/tmp" /* over this, in our own mount namespace only */
 
-/* hold.c: a shared lock on the image that each layer is of, which keeps it from being collected. Before anything is
- * forked, so that every process that can outlive the others has it: this one, its janitor, and systemd-nspawn, which
- * keeps it from the payload. */
-int launch_hold(struct launch_options *options);
-void launch_hand_on_holds(const struct launch_options *options); /* to what is executed next */
+/* lock-layers.c: takes a shared lock on the image of each layer, which keeps the image in the store. To be called before
+ * a fork, so that each process that can outlive the others has the locks: this one, its janitor, and systemd-nspawn, which
+ * does not hand them to the payload. */
+int launch_lock_layers(struct launch_options *options);
+void launch_pass_locks(const struct launch_options *options); /* to the program that is executed next */
 
 /* userns.c: opens a user namespace that has the IDs from `base` on. Returns a descriptor; prints and returns negative
  * errno on failure. */
@@ -88,7 +88,7 @@ char *launch_volume_option(const struct launch_options *options, size_t n);
 
 /* cgroup.c: a cgroup of the container's own, for the direct engine. */
 struct launch_cgroup {
-        int parent;     /* the folder it is in; a path would not outlive the mounts to come */
+        int parent;     /* the directory it is in; a path would lead elsewhere after later mounts */
         char name[128]; /* there */
         int fd;         /* its own, locked while somebody is there to remove it */
 };

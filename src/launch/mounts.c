@@ -73,7 +73,7 @@ static int mount_scratch(uint64_t size)
                 return launch_error(-errno, "mounting a tmpfs of %llu bytes for what the container writes",
                                     (unsigned long long) size);
         if (mkdir(ROOT, 0755) < 0 || mkdir(SCRATCH "/upper", 0755) < 0 || mkdir(SCRATCH "/work", 0755) < 0)
-                return launch_error(-errno, "making folders on the scratch");
+                return launch_error(-errno, "making directories on the scratch");
         return 0;
 }
 

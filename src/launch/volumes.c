@@ -65,7 +65,7 @@ static int visit(void *userdata)
         return 0;
 }
 
-/* A mount can be copied only by who is in its namespace: a child that shares our descriptors and memory goes there. */
+/* Only a process in its namespace can copy a mount: a child that shares our descriptors and memory goes there. */
 static int open_shared(struct launch_volume *volume, int namespace_fd)
 {
         static char stack[64 * 1024] __attribute__((aligned(16)));
@@ -120,7 +120,7 @@ int launch_volumes_open(const struct launch_options *options, const int *namespa
 
 /* --- targets */
 
-/* The folder above a target, made with all above it, 0755 root. No link of the image's leads out of `root`. */
+/* The directory above a target, made with all above it, 0755 root. No link of the image's leads out of `root`. */
 static int open_parent(int root, const struct launch_volume *volume, uint32_t ids, char *path)
 {
         int parent = fcntl(root, F_DUPFD_CLOEXEC, 3);
@@ -137,32 +137,32 @@ static int open_parent(int root, const struct launch_volume *volume, uint32_t id
                 *slash = '/';
                 mf_close(parent);
                 if (fd < 0)
-                        return launch_error(fd, "the volume for %s: a folder above it in the container",
+                        return launch_error(fd, "the volume for %s: a directory above it in the container",
                                             volume->target);
                 parent = fd;
         }
         return parent;
 }
 
-/* Away with what cannot be mounted over: a file where a folder is to be, or the reverse, or a link to such. 1 when
+/* Removes what cannot be mounted over: a file where a directory is needed, or the reverse, or a link to such. 1 when
  * something that can stays, and *ret is what it is. */
-static int clear_target(int root, int parent, const char *path, const char *name, int folder, struct stat *ret)
+static int clear_target(int root, int parent, const char *path, const char *name, int directory, struct stat *ret)
 {
         if (fstatat(parent, name, ret, AT_SYMLINK_NOFOLLOW) < 0)
                 return errno == ENOENT ? 0 : -errno;
         int link = S_ISLNK(ret->st_mode);
         if (link) {
                 mf_cleanup(mf_closep) int fd = launch_open_how(root, path, O_PATH, RESOLVE_IN_ROOT);
-                if (fd >= 0 && fstat(fd, ret) == 0 && (S_ISDIR(ret->st_mode) != 0) == folder)
+                if (fd >= 0 && fstat(fd, ret) == 0 && (S_ISDIR(ret->st_mode) != 0) == directory)
                         return 1;
-        } else if ((S_ISDIR(ret->st_mode) != 0) == folder) {
+        } else if ((S_ISDIR(ret->st_mode) != 0) == directory) {
                 return 1;
         }
         return unlinkat(parent, name, !link && S_ISDIR(ret->st_mode) ? AT_REMOVEDIR : 0) < 0 ? -errno : 0;
 }
 
 /* *ret is what the volume covers. */
-static int make_target(int root, const struct launch_volume *volume, uint32_t ids, int folder, struct stat *ret)
+static int make_target(int root, const struct launch_volume *volume, uint32_t ids, int directory, struct stat *ret)
 {
         mf_cleanup(mf_freep) char *path = strdup(volume->target + 1);
         mf_cleanup(mf_closep) int parent = -1;
@@ -173,12 +173,12 @@ static int make_target(int root, const struct launch_volume *volume, uint32_t id
         if (parent < 0)
                 return parent;
         const char *name = strrchr(path, '/') ? strrchr(path, '/') + 1 : path;
-        int r = clear_target(root, parent, path, name, folder, ret);
+        int r = clear_target(root, parent, path, name, directory, ret);
         if (r < 0)
                 return launch_error(r, "the volume for %s: what the image has there cannot be removed", volume->target);
         if (r > 0)
                 return 0;
-        if ((folder ? mkdirat(parent, name, 0755) : mknodat(parent, name, S_IFREG | 0644, 0)) < 0 ||
+        if ((directory ? mkdirat(parent, name, 0755) : mknodat(parent, name, S_IFREG | 0644, 0)) < 0 ||
             fchownat(parent, name, ids, ids, AT_SYMLINK_NOFOLLOW) < 0)
                 return launch_error(-errno, "the volume for %s: making its target", volume->target);
         *ret = (struct stat){ .st_mode = S_IFDIR | 0755, .st_uid = ids, .st_gid = ids };
@@ -198,19 +198,19 @@ static int make_own(const struct launch_volume *volume, uint32_t ids, const char
                 gid += ids;
         }
         if (mkdir(path, 0700) < 0 || chown(path, uid, gid) < 0 || chmod(path, (mode_t) mode) < 0)
-                return launch_error(-errno, "the volume for %s: its folder", volume->target);
+                return launch_error(-errno, "the volume for %s: its directory", volume->target);
         /* On itself, so that it can be read-only for the container. */
         if (volume->read_only && mount(path, path, NULL, MS_BIND, NULL) < 0)
-                return launch_error(-errno, "the volume for %s: binding its folder", volume->target);
+                return launch_error(-errno, "the volume for %s: binding its directory", volume->target);
         return 0;
 }
 
-static int bind_source(const struct launch_volume *volume, const char *path, int folder, int idmapped)
+static int bind_source(const struct launch_volume *volume, const char *path, int directory, int idmapped)
 {
         char source[64];
         int r;
 
-        if (folder) {
+        if (directory) {
                 r = mkdir(path, 0755);
         } else {
                 int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
@@ -236,11 +236,11 @@ static int mount_volume(int root, const struct launch_volume *volume, uint32_t i
         snprintf(path, sizeof(path), VOLUMES "/%zu", number);
         if (volume->fd >= 0 && fstat(volume->fd, &st) < 0)
                 return launch_error(-errno, "the volume for %s", volume->target);
-        int folder = S_ISDIR(st.st_mode) != 0;
-        int r = make_target(root, volume, ids, folder, &covered);
+        int directory = S_ISDIR(st.st_mode) != 0;
+        int r = make_target(root, volume, ids, directory, &covered);
         if (r == 0)
                 r = volume->fd < 0 ? make_own(volume, ids, path, &covered)
-                                   : bind_source(volume, path, folder, ids != 0);
+                                   : bind_source(volume, path, directory, ids != 0);
         if (r < 0 || (volume->fd < 0 && !volume->read_only))
                 return r;
         /* No device of the host's is opened through it; systemd-nspawn copies these when it binds. */
