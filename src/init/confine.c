@@ -125,7 +125,7 @@ int mf_confine_can_score(const char *oom_score_adj)
         return set_oom_score_adj(oom_score_adj) == 0 && set_oom_score_adj(now) == 0;
 }
 
-int mf_confine_before(const struct mf_confinement *confinement, char *text, size_t text_size)
+int mf_confine_pre_setuid(const struct mf_confinement *confinement, char *text, size_t text_size)
 {
         int r = 0;
 
@@ -147,7 +147,7 @@ int mf_confine_before(const struct mf_confinement *confinement, char *text, size
         return r;
 }
 
-int mf_confine_after(const struct mf_confinement *confinement, char *text, size_t text_size)
+int mf_confine_post_setuid(const struct mf_confinement *confinement, char *text, size_t text_size)
 {
         int r = 0;
 
@@ -161,7 +161,7 @@ int mf_confine_after(const struct mf_confinement *confinement, char *text, size_
         return r;
 }
 
-int mf_confine_last(const struct mf_confinement *confinement)
+int mf_confine_pre_exec(const struct mf_confinement *confinement)
 {
         if (!confinement->filter)
                 return 0;

@@ -60,7 +60,7 @@ static void send_message(enum mf_message_type type, int a, int b, const char *te
                 die("telling the library", r); /* which would wait in vain */
 }
 
-/* Stays mapped, as all that we are told. */
+/* Maps the app's filter, which stays mapped. */
 static void read_filter(int fd)
 {
         struct stat st;
@@ -307,7 +307,7 @@ static void on_app_end(const siginfo_t *info)
 {
         char text[232] = "", line[300];
 
-        drain_log(); /* and no more: a daemon that lives on may hold the pipe open */
+        drain_log(); /* once only: a daemon of the app may keep the pipe open */
         send_exit(info);
         if (!self.exec.post_stop[0])
                 _exit(0);
@@ -328,7 +328,7 @@ static _Noreturn void on_post_stop_end(const siginfo_t *info)
         if (info->si_code != CLD_EXITED || info->si_status != 0) {
                 describe(info, how, sizeof(how));
                 snprintf(line, sizeof(line), "mayfly: the post-stop hook \"%.120s\" %s%s", self.exec.post_stop[0], how,
-                         self.deadline_ms ? "" : ", for it had not ended in time");
+                         self.deadline_ms ? "" : ", because it had not ended in time");
                 mf_log_note(line);
         }
         _exit(0);

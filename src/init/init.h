@@ -12,7 +12,7 @@
 #include "protocol/exec-block-read.h"
 #include "protocol/message.h"
 
-/* identity.c: who to run as (appc spec, "user" and "group"): a name in the image's /etc/passwd or /etc/group, else a
+/* identity.c: the user and group to run as (appc spec, "user" and "group"): a name in the image's /etc/passwd or /etc/group, else a
  * number, or the owner of the file at an absolute path. */
 struct mf_identity {
         uid_t uid;
@@ -43,7 +43,7 @@ void mf_sockets_close(struct mf_sockets *sockets);
 /* supervise.c: runs one command to its end and answers on the reply socket; for a process forked for it. */
 _Noreturn void mf_supervise(const struct mf_exec *exec, int reply, const int stdio[3]);
 
-/* logs.c: copies what arrives on the pipe to the ring. */
+/* log-ring.c: copies what arrives on the pipe to the ring. */
 int mf_log_open(int memfd);
 int mf_log_drain(int pipe); /* non-blocking; 0 at the end of the stream, 1 when empty for now */
 void mf_log_note(const char *line);
@@ -52,7 +52,7 @@ void mf_log_note(const char *line);
  * text. */
 int mf_mask_kernel_files(char *text, size_t text_size);
 
-/* filter.c: limits this process and all after it to these capabilities and mayfly's system call filter. `app` is what
+/* confine.c: limits this process and all after it to these capabilities and mayfly's system call filter. `app` is what
  * has yet to be confined more: what that needs of capabilities is kept, unused, until mf_confine_fully(). Both return 0
  * or -errno with text. */
 int mf_confine(uint64_t capabilities, int host_network, const struct mf_confinement *app, char *text, size_t text_size);
@@ -61,9 +61,10 @@ int mf_confine_fully(char *text, size_t text_size);
 /* Whether this host lets the score be set, after mf_confine(). */
 int mf_confine_can_score(const char *oom_score_adj);
 
-/* Likewise for a process that is about to be executed, in this order: before it becomes its user, after, and last. */
-int mf_confine_before(const struct mf_confinement *confinement, char *text, size_t text_size);
-int mf_confine_after(const struct mf_confinement *confinement, char *text, size_t text_size);
-int mf_confine_last(const struct mf_confinement *confinement);
+/* Confine a process that is about to execute a program: before setuid(2), after it, and right before the execution. Each
+ * returns 0 or -errno. */
+int mf_confine_pre_setuid(const struct mf_confinement *confinement, char *text, size_t text_size);
+int mf_confine_post_setuid(const struct mf_confinement *confinement, char *text, size_t text_size);
+int mf_confine_pre_exec(const struct mf_confinement *confinement);
 
 #endif

@@ -148,11 +148,11 @@ static int prepare(const struct plan *plan, int *failure_fd, struct failure *fai
         if (plan->sockets && plan->sockets->n > 0)
                 r = set_sockets(plan->sockets, plan->exec->env, failure_fd);
         if (r == 0)
-                r = mf_confine_before(confinement, failure->text, sizeof(failure->text));
+                r = mf_confine_pre_setuid(confinement, failure->text, sizeof(failure->text));
         if (r == 0)
                 r = become(plan->identity, plan->exec->cwd, failure);
         if (r == 0)
-                r = mf_confine_after(confinement, failure->text, sizeof(failure->text));
+                r = mf_confine_post_setuid(confinement, failure->text, sizeof(failure->text));
         if (r == 0)
                 prctl(PR_SET_PDEATHSIG, SIGKILL); /* for a supervisor that is killed; becoming another clears it */
         return r;
@@ -175,7 +175,7 @@ static int execute(const struct plan *plan, struct failure *failure)
         int found = find_program(plan->argv[0], plan->exec->env, program, sizeof(program)), r = found;
 
         if (found == 0) {
-                r = mf_confine_last(&plan->exec->confinement);
+                r = mf_confine_pre_exec(&plan->exec->confinement);
                 if (r < 0) {
                         snprintf(failure->text, sizeof(failure->text), "loading the app's system call filter: %s",
                                  strerrordesc_np(-r));
