@@ -155,7 +155,7 @@ static int dispatch(struct mf_engine *engine, struct mayfly_error *err)
         struct direct_engine *direct = direct_of(engine);
 
         (void) err;
-        /* A descriptor that has told its news would keep poll(2) from waiting for the other. */
+        /* A descriptor that stays readable would keep poll(2) from waiting for the other. */
         if (direct->janitor_fd >= 0 && ended(direct->janitor_fd))
                 direct->janitor_fd = mf_close(direct->janitor_fd);
         if (direct->report >= 0)

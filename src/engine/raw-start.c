@@ -149,7 +149,7 @@ static _Noreturn void run_child(struct plan *plan)
                 leave(1);
         reset_signals();
         if (plan->stays) {
-                syscall(SYS_setsid); /* a kill of the program's process group is not for it */
+                syscall(SYS_setsid); /* a signal to the program's process group must not reach it */
                 syscall(SYS_prctl, PR_SET_NAME, "mayfly-reaper", 0L, 0L, 0L);
                 syscall(SYS_prctl, PR_SET_CHILD_SUBREAPER, 1L, 0L, 0L, 0L);
         }
