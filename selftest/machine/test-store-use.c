@@ -128,6 +128,19 @@ static void a_damaged_image_is_replaced_beside_its_container(void **state)
         assert_int_equal(collect().removed, 1);
 }
 
+/* The state of a process as a letter, as in proc(5). */
+static char state_of(pid_t pid)
+{
+        char path[64], state = 0;
+
+        snprintf(path, sizeof(path), "/proc/%d/stat", (int) pid);
+        FILE *f = fopen(path, "re");
+        assert_non_null(f);
+        assert_int_equal(fscanf(f, "%*d (%*[^)]) %c", &state), 1);
+        fclose(f);
+        return state;
+}
+
 /* The container's first process, stopped, cannot follow its owner into death: for a while it runs without. */
 static void an_owners_death_does_not_free_what_still_runs(void **state)
 {
@@ -150,6 +163,8 @@ static void an_owners_death_does_not_free_what_still_runs(void **state)
         int leader_fd = (int) syscall(SYS_pidfd_open, leader, 0);
         assert_true(leader_fd >= 0);
         assert_int_equal(kill(leader, SIGSTOP), 0);
+        while (state_of(leader) != 'T') /* until then it may see the owner's death */
+                usleep(1000);
         assert_int_equal(kill(owner, SIGKILL), 0);
         assert_int_equal(waitpid(owner, NULL, 0), owner);
 
