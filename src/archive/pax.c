@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "util/buffer.h"
 #include "util/macro.h"
 
 /* A record that is being read. `value` is followed by a NUL. */
@@ -218,14 +219,10 @@ static int take_xattr(struct mf_pax *pax, const struct record *record)
                 }
         if (pax->n_xattrs == XATTRS_MAX)
                 return bad(record, "its 1,025th extended attribute; an entry can have 1,024");
-        if (pax->n_xattrs == pax->allocated) {
-                size_t n = pax->allocated * 2 + 8;
-                struct mf_xattr *grown = realloc(pax->xattrs, n * sizeof(*grown));
-                if (!grown)
-                        return -ENOMEM;
-                pax->xattrs = grown;
-                pax->allocated = n;
-        }
+        struct mf_xattr *grown = mf_grow(pax->xattrs, pax->n_xattrs, &pax->allocated, sizeof(*grown));
+        if (!grown)
+                return -ENOMEM;
+        pax->xattrs = grown;
         pax->xattrs[pax->n_xattrs++] = (struct mf_xattr){ record->name, record->value, record->size };
         return 0;
 }

@@ -4,6 +4,8 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "util/buffer.h"
+
 #define SEGMENTS_MAX ((size_t) 1 << 20)
 
 int mf_sparse_add(struct mf_sparse *sparse, uint64_t offset, uint64_t size)
@@ -12,14 +14,10 @@ int mf_sparse_add(struct mf_sparse *sparse, uint64_t offset, uint64_t size)
                 return -EBADMSG;
         if (sparse->n >= SEGMENTS_MAX)
                 return -E2BIG;
-        if (sparse->n == sparse->allocated) {
-                size_t n = sparse->allocated * 2 + 16;
-                struct mf_segment *grown = realloc(sparse->list, n * sizeof(*grown));
-                if (!grown)
-                        return -ENOMEM;
-                sparse->list = grown;
-                sparse->allocated = n;
-        }
+        struct mf_segment *grown = mf_grow(sparse->list, sparse->n, &sparse->allocated, sizeof(*grown));
+        if (!grown)
+                return -ENOMEM;
+        sparse->list = grown;
         sparse->list[sparse->n++] = (struct mf_segment){ offset, size };
         return 0;
 }

@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "engine/bus.h"
+#include "util/buffer.h"
 #include "util/error.h"
 #include "util/fd.h"
 #include "util/macro.h"
@@ -32,14 +33,10 @@ static int add(struct mf_snapshot *snapshot, const char *kind, const char *ident
 {
         char *line = NULL;
 
-        if (snapshot->n == snapshot->allocated) {
-                size_t allocated = snapshot->allocated ? snapshot->allocated * 2 : 256;
-                char **grown = realloc(snapshot->lines, allocated * sizeof(char *));
-                if (!grown)
-                        return -ENOMEM;
-                snapshot->lines = grown;
-                snapshot->allocated = allocated;
-        }
+        char **grown = mf_grow(snapshot->lines, snapshot->n, &snapshot->allocated, sizeof(*grown));
+        if (!grown)
+                return -ENOMEM;
+        snapshot->lines = grown;
         mf_cleanup(mf_freep) char *flat_identity = strdup(identity);
         mf_cleanup(mf_freep) char *flat_description = strdup(description);
         if (!flat_identity || !flat_description)
@@ -196,15 +193,12 @@ static int add_processes(struct mf_snapshot *snapshot)
         for (const struct dirent *entry; r == 0 && (entry = readdir(proc));) {
                 if (entry->d_name[0] < '1' || entry->d_name[0] > '9')
                         continue;
-                if (n == allocated) {
-                        allocated = allocated ? allocated * 2 : 256;
-                        struct process *grown = realloc(all, allocated * sizeof(*all));
-                        if (!grown) {
-                                r = -ENOMEM;
-                                break;
-                        }
-                        all = grown;
+                struct process *grown = mf_grow(all, n, &allocated, sizeof(*grown));
+                if (!grown) {
+                        r = -ENOMEM;
+                        break;
                 }
+                all = grown;
                 n += (size_t) read_process(dirfd(proc), entry->d_name, &all[n]);
         }
         closedir(proc);

@@ -16,6 +16,7 @@
 
 #include "archive/sparse.h"
 #include "archive/xattr.h"
+#include "util/buffer.h"
 #include "util/error.h"
 #include "util/fd.h"
 #include "util/macro.h"
@@ -369,14 +370,12 @@ static int list_folder(struct walk *walk, int fd, char ***ret, size_t *ret_n)
                         break;
                 if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0)
                         continue;
-                if (n == allocated) {
-                        char **grown = realloc(names, (allocated = allocated * 2 + 16) * sizeof(char *));
-                        if (!grown) {
-                                r = mf_error_oom(walk->err, MAYFLY_STAGE_ARCHIVE);
-                                break;
-                        }
-                        names = grown;
+                char **grown = mf_grow(names, n, &allocated, sizeof(*grown));
+                if (!grown) {
+                        r = mf_error_oom(walk->err, MAYFLY_STAGE_ARCHIVE);
+                        break;
                 }
+                names = grown;
                 names[n] = strdup(entry->d_name);
                 if (!names[n++])
                         r = mf_error_oom(walk->err, MAYFLY_STAGE_ARCHIVE);

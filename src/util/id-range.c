@@ -11,6 +11,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "util/buffer.h"
 #include "util/fd.h"
 #include "util/macro.h"
 
@@ -30,14 +31,10 @@ static int add(struct taken_list *list, uint64_t first, uint64_t count)
 {
         if (count == 0)
                 return 0;
-        if (list->n == list->allocated) {
-                size_t allocated = list->allocated ? 2 * list->allocated : 64;
-                struct taken *grown = realloc(list->items, allocated * sizeof(*grown));
-                if (!grown)
-                        return -ENOMEM;
-                list->items = grown;
-                list->allocated = allocated;
-        }
+        struct taken *grown = mf_grow(list->items, list->n, &list->allocated, sizeof(*grown));
+        if (!grown)
+                return -ENOMEM;
+        list->items = grown;
         list->items[list->n++] = (struct taken){ first, first + count - 1 };
         return 0;
 }

@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "util/buffer.h"
+
 static int compare(const void *a, const void *b)
 {
         return strcmp(*(char *const *) a, *(char *const *) b);
@@ -13,18 +15,13 @@ static int compare(const void *a, const void *b)
 
 int mf_paths_add(struct mf_paths *paths, char *path)
 {
-        if (path && paths->n == paths->allocated) {
-                size_t n = paths->allocated ? paths->allocated * 2 : 64;
-                char **bigger = realloc(paths->path, n * sizeof(char *));
-                if (!bigger) {
-                        free(path);
-                        return -ENOMEM;
-                }
-                paths->path = bigger;
-                paths->allocated = n;
-        }
-        if (!path)
+        char **grown = path ? mf_grow(paths->path, paths->n, &paths->allocated, sizeof(*grown)) : NULL;
+
+        if (!grown) {
+                free(path);
                 return -ENOMEM;
+        }
+        paths->path = grown;
         paths->path[paths->n++] = path;
         return 0;
 }
