@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <signal.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -506,40 +507,44 @@ int mf_bus_inspect_machine(struct mf_bus *bus, pid_t *ret_leader, struct mayfly_
         return r < 0 ? r : 0;
 }
 
-/* Says what a method call failed of, if it did, and frees its error. Returns 0 or negative errno. */
-static int end_call(int r, sd_bus_error *error, const char *method, const char *object, struct mayfly_error *err)
+struct manager {
+        const char *service, *path, *interface;
+};
+
+static const struct manager machined = { MACHINED, MACHINED_PATH, MACHINED_MANAGER };
+static const struct manager systemd = { SYSTEMD, SYSTEMD_PATH, MANAGER };
+
+/* Calls a method of systemd or machined with arguments of these types, for `object`, and waits for the answer. Returns 0
+ * or an error. */
+static int call(struct mf_bus *bus, const struct manager *manager, const char *method, const char *object,
+                struct mayfly_error *err, const char *types, ...)
 {
+        sd_bus_error error = SD_BUS_ERROR_NULL;
+        va_list args;
+
+        va_start(args, types);
+        int r = sd_bus_call_methodv(bus->bus, manager->service, manager->path, manager->interface, method, &error, NULL,
+                                    types, args);
+        va_end(args);
         if (r < 0)
-                mf_bus_error(err, r, error, method, object);
-        sd_bus_error_free(error);
+                mf_bus_error(err, r, &error, method, object);
+        sd_bus_error_free(&error);
         return r < 0 ? r : 0;
 }
 
 int mf_bus_terminate_machine(struct mf_bus *bus, struct mayfly_error *err)
 {
-        sd_bus_error error = SD_BUS_ERROR_NULL;
-        int r = sd_bus_call_method(bus->bus, MACHINED, MACHINED_PATH, MACHINED_MANAGER, "TerminateMachine", &error,
-                                   NULL, "s", bus->machine);
-
-        return end_call(r, &error, "TerminateMachine", bus->machine, err);
+        return call(bus, &machined, "TerminateMachine", bus->machine, err, "s", bus->machine);
 }
 
 int mf_bus_stop_unit(struct mf_bus *bus, struct mayfly_error *err)
 {
-        sd_bus_error error = SD_BUS_ERROR_NULL;
-        int r = sd_bus_call_method(bus->bus, SYSTEMD, SYSTEMD_PATH, MANAGER, "StopUnit", &error, NULL, "ss", bus->unit,
-                                   "replace");
-
-        return end_call(r, &error, "StopUnit", bus->unit, err);
+        return call(bus, &systemd, "StopUnit", bus->unit, err, "ss", bus->unit, "replace");
 }
 
 int mf_bus_kill_unit(struct mf_bus *bus, struct mayfly_error *err)
 {
-        sd_bus_error error = SD_BUS_ERROR_NULL;
-        int r = sd_bus_call_method(bus->bus, SYSTEMD, SYSTEMD_PATH, MANAGER, "KillUnit", &error, NULL, "ssi", bus->unit,
-                                   "all", (int32_t) SIGKILL);
-
-        return end_call(r, &error, "KillUnit", bus->unit, err);
+        return call(bus, &systemd, "KillUnit", bus->unit, err, "ssi", bus->unit, "all", (int32_t) SIGKILL);
 }
 
 struct mf_bus *mf_bus_close(struct mf_bus *bus)

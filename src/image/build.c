@@ -146,19 +146,11 @@ static int write_archive(int fd, const char *rootfs, const struct mayfly_build_o
 /* Reads up to MF_ARCHIVE_HEAD bytes. */
 static int read_head(int fd, char *head, size_t *ret_size, struct mayfly_error *err)
 {
-        size_t size = 0;
+        ssize_t n = mf_read_full(fd, head, MF_ARCHIVE_HEAD);
 
-        while (size < MF_ARCHIVE_HEAD) {
-                ssize_t n = read(fd, head + size, MF_ARCHIVE_HEAD - size);
-                if (n < 0 && errno == EINTR)
-                        continue;
-                if (n < 0)
-                        return mf_error_errno(err, -errno, MAYFLY_STAGE_ARCHIVE, "reading what was written");
-                if (n == 0)
-                        break;
-                size += (size_t) n;
-        }
-        *ret_size = size;
+        if (n < 0)
+                return mf_error_errno(err, (int) n, MAYFLY_STAGE_ARCHIVE, "reading what was written");
+        *ret_size = (size_t) n;
         return 0;
 }
 

@@ -14,6 +14,7 @@
 #include "model/show.h"
 #include "util/error.h"
 #include "util/macro.h"
+#include "util/time.h"
 
 #define THREADS_MAX 4U
 #define REPORT_MS 100U
@@ -292,11 +293,7 @@ static void coordinate(struct run *run)
 {
         pthread_mutex_lock(&run->lock);
         while (run->threads > 0) {
-                struct timespec until;
-                clock_gettime(CLOCK_MONOTONIC, &until);
-                until.tv_nsec += REPORT_MS * 1000000L;
-                until.tv_sec += until.tv_nsec / 1000000000L;
-                until.tv_nsec %= 1000000000L;
+                const struct timespec until = mf_in_ms(REPORT_MS);
                 if (pthread_cond_timedwait(&run->changed, &run->lock, &until) != ETIMEDOUT)
                         continue;
                 pthread_mutex_unlock(&run->lock);

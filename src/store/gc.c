@@ -232,8 +232,9 @@ static int is_gone(void *userdata, const char *id)
 }
 
 /* They are held like images. Without the images they were made of they would only keep files from going. */
-static int collect_layer(struct gc *gc, const char *id)
+static int collect_layer(void *userdata, const char *id)
 {
+        struct gc *gc = userdata;
         mf_cleanup(mf_closep) int fd = -1;
         struct stat st;
 
@@ -259,18 +260,13 @@ static int collect_layer(struct gc *gc, const char *id)
 static int collect_layers(struct gc *gc)
 {
         struct mf_store_images layers;
-        int result = 0;
 
         int r = mf_store_list(gc->store, MF_LAYERS, &layers);
         if (r < 0)
                 return mf_error_errno(gc->err, r, MAYFLY_STAGE_STORE, "reading %s/layers", gc->path);
-        for (size_t i = 0; i < layers.n && result != -ECANCELED; i++) {
-                r = collect_layer(gc, layers.id[i]);
-                if (r == -ECANCELED || (r < 0 && result == 0))
-                        result = r;
-        }
+        r = mf_store_images_each(&layers, collect_layer, gc);
         mf_store_images_clear(&layers);
-        return result;
+        return r;
 }
 
 /* --- leftovers ------------------------------------------------------------------------------------------------ */

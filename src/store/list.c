@@ -12,6 +12,7 @@
 
 #include "store/directory.h"
 #include "store/record.h"
+#include "util/buffer.h"
 #include "util/fd.h"
 #include "util/fs.h"
 #include "util/macro.h"
@@ -23,6 +24,19 @@ void mf_store_images_clear(struct mf_store_images *images)
         *images = (struct mf_store_images){ 0 };
 }
 
+int mf_store_images_each(const struct mf_store_images *images, int (*one)(void *userdata, const char *id),
+                         void *userdata)
+{
+        int result = 0;
+
+        for (size_t i = 0; i < images->n && result != -ECANCELED; i++) {
+                int r = one(userdata, images->id[i]);
+                if (r == -ECANCELED || (r < 0 && result == 0))
+                        result = r;
+        }
+        return result;
+}
+
 static int compare(const void *a, const void *b)
 {
         return strcmp(a, b);
@@ -30,12 +44,12 @@ static int compare(const void *a, const void *b)
 
 static int add(struct mf_store_images *images, const char *id)
 {
-        char(*bigger)[MF_ID_LENGTH + 1] = realloc(images->id, (images->n + 1) * sizeof(*bigger));
+        char(*grown)[MF_ID_LENGTH + 1] = mf_grow(images->id, images->n, &images->allocated, sizeof(*grown));
 
-        if (!bigger)
+        if (!grown)
                 return -ENOMEM;
-        images->id = bigger;
-        memcpy(bigger[images->n++], id, sizeof(*bigger)); /* an ID is always that long */
+        images->id = grown;
+        memcpy(grown[images->n++], id, sizeof(*grown)); /* an ID is always that long */
         return 0;
 }
 

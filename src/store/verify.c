@@ -141,24 +141,36 @@ static int check(struct verify *verify, int fd, const char *path, int is_layer, 
         return r;
 }
 
-static int verify_layer(struct verify *verify, const char *id)
+/* Opens DIRECTORY/ID of the store and locks it, and allocates its path. Returns 0, -ENOENT without a message when it is
+ * gone, or another error. */
+static int open_entry(struct verify *verify, const char *directory, const char *id, char **ret_path, int *ret_fd)
 {
-        struct mf_check found = { .difference = on_difference, .userdata = verify };
         mf_cleanup(mf_freep) char *path = NULL;
-        mf_cleanup(mf_closep) int fd = -1;
         int r;
 
         verify->id = id;
-        if (asprintf(&path, "%s/%s/%s", verify->path, MF_LAYERS, id) < 0) {
+        if (asprintf(&path, "%s/%s/%s", verify->path, directory, id) < 0) {
                 path = NULL;
                 return mf_error_oom(verify->err, MAYFLY_STAGE_STORE);
         }
-        while ((r = mf_store_open_locked(verify->store, MF_LAYERS, id, LOCK_SH, &fd)) == -EWOULDBLOCK)
+        /* Another process removes it, or asks whether it is in use. */
+        while ((r = mf_store_open_locked(verify->store, directory, id, LOCK_SH, ret_fd)) == -EWOULDBLOCK)
                 usleep(WAIT_US);
-        if (r == -ENOENT)
-                return 0;
+        if (r == 0)
+                *ret_path = mf_take(path);
+        return r == 0 || r == -ENOENT ? r : mf_error_errno(verify->err, r, MAYFLY_STAGE_STORE, "opening %s", path);
+}
+
+static int verify_layer(void *userdata, const char *id)
+{
+        struct verify *verify = userdata;
+        struct mf_check found = { .difference = on_difference, .userdata = verify };
+        mf_cleanup(mf_freep) char *path = NULL;
+        mf_cleanup(mf_closep) int fd = -1;
+
+        int r = open_entry(verify, MF_LAYERS, id, &path, &fd);
         if (r < 0)
-                return mf_error_errno(verify->err, r, MAYFLY_STAGE_STORE, "opening %s", path);
+                return r == -ENOENT ? 0 : r;
         r = check(verify, fd, path, 1, &found);
         verify->result.differences += found.differences;
         if (r == 0)
@@ -168,26 +180,20 @@ static int verify_layer(struct verify *verify, const char *id)
 }
 
 /* 0 also when the image is gone by now. */
-static int verify_image(struct verify *verify, const char *id)
+static int verify_image(void *userdata, const char *id)
 {
+        struct verify *verify = userdata;
         struct mf_check found = { .difference = on_difference, .userdata = verify };
         mf_cleanup(mf_freep) char *path = NULL;
         mf_cleanup(mf_closep) int fd = -1;
-        int r;
 
-        verify->id = id;
-        if (asprintf(&path, "%s/images/%s", verify->path, id) < 0) {
-                path = NULL;
-                return mf_error_oom(verify->err, MAYFLY_STAGE_STORE);
-        }
-        while ((r = mf_store_open_locked(verify->store, MF_IMAGES, id, LOCK_SH, &fd)) == -EWOULDBLOCK)
-                usleep(WAIT_US); /* somebody removes it, or asks whether it is in use */
+        int r = open_entry(verify, MF_IMAGES, id, &path, &fd);
         if (r == -ENOENT)
                 return verify->options.image ? mf_error(verify->err, r, MAYFLY_STAGE_STORE,
                                                         "there is no image %s in the store %s", id, verify->path)
                                              : 0;
         if (r < 0)
-                return mf_error_errno(verify->err, r, MAYFLY_STAGE_STORE, "opening %s", path);
+                return r;
         r = check(verify, fd, path, 0, &found);
         verify->result.differences += found.differences;
         verify->result.entries += found.entries;
@@ -198,21 +204,16 @@ static int verify_image(struct verify *verify, const char *id)
         return r;
 }
 
-static int verify_folder(struct verify *verify, const char *folder, int (*one)(struct verify *verify, const char *id))
+static int verify_folder(struct verify *verify, const char *folder, int (*one)(void *verify, const char *id))
 {
         struct mf_store_images images;
-        int result = 0;
 
         int r = mf_store_list(verify->store, folder, &images);
         if (r < 0)
                 return mf_error_errno(verify->err, r, MAYFLY_STAGE_STORE, "reading %s/%s", verify->path, folder);
-        for (size_t i = 0; i < images.n && result != -ECANCELED; i++) {
-                r = one(verify, images.id[i]);
-                if (r == -ECANCELED || (r < 0 && result == 0))
-                        result = r;
-        }
+        r = mf_store_images_each(&images, one, verify);
         mf_store_images_clear(&images);
-        return result;
+        return r;
 }
 
 static int verify_all(struct verify *verify)

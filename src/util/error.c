@@ -31,23 +31,25 @@ void mf_error_clear(struct mayfly_error *err)
         }
 }
 
-static void fill(struct mayfly_error *err, int code, enum mayfly_stage stage, const char *format, va_list args)
+/* Returns whether `err` took the message. */
+static int fill(struct mayfly_error *err, int code, enum mayfly_stage stage, const char *format, va_list args)
 {
         char raw[sizeof(err->message)];
 
+        if (!is_open(err))
+                return 0;
         err->code = code;
         err->stage = stage;
         vsnprintf(raw, sizeof(raw), format, args);
         /* Names that others chose are in it, and it ends up on terminals. */
         mf_escape(err->message, sizeof(err->message), raw);
+        return 1;
 }
 
 void mf_error_set(struct mayfly_error *err, int code, enum mayfly_stage stage, const char *format, ...)
 {
-        if (!is_open(err))
-                return;
-
         va_list args;
+
         va_start(args, format);
         fill(err, code, stage, format, args);
         va_end(args);
@@ -55,13 +57,13 @@ void mf_error_set(struct mayfly_error *err, int code, enum mayfly_stage stage, c
 
 void mf_error_set_errno(struct mayfly_error *err, int code, enum mayfly_stage stage, const char *format, ...)
 {
-        if (!is_open(err))
-                return;
-
         va_list args;
+
         va_start(args, format);
-        fill(err, code, stage, format, args);
+        int filled = fill(err, code, stage, format, args);
         va_end(args);
+        if (!filled)
+                return;
 
         size_t used = strlen(err->message);
         snprintf(err->message + used, sizeof(err->message) - used, ": %s%s", strerrordesc_np(-code),
