@@ -15,6 +15,7 @@
 #include "model/ac-types.h"
 #include "model/image-id.h"
 #include "util/error.h"
+#include "util/macro.h"
 #include "util/strv.h"
 
 /* Checks follow the appc specification 0.8.11, "Image Manifest Schema" and "types". */
@@ -78,6 +79,20 @@ static const char *find_label(json_t *list, const char *name, size_t *ret_place)
         return NULL;
 }
 
+/* Appc's name of an architecture that uname(2), Debian or Docker call by another name, or NULL. */
+static const char *appc_arch(const char *os, const char *arch)
+{
+        static const char *const names[][2] = { { "x86_64", "amd64" }, { "x64", "amd64" },    { "arm64", "aarch64" },
+                                                { "i686", "i386" },    { "i586", "i386" },    { "i486", "i386" },
+                                                { "x86", "i386" },     { "386", "i386" },     { "ppc64el", "ppc64le" },
+                                                { "armhf", "armv7l" }, { "armv7", "armv7l" }, { "armel", "armv6l" } };
+
+        for (size_t i = 0; i < MF_ELEMENTSOF(names); i++)
+                if (strcmp(arch, names[i][0]) == 0 && mf_is_platform(os, names[i][1]))
+                        return names[i][1];
+        return NULL;
+}
+
 /* Checks that appc lists the labels os and arch together. Returns 0 or -EBADMSG. */
 static int check_platform(json_t *list, const char *path, struct mayfly_error *err)
 {
@@ -92,11 +107,15 @@ static int check_platform(json_t *list, const char *path, struct mayfly_error *e
                 return mf_json_bad_member(err, at, "value",
                                           "\"%.60s\" is not an os that appc has (linux, freebsd, darwin)", os);
         snprintf(at, sizeof(at), "%s[%zu]", path, arch_at);
-        return mf_is_platform(os, arch)
-                       ? 0
-                       : mf_json_bad_member(err, at, "value",
-                                            "\"%.60s\" is not an arch that appc has for %s (amd64, i386, ...)", arch,
-                                            os);
+        if (mf_is_platform(os, arch))
+                return 0;
+        const char *name = arch ? appc_arch(os, arch) : NULL;
+        if (name)
+                return mf_json_bad_member(err, at, "value",
+                                          "\"%.60s\" is not an arch that appc has for %s; write \"%s\"", arch, os,
+                                          name);
+        return mf_json_bad_member(err, at, "value", "\"%.60s\" is not an arch that appc has for %s (amd64, i386, ...)",
+                                  arch, os);
 }
 
 static int check_labels(json_t *object, const char *path, struct mayfly_error *err)

@@ -108,7 +108,13 @@ static void appc_manifest_os_and_arch_are_a_listed_pair(void **state)
         (void) state;
         good("\"labels\":[{\"name\":\"arch\",\"value\":\"s390x\"},{\"name\":\"os\",\"value\":\"linux\"}]");
         bad("\"labels\":[{\"name\":\"arch\",\"value\":\"x86_64\"},{\"name\":\"os\",\"value\":\"linux\"}]",
-            "labels[0].value: \"x86_64\" is not an arch that appc has for linux (amd64, i386, ...)");
+            "labels[0].value: \"x86_64\" is not an arch that appc has for linux; write \"amd64\"");
+        bad("\"labels\":[{\"name\":\"arch\",\"value\":\"arm64\"},{\"name\":\"os\",\"value\":\"linux\"}]",
+            "labels[0].value: \"arm64\" is not an arch that appc has for linux; write \"aarch64\"");
+        bad("\"labels\":[{\"name\":\"arch\",\"value\":\"i686\"},{\"name\":\"os\",\"value\":\"linux\"}]",
+            "labels[0].value: \"i686\" is not an arch that appc has for linux; write \"i386\"");
+        bad("\"labels\":[{\"name\":\"arch\",\"value\":\"arm64\"},{\"name\":\"os\",\"value\":\"freebsd\"}]",
+            "labels[0].value: \"arm64\" is not an arch that appc has for freebsd (amd64, i386, ...)");
         bad("\"labels\":[{\"name\":\"os\",\"value\":\"beos\"}]",
             "labels[0].value: \"beos\" is not an os that appc has (linux, freebsd, darwin)");
         bad("\"labels\":[{\"name\":\"arch\",\"value\":\"amd64\"}]", "labels[0].name: \"arch\" is given without an os");
