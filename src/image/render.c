@@ -170,7 +170,7 @@ static int make_directories(const struct render *render, struct layer *top)
                 of[i] = (struct mf_dirs_of){ .id = layer->id, .image_id = layer->image->id, .fd = layer->fd };
                 r = mf_implied_dirs_load(&of[i].implicit, layer->fd);
                 if (r < 0)
-                        mf_error_errno(render->err, r, MAYFLY_STAGE_STORE, "reading the folders that %s implies",
+                        mf_error_errno(render->err, r, MAYFLY_STAGE_STORE, "reading the directories that %s implies",
                                        layer->id);
         }
         if (r == 0)

@@ -39,7 +39,7 @@ struct run {
         int image_fd;
         struct mf_record_table table; /* its lines' ino: of what was found under that name, 0 before */
         struct mf_content_sum *sum;
-        struct mf_paths folders;       /* still to be looked into */
+        struct mf_paths directories;   /* still to be looked into */
         char *buffer;                  /* MF_CONTENT_SUM_BLOCK */
         char line[MF_RECORD_LINE_MAX]; /* of what is found */
 };
@@ -188,7 +188,7 @@ static int check_entry(struct run *run, int dirfd, const char *base, const char 
                 return differ(run, name, "it was not there when the image was published");
         expected->ino = st.st_ino;
         if (S_ISDIR(st.st_mode) && expected->field[TYPE][0] == 'd') {
-                int r = mf_paths_add(&run->folders, strdup(path));
+                int r = mf_paths_add(&run->directories, strdup(path));
                 if (r < 0)
                         return cannot(run, r, "checking", name);
         }
@@ -197,7 +197,7 @@ static int check_entry(struct run *run, int dirfd, const char *base, const char 
         return compare_entry(run, expected, path, &st);
 }
 
-static int check_folder(struct run *run, const char *path)
+static int check_directory(struct run *run, const char *path)
 {
         int fd = mf_open_beneath(run->image_fd, path, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_DIRECTORY), r = 0;
         DIR *dir = fd < 0 ? NULL : fdopendir(fd);
@@ -282,15 +282,15 @@ int mf_check_image(int image_fd, const char *id, const char *path, struct mf_che
                 r = load_record(run, id);
         if (r == 1) {
                 r = check_top(run);
-                while (r == 0 && run->folders.n > 0) {
-                        mf_cleanup(mf_freep) char *folder = run->folders.path[--run->folders.n];
-                        r = check_folder(run, folder);
+                while (r == 0 && run->directories.n > 0) {
+                        mf_cleanup(mf_freep) char *directory = run->directories.path[--run->directories.n];
+                        r = check_directory(run, directory);
                 }
                 if (r == 0)
                         r = check_table(run);
         }
         if (run) {
-                mf_paths_clear(&run->folders);
+                mf_paths_clear(&run->directories);
                 mf_content_sum_free(run->sum);
                 free(run->buffer);
                 mf_record_table_clear(&run->table);

@@ -16,8 +16,8 @@ struct mf_check {
         uint64_t entries, bytes, differences; /* looked at, read, found */
 };
 
-/* `image_fd` is the image's folder, `id` its name, `path` for messages. 0 when it could be checked, whatever was found;
- * negative errno when it could not. */
+/* `image_fd` is the image's directory, `id` its name, `path` for messages. 0 when it could be checked, whatever was
+ * found; negative errno when it could not. */
 int mf_check_image(int image_fd, const char *id, const char *path, struct mf_check *check, struct mayfly_error *err);
 
 #endif

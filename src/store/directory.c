@@ -19,7 +19,7 @@
 #include "util/fs.h"
 #include "util/macro.h"
 
-/* --- which folder --------------------------------------------------------------------------------------------- */
+/* --- which directory ------------------------------------------------------------------------------------------ */
 
 int mf_store_path(const char *option, char **ret, struct mayfly_error *err)
 {
@@ -142,19 +142,19 @@ void mf_store_remove_lock(int store, const char *id)
         (void) unlinkat(store, name, 0);
 }
 
-int mf_store_is_current(int store, const char *folder, const char *id, int fd)
+int mf_store_is_current(int store, const char *directory, const char *id, int fd)
 {
         char name[MF_ID_LENGTH + 16];
 
-        snprintf(name, sizeof(name), "%s/%s", folder, id);
+        snprintf(name, sizeof(name), "%s/%s", directory, id);
         return leads_to(store, name, fd);
 }
 
-int mf_store_open_locked(int store, const char *folder, const char *id, int operation, int *ret)
+int mf_store_open_locked(int store, const char *directory, const char *id, int operation, int *ret)
 {
         char name[MF_ID_LENGTH + 16];
 
-        snprintf(name, sizeof(name), "%s/%s", folder, id);
+        snprintf(name, sizeof(name), "%s/%s", directory, id);
         mf_cleanup(mf_closep) int fd = openat(store, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
         if (fd < 0 || flock(fd, operation | LOCK_NB) < 0)
                 return -errno;
@@ -225,11 +225,11 @@ int mf_store_make_temporary(int store, char name[MF_TMP_NAME_MAX], int *ret)
         return r;
 }
 
-int mf_store_move_to_tmp(int store, const char *folder, const char *id, char name[MF_TMP_NAME_MAX])
+int mf_store_move_to_tmp(int store, const char *directory, const char *id, char name[MF_TMP_NAME_MAX])
 {
         char from[MF_ID_LENGTH + 16];
 
-        snprintf(from, sizeof(from), "%s/%s", folder, id);
+        snprintf(from, sizeof(from), "%s/%s", directory, id);
         int r = choose_name(name, "old");
         if (r < 0)
                 return r;

@@ -16,21 +16,21 @@
 #include "util/fs.h"
 #include "util/macro.h"
 
-/* Which layer's folder `path` is that is to be seen: the topmost that has an entry for it, or, with none, the topmost.
- * -ENOENT when no folder is to be seen there. *ret_wrong: another layer's would be. */
-static int find_source(const struct mf_dirs *folders, const char *path, int *ret_wrong)
+/* Which layer's directory `path` is that is to be seen: the topmost that has an entry for it, or, with none, the
+ * topmost. -ENOENT when no directory is to be seen there. *ret_wrong: another layer's would be. */
+static int find_source(const struct mf_dirs *directories, const char *path, int *ret_wrong)
 {
         int first = -ENOENT;
 
         *ret_wrong = 0;
-        for (size_t i = folders->n; i > 0; i--) {
-                const struct mf_dirs_of *layer = &folders->layer[i - 1];
+        for (size_t i = directories->n; i > 0; i--) {
+                const struct mf_dirs_of *layer = &directories->layer[i - 1];
                 mf_cleanup(mf_closep) int fd = mf_open_beneath(layer->fd, path, O_PATH);
                 struct stat st;
 
                 if (fd == -ENOENT)
                         continue;
-                if (fd == -ENOTDIR || fd == -ELOOP) /* it, or what it is in, is no folder: this hides all below */
+                if (fd == -ENOTDIR || fd == -ELOOP) /* it, or what it is in, is no directory: this hides all below */
                         break;
                 if (fd < 0 || fstat(fd, &st) < 0)
                         return fd < 0 ? fd : -errno;
@@ -47,15 +47,15 @@ static int find_source(const struct mf_dirs *folders, const char *path, int *ret
 }
 
 struct run {
-        const struct mf_dirs *folders;
+        const struct mf_dirs *directories;
         int dirfd;
         struct mf_record *record;
-        struct mf_paths made; /* folders, each after the one it is in */
+        struct mf_paths made; /* directories, each after the one it is in */
         const char *path;     /* the one at hand */
 };
 
 /* With those it is in. Inwards from the first that is there, for paths come sorted: that is mostly the last one. */
-static int make_folder(struct run *run, const char *path)
+static int make_directory(struct run *run, const char *path)
 {
         int r = mf_mkdir_private(run->dirfd, path);
 
@@ -65,7 +65,7 @@ static int make_folder(struct run *run, const char *path)
                 if (!slash)
                         return parent ? r : -ENOMEM;
                 *slash = '\0';
-                r = make_folder(run, parent);
+                r = make_directory(run, parent);
                 if (r == 0)
                         r = mf_mkdir_private(run->dirfd, path);
         }
@@ -74,33 +74,33 @@ static int make_folder(struct run *run, const char *path)
         return r == -EEXIST ? 0 : r;
 }
 
-static int finish_folder(const struct run *run, const char *path)
+static int finish_directory(const struct run *run, const char *path)
 {
         mf_cleanup(mf_closep) int from = -1, to = mf_open_beneath(run->dirfd, path, O_RDONLY | O_DIRECTORY);
         struct stat st;
-        int wrong = 0, source = to < 0 ? to : find_source(run->folders, path, &wrong);
+        int wrong = 0, source = to < 0 ? to : find_source(run->directories, path, &wrong);
 
         if (source < 0)
                 return source;
-        from = mf_open_beneath(run->folders->layer[source].fd, path, O_RDONLY | O_DIRECTORY);
+        from = mf_open_beneath(run->directories->layer[source].fd, path, O_RDONLY | O_DIRECTORY);
         int r = from < 0 ? from : mf_copy_dir_metadata(from, to);
         if (r == 0)
                 r = fstat(to, &st) < 0 ? -errno : mf_record_add(run->record, path, &st, NULL, to, NULL);
         return r;
 }
 
-/* Makes every implied folder that would be seen as the wrong one. */
-static int make_folders(struct run *run)
+/* Makes every implied directory that would be seen as the wrong one. */
+static int make_directories(struct run *run)
 {
-        int wrong, r = make_folder(run, MF_ROOTFS);
+        int wrong, r = make_directory(run, MF_ROOTFS);
 
-        for (size_t i = 1; i < run->folders->n; i++) {
-                const struct mf_paths *implicit = &run->folders->layer[i].implicit;
+        for (size_t i = 1; i < run->directories->n; i++) {
+                const struct mf_paths *implicit = &run->directories->layer[i].implicit;
                 for (size_t k = 0; k < implicit->n && r == 0; k++) {
                         run->path = implicit->path[k];
-                        int source = find_source(run->folders, run->path, &wrong);
+                        int source = find_source(run->directories, run->path, &wrong);
                         if (source >= 0 && wrong)
-                                r = make_folder(run, run->path);
+                                r = make_directory(run, run->path);
                         else if (source < 0 && source != -ENOENT)
                                 r = source;
                 }
@@ -110,34 +110,34 @@ static int make_folders(struct run *run)
 
 static int make(void *userdata, int dirfd, struct mf_record *record, struct mayfly_error *err)
 {
-        struct run run = { .folders = userdata, .dirfd = dirfd, .record = record, .path = MF_ROOTFS };
+        struct run run = { .directories = userdata, .dirfd = dirfd, .record = record, .path = MF_ROOTFS };
 
-        int r = make_folders(&run);
+        int r = make_directories(&run);
         for (size_t i = run.made.n; i > 0 && r == 0; i--) {
                 run.path = run.made.path[i - 1];
-                r = finish_folder(&run, run.path);
+                r = finish_directory(&run, run.path);
         }
         if (r < 0)
-                mf_error_errno(err, r, MAYFLY_STAGE_STORE, "making a layer of folders, at \"%.300s\"", run.path);
+                mf_error_errno(err, r, MAYFLY_STAGE_STORE, "making a layer of directories, at \"%.300s\"", run.path);
         mf_paths_clear(&run.made);
         return r;
 }
 
-int mf_dirs_layer(struct mf_cached_layer *ret, struct mf_dirs *folders, struct mayfly_error *err)
+int mf_dirs_layer(struct mf_cached_layer *ret, struct mf_dirs *directories, struct mayfly_error *err)
 {
-        struct mf_cached_layer cached = { .make = make, .userdata = folders };
+        struct mf_cached_layer cached = { .make = make, .userdata = directories };
         int needed = 0;
 
-        for (size_t i = 1; i < folders->n; i++)
-                needed |= folders->layer[i].implicit.n > 0;
+        for (size_t i = 1; i < directories->n; i++)
+                needed |= directories->layer[i].implicit.n > 0;
         if (!needed)
                 return 0;
         FILE *f = open_memstream(&cached.text, &cached.size);
         if (!f)
                 return mf_error_oom(err, MAYFLY_STAGE_STORE);
         fputs("mayfly-layer 1\nfolders\n", f);
-        for (size_t i = 0; i < folders->n; i++)
-                fprintf(f, "over %s\nimage %s\n", folders->layer[i].id, folders->layer[i].image_id);
+        for (size_t i = 0; i < directories->n; i++)
+                fprintf(f, "over %s\nimage %s\n", directories->layer[i].id, directories->layer[i].image_id);
         int failed = ferror(f);
         if (fclose(f) != 0 || failed || mf_layer_cache_name(&cached) < 0) {
                 free(cached.text);

@@ -2,9 +2,9 @@
 #ifndef MF_DIRS_LAYER_H
 #define MF_DIRS_LAYER_H
 
-/* A layer of nothing but folders, to lie on top of others. overlayfs shows a folder with the mode, owner and time that
- * it has in the topmost layer; but where that image only implies the folder (implied-dirs.h), appc keeps those of the
- * image below that has an entry for it. */
+/* A layer of nothing but directories, to lie on top of others. overlayfs shows a directory with the mode, owner and
+ * time that it has in the topmost layer; but where that image only implies the directory (implied-dirs.h), appc keeps
+ * those of the image below that has an entry for it. */
 
 #include <stddef.h>
 
@@ -14,7 +14,7 @@
 struct mf_dirs_of {
         const char *id;       /* of image or layer */
         const char *image_id; /* that it is, or was made from */
-        int fd;               /* of its folder */
+        int fd;               /* of its directory */
         struct mf_paths implicit;
 };
 
@@ -23,8 +23,9 @@ struct mf_dirs {
         size_t n;
 };
 
-/* 1 and *ret, which then refers to `folders`, when such a layer is needed, else 0. ret->text is for the caller to free.
+/* 1 and *ret, which then refers to `directories`, when such a layer is needed, else 0. ret->text is for the caller to
+ * free.
  */
-int mf_dirs_layer(struct mf_cached_layer *ret, struct mf_dirs *folders, struct mayfly_error *err);
+int mf_dirs_layer(struct mf_cached_layer *ret, struct mf_dirs *directories, struct mayfly_error *err);
 
 #endif

@@ -57,14 +57,14 @@ static int passes(struct run *run, const struct mf_record_line *line)
         return 1;
 }
 
-static int put(const struct run *run, int is_folder)
+static int put(const struct run *run, int is_directory)
 {
-        if (is_folder)
+        if (is_directory)
                 return mf_mkdir_private(run->dirfd, run->path);
         return linkat(run->filter->image_fd, run->path, run->dirfd, run->path, 0) < 0 ? -errno : 0;
 }
 
-/* The folders that run->path is in, as far as they are not there: those are implied ones. */
+/* The directories that run->path is in, as far as they are not there: those are implied ones. */
 static int make_parents(struct run *run)
 {
         for (char *p = strchr(run->path, '/'); p; p = strchr(p + 1, '/')) {
@@ -79,27 +79,27 @@ static int make_parents(struct run *run)
 
 static int add(struct run *run, struct mf_record_line *line)
 {
-        int is_folder = line->field[MF_RECORD_TYPE][0] == 'd';
+        int is_directory = line->field[MF_RECORD_TYPE][0] == 'd';
 
         /* What the image only implies is there if something in it is. */
-        if (is_folder && mf_paths_has(&run->implicit, run->path) && strcmp(run->path, MF_ROOTFS) != 0)
+        if (is_directory && mf_paths_has(&run->implicit, run->path) && strcmp(run->path, MF_ROOTFS) != 0)
                 return 0;
         /* A link has all that the file has, whatever became of its other names. */
         const struct mf_record_line *first = mf_record_table_first(&run->table, line);
-        int r = first ? put(run, is_folder) : -EBADMSG;
+        int r = first ? put(run, is_directory) : -EBADMSG;
         if (r == -ENOENT) {
                 r = make_parents(run);
                 if (r == 0)
-                        r = put(run, is_folder);
+                        r = put(run, is_directory);
         }
         if (r < 0)
-                return cannot(run, r, is_folder ? "making" : "linking");
-        r = is_folder ? 0 : mf_record_add_copy(run->record, line->field[MF_RECORD_NAME], first);
+                return cannot(run, r, is_directory ? "making" : "linking");
+        r = is_directory ? 0 : mf_record_add_copy(run->record, line->field[MF_RECORD_NAME], first);
         return r < 0 ? cannot(run, r, "recording") : 0;
 }
 
 /* Once all is there. */
-static int finish_folder(struct run *run)
+static int finish_directory(struct run *run)
 {
         mf_cleanup(mf_closep) int from =
                 openat(run->filter->image_fd, run->path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
@@ -130,7 +130,7 @@ static int make_all(struct run *run)
                         r = add(run, &run->table.line[i]);
         for (size_t i = run->table.n; i > 0 && r == 0; i--)
                 if (run->table.line[i - 1].field[MF_RECORD_TYPE][0] == 'd' && passes(run, &run->table.line[i - 1]))
-                        r = finish_folder(run);
+                        r = finish_directory(run);
         if (r == 0)
                 r = mf_implied_dirs_write(&run->implicit, is_there, run, run->dirfd, run->record);
         return r < 0 ? mf_error_errno(run->err, r, MAYFLY_STAGE_STORE, "making a layer of the image %.20s...",

@@ -12,7 +12,7 @@
 
 struct mf_filter {
         const char *image_id;                        /* all borrowed */
-        int image_fd;                                /* of its folder */
+        int image_fd;                                /* of its directory */
         const struct mf_whitelist *const *whitelist; /* each must let pass; sorted, and each once, so that the same
                                                         ones are the same layer */
         size_t n;

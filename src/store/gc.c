@@ -48,14 +48,14 @@ static int describe_candidate(const struct gc *gc, const char *path, struct mf_d
         return fd < 0 || !gc->describe ? 0 : gc->describe(fd, path, ret);
 }
 
-static int tell(struct gc *gc, enum mayfly_store_event event, const char *folder, const char *name,
+static int tell(struct gc *gc, enum mayfly_store_event event, const char *directory, const char *name,
                 const struct candidate *candidate, uint64_t bytes)
 {
         mf_cleanup(mf_freep) char *path = NULL;
 
         if (!gc->options->report)
                 return 0;
-        if (asprintf(&path, "%s/%s/%s", gc->path, folder, name) < 0) {
+        if (asprintf(&path, "%s/%s/%s", gc->path, directory, name) < 0) {
                 path = NULL;
                 return mf_error_oom(gc->err, MAYFLY_STAGE_STORE);
         }

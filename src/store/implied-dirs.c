@@ -90,7 +90,7 @@ int mf_implied_dirs_write(struct mf_paths *implicit, int (*keep)(void *userdata,
         return size > 0 ? write_text(text, size, dir_fd, record) : 0;
 }
 
-/* --- what else there is to a folder --------------------------------------------------------------------------- */
+/* --- what else there is to a directory ------------------------------------------------------------------------ */
 
 static int copy_xattr(int from, int to, const char *name)
 {

@@ -2,22 +2,22 @@
 #ifndef MF_IMPLIED_DIRS_H
 #define MF_IMPLIED_DIRS_H
 
-/* The folders that an archive has no entries for, and that are there only because something in them is. About their
+/* The directories that an archive has no entries for, and that are there only because something in them is. About their
  * modes, owners and times the image says nothing, so that, where images lie over each other, those of another image's
- * folder stay. They are in the file "implicit" beside rootfs, escaped as in the record, a line each; with none there is
- * no such file. */
+ * directory stay. They are in the file "implicit" beside rootfs, escaped as in the record, a line each; with none
+ * there is no such file. */
 
 #include "store/record.h"
 #include "util/pathlist.h"
 
-/* Of the image or layer whose folder is open. They come sorted, as "rootfs/...". 0 or -errno; *ret is to
+/* Of the image or layer whose directory is open. They come sorted, as "rootfs/...". 0 or -errno; *ret is to
  * be cleared in any case. */
 int mf_implied_dirs_load(struct mf_paths *ret, int dir_fd);
 /* Writes the file, if there are any of whom `keep` (NULL is fine) returns non-zero, and records it. */
 int mf_implied_dirs_write(struct mf_paths *implicit, int (*keep)(void *userdata, const char *path), void *userdata,
                           int dir_fd, struct mf_record *record);
 
-/* Gives a folder another's owner, mode, extended attributes and time. 0 or -errno. */
+/* Gives a directory another's owner, mode, extended attributes and time. 0 or -errno. */
 int mf_copy_dir_metadata(int from, int to);
 
 #endif

@@ -139,20 +139,20 @@ static int cannot_make(const char *path, int code, const char *what, struct mayf
 /* 0 also when somebody else was faster. */
 static int make(int store, const char *path, const struct mf_cached_layer *cached, struct mayfly_error *err)
 {
-        static const char *const folders[] = { "layers", "tmp" };
+        static const char *const directories[] = { "layers", "tmp" };
         struct mayfly_error why = MAYFLY_ERROR_INIT;
         mf_cleanup(mf_closep) int dirfd = -1;
         char name[MF_TMP_NAME_MAX], target[MF_ID_LENGTH + 16];
 
         int r = 0;
-        for (size_t i = 0; i < MF_ELEMENTSOF(folders); i++) {
-                r = mf_mkdir_private(store, folders[i]);
+        for (size_t i = 0; i < MF_ELEMENTSOF(directories); i++) {
+                r = mf_mkdir_private(store, directories[i]);
                 if (r < 0 && r != -EEXIST)
                         return cannot_make(path, r, "making its directories", err);
         }
         r = mf_store_make_temporary(store, name, &dirfd);
         if (r < 0)
-                return cannot_make(path, r, "making a folder in its tmp", err);
+                return cannot_make(path, r, "making a directory in its tmp", err);
         r = fill(cached, dirfd, &why);
         if (r == -ENOSPC || r == -EDQUOT)
                 (void) mf_error(err, r, MAYFLY_STAGE_STORE,

@@ -53,10 +53,10 @@ static int add(struct mf_store_images *images, const char *id)
         return 0;
 }
 
-int mf_store_list(int store, const char *folder, struct mf_store_images *ret)
+int mf_store_list(int store, const char *directory, struct mf_store_images *ret)
 {
         struct mf_store_images images = { 0 };
-        int fd = openat(store, folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW), r = 0;
+        int fd = openat(store, directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW), r = 0;
         DIR *dir = fd < 0 ? NULL : fdopendir(fd);
 
         if (!dir) {

@@ -15,8 +15,8 @@ struct mf_store_images {
         size_t n, allocated;
 };
 
-/* Names in the store's folder `folder` ("images" or "locks") that are image IDs. 0 or -errno. */
-int mf_store_list(int store, const char *folder, struct mf_store_images *ret);
+/* Names in the store's directory `directory` ("images" or "locks") that are image IDs. 0 or -errno. */
+int mf_store_list(int store, const char *directory, struct mf_store_images *ret);
 void mf_store_images_clear(struct mf_store_images *images);
 /* Calls `one` for each, also after an error other than -ECANCELED. Returns the first error, but -ECANCELED before all. */
 int mf_store_images_each(const struct mf_store_images *images, int (*one)(void *userdata, const char *id),

@@ -27,13 +27,13 @@ struct mf_record_line {
 };
 
 struct mf_record_table {
-        struct mf_record_line *line; /* sorted by name, so that folders come before what is in them */
+        struct mf_record_line *line; /* sorted by name, so that directories come before what is in them */
         size_t n;
         char *text;
 };
 
-/* Reads and checks the record in the open folder of the image or layer `id`. 0; -EBADMSG, *ret_why then saying what is
- * the matter with it; or another -errno. */
+/* Reads and checks the record in the open directory of the image or layer `id`. 0; -EBADMSG, *ret_why then saying what
+ * is the matter with it; or another -errno. */
 int mf_record_table_load(struct mf_record_table *ret, int dir_fd, const char *id, const char **ret_why);
 void mf_record_table_clear(struct mf_record_table *table);
 

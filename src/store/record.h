@@ -38,7 +38,7 @@ void mf_record_unescape(char *ret, const char *text); /* the other way round; as
 
 struct mf_record;
 
-/* In the folder `dirfd` (borrowed), for the image `id`. NULL with errno. */
+/* In the directory `dirfd` (borrowed), for the image `id`. NULL with errno. */
 struct mf_record *mf_record_new(int dirfd, const char *id);
 struct mf_record *mf_record_free(struct mf_record *record);
 struct mf_content_sum *mf_record_content_sum(struct mf_record *record); /* borrowed */
@@ -60,8 +60,8 @@ struct mf_record_summary {
         char sum[MF_MAC_LENGTH + 1];
 };
 
-/* Reads the last line of the record in the open folder of an image, and no more. 0, -EBADMSG when it is missing, cut or
- * none (*ret_why says which), or another -errno. */
+/* Reads the last line of the record in the open directory of an image, and no more. 0, -EBADMSG when it is missing,
+ * cut or none (*ret_why says which), or another -errno. */
 int mf_record_peek(int image_fd, struct mf_record_summary *ret, const char **ret_why);
 
 #endif

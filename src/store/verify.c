@@ -204,13 +204,13 @@ static int verify_image(void *userdata, const char *id)
         return r;
 }
 
-static int verify_folder(struct verify *verify, const char *folder, int (*one)(void *verify, const char *id))
+static int verify_directory(struct verify *verify, const char *directory, int (*one)(void *verify, const char *id))
 {
         struct mf_store_images images;
 
-        int r = mf_store_list(verify->store, folder, &images);
+        int r = mf_store_list(verify->store, directory, &images);
         if (r < 0)
-                return mf_error_errno(verify->err, r, MAYFLY_STAGE_STORE, "reading %s/%s", verify->path, folder);
+                return mf_error_errno(verify->err, r, MAYFLY_STAGE_STORE, "reading %s/%s", verify->path, directory);
         r = mf_store_images_each(&images, one, verify);
         mf_store_images_clear(&images);
         return r;
@@ -218,8 +218,8 @@ static int verify_folder(struct verify *verify, const char *folder, int (*one)(v
 
 static int verify_all(struct verify *verify)
 {
-        int result = verify_folder(verify, MF_IMAGES, verify_image);
-        int r = result == -ECANCELED ? 0 : verify_folder(verify, MF_LAYERS, verify_layer);
+        int result = verify_directory(verify, MF_IMAGES, verify_image);
+        int r = result == -ECANCELED ? 0 : verify_directory(verify, MF_LAYERS, verify_layer);
 
         return result < 0 ? result : r;
 }

@@ -73,12 +73,12 @@ static int compare_below(const char *listed, const char *path, size_t length)
         return r ? r : (int) (unsigned char) listed[length] - '/';
 }
 
-int mf_whitelist_passes(const struct mf_whitelist *list, const char *path, int is_folder)
+int mf_whitelist_passes(const struct mf_whitelist *list, const char *path, int is_directory)
 {
         size_t low = 0, high = list->paths.n, length = strlen(path);
 
         if (length == 0) /* the root */
-                return is_folder;
+                return is_directory;
         while (low < high) {
                 size_t middle = low + (high - low) / 2;
                 int r = strcmp(path, list->paths.path[middle]);
@@ -89,7 +89,7 @@ int mf_whitelist_passes(const struct mf_whitelist *list, const char *path, int i
                 else
                         low = middle + 1;
         }
-        if (!is_folder)
+        if (!is_directory)
                 return 0;
         for (high = list->paths.n; low < high;) {
                 size_t middle = low + (high - low) / 2;
