@@ -2,8 +2,8 @@
 
 /* Somebody inside has taken over PID 1 and with it the control socket. Whatever comes from there: the library's program keeps its
  * descriptors and the container's leader, nothing on the host is signalled, the next call says that the container broke the
- * protocol, and the stop works. With mayfly as of commit d625bb5 READY and LIMITS were taken again and again: each READY changed the
- * leader, kept a descriptor, and named a process, dead by then, to be killed at the stop. */
+ * protocol, and the stop works. The issue was reported as: READY and LIMITS are taken again and again, each READY changes the
+ * leader, keeps a descriptor, and names a process, which may be dead by then, to be killed at the stop. */
 
 #define _GNU_SOURCE
 #include <dirent.h>

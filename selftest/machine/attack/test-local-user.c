@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 
 /* What another user of the same host, without privileges, gets of a container that root runs: nothing but what `ps` shows, and no
- * secret stands there. One attacker's user ID is that of a process in the container, too. With mayfly as of commit d625bb5, without
- * user namespaces, that one read the process's environment, traced and killed it. */
+ * secret stands there. One attacker's user ID is that of a process in the container, too. The issue was reported as: without user
+ * namespaces, that user reads the process's environment, traces it and kills it. */
 
 #define _GNU_SOURCE
 #include <dirent.h>
