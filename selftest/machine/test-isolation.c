@@ -103,7 +103,7 @@ static void appc_executor_7_system_calls(void **state)
         assert_int_equal(mayfly_container_wait(c, 5000, &end, NULL), 0);
         assert_true(end.exited);
         free(await_log(c, "hello from 1 argument"));
-        outcome(c, "os/linux/seccomp-retain-set", MAYFLY_ISOLATOR_CHANGED, "stays blocked");
+        outcome(c, "os/linux/seccomp-retain-set", MAYFLY_ISOLATOR_CHANGED, "stay blocked");
         mayfly_container_free(c);
         c = start("too-few-syscalls");
         assert_int_equal(mayfly_container_wait(c, 5000, &end, NULL), 0);
