@@ -18,8 +18,9 @@
 #include "util/macro.h"
 #include "util/time.h"
 
-#define WAIT_MS 1000U /* what the kernel and systemd may take for the last of it */
-#define LEAKED 3      /* exit status: neither success, nor failure, nor misuse */
+#define WAIT_MS 1000U  /* what the kernel and systemd may take for the last of it */
+#define REAP_MS 10000U /* what a PID 1 may take that looks for zombies now and then */
+#define LEAKED 3       /* exit status: neither success, nor failure, nor misuse */
 
 /* Lines that belong to a container. */
 static const char *const containers[] = {
@@ -58,6 +59,7 @@ struct choices {
         const char *save, *since;
         unsigned wait_ms;
         int all, no_bus, print;
+        size_t for_init; /* zombies that PID 1 is to reap, counted by is_wanted() */
 };
 
 static void print_line(const char *line)
@@ -72,7 +74,7 @@ static void print_line(const char *line)
 /* Whether a line of a snapshot counts; prints it if that is asked for. */
 static int is_wanted(const char *line, void *userdata)
 {
-        const struct choices *choices = userdata;
+        struct choices *choices = userdata;
         const char *description = strchr(strchr(line, '\t') + 1, '\t') + 1;
         mf_cleanup(mf_freep) char *printed = NULL;
         int wanted = choices->all;
@@ -93,6 +95,7 @@ static int is_wanted(const char *line, void *userdata)
         for (size_t i = 0; i < MF_ELEMENTSOF(kept); i++)
                 if (fnmatch(kept[i], printed, 0) == 0)
                         return 0;
+        choices->for_init += fnmatch("process *(parent 1, state Z)*", printed, 0) == 0;
         if (choices->print)
                 print_line(printed);
         return 1;
@@ -129,10 +132,13 @@ static int compare(struct choices *choices, const struct mf_snapshot *before)
                 if (r != TOOL_OK)
                         return r;
                 choices->print = 0;
+                choices->for_init = 0;
                 size_t left = mf_snapshot_compare(before, &after, is_wanted, choices);
+                unsigned more_ms = left == choices->for_init ? REAP_MS : 0;
+                last = last && mf_now_us() >= deadline + (uint64_t) more_ms * 1000;
                 if (left > 0 && last) {
                         fprintf(stderr, "mayfly: %zu thing%s left behind, %u ms after the end:\n", left,
-                                tool_plural(left), choices->wait_ms);
+                                tool_plural(left), choices->wait_ms + more_ms);
                         choices->print = 1;
                         mf_snapshot_compare(before, &after, is_wanted, choices);
                 }
