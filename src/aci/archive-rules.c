@@ -375,7 +375,7 @@ static int entry_type(struct mf_archive_rules *rules, const struct mf_entry *ent
 int mf_archive_rules_add(struct mf_archive_rules *rules, const struct mf_entry *entry, struct mayfly_error *err)
 {
         const struct name *parent = NULL;
-        const char *base = NULL;
+        const char *base = "";
         struct mf_place place;
         enum type type = OTHER;
         uint64_t end;

@@ -315,7 +315,7 @@ static int set_device(const struct mf_tar *tar, const struct mf_tar_header *head
 static int set_attributes(const struct mf_tar *tar, const struct mf_tar_header *header, struct mf_entry *entry,
                           struct mayfly_error *err)
 {
-        int64_t mode, uid, gid, mtime;
+        int64_t mode = 0, uid = 0, gid = 0, mtime = 0;
 
         int r = field(entry, FIELD(header, mode), -1, 0, UINT32_MAX, &mode, err);
         if (r == 0)
@@ -347,7 +347,7 @@ static int bad_map(const struct mf_entry *entry, struct mayfly_error *err)
 static int add_old_segments(struct mf_tar *tar, const struct mf_entry *entry, const struct mf_tar_segment *segments,
                             size_t n, struct mayfly_error *err)
 {
-        int64_t offset, size;
+        int64_t offset = 0, size = 0;
 
         for (size_t i = 0; i < n && segments[i].offset[0]; i++) {
                 int r = field(entry, FIELD(&segments[i], offset), -1, 0, INT64_MAX, &offset, err);
@@ -371,7 +371,7 @@ static int old_sparse(struct mf_tar *tar, const struct mf_tar_header *header, st
         const char *bytes = (const char *) header;
         int64_t size = 0;
         char block[MF_TAR_BLOCK] = { 0 };
-        int extended = bytes[482];
+        int extended = bytes[482] != 0;
 
         int r = field(entry, "real size", bytes + 483, 12, -1, 0, INT64_MAX, &size, err);
         if (r == 0)
@@ -382,7 +382,7 @@ static int old_sparse(struct mf_tar *tar, const struct mf_tar_header *header, st
                         r = damaged(tar, "it ends in the map of a sparse file", err);
                 if (r > 0)
                         r = add_old_segments(tar, entry, (const struct mf_tar_segment *) (const void *) block, 21, err);
-                extended = block[504];
+                extended = block[504] != 0;
         }
         entry->size = (uint64_t) size;
         tar->map = &tar->old_map;
@@ -412,7 +412,7 @@ static int map_number(struct mf_tar *tar, const struct mf_entry *entry, int64_t 
 static int read_map(struct mf_tar *tar, const struct mf_entry *entry, struct mayfly_error *err)
 {
         const uint64_t begin = tar->body;
-        int64_t n = 0, offset, size;
+        int64_t n = 0, offset = 0, size = 0;
 
         tar->pax.map.n = 0;
         int r = map_number(tar, entry, &n, err);

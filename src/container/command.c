@@ -321,7 +321,7 @@ static int run(struct mayfly_container *container, const struct mayfly_command *
 MF_EXPORT int mayfly_container_run(struct mayfly_container *container, const struct mayfly_command *given,
                                    struct mayfly_result **ret, struct mayfly_error *err)
 {
-        struct mayfly_command command;
+        struct mayfly_command command = MAYFLY_COMMAND_INIT;
 
         if (!container || !given || !ret)
                 return mf_error(err, -EINVAL, MAYFLY_STAGE_SPEC,

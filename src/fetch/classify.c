@@ -109,9 +109,11 @@ static const char *find_proxy_variable(const char *url)
 
         if (!host || mf_host_is_loopback(host))
                 return NULL;
-        for (const char *const *name = strncasecmp(url, "https:", 6) == 0 ? https : http; *name; name++)
-                if (getenv(*name) && *getenv(*name))
+        for (const char *const *name = strncasecmp(url, "https:", 6) == 0 ? https : http; *name; name++) {
+                const char *value = getenv(*name);
+                if (value && *value)
                         return *name;
+        }
         return NULL;
 }
 
@@ -119,13 +121,13 @@ static const char *find_proxy_variable(const char *url)
  * not name the proxy's port in all versions. The proxy's user and password stay secret. */
 static void write_proxy_hint(char hint[HINT_MAX], const char *url)
 {
-        const char *variable = find_proxy_variable(url);
+        const char *variable = find_proxy_variable(url), *value = variable ? getenv(variable) : NULL;
         mf_cleanup(mf_freep) char *proxy = NULL;
 
         hint[0] = '\0';
-        if (!variable)
+        if (!value)
                 return;
-        if (asprintf(&proxy, "%s%s", strstr(getenv(variable), "://") ? "" : "http://", getenv(variable)) < 0)
+        if (asprintf(&proxy, "%s%s", strstr(value, "://") ? "" : "http://", value) < 0)
                 proxy = NULL;
         mf_cleanup(mf_curl_freep) char *host = proxy ? mf_url_part(proxy, CURLUPART_HOST, 0) : NULL;
         mf_cleanup(mf_curl_freep) char *port = proxy ? mf_url_part(proxy, CURLUPART_PORT, 0) : NULL;
