@@ -306,6 +306,7 @@ static int add_content(struct walk *walk, int fd, const struct stat *st, struct 
                 r = mf_writer_put(walk->writer, entry, walk->err);
         if (r == 0 && S_ISREG(st->st_mode))
                 r = add_data(walk, fd, st, entry->sparse);
+        entry->sparse = NULL; /* the map ends here */
         clear_attributes(&attributes);
         mf_sparse_clear(&map);
         return r;

@@ -369,7 +369,7 @@ static int run(const struct launch_options *options, const struct launch_cgroup 
         sigset_t mask;
 
         prctl(PR_SET_CHILD_SUBREAPER, 1);
-        struct handles handles;
+        struct handles handles = { .owner = -1, .ids = -1 };
         int r = receive_handles(&handles);
         if (r == 0)
                 r = launch_mounts(options, handles.namespaces, handles.n_namespaces);

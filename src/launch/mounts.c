@@ -41,7 +41,10 @@ static int idmap_layers(const struct launch_options *options, int userns, int *l
 {
         mf_cleanup(mf_freep) int *trees = calloc(options->n_layers, sizeof(int));
         size_t n = 0;
-        int r = trees ? 0 : launch_error(-ENOMEM, "layers");
+        int r = 0;
+
+        if (!trees)
+                return launch_error(-ENOMEM, "layers");
 
         for (; r == 0 && n < options->n_layers; n++) {
                 trees[n] = launch_clone_tree(layers[n], 0);
@@ -180,7 +183,7 @@ static int unify_cgroups(void)
 int launch_mounts(const struct launch_options *options, const int *namespaces, size_t n_namespaces)
 {
         mf_cleanup(mf_freep) int *layers = calloc(options->n_layers, sizeof(int));
-        struct stat top;
+        struct stat top = { 0 };
         int init = -1, userns = -1, shifting = 0, r;
 
         if (!layers)
