@@ -67,10 +67,22 @@ static ssize_t map_block(int fd, char **ret)
         char *data = mmap(NULL, (size_t) st.st_size, PROT_READ | PROT_WRITE, MAP_PRIVATE, fd, 0);
         if (data == MAP_FAILED)
                 return -errno;
-        if (data[st.st_size - 1] != '\0')
+        if (data[st.st_size - 1] != '\0') {
+                munmap(data, (size_t) st.st_size);
                 return -EPROTO;
+        }
         *ret = data;
         return st.st_size;
+}
+
+void mf_exec_free_lists(const struct mf_exec *exec)
+{
+        free(exec->argv);
+        free(exec->env);
+        free(exec->extra_groups);
+        free(exec->pre_start);
+        free(exec->post_stop);
+        free(exec->sockets);
 }
 
 /* Makes every list long enough for `n` strings and its end. Returns 0 or -ENOMEM. */
@@ -162,7 +174,11 @@ int mf_exec_block_read(int fd, struct mf_exec *ret)
         }
         if (r == 0)
                 r = resolve_overrides(exec.env);
-        if (r == 0)
-                *ret = exec;
-        return r;
+        if (r < 0) {
+                mf_exec_free_lists(&exec);
+                munmap(data, (size_t) size);
+                return r;
+        }
+        *ret = exec;
+        return 0;
 }

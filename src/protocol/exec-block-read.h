@@ -33,8 +33,11 @@ struct mf_exec {
         struct mf_confinement confinement;
 };
 
-/* Reads the block from the descriptor and does not close it. What it allocates lives as long as the process. Returns 0,
- * -EPROTO for a block that is malformed, or another negative errno. */
+/* Reads the block from the descriptor and does not close it. The strings are mapped for as long as the process lives.
+ * Returns 0, -EPROTO for a block that is malformed, or another negative errno; then nothing stays allocated. */
 int mf_exec_block_read(int fd, struct mf_exec *ret);
+
+/* Frees the lists, but not the strings in them. mayfly-init, which needs its lists to the end, does not call this. */
+void mf_exec_free_lists(const struct mf_exec *exec);
 
 #endif

@@ -9,7 +9,6 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -27,17 +26,6 @@ static int read_bytes(const char *data, size_t size, struct mf_exec *ret)
         int r = mf_exec_block_read(fd, ret);
         close(fd);
         return r;
-}
-
-/* mayfly-init, which the reader is for, frees nothing. */
-static void free_lists(const struct mf_exec *exec)
-{
-        free(exec->argv);
-        free(exec->env);
-        free(exec->extra_groups);
-        free(exec->pre_start);
-        free(exec->post_stop);
-        free(exec->sockets);
 }
 
 static void all_strings_arrive(void **state)
@@ -74,7 +62,7 @@ static void all_strings_arrive(void **state)
         assert_null(exec.sockets[0]);
         assert_string_equal(exec.cwd, "/");
         assert_string_equal(exec.user, "0");
-        free_lists(&exec);
+        mf_exec_free_lists(&exec);
 }
 
 static void many_variables_are_resolved(void **state)
@@ -99,7 +87,7 @@ static void many_variables_are_resolved(void **state)
                 assert_string_equal(exec.env[i], text);
         }
         assert_null(exec.env[NAMES]);
-        free_lists(&exec);
+        mf_exec_free_lists(&exec);
 }
 
 static void what_is_no_block_is_refused(void **state)
