@@ -6,7 +6,8 @@
 
 #define WIDTH 80U
 
-void tool_print_wrapped(const char *text, unsigned indent, unsigned column, unsigned width)
+/* Prints a paragraph with its lines broken at `width`, all but the first indented; the first begins at `column`. */
+static void print_wrapped(const char *text, unsigned indent, unsigned column, unsigned width)
 {
         while (*text) {
                 size_t word = strcspn(text, " ");
@@ -45,7 +46,7 @@ static void print_option(const struct tool_option *option, unsigned indent)
 
         write_name(name, option);
         printf("%-*s", (int) indent, name);
-        tool_print_wrapped(option->help, indent, indent, WIDTH);
+        print_wrapped(option->help, indent, indent, WIDTH);
 }
 
 static void print_usage(const struct tool_command *command)
@@ -67,7 +68,7 @@ static void print_description(const char *text)
                 size_t n = strcspn(text, "\n");
                 snprintf(paragraph, sizeof(paragraph), "%.*s", (int) n, text);
                 printf("\n");
-                tool_print_wrapped(paragraph, 0, 0, WIDTH);
+                print_wrapped(paragraph, 0, 0, WIDTH);
                 text += n + (text[n] == '\n');
         }
 }
@@ -91,5 +92,5 @@ void tool_help(const struct tool_command *command)
                 print_option(option, indent);
         print_option(&help, indent);
         printf("\nExit status: ");
-        tool_print_wrapped(command->exit_status, 13, 13, WIDTH);
+        print_wrapped(command->exit_status, 13, 13, WIDTH);
 }

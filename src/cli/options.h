@@ -59,9 +59,6 @@ int tool_parse(const struct tool_command *command, int argc, char **argv, void *
 /* Prints what `mayfly COMMAND --help` prints. */
 void tool_help(const struct tool_command *command);
 
-/* Prints a paragraph with its lines broken at `width`, all but the first indented; the first begins at `column`. */
-void tool_print_wrapped(const char *text, unsigned indent, unsigned column, unsigned width);
-
 /* Options that several subcommands have. */
 #define TOOL_OPTION_JSON(type, text)                                     \
         {                                                                \

@@ -50,7 +50,8 @@ static void append_tail(struct mayfly_error *err, const char *log)
         }
 }
 
-void mf_describe_end(const siginfo_t *end, char *text, size_t size)
+/* Says in `text` how a process ended: "exited with status 7". */
+static void describe_end(const siginfo_t *end, char *text, size_t size)
 {
         if (end->si_code == CLD_EXITED)
                 snprintf(text, size, "exited with status %d", end->si_status);
@@ -69,7 +70,7 @@ static int find_cause(const struct mf_facts *facts, char *text, size_t size)
 
         switch (reports->app) {
         case MF_APP_ENDED:
-                mf_describe_end(&reports->app_end, end, sizeof(end));
+                describe_end(&reports->app_end, end, sizeof(end));
                 snprintf(text, size, "the app of container %s %s", facts->machine, end);
                 return 0;
         case MF_APP_FAILED:

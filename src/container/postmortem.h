@@ -26,7 +26,4 @@ int mf_explain_death(const struct mf_facts *facts, int code, enum mayfly_stage s
 int mf_explain_unresponsive(const struct mf_facts *facts, unsigned timeout_ms, const char *what,
                             struct mayfly_error *err);
 
-/* Says in `text` how a process ended: "exited with status 7". */
-void mf_describe_end(const siginfo_t *end, char *text, size_t size);
-
 #endif

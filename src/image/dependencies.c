@@ -427,7 +427,9 @@ static int tell_cycle(const struct mayfly_image *image, const size_t *from, size
                         way);
 }
 
-int mf_dependencies_check_cycles(const struct mayfly_image *image, struct mayfly_error *err)
+/* Returns 0, or -ELOOP when an image depends, maybe indirectly, on an image with the same name and labels. A circle of IDs is
+ * impossible. */
+static int check_cycles(const struct mayfly_image *image, struct mayfly_error *err)
 {
         size_t from[MF_DEPENDENCIES_MAX + 1], queue[MF_DEPENDENCIES_MAX + 1];
 
@@ -504,6 +506,6 @@ int mf_dependencies_open(struct mayfly_image *image, const struct mf_image_reque
         if (r == 0)
                 r = check_names(image, err);
         if (r == 0)
-                r = mf_dependencies_check_cycles(image, err);
+                r = check_cycles(image, err);
         return r;
 }

@@ -19,8 +19,4 @@ int mf_dependencies_open(struct mayfly_image *image, const struct mf_image_reque
 /* Returns the open image for an entry of a manifest. */
 const struct mayfly_image *mf_dependency(const struct mayfly_image *image, const struct mf_dependency *dependency);
 
-/* Returns 0, or -ELOOP when an image depends, maybe indirectly, on an image with the same name and labels. A circle of IDs is
- * impossible. */
-int mf_dependencies_check_cycles(const struct mayfly_image *image, struct mayfly_error *err);
-
 #endif

@@ -20,27 +20,6 @@ int mf_close(int fd)
         return -1;
 }
 
-int mf_read_tail(int fd, size_t max, char **ret)
-{
-        struct stat st;
-
-        if (fstat(fd, &st) < 0)
-                return -errno;
-        size_t size = (size_t) st.st_size < max ? (size_t) st.st_size : max;
-        char *copy = malloc(size + 1);
-        if (!copy)
-                return -ENOMEM;
-        ssize_t n = pread(fd, copy, size, st.st_size - (off_t) size);
-        if (n < 0) {
-                int r = -errno;
-                free(copy);
-                return r;
-        }
-        copy[n] = '\0';
-        *ret = copy;
-        return 0;
-}
-
 void mf_unlock(int fd)
 {
         if (fd >= 0)

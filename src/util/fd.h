@@ -30,10 +30,6 @@ static inline void mf_fclosep(FILE **f)
                 fclose(*f);
 }
 
-/* Copies the last `max` bytes of a regular file, without moving its position: *ret is allocated and NUL-terminated.
- * Returns 0 or -errno. */
-int mf_read_tail(int fd, size_t max, char **ret);
-
 /* Gives up the flock on `fd` (-1 is fine). Closing `fd` alone would not do: a child that another thread forked
  * meanwhile has a copy of the descriptor, and keeps the lock with it. */
 void mf_unlock(int fd);
