@@ -14,21 +14,12 @@
 
 #include <mayfly/cmocka.h>
 
+#include "support/containers.h"
 #include "support/small-image.h"
 
 #define APP(words) "{\"exec\":[" words "],\"user\":\"0\",\"group\":\"0\"}"
 
 static char *with_app, *without_app, *working;
-
-static struct mayfly_container *start(const struct mayfly_spec *spec)
-{
-        struct mayfly_error err = MAYFLY_ERROR_INIT;
-        struct mayfly_container *c = NULL;
-
-        if (mayfly_container_start(&c, spec, &err) < 0)
-                fail_msg("%s", err.message);
-        return c;
-}
 
 /* Waits for the app, which must exit with `status` and have written `output`. */
 static void ends(struct mayfly_container *c, int status, const char *output)
@@ -77,7 +68,7 @@ static void run_fails(struct mayfly_container *c, const char *line, int code, co
 static void an_image_runs_its_app(void **state)
 {
         (void) state;
-        ends(start(MAYFLY_SPEC(.image = with_app)), 7, "the app of the image in / as 0:0 0\n");
+        ends(start_container(MAYFLY_SPEC(.image = with_app)), 7, "the app of the image in / as 0:0 0\n");
 }
 
 static void an_idle_container_runs_none(void **state)
@@ -85,13 +76,13 @@ static void an_idle_container_runs_none(void **state)
         struct mayfly_error err = MAYFLY_ERROR_INIT;
 
         (void) state;
-        struct mayfly_container *c = start(MAYFLY_SPEC(.image = with_app, .idle = 1));
+        struct mayfly_container *c = start_container(MAYFLY_SPEC(.image = with_app, .idle = 1));
         assert_int_equal(mayfly_container_wait(c, 0, NULL, &err), -EINVAL);
         assert_non_null(strstr(err.message, "idle is set in its spec"));
         mayfly_container_free(c);
 
         err = (struct mayfly_error) MAYFLY_ERROR_INIT;
-        c = start(MAYFLY_SPEC(.image = without_app));
+        c = start_container(MAYFLY_SPEC(.image = without_app));
         assert_int_equal(mayfly_container_wait(c, 0, NULL, &err), -EINVAL);
         assert_non_null(strstr(err.message, "its image has none"));
         mayfly_container_free(c);
@@ -101,24 +92,26 @@ static void the_spec_replaces_the_words(void **state)
 {
         (void) state;
         /* appc's exec is all arguments, so argv replaces the program, too */
-        ends(start(MAYFLY_SPEC(.image = with_app, .argv = WORDS("echo", "one", "", "a b"))), 0, "one  a b\n");
-        ends(start(MAYFLY_SPEC(.image = with_app, .entrypoint = WORDS("pwd"))), 0, "/\n"); /* no arguments remain */
-        ends(start(MAYFLY_SPEC(.image = with_app, .entrypoint = WORDS("sh", "-c", "echo $0 $1"),
-                               .argv = WORDS("a", "b"))),
+        ends(start_container(MAYFLY_SPEC(.image = with_app, .argv = WORDS("echo", "one", "", "a b"))), 0, "one  a b\n");
+        ends(start_container(MAYFLY_SPEC(.image = with_app, .entrypoint = WORDS("pwd"))), 0,
+             "/\n"); /* no arguments remain */
+        ends(start_container(MAYFLY_SPEC(.image = with_app, .entrypoint = WORDS("sh", "-c", "echo $0 $1"),
+                                         .argv = WORDS("a", "b"))),
              0, "a b\n");
         /* An image without an app gets one. */
-        ends(start(MAYFLY_SPEC(.image = without_app, .argv = WORDS("echo", "argv"))), 0, "argv\n");
-        ends(start(MAYFLY_SPEC(.image = without_app, .entrypoint = WORDS("echo", "entrypoint"))), 0, "entrypoint\n");
+        ends(start_container(MAYFLY_SPEC(.image = without_app, .argv = WORDS("echo", "argv"))), 0, "argv\n");
+        ends(start_container(MAYFLY_SPEC(.image = without_app, .entrypoint = WORDS("echo", "entrypoint"))), 0,
+             "entrypoint\n");
 }
 
 static void the_spec_replaces_user_and_directory(void **state)
 {
         (void) state;
-        ends(start(MAYFLY_SPEC(.image = with_app, .user = "www", .cwd = "/tmp")), 7,
+        ends(start_container(MAYFLY_SPEC(.image = with_app, .user = "www", .cwd = "/tmp")), 7,
              "the app of the image in /tmp as 33:34 34 44\n");
-        ends(start(MAYFLY_SPEC(.image = with_app, .user = "/srv/file")), 7,
+        ends(start_container(MAYFLY_SPEC(.image = with_app, .user = "/srv/file")), 7,
              "the app of the image in / as 33:34 34 44\n");
-        ends(start(MAYFLY_SPEC(.image = without_app, .argv = WORDS("id", "-u"), .user = "12")), 0, "12\n");
+        ends(start_container(MAYFLY_SPEC(.image = without_app, .argv = WORDS("id", "-u"), .user = "12")), 0, "12\n");
 }
 
 static void wrong_specs_are_named(void **state)
@@ -176,7 +169,7 @@ static void await_end(struct mayfly_container *c)
 
 static void an_early_end_is_told_by_what_comes_next(void **state)
 {
-        struct mayfly_container *c = start(MAYFLY_SPEC(.image = with_app));
+        struct mayfly_container *c = start_container(MAYFLY_SPEC(.image = with_app));
 
         (void) state;
         await_end(c);
@@ -190,15 +183,16 @@ static void an_end_during_a_command_is_told(void **state)
 {
         (void) state;
         for (unsigned i = 0; i < 5; i++) {
-                struct mayfly_container *c =
-                        start(MAYFLY_SPEC(.image = with_app,
-                                          .argv = WORDS("sh", "-c", "mkfifo /go; echo up; read x < /go; exit 7")));
+                struct mayfly_container *c = start_container(
+                        MAYFLY_SPEC(.image = with_app,
+                                    .argv = WORDS("sh", "-c", "mkfifo /go; echo up; read x < /go; exit 7")));
                 run_fails(c, "while ! [ -p /go ]; do sleep 0.01; done; echo > /go; sleep 1000", -ESRCH,
                           "exited with status 7", "  | up");
                 mayfly_container_free(c);
 
-                c = start(MAYFLY_SPEC(.image = with_app,
-                                      .argv = WORDS("sh", "-c", "mkfifo /go; echo up; read x < /go; kill -9 $$")));
+                c = start_container(
+                        MAYFLY_SPEC(.image = with_app,
+                                    .argv = WORDS("sh", "-c", "mkfifo /go; echo up; read x < /go; kill -9 $$")));
                 run_fails(c, "while ! [ -p /go ]; do sleep 0.01; done; echo > /go; sleep 1000", -ESRCH,
                           "was killed by SIGKILL", "  | up");
                 mayfly_container_free(c);
@@ -207,7 +201,7 @@ static void an_end_during_a_command_is_told(void **state)
 
 static void a_killed_supervisor_is_told(void **state)
 {
-        struct mayfly_container *c = start(MAYFLY_SPEC(.image = working));
+        struct mayfly_container *c = start_container(MAYFLY_SPEC(.image = working));
 
         (void) state;
         run_fails(c, "kill -9 $PPID", -ESRCH, "its supervisor", "was killed from inside");
@@ -217,12 +211,12 @@ static void a_killed_supervisor_is_told(void **state)
 static void a_stopped_container_says_so(void **state)
 {
         (void) state;
-        struct mayfly_container *c = start(MAYFLY_SPEC(.image = working));
+        struct mayfly_container *c = start_container(MAYFLY_SPEC(.image = working));
         assert_int_equal(mayfly_container_stop(c, NULL), 0);
         run_fails(c, "true", -ESRCH, "the app of container", "was killed by SIGTERM (Terminated) when it was stopped");
         mayfly_container_free(c);
 
-        c = start(MAYFLY_SPEC(.image = working, .idle = 1));
+        c = start_container(MAYFLY_SPEC(.image = working, .idle = 1));
         assert_int_equal(mayfly_container_stop(c, NULL), 0);
         run_fails(c, "true", -ESRCH, "is stopped", "sh: container");
         mayfly_container_free(c);
@@ -255,16 +249,10 @@ static void stop_as(struct mayfly_container *c, int timed_out, int signal_number
 /* Starts a shell as the app and waits until it has written its first line: then its trap is set. */
 static struct mayfly_container *start_shell(const char *line, unsigned stop_timeout_ms)
 {
-        struct mayfly_container *c = start(
+        struct mayfly_container *c = start_container(
                 MAYFLY_SPEC(.image = with_app, .argv = WORDS("sh", "-c", line), .stop_timeout_ms = stop_timeout_ms));
-        char *log = NULL;
 
-        do {
-                free(log);
-                usleep(5000);
-                assert_int_equal(mayfly_container_logs(c, &log, NULL, NULL), 0);
-        } while (!*log);
-        free(log);
+        await_output(c);
         return c;
 }
 
@@ -274,7 +262,7 @@ static void a_stop_that_timed_out_can_be_asked(void **state)
         stop_as(start_shell("trap 'exit 3' TERM; echo up; while :; do sleep 0.01; done", 0), 0, 0);
         stop_as(start_shell("echo up; exec sleep 1000", 0), 0, SIGTERM);
         stop_as(start_shell("trap '' TERM; echo up; while :; do sleep 0.01; done", 300), 1, SIGKILL);
-        stop_as(start(MAYFLY_SPEC(.image = with_app, .idle = 1)), 0, -1);
+        stop_as(start_container(MAYFLY_SPEC(.image = with_app, .idle = 1)), 0, -1);
 
         /* Nobody inside is left to do it. */
         struct mayfly_container *c = start_shell("echo up; exec sleep 1000", 300);

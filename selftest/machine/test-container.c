@@ -15,6 +15,8 @@
 
 #include <mayfly/cmocka.h>
 
+#include "support/containers.h"
+
 static const char *image(const char *name)
 {
         char variable[64];
@@ -174,19 +176,6 @@ static void bad_commands_are_named(void **state)
                         fail_msg("%s gives \"%s\"", cases[i].program, err.message);
                 assert_null(result);
         }
-}
-
-/* Waits until the app has written something. */
-static void await_output(struct mayfly_container *c)
-{
-        char *log = NULL;
-
-        do {
-                free(log);
-                usleep(5000);
-                assert_int_equal(mayfly_container_logs(c, &log, NULL, NULL), 0);
-        } while (!*log);
-        free(log);
 }
 
 static void the_app_runs_and_is_logged(void **state)

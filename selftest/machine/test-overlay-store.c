@@ -13,6 +13,7 @@
 
 #include <mayfly/cmocka.h>
 
+#include "support/containers.h"
 #include "support/small-image.h"
 
 static char base[] = "/tmp/mayfly-overlay-XXXXXX";
@@ -52,28 +53,7 @@ static void mount_store(void)
 
 static struct mayfly_container *start(const char *image)
 {
-        struct mayfly_error err = MAYFLY_ERROR_INIT;
-        struct mayfly_container *c = NULL;
-
-        if (mayfly_container_start(&c, MAYFLY_SPEC(.image = image), &err) < 0)
-                fail_msg("%s", err.message);
-        return c;
-}
-
-static void prints_as(struct mayfly_container *c, const char *user, const char *line, const char *expected)
-{
-        const char *const argv[] = { "sh", "-c", line, NULL };
-        struct mayfly_command command = MAYFLY_COMMAND_INIT;
-        struct mayfly_error err = MAYFLY_ERROR_INIT;
-        struct mayfly_result *r = NULL;
-
-        command.argv = argv;
-        command.user = user;
-        if (mayfly_container_run(c, &command, &r, &err) < 0)
-                fail_msg("%s", err.message);
-        if (strcmp(r->out, expected) != 0)
-                fail_msg("\"%s\" printed:\n%s%s", line, r->out, r->err);
-        mayfly_result_free(r);
+        return start_container(MAYFLY_SPEC(.image = image));
 }
 
 static void prints(struct mayfly_container *c, const char *line, const char *expected)

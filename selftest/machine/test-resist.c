@@ -25,21 +25,12 @@
 #include <mayfly/cmocka.h>
 
 #include "support/cmocka-versions.h"
+#include "support/containers.h"
 
 static const char *busybox;
 
 /* For what must end long before: a wait that goes on until then runs into ctest's own limit. */
 #define FOREVER_MS 600000U
-
-static struct mayfly_container *start(const struct mayfly_spec *spec)
-{
-        struct mayfly_error err = MAYFLY_ERROR_INIT;
-        struct mayfly_container *c = NULL;
-
-        if (mayfly_container_start(&c, spec, &err) < 0)
-                fail_msg("%s", err.message);
-        return c;
-}
 
 static void free_result(struct mayfly_result **r)
 {
@@ -78,12 +69,13 @@ static void an_app_may_ignore_its_stop_signal(void **state)
 {
         (void) state;
         /* The app of the image knows nothing of SIGWINCH. */
-        stops(start(MAYFLY_SPEC(.image = busybox, .stop_signal = SIGWINCH, .stop_timeout_ms = 300)), 1);
+        stops(start_container(MAYFLY_SPEC(.image = busybox, .stop_signal = SIGWINCH, .stop_timeout_ms = 300)), 1);
 }
 
 static void daemons_go_too(void **state)
 {
-        struct mayfly_container *c = start(MAYFLY_SPEC(.image = busybox, .idle = 1, .stop_timeout_ms = FOREVER_MS));
+        struct mayfly_container *c =
+                start_container(MAYFLY_SPEC(.image = busybox, .idle = 1, .stop_timeout_ms = FOREVER_MS));
 
         (void) state;
         assert_int_equal(
@@ -166,12 +158,12 @@ static void a_fork_bomb_stays_in_its_limit(void **state)
 
         (void) state;
         if (controller_is_there("pids")) {
-                c = start(limited);
+                c = start_container(limited);
                 assert_int_not_equal(sh(c, FORKS), 0); /* the 98th fork or so fails, and the shell with it */
                 n = count_processes(c);
                 assert_true(n > 90 && n <= 100);
                 stops(c, 0);
-                c = start(limited);
+                c = start_container(limited);
                 sh(c, BOMB "timeout 1 sh /bomb 2>/dev/null");
                 assert_true(count_processes(c) <= 100);
         } else {
@@ -179,7 +171,7 @@ static void a_fork_bomb_stays_in_its_limit(void **state)
                 if (!strstr(err.message, "pids.max = 100: there is no \"pids\" controller"))
                         fail_msg("%s", err.message);
                 /* A user's own limit holds everywhere. */
-                c = start(MAYFLY_SPEC(.image = busybox, .idle = 1, .stop_timeout_ms = FOREVER_MS));
+                c = start_container(MAYFLY_SPEC(.image = busybox, .idle = 1, .stop_timeout_ms = FOREVER_MS));
                 assert_int_not_equal(sh(c, "exec su -s /bin/sh www -c 'ulimit -u 60; " FORKS "'"), 0);
                 n = count_processes(c);
                 assert_true(n > 30 && n <= 61); /* with mayfly-init; the host's own user 33 counts, too */
@@ -204,7 +196,7 @@ static void memory_has_a_limit(void **state)
                         fail_msg("%s", err.message);
                 return;
         }
-        c = start(limited);
+        c = start_container(limited);
         /* tail keeps the one endless line */
         assert_int_equal(sh(c, "head -c 200000000 /dev/zero | tail -n 1 >/dev/null; true"), 0);
         assert_int_equal(sh(c, "exec tail -n 1 /dev/zero"), -SIGKILL);
@@ -214,8 +206,8 @@ static void memory_has_a_limit(void **state)
 
 static void scratch_and_log_may_be_full(void **state)
 {
-        struct mayfly_container *c = start(MAYFLY_SPEC(.image = busybox, .scratch_size = 2 << 20, .log_size = 4096,
-                                                       .stop_timeout_ms = FOREVER_MS));
+        struct mayfly_container *c = start_container(MAYFLY_SPEC(.image = busybox, .scratch_size = 2 << 20,
+                                                                 .log_size = 4096, .stop_timeout_ms = FOREVER_MS));
         struct mayfly_error err = MAYFLY_ERROR_INIT;
         char *log = NULL;
         size_t size;
@@ -235,7 +227,8 @@ static void scratch_and_log_may_be_full(void **state)
 static void a_killed_supervisor_takes_its_command_along(void **state)
 {
         const char *const argv[] = { "sh", "-c", "kill -9 $PPID; while :; do sleep 3333; done", NULL };
-        struct mayfly_container *c = start(MAYFLY_SPEC(.image = busybox, .idle = 1, .stop_timeout_ms = FOREVER_MS));
+        struct mayfly_container *c =
+                start_container(MAYFLY_SPEC(.image = busybox, .idle = 1, .stop_timeout_ms = FOREVER_MS));
         struct mayfly_command command = MAYFLY_COMMAND_INIT;
         struct mayfly_error err = MAYFLY_ERROR_INIT;
         struct mayfly_result *r = NULL;
@@ -247,19 +240,6 @@ static void a_killed_supervisor_takes_its_command_along(void **state)
         assert_non_null(strstr(err.message, "was killed from inside the container"));
         assert_int_equal(sh(c, "! ps | grep '[w]hile :'"), 0);
         stops(c, 0);
-}
-
-/* Waits until the app has written something. */
-static void await_output(struct mayfly_container *c)
-{
-        char *log = NULL;
-
-        do {
-                free(log);
-                usleep(5000);
-                assert_int_equal(mayfly_container_logs(c, &log, NULL, NULL), 0);
-        } while (!*log);
-        free(log);
 }
 
 static void *kill_later(void *leader)
@@ -279,7 +259,8 @@ static void death_ends_every_wait(void **state)
         command.argv = argv;
         command.timeout_ms = FOREVER_MS;
         for (int waits = 0; waits < 2; waits++) {
-                struct mayfly_container *c = start(MAYFLY_SPEC(.image = busybox, .stop_timeout_ms = FOREVER_MS));
+                struct mayfly_container *c =
+                        start_container(MAYFLY_SPEC(.image = busybox, .stop_timeout_ms = FOREVER_MS));
                 pid_t leader = mayfly_container_leader(c);
                 struct mayfly_error err = MAYFLY_ERROR_INIT;
                 struct mayfly_result *r = NULL;
@@ -324,7 +305,7 @@ static void children_forked_meanwhile_hold_nothing_up(void **state)
         assert_int_equal(pthread_create(&forker, NULL, fork_and_fork, NULL), 0);
         for (unsigned i = 0; i < 5; i++) {
                 struct mayfly_container *c =
-                        start(MAYFLY_SPEC(.image = busybox, .idle = 1, .stop_timeout_ms = FOREVER_MS));
+                        start_container(MAYFLY_SPEC(.image = busybox, .idle = 1, .stop_timeout_ms = FOREVER_MS));
                 pid_t leader = mayfly_container_leader(c);
                 struct mayfly_error err = MAYFLY_ERROR_INIT;
                 struct mayfly_result *r = NULL;
@@ -385,7 +366,7 @@ static void a_storm_of_forks_holds_no_start_up(void **state)
         for (unsigned i = 0; i < THREADS; i++)
                 assert_int_equal(pthread_create(&threads[i], NULL, fork_in_a_storm, NULL), 0);
         for (unsigned i = 0; i < STARTS; i++)
-                stops(start(MAYFLY_SPEC(.image = busybox)), 0);
+                stops(start_container(MAYFLY_SPEC(.image = busybox)), 0);
         enough = 1;
         for (unsigned i = 0; i < THREADS; i++)
                 pthread_join(threads[i], NULL);
@@ -401,7 +382,7 @@ static char *inherited(void)
                                      "cat /proc/self/limits /proc/self/oom_score_adj; grep Cpus_allowed_list "
                                      "/proc/self/status; cut -d' ' -f18,19,41 /proc/self/stat; umask",
                                      NULL };
-        struct mayfly_container *c = start(MAYFLY_SPEC(.image = busybox));
+        struct mayfly_container *c = start_container(MAYFLY_SPEC(.image = busybox));
         struct mayfly_command command = MAYFLY_COMMAND_INIT;
         struct mayfly_error err = MAYFLY_ERROR_INIT;
         __attribute__((cleanup(free_result))) struct mayfly_result *r = NULL;
@@ -518,7 +499,7 @@ static void what_cannot_die_is_named_in_time(void **state)
                  folder, folder, folder, folder, folder);
         assert_int_equal(system(command), 0);
         snprintf(command, sizeof(command), "%s/mnt", folder);
-        struct mayfly_container *c = start(MAYFLY_SPEC(.image = busybox, .idle = 1, .stop_timeout_ms = 100));
+        struct mayfly_container *c = start_container(MAYFLY_SPEC(.image = busybox, .idle = 1, .stop_timeout_ms = 100));
         mount_into(mayfly_container_leader(c), command);
         int mnt = open(command, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
         assert_int_equal(ioctl(mnt, FIFREEZE, 0), 0);

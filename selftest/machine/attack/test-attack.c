@@ -28,6 +28,7 @@
 
 #include <mayfly/cmocka.h>
 
+#include "support/containers.h"
 #include "support/small-image.h"
 
 static const char *plain, *greedy;
@@ -139,16 +140,6 @@ static void write_file(const char *path, const char *text)
         assert_int_equal(fclose(f), 0);
 }
 
-static struct mayfly_container *start(const struct mayfly_spec *spec)
-{
-        struct mayfly_error err = MAYFLY_ERROR_INIT;
-        struct mayfly_container *c = NULL;
-
-        if (mayfly_container_start(&c, spec, &err) < 0)
-                fail_msg("%s", err.message);
-        return c;
-}
-
 /* Runs it, and returns its output, in a buffer that lives until the next call. */
 static const char *output(struct mayfly_container *c, const char *const *argv)
 {
@@ -204,7 +195,7 @@ static void each_fails_as_expected(const char *lines, int is_app)
 
 static void attacks_from_a_command_fail(void **state)
 {
-        struct mayfly_container *c = start(MAYFLY_SPEC(.image = plain));
+        struct mayfly_container *c = start_container(MAYFLY_SPEC(.image = plain));
 
         (void) state;
         each_fails_as_expected(attack(c, "all", NULL), 0);
@@ -214,7 +205,7 @@ static void attacks_from_a_command_fail(void **state)
 /* The image asks for each capability that there is. */
 static void attacks_by_an_image_that_asks_for_all_fail(void **state)
 {
-        struct mayfly_container *c = start(MAYFLY_SPEC(.image = greedy));
+        struct mayfly_container *c = start_container(MAYFLY_SPEC(.image = greedy));
 
         (void) state;
         each_fails_as_expected(attack(c, "all", NULL), 0);
@@ -224,8 +215,8 @@ static void attacks_by_an_image_that_asks_for_all_fail(void **state)
 static void attacks_from_the_app_fail(void **state)
 {
         struct mayfly_error err = MAYFLY_ERROR_INIT;
-        struct mayfly_container *c =
-                start(MAYFLY_SPEC(.image = greedy, .argv = (const char *const[]){ "/bin/attacks", "all", NULL }));
+        struct mayfly_container *c = start_container(
+                MAYFLY_SPEC(.image = greedy, .argv = (const char *const[]){ "/bin/attacks", "all", NULL }));
         char *log = NULL, *lines;
         size_t size = 0;
 
@@ -247,7 +238,7 @@ static void attacks_from_the_app_fail(void **state)
 /* Without a user namespace the rest has to hold alone. */
 static void attacks_without_a_user_namespace_fail(void **state)
 {
-        struct mayfly_container *c = start(MAYFLY_SPEC(.image = greedy, .userns = MAYFLY_USERNS_HOST));
+        struct mayfly_container *c = start_container(MAYFLY_SPEC(.image = greedy, .userns = MAYFLY_USERNS_HOST));
 
         (void) state;
         each_fails_as_expected(attack(c, "all", NULL), 0);
@@ -258,7 +249,7 @@ static void attacks_without_a_user_namespace_fail(void **state)
 static void an_image_cannot_execute_its_supervisor(void **state)
 {
         const char *const argv[] = { "/proc/self/exe", NULL };
-        struct mayfly_container *c = start(MAYFLY_SPEC(.image = plain));
+        struct mayfly_container *c = start_container(MAYFLY_SPEC(.image = plain));
         struct mayfly_command command = MAYFLY_COMMAND_INIT;
         struct mayfly_error err = MAYFLY_ERROR_INIT;
         struct mayfly_result *r = NULL;
@@ -275,7 +266,7 @@ static void an_image_cannot_execute_its_supervisor(void **state)
 /* CVE-2024-21626: no working directory leads through a descriptor that was left open. */
 static void no_working_directory_is_outside(void **state)
 {
-        struct mayfly_container *c = start(MAYFLY_SPEC(.image = plain));
+        struct mayfly_container *c = start_container(MAYFLY_SPEC(.image = plain));
         const char *const argv[] = { "/bin/attacks", "climb", file("secret"), NULL };
         char cwd[64];
 
@@ -309,7 +300,7 @@ static void devices_in_volumes_stay_closed(void **state)
         assert_int_equal(mayfly_tmpfs_create(&tmpfs, 1 << 20, &err), 0);
         assert_int_equal(mknodat(mayfly_tmpfs_fd(tmpfs), "zero", S_IFCHR | 0666, makedev(1, 5)), 0);
         assert_int_equal(fchmodat(mayfly_tmpfs_fd(tmpfs), "zero", 0666, 0), 0);
-        struct mayfly_container *c = start(
+        struct mayfly_container *c = start_container(
                 MAYFLY_SPEC(.image = plain, .volumes = MAYFLY_VOLUMES({ .path = "/host", .source = file("devices") },
                                                                       { .path = "/shared", .tmpfs = tmpfs })));
         assert_string_equal(attack(c, "device", "/host/zero"), "device EACCES\n");
@@ -325,9 +316,9 @@ static void no_file_becomes_immutable(void **state)
         (void) state;
         assert_int_equal(mkdir(file("immutable"), 0755), 0);
         write_file(file("immutable/file"), "x");
-        struct mayfly_container *c =
-                start(MAYFLY_SPEC(.image = greedy,
-                                  .volumes = MAYFLY_VOLUMES({ .path = "/host", .source = file("immutable") })));
+        struct mayfly_container *c = start_container(
+                MAYFLY_SPEC(.image = greedy,
+                            .volumes = MAYFLY_VOLUMES({ .path = "/host", .source = file("immutable") })));
         assert_string_equal(attack(c, "immutable", "/host/file"), "immutable EPERM\n");
         mayfly_container_free(c);
         assert_int_equal(unlink(file("immutable/file")), 0);
@@ -344,10 +335,10 @@ static void set_user_id_has_no_effect_in_volumes(void **state)
         (void) state;
         assert_int_equal(mkdir(file("set-user-id"), 0755), 0);
         assert_int_equal(mayfly_tmpfs_create(&tmpfs, 4 << 20, &err), 0);
-        struct mayfly_container *c =
-                start(MAYFLY_SPEC(.image = plain,
-                                  .volumes = MAYFLY_VOLUMES({ .path = "/host", .source = file("set-user-id") },
-                                                            { .path = "/shared", .tmpfs = tmpfs })));
+        struct mayfly_container *c = start_container(
+                MAYFLY_SPEC(.image = plain,
+                            .volumes = MAYFLY_VOLUMES({ .path = "/host", .source = file("set-user-id") },
+                                                      { .path = "/shared", .tmpfs = tmpfs })));
         for (size_t i = 0; i < 2; i++) {
                 snprintf(line, sizeof(line), "cp /bin/attacks %s/x && chown 33:33 %s/x && chmod 6755 %s/x", places[i],
                          places[i], places[i]);
@@ -375,7 +366,7 @@ static int listen_abstract(const char *name)
 static void sockets_of_the_host_are_out_of_reach(void **state)
 {
         int fd = listen_abstract(directory + 1);
-        struct mayfly_container *c = start(MAYFLY_SPEC(.image = plain));
+        struct mayfly_container *c = start_container(MAYFLY_SPEC(.image = plain));
 
         (void) state;
         assert_string_equal(attack(c, "abstract-socket", directory + 1), "abstract-socket ECONNREFUSED\n");
@@ -390,8 +381,8 @@ static void the_hosts_packets_are_not_seen(void **state)
 
         (void) state;
         for (size_t i = 0; i < 2; i++) {
-                struct mayfly_container *c =
-                        start(MAYFLY_SPEC(.image = greedy, .network = MAYFLY_NETWORK_HOST, .userns = namespaces[i]));
+                struct mayfly_container *c = start_container(
+                        MAYFLY_SPEC(.image = greedy, .network = MAYFLY_NETWORK_HOST, .userns = namespaces[i]));
                 const char *met = attack(c, "raw-socket", NULL);
                 if (strcmp(met, "raw-socket EPERM\n") != 0 && strcmp(met, "raw-socket EAFNOSUPPORT\n") != 0)
                         fail_msg("%s", met);
@@ -408,7 +399,7 @@ static void a_user_database_may_be_no_file(void **state)
 
         (void) state;
         for (size_t i = 0; i < 3; i++) {
-                struct mayfly_container *c = start(MAYFLY_SPEC(.image = plain));
+                struct mayfly_container *c = start_container(MAYFLY_SPEC(.image = plain));
                 struct mayfly_command command = MAYFLY_COMMAND_INIT;
                 struct mayfly_result *r = NULL;
                 snprintf(line, sizeof(line), "rm /etc/passwd; %s /etc/passwd", what[i]);
@@ -431,7 +422,7 @@ static void an_image_with_a_fifo_for_users_is_refused(void **state)
                                         "rm etc/passwd; ln -s /run/fifo etc/passwd");
 
         (void) state;
-        c = start(MAYFLY_SPEC(.image = image, .idle = 1));
+        c = start_container(MAYFLY_SPEC(.image = image, .idle = 1));
         mayfly_container_free(c);
         assert_int_equal(mkdir(file("fifo"), 0755), 0);
         assert_int_equal(mkfifo(file("fifo/fifo"), 0644), 0);
@@ -447,7 +438,7 @@ static void an_image_with_a_fifo_for_users_is_refused(void **state)
 /* What somebody writes who has PID 1's own output: it ends at the bound. */
 static void the_boot_log_is_bounded(void **state)
 {
-        struct mayfly_container *c = start(MAYFLY_SPEC(.image = plain));
+        struct mayfly_container *c = start_container(MAYFLY_SPEC(.image = plain));
         static char block[1 << 16];
         char path[64];
         long written = 0;
@@ -517,9 +508,9 @@ static void a_target_that_is_a_link_stays_inside(void **state)
 
         (void) state;
         assert_int_equal(mkdir(file("target"), 0755), 0);
-        struct mayfly_container *c =
-                start(MAYFLY_SPEC(.image = plain,
-                                  .volumes = MAYFLY_VOLUMES({ .path = "/escape", .source = file("target") })));
+        struct mayfly_container *c = start_container(
+                MAYFLY_SPEC(.image = plain,
+                            .volumes = MAYFLY_VOLUMES({ .path = "/escape", .source = file("target") })));
         assert_string_equal(output(c, argv), "written\n");
         mayfly_container_free(c);
         assert_int_equal(stat(file("target/file"), &st), 0);

@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: MIT */
+#include "support/containers.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <mayfly/cmocka.h>
+
+struct mayfly_container *start_container(const struct mayfly_spec *spec)
+{
+        struct mayfly_error err = MAYFLY_ERROR_INIT;
+        struct mayfly_container *c = NULL;
+
+        if (mayfly_container_start(&c, spec, &err) < 0)
+                fail_msg("%s", err.message);
+        return c;
+}
+
+void await_output(struct mayfly_container *c)
+{
+        char *log = NULL;
+
+        do {
+                free(log);
+                usleep(5000);
+                assert_int_equal(mayfly_container_logs(c, &log, NULL, NULL), 0);
+        } while (!*log);
+        free(log);
+}
+
+void prints_as(struct mayfly_container *c, const char *user, const char *line, const char *expected)
+{
+        const char *const argv[] = { "sh", "-c", line, NULL };
+        struct mayfly_command command = MAYFLY_COMMAND_INIT;
+        struct mayfly_error err = MAYFLY_ERROR_INIT;
+        struct mayfly_result *r = NULL;
+
+        command.argv = argv;
+        command.user = user;
+        if (mayfly_container_run(c, &command, &r, &err) < 0)
+                fail_msg("%s", err.message);
+        if (strcmp(r->out, expected) != 0)
+                fail_msg("\"%s\" printed:\n%s%s", line, r->out, r->err);
+        mayfly_result_free(r);
+}
