@@ -282,7 +282,7 @@ static void passwords_are_not_shown(void **state)
                 const char *path, *told;
                 int known;
         } cases[] = {
-                { "big.gzip", "is not the image that was pinned", 0 },
+                { "big.gzip", "is not the pinned image", 0 },
                 { "trailing.gzip", "after the end of its compressed stream", 1 },
                 { "none.aci", "answers 404", 1 },
         };

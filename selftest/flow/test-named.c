@@ -153,7 +153,7 @@ static void mirrors_have_urls_as_well(void **state)
         assert_int_equal(open_name("https://localhost/images/a.aci"), -EBADMSG);
         assert_int_equal(world.err.stage, MAYFLY_STAGE_DIGEST);
         assert_non_null(strstr(world.err.message, "/gone/a.aci answers 404"));
-        assert_non_null(strstr(world.err.message, "/m/a.aci is not the image that was pinned"));
+        assert_non_null(strstr(world.err.message, "/m/a.aci is not the pinned image"));
         assert_non_null(strstr(world.err.message, "https://localhost/images/a.aci: "));
 }
 

@@ -11,12 +11,12 @@
 #include "util/fs.h"
 #include "util/macro.h"
 
-/* The file whose time is that of the last look. */
+/* The file whose modification time is the time of the last collection. */
 #define STAMP "collected"
 #define INTERVAL_S 60
 
-/* Whether a look is due. Then the time of the last one is now, so that of many fetches at the same time one looks. A
- * time in the future is from before the clock was set back. */
+/* Whether a collection is due. If it is, sets the time of the last one to now, so that only one of many simultaneous
+ * fetches collects. A time in the future comes from before the clock was set back. */
 static int is_due(int store)
 {
         mf_cleanup(mf_closep) int fd = openat(store, STAMP, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
@@ -25,7 +25,7 @@ static int is_due(int store)
 
         if (fd < 0 || mf_ensure_mode(fd, 0600) < 0 || fstat(fd, &st) < 0)
                 return 0;
-        /* Just made: nobody has looked yet. Its content says that somebody has. */
+        /* An empty file is new: nothing was collected yet. The first collection writes to it. */
         if (st.st_size > 0 && st.st_mtim.tv_sec <= now && now - st.st_mtim.tv_sec < INTERVAL_S)
                 return 0;
         return st.st_size > 0 ? futimens(fd, NULL) == 0 : mf_write_full(fd, "\n", 1) == 0;

@@ -87,25 +87,26 @@ static int parse(const struct mayfly_image *image, const struct mf_dependency *d
                 return mf_error_oom(err, MAYFLY_STAGE_MANIFEST);
         mf_show_url(shown, name, 0);
         if (!is_whole_id(dependency->id))
-                return mf_error(err, -EINVAL, MAYFLY_STAGE_MANIFEST,
-                                "image %s depends on %s %s, so that what it is made of is not pinned; run `mayfly pin "
-                                "%s` for the imageID to put into its manifest, build it anew and pin that",
-                                parent, shown, dependency->id ? "by a shortened imageID" : "without an imageID", shown);
+                return mf_error(
+                        err, -EINVAL, MAYFLY_STAGE_MANIFEST,
+                        "image %s depends on %s %s, so its content is not pinned; run `mayfly pin "
+                        "%s`, put the imageID that it prints into the manifest, and build and pin the image again",
+                        parent, shown, dependency->id ? "by a shortened imageID" : "without an imageID", shown);
         /* A reference has commas between its labels. */
         for (char **l = dependency->labels; *l; l++)
                 if (strchr(*l, ','))
-                        return mf_error(
-                                err, -EINVAL, MAYFLY_STAGE_MANIFEST,
-                                "image %s depends on %s, which has a label that cannot be looked for: its value "
-                                "has a comma",
-                                parent, shown);
+                        return mf_error(err, -EINVAL, MAYFLY_STAGE_MANIFEST,
+                                        "image %s depends on %s, but one of these labels has a comma in its value, and "
+                                        "mayfly cannot search for it; remove the comma",
+                                        parent, shown);
         if (asprintf(&text, "aci:%s@%s", name, dependency->id) < 0) {
                 text = NULL;
                 return mf_error_oom(err, MAYFLY_STAGE_MANIFEST);
         }
         int r = mf_reference_parse(ret, text, 0, &why);
         if (r < 0)
-                return mf_error(err, r, MAYFLY_STAGE_MANIFEST, "a dependency of image %s: %s", parent, why.message);
+                return mf_error(err, r, MAYFLY_STAGE_MANIFEST, "a dependency of image %s cannot be used: %s", parent,
+                                why.message);
         *ret_text = mf_take(text);
         return 0;
 }
@@ -131,7 +132,7 @@ static int add_node(struct run *run, const struct mayfly_image *image, const str
                 return run->n < MF_DEPENDENCIES_MAX
                                ? mf_error_oom(err, MAYFLY_STAGE_MANIFEST)
                                : mf_error(err, -E2BIG, MAYFLY_STAGE_MANIFEST,
-                                          "image %s has, with those that these depend on, more than %u dependencies",
+                                          "image %s has more than %u direct and indirect dependencies",
                                           run->request->text, MF_DEPENDENCIES_MAX);
         }
         *node = (struct node){ .reference = reference,
@@ -152,7 +153,7 @@ static int add_nodes(struct run *run, const struct mayfly_image *image, struct m
         run->n_edges += config->n_dependencies;
         if (run->n_edges > MF_DEPENDENCY_EDGES_MAX)
                 return mf_error(err, -E2BIG, MAYFLY_STAGE_MANIFEST,
-                                "image %s and those that it depends on name more than %u dependencies",
+                                "the manifests of image %s and of its dependencies list more than %u dependencies",
                                 run->request->text, MF_DEPENDENCY_EDGES_MAX);
         for (size_t i = 0; i < config->n_dependencies && r == 0; i++)
                 r = add_node(run, image, &config->dependencies[i], err);
@@ -190,7 +191,7 @@ static int get(const struct node *node, struct mayfly_image **ret, int only_stor
         request.options = &options;
         int r = mf_image_get(ret, &request, only_stored, &why);
         if (r < 0 && why.code)
-                mf_error(err, r, why.stage, "a dependency of image %s: %s", node->parent, why.message);
+                mf_error(err, r, why.stage, "a dependency of image %s cannot be used: %s", node->parent, why.message);
         return r;
 }
 
@@ -323,7 +324,8 @@ static int fetch_all(struct run *run, struct mayfly_error *err)
         pthread_mutex_unlock(&run->lock);
         pthread_sigmask(SIG_SETMASK, &old, NULL);
         if (started == 0)
-                return mf_error_errno(err, r, MAYFLY_STAGE_STORE, "starting a thread");
+                return mf_error_errno(err, r, MAYFLY_STAGE_STORE,
+                                      "no thread can be started to fetch the dependencies of %s", run->request->text);
         coordinate(run);
         for (unsigned i = 0; i < started; i++)
                 pthread_join(thread[i], NULL);
@@ -374,8 +376,8 @@ static int check_names(const struct mayfly_image *image, struct mayfly_error *er
                         r = mf_image_name_match(&asked, mf_dependency(image, &config->dependencies[k])->config, &why);
                         mf_reference_clear(&reference);
                         if (r < 0)
-                                return mf_error(err, r, why.stage, "a dependency of image %s: %s", config->name,
-                                                why.message);
+                                return mf_error(err, r, why.stage, "a dependency of image %s cannot be used: %s",
+                                                config->name, why.message);
                 }
         }
         return 0;
@@ -399,7 +401,7 @@ static int is_same(const struct mf_image_config *a, const struct mf_image_config
         return strcmp(a->name, b->name) == 0 && has_all(a->labels, b->labels) && has_all(b->labels, a->labels);
 }
 
-/* Sets an error that shows the circle from `start` to `end`. Returns a negative errno. */
+/* Sets an error that shows the cycle from `start` to `end`. Returns a negative errno. */
 static int tell_cycle(const struct mayfly_image *image, const size_t *from, size_t end, size_t start,
                       struct mayfly_error *err)
 {
@@ -422,7 +424,7 @@ static int tell_cycle(const struct mayfly_image *image, const size_t *from, size
                 snprintf(way + used, sizeof(way) - used, "%s%s", used ? " -> " : "", shown);
         }
         return mf_error(err, -ELOOP, MAYFLY_STAGE_MANIFEST,
-                        "the dependencies go round in a circle: %s; break it, or give the images that are not the same "
+                        "the dependencies form a cycle: %s; remove one of these dependencies, or give different images "
                         "different labels",
                         way);
 }

@@ -98,12 +98,15 @@ static int fetch_into(const struct job *job, int dirfd, const char *url, const c
 
         int r = mf_unflushed_mark(dirfd);
         if (r < 0 && r != -ENOSYS)
-                return mf_error_errno(err, r, MAYFLY_STAGE_STORE, "marking image %s as not flushed", job->image->id);
+                return mf_error_errno(err, r, MAYFLY_STAGE_STORE, "image %s cannot be marked as not yet flushed",
+                                      job->image->id);
         r = mf_pull(&source, dirfd, job->options, err);
         if (r < 0 || note.state != MAYFLY_SIGNATURE_GOOD)
                 return r;
         r = mf_signature_note_write(dirfd, job->image->id, &note);
-        return r < 0 ? mf_error_errno(err, r, MAYFLY_STAGE_STORE, "writing the signature of %s", job->image->path) : 0;
+        return r < 0 ? mf_error_errno(err, r, MAYFLY_STAGE_STORE, "the signature of image %s cannot be stored",
+                                      job->image->path)
+                     : 0;
 }
 
 /* Gives the directory `name` the image's name. A power cut must not leave a hollow image behind a good pin, so the
@@ -115,9 +118,11 @@ static int publish(const struct job *job, const char *name, int dirfd, struct ma
         snprintf(target, sizeof(target), "%s/%s", MF_IMAGES, job->image->id);
         int r = mf_unflushed_or_flush(dirfd);
         if (r < 0)
-                return mf_error_errno(err, r, MAYFLY_STAGE_STORE, "writing image %s to disk", job->image->id);
+                return mf_error_errno(err, r, MAYFLY_STAGE_STORE, "image %s cannot be flushed to the disk",
+                                      job->image->id);
         if (fchmod(dirfd, 0755) < 0 || renameat(job->store, name, job->store, target) < 0)
-                return mf_error_errno(err, -errno, MAYFLY_STAGE_STORE, "publishing %s", job->image->path);
+                return mf_error_errno(err, -errno, MAYFLY_STAGE_STORE,
+                                      "image %s cannot be moved to its place in the store", job->image->path);
         return 0;
 }
 
@@ -253,10 +258,11 @@ static int fetch_locked(const struct job *job, struct mayfly_error *err)
         if (r != -ENOENT)
                 return busy_if_locked(r);
         snprintf(why, sizeof(why), "%s", image->damage[0] ? image->damage : "it is gone");
-        return mf_error(err, -EIO, MAYFLY_STAGE_STORE,
-                        "the image %s was fetched, verified and written, and yet: %s; look at the disk and at who else "
-                        "writes there",
-                        image->path, why);
+        return mf_error(
+                err, -EIO, MAYFLY_STAGE_STORE,
+                "the image %s was fetched, verified and written, but it cannot be used: %s; check the disk, and "
+                "whether another program writes to the store",
+                image->path, why);
 }
 
 static int report(const struct mayfly_image_options *options, enum mayfly_progress_phase phase, const char *text,

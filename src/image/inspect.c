@@ -188,10 +188,10 @@ static int read_manifest(struct mf_examined *ret, const struct mf_file *file, st
         ssize_t n = mf_read_full(file->fd, text + file->head_size, MF_MANIFEST_MAX + 1 - file->head_size);
         ret->manifest = text;
         if (n < 0)
-                return mf_error_errno(err, (int) n, MAYFLY_STAGE_MANIFEST, "reading the manifest");
+                return mf_error_errno(err, (int) n, MAYFLY_STAGE_MANIFEST, "the manifest cannot be read");
         ret->manifest_size = (size_t) n + file->head_size;
         if (ret->manifest_size > MF_MANIFEST_MAX)
-                return mf_error(err, -EBADMSG, MAYFLY_STAGE_MANIFEST, "image manifest: it is over 1 MiB");
+                return mf_error(err, -EBADMSG, MAYFLY_STAGE_MANIFEST, "image manifest: it is larger than 1 MiB");
         text[ret->manifest_size] = '\0';
         return mf_manifest_parse(&ret->config, text, ret->manifest_size, err);
 }
@@ -206,11 +206,12 @@ static int read_manifest_in(struct mf_examined *ret, int directory, struct mayfl
         if (fd < 0 && (errno == ENOENT || errno == ELOOP))
                 return mf_error(err, -EBADMSG, MAYFLY_STAGE_MANIFEST,
                                 errno == ENOENT ? "there is no manifest"
-                                                : "the manifest is a symbolic link, no regular file");
+                                                : "the manifest is a symbolic link, not a regular file");
         if (fd < 0 || fstat(fd, &st) < 0)
-                return mf_error_errno(err, -errno, MAYFLY_STAGE_MANIFEST, "opening the manifest");
-        return S_ISREG(st.st_mode) ? read_manifest(ret, &file, err)
-                                   : mf_error(err, -EBADMSG, MAYFLY_STAGE_MANIFEST, "the manifest is no regular file");
+                return mf_error_errno(err, -errno, MAYFLY_STAGE_MANIFEST, "the manifest cannot be opened");
+        return S_ISREG(st.st_mode)
+                       ? read_manifest(ret, &file, err)
+                       : mf_error(err, -EBADMSG, MAYFLY_STAGE_MANIFEST, "the manifest is not a regular file");
 }
 
 /* Checks that a layout has a manifest, a rootfs, and nothing else. Returns 0 or negative errno. */
@@ -224,22 +225,22 @@ static int check_layout(int directory, struct mayfly_error *err)
 
         if (!dir) {
                 mf_close(fd);
-                return mf_error_errno(err, -errno, MAYFLY_STAGE_ARCHIVE, "reading the layout");
+                return mf_error_errno(err, -errno, MAYFLY_STAGE_ARCHIVE, "the layout cannot be read");
         }
         while (r == 0 && (entry = readdir(dir)))
                 if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0 &&
                     strcmp(entry->d_name, "manifest") != 0 && strcmp(entry->d_name, "rootfs") != 0)
-                        r = mf_error(
-                                err, -EBADMSG, MAYFLY_STAGE_ARCHIVE,
-                                "\"%.255s\" is neither \"manifest\" nor \"rootfs\", the only two a layout may have",
-                                entry->d_name);
+                        r = mf_error(err, -EBADMSG, MAYFLY_STAGE_ARCHIVE,
+                                     "\"%.255s\" is neither \"manifest\" nor \"rootfs\", the only two names that a "
+                                     "layout may have",
+                                     entry->d_name);
         closedir(dir);
         if (r < 0)
                 return r;
         if (fstatat(directory, "rootfs", &st, AT_SYMLINK_NOFOLLOW) < 0)
                 return errno == ENOENT ? mf_error(err, -EBADMSG, MAYFLY_STAGE_ARCHIVE, "there is no rootfs")
-                                       : mf_error_errno(err, -errno, MAYFLY_STAGE_ARCHIVE, "looking at rootfs");
-        return S_ISDIR(st.st_mode) ? 0 : mf_error(err, -EBADMSG, MAYFLY_STAGE_ARCHIVE, "the rootfs is no directory");
+                                       : mf_error_errno(err, -errno, MAYFLY_STAGE_ARCHIVE, "the rootfs cannot be read");
+        return S_ISDIR(st.st_mode) ? 0 : mf_error(err, -EBADMSG, MAYFLY_STAGE_ARCHIVE, "the rootfs is not a directory");
 }
 
 static int inspect_layout(struct inspection *inspection, int directory, struct mayfly_error *err)
@@ -273,7 +274,7 @@ static int inspect_open(struct inspection *inspection, int fd, const char *path,
 
         ssize_t n = mf_read_full(fd, head, sizeof(head));
         if (n < 0)
-                return mf_error_errno(err, (int) n, MAYFLY_STAGE_ARCHIVE, "reading %s", path);
+                return mf_error_errno(err, (int) n, MAYFLY_STAGE_ARCHIVE, "%s cannot be read", path);
         file.head_size = (size_t) n;
         if (*kind == MAYFLY_KIND_ANY)
                 *kind = is_text(head, file.head_size) ? MAYFLY_KIND_MANIFEST : MAYFLY_KIND_APPIMAGE;
@@ -288,18 +289,18 @@ MF_EXPORT int mayfly_inspect_file(struct mayfly_inspection **ret, const char *pa
 {
         if (!ret || !path || (unsigned) kind > MAYFLY_KIND_LAYOUT)
                 return mf_error(err, -EINVAL, MAYFLY_STAGE_SPEC,
-                                "mayfly_inspect_file() needs a place for its result, a path and a kind");
+                                "mayfly_inspect_file() needs a pointer for its result, a path and a valid kind");
         mf_cleanup(mf_closep) int fd = open(path, O_RDONLY | O_CLOEXEC);
         struct stat st;
         if (fd < 0 || fstat(fd, &st) < 0)
-                return mf_error_errno(err, -errno, MAYFLY_STAGE_ARCHIVE, "opening %s", path);
+                return mf_error_errno(err, -errno, MAYFLY_STAGE_ARCHIVE, "%s cannot be opened", path);
         int is_directory = S_ISDIR(st.st_mode);
         if (is_directory && kind == MAYFLY_KIND_ANY)
                 kind = MAYFLY_KIND_LAYOUT;
         if (is_directory != (kind == MAYFLY_KIND_LAYOUT))
                 return mf_error(err, -EBADMSG, MAYFLY_STAGE_ARCHIVE,
                                 is_directory ? "it is a directory, which is neither an image archive nor a manifest"
-                                             : "it is not a directory, and so no layout");
+                                             : "it is not a directory, so it is not a layout");
         struct inspection *inspection = calloc(1, sizeof(*inspection));
         if (!inspection)
                 return mf_error_oom(err, MAYFLY_STAGE_ARCHIVE);
@@ -325,7 +326,8 @@ static int inspect_stored(struct inspection *inspection, const char *id, const s
         if (r < 0)
                 return r == -ENOENT || r == -EWOULDBLOCK
                                ? -ENOENT
-                               : mf_error_errno(err, r, MAYFLY_STAGE_STORE, "opening %s in the store %s", id, path);
+                               : mf_error_errno(err, r, MAYFLY_STAGE_STORE, "image %s in the store %s cannot be opened",
+                                                id, path);
         r = read_manifest_in(&inspection->image, directory, err);
         inspection->public.stored_size = mf_tree_bytes(directory, ".");
         strcpy(inspection->image.id, id);
@@ -385,7 +387,7 @@ MF_EXPORT int mayfly_inspect_image(struct mayfly_inspection **ret, const char *i
 
         if (!ret || !image)
                 return mf_error(err, -EINVAL, MAYFLY_STAGE_SPEC,
-                                "mayfly_inspect_image() needs a place for its result and an image");
+                                "mayfly_inspect_image() needs a pointer for its result and an image");
         int r = mf_image_options_take(given, &options, err);
         if (r < 0)
                 return r;

@@ -25,7 +25,8 @@ MF_EXPORT int mayfly_image_open(struct mayfly_image **ret, const char *reference
         mf_cleanup(mf_closep) int store = -1;
 
         if (!ret)
-                return mf_error(err, -EINVAL, MAYFLY_STAGE_SPEC, "mayfly_image_open() needs a place for its result");
+                return mf_error(err, -EINVAL, MAYFLY_STAGE_SPEC,
+                                "mayfly_image_open() needs a pointer for its result, but it is NULL");
         int r = mf_image_options_take(given, &options, err);
         if (r == 0)
                 r = mf_reference_parse(&reference, reference_text, options.allow_http, err);

@@ -126,7 +126,8 @@ MF_EXPORT int mayfly_image_pin(struct mayfly_pin **ret, const char *reference_te
         mf_cleanup(mf_freep) char *bare = NULL;
 
         if (!ret)
-                return mf_error(err, -EINVAL, MAYFLY_STAGE_SPEC, "mayfly_image_pin() needs a place for its result");
+                return mf_error(err, -EINVAL, MAYFLY_STAGE_SPEC,
+                                "mayfly_image_pin() needs a pointer for its result, but it is NULL");
         int r = mf_image_options_take(given, &options, err);
         if (r == 0)
                 r = mf_reference_parse_unpinned(&reference, &bare, reference_text, options.allow_http, err);

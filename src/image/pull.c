@@ -104,8 +104,8 @@ static int check_size(struct pull *pull, uint64_t size, int at_least)
         pthread_mutex_lock(&pull->lock);
         if (pull->result == 0)
                 pull->result = mf_error(&pull->error, -EBADMSG, MAYFLY_STAGE_DIGEST,
-                                        "%s is %s%llu bytes long, not %llu as the image that depends on it says", shown,
-                                        at_least ? "at least " : "", (unsigned long long) size,
+                                        "%s is %s%llu bytes long, but the image that depends on it gives the size %llu",
+                                        shown, at_least ? "at least " : "", (unsigned long long) size,
                                         (unsigned long long) pull->source->size);
         pthread_mutex_unlock(&pull->lock);
         return -EPIPE;
@@ -189,7 +189,7 @@ static void *file_stage(void *userdata)
                 if (n == 0)
                         break;
                 if (n < 0 && errno != EINTR)
-                        r = mf_error_errno(&err, -errno, MAYFLY_STAGE_ARCHIVE, "reading the image");
+                        r = mf_error_errno(&err, -errno, MAYFLY_STAGE_ARCHIVE, "the image cannot be read");
                 else if (n > 0)
                         r = on_body(pull, block, (size_t) n);
         }
@@ -216,11 +216,11 @@ static void *decompress_stage(void *userdata)
         int r = mf_decompress(pull->blob, on_tar_bytes, pull, &err);
         if (r == -EFBIG)
                 mf_error(&err, r, MAYFLY_STAGE_ARCHIVE,
-                         "the image is over max_unpacked = %llu bytes when decompressed; raise it if that is meant to "
-                         "be",
+                         "the decompressed image is larger than max_unpacked = %llu bytes; raise max_unpacked if the "
+                         "image is meant to be so large",
                          (unsigned long long) pull->options->max_unpacked);
         else if (r < 0 && r != -EPIPE)
-                mf_error_errno(&err, r, MAYFLY_STAGE_ARCHIVE, "decompressing");
+                mf_error_errno(&err, r, MAYFLY_STAGE_ARCHIVE, "the image cannot be decompressed");
         end_stage(pull, r, &err);
         mf_ring_abandon(pull->blob);
         mf_ring_finish(pull->tar, r < 0);
@@ -264,7 +264,8 @@ static int on_entry(void *userdata, const struct mf_entry *entry, struct mayfly_
 
         if (atomic_fetch_add(&pull->entries, 1) + 1 > pull->options->max_entries)
                 return mf_error(err, -EFBIG, MAYFLY_STAGE_ARCHIVE,
-                                "the image has more than max_entries = %llu entries; raise it if that is meant to be",
+                                "the image has more than max_entries = %llu entries; raise max_entries if the "
+                                "image is meant to have so many",
                                 (unsigned long long) pull->options->max_entries);
         return pull->layer ? unpack_entry(pull, entry, err) : examine_entry(pull, entry, err);
 }
@@ -346,7 +347,7 @@ static void run_stages(struct pull *pull)
         pthread_sigmask(SIG_SETMASK, &old, NULL);
         if (r < 0) { /* the source starts last, so the other stages would wait forever */
                 struct mayfly_error err = MAYFLY_ERROR_INIT;
-                mf_error_errno(&err, r, MAYFLY_STAGE_STORE, "starting a thread");
+                mf_error_errno(&err, r, MAYFLY_STAGE_STORE, "no thread can be started to read the image");
                 mf_ring_finish(pull->blob, 1);
                 mf_ring_finish(pull->tar, 1);
                 if (pull->check)
@@ -368,7 +369,7 @@ static int check_manifest(int dirfd, struct mf_image_config **ret, struct mayfly
 
         int r = mf_read_file_at(dirfd, "manifest", MF_MANIFEST_MAX, &text, &size);
         if (r < 0)
-                return mf_error_errno(err, r, MAYFLY_STAGE_STORE, "reading the manifest");
+                return mf_error_errno(err, r, MAYFLY_STAGE_STORE, "the manifest that was just unpacked cannot be read");
         return mf_manifest_parse(ret, text, size, err);
 }
 
@@ -388,13 +389,13 @@ static int conclude(struct pull *pull, char id[MF_ID_LENGTH + 1], struct mayfly_
         if (pull->result < 0)
                 return mf_error(err, pull->result, pull->error.stage, "%s", pull->error.message);
         if (mf_digest_final(pull->digest, id) < 0)
-                return mf_error(err, -EIO, MAYFLY_STAGE_DIGEST, "libcrypto failed to finish the digest");
+                return mf_error(err, -EIO, MAYFLY_STAGE_DIGEST,
+                                "the digest of the image cannot be computed: libcrypto failed");
         if (pin && strcmp(id, pin) != 0)
-                return mf_error(
-                        err, -EBADMSG, MAYFLY_STAGE_DIGEST,
-                        "%s is not the image that was pinned: expected %s, actual %s; if the image changed on purpose, "
-                        "pin the new digest",
-                        shown, pin, id);
+                return mf_error(err, -EBADMSG, MAYFLY_STAGE_DIGEST,
+                                "%s is not the pinned image: expected %s, actual %s; if the image changed on purpose, "
+                                "pin the new digest",
+                                shown, pin, id);
         return 0;
 }
 
@@ -447,7 +448,7 @@ int mf_pull(const struct mf_source *source, int dirfd, const struct mayfly_image
                 pull.layer = mf_layer_new(dirfd, source->id);
                 if (!pull.layer)
                         r = mf_error_errno(err, errno ? -errno : -ENOMEM, MAYFLY_STAGE_STORE,
-                                           "preparing to unpack into the store");
+                                           "the image cannot be unpacked into the store");
         }
         if (r == 0) {
                 run_stages(&pull);
@@ -478,7 +479,8 @@ int mf_examine(struct mf_examined *ret, const struct mf_source *source, const st
                 r = conclude(&pull, examined.id, err);
         }
         if (r == 0 && !pull.manifest)
-                r = mf_error(err, -EBADMSG, MAYFLY_STAGE_ARCHIVE, "%s has no manifest; is it an ACI?", source->url);
+                r = mf_error(err, -EBADMSG, MAYFLY_STAGE_ARCHIVE, "%s has no manifest; check that it is an ACI",
+                             source->url);
         if (r == 0)
                 r = mf_manifest_parse(&examined.config, pull.manifest, pull.manifest_size, err);
         if (r == 0) {

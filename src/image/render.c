@@ -110,8 +110,8 @@ static int walk(struct render *render, const struct mayfly_image *image, const s
         if (render->n == MF_LAYERS_MAX) {
                 free(layer.filter);
                 return mf_error(render->err, -E2BIG, MAYFLY_STAGE_MANIFEST,
-                                "image %s is made of more than %u layers, counting an image once for each combination "
-                                "of pathWhitelists that it comes under",
+                                "image %s has more than %u layers (an image counts once for each combination of "
+                                "pathWhitelists that applies to it)",
                                 render->image->config->name, MF_LAYERS_MAX);
         }
         render->layer[render->n++] = layer;
@@ -170,8 +170,8 @@ static int make_directories(const struct render *render, struct layer *top)
                 of[i] = (struct mf_dirs_of){ .id = layer->id, .image_id = layer->image->id, .fd = layer->fd };
                 r = mf_implied_dirs_load(&of[i].implicit, layer->fd);
                 if (r < 0)
-                        mf_error_errno(render->err, r, MAYFLY_STAGE_STORE, "reading the directories that %s implies",
-                                       layer->id);
+                        mf_error_errno(render->err, r, MAYFLY_STAGE_STORE,
+                                       "the list of the directories that %s implies cannot be read", layer->id);
         }
         if (r == 0)
                 r = mf_dirs_layer(&cached, &directories, render->err);

@@ -34,8 +34,8 @@ static int collect(int store, const char *path, const struct mayfly_gc_options *
                 return r;
         r = mf_unflushed_flush_all(store);
         return r < 0 ? mf_error_errno(err, r, MAYFLY_STAGE_STORE,
-                                      "writing images of the store %s to the disk (look at the disk; they are fetched "
-                                      "again when they are wanted)",
+                                      "some images of the store %s cannot be flushed to the disk (check the disk; the "
+                                      "images are fetched again when they are needed)",
                                       path)
                      : 0;
 }
@@ -172,7 +172,8 @@ static int list_images(int store, const char *path, const struct mf_store_images
         if (r < 0) {
                 mayfly_store_list_free(list);
                 return r == -ENOMEM ? mf_error_oom(err, MAYFLY_STAGE_STORE)
-                                    : mf_error_errno(err, r, MAYFLY_STAGE_STORE, "looking at the images in %s", path);
+                                    : mf_error_errno(err, r, MAYFLY_STAGE_STORE,
+                                                     "the images of the store %s cannot be read", path);
         }
         if (n > 0)
                 qsort(list, n, sizeof(*list), compare_use);
@@ -187,7 +188,8 @@ MF_EXPORT int mayfly_store_list(struct mayfly_stored_image ***ret, const char *g
         mf_cleanup(mf_freep) char *path = NULL;
 
         if (!ret)
-                return mf_error(err, -EINVAL, MAYFLY_STAGE_SPEC, "mayfly_store_list() needs a place for its result");
+                return mf_error(err, -EINVAL, MAYFLY_STAGE_SPEC,
+                                "mayfly_store_list() needs a pointer for its result, but it is NULL");
         int r = mf_store_path(given, &path, err);
         if (r < 0)
                 return r;
@@ -196,7 +198,7 @@ MF_EXPORT int mayfly_store_list(struct mayfly_stored_image ***ret, const char *g
                 return r;
         r = store < 0 ? 0 : mf_store_list(store, MF_IMAGES, &ids);
         if (r < 0)
-                return mf_error_errno(err, r, MAYFLY_STAGE_STORE, "reading %s/" MF_IMAGES, path);
+                return mf_error_errno(err, r, MAYFLY_STAGE_STORE, "%s/" MF_IMAGES " cannot be read", path);
         r = list_images(store, path, &ids, ret, err);
         mf_store_images_clear(&ids);
         return r;

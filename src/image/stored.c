@@ -36,9 +36,10 @@ int mf_image_config(int dir_fd, const char *path, struct mf_image_config **ret, 
                 return mf_error(err, -EBADMSG, MAYFLY_STAGE_STORE, "its manifest is missing");
         if (r == -ELOOP || r == -EINVAL || r == -EFBIG)
                 return mf_error(err, -EBADMSG, MAYFLY_STAGE_STORE,
-                                r == -EFBIG ? "its manifest is over 1 MiB" : "its manifest is no file");
+                                r == -EFBIG ? "its manifest is larger than 1 MiB"
+                                            : "its manifest is not a regular file");
         if (r < 0)
-                return mf_error_errno(err, r, MAYFLY_STAGE_STORE, "reading %s/manifest", path);
+                return mf_error_errno(err, r, MAYFLY_STAGE_STORE, "%s/manifest cannot be read", path);
         return mf_manifest_parse(ret, text, size, err);
 }
 
@@ -79,7 +80,7 @@ static int check_after_boot(struct mayfly_image *image, struct mayfly_error *err
         return damaged(image, why);
 }
 
-/* Sees to an image that was published before it was flushed. Returns as mf_stored_open(). */
+/* Checks or flushes an image that was published before it was flushed. Returns as mf_stored_open(). */
 static int load_unflushed(struct mayfly_image *image, struct mayfly_error *err)
 {
         enum mf_unflushed state = mf_unflushed_look(image->dir_fd);
@@ -102,15 +103,15 @@ static int load(struct mayfly_image *image, struct mayfly_error *err)
         if (fstatat(image->dir_fd, MF_ROOTFS, &st, AT_SYMLINK_NOFOLLOW) < 0) {
                 if (errno == ENOENT)
                         return damaged(image, "its rootfs is missing");
-                return mf_error_errno(err, -errno, MAYFLY_STAGE_STORE, "looking at %s", image->rootfs);
+                return mf_error_errno(err, -errno, MAYFLY_STAGE_STORE, "%s cannot be read", image->rootfs);
         }
         if (!S_ISDIR(st.st_mode))
-                return damaged(image, "its rootfs is no directory");
+                return damaged(image, "its rootfs is not a directory");
         int r = mf_record_peek(image->dir_fd, &summary, &why);
         if (r == -EBADMSG)
                 return damaged(image, why);
         if (r < 0)
-                return mf_error_errno(err, r, MAYFLY_STAGE_STORE, "reading %s/record", image->path);
+                return mf_error_errno(err, r, MAYFLY_STAGE_STORE, "%s/record cannot be read", image->path);
         r = load_unflushed(image, err);
         return r < 0 ? r : load_manifest(image, err);
 }
@@ -120,11 +121,11 @@ int mf_stored_open(int store, struct mayfly_image *image, struct mayfly_error *e
         image->damage[0] = '\0';
         int r = mf_store_open_locked(store, MF_IMAGES, image->id, LOCK_SH, &image->dir_fd);
         if (r == -ENOTDIR || r == -ELOOP)
-                return damaged(image, "it is no directory");
+                return damaged(image, "it is not a directory");
         if (r == -ENOENT || r == -EWOULDBLOCK)
                 return r;
         if (r < 0)
-                return mf_error_errno(err, r, MAYFLY_STAGE_STORE, "opening the stored image %s", image->path);
+                return mf_error_errno(err, r, MAYFLY_STAGE_STORE, "the stored image %s cannot be opened", image->path);
         r = load(image, err);
         if (r < 0)
                 image->dir_fd = mf_close(image->dir_fd);
