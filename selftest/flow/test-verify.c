@@ -23,7 +23,7 @@ static void what_was_published_is_sound(void **state)
         struct mayfly_verify_result result = verify(NULL, 0);
         assert_int_equal(result.images, IMAGES);
         assert_int_equal(result.damaged + result.dropped + result.differences, 0);
-        assert_int_equal(result.entries, IMAGES * 11); /* one of them the list of folders that it implies */
+        assert_int_equal(result.entries, IMAGES * 11); /* one of them the list of directories that it implies */
         assert_int_equal(result.bytes, IMAGES * (BIG + 5 + strlen(GOOD_MANIFEST) + strlen("rootfs/etc\n")));
         for (int i = 0; i < IMAGES; i++)
                 mayfly_image_close(open_image(i, 0));

@@ -16,7 +16,7 @@
 #include "util/ring.h"
 
 /* An archive, compressed or not, on the whole road from bytes to files. What the check without files accepts must be
- * what can be unpacked, and the other way round; and nothing may be written outside the one folder. */
+ * what can be unpacked, and the other way round; and nothing may be written outside the one directory. */
 
 #define TAR_MAX (1U << 20)
 

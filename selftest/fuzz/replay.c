@@ -4,7 +4,7 @@
 
 #include "fuzz.h"
 
-/* Without libFuzzer: `fuzz-NAME FOLDER...` runs on every file of the folders, and on what each is when it is cut. */
+/* Without libFuzzer: `fuzz-NAME DIRECTORY...` runs on every file of the directories, and on what each is when it is cut. */
 
 static size_t replay(const char *path)
 {

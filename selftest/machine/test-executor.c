@@ -28,7 +28,7 @@ static void read_file(const char *folder, const char *name, char text[256])
         text[n] = '\0';
         fclose(f);
 }
-/* --- environment, folder, program, user */
+/* --- environment, directory, program, user */
 
 static void appc_executor_1_environment_of_app_and_hooks(void **state)
 {
@@ -57,7 +57,7 @@ static void appc_executor_2_missing_folder_is_an_error(void **state)
 static void appc_executor_2_program_is_searched_in_path(void **state)
 {
         (void) state;
-        expect_log("path", "found /opt/bin/tool"); /* past a folder and a file without x bit of that name */
+        expect_log("path", "found /opt/bin/tool"); /* past a directory and a file without x bit of that name */
 }
 
 static void appc_executor_3_users_and_groups(void **state)

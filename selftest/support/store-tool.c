@@ -4,7 +4,7 @@
  *
  *   store-tool open REFERENCE [MS]          prints "fetched" or "stored"; keeps it open for so long, and fails unless
  *                                           it is whole then
- *   store-tool layers REFERENCE             prints the folders that are to lie over each other, lowest first
+ *   store-tool layers REFERENCE             prints the directories that lie over each other, lowest first
  *   store-tool verify [--keep] [ID]         prints each finding, and "images N damaged N dropped N"
  *   store-tool gc [--dry-run] [--all] [--age S] [--bytes N]
  *                                           prints each event, and "removed N kept N in-use N leftovers N freed N"

@@ -16,7 +16,7 @@ static inline int mf_take_fd(int *fd)
         return v;
 }
 
-/* Closes if >= 0, keeps errno, returns -1. */
+/* Closes the descriptor if it is not negative. Keeps errno. Returns -1. */
 int mf_close(int fd);
 
 static inline void mf_closep(int *fd)
@@ -40,7 +40,7 @@ ssize_t mf_read_full(int fd, void *data, size_t size);
 /* Writes all of `data`. Returns 0 or negative errno. */
 int mf_write_full(int fd, const void *data, size_t size);
 
-/* Around what writes to connections in the caller's thread, which one that breaks must not kill with SIGPIPE. */
+/* Call these two around writes to connections in the caller's thread, so that a broken connection raises no SIGPIPE. */
 struct mf_sigpipe {
         sigset_t old;
         int was_pending;

@@ -16,14 +16,14 @@
 #include "util/fd.h"
 #include "util/macro.h"
 
-/* Each level of a tree holds a descriptor while what is below it is removed. What lies deeper than this is moved up to
- * the top of the tree first, and removed from there. */
+/* Each level of a tree holds a descriptor while the levels below it are removed. A directory that lies deeper than this
+ * is first moved to the top of the tree, and removed from there. */
 #define DEPTH_MAX 64U
 
 struct removal {
         dev_t device;
-        int top;        /* the top folder of the tree, -1 before it is open */
-        unsigned moved; /* how many were moved up to it */
+        int top;        /* the top directory of the tree, -1 before it is open */
+        unsigned moved; /* how many directories were moved up to it */
 };
 
 static int remove_children(struct removal *removal, int fd, unsigned depth);
@@ -33,7 +33,7 @@ static int move_up(struct removal *removal, int dirfd, const char *name)
         char up[32];
 
         (void) fchmodat(dirfd, name, 0700,
-                        AT_SYMLINK_NOFOLLOW); /* a folder that is moved is written to: its ".." changes */
+                        AT_SYMLINK_NOFOLLOW); /* the move writes to the directory: its ".." changes */
         for (;;) {
                 snprintf(up, sizeof(up), ".deep-%u", removal->moved++);
                 if (renameat2(dirfd, name, removal->top, up, RENAME_NOREPLACE) == 0)
@@ -104,7 +104,7 @@ static int remove_children(struct removal *removal, int fd, unsigned depth)
         }
         unsigned moved;
         int r;
-        do { /* at the top again, as long as something was moved there */
+        do { /* starts at the top again as long as directories were moved there */
                 moved = removal->moved;
                 r = remove_each(removal, dir, depth);
                 if (removal->top == fd)
@@ -174,7 +174,7 @@ int mf_read_file_at(int dirfd, const char *name, size_t max, char **ret, size_t 
                 return -ENOMEM;
         ssize_t n = mf_read_full(fd, text, (size_t) st.st_size);
         if (n < st.st_size)
-                return n < 0 ? (int) n : -EIO; /* it became shorter meanwhile */
+                return n < 0 ? (int) n : -EIO; /* the file became shorter meanwhile */
         text[n] = '\0';
         *ret = mf_take(text);
         *ret_size = (size_t) n;

@@ -7,8 +7,8 @@
 
 #include "util/error.h"
 
-#define GROWTH_MAX 4096U   /* no struct will ever grow by so much: a larger size is no size */
-#define ENTRIES_MAX 10000U /* an array with more has no end */
+#define GROWTH_MAX 4096U   /* no struct will ever grow by more, so a larger size is wrong */
+#define ENTRIES_MAX 10000U /* a longer array has lost its end */
 
 static size_t size_of(const void *given)
 {
@@ -42,7 +42,7 @@ static int check_unknown(const unsigned char *bytes, size_t size, const struct m
         return 0;
 }
 
-/* Copies what both know, and sets the size to this library's. */
+/* Copies the fields that both know, and sets the size to this library's. */
 static void copy(void *ret, const void *given, size_t size, const struct mf_option_kind *kind)
 {
         memcpy(ret, given, size < kind->size ? size : kind->size);
@@ -76,7 +76,7 @@ static int count_entries(const unsigned char *array, size_t size, const struct m
 {
         if (!is_zero(array + sizeof(size), size - sizeof(size)))
                 return mf_error(err, -EINVAL, MAYFLY_STAGE_SPEC,
-                                "%s: the first element of the array must only tell the size, but it has other fields; "
+                                "%s: the first element of the array must only set the size, but it has other fields; "
                                 "write the array with %s",
                                 kind->what, kind->initializer);
         for (unsigned n = 1; n <= ENTRIES_MAX; n++)

@@ -8,7 +8,7 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
-#define QUIET_MS 1000U /* a fetch that takes no longer is not worth a plain line */
+#define QUIET_MS 1000U /* a shorter fetch gets no plain line */
 #define LINE_MS 2000U  /* between two plain lines */
 #define BAR_WIDTH 24
 
@@ -126,7 +126,7 @@ static void tell(struct mf_progress_printer *printer, const struct mayfly_progre
         printer->last_ms = progress->elapsed_ms;
 }
 
-/* Whether this report is of the image that is shown, or of the next to be shown. */
+/* Whether this report is about the image that is shown, or about the next one to show. */
 static int is_current(struct mf_progress_printer *printer, const struct mayfly_progress *progress)
 {
         char reference[sizeof(printer->current)];

@@ -43,7 +43,7 @@ int mf_ring_push(struct mf_ring *ring, const void *data, size_t size)
         pthread_mutex_lock(&ring->lock);
         while (size > 0 && !ring->abandoned) {
                 if (ring->used == ring->capacity) {
-                        while (ring->used > ring->capacity / 2 && !ring->abandoned) /* not a wake-up a block */
+                        while (ring->used > ring->capacity / 2 && !ring->abandoned) /* saves a wake-up for each block */
                                 pthread_cond_wait(&ring->changed, &ring->lock);
                         continue;
                 }

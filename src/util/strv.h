@@ -11,19 +11,19 @@
 /* Frees a NULL-terminated list (NULL is fine). */
 void mf_strv_free(char **strings);
 
-/* Adds to a NULL-terminated list, which may be NULL, an allocated string, which is the list's then in any case; NULL is
- * -ENOMEM. It counts the list each time: for short lists. */
+/* Adds an allocated string to a NULL-terminated list, which may be NULL, and frees the string on failure. Returns 0,
+ * or -ENOMEM (also for a NULL string). It counts the list each time, so it is meant for short lists. */
 int mf_strv_add(char ***list, char *string);
 
-/* A list that grows without being counted. Start from zeros. */
+/* A list that knows its length. A list of all zeros is empty. */
 struct mf_strings {
         char **list; /* NULL-terminated; NULL while it is empty */
         size_t n, allocated;
 };
 
-/* The same for such a list. */
+/* Does the same for a list that knows its length. */
 int mf_strings_add(struct mf_strings *strings, char *string);
-/* Frees the strings; the list is empty then. */
+/* Frees the strings and leaves an empty list. */
 void mf_strings_clear(struct mf_strings *strings);
 
 /* Returns -EINVAL, with a message that begins with `what`, unless every string is "NAME=value". `env` may be NULL. */

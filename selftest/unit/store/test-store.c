@@ -260,7 +260,7 @@ static int hold_lock(struct world *w)
         struct mayfly_image *image = NULL;
         char path[700];
 
-        assert_true(mayfly_image_open(&image, w->wrong, &w->options, NULL) < 0); /* makes the folders */
+        assert_true(mayfly_image_open(&image, w->wrong, &w->options, NULL) < 0); /* makes the directories */
         snprintf(path, sizeof(path), "%s/locks/%s", w->store, w->id);
         int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
         assert_int_equal(flock(fd, LOCK_EX | LOCK_NB), 0);
@@ -291,7 +291,7 @@ static void a_waiter_takes_over(void **state)
         assert_int_equal(w->dones, 1);
 }
 
-/* --- the store's folder --------------------------------------------------------------------------------------- */
+/* --- the store's directory ------------------------------------------------------------------------------------ */
 
 static void refuses_the_store_of_another_user(void **state)
 {

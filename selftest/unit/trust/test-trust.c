@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 
-/* The folders of trusted keys, and the outside of OpenPGP data. */
+/* The directories of trusted keys, and the outside of OpenPGP data. */
 
 #define _GNU_SOURCE
 #include <setjmp.h>
@@ -218,7 +218,7 @@ static void fingerprints_are_parsed(void **state)
                 assert_int_equal(mf_fingerprint_parse(bad[i], got), -EINVAL);
 }
 
-/* --- the folders ------------------------------------------------------------------------------------------------- */
+/* --- the directories ---------------------------------------------------------------------------------------------- */
 
 static void trust(const char *where, const char *prefix, char **ret_path)
 {
