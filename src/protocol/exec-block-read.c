@@ -55,24 +55,27 @@ static int resolve_overrides(char **env)
         return 0;
 }
 
-/* Maps the block: *ret is its bytes, the last of which is NUL. Returns the size or negative errno. */
-static ssize_t map_block(int fd, char **ret)
+/* Maps the block and sets *ret_size. Returns its bytes, the last of which is NUL, or NULL with errno set. */
+static char *map_block(int fd, size_t *ret_size)
 {
         struct stat st;
 
         if (fstat(fd, &st) < 0)
-                return -errno;
-        if (st.st_size <= 0)
-                return -EPROTO;
+                return NULL;
+        if (st.st_size <= 0) {
+                errno = EPROTO;
+                return NULL;
+        }
         char *data = mmap(NULL, (size_t) st.st_size, PROT_READ | PROT_WRITE, MAP_PRIVATE, fd, 0);
         if (data == MAP_FAILED)
-                return -errno;
+                return NULL;
         if (data[st.st_size - 1] != '\0') {
                 munmap(data, (size_t) st.st_size);
-                return -EPROTO;
+                errno = EPROTO;
+                return NULL;
         }
-        *ret = data;
-        return st.st_size;
+        *ret_size = (size_t) st.st_size;
+        return data;
 }
 
 void mf_exec_free_lists(const struct mf_exec *exec)
@@ -159,12 +162,11 @@ int mf_exec_block_read(int fd, struct mf_exec *ret)
 {
         struct mf_exec exec = { .cwd = "/", .user = "0" };
         struct counts counts = { 0 };
-        size_t n = 0;
-        char *data = NULL;
+        size_t n = 0, size = 0;
 
-        ssize_t size = map_block(fd, &data);
-        if (size < 0)
-                return (int) size;
+        char *data = map_block(fd, &size);
+        if (!data)
+                return -errno;
         for (const char *p = data; p < data + size; p += strlen(p) + 1)
                 n++;
         int r = allocate_lists(&exec, n);
@@ -176,7 +178,7 @@ int mf_exec_block_read(int fd, struct mf_exec *ret)
                 r = resolve_overrides(exec.env);
         if (r < 0) {
                 mf_exec_free_lists(&exec);
-                munmap(data, (size_t) size);
+                munmap(data, size);
                 return r;
         }
         *ret = exec;
