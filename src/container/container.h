@@ -47,8 +47,6 @@ struct mayfly_container {
 /* host.c */
 int mf_engine_choose(enum mayfly_engine wanted, const struct mf_engine_type **ret, struct mayfly_error *err);
 int mf_host_check(const struct mf_engine_type *engine, struct mayfly_error *err);
-/* Path of a program of ours, allocated: $MAYFLY_LIBEXEC or where it was installed. */
-int mf_program_path(const char *name, char **ret, struct mayfly_error *err);
 
 /* register.c: starts the container until it answers, again while machined has no room, and then unregistered. */
 int mf_container_start_registered(struct mayfly_container *container,

@@ -1,23 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 #define _GNU_SOURCE
-#include <dlfcn.h>
 #include <errno.h>
-#include <stdint.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "container/container.h"
 #include "engine/bus.h"
 #include "util/error.h"
 #include "util/macro.h"
-
-#ifndef MF_LIBEXECDIR
-#define MF_LIBEXECDIR "/usr/libexec/mayfly"
-#define MF_LIBEXEC_FROM_LIB "../libexec/mayfly"
-#endif
+#include "util/program-path.h"
 
 int mf_engine_choose(enum mayfly_engine wanted, const struct mf_engine_type **ret, struct mayfly_error *err)
 {
@@ -41,47 +33,6 @@ int mf_engine_choose(enum mayfly_engine wanted, const struct mf_engine_type **re
         else
                 return mf_error(err, -EINVAL, MAYFLY_STAGE_SPEC, "engine %d is none of enum mayfly_engine",
                                 (int) wanted);
-        return 0;
-}
-
-/* Looks for the program at its place relative to the library, since both were installed to one prefix. Returns an
- * allocated path, or NULL when it is not there. */
-static char *program_beside_library(const char *name)
-{
-        mf_cleanup(mf_freep) char *path = NULL;
-        Dl_info info;
-
-        if (dladdr((void *) (uintptr_t) mayfly_host_check, &info) == 0 || !info.dli_fname || info.dli_fname[0] != '/')
-                return NULL;
-        const char *slash = strrchr(info.dli_fname, '/');
-        if (asprintf(&path, "%.*s/" MF_LIBEXEC_FROM_LIB "/%s", (int) (slash - info.dli_fname), info.dli_fname, name) <
-            0) {
-                path = NULL;
-                return NULL;
-        }
-        return realpath(path, NULL);
-}
-
-int mf_program_path(const char *name, char **ret, struct mayfly_error *err)
-{
-        const char *directory = secure_getenv("MAYFLY_LIBEXEC");
-        int given = directory && *directory;
-        mf_cleanup(mf_freep) char *path = given ? NULL : program_beside_library(name);
-
-        if (!path && asprintf(&path, "%s/%s", given ? directory : MF_LIBEXECDIR, name) < 0) {
-                path = NULL;
-                return mf_error_oom(err, MAYFLY_STAGE_HOST);
-        }
-        if (path[0] != '/')
-                return mf_error(err, -EINVAL, MAYFLY_STAGE_SPEC, "MAYFLY_LIBEXEC is \"%.200s\"; give an absolute path",
-                                directory);
-        if (access(path, X_OK) < 0)
-                return mf_error(
-                        err, -ENOEXEC, MAYFLY_STAGE_HOST, /* a broken install, not a host that lacks something */
-                        "mayfly's helper program %s cannot be executed: %s; install mayfly to the prefix it was "
-                        "configured for, or set MAYFLY_LIBEXEC to the directory that has %s",
-                        path, strerrordesc_np(errno), name);
-        *ret = mf_take(path);
         return 0;
 }
 

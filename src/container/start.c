@@ -21,6 +21,7 @@
 #include "util/error.h"
 #include "util/fd.h"
 #include "util/macro.h"
+#include "util/program-path.h"
 #include "util/strv.h"
 
 /* From a spec and an image to the arguments of mayfly-launch and the first message to mayfly-init. */
