@@ -8,7 +8,7 @@
 #include <unistd.h>
 
 #include "engine/engine.h"
-#include "engine/raw-start.h"
+#include "privilege/raw-start.h"
 #include "protocol/message.h"
 #include "util/error.h"
 #include "util/fd.h"

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #define _GNU_SOURCE
-#include "engine/raw-start.h"
+#include "privilege/raw-start.h"
 
 #include <errno.h>
 #include <fcntl.h>
