@@ -38,50 +38,27 @@ static struct mf_engine *release(struct mf_engine *engine)
         return NULL;
 }
 
-/* Waits until there is something to read, or nobody left to write. The end of the stream is no sign: a child that this
- * process happened to fork meanwhile may hold the other end. */
-static void await_report(const struct direct_engine *engine)
-{
-        struct pollfd fds[] = { { .fd = engine->report, .events = POLLIN },
-                                { .fd = engine->reaper, .events = POLLIN } };
-
-        if (engine->reaper >= 0) /* else the one that writes has ended */
-                while (poll(fds, 2, -1) < 0 && errno == EINTR)
-                        ;
-}
-
 static int start_launch(struct direct_engine *engine, const struct mf_engine_request *request, struct mayfly_error *err)
 {
         mf_cleanup(mf_closep) int report_end = -1;
-        struct mf_message message;
-        int pair[2], fds[MF_MESSAGE_FDS_MAX];
-        size_t n_fds = 0;
+        int pair[2];
 
         if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
                 return mf_error_errno(err, -errno, MAYFLY_STAGE_START, "socketpair");
         engine->report = pair[0];
         report_end = pair[1];
 
-        const struct mf_raw_start raw = { request->argv, request->control, request->boot_log, report_end };
+        const struct mf_raw_start raw = {
+                .argv = request->argv, .control = request->control, .boot_log = request->boot_log, .report = report_end
+        };
         int r = mf_raw_start(&raw, &engine->reaper);
         if (r < 0)
                 return mf_error_errno(err, r, MAYFLY_STAGE_START, "making a process for %s", request->argv[0]);
         close(mf_take_fd(&report_end)); /* ours would keep recvmsg(2) from seeing the end */
-        await_report(engine);
-        r = mf_message_recv(engine->report, &message, fds, &n_fds, NULL, MSG_DONTWAIT);
-        if (r <= 0 || n_fds != 1)
-                return mf_error_errno(err, r == 1 && message.value[0] ? -message.value[0] : -EIO, MAYFLY_STAGE_START,
-                                      "starting %s", request->argv[0]);
-        engine->janitor_fd = fds[0];
+        r = mf_raw_start_hear(engine->report, engine->reaper, &engine->janitor_fd);
+        if (r < 0)
+                return mf_error_errno(err, r, MAYFLY_STAGE_START, "starting %s", request->argv[0]);
         return 0;
-}
-
-static void await_reaper(int reaper)
-{
-        struct pollfd fd = { .fd = reaper, .events = POLLIN };
-
-        while (!mf_raw_start_reap(reaper))
-                (void) poll(&fd, 1, -1);
 }
 
 static int start(struct mf_engine **ret, const struct mf_engine_request *request, struct mayfly_error *err)
@@ -98,7 +75,7 @@ static int start(struct mf_engine **ret, const struct mf_engine_request *request
                 /* mayfly-launch, if there is one, ends when nobody hears its introduction, and its reaper then. */
                 engine->report = mf_close(engine->report);
                 if (engine->reaper >= 0)
-                        await_reaper(engine->reaper);
+                        mf_raw_start_await(engine->reaper);
                 release(&engine->base);
                 return r;
         }

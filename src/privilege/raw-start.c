@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <linux/close_range.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -83,7 +84,7 @@ static _Noreturn void give_up(const struct plan *plan, long boot_log)
         leave(127);
 }
 
-/* The grandchild: becomes mayfly-launch. Until it executes it dies with the reaper; a parent that does not stay may be gone
+/* The grandchild: becomes the program. Until it executes it dies with the reaper; a parent that does not stay may be gone
  * before. */
 static _Noreturn void execute(const struct plan *plan, long parent)
 {
@@ -113,7 +114,7 @@ static _Noreturn void execute(const struct plan *plan, long parent)
         give_up(plan, 2);
 }
 
-/* Sends the pidfd, or the error, that starting mayfly-launch gave. */
+/* Sends the pidfd, or the error, that starting the program gave. */
 static void report(struct plan *plan, long fd, int error)
 {
         struct iovec iov = { &plan->message, sizeof(plan->message) };
@@ -141,7 +142,7 @@ static void reap_all(void)
                 ;
 }
 
-/* The child: starts mayfly-launch, and then ends or stays. All signals are blocked in it. */
+/* The child: starts the program, and then ends or stays. All signals are blocked in it. */
 static _Noreturn void run_child(struct plan *plan)
 {
         syscall(SYS_prctl, PR_SET_PDEATHSIG, SIGKILL, 0L, 0L, 0L);
@@ -204,7 +205,7 @@ static void make_plan(const struct mf_raw_start *request, struct plan *ret)
         static char *const env[] = { (char *) (uintptr_t) "PATH=/usr/sbin:/usr/bin:/sbin:/bin", NULL };
 
         *ret = (struct plan){ .request = request,
-                              .env = env,
+                              .env = request->env ? request->env : env,
                               .stays = needs_reaper(),
                               .owner = getpid(),
                               .describe = strerrordesc_np,
@@ -250,6 +251,31 @@ int mf_raw_start(const struct mf_raw_start *request, int *ret_reaper)
         return r;
 }
 
+/* Waits until there is something to read, or nobody left to write. The end of the stream is no sign: a child that this
+ * process happened to fork meanwhile may hold the other end. */
+static void await_report(int report, int reaper)
+{
+        struct pollfd fds[] = { { .fd = report, .events = POLLIN }, { .fd = reaper, .events = POLLIN } };
+
+        if (reaper >= 0) /* else the one that writes has ended */
+                while (poll(fds, 2, -1) < 0 && errno == EINTR)
+                        ;
+}
+
+int mf_raw_start_hear(int report, int reaper, int *ret_pidfd)
+{
+        struct mf_message message;
+        int fds[MF_MESSAGE_FDS_MAX];
+        size_t n_fds = 0;
+
+        await_report(report, reaper);
+        int r = mf_message_recv(report, &message, fds, &n_fds, NULL, MSG_DONTWAIT);
+        if (r <= 0 || n_fds != 1)
+                return r == 1 && message.value[0] ? -message.value[0] : -EIO;
+        *ret_pidfd = fds[0];
+        return 0;
+}
+
 int mf_raw_start_reap(int reaper)
 {
         siginfo_t info = { 0 };
@@ -259,4 +285,12 @@ int mf_raw_start_reap(int reaper)
                 r = waitid(P_PIDFD, (id_t) reaper, &info, WEXITED | WNOHANG | __WCLONE);
         while (r < 0 && errno == EINTR);
         return r < 0 || info.si_pid != 0;
+}
+
+void mf_raw_start_await(int reaper)
+{
+        struct pollfd fd = { .fd = reaper, .events = POLLIN };
+
+        while (!mf_raw_start_reap(reaper))
+                (void) poll(&fd, 1, -1);
 }

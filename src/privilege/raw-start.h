@@ -3,7 +3,7 @@
 #define MF_RAW_START_H
 
 /*
- * Starts mayfly-launch so that the calling program does not notice: no SIGCHLD, and nothing that its wait(2) calls
+ * Starts a program of mayfly (mayfly-launch, mayfly-helper) so that the calling program does not notice: no SIGCHLD, and nothing that its wait(2) calls
  * could find. Between the clone and the execution there are only raw system calls, since the program may have other
  * threads, and a copy of it has their locks as they happened to be.
  */
@@ -12,6 +12,7 @@
 
 struct mf_raw_start {
         char *const *argv; /* argv[0] is a path */
+        char *const *env;  /* NULL for a PATH alone */
         int control;       /* becomes standard input */
         int boot_log;      /* becomes standard output and error */
         int report;        /* becomes descriptor 3; the pidfd of the new process is sent there in an MF_MESSAGE_READY */
@@ -19,15 +20,24 @@ struct mf_raw_start {
 
 /*
  * Starts it. Processes of ours that end must be reaped, or they stay as zombies. Where PID 1 reaps, the child that
- * starts mayfly-launch ends at once, so that mayfly-launch belongs to PID 1, and *ret_reaper is -1. Elsewhere (`sleep
+ * starts the program ends at once, so that the program belongs to PID 1, and *ret_reaper is -1. Elsewhere (`sleep
  * infinity` or the test itself as PID 1 of a job's container), or when the caller is a subreaper, the child stays as a
  * copy of the program that executes nothing, for a child that executes a program becomes visible to wait(2). Then
- * *ret_reaper is a pidfd of the child. It ends after all processes of the container have ended; the caller then calls
- * mf_raw_start_reap(). Returns 0 or negative errno.
+ * *ret_reaper is a pidfd of the child. It ends after the program and all its descendants have ended; the caller then
+ * calls mf_raw_start_reap(). Returns 0 or negative errno.
  */
 int mf_raw_start(const struct mf_raw_start *request, int *ret_reaper);
 
+/*
+ * Waits for the pidfd of the started program on `report`, the other end of the request's, which nobody else may have.
+ * `reaper` is what mf_raw_start() gave. Returns 0, or the negative errno that kept the program from being started.
+ */
+int mf_raw_start_hear(int report, int reaper, int *ret_pidfd);
+
 /* Reaps what `reaper` refers to. Returns 1 if it is reaped, 0 if it has not ended yet. */
 int mf_raw_start_reap(int reaper);
+
+/* Waits for the end of what `reaper` refers to, and reaps it. */
+void mf_raw_start_await(int reaper);
 
 #endif

@@ -70,6 +70,15 @@ void mf_error_set_errno(struct mayfly_error *err, int code, enum mayfly_stage st
                  code == -EMFILE ? "; raise the limit of this process with `ulimit -n`" : "");
 }
 
+void mf_error_copy(struct mayfly_error *err, int code, enum mayfly_stage stage, const char *message)
+{
+        if (!is_open(err))
+                return;
+        err->code = code;
+        err->stage = stage;
+        snprintf(err->message, sizeof(err->message), "%s", message);
+}
+
 void mf_error_join(struct mayfly_error *list, const struct mayfly_error *why)
 {
         if (!list->code) {

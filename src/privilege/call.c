@@ -1,0 +1,191 @@
+/* SPDX-License-Identifier: MIT */
+#define _GNU_SOURCE
+#include "privilege/call.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <stdint.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "privilege/raw-start.h"
+#include "privilege/userns.h"
+#include "util/error.h"
+#include "util/fd.h"
+#include "util/macro.h"
+#include "util/program-path.h"
+
+#define LOG_SHOWN 300 /* bytes of what a helper wrote before it died */
+
+/* Executes the helper, with `control` as its end of the socket. Returns 0 or negative errno. */
+static int start_helper(struct mf_call_result *result, int control, int boot_log, struct mayfly_error *err)
+{
+        mf_cleanup(mf_freep) char *program = NULL;
+        mf_cleanup(mf_closep) int report = -1;
+        mf_cleanup(mf_closep) int report_end = -1;
+        int pair[2];
+
+        int r = mf_program_path("mayfly-helper", &program, err);
+        if (r < 0)
+                return r;
+        if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
+                return mf_error_errno(err, -errno, MAYFLY_STAGE_HOST, "a socket for %s cannot be made", program);
+        report = pair[0];
+        report_end = pair[1];
+        char *const argv[] = { program, NULL };
+        const struct mf_raw_start start = {
+                .argv = argv, .env = environ, .control = control, .boot_log = boot_log, .report = report_end
+        };
+        r = mf_raw_start(&start, &result->reaper);
+        close(mf_take_fd(&report_end)); /* ours would keep recvmsg(2) from seeing the end */
+        if (r == 0)
+                r = mf_raw_start_hear(report, result->reaper, &result->process);
+        return r < 0 ? mf_error_errno(err, r, MAYFLY_STAGE_HOST, "%s cannot be started", program) : 0;
+}
+
+/* Sends the request with its descriptors. A helper that is gone already says why elsewhere. */
+static int send_request(const struct mf_call_result *result, const struct mf_call *call, int namespace,
+                        struct mayfly_error *err)
+{
+        mf_cleanup(mf_closep) int owner = (int) syscall(SYS_pidfd_open, getpid(), 0);
+        mf_cleanup(mf_closep) int here = open(".", O_PATH | O_DIRECTORY | O_CLOEXEC);
+        int fds[MF_CALL_FDS_MAX] = { owner, here };
+        size_t n = 2;
+
+        if (owner < 0)
+                return mf_error_errno(err, -errno, MAYFLY_STAGE_HOST,
+                                      "mayfly-helper cannot be given a pidfd of this process");
+        if (here < 0) /* a directory that cannot be opened cannot be used either */
+                fds[1] = here = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
+        if (here < 0)
+                return mf_error_errno(err, -errno, MAYFLY_STAGE_HOST, "the directory / cannot be opened");
+        if (namespace >= 0)
+                fds[n++] = namespace;
+        for (size_t i = 0; i < call->n_fds && n < MF_CALL_FDS_MAX; i++)
+                fds[n++] = call->fds[i];
+        int r = mf_frame_send(result->socket, MF_FRAME_REQUEST, (int32_t) call->operation, call->arguments, fds, n);
+        if (r < 0 && r != -EPIPE && r != -ECONNRESET)
+                return mf_error_errno(err, r, MAYFLY_STAGE_HOST, "mayfly-helper cannot be given its request");
+        return 0;
+}
+
+/* Sets the error for a helper that ended without a result, with the end of what it wrote. */
+static int fail_dead(int boot_log, struct mayfly_error *err)
+{
+        char text[LOG_SHOWN + 1];
+        off_t size = lseek(boot_log, 0, SEEK_END);
+        ssize_t n = pread(boot_log, text, LOG_SHOWN, size > LOG_SHOWN ? size - LOG_SHOWN : 0);
+
+        text[n > 0 ? n : 0] = '\0';
+        text[strcspn(text, "\n")] = '\0';
+        return mf_error(err, -ECONNRESET, MAYFLY_STAGE_HOST,
+                        "mayfly-helper ended before it had a result%s%s; was it killed?", text[0] ? ": " : "", text);
+}
+
+/* Waits for the next frame. The end of the stream is no sure sign: a child that this process happened to fork meanwhile
+ * may hold a copy of the other end. Returns 1, 0 when the helper is gone, or negative errno. */
+static int await_frame(struct mf_call_result *result)
+{
+        struct pollfd fds[] = { { .fd = result->socket, .events = POLLIN },
+                                { .fd = result->process, .events = POLLIN } };
+
+        for (;;) {
+                if (poll(fds, 2, -1) < 0) {
+                        if (errno != EINTR)
+                                return -errno;
+                        continue;
+                }
+                int r = mf_frame_recv(result->socket, &result->frame, MSG_DONTWAIT);
+                if (r != -EAGAIN)
+                        return r;
+                if (fds[1].revents)
+                        return 0;
+        }
+}
+
+/* Takes the error that the helper reported, as it is. Returns its code. */
+static int take_error(const struct mf_frame *frame, struct mayfly_error *err)
+{
+        struct mf_unpack payload = mf_frame_payload(frame);
+        enum mayfly_stage stage = (enum mayfly_stage) mf_unpack_number(&payload);
+        const char *message = mf_unpack_string(&payload);
+
+        mf_error_copy(err, frame->value < 0 ? frame->value : -EIO, stage, message ? message : "mayfly-helper failed");
+        return frame->value < 0 ? frame->value : -EIO;
+}
+
+/* Answers reports until there is a result. Returns 0 or negative errno. */
+static int converse(struct mf_call_result *result, const struct mf_call *call, int boot_log, struct mayfly_error *err)
+{
+        for (;;) {
+                int r = await_frame(result);
+                if (r == 0)
+                        return fail_dead(boot_log, err);
+                if (r < 0)
+                        return mf_error_errno(err, r, MAYFLY_STAGE_HOST,
+                                              "mayfly-helper answered with something that is not mayfly's; install "
+                                              "the library and its helper programs together");
+                if (result->frame.type == MF_FRAME_RESULT)
+                        return 0;
+                if (result->frame.type == MF_FRAME_ERROR)
+                        return take_error(&result->frame, err);
+                struct mf_unpack payload = mf_frame_payload(&result->frame);
+                int answer = call->report ? call->report(call->userdata, &payload) : 0;
+                mf_frame_clear(&result->frame);
+                (void) mf_frame_send(result->socket, MF_FRAME_ANSWER, answer, NULL, NULL, 0); /* its end is seen next */
+        }
+}
+
+int mf_call(struct mf_call_result *ret, const struct mf_call *call, struct mayfly_error *err)
+{
+        mf_cleanup(mf_closep) int control = -1;
+        mf_cleanup(mf_closep) int boot_log = -1;
+        int pair[2], namespace = -1;
+
+        int r = call->without_namespace ? 0 : mf_userns_get(&namespace, err);
+        if (r < 0)
+                return r;
+        boot_log = memfd_create("mayfly-helper-log", MFD_CLOEXEC);
+        if (boot_log < 0 || socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
+                return mf_error_errno(err, -errno, MAYFLY_STAGE_HOST, "a socket for mayfly-helper cannot be made");
+        ret->socket = pair[0];
+        control = pair[1];
+        r = start_helper(ret, control, boot_log, err);
+        close(mf_take_fd(&control));
+        if (r == 0)
+                r = send_request(ret, call, namespace, err);
+        return r < 0 ? r : converse(ret, call, boot_log, err);
+}
+
+struct mf_unpack mf_call_payload(const struct mf_call_result *result)
+{
+        struct mf_unpack payload = mf_frame_payload(&result->frame);
+
+        if (result->frame.type == MF_FRAME_ERROR) {
+                (void) mf_unpack_number(&payload);
+                (void) mf_unpack_string(&payload);
+        }
+        return payload;
+}
+
+void mf_call_end(struct mf_call_result *result)
+{
+        struct pollfd process = { .fd = result->process, .events = POLLIN };
+
+        if (result->socket >= 0) {
+                (void) mf_frame_send(result->socket, MF_FRAME_END, 0, NULL, NULL, 0);
+                result->socket = mf_close(result->socket);
+        }
+        if (result->process >= 0)
+                while (poll(&process, 1, -1) < 0 && errno == EINTR)
+                        ;
+        if (result->reaper >= 0)
+                mf_raw_start_await(result->reaper);
+        result->process = mf_close(result->process);
+        result->reaper = mf_close(result->reaper);
+        mf_frame_clear(&result->frame);
+}

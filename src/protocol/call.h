@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef MF_CALL_PROTOCOL_H
+#define MF_CALL_PROTOCOL_H
+
+/* What the library and mayfly-helper say to each other. Both come from one build and belong to one user; the version of
+ * each frame finds half an upgrade. One process of mayfly-helper does one operation.
+ *
+ *   socket (SOCK_SEQPACKET; the helper's end is its standard input)
+ *       library -> helper REQUEST  value: the operation. Descriptors: pidfd of the owner, the working directory; the user
+ *                                  namespace to join, but for NAMESPACE; those of the operation. Payload: its arguments
+ *       helper -> library REPORT   payload: a report of the operation, for a callback
+ *       library -> helper ANSWER   value: what the callback returned; one for each report
+ *       helper -> library RESULT   value, descriptors, payload: those of the operation
+ *       helper -> library ERROR    value: the code. Payload: stage, message; then the result as far as it came, if the operation has
+ *                                  such
+ *       library -> helper END      the library has what it wants; the helper gives up its locks and ends
+ *
+ * The helper ends as well when the owner does, or its end of the socket. A payload is a struct mf_pack.
+ *
+ *   operation   arguments -> result
+ *   NAMESPACE   none -> a descriptor of a new user namespace that has all subordinate IDs of the user
+ */
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "protocol/pack.h"
+
+#define MF_CALL_VERSION 1U
+#define MF_CALL_FDS_MAX 8
+
+enum mf_operation {
+        MF_OPERATION_NAMESPACE = 1,
+};
+
+enum mf_frame_type {
+        MF_FRAME_REQUEST = 1,
+        MF_FRAME_REPORT,
+        MF_FRAME_ANSWER,
+        MF_FRAME_RESULT,
+        MF_FRAME_ERROR,
+        MF_FRAME_END,
+};
+
+struct mf_frame {
+        enum mf_frame_type type;
+        int32_t value;
+        struct mf_buffer payload;
+        int fds[MF_CALL_FDS_MAX];
+        size_t n_fds;
+};
+
+/* Sends a frame; `payload` may be NULL. One that is long goes in a memfd. Returns 0 or negative errno (-EPIPE,
+ * -ECONNRESET: the peer is gone). */
+int mf_frame_send(int fd, enum mf_frame_type type, int32_t value, const struct mf_pack *payload, const int *fds,
+                  size_t n_fds);
+
+/* Receives a frame. Its descriptors (close-on-exec) and payload are the caller's, see mf_frame_clear(). `flags` as for
+ * recvmsg(2). Returns 1, 0 at the end of the stream, -EAGAIN, -EPROTO (not ours), or another negative errno. */
+int mf_frame_recv(int fd, struct mf_frame *ret, int flags);
+
+/* Returns a reader of the payload, which has to outlive it. */
+struct mf_unpack mf_frame_payload(const struct mf_frame *frame);
+
+/* Takes the descriptor number `i` out of the frame. Returns it, or -1 when the frame has none there. */
+int mf_frame_take_fd(struct mf_frame *frame, size_t i);
+
+/* Frees the payload and closes the descriptors that are left. */
+void mf_frame_clear(struct mf_frame *frame);
+
+#endif
