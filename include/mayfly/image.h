@@ -21,10 +21,11 @@ struct mayfly_image;
 
 /** The phases of a fetch. */
 enum mayfly_progress_phase {
-        MAYFLY_PROGRESS_WAIT = 0, /**< another process is fetching the same image */
-        MAYFLY_PROGRESS_FETCH,    /**< downloading, verifying and unpacking, all at once */
-        MAYFLY_PROGRESS_DONE,     /**< the image is in the store */
-        MAYFLY_PROGRESS_COLLECTED /**< other images were removed: see store_max_bytes in struct mayfly_image_options */
+        MAYFLY_PROGRESS_WAIT = 0,  /**< another process is fetching the same image */
+        MAYFLY_PROGRESS_FETCH,     /**< downloading, verifying and unpacking, all at once */
+        MAYFLY_PROGRESS_DONE,      /**< the image is in the store */
+        MAYFLY_PROGRESS_COLLECTED, /**< other images were removed: see store_max_bytes in struct mayfly_image_options */
+        MAYFLY_PROGRESS_WARNING    /**< something of the image is left out: see warning in struct mayfly_progress */
 };
 
 /** A report of progress. Valid during the callback only. */
@@ -39,6 +40,7 @@ struct mayfly_progress {
         uint64_t elapsed_ms;              /**< time since the fetch began, in milliseconds */
         uint64_t images_removed;          /**< with COLLECTED: how many images were removed from the store */
         uint64_t bytes_freed;             /**< with COLLECTED: the space that they took on disk */
+        const char *warning;              /**< with WARNING: what is left out, in one line of English; else NULL */
 };
 
 /**

@@ -319,8 +319,7 @@ static int doubt_entry(struct mf_archive_rules *rules, const struct mf_entry *en
         int r = doubt_xattrs(rules, entry);
 
         if (r == 0 && entry->has_acl)
-                r = warn(rules, HAS_ACL, "%.300s: it has a POSIX ACL, which is left out, as are all others",
-                         entry->name);
+                r = warn(rules, HAS_ACL, MF_WARNING_ACL, entry->name);
         if (r == 0 && entry->size >= SIZE_MAX_EXT4)
                 r = warn(rules, LONG_FILE, "%.300s: it is %llu bytes long, and ext4 has files of up to 16 TiB",
                          entry->name, (unsigned long long) entry->size);

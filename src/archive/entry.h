@@ -43,6 +43,9 @@ struct mf_entry {
 /* The error -EBADMSG `archive entry "NAME" WHY`. */
 int mf_entry_bad(struct mayfly_error *err, const struct mf_entry *entry, const char *why);
 
+/* The warning that ACLs are left out, for the name of the first file that has one. */
+#define MF_WARNING_ACL "\"%.300s\" has a POSIX ACL, which is left out, as are all other ACLs of the image"
+
 /* Such an entry, and what is below it, could not be told from not being there. */
 #define MF_ENTRY_IS_WHITEOUT                                                                                       \
         "is the character device 0:0, which overlayfs takes for a file's absence: a container could not show it; " \

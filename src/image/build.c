@@ -136,8 +136,7 @@ static int write_archive(int fd, const char *rootfs, const struct mayfly_build_o
         if (r == 0)
                 r = mf_writer_finish(writer, id, err);
         if (r == 0 && rewrite.acl)
-                warn(options, "%s has a POSIX ACL, which no image can hold; it is left out, and so are all others",
-                     rewrite.acl);
+                warn(options, MF_WARNING_ACL, rewrite.acl);
         mf_writer_free(writer);
         free(rewrite.acl);
         return r;

@@ -31,6 +31,7 @@ struct node {
         struct run *run;
         struct mayfly_progress progress; /* the last report */
         int has_news;
+        char *warning; /* of a report that the caller did not get yet, allocated */
 };
 
 struct run {
@@ -169,8 +170,13 @@ static int on_progress(const struct mayfly_progress *progress, void *userdata)
         struct run *run = node->run;
 
         pthread_mutex_lock(&run->lock);
-        node->progress = *progress;
-        node->has_news = 1;
+        if (progress->phase == MAYFLY_PROGRESS_WARNING) { /* must not be lost when the next report comes */
+                free(node->warning);
+                node->warning = strdup(progress->warning);
+        } else {
+                node->progress = *progress;
+                node->has_news = 1;
+        }
         int cancel = run->cancelled || run->result < 0;
         pthread_mutex_unlock(&run->lock);
         return cancel;
@@ -262,30 +268,50 @@ static void *fetch_some(void *userdata)
         return NULL;
 }
 
-/* Passes the reports on to the caller's callback, in the caller's thread. */
-static void report(struct run *run)
+/* Hands a report to the caller's callback. Cancels the fetches if the callback wants that. */
+static void hand_on(struct run *run, const struct mayfly_progress *progress)
 {
         const struct mayfly_image_options *options = run->request->options;
 
+        if (options->progress(progress, options->progress_userdata) == 0 || progress->phase == MAYFLY_PROGRESS_DONE)
+                return;
+        pthread_mutex_lock(&run->lock);
+        run->cancelled = 1;
+        pthread_cond_broadcast(&run->changed);
+        pthread_mutex_unlock(&run->lock);
+}
+
+/* Hands the new reports of a node to the caller's callback, a warning first. */
+static void report_node(struct run *run, struct node *node)
+{
+        mf_cleanup(mf_freep) char *warning = NULL;
+        struct mayfly_progress progress;
+
+        pthread_mutex_lock(&run->lock);
+        warning = mf_take(node->warning);
+        progress = node->progress;
+        int has_news = node->has_news;
+        node->has_news = 0;
+        pthread_mutex_unlock(&run->lock);
+        if (warning)
+                hand_on(run, &(struct mayfly_progress){ .size = sizeof(progress),
+                                                        .phase = MAYFLY_PROGRESS_WARNING,
+                                                        .reference = node->text,
+                                                        .warning = warning });
+        if (has_news)
+                hand_on(run, &progress);
+}
+
+/* Hands all new reports to the caller's callback, in the caller's thread. */
+static void report(struct run *run)
+{
         for (size_t i = 0;; i++) {
-                struct mayfly_progress progress = { 0 };
                 pthread_mutex_lock(&run->lock);
-                int end = i >= run->n;
-                struct node *node = end ? NULL : run->node[i];
-                if (node && node->has_news) {
-                        progress = node->progress;
-                        node->has_news = 0;
-                }
+                struct node *node = i < run->n ? run->node[i] : NULL;
                 pthread_mutex_unlock(&run->lock);
-                if (end)
+                if (!node)
                         return;
-                if (!progress.size || options->progress(&progress, options->progress_userdata) == 0 ||
-                    progress.phase == MAYFLY_PROGRESS_DONE)
-                        continue;
-                pthread_mutex_lock(&run->lock);
-                run->cancelled = 1;
-                pthread_cond_broadcast(&run->changed);
-                pthread_mutex_unlock(&run->lock);
+                report_node(run, node);
         }
 }
 
@@ -472,6 +498,7 @@ static int hand_over(struct run *run, struct mayfly_image *image)
                         mayfly_image_close(node->image);
                 mf_reference_clear(&node->reference);
                 free(node->text);
+                free(node->warning);
                 free(node);
         }
         image->dependencies = list;

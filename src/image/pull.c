@@ -7,6 +7,7 @@
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -21,6 +22,7 @@
 #include "model/show.h"
 #include "store/unpack.h"
 #include "util/error.h"
+#include "util/escape.h"
 #include "util/fs.h"
 #include "util/macro.h"
 #include "util/ring.h"
@@ -41,6 +43,7 @@ struct pull {
         struct mf_parts parts;            /* that the layer has */
         struct mf_archive_rules *checked; /* the entries so far, when the image is only examined */
         struct mf_signature_check *check; /* NULL: no signature */
+        char *acl;                        /* the name of the layer's first entry with ACLs, allocated */
         char *manifest;                   /* of an image that is examined */
         size_t manifest_size;
         atomic_int cancelled, failing;
@@ -255,6 +258,8 @@ static int unpack_entry(struct pull *pull, const struct mf_entry *entry, struct 
         if (r < 0 || !*place.path)
                 return r;
         mf_parts_note(&pull->parts, place.path);
+        if (entry->has_acl && !pull->acl && !(pull->acl = strdup(entry->name)))
+                return mf_error_oom(err, MAYFLY_STAGE_ARCHIVE);
         return mf_layer_add(pull->layer, place.path, place.target, entry, err);
 }
 
@@ -426,8 +431,29 @@ static int check_signature(const struct pull *pull, const struct mf_image_config
                                      : 0;
 }
 
+/* Says once what the layer leaves out of the image. Returns 0, or negative errno when the caller does not want that. */
+static int report_warning(const struct pull *pull, struct mayfly_error *err)
+{
+        char text[1024], shown[1024], url[MF_SHOWN_MAX];
+
+        if (!pull->acl || !pull->options->progress)
+                return 0;
+        snprintf(text, sizeof(text), MF_WARNING_ACL, pull->acl);
+        (void) mf_escape(shown, sizeof(shown), text);
+        const struct mayfly_progress progress = { .size = sizeof(progress),
+                                                  .phase = MAYFLY_PROGRESS_WARNING,
+                                                  .reference = pull->source->text,
+                                                  .warning = shown };
+        if (pull->options->progress(&progress, pull->options->progress_userdata) == 0)
+                return 0;
+        mf_show_url(url, pull->source->url, 0);
+        return mf_error(err, -ECANCELED, MAYFLY_STAGE_STORE, "fetching %s was cancelled after the warning: %s", url,
+                        shown);
+}
+
 static void clean_up(struct pull *pull)
 {
+        free(pull->acl);
         mf_signature_check_free(pull->check);
         mf_digest_free(pull->digest);
         mf_ring_free(pull->tar);
@@ -459,6 +485,8 @@ int mf_pull(const struct mf_source *source, int dirfd, const struct mayfly_image
                 r = check_manifest(dirfd, &config, err);
         if (r == 0)
                 r = check_signature(&pull, config, err);
+        if (r == 0)
+                r = report_warning(&pull, err);
         mf_image_config_free(config);
         mf_layer_free(pull.layer);
         clean_up(&pull);

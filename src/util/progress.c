@@ -153,6 +153,13 @@ static void tell_collected(struct mf_progress_printer *printer, const struct may
         fflush(printer->out);
 }
 
+static void tell_warning(struct mf_progress_printer *printer, const struct mayfly_progress *progress, const char *name)
+{
+        mf_progress_finish(printer);
+        fprintf(printer->out, "mayfly: %s: warning: %s\n", name, progress->warning);
+        fflush(printer->out);
+}
+
 int mf_progress_print(const struct mayfly_progress *progress, void *userdata)
 {
         struct mf_progress_printer *printer = userdata;
@@ -162,13 +169,17 @@ int mf_progress_print(const struct mayfly_progress *progress, void *userdata)
                 tell_collected(printer, progress);
                 return 0;
         }
+        short_name(progress->reference ? progress->reference : "the image", name, sizeof(name));
+        if (progress->phase == MAYFLY_PROGRESS_WARNING) {
+                tell_warning(printer, progress, name);
+                return 0;
+        }
         if (!is_current(printer, progress))
                 return 0;
         if (progress->phase == MAYFLY_PROGRESS_FETCH && !printer->fetching) {
                 printer->fetching = 1;
                 printer->base_ms = progress->bytes_done ? 0 : progress->elapsed_ms;
         }
-        short_name(progress->reference ? progress->reference : "the image", name, sizeof(name));
         if (!printer->is_terminal)
                 tell(printer, progress, name);
         else if (progress->phase == MAYFLY_PROGRESS_DONE)

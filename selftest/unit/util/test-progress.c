@@ -89,6 +89,30 @@ static void test_progress_collected(void **state)
         assert_said("\n", 1);
 }
 
+/* A warning is printed even if the progress of another image is shown. */
+static void test_progress_warning(void **state)
+{
+        const struct mayfly_progress progress = { .size = sizeof(progress),
+                                                  .phase = MAYFLY_PROGRESS_WARNING,
+                                                  .reference = "aci:example.com/two@sha512-11",
+                                                  .warning = "\"rootfs/x\" has a POSIX ACL" };
+        struct mf_progress_printer printer;
+        FILE *out = tmpfile();
+
+        (void) state;
+        assert_non_null(out);
+        mf_progress_init(&printer, out);
+        report(&printer, MAYFLY_PROGRESS_FETCH, 10, 100);
+        assert_int_equal(mf_progress_print(&progress, &printer), 0);
+        report(&printer, MAYFLY_PROGRESS_DONE, 20, 100);
+        mf_progress_finish(&printer);
+        rewind(out);
+        memset(output, 0, sizeof(output));
+        assert_true(fread(output, 1, sizeof(output) - 1, out) > 0);
+        fclose(out);
+        assert_string_equal(output, "mayfly: two: warning: \"rootfs/x\" has a POSIX ACL\n");
+}
+
 /* As the dependencies of an image are. */
 static void test_progress_of_several(void **state)
 {
@@ -162,9 +186,8 @@ static void test_progress_bar(void **state)
 int main(void)
 {
         const struct CMUnitTest tests[] = {
-                cmocka_unit_test(test_progress_lines),
-                cmocka_unit_test(test_progress_collected),
-                cmocka_unit_test(test_progress_of_several),
+                cmocka_unit_test(test_progress_lines),   cmocka_unit_test(test_progress_collected),
+                cmocka_unit_test(test_progress_warning), cmocka_unit_test(test_progress_of_several),
                 cmocka_unit_test(test_progress_bar),
         };
 
