@@ -14,9 +14,14 @@
 #define MACHINED "org.freedesktop.machine1"
 #define MACHINED_PATH "/org/freedesktop/machine1"
 #define MACHINED_MANAGER MACHINED ".Manager"
+#define MACHINED_UNIT "systemd-machined.service"
 
 /* Connects to the system bus. */
 int mf_bus_connect(sd_bus **ret, struct mayfly_error *err);
+/* Whether a call of machined gets an answer, from the machined that is there or from one that the call starts. Returns 0 where
+ * machined runs without its name, as for a while after a restart of D-Bus: D-Bus then asks systemd for a start, systemd has
+ * nothing to start, and a call waits until its timeout. */
+int mf_bus_reaches_machined(sd_bus *bus);
 /* Sets an error that says which call failed with what object, and why. Returns r. */
 int mf_bus_error(struct mayfly_error *err, int r, const sd_bus_error *error, const char *what, const char *object);
 

@@ -35,6 +35,8 @@ static int list_machines(sd_bus *bus, list_callback callback, void *userdata, sd
         sd_bus_message *m = NULL;
         char text[512];
 
+        if (!mf_bus_reaches_machined(bus))
+                return 0;
         int r = sd_bus_call_method(bus, MACHINED, MACHINED_PATH, MACHINED_MANAGER, "ListMachines", error, &m, NULL);
         if (r >= 0)
                 r = sd_bus_message_enter_container(m, 'a', "(ssso)");

@@ -352,10 +352,40 @@ static int unit_exists(struct mf_bus *bus, struct mayfly_error *err)
         return exists(bus, SYSTEMD, SYSTEMD_PATH, MANAGER, "GetUnit", bus->unit, SYSTEMD ".NoSuchUnit", err);
 }
 
+static int has_machined(sd_bus *bus)
+{
+        return sd_bus_get_name_creds(bus, MACHINED, 0, NULL) >= 0;
+}
+
+int mf_bus_reaches_machined(sd_bus *bus)
+{
+        mf_cleanup(mf_freep) char *path = NULL, *state = NULL;
+
+        if (has_machined(bus))
+                return 1;
+        if (sd_bus_path_encode(SYSTEMD_PATH "/unit", MACHINED_UNIT, &path) < 0 ||
+            sd_bus_get_property_string(bus, SYSTEMD, path, SYSTEMD ".Unit", "ActiveState", NULL, &state) < 0)
+                return 1;
+        return strcmp(state, "active") != 0 || has_machined(bus); /* it may have been starting */
+}
+
+static int check_machined(struct mf_bus *bus, struct mayfly_error *err)
+{
+        if (mf_bus_reaches_machined(bus->bus))
+                return 0;
+        return mf_error(err, -EHOSTDOWN, MAYFLY_STAGE_BUS,
+                        MACHINED_UNIT " runs, but is not on the system bus, so it cannot be asked for %s; "
+                                      "was dbus restarted? Run systemctl restart systemd-machined",
+                        bus->machine);
+}
+
 static int machine_exists(struct mf_bus *bus, struct mayfly_error *err)
 {
-        return exists(bus, MACHINED, MACHINED_PATH, MACHINED_MANAGER, "GetMachine", bus->machine,
-                      MACHINED ".NoSuchMachine", err);
+        int r = check_machined(bus, err);
+
+        return r < 0 ? r
+                     : exists(bus, MACHINED, MACHINED_PATH, MACHINED_MANAGER, "GetMachine", bus->machine,
+                              MACHINED ".NoSuchMachine", err);
 }
 
 static void unit_is_gone(struct mf_bus *bus)
@@ -477,6 +507,8 @@ int mf_bus_check_machined(struct mf_bus *bus, struct mayfly_error *err)
 
 int mf_bus_inspect_machine(struct mf_bus *bus, pid_t *ret_leader, struct mayfly_error *err)
 {
+        if (!mf_bus_reaches_machined(bus->bus))
+                return -EHOSTDOWN;
         sd_bus_error error = SD_BUS_ERROR_NULL;
         sd_bus_message *reply = NULL;
         char *unit = NULL;
@@ -534,7 +566,9 @@ static int call(struct mf_bus *bus, const struct manager *manager, const char *m
 
 int mf_bus_terminate_machine(struct mf_bus *bus, struct mayfly_error *err)
 {
-        return call(bus, &machined, "TerminateMachine", bus->machine, err, "s", bus->machine);
+        int r = check_machined(bus, err);
+
+        return r < 0 ? r : call(bus, &machined, "TerminateMachine", bus->machine, err, "s", bus->machine);
 }
 
 int mf_bus_stop_unit(struct mf_bus *bus, struct mayfly_error *err)

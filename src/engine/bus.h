@@ -50,7 +50,8 @@ int mf_bus_ask_gone(struct mf_bus *bus, struct mayfly_error *err);
 const char *mf_bus_job_failure(const struct mf_bus *bus);
 /* Returns 0 when machined answers, else negative errno and a message that says why it does not. */
 int mf_bus_check_machined(struct mf_bus *bus, struct mayfly_error *err);
-/* Asks machined for the leader of the machine, and checks that the machine is in our unit. */
+/* Asks machined for the leader of the machine, and checks that the machine is in our unit. Returns -EHOSTDOWN, and sets no error,
+ * where machined runs and is not on the bus. */
 int mf_bus_inspect_machine(struct mf_bus *bus, pid_t *ret_leader, struct mayfly_error *err);
 int mf_bus_terminate_machine(struct mf_bus *bus, struct mayfly_error *err);
 int mf_bus_stop_unit(struct mf_bus *bus, struct mayfly_error *err);
