@@ -404,6 +404,13 @@ static void add_console(void)
                 die("/dev/console", -errno);
 }
 
+/* Newer versions of nspawn make the device where the host has it. What volumes put there stays: a mount or a directory. */
+static void remove_fuse(void)
+{
+        if (unlink("/dev/fuse") < 0 && errno != ENOENT && errno != EBUSY && errno != EISDIR)
+                die("removing /dev/fuse", -errno);
+}
+
 int main(void)
 {
         char text[232] = "";
@@ -426,6 +433,7 @@ int main(void)
                 send_message(MF_MESSAGE_LIMITS, MF_LIMIT_OOM_SCORE, 0, NULL);
         }
         add_console();
+        remove_fuse();
         send_message(MF_MESSAGE_READY, 0, 0, NULL);
         start();
         loop();
