@@ -20,6 +20,7 @@
 #include "container/postmortem.h"
 #include "container/seccomp.h"
 #include "image/open.h"
+#include "privilege/userns.h"
 #include "util/error.h"
 #include "util/fd.h"
 #include "util/macro.h"
@@ -141,7 +142,8 @@ static void note_limits(struct mayfly_container *container, int missing)
 
 static void on_ready(struct mayfly_container *container, pid_t pid)
 {
-        int r = mf_leader_open(pid, container->machine, &container->leader_fd);
+        struct mf_engine *parent = mf_privilege_is_delegated() ? container->engine : NULL;
+        int r = mf_leader_open(pid, container->machine, parent, &container->leader_fd);
 
         container->leader = pid;
         if (r < 0 && r != -ESRCH)

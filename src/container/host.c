@@ -7,6 +7,7 @@
 
 #include "container/container.h"
 #include "engine/bus.h"
+#include "privilege/userns.h"
 #include "util/error.h"
 #include "util/macro.h"
 #include "util/program-path.h"
@@ -16,7 +17,8 @@ int mf_engine_choose(enum mayfly_engine wanted, const struct mf_engine_type **re
         if (wanted == MAYFLY_ENGINE_DEFAULT) {
                 const char *name = secure_getenv("MAYFLY_ENGINE");
                 if (!name || !*name)
-                        wanted = mf_bus_booted() ? MAYFLY_ENGINE_SYSTEMD : MAYFLY_ENGINE_DIRECT;
+                        wanted = mf_bus_booted() && !mf_privilege_is_delegated() ? MAYFLY_ENGINE_SYSTEMD
+                                                                                 : MAYFLY_ENGINE_DIRECT;
                 else if (strcmp(name, "systemd") == 0)
                         wanted = MAYFLY_ENGINE_SYSTEMD;
                 else if (strcmp(name, "direct") == 0)
@@ -53,17 +55,21 @@ int mf_host_check(const struct mf_engine_type *engine, struct mayfly_error *err)
 {
         mf_cleanup(mf_freep) char *launch = NULL;
         mf_cleanup(mf_freep) char *init = NULL;
+        int userns;
 
-        if (geteuid() != 0)
-                return mf_error(err, -EPERM, MAYFLY_STAGE_HOST,
-                                "containers need root, and this is user %u; run the tests with sudo",
-                                (unsigned) geteuid());
-        if (find_nspawn() < 0)
+        if (!mf_privilege_is_delegated() && find_nspawn() < 0)
                 return mf_error(err, -ENOENT, MAYFLY_STAGE_HOST,
                                 "systemd-nspawn is not installed; on Debian: apt-get install systemd-container");
         int r = mf_program_path("mayfly-launch", &launch, err);
         if (r == 0)
                 r = mf_program_path("mayfly-init", &init, err);
+        if (r == 0 && mf_privilege_is_delegated())
+                r = mf_userns_get(&userns, err);
+        if (r == 0 && engine->id == MAYFLY_ENGINE_SYSTEMD && mf_privilege_is_delegated())
+                r = mf_error(
+                        err, -ENOTSUP, MAYFLY_STAGE_HOST,
+                        "the engine \"systemd\" is for root; choose the engine \"direct\" (MAYFLY_ENGINE=direct, or "
+                        "unset it)");
         if (r == 0 && engine->id == MAYFLY_ENGINE_SYSTEMD && !mf_bus_booted())
                 r = mf_error(err, -ENOTCONN, MAYFLY_STAGE_HOST,
                              "the engine \"systemd\" needs systemd as PID 1, which did not boot this host; "

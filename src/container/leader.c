@@ -22,6 +22,23 @@ static FILE *open_proc(pid_t pid, const char *name)
         return fopen(path, "re");
 }
 
+/* Copies what /proc/PID/status says after `name`. Returns 0 when it says nothing. */
+static int read_status(pid_t pid, const char *name, char *ret, size_t size)
+{
+        mf_cleanup(mf_fclosep) FILE *f = open_proc(pid, "status");
+        mf_cleanup(mf_freep) char *line = NULL;
+        size_t allocated = 0;
+
+        while (f && getline(&line, &allocated, f) > 0) {
+                if (strncmp(line, name, strlen(name)) != 0)
+                        continue;
+                line[strcspn(line, "\n")] = '\0';
+                snprintf(ret, size, "%s", line + strlen(name));
+                return 1;
+        }
+        return 0;
+}
+
 /* Whether the process is in the container's cgroup, which mayfly-launch or systemd made: only processes of the
  * container are, and none of them can leave it. */
 static int is_in_cgroup(pid_t pid, const char *machine)
@@ -43,21 +60,24 @@ static int is_in_cgroup(pid_t pid, const char *machine)
 /* Whether it is PID 1 of a PID namespace that is not ours. */
 static int is_init(pid_t pid)
 {
-        mf_cleanup(mf_fclosep) FILE *f = open_proc(pid, "status");
-        mf_cleanup(mf_freep) char *line = NULL;
-        size_t allocated = 0;
+        char numbers[256];
 
-        while (f && getline(&line, &allocated, f) > 0) {
-                if (strncmp(line, "NSpid:", 6) != 0)
-                        continue;
-                line[strcspn(line, "\n")] = '\0';
-                const char *last = strrchr(line, '\t');
-                return last && last > line + 6 && strcmp(last, "\t1") == 0;
-        }
-        return 0;
+        if (!read_status(pid, "NSpid:", numbers, sizeof(numbers)))
+                return 0;
+        const char *last = strrchr(numbers, '\t');
+        return last && last > numbers && strcmp(last, "\t1") == 0;
 }
 
-int mf_leader_open(pid_t pid, const char *machine, int *ret)
+/* Whether mayfly-launch is its parent. */
+static int is_child(pid_t pid, struct mf_engine *engine)
+{
+        char number[32];
+
+        return read_status(pid, "PPid:", number, sizeof(number)) &&
+               engine->type->has_process(engine, (pid_t) strtol(number, NULL, 10));
+}
+
+int mf_leader_open(pid_t pid, const char *machine, struct mf_engine *parent, int *ret)
 {
         mf_cleanup(mf_closep) int fd = pid > 0 ? (int) syscall(SYS_pidfd_open, pid, 0) : -1;
 
@@ -65,7 +85,7 @@ int mf_leader_open(pid_t pid, const char *machine, int *ret)
                 return -EPROTO;
         if (fd < 0)
                 return -errno;
-        int ours = is_in_cgroup(pid, machine) && is_init(pid);
+        int ours = (parent ? is_child(pid, parent) : is_in_cgroup(pid, machine)) && is_init(pid);
         /* While the process that the pidfd is of lives, nothing else has its number: /proc was about it. */
         if (poll(&(struct pollfd){ .fd = fd, .events = POLLIN }, 1, 0) != 0)
                 return -ESRCH;

@@ -17,6 +17,7 @@
 #include "container/volumes.h"
 #include "image/open.h"
 #include "model/capabilities.h"
+#include "privilege/userns.h"
 #include "protocol/exec-block.h"
 #include "util/error.h"
 #include "util/fd.h"
@@ -243,16 +244,23 @@ static int queue_launch_message(struct mayfly_container *container, const struct
                 fds[n++] = volumes->namespaces[i];
         if (container->ids.base)
                 fds[n++] = container->ids.lock;
-        const struct mf_message message = { .type = MF_MESSAGE_LAUNCH,
-                                            .value = { (int32_t) volumes->n_namespaces, container->ids.base != 0 } };
-        int r = mf_message_send(container->control, &message, fds, n);
+        int is_users = mf_privilege_is_delegated();
+        int r = is_users ? mf_userns_get(&fds[n++], err) : 0;
+        if (r < 0)
+                return r;
+        const struct mf_message message = {
+                .type = MF_MESSAGE_LAUNCH,
+                .value = { (int32_t) volumes->n_namespaces, container->ids.base != 0, is_users },
+        };
+        r = mf_message_send(container->control, &message, fds, n);
         return r < 0 ? mf_error_errno(err, r, MAYFLY_STAGE_START, "the control socket") : 0;
 }
 
 /* Takes the container's IDs: those of the tmpfs that it shares with others, or its own. */
 static int take_ids(struct mayfly_container *container, const struct mf_volumes *volumes, struct mayfly_error *err)
 {
-        if (container->spec.userns == MAYFLY_USERNS_HOST)
+        /* An ordinary user's containers have all IDs that the user has. */
+        if (container->spec.userns == MAYFLY_USERNS_HOST || mf_privilege_is_delegated())
                 return 0;
         return volumes->ids ? mf_ids_copy(&container->ids, volumes->ids, err) : mf_ids_take(&container->ids, err);
 }
@@ -343,6 +351,8 @@ static int build_argv(const struct mayfly_container *container, const struct mf_
         }
         if (r == 0 && container->ids.base)
                 r = add_option(ret, "--ids", container->ids.base);
+        if (r == 0 && mf_privilege_is_delegated())
+                r = mf_strv_add(ret, strdup("--user"));
         if (r == 0 && container->spec.network == MAYFLY_NETWORK_HOST)
                 r = mf_strv_add(ret, strdup("--host-network"));
         for (char **v = volumes->argv; r == 0 && v && *v; v++)
@@ -410,6 +420,9 @@ static int grant_capabilities(struct mayfly_container *container, struct mayfly_
         /* There it would see everything that the host sends and receives. */
         if (spec->network == MAYFLY_NETWORK_HOST)
                 container->granted &= ~(mf_capability_find("CAP_NET_RAW") | mf_capability_find("CAP_NET_ADMIN"));
+        /* The network belongs to another user namespace, so that it would have no effect. */
+        if (spec->network == MAYFLY_NETWORK_HOST && spec->userns != MAYFLY_USERNS_HOST)
+                container->granted &= ~mf_capability_find("CAP_NET_BIND_SERVICE");
         return 0;
 }
 

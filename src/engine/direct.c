@@ -17,7 +17,7 @@
 struct direct_engine {
         struct mf_engine base;
         int janitor_fd, supervisor_fd; /* pidfds of mayfly-launch and its child, -1 once they have ended */
-        int report;                    /* where the second introduces itself, -1 once it has */
+        int report;                    /* where both introduce themselves, -1 once they have */
         int reaper;                    /* pidfd of the parent of the first, -1 if that is PID 1 */
 };
 
@@ -160,6 +160,17 @@ static int verify(struct mf_engine *engine, pid_t leader, struct mayfly_error *e
         return 0;
 }
 
+/* Either introduction may come first, so that supervisor_fd may be the janitor's. */
+static int has_process(struct mf_engine *engine, pid_t pid)
+{
+        struct direct_engine *direct = direct_of(engine);
+
+        if (direct->report >= 0)
+                hear_of_supervisor(direct);
+        return (direct->supervisor_fd >= 0 && mf_pidfd_pid(direct->supervisor_fd) == pid) ||
+               (direct->janitor_fd >= 0 && mf_pidfd_pid(direct->janitor_fd) == pid);
+}
+
 static void send_signal(int pidfd, int signal_number)
 {
         if (pidfd >= 0)
@@ -192,6 +203,7 @@ const struct mf_engine_type mf_engine_direct = {
         .dispatch = dispatch,
         .diagnose = diagnose,
         .verify = verify,
+        .has_process = has_process,
         .terminate = terminate,
         .release = release,
 };

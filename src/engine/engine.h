@@ -52,6 +52,9 @@ struct mf_engine_type {
         int (*diagnose)(struct mf_engine *engine, int has_boot_log, struct mayfly_error *err);
         /* Checks, once the container answers, that `leader` is PID 1 of what was asked for. */
         int (*verify)(struct mf_engine *engine, pid_t leader, struct mayfly_error *err);
+        /* Whether mayfly-launch, which is alive, has the PID. When an ordinary user starts a container, its PID 1 is a
+         * child of mayfly-launch. */
+        int (*has_process)(struct mf_engine *engine, pid_t pid);
         /* May be NULL. rest() gives up what the engine needs only to start and stop a container; until wake() it notices
          * nothing. */
         void (*rest)(struct mf_engine *engine);

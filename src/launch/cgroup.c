@@ -18,29 +18,36 @@
 
 #define PREFIX "mayfly-"
 
-/* The directory of our own cgroup in the cgroup2 hierarchy, on hosts with cgroup v1 beside it too. */
-static int own_directory(char *ret, size_t size)
+/* Finds the directory of our own cgroup in the cgroup2 hierarchy, on hosts with cgroup v1 beside it too. Returns 0 or
+ * -ENOENT. */
+static int find_own_directory(char *ret, size_t size)
 {
         mf_cleanup(mf_fclosep) FILE *f = fopen("/proc/self/cgroup", "re");
-        char line[300];
+        char line[300], procs[64];
 
-        if (!f)
-                return launch_error(-errno, "/proc/self/cgroup");
-        while (fgets(line, sizeof(line), f)) {
+        while (f && fgets(line, sizeof(line), f)) {
                 if (strncmp(line, "0::", 3) != 0)
                         continue;
                 line[strcspn(line, "\n")] = '\0';
                 const char *root =
                         access("/sys/fs/cgroup/cgroup.procs", F_OK) == 0 ? "/sys/fs/cgroup" : "/sys/fs/cgroup/unified";
-                char procs[64];
                 snprintf(procs, sizeof(procs), "%s/cgroup.procs", root);
                 if (access(procs, F_OK) < 0)
                         break;
                 snprintf(ret, size, "%s%s", root, strcmp(line + 3, "/") == 0 ? "" : line + 3);
                 return 0;
         }
-        return launch_error(-ENOENT, "the engine \"direct\" needs the cgroup2 hierarchy on /sys/fs/cgroup (or its "
-                                     "\"unified\"); mount -t cgroup2 cgroup2 /sys/fs/cgroup");
+        return -ENOENT;
+}
+
+int launch_cgroup_is_ours(void)
+{
+        char directory[400], procs[500];
+
+        if (find_own_directory(directory, sizeof(directory)) < 0)
+                return 0;
+        snprintf(procs, sizeof(procs), "%s/cgroup.procs", directory);
+        return access(directory, W_OK) == 0 && access(procs, W_OK) == 0;
 }
 
 /* Removes a cgroup, those in it first. The kernel removes the files in their directories. */
@@ -91,9 +98,10 @@ int launch_cgroup_create(const char *machine, struct launch_cgroup *ret)
 {
         char directory[400];
 
-        int r = own_directory(directory, sizeof(directory));
+        int r = find_own_directory(directory, sizeof(directory));
         if (r < 0)
-                return r;
+                return launch_error(r, "the engine \"direct\" needs the cgroup2 hierarchy on /sys/fs/cgroup (or its "
+                                       "\"unified\"); mount -t cgroup2 cgroup2 /sys/fs/cgroup");
         sweep(directory);
         snprintf(ret->name, sizeof(ret->name), PREFIX "%s", machine);
         ret->parent = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);

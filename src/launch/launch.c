@@ -110,6 +110,9 @@ static int parse_option(int c, struct launch_options *ret)
         case 'u':
                 ret->ids = (uint32_t) number(optarg);
                 return 0;
+        case 'x':
+                ret->is_users = 1;
+                return 0;
         case '?':
                 return -EINVAL;
         default:
@@ -136,6 +139,7 @@ static int parse(int argc, char **argv, struct launch_options *ret)
                 { "register", no_argument, NULL, 'r' },
                 { "host-network", no_argument, NULL, 'n' },
                 { "ids", required_argument, NULL, 'u' },
+                { "user", no_argument, NULL, 'x' },
                 { "oom-score-adj", required_argument, NULL, 'O' },
                 { "volume", required_argument, NULL, 'v' },
                 { "source", required_argument, NULL, 'S' },
@@ -261,7 +265,8 @@ struct handles {
         int owner; /* pidfd */
         int namespaces[MF_SHARED_VOLUMES_MAX];
         size_t n_namespaces;
-        int ids; /* lock of the range of IDs, or -1 */
+        int ids;    /* lock of the range of IDs, or -1 */
+        int userns; /* in which the user is root, or -1 */
 };
 
 /* Takes the first message, which was queued before we were started. Returns 0 or negative errno. */
@@ -278,12 +283,14 @@ static int receive_handles(struct handles *ret)
                 return launch_error(r,
                                     "reading the first message; is this mayfly-launch from another version of mayfly?");
         size_t n = message.value[0] < 0 ? MF_SHARED_VOLUMES_MAX + 1 : (size_t) message.value[0];
-        if (message.type != MF_MESSAGE_LAUNCH || n > MF_SHARED_VOLUMES_MAX || n_fds != 1 + n + (message.value[1] != 0))
+        if (message.type != MF_MESSAGE_LAUNCH || n > MF_SHARED_VOLUMES_MAX ||
+            n_fds != 1 + n + (message.value[1] != 0) + (message.value[2] != 0))
                 return launch_error(-EPROTO, "the first message");
         ret->owner = fds[0];
         ret->n_namespaces = n;
         memcpy(ret->namespaces, fds + 1, n * sizeof(int));
         ret->ids = message.value[1] ? fds[n + 1] : -1;
+        ret->userns = message.value[2] ? fds[n_fds - 1] : -1;
         return 0;
 }
 
@@ -298,26 +305,30 @@ static void kill_children(int signal_number, pid_t except)
                         kill((pid_t) pid, signal_number);
 }
 
-/* The payload of a running nspawn: killing that, not nspawn, lets nspawn clean up. */
-static void kill_payload(pid_t nspawn)
+/* Kills PID 1 of the container: a child of nspawn, which then cleans up, or of ours. */
+static void kill_payload(pid_t child, int is_payload)
 {
         char path[64];
         long pid;
 
-        snprintf(path, sizeof(path), "/proc/%ld/task/%ld/children", (long) nspawn, (long) nspawn);
+        if (is_payload) {
+                kill(child, SIGKILL);
+                return;
+        }
+        snprintf(path, sizeof(path), "/proc/%ld/task/%ld/children", (long) child, (long) child);
         mf_cleanup(mf_fclosep) FILE *f = fopen(path, "re");
         while (f && fscanf(f, "%ld", &pid) == 1)
                 kill((pid_t) pid, SIGKILL);
 }
 
-/* Asks nspawn to end, harder each time. */
-static void push(pid_t nspawn, unsigned attempt)
+/* Asks nspawn, or without it mayfly-init, to end, harder each time. */
+static void push(pid_t child, int is_payload, unsigned attempt)
 {
-        kill(nspawn, SIGTERM);
+        kill(child, SIGTERM);
         if (attempt > 0)
-                kill_payload(nspawn);
+                kill_payload(child, is_payload);
         if (attempt > 1) /* what it leaves is in namespaces of ours */
-                kill(nspawn, SIGKILL);
+                kill(child, SIGKILL);
 }
 
 /* Whether somebody asked by a signal that the container end. Takes what is queued. */
@@ -331,34 +342,34 @@ static int end_was_asked_for(int signals)
         return asked;
 }
 
-/* Whether nspawn has ended. Reaps whatever else has. */
-static int has_ended(pid_t nspawn)
+/* Whether the child has ended. Reaps whatever else has. */
+static int has_ended(pid_t child)
 {
         pid_t pid;
 
         while ((pid = waitpid(-1, NULL, WNOHANG)) > 0)
-                if (pid == nspawn)
+                if (pid == child)
                         return 1;
         return 0;
 }
 
-/* Waits for nspawn, and ends the container when the owner dies. */
-static void supervise(pid_t nspawn, int owner, int signals)
+/* Waits for nspawn or, with `is_payload`, mayfly-init, and ends the container when the owner dies. */
+static void supervise(pid_t child, int is_payload, int owner, int signals)
 {
         struct pollfd fds[] = { { .fd = signals, .events = POLLIN }, { .fd = owner, .events = POLLIN } };
         unsigned attempts = 0;
         int is_to_end = 0;
 
-        while (!has_ended(nspawn)) {
+        while (!has_ended(child)) {
                 if (poll(fds, 2, is_to_end ? GRACE_MS : -1) == 0)
-                        push(nspawn, attempts++);
+                        push(child, is_payload, attempts++);
                 if (end_was_asked_for(signals)) {
-                        push(nspawn, attempts++);
+                        push(child, is_payload, attempts++);
                         is_to_end = 1;
                 }
                 if (fds[1].fd >= 0 && fds[1].revents) { /* the owner died */
                         fds[1].fd = -1;
-                        kill_payload(nspawn);
+                        kill_payload(child, is_payload);
                         is_to_end = 1;
                 }
         }
@@ -369,8 +380,10 @@ static int run(const struct launch_options *options, const struct launch_cgroup 
         sigset_t mask;
 
         prctl(PR_SET_CHILD_SUBREAPER, 1);
-        struct handles handles = { .owner = -1, .ids = -1 };
+        struct handles handles = { .owner = -1, .ids = -1, .userns = -1 };
         int r = receive_handles(&handles);
+        if (r == 0 && options->is_users)
+                r = launch_join_namespace(handles.userns);
         if (r == 0)
                 r = launch_mounts(options, handles.namespaces, handles.n_namespaces);
         if (r < 0)
@@ -394,13 +407,13 @@ static int run(const struct launch_options *options, const struct launch_cgroup 
                 return EXIT_FAILURE;
         }
 
-        pid_t nspawn = start_nspawn(options, cgroup);
-        if (nspawn < 0)
+        pid_t child = options->is_users ? launch_contain(options, cgroup) : start_nspawn(options, cgroup);
+        if (child < 0)
                 return EXIT_FAILURE;
         /* Inside, only mayfly-init may have the control socket. */
         close(STDIN_FILENO);
         (void) !open("/dev/null", O_RDWR | O_CLOEXEC);
-        supervise(nspawn, handles.owner, signals);
+        supervise(child, options->is_users, handles.owner, signals);
 
         /* A killed nspawn leaves its payload to us. */
         for (;;) {
@@ -436,24 +449,53 @@ static void wait_for(pid_t pid, int *ret_status)
                         kill(pid, SIGTERM);
 }
 
+/* Makes the container's cgroup and sets its limits. A user may have no right to; then *ret_cgroup is NULL, and a limit is
+ * an error. Returns 0 or negative errno. */
+static int make_cgroup(const struct launch_options *options, struct launch_cgroup *cgroup,
+                       const struct launch_cgroup **ret_cgroup)
+{
+        if (options->is_users && !launch_cgroup_is_ours()) {
+                int is_memory = options->memory_max != 0;
+                *ret_cgroup = NULL;
+                return is_memory || options->tasks_max
+                               ? launch_error(-ENOTSUP,
+                                              "%s = %llu needs a cgroup that belongs to the user; run the test in one "
+                                              "(systemd-run --user --scope -p Delegate=yes COMMAND)",
+                                              is_memory ? "memory_max" : "tasks_max",
+                                              is_memory ? (unsigned long long) options->memory_max : options->tasks_max)
+                               : 0;
+        }
+        int r = launch_cgroup_create(options->machine, cgroup);
+        if (r < 0)
+                return r;
+        r = launch_cgroup_limit(cgroup, options);
+        if (r < 0)
+                launch_cgroup_remove(cgroup);
+        *ret_cgroup = cgroup;
+        return r;
+}
+
+static void remove_cgroup(const struct launch_cgroup *cgroup)
+{
+        if (cgroup)
+                launch_cgroup_remove(cgroup);
+}
+
 /* Without systemd somebody must remove the cgroup, whoever else is killed: the container's supervisor and its parent
  * both can, and whichever is left does. */
 static int run_with_janitor(const struct launch_options *options)
 {
-        struct launch_cgroup cgroup = { .parent = -1, .fd = -1 };
+        struct launch_cgroup own = { .parent = -1, .fd = -1 };
+        const struct launch_cgroup *cgroup = NULL;
         int status = 0;
 
-        if (launch_cgroup_create(options->machine, &cgroup) < 0)
+        if (make_cgroup(options, &own, &cgroup) < 0)
                 return EXIT_FAILURE;
-        if (launch_cgroup_limit(&cgroup, options) < 0) {
-                launch_cgroup_remove(&cgroup);
-                return EXIT_FAILURE;
-        }
         prctl(PR_SET_CHILD_SUBREAPER, 1);
         pid_t pid = fork();
         if (pid == 0) {
-                int r = introduce() == 0 ? run(options, &cgroup) : EXIT_FAILURE;
-                launch_cgroup_remove(&cgroup);
+                int r = introduce() == 0 ? run(options, cgroup) : EXIT_FAILURE;
+                remove_cgroup(cgroup);
                 _exit(r);
         }
         if (pid < 0)
@@ -468,7 +510,7 @@ static int run_with_janitor(const struct launch_options *options)
         /* Had it been killed, nspawn ends by its parent-death signal and is ours to wait for now. */
         for (unsigned i = 0; i < GRACE_MS && waitpid(-1, NULL, WNOHANG) >= 0; i++)
                 usleep(1000);
-        launch_cgroup_remove(&cgroup);
+        remove_cgroup(cgroup);
         while (waitpid(-1, NULL, 0) > 0)
                 ;
         return pid > 0 && WIFEXITED(status) ? WEXITSTATUS(status) : EXIT_FAILURE;

@@ -7,6 +7,7 @@
 
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 /* A volume of the container: a path of the host, a shared tmpfs, or a new directory. */
 struct launch_volume {
@@ -39,6 +40,7 @@ struct launch_options {
         int host_network;
         int oom_score_adj; /* what the app may lower its score to; 0: nothing below what it is now */
         uint32_t ids;      /* first ID of its user namespace; 0: it has none */
+        int is_users;      /* an ordinary user's: made without systemd-nspawn, see contain.c */
 };
 
 #define SCRATCH "/tmp" /* over this, in our own mount namespace only */
@@ -83,6 +85,8 @@ int launch_mounts(const struct launch_options *options, const int *namespaces, s
  * mounted on SCRATCH "/volumes/N", and its place in the root is made ready. */
 int launch_volumes_open(const struct launch_options *options, const int *namespaces, size_t n_namespaces, int userns);
 int launch_volumes_mount(const struct launch_options *options);
+/* Mounts each volume in the root, for a container without systemd-nspawn. */
+int launch_volumes_bind(const struct launch_options *options);
 /* The option of systemd-nspawn for volume N, allocated; NULL without memory. */
 char *launch_volume_option(const struct launch_options *options, size_t n);
 
@@ -93,6 +97,8 @@ struct launch_cgroup {
         int fd;         /* its own, locked while somebody is there to remove it */
 };
 
+/* Whether this process may make cgroups in its own. */
+int launch_cgroup_is_ours(void);
 int launch_cgroup_create(const char *machine, struct launch_cgroup *ret);
 int launch_cgroup_limit(const struct launch_cgroup *cgroup, const struct launch_options *options);
 /* What an image wants: sets it (cgroup NULL: sees whether systemd has) and returns those of enum mf_limit that are not
@@ -102,6 +108,13 @@ int launch_cgroup_image_limits(const struct launch_cgroup *cgroup, const struct 
 int launch_cgroup_check_limits(const struct launch_options *options);
 int launch_cgroup_enter(const struct launch_cgroup *cgroup);
 void launch_cgroup_remove(const struct launch_cgroup *cgroup); /* kills what is in it */
+
+/* contain.c: joins the user namespace in which the user who started this is root. Prints and returns negative errno on
+ * failure. */
+int launch_join_namespace(int userns);
+/* Makes the container of an ordinary user from what launch_mounts() has mounted, and executes mayfly-init in it; `cgroup`
+ * NULL: in the cgroup of this process. Returns its PID; prints and returns negative errno on failure. */
+pid_t launch_contain(const struct launch_options *options, const struct launch_cgroup *cgroup);
 
 /* inherit.c: sets limits, CPU affinity, scheduler, nice value and OOM score as a unit of systemd has them, for the direct
  * engine, whatever the owner's are. */

@@ -112,8 +112,8 @@ static int mount_overlay(const struct launch_options *options, const int *layers
          * many layers there are. Topmost comes first. */
         if (chdir("/proc/self/fd") < 0)
                 return launch_error(-errno, "entering /proc/self/fd");
-        used = (size_t) snprintf(data, size, "%supperdir=" SCRATCH "/upper,workdir=" SCRATCH "/work,lowerdir=",
-                                 shifting ? "metacopy=on," : "");
+        used = (size_t) snprintf(data, size, "%s%supperdir=" SCRATCH "/upper,workdir=" SCRATCH "/work,lowerdir=",
+                                 options->is_users ? "userxattr," : "", shifting ? "metacopy=on," : "");
         for (size_t i = options->n_layers; i > 0; i--)
                 used += (size_t) snprintf(data + used, size - used, "%d%s", layers[i - 1], i > 1 ? ":" : "");
         /* No device that an image brings is opened; systemd-nspawn makes those of /dev. */
@@ -218,8 +218,9 @@ int launch_mounts(const struct launch_options *options, const int *namespaces, s
                 r = bind_init(init);
         if (r == 0)
                 r = launch_volumes_mount(options);
-        if (r == 0)
-                r = hide_nspawn_state(options->registered);
+        if (r < 0 || options->is_users)
+                return r;
+        r = hide_nspawn_state(options->registered);
         if (r == 0 && !options->registered)
                 r = unify_cgroups();
         return r;

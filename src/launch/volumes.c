@@ -265,6 +265,51 @@ int launch_volumes_mount(const struct launch_options *options)
         return r;
 }
 
+/* A volume comes after those that it may lie in. */
+static int compare_targets(const void *a, const void *b)
+{
+        const struct launch_volume *const *one = a, *const *other = b;
+
+        return strcmp((*one)->target, (*other)->target);
+}
+
+/* The mount point is made again where another volume has covered the first one. */
+static int bind_volume(int root, const struct launch_options *options, const struct launch_volume *volume)
+{
+        char source[64], target[64];
+        struct stat st;
+
+        snprintf(source, sizeof(source), VOLUMES "/%zu", (size_t) (volume - options->volumes));
+        if (stat(source, &st) < 0)
+                return launch_error(-errno, "the volume for %s", volume->target);
+        int r = make_target(root, volume, options->ids, S_ISDIR(st.st_mode) != 0, &st);
+        if (r < 0)
+                return r;
+        mf_cleanup(mf_closep) int place = launch_open_how(root, volume->target, O_PATH, RESOLVE_IN_ROOT);
+        if (place < 0)
+                return launch_error(place, "the volume for %s: its target", volume->target);
+        snprintf(target, sizeof(target), "/proc/self/fd/%d", place);
+        return mount(source, target, NULL, MS_BIND | MS_REC, NULL) < 0
+                       ? launch_error(-errno, "the volume for %s: mounting it", volume->target)
+                       : 0;
+}
+
+int launch_volumes_bind(const struct launch_options *options)
+{
+        mf_cleanup(mf_freep) const struct launch_volume **sorted = calloc(options->n_volumes + 1, sizeof(*sorted));
+        mf_cleanup(mf_closep) int root = open(SCRATCH "/root", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        int r = 0;
+
+        if (!sorted || root < 0)
+                return launch_error(sorted ? -errno : -ENOMEM, "volumes");
+        for (size_t i = 0; i < options->n_volumes; i++)
+                sorted[i] = &options->volumes[i];
+        qsort(sorted, options->n_volumes, sizeof(*sorted), compare_targets);
+        for (size_t i = 0; r == 0 && i < options->n_volumes; i++)
+                r = bind_volume(root, options, sorted[i]);
+        return r;
+}
+
 char *launch_volume_option(const struct launch_options *options, size_t n)
 {
         const char *target = options->volumes[n].target;

@@ -7,7 +7,8 @@
  *
  *   control socket (SOCK_SEQPACKET; the container's end is mayfly-init's standard input)
  *       library -> launch LAUNCH  descriptors: owner pidfd; value[0] mount namespaces of shared volumes; the lock of
- *                                 the container's range of IDs if value[1]
+ *                                 the container's range of IDs if value[1]; the user namespace of an ordinary user if
+                                 value[2]
  *       library -> init   START   descriptors: log, exec block; the app's filter if value[0]; value[1]: the container is
  *                                 on the network of the host. Both are queued before their reader exists
  *       both   -> library LIMITS  value[0] those of enum mf_limit that are not in force
@@ -30,7 +31,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-#define MF_PROTOCOL_VERSION 3U
+#define MF_PROTOCOL_VERSION 4U
 
 enum mf_message_type {
         MF_MESSAGE_START = 1,

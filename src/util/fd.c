@@ -4,11 +4,14 @@
 
 #include <errno.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/file.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
+
+#include "util/macro.h"
 
 int mf_close(int fd)
 {
@@ -24,6 +27,19 @@ void mf_unlock(int fd)
 {
         if (fd >= 0)
                 (void) flock(fd, LOCK_UN);
+}
+
+pid_t mf_pidfd_pid(int fd)
+{
+        char path[64], line[128];
+        int pid = -1;
+
+        snprintf(path, sizeof(path), "/proc/self/fdinfo/%d", fd);
+        mf_cleanup(mf_fclosep) FILE *f = fopen(path, "re");
+        while (f && fgets(line, sizeof(line), f))
+                if (sscanf(line, "Pid: %d", &pid) == 1)
+                        break;
+        return pid > 0 ? pid : -ESRCH;
 }
 
 ssize_t mf_read_full(int fd, void *data, size_t size)

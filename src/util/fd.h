@@ -34,6 +34,9 @@ static inline void mf_fclosep(FILE **f)
  * meanwhile has a copy of the descriptor, and keeps the lock with it. */
 void mf_unlock(int fd);
 
+/* The process that a pidfd refers to. Returns its PID, or -ESRCH when the process has ended and was reaped. */
+pid_t mf_pidfd_pid(int fd);
+
 /* Reads until `size` bytes are there or the file ends. Returns how many were read, or negative errno. */
 ssize_t mf_read_full(int fd, void *data, size_t size);
 
