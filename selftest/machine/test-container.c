@@ -342,7 +342,7 @@ static void bad_specs_are_named(void **state)
         }
 }
 
-static void other_users_are_told_to_be_root(void **state)
+static void a_user_without_ids_is_told_to_get_some(void **state)
 {
         pid_t pid = fork();
         int status;
@@ -351,10 +351,15 @@ static void other_users_are_told_to_be_root(void **state)
         if (pid == 0) {
                 struct mayfly_error err = MAYFLY_ERROR_INIT;
                 struct mayfly_container *c = NULL;
-                if (setresgid(65534, 65534, 65534) < 0 || setresuid(65534, 65534, 65534) < 0)
+                if (geteuid() == 0 && (setresgid(65534, 65534, 65534) < 0 || setresuid(65534, 65534, 65534) < 0))
                         _exit(2);
+                if (getuid() != 65534)
+                        _exit(0); /* this test is an ordinary user's, with IDs */
                 int r = mayfly_container_start(&c, MAYFLY_SPEC(.image = image("BUSYBOX"), .idle = 1), &err);
-                _exit(r == -EPERM && !c && strstr(err.message, "this is user 65534; run the tests with sudo") ? 0 : 1);
+                if (r < 0 && !c && strstr(err.message, "/etc/subuid"))
+                        _exit(0);
+                fprintf(stderr, "%d: %s\n", r, err.message);
+                _exit(1);
         }
         assert_int_equal(waitpid(pid, &status, 0), pid);
         assert_int_equal(status, 0);
@@ -520,7 +525,7 @@ int main(void)
                 cmocka_unit_test(the_scratch_is_bounded),
                 IDLE(the_network_is_private_unless_asked),
                 cmocka_unit_test(bad_specs_are_named),
-                cmocka_unit_test(other_users_are_told_to_be_root),
+                cmocka_unit_test(a_user_without_ids_is_told_to_get_some),
                 IDLE(a_forked_child_cannot_use_it),
                 IDLE(waits_for_others_are_left_alone),
                 cmocka_unit_test(a_dead_owner_takes_its_container_along),

@@ -139,8 +139,9 @@ int main(void)
         if (!mkdtemp(directory) || !libexec)
                 return 1;
         atexit(remove_directory);
-        shell("chmod 755 %1$s && cp '%2$s/mayfly-launch' %1$s/", libexec);
+        shell("chmod 755 %1$s && cp '%2$s/mayfly-launch' '%2$s/mayfly-helper' %1$s/", libexec);
         shell("cp '%2$s' %1$s/mayfly-init", FORGER);
         setenv("MAYFLY_LIBEXEC", directory, 1);
+        (void) mayfly_host_check(MAYFLY_ENGINE_DEFAULT, NULL); /* a user's namespace is kept from here on */
         return cmocka_run_group_tests(tests, NULL, NULL);
 }
