@@ -99,6 +99,9 @@ struct mayfly_volume {
         }())
 #endif
 
+#define MAYFLY_MEMORY_UNLIMITED UINT64_MAX /**< as a spec's memory_max: only the image's own limit holds */
+#define MAYFLY_TASKS_UNLIMITED UINT32_MAX  /**< as a spec's tasks_max */
+
 /** What to run. Start from MAYFLY_SPEC_INIT or MAYFLY_SPEC(); zero means the default everywhere. */
 struct mayfly_spec {
         size_t size;       /**< sizeof this struct */
@@ -132,11 +135,13 @@ struct mayfly_spec {
         const struct mayfly_image_options *image_options; /**< NULL for the defaults */
         /**
          * Most memory of all processes in the container and of its scratch, in bytes (cgroup v2's memory.max); default
-         * no limit. The engine direct can give it, and tasks_max, only where its cgroup has the controller, and says so
-         * if not.
+         * half the RAM, where there is a controller for it. A limit that the spec gives, here or in tasks_max, and that
+         * has no controller, fails the start. MAYFLY_MEMORY_UNLIMITED is for no limit.
          */
         uint64_t memory_max;
-        unsigned tasks_max; /**< most processes and threads in the container (pids.max); default systemd's or none */
+        /** Most processes and threads in the container (pids.max); default 4,096, where there is a controller for it.
+         * MAYFLY_TASKS_UNLIMITED is for no limit. */
+        unsigned tasks_max;
         /** What to mount into the container: see MAYFLY_VOLUMES(). */
         const struct mayfly_volume *volumes;
         const char *metadata_url; /**< of an appc metadata service: AC_METADATA_URL for app and hooks */

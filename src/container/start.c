@@ -311,6 +311,9 @@ static int build_argv(const struct mayfly_container *container, const struct mf_
         const char *const words[] = {
                 program, "--machine", container->machine, "--init", init,
         };
+        static const char *const memory_options[] = { [MF_LIMIT_OF_DEFAULT] = "--default-memory",
+                                                      [MF_LIMIT_OF_IMAGE] = "--image-memory",
+                                                      [MF_LIMIT_OF_SPEC] = "--memory" };
         struct mf_limits limits;
         int r = 0;
 
@@ -325,9 +328,10 @@ static int build_argv(const struct mayfly_container *container, const struct mf_
         if (r == 0)
                 r = add_option(ret, "--scratch", container->spec.scratch_size);
         if (r == 0 && limits.memory_max)
-                r = add_option(ret, container->spec.memory_max ? "--memory" : "--image-memory", limits.memory_max);
+                r = add_option(ret, memory_options[limits.memory_origin], limits.memory_max);
         if (r == 0 && limits.tasks_max)
-                r = add_option(ret, "--tasks", limits.tasks_max);
+                r = add_option(ret, limits.tasks_origin == MF_LIMIT_OF_SPEC ? "--tasks" : "--default-tasks",
+                               limits.tasks_max);
         if (r == 0 && limits.memory_low)
                 r = add_option(ret, "--image-memory-low", limits.memory_low);
         if (r == 0 && limits.cpu_max)
@@ -430,6 +434,7 @@ static int grant_capabilities(struct mayfly_container *container, struct mayfly_
 static int note_isolators(struct mayfly_container *container, struct mayfly_error *err)
 {
         const struct mf_isolation *isolation = &container->image->config->isolation;
+        struct mf_limits limits;
         int r = 0;
 
         if (mf_isolators_copy(&isolation->isolators, &container->isolators) < 0)
@@ -440,10 +445,12 @@ static int note_isolators(struct mayfly_container *container, struct mayfly_erro
                 r = mf_isolators_note(&container->isolators, MF_ISOLATOR_CAPABILITIES_RETAIN, MAYFLY_ISOLATOR_CHANGED,
                                       detail);
         }
-        if (r == 0 && isolation->memory_max && container->spec.memory_max &&
-            container->spec.memory_max < isolation->memory_max)
+        combine_limits(container, &limits);
+        if (r == 0 && isolation->memory_max && limits.memory_max < isolation->memory_max)
                 r = mf_isolators_note(&container->isolators, MF_ISOLATOR_MEMORY, MAYFLY_ISOLATOR_CHANGED,
-                                      "the spec's memory_max is less");
+                                      container->spec.memory_max
+                                              ? "the spec's memory_max is less"
+                                              : "half the memory of the host, the default of memory_max, is less");
         return r < 0 ? mf_error_oom(err, MAYFLY_STAGE_START) : 0;
 }
 

@@ -276,8 +276,9 @@ static int append_properties(sd_bus_message *m, const struct mf_bus *bus, const 
                 r = sd_bus_message_append(m, "(sv)", "CPUQuotaPerSecUSec", "t", unit->limits.cpu_max * 1000);
         if (r >= 0 && unit->limits.cpu_weight)
                 r = sd_bus_message_append(m, "(sv)", "CPUWeight", "t", unit->limits.cpu_weight);
-        if (r >= 0 && unit->limits.tasks_max)
-                r = sd_bus_message_append(m, "(sv)", "TasksMax", "t", (uint64_t) unit->limits.tasks_max);
+        if (r >= 0) /* systemd has a default of its own, so that no limit must be asked for, too */
+                r = sd_bus_message_append(m, "(sv)", "TasksMax", "t",
+                                          unit->limits.tasks_max ? (uint64_t) unit->limits.tasks_max : UINT64_MAX);
         if (r >= 0)
                 r = append_command(m, unit->argv);
         return r < 0 ? r : sd_bus_message_close_container(m);

@@ -207,11 +207,39 @@ static int limit(const struct launch_cgroup *cgroup, const char *file, const cha
         return r < 0 ? launch_error(r, "%s = %s", file, number) : 0;
 }
 
+/* Without swap, as systemd's unit has it: a limit that the host's swap space makes larger is none. There is no such file
+ * where the kernel does not count swap. */
+static int limit_memory(const struct launch_cgroup *cgroup, uint64_t value)
+{
+        int r = limit(cgroup, "memory.max", "memory", value);
+
+        if (r == 0 && value)
+                (void) write_file(cgroup, "memory.swap.max", "0");
+        return r;
+}
+
+/* Sets what the spec says nothing of. A host that cannot has no limit then. */
+static void limit_by_default(const struct launch_cgroup *cgroup, const struct launch_options *options)
+{
+        char number[32];
+
+        snprintf(number, sizeof(number), "%llu", (unsigned long long) options->default_memory);
+        if (options->default_memory && write_file(cgroup, "memory.max", number) == 0)
+                (void) write_file(cgroup, "memory.swap.max", "0");
+        snprintf(number, sizeof(number), "%u", options->default_tasks);
+        if (options->default_tasks)
+                (void) write_file(cgroup, "pids.max", number);
+}
+
 int launch_cgroup_limit(const struct launch_cgroup *cgroup, const struct launch_options *options)
 {
-        int r = limit(cgroup, "memory.max", "memory", options->memory_max);
+        int r = limit_memory(cgroup, options->memory_max);
 
-        return r < 0 ? r : limit(cgroup, "pids.max", "pids", options->tasks_max);
+        if (r == 0)
+                r = limit(cgroup, "pids.max", "pids", options->tasks_max);
+        if (r == 0)
+                limit_by_default(cgroup, options);
+        return r;
 }
 
 /* cpu.max: so much time in each period, both in microseconds. */
@@ -229,7 +257,7 @@ static int set_image_limits(const struct launch_cgroup *cgroup, const struct lau
         char cpu[64];
         int missing = 0;
 
-        if (limit(cgroup, "memory.max", "memory", options->image_memory) < 0)
+        if (limit_memory(cgroup, options->image_memory) < 0)
                 missing |= MF_LIMIT_MEMORY;
         if (limit(cgroup, "memory.low", "memory", options->image_memory_low) < 0)
                 missing |= MF_LIMIT_MEMORY_LOW;

@@ -59,6 +59,31 @@ static int parse_volume(int c, struct launch_options *ret)
         return 0;
 }
 
+static int parse_limit(int c, struct launch_options *ret)
+{
+        uint64_t value = optarg ? number(optarg) : 0;
+
+        if (c == 'M')
+                ret->memory_max = value;
+        else if (c == 't')
+                ret->tasks_max = (unsigned) value;
+        else if (c == 'D')
+                ret->default_memory = value;
+        else if (c == 'T')
+                ret->default_tasks = (unsigned) value;
+        else if (c == '1')
+                ret->image_memory = value;
+        else if (c == '2')
+                ret->image_memory_low = value;
+        else if (c == '3')
+                ret->image_cpu = value;
+        else if (c == '4')
+                ret->image_cpu_weight = value;
+        else
+                return parse_volume(c, ret);
+        return 0;
+}
+
 static int parse_option(int c, struct launch_options *ret)
 {
         switch (c) {
@@ -73,24 +98,6 @@ static int parse_option(int c, struct launch_options *ret)
                 return 0;
         case 's':
                 ret->scratch_size = number(optarg);
-                return 0;
-        case 'M':
-                ret->memory_max = number(optarg);
-                return 0;
-        case 't':
-                ret->tasks_max = (unsigned) number(optarg);
-                return 0;
-        case '1':
-                ret->image_memory = number(optarg);
-                return 0;
-        case '2':
-                ret->image_memory_low = number(optarg);
-                return 0;
-        case '3':
-                ret->image_cpu = number(optarg);
-                return 0;
-        case '4':
-                ret->image_cpu_weight = number(optarg);
                 return 0;
         case 'c':
                 ret->capabilities[ret->n_capabilities++] = optarg;
@@ -116,7 +123,7 @@ static int parse_option(int c, struct launch_options *ret)
         case '?':
                 return -EINVAL;
         default:
-                return parse_volume(c, ret);
+                return parse_limit(c, ret);
         }
 }
 
@@ -130,6 +137,8 @@ static int parse(int argc, char **argv, struct launch_options *ret)
                 { "scratch", required_argument, NULL, 's' },
                 { "memory", required_argument, NULL, 'M' },
                 { "tasks", required_argument, NULL, 't' },
+                { "default-memory", required_argument, NULL, 'D' },
+                { "default-tasks", required_argument, NULL, 'T' },
                 { "image-memory", required_argument, NULL, '1' },
                 { "image-memory-low", required_argument, NULL, '2' },
                 { "image-cpu", required_argument, NULL, '3' },

@@ -27,8 +27,10 @@ struct launch_options {
         size_t n_layers;
         int *locks;            /* one for each layer, see launch_lock_layers() */
         uint64_t scratch_size; /* bytes; 0: the kernel's default for a tmpfs */
-        uint64_t memory_max;   /* bytes; 0: no limit. Both limits are for the direct engine, systemd sets its own. */
+        uint64_t memory_max;   /* bytes; 0: no limit. These limits are for the direct engine, systemd sets its own. */
         unsigned tasks_max;
+        uint64_t default_memory; /* where there is a controller */
+        unsigned default_tasks;
         /* What an image wants, if it can be had: bytes, bytes, thousandths of a processor, cpu.weight. */
         uint64_t image_memory, image_memory_low, image_cpu, image_cpu_weight;
         struct launch_volume *volumes;
