@@ -40,8 +40,8 @@ struct mayfly_build_options {
          * times stay as they are, in whole seconds). -1 for 1970 itself.
          */
         int64_t source_date_epoch;
-        /** Called with one line of text for each thing that is valid but likely wrong, or that is left out. NULL:
-         * nobody. */
+        /** Called with one line of text for each thing that is valid but likely wrong, such as a program that is missing
+         * in the root file system, or that is left out. NULL: nobody. */
         void (*warning)(const char *text, void *userdata);
         void *warning_userdata; /**< given to it */
 };

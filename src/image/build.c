@@ -5,7 +5,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,6 +15,8 @@
 #include "aci/manifest-write.h"
 #include "archive/read.h"
 #include "archive/write.h"
+#include "image/app-check.h"
+#include "image/contents.h"
 #include "image/output.h"
 #include "image/pin.h"
 #include "image/pull.h"
@@ -50,10 +51,10 @@ static int read_manifest(const char *path, char **ret, size_t *ret_size, struct 
         return 0;
 }
 
+/* Reads or makes the image's manifest, which is then parsed. The caller owns *ret and *ret_config. */
 static int get_manifest(const struct mayfly_build_options *options, char **ret, size_t *ret_size,
-                        struct mayfly_error *err)
+                        struct mf_image_config **ret_config, struct mayfly_error *err)
 {
-        struct mf_image_config *config = NULL;
         int r;
 
         if (options->manifest && options->name)
@@ -69,10 +70,7 @@ static int get_manifest(const struct mayfly_build_options *options, char **ret, 
                 r = mf_manifest_write(options, ret, err);
                 *ret_size = r == 0 ? strlen(*ret) : 0;
         }
-        if (r == 0)
-                r = mf_manifest_parse(&config, *ret, *ret_size, err);
-        mf_image_config_free(config);
-        return r;
+        return r < 0 ? r : mf_manifest_parse(ret_config, *ret, *ret_size, err);
 }
 
 /* The option, or the variable of reproducible-builds.org. */
@@ -97,46 +95,83 @@ static int get_latest(const struct mayfly_build_options *options, int64_t *ret, 
 
 /* --- the archive */
 
-__attribute__((format(printf, 2, 3))) static void warn(const struct mayfly_build_options *options, const char *format,
-                                                       ...)
+/* Gives a warning to the caller, as one line of text that can be printed. */
+static void warn(void *userdata, const char *text)
 {
-        char text[1024], shown[1024];
-        va_list arguments;
+        const struct mayfly_build_options *options = userdata;
+        char shown[1024];
 
-        va_start(arguments, format);
-        vsnprintf(text, sizeof(text), format, arguments);
-        va_end(arguments);
         (void) mf_escape(shown, sizeof(shown), text);
         if (options->warning)
                 options->warning(shown, options->warning_userdata);
 }
 
-static int write_archive(int fd, const char *rootfs, const struct mayfly_build_options *options, int64_t latest,
-                         char id[MF_ID_LENGTH + 1], struct mayfly_error *err)
+static void warn_of_acl(struct mayfly_build_options *options, const char *path)
 {
-        mf_cleanup(mf_freep) char *manifest = NULL;
-        struct mf_writer *writer = NULL;
-        struct mf_rewrite rewrite = { .owner_root = options->owner_root, .latest = latest };
-        struct mf_entry entry = { .name = "manifest",
-                                  .mode = S_IFREG | 0644,
-                                  .mtime.tv_sec = latest == INT64_MAX ? 0 : (time_t) latest };
-        size_t size = 0;
+        mf_cleanup(mf_freep) char *text = NULL;
 
-        int r = get_manifest(options, &manifest, &size, err);
+        if (asprintf(&text, MF_WARNING_ACL, path) < 0)
+                text = NULL;
+        if (text)
+                warn(options, text);
+}
+
+/* What an archive is made from. */
+struct source {
+        const char *rootfs;
+        char *manifest;
+        size_t manifest_size;
+        struct mf_image_config *config; /* that the manifest has */
+        struct mf_contents *contents;   /* of the root file system; NULL for an image without an app */
+        int64_t latest;
+};
+
+static void source_clear(struct source *source)
+{
+        mf_contents_free(source->contents);
+        mf_image_config_free(source->config);
+        free(source->manifest);
+}
+
+/* Writes all entries. `rewrite` takes note of what is left out. */
+static int put_all(struct mf_writer *writer, const struct source *source, struct mf_rewrite *rewrite,
+                   struct mayfly_error *err)
+{
+        const struct mf_entry entry = { .name = "manifest",
+                                        .mode = S_IFREG | 0644,
+                                        .mtime.tv_sec = source->latest == INT64_MAX ? 0 : (time_t) source->latest,
+                                        .size = source->manifest_size };
+
+        int r = mf_writer_put(writer, &entry, err);
         if (r == 0)
-                r = mf_writer_new(&writer, fd, options->compression, NULL, err);
+                r = mf_writer_data(writer, source->manifest, source->manifest_size, err);
+        return r == 0 ? mf_rootfs_add(writer, source->rootfs, rewrite, err) : r;
+}
+
+/* Writes the archive, and warns of what is left out of it and of what would keep its app from starting. */
+static int write_archive(int fd, struct source *source, struct mayfly_build_options *options, char id[MF_ID_LENGTH + 1],
+                         struct mayfly_error *err)
+{
+        struct mf_rewrite rewrite = { .owner_root = options->owner_root, .latest = source->latest };
+        struct mf_writer *writer = NULL;
+
+        int r = get_manifest(options, &source->manifest, &source->manifest_size, &source->config, err);
+        if (r == 0 && mf_image_config_has_app(source->config))
+                r = mf_contents_new(&source->contents, source->config, err);
+        if (r == 0)
+                r = mf_writer_new(&writer, fd, options->compression,
+                                  source->contents ? mf_contents_watch(source->contents) : NULL, err);
         if (r < 0)
                 return r;
-        entry.size = size;
-        r = mf_writer_put(writer, &entry, err);
-        if (r == 0)
-                r = mf_writer_data(writer, manifest, size, err);
-        if (r == 0)
-                r = mf_rootfs_add(writer, rootfs, &rewrite, err);
+        r = put_all(writer, source, &rewrite, err);
         if (r == 0)
                 r = mf_writer_finish(writer, id, err);
+        if (r == 0 && source->contents)
+                r = mf_contents_finish(source->contents, err);
         if (r == 0 && rewrite.acl)
-                warn(options, MF_WARNING_ACL, rewrite.acl);
+                warn_of_acl(options, rewrite.acl);
+        if (r == 0 && source->contents)
+                mf_app_check(source->config, source->contents, warn, options);
         mf_writer_free(writer);
         free(rewrite.acl);
         return r;
@@ -207,18 +242,18 @@ MF_EXPORT int mayfly_image_build(struct mayfly_pin **ret, const char *rootfs, co
         struct mf_examined built = { 0 };
         mf_cleanup(mf_freep) char *url = NULL;
         mf_cleanup(mf_output_clear) struct mf_output output = MF_OUTPUT_NONE;
+        mf_cleanup(source_clear) struct source source = { .rootfs = rootfs };
         char id[MF_ID_LENGTH + 1];
-        int64_t latest = INT64_MAX;
 
         int r = check_options(rootfs, path, given, &options, err);
         if (r == 0)
-                r = get_latest(&options, &latest, err);
+                r = get_latest(&options, &source.latest, err);
         if (r == 0)
                 r = mf_output_open(&output, path, err);
         if (r < 0)
                 return r;
         url = mf_output_url(&output);
-        r = url ? write_archive(output.fd, rootfs, &options, latest, id, err) : mf_error_oom(err, MAYFLY_STAGE_ARCHIVE);
+        r = url ? write_archive(output.fd, &source, &options, id, err) : mf_error_oom(err, MAYFLY_STAGE_ARCHIVE);
         if (r == 0)
                 r = check_archive(output.fd, url, id, &built, err);
         if (r == 0)
