@@ -4,6 +4,7 @@
 #include "helper/helper.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <pthread.h>
 #include <sched.h>
@@ -14,6 +15,7 @@
 #include "util/error.h"
 #include "util/fd.h"
 #include "util/macro.h"
+#include "util/owner.h"
 
 struct operation {
         int (*run)(struct mf_helper *helper, struct mayfly_error *err);
@@ -22,14 +24,48 @@ struct operation {
 
 static const struct operation operations[] = {
         [MF_OPERATION_NAMESPACE] = { mf_helper_namespace, 1 },
+        [MF_OPERATION_OPEN] = { mf_helper_open, 0 },
+        [MF_OPERATION_VERIFY] = { mf_helper_verify, 0 },
+        [MF_OPERATION_GC] = { mf_helper_gc, 0 },
 };
 
-int mf_helper_result(const struct mf_helper *helper, int value, const struct mf_pack *payload, const int *fds,
-                     size_t n_fds, struct mayfly_error *err)
-{
-        int r = mf_frame_send(helper->socket, MF_FRAME_RESULT, value, payload, fds, n_fds);
+/* --- questions to the library --------------------------------------------------------------------------------- */
 
-        return r < 0 ? mf_error_errno(err, r, MAYFLY_STAGE_HOST, "mayfly-helper cannot return its result") : 0;
+static pthread_mutex_t asking = PTHREAD_MUTEX_INITIALIZER; /* threads that check signatures ask, too */
+static int asking_socket = -1;
+
+/* Sends a question and waits for its answer. Without the library there is nothing left to do. */
+static void ask(enum mf_frame_type type, const struct mf_pack *payload, const int *fds, size_t n_fds,
+                struct mf_frame *ret)
+{
+        pthread_mutex_lock(&asking);
+        if (mf_frame_send(asking_socket, type, 0, payload, fds, n_fds) < 0 || mf_frame_recv(asking_socket, ret, 0) != 1)
+                _exit(1);
+        pthread_mutex_unlock(&asking);
+}
+
+int mf_helper_report(const struct mf_pack *report)
+{
+        struct mf_frame answer;
+
+        if (report->failed)
+                return 0; /* a report that there is no memory for */
+        ask(MF_FRAME_REPORT, report, NULL, 0, &answer);
+        int value = answer.value;
+        mf_frame_clear(&answer);
+        return value;
+}
+
+static int ask_owner(int fd, struct mf_owner *ret)
+{
+        struct mf_frame answer;
+
+        ask(MF_FRAME_OWNER, NULL, &fd, 1, &answer);
+        struct mf_unpack payload = mf_frame_payload(&answer);
+        ret->file = (uid_t) mf_unpack_number(&payload);
+        ret->self = (uid_t) mf_unpack_number(&payload);
+        mf_frame_clear(&answer);
+        return payload.failed ? -EPROTO : 0;
 }
 
 /* --- the end with the owner ----------------------------------------------------------------------------------- */
@@ -98,30 +134,53 @@ static int run(struct mf_helper *helper, struct mayfly_error *err)
         return r < 0 ? r : operations[number].run(helper, err);
 }
 
-static void send_error(const struct mf_helper *helper, const struct mayfly_error *err)
+/* Sends the result, or the error and the result as far as it came. */
+static void send_result(struct mf_helper *helper, int r, const struct mayfly_error *err)
 {
         mf_cleanup(mf_pack_clear) struct mf_pack pack = { 0 };
 
+        if (r == 0) {
+                (void) mf_frame_send(helper->socket, MF_FRAME_RESULT, helper->value, &helper->result, helper->fds,
+                                     helper->n_fds);
+                return;
+        }
         mf_pack_number(&pack, err->stage);
         mf_pack_string(&pack, err->message);
-        (void) mf_frame_send(helper->socket, MF_FRAME_ERROR, err->code, &pack, NULL, 0);
+        if (helper->result.bytes.size > 0 &&
+            mf_buffer_add(&pack.bytes, helper->result.bytes.data, helper->result.bytes.size) < 0)
+                pack.failed = 1;
+        (void) mf_frame_send(helper->socket, MF_FRAME_ERROR, r, &pack, NULL, 0);
+}
+
+/* Moves the socket away from standard input, where programs that this one executes would have it. Returns the new descriptor or
+ * negative errno. */
+static int move_socket(void)
+{
+        int socket = fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 4);
+        mf_cleanup(mf_closep) int null = open("/dev/null", O_RDONLY | O_CLOEXEC);
+
+        if (socket < 0 || null < 0 || dup2(null, STDIN_FILENO) < 0)
+                return -errno;
+        return socket;
 }
 
 int main(void)
 {
-        struct mf_helper helper = { .socket = STDIN_FILENO };
+        struct mf_helper helper = { .socket = move_socket() };
         struct mayfly_error err = MAYFLY_ERROR_INIT;
         struct mf_frame end;
 
-        if (mf_frame_recv(helper.socket, &helper.request, 0) != 1 || helper.request.type != MF_FRAME_REQUEST) {
+        close(3); /* where the library heard of this process */
+        if (helper.socket < 0 || mf_frame_recv(helper.socket, &helper.request, 0) != 1 ||
+            helper.request.type != MF_FRAME_REQUEST) {
                 fprintf(stderr, "mayfly-helper is run by the library mayfly only\n");
                 return 2;
         }
-        close(3); /* where the library heard of this process */
+        asking_socket = helper.socket;
+        mf_owner_ask_with(ask_owner);
         helper.arguments = mf_frame_payload(&helper.request);
         int r = run(&helper, &err);
-        if (r < 0)
-                send_error(&helper, &err);
+        send_result(&helper, r, &err);
         /* What this process holds open keeps the locks, until the library has what it wants. */
         (void) mf_frame_recv(helper.socket, &end, 0);
         return 0;

@@ -12,13 +12,21 @@ struct mf_helper {
         int socket;
         struct mf_frame request;
         struct mf_unpack arguments;
+        /* What goes back. An operation that fails may have filled in `result` as far as it came. */
+        int value;
+        struct mf_pack result;
+        int fds[MF_CALL_FDS_MAX];
+        size_t n_fds;
 };
 
-/* Sends the result. Returns 0 or negative errno. */
-int mf_helper_result(const struct mf_helper *helper, int value, const struct mf_pack *payload, const int *fds,
-                     size_t n_fds, struct mayfly_error *err);
+/* Sends a report to the library's callback and returns the answer. Non-zero means to cancel. */
+int mf_helper_report(const struct mf_pack *report);
 
-/* The operations: each sends its result, or returns a negative errno with the error filled. */
+/* The operations: each returns 0, or a negative errno with the error filled. What they leave open stays open until the library
+ * has what it wants. */
 int mf_helper_namespace(struct mf_helper *helper, struct mayfly_error *err);
+int mf_helper_open(struct mf_helper *helper, struct mayfly_error *err);
+int mf_helper_verify(struct mf_helper *helper, struct mayfly_error *err);
+int mf_helper_gc(struct mf_helper *helper, struct mayfly_error *err);
 
 #endif

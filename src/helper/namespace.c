@@ -190,15 +190,16 @@ static int ask_member(int socket, struct mayfly_error *err)
         return error ? mf_explain_powerless(-error, SYSCTLS, err) : 0;
 }
 
-static int send_namespace(const struct mf_helper *helper, pid_t pid, struct mayfly_error *err)
+static int open_namespace(struct mf_helper *helper, pid_t pid, struct mayfly_error *err)
 {
         char path[40];
 
         snprintf(path, sizeof(path), "/proc/%d/ns/user", (int) pid);
-        mf_cleanup(mf_closep) int fd = open(path, O_RDONLY | O_CLOEXEC);
-        if (fd < 0)
+        helper->fds[0] = open(path, O_RDONLY | O_CLOEXEC);
+        if (helper->fds[0] < 0)
                 return mf_error_errno(err, -errno, MAYFLY_STAGE_HOST, "%s cannot be opened", path);
-        return mf_helper_result(helper, 0, NULL, &fd, 1, err);
+        helper->n_fds = 1;
+        return 0;
 }
 
 int mf_helper_namespace(struct mf_helper *helper, struct mayfly_error *err)
@@ -220,7 +221,7 @@ int mf_helper_namespace(struct mf_helper *helper, struct mayfly_error *err)
         if (r == 0)
                 r = ask_member(socket, err);
         if (r == 0)
-                r = send_namespace(helper, pid, err);
+                r = open_namespace(helper, pid, err);
         socket = mf_close(socket);
         while (waitpid(pid, NULL, 0) < 0 && errno == EINTR)
                 ;

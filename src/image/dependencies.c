@@ -526,7 +526,7 @@ int mf_dependencies_open(struct mayfly_image *image, const struct mf_image_reque
         if (r == 0)
                 r = open_stored(run, &missing, err);
         if (r == 0 && missing > 0)
-                r = fetch_all(run, err);
+                r = request->only_stored ? -ENOENT : fetch_all(run, err);
         if (hand_over(run, image) < 0 && r == 0)
                 r = mf_error_oom(err, MAYFLY_STAGE_MANIFEST);
         pthread_cond_destroy(&run->changed);

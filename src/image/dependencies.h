@@ -13,7 +13,7 @@
 #define MF_DEPENDENCY_EDGES_MAX 1000U /* entries in all their manifests */
 
 /* Fills in image->dependencies. `request` opened the image; all of it but the reference applies to the dependencies, too. Calls
- * its progress callback in this thread only. Returns 0 or negative errno. */
+ * its progress callback in this thread only. Returns 0 or negative errno; -ENOENT without an error: see only_stored in get.h. */
 int mf_dependencies_open(struct mayfly_image *image, const struct mf_image_request *request, struct mayfly_error *err);
 
 /* Returns the open image for an entry of a manifest. */

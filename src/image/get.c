@@ -225,6 +225,11 @@ static int busy_if_locked(int r)
         return r == -EWOULDBLOCK ? BUSY : r;
 }
 
+static int missing_if_locked(int r)
+{
+        return r == -EWOULDBLOCK ? -ENOENT : r;
+}
+
 /* Opens the image, with locks/ID held, and fetches it unless another process has put it there. Returns 0, BUSY, or negative
  * errno. */
 static int fetch_locked(const struct job *job, struct mayfly_error *err)
@@ -276,20 +281,27 @@ static int report(const struct mayfly_image_options *options, enum mayfly_progre
         return options->progress ? options->progress(&progress, options->progress_userdata) : 0;
 }
 
+/* Opens the image if it is stored, and has the signature that the options require. Returns as mf_stored_open(). */
+static int try_stored(const struct job *job, struct mayfly_error *err)
+{
+        char why[400];
+
+        int r = mf_stored_open(job->store, job->image, err);
+        if (r < 0)
+                return r;
+        r = is_signed(job, why, err);
+        if (r > 0)
+                return 0;
+        return mf_stored_close(job->image, r < 0 ? r : -ENOENT);
+}
+
 /* Tries once to open or fetch the image. Returns 0, BUSY while another process fetches it, or negative errno. Looks before it
  * locks, so that processes that wait do not delay each other. */
 static int try_get(const struct job *job, struct mayfly_error *err)
 {
         mf_cleanup(mf_closep) int lock = -1;
-        char why[400];
 
-        int r = mf_stored_open(job->store, job->image, err);
-        if (r == 0) {
-                r = is_signed(job, why, err);
-                if (r != 0)
-                        return r < 0 ? mf_stored_close(job->image, r) : 0;
-                r = mf_stored_close(job->image, -ENOENT);
-        }
+        int r = try_stored(job, err);
         if (r != -ENOENT)
                 return busy_if_locked(r);
         r = make_directories(job, err);
@@ -348,19 +360,15 @@ int mf_image_get(struct mayfly_image **ret, const struct mf_image_request *reque
                 return mf_error_oom(err, MAYFLY_STAGE_STORE);
         image->dir_fd = -1;
         r = name_image(image, request->path, request->reference->id, err);
-        if (r == 0 && only_stored) {
-                r = mf_stored_open(request->store, image, err);
-                r = r == -EWOULDBLOCK ? -ENOENT : r;
-        } else if (r == 0) {
-                const struct job job = { .store = request->store,
-                                         .path = request->path,
-                                         .image = image,
-                                         .reference = request->reference,
-                                         .text = request->text,
-                                         .size = request->size,
-                                         .options = request->options };
-                r = get(&job, err);
-        }
+        const struct job job = { .store = request->store,
+                                 .path = request->path,
+                                 .image = image,
+                                 .reference = request->reference,
+                                 .text = request->text,
+                                 .size = request->size,
+                                 .options = request->options };
+        if (r == 0)
+                r = only_stored ? missing_if_locked(try_stored(&job, err)) : get(&job, err);
         if (r < 0)
                 mayfly_image_close(image);
         else

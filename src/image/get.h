@@ -21,6 +21,7 @@ struct mf_image_request {
         const char *text;                           /* of the reference */
         uint64_t size;                              /* of the archive as served, in bytes; 0: unknown */
         const struct mayfly_image_options *options; /* with final values */
+        int only_stored; /* nothing is fetched or made; -ENOENT without an error: mayfly-helper has to do that */
 };
 
 /* Opens one image, without its dependencies, and fetches it when it is not stored. Returns 0 or negative

@@ -6,57 +6,104 @@
 #include <stdlib.h>
 
 #include "image/collect.h"
+#include "image/delegate.h"
 #include "image/dependencies.h"
 #include "image/get.h"
 #include "image/render.h"
 #include "model/image-options.h"
+#include "privilege/userns.h"
 #include "store/directory.h"
 #include "util/error.h"
 #include "util/fd.h"
 #include "util/macro.h"
 #include "util/strv.h"
 
+/* Opens the image, its dependencies and its layers. Returns 0 or negative errno, and with request->only_stored as in get.h. */
+static int open_all(struct mayfly_image **ret, const struct mf_image_request *request, struct mayfly_error *err)
+{
+        struct mayfly_image *image = NULL;
+
+        int r = mf_image_get(&image, request, request->only_stored, err);
+        if (r == 0 && request->reference->name)
+                r = mf_image_name_match(request->reference->name, image->config, err);
+        if (r == 0)
+                r = mf_dependencies_open(image, request, err);
+        if (r == 0)
+                r = mf_render(image, request, err);
+        if (r == 0 && mayfly_image_was_fetched(image))
+                mf_collect(request);
+        if (r == 0)
+                *ret = image;
+        else
+                mayfly_image_close(image);
+        return r;
+}
+
+/* Opens the image for a user who cannot fetch: mayfly-helper does that, and keeps the image open until it is open here. */
+static int open_delegated(struct mayfly_image **ret, const struct mf_image_request *request, struct mayfly_error *err)
+{
+        struct mf_call_result call = MF_CALL_RESULT_INIT;
+        struct mf_image_request here = *request;
+        struct mayfly_error why = MAYFLY_ERROR_INIT;
+        int fetched = 0;
+
+        here.only_stored = 1;
+        int r = open_all(ret, &here, &why);
+        if (r == 0)
+                return 0;
+        if (r != -ENOENT || why.code) {
+                mf_error_copy(err, r, why.stage, why.message);
+                return r;
+        }
+        r = mf_delegate_open(request, &call, &fetched, err);
+        if (r == 0) {
+                r = open_all(ret, &here, &why);
+                if (r == -ENOENT && !why.code)
+                        r = mf_error(&why, -EIO, MAYFLY_STAGE_STORE,
+                                     "image %s was opened by mayfly-helper, but it cannot be opened by this process; "
+                                     "check whether another program writes to the store %s",
+                                     request->reference->id, request->path);
+                if (r < 0)
+                        mf_error_copy(err, r, why.stage, why.message);
+                else
+                        (*ret)->fetched = fetched;
+        }
+        mf_call_end(&call);
+        return r;
+}
+
+int mf_image_open(struct mayfly_image **ret, const char *text, const struct mayfly_image_options *options,
+                  struct mayfly_error *err)
+{
+        struct mf_reference reference = { 0 };
+        mf_cleanup(mf_freep) char *path = NULL;
+        mf_cleanup(mf_closep) int store = -1;
+
+        int r = mf_reference_parse(&reference, text, options->allow_http, err);
+        if (r < 0)
+                return r;
+        r = mf_store_path(options->store, &path, err);
+        if (r == 0)
+                r = mf_store_open(path, 1, &store, err);
+        const struct mf_image_request request = {
+                .store = store, .path = path, .reference = &reference, .text = text, .options = options
+        };
+        if (r == 0)
+                r = mf_privilege_is_delegated() ? open_delegated(ret, &request, err) : open_all(ret, &request, err);
+        mf_reference_clear(&reference);
+        return r;
+}
+
 MF_EXPORT int mayfly_image_open(struct mayfly_image **ret, const char *reference_text,
                                 const struct mayfly_image_options *given, struct mayfly_error *err)
 {
         struct mayfly_image_options options;
-        struct mf_reference reference = { 0 };
-        mf_cleanup(mf_freep) char *path = NULL;
-        mf_cleanup(mf_closep) int store = -1;
 
         if (!ret)
                 return mf_error(err, -EINVAL, MAYFLY_STAGE_SPEC,
                                 "mayfly_image_open() needs a pointer for its result, but it is NULL");
         int r = mf_image_options_take(given, &options, err);
-        if (r == 0)
-                r = mf_reference_parse(&reference, reference_text, options.allow_http, err);
-        if (r < 0)
-                return r;
-
-        struct mayfly_image *image = NULL;
-        r = mf_store_path(options.store, &path, err);
-        if (r == 0)
-                r = mf_store_open(path, 1, &store, err);
-        const struct mf_image_request request = {
-                .store = store, .path = path, .reference = &reference, .text = reference_text, .options = &options
-        };
-        if (r == 0)
-                r = mf_image_get(&image, &request, 0, err);
-        if (r == 0 && reference.name)
-                r = mf_image_name_match(reference.name, image->config, err);
-        if (r == 0)
-                r = mf_dependencies_open(image, &request, err);
-        if (r == 0)
-                r = mf_render(image, store, path, err);
-        if (r == 0 && mayfly_image_was_fetched(image))
-                mf_collect(&request);
-        mf_reference_clear(&reference);
-        if (r < 0) {
-                mayfly_image_close(image);
-                return r;
-        }
-        *ret = image;
-        return 0;
+        return r < 0 ? r : mf_image_open(ret, reference_text, &options, err);
 }
 
 MF_EXPORT struct mayfly_image *mayfly_image_close(struct mayfly_image *image)

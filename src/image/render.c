@@ -36,8 +36,7 @@ struct layer {
 
 struct render {
         struct mayfly_image *image;
-        int store;
-        const char *path;
+        const struct mf_image_request *request;
         struct mf_whitelist **whitelist;   /* of the image, then of its dependencies; NULL for none */
         struct layer layer[MF_LAYERS_MAX]; /* topmost first */
         size_t n;
@@ -127,7 +126,7 @@ static int walk(struct render *render, const struct mayfly_image *image, const s
 /* Sets *ret to the path of the rootfs of a cached layer. Returns 0 or -ENOMEM. */
 static int cached_rootfs(const struct render *render, const char *id, char **ret)
 {
-        if (asprintf(ret, "%s/%s/%s/" MF_ROOTFS, render->path, MF_LAYERS, id) < 0) {
+        if (asprintf(ret, "%s/%s/%s/" MF_ROOTFS, render->request->path, MF_LAYERS, id) < 0) {
                 *ret = NULL;
                 return mf_error_oom(render->err, MAYFLY_STAGE_STORE);
         }
@@ -151,7 +150,8 @@ static int make_layer(const struct render *render, struct layer *layer)
         if (r < 0)
                 return r;
         strcpy(layer->id, cached.id);
-        r = mf_layer_cache_open(&layer->fd, render->store, render->path, &cached, render->err);
+        cached.only_stored = render->request->only_stored;
+        r = mf_layer_cache_open(&layer->fd, render->request->store, render->request->path, &cached, render->err);
         layer->is_cached = r == 0;
         free(cached.text);
         return r < 0 ? r : cached_rootfs(render, layer->id, &layer->rootfs);
@@ -176,7 +176,8 @@ static int make_directories(const struct render *render, struct layer *top)
         if (r == 0)
                 r = mf_dirs_layer(&cached, &directories, render->err);
         if (r > 0) {
-                r = mf_layer_cache_open(&top->fd, render->store, render->path, &cached, render->err);
+                cached.only_stored = render->request->only_stored;
+                r = mf_layer_cache_open(&top->fd, render->request->store, render->request->path, &cached, render->err);
                 top->is_cached = r == 0;
                 if (r == 0)
                         r = cached_rootfs(render, cached.id, &top->rootfs);
@@ -222,14 +223,14 @@ static int make_layers(struct render *render)
         return r;
 }
 
-int mf_render(struct mayfly_image *image, int store, const char *path, struct mayfly_error *err)
+int mf_render(struct mayfly_image *image, const struct mf_image_request *request, struct mayfly_error *err)
 {
         struct render *render = calloc(1, sizeof(*render));
         size_t n = image->n_dependencies + 1;
         int r = 0;
 
         if (render) {
-                *render = (struct render){ .image = image, .store = store, .path = path, .err = err };
+                *render = (struct render){ .image = image, .request = request, .err = err };
                 render->whitelist = calloc(n, sizeof(*render->whitelist));
         }
         if (!render || !render->whitelist)

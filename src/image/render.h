@@ -4,12 +4,12 @@
 
 /* Lists the directories that overlayfs is to lay over each other for an image and its dependencies. */
 
-#include "image/open.h"
+#include "image/get.h"
 
 #define MF_LAYERS_MAX 200U /* overlayfs takes 500, and mayfly-launch needs some of them */
 
-/* Fills in image->layers, and the locks on layers in the cache. image->dependencies must be filled in. Returns 0 or negative
- * errno. */
-int mf_render(struct mayfly_image *image, int store, const char *path, struct mayfly_error *err);
+/* Fills in image->layers, and the locks on layers in the cache. image->dependencies must be filled in. `request` opened the
+ * image. Returns 0 or negative errno; -ENOENT without an error: see only_stored in get.h. */
+int mf_render(struct mayfly_image *image, const struct mf_image_request *request, struct mayfly_error *err);
 
 #endif

@@ -13,7 +13,9 @@
 
 #include <mayfly/store.h>
 
+#include "image/delegate.h"
 #include "image/stored.h"
+#include "privilege/userns.h"
 #include "store/directory.h"
 #include "store/gc.h"
 #include "store/unflushed.h"
@@ -60,8 +62,10 @@ MF_EXPORT int mayfly_store_gc(struct mayfly_gc_result *ret, const struct mayfly_
         if (r < 0)
                 return r;
         r = mf_store_open(path, 0, &store, err);
+        options.store = path;
         if (r == 0)
-                r = collect(store, path, &options, &result, err);
+                r = mf_privilege_is_delegated() ? mf_delegate_gc(&options, &result, err)
+                                                : collect(store, path, &options, &result, err);
         else if (r == -ENOENT) /* nothing to collect */
                 r = 0;
         mf_result_give(ret, &result, &result_kind);

@@ -9,6 +9,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -118,6 +119,28 @@ static int take_error(const struct mf_frame *frame, struct mayfly_error *err)
         return frame->value < 0 ? frame->value : -EIO;
 }
 
+/* Answers which user owns a file. The end of the helper is seen by who reads next. */
+static void tell_owner(const struct mf_call_result *result)
+{
+        mf_cleanup(mf_pack_clear) struct mf_pack answer = { 0 };
+        struct stat st = { .st_uid = (uid_t) -1 };
+
+        if (result->frame.n_fds > 0)
+                (void) fstat(result->frame.fds[0], &st);
+        mf_pack_number(&answer, st.st_uid);
+        mf_pack_number(&answer, geteuid());
+        (void) mf_frame_send(result->socket, MF_FRAME_ANSWER, 0, &answer, NULL, 0);
+}
+
+/* Passes a report on, and the return value of the callback back. */
+static void report(const struct mf_call_result *result, const struct mf_call *call)
+{
+        struct mf_unpack payload = mf_frame_payload(&result->frame);
+        int answer = call->report ? call->report(call->userdata, &payload) : 0;
+
+        (void) mf_frame_send(result->socket, MF_FRAME_ANSWER, answer, NULL, NULL, 0);
+}
+
 /* Answers reports until there is a result. Returns 0 or negative errno. */
 static int converse(struct mf_call_result *result, const struct mf_call *call, int boot_log, struct mayfly_error *err)
 {
@@ -133,10 +156,11 @@ static int converse(struct mf_call_result *result, const struct mf_call *call, i
                         return 0;
                 if (result->frame.type == MF_FRAME_ERROR)
                         return take_error(&result->frame, err);
-                struct mf_unpack payload = mf_frame_payload(&result->frame);
-                int answer = call->report ? call->report(call->userdata, &payload) : 0;
+                if (result->frame.type == MF_FRAME_OWNER)
+                        tell_owner(result);
+                else
+                        report(result, call);
                 mf_frame_clear(&result->frame);
-                (void) mf_frame_send(result->socket, MF_FRAME_ANSWER, answer, NULL, NULL, 0); /* its end is seen next */
         }
 }
 

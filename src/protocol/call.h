@@ -9,16 +9,19 @@
  *       library -> helper REQUEST  value: the operation. Descriptors: pidfd of the owner, the working directory; the user
  *                                  namespace to join, but for NAMESPACE; those of the operation. Payload: its arguments
  *       helper -> library REPORT   payload: a report of the operation, for a callback
- *       library -> helper ANSWER   value: what the callback returned; one for each report
+ *       helper -> library OWNER    descriptor: a file whose owner may have no ID in the namespace
+ *       library -> helper ANSWER   one for each of these. Value: what the callback returned; or payload: the UID of the owner and
+ *                                  the library's own
  *       helper -> library RESULT   value, descriptors, payload: those of the operation
- *       helper -> library ERROR    value: the code. Payload: stage, message; then the result as far as it came, if the operation has
- *                                  such
+ *       helper -> library ERROR    value: the code. Payload: stage, message; then the result as far as it came
  *       library -> helper END      the library has what it wants; the helper gives up its locks and ends
  *
  * The helper ends as well when the owner does, or its end of the socket. A payload is a struct mf_pack.
  *
  *   operation   arguments -> result
  *   NAMESPACE   none -> a descriptor of a new user namespace that has all subordinate IDs of the user
+ *   OPEN        reference, image options -> value: 1 if something was fetched. Reports of progress. The image stays open
+ *   VERIFY, GC  options -> the result struct, also with an error. Reports about the store
  */
 
 #include <stddef.h>
@@ -31,11 +34,15 @@
 
 enum mf_operation {
         MF_OPERATION_NAMESPACE = 1,
+        MF_OPERATION_OPEN,
+        MF_OPERATION_VERIFY,
+        MF_OPERATION_GC,
 };
 
 enum mf_frame_type {
         MF_FRAME_REQUEST = 1,
         MF_FRAME_REPORT,
+        MF_FRAME_OWNER,
         MF_FRAME_ANSWER,
         MF_FRAME_RESULT,
         MF_FRAME_ERROR,

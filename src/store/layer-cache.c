@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "archive/digest.h"
+#include "privilege/userns.h"
 #include "store/directory.h"
 #include "store/list.h"
 #include "store/unflushed.h"
@@ -41,7 +42,7 @@ static int is_flushed(int fd)
 {
         enum mf_unflushed state = mf_unflushed_look(fd);
 
-        if (state == MF_UNFLUSHED && mf_unflushed_is_due(fd))
+        if (state == MF_UNFLUSHED && !mf_privilege_is_delegated() && mf_unflushed_is_due(fd))
                 return mf_unflushed_flush(fd, 1) == 0;
         return state == MF_FLUSHED || state == MF_UNFLUSHED;
 }
@@ -58,14 +59,17 @@ static int is_whole(int fd)
 }
 
 /* 0, -ENOENT: it is to be made, -EWOULDBLOCK, or another -errno. */
-static int open_stored(int *ret, int store, const char *id)
+static int open_stored(int *ret, int store, const struct mf_cached_layer *cached)
 {
+        const char *id = cached->id;
         mf_cleanup(mf_closep) int fd = -1;
 
         int r = mf_store_open_locked(store, MF_LAYERS, id, LOCK_SH, &fd);
         if (r < 0)
                 return r;
         if (!is_whole(fd)) {
+                if (cached->only_stored)
+                        return -ENOENT;
                 r = mf_layer_cache_remove(store, id, fd);
                 return r < 0 ? r : -ENOENT;
         }
@@ -179,8 +183,8 @@ int mf_layer_cache_open(int *ret, int store, const char *path, const struct mf_c
         int r = -ENOENT;
 
         for (unsigned tries = 0; tries < TRIES_MAX; tries++) {
-                r = open_stored(ret, store, cached->id);
-                if (r == -ENOENT)
+                r = open_stored(ret, store, cached);
+                if (r == -ENOENT && !cached->only_stored)
                         r = make(store, path, cached, err);
                 else if (r == -EWOULDBLOCK)
                         usleep(WAIT_US); /* somebody removes it, or asks whether it is in use */
@@ -189,9 +193,9 @@ int mf_layer_cache_open(int *ret, int store, const char *path, const struct mf_c
                 if (r < 0 && r != -EWOULDBLOCK)
                         return r;
         }
-        return r < 0 ? mf_error_errno(err, r, MAYFLY_STAGE_STORE, "opening the layer %s/%s/%s", path, MF_LAYERS,
-                                      cached->id)
-                     : 0;
+        return r == 0 || r == -ENOENT ? r
+                                      : mf_error_errno(err, r, MAYFLY_STAGE_STORE, "opening the layer %s/%s/%s", path,
+                                                       MF_LAYERS, cached->id);
 }
 
 /* --- what it was made from ------------------------------------------------------------------------------------- */

@@ -24,6 +24,7 @@ struct mf_cached_layer {
         /* Makes rootfs, and `implicit` if need be, in the empty directory `dirfd`, and records both. */
         int (*make)(void *userdata, int dirfd, struct mf_record *record, struct mayfly_error *err);
         void *userdata;
+        int only_stored; /* it is not made; when it is missing, -ENOENT is returned without an error */
 };
 
 /* Its ID, from its text. 0 or -EIO. */

@@ -17,6 +17,7 @@
 #include "util/error.h"
 #include "util/fd.h"
 #include "util/macro.h"
+#include "util/owner.h"
 
 #define KEY_MAX (1 << 20)
 #define KEYS_DIRECTORY "mayfly/trustedkeys"
@@ -75,26 +76,31 @@ static int check_path(const struct directories *directories, const char *path, s
 
 /* --- reading ----------------------------------------------------------------------------------------------------- */
 
+static int cannot_read(const char *path, int code, struct mayfly_error *err)
+{
+        return mf_error_errno(err, code, MAYFLY_STAGE_SIGNATURE, "trusted keys: %s cannot be read", path);
+}
+
 /* Checks that no other user can write to the file or directory: they could have their own images trusted. Returns 0 or
  * -EPERM. */
-static int check_owner(const char *path, const struct stat *st, struct mayfly_error *err)
+static int check_owner(const char *path, int fd, const struct stat *st, struct mayfly_error *err)
 {
-        if (st->st_uid != 0 && st->st_uid != geteuid())
+        struct mf_owner owner;
+
+        int r = mf_owner_of(fd, &owner);
+        if (r < 0)
+                return cannot_read(path, r, err);
+        if (owner.file != 0 && owner.file != owner.self)
                 return mf_error(err, -EPERM, MAYFLY_STAGE_SIGNATURE,
                                 "trusted keys: %s belongs to user %u, which is neither root nor this user (%u); run "
                                 "chown on it, or remove it",
-                                path, (unsigned) st->st_uid, (unsigned) geteuid());
+                                path, (unsigned) owner.file, (unsigned) owner.self);
         if (st->st_mode & 022)
                 return mf_error(err, -EPERM, MAYFLY_STAGE_SIGNATURE,
                                 "trusted keys: %s can be written by others (mode %04o); look at what is in it, then "
                                 "run chmod go-w on it",
                                 path, (unsigned) st->st_mode & 07777U);
         return 0;
-}
-
-static int cannot_read(const char *path, int code, struct mayfly_error *err)
-{
-        return mf_error_errno(err, code, MAYFLY_STAGE_SIGNATURE, "trusted keys: %s cannot be read", path);
 }
 
 /* Opens a directory of keys. Returns 1, 0 when there is none, or negative errno. */
@@ -110,7 +116,7 @@ static int open_directory(int dirfd, const char *name, const char *path, int *re
                 return 0; /* $HOME may be another user's */
         if (fd < 0 || fstat(fd, &st) < 0)
                 return cannot_read(path, -errno, err);
-        int r = check_owner(path, &st, err);
+        int r = check_owner(path, fd, &st, err);
         if (r < 0)
                 return r;
         *ret = mf_take_fd(&fd);
@@ -128,7 +134,7 @@ static int read_key(int dirfd, const char *name, struct mf_trusted_key *key, str
         if (!S_ISREG(st.st_mode) || st.st_size > KEY_MAX)
                 return mf_error(err, -EINVAL, MAYFLY_STAGE_SIGNATURE,
                                 "trusted keys: %s is not a regular file of at most 1 MiB; remove it", key->path);
-        int r = check_owner(key->path, &st, err);
+        int r = check_owner(key->path, fd, &st, err);
         if (r < 0)
                 return r;
         key->changed = st.st_mtim;
