@@ -5,5 +5,7 @@
 
 int mf_xattr_is_kept(const char *name)
 {
-        return strncmp(name, "user.", 5) == 0 || strcmp(name, "security.capability") == 0;
+        /* What overlayfs writes would mean something to it where an ordinary user mounts it. */
+        return (strncmp(name, "user.", 5) == 0 && strncmp(name, "user.overlay.", 13) != 0) ||
+               strcmp(name, "security.capability") == 0;
 }

@@ -9,7 +9,7 @@
 
 #include <mayfly/error.h>
 
-#include "helper/id-map.h"
+#include "util/id-map.h"
 
 struct mf_mapper_failure {
         const char *program; /* path of newuidmap or newgidmap */

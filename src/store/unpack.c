@@ -15,7 +15,9 @@
 
 #include "archive/entry.h"
 #include "archive/xattr.h"
+#include "store/directory.h"
 #include "store/implied-dirs.h"
+#include "store/no-such-id.h"
 #include "store/record.h"
 #include "util/error.h"
 #include "util/fd.h"
@@ -33,6 +35,7 @@ struct mf_layer {
         struct mf_record *record;
         struct mf_paths implicit;
         int as_root;
+        int lacks_devices; /* those of /dev, which containers get in any case */
 };
 
 struct folder_record {
@@ -91,6 +94,13 @@ struct mf_layer *mf_layer_free(struct mf_layer *layer)
 static int cannot_record(struct mayfly_error *err, int code, const char *name)
 {
         return mf_error_errno(err, code, MAYFLY_STAGE_STORE, "recording \"%.300s\"", name);
+}
+
+/* An owner that the user namespace of this process does not have is an invalid argument. */
+static int cannot_finish(struct mayfly_error *err, int code, const struct mf_entry *entry)
+{
+        return code == -EINVAL ? mf_no_such_id(entry, err)
+                               : mf_error_errno(err, code, MAYFLY_STAGE_STORE, "finishing \"%.300s\"", entry->name);
 }
 
 static int record_folder(struct mf_layer *layer, const char *path, mode_t mode, const struct timespec *mtime)
@@ -203,6 +213,11 @@ static int add_directory(struct mf_layer *layer, const char *path, const char *b
         return r < 0 ? mf_error_errno(err, r, MAYFLY_STAGE_STORE, "remembering \"%.300s\"", entry->name) : 0;
 }
 
+static int is_in_dev(const char *path)
+{
+        return strncmp(path, MF_ROOTFS "/dev/", strlen(MF_ROOTFS "/dev/")) == 0;
+}
+
 static int add_hardlink(struct mf_layer *layer, const char *path, const char *base, const char *target,
                         const struct mf_entry *entry, struct mayfly_error *err)
 {
@@ -218,6 +233,8 @@ static int add_hardlink(struct mf_layer *layer, const char *path, const char *ba
                 int r = fd < 0 ? fd : -errno;
                 if (r == -EEXIST)
                         return mf_entry_bad(err, entry, "is there twice");
+                if (r == -ENOENT && layer->lacks_devices && is_in_dev(target))
+                        return 0;
                 if (r == -ENOENT || r == -EPERM || r == -ELOOP || r == -ENOTDIR)
                         return mf_entry_bad(err, entry,
                                             "is a hard link to something that is not in the archive before it");
@@ -310,7 +327,7 @@ static int add_file(struct mf_layer *layer, const char *path, const char *base, 
             (layer->as_root && (st.st_uid != entry->uid || st.st_gid != entry->gid) &&
              fchown(fd, entry->uid, entry->gid) < 0) ||
             ((st.st_mode & 07777) != mode && fchmod(fd, mode) < 0) || futimens(fd, times) < 0)
-                return mf_error_errno(err, -errno, MAYFLY_STAGE_STORE, "finishing \"%.300s\"", entry->name);
+                return cannot_finish(err, -errno, entry);
         r = set_xattrs(fd, entry, &n_xattrs, err);
         if (r < 0)
                 return r;
@@ -319,6 +336,18 @@ static int add_file(struct mf_layer *layer, const char *path, const char *base, 
                 r = fstat(fd, &st) < 0 ? -errno
                                        : mf_record_add(layer->record, path, &st, sum, n_xattrs ? fd : -1, NULL);
         return r < 0 ? cannot_record(err, r, entry->name) : 0;
+}
+
+/* Leaves out a device that this user cannot make, if it is in /dev. */
+static int leave_out_device(struct mf_layer *layer, const char *path, const struct mf_entry *entry,
+                            struct mayfly_error *err)
+{
+        if (!is_in_dev(path))
+                return mf_entry_bad(err, entry,
+                                    "is a device outside of /dev, which only root can make; fetch the image as root, "
+                                    "or build it without");
+        layer->lacks_devices = 1;
+        return 0;
 }
 
 /* Symbolic links, devices, fifos: made by name, finished by name. */
@@ -336,10 +365,9 @@ static int add_special(struct mf_layer *layer, const char *path, const char *bas
         } else if (S_ISFIFO(entry->mode) || S_ISCHR(entry->mode) || S_ISBLK(entry->mode)) {
                 if (S_ISCHR(entry->mode) && entry->rdev == 0)
                         return mf_entry_bad(err, entry, MF_ENTRY_IS_WHITEOUT);
-                if (!S_ISFIFO(entry->mode) && !layer->as_root)
-                        return mf_entry_bad(err, entry,
-                                            "is a device, which only root can make; fetch the image as root");
                 r = mknodat(layer->parent_fd, base, (entry->mode & S_IFMT) | 0600, entry->rdev);
+                if (r < 0 && errno == EPERM && !S_ISFIFO(entry->mode))
+                        return leave_out_device(layer, path, entry, err);
         } else {
                 return mf_entry_bad(err, entry, "is of a type an image cannot hold");
         }
@@ -351,7 +379,7 @@ static int add_special(struct mf_layer *layer, const char *path, const char *bas
             (!S_ISLNK(entry->mode) && fchmodat(layer->parent_fd, base, entry->mode & 07777, 0) < 0) ||
             utimensat(layer->parent_fd, base, times, AT_SYMLINK_NOFOLLOW) < 0 ||
             fstatat(layer->parent_fd, base, &st, AT_SYMLINK_NOFOLLOW) < 0)
-                return mf_error_errno(err, -errno, MAYFLY_STAGE_STORE, "finishing \"%.300s\"", entry->name);
+                return cannot_finish(err, -errno, entry);
         r = mf_record_add(layer->record, path, &st, NULL, -1, S_ISLNK(entry->mode) ? entry->symlink : NULL);
         return r < 0 ? cannot_record(err, r, entry->name) : 0;
 }
@@ -360,7 +388,14 @@ int mf_layer_add(struct mf_layer *layer, const char *path, const char *target, c
                  struct mayfly_error *err)
 {
         const char *base = NULL;
+        struct mf_entry manifest;
 
+        if (strcmp(path, "manifest") == 0) { /* the store's: whoever has the store reads it, whoever made the image */
+                manifest = *entry;
+                manifest.mode = (entry->mode & S_IFMT) | 0644;
+                manifest.uid = manifest.gid = 0;
+                entry = &manifest;
+        }
         int r = enter_parent(layer, path, &base, entry, err);
         if (r < 0)
                 return r;
@@ -375,7 +410,7 @@ int mf_layer_add(struct mf_layer *layer, const char *path, const char *target, c
                 return r;
         mf_cleanup(mf_closep) int fd = openat(layer->parent_fd, base, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
         if (fd < 0 || (layer->as_root && fchown(fd, entry->uid, entry->gid) < 0))
-                return mf_error_errno(err, -errno, MAYFLY_STAGE_STORE, "finishing \"%.300s\"", entry->name);
+                return cannot_finish(err, -errno, entry);
         size_t n_xattrs;
         return set_xattrs(fd, entry, &n_xattrs, err);
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #define _GNU_SOURCE
-#include "helper/id-map.h"
+#include "util/id-map.h"
 
 #include <errno.h>
 #include <inttypes.h>
