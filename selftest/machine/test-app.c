@@ -3,6 +3,7 @@
 /* The app that a container runs: what the spec replaces of it, and what is said of its end. */
 
 #define _GNU_SOURCE
+#include <elf.h>
 #include <errno.h>
 #include <pthread.h>
 #include <signal.h>
@@ -10,6 +11,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <mayfly/cmocka.h>
@@ -49,15 +52,15 @@ static void start_fails(const struct mayfly_spec *spec, int code, const char *wo
                 fail_msg("no \"%s\" in \"%s\"", words, err.message);
 }
 
-/* Runs a shell command, which must fail with `code` and all words up to NULL in the message. */
+/* Runs a shell command or, by its path, a program, which must fail with `code` and all words up to NULL in the message. */
 static void run_fails(struct mayfly_container *c, const char *line, int code, const char *words, const char *more)
 {
-        const char *const argv[] = { "sh", "-c", line, NULL };
+        const char *const shell[] = { "sh", "-c", line, NULL }, *const bare[] = { line, NULL };
         struct mayfly_command command = MAYFLY_COMMAND_INIT;
         struct mayfly_error err = MAYFLY_ERROR_INIT;
         struct mayfly_result *result = NULL;
 
-        command.argv = argv;
+        command.argv = line[0] == '/' ? bare : shell;
         assert_int_equal(mayfly_container_run(c, &command, &result, &err), code);
         if (!strstr(err.message, words) || !strstr(err.message, more))
                 fail_msg("no \"%s\" and \"%s\" in \"%s\"", words, more, err.message);
@@ -335,6 +338,134 @@ static void too_few_descriptors_are_named(void **state)
         assert_true(failures > 3);
 }
 
+/* --- other architectures */
+
+#if defined(__aarch64__)
+#define THIS_ARCH "aarch64"
+#define OTHER_ARCH "amd64"
+#define OTHER_MACHINE EM_X86_64
+#else
+#define THIS_ARCH "amd64"
+#define OTHER_ARCH "aarch64"
+#define OTHER_MACHINE EM_AARCH64
+#endif
+
+/* A program for another architecture, as far as Linux looks at it, and one for i386, which calls exit(7). */
+static const Elf64_Ehdr other_program = {
+        .e_ident = { ELFMAG0, ELFMAG1, ELFMAG2, ELFMAG3, ELFCLASS64, ELFDATA2LSB, EV_CURRENT },
+        .e_type = ET_EXEC,
+        .e_machine = OTHER_MACHINE,
+        .e_version = EV_CURRENT,
+        .e_phentsize = sizeof(Elf64_Phdr),
+};
+static const struct i386_program {
+        Elf32_Ehdr header;
+        Elf32_Phdr segment;
+        unsigned char code[12];
+} i386_program = {
+        .header = { .e_ident = { ELFMAG0, ELFMAG1, ELFMAG2, ELFMAG3, ELFCLASS32, ELFDATA2LSB, EV_CURRENT },
+                    .e_type = ET_EXEC,
+                    .e_machine = EM_386,
+                    .e_version = EV_CURRENT,
+                    .e_entry = 0x8048000 + offsetof(struct i386_program, code),
+                    .e_phoff = offsetof(struct i386_program, segment),
+                    .e_ehsize = sizeof(Elf32_Ehdr),
+                    .e_phentsize = sizeof(Elf32_Phdr),
+                    .e_phnum = 1 },
+        .segment = { .p_type = PT_LOAD,
+                     .p_vaddr = 0x8048000,
+                     .p_filesz = sizeof(struct i386_program),
+                     .p_memsz = sizeof(struct i386_program),
+                     .p_flags = PF_R | PF_X,
+                     .p_align = 4096 },
+        .code = { 0xb8, 1, 0, 0, 0, 0xbb, 7, 0, 0, 0, 0xcd, 0x80 }, /* mov $1, %eax; mov $7, %ebx; int $0x80 */
+};
+
+static char programs[] = "/tmp/mayfly-programs-XXXXXX"; /* a directory */
+static char *for_other, *for_other_in_name, *for_i386;
+
+static void write_program(const char *name, const void *data, size_t size)
+{
+        char path[64];
+
+        snprintf(path, sizeof(path), "%s/%s", programs, name);
+        FILE *f = fopen(path, "we");
+        if (!f || fwrite(data, size, 1, f) != 1 || fclose(f) != 0 || chmod(path, 0755) < 0)
+                exit(1);
+}
+
+/* Makes the images of this section. */
+static void make_other_images(void)
+{
+        char prepare[64];
+
+        if (!mkdtemp(programs))
+                exit(1);
+        write_program("other", &other_program, sizeof(other_program));
+        write_program("i386", &i386_program, sizeof(i386_program));
+        snprintf(prepare, sizeof(prepare), "cp %s/* .", programs);
+        for_other = strdup(small_image_for(OTHER_ARCH, "other", APP("\"/other\""), prepare));
+        for_other_in_name = strdup(small_image_for(OTHER_ARCH, "in-name", APP("\"sh\",\"-c\",\"exit 7\""), NULL));
+        for_i386 = strdup(small_image_for("i386", "i386", APP("\"/i386\""), prepare));
+        without_app = strdup(small_image("none", NULL, prepare));
+}
+
+static void clear_other_images(void)
+{
+        char line[64];
+
+        snprintf(line, sizeof(line), "rm -r %s", programs);
+        if (system(line) != 0)
+                exit(1);
+        free(for_other);
+        free(for_other_in_name);
+        free(for_i386);
+}
+
+static void another_architecture_is_named(void **state)
+{
+        const struct mayfly_spec *spec = MAYFLY_SPEC(.image = for_other);
+
+        (void) state;
+        start_fails(spec, -ENOEXEC,
+                    "image example.com/other is for " OTHER_ARCH ", this host is " THIS_ARCH
+                    ": \"/other\": it is made for "
+                    "another architecture, or is a script without \"#!\"; use an image for " THIS_ARCH
+                    ", or register an emulator for " OTHER_ARCH " with binfmt_misc");
+        /* An idle container starts: whether a program can be executed is known when it is. */
+        struct mayfly_container *c = start_container(MAYFLY_SPEC(.image = for_other, .idle = 1));
+        run_fails(c, "/other", -ENOEXEC, "image example.com/other is for " OTHER_ARCH ", this host is " THIS_ARCH,
+                  "/other");
+        mayfly_container_free(c);
+        /* The label alone keeps nothing from being executed. */
+        ends(start_container(MAYFLY_SPEC(.image = for_other_in_name)), 7, "");
+}
+
+/* Without such a label the image is not blamed. */
+static void a_damaged_program_is_no_other_architecture(void **state)
+{
+        const struct mayfly_spec *spec = MAYFLY_SPEC(.image = without_app, .argv = WORDS("/other"));
+
+        (void) state;
+        start_fails(spec, -ENOEXEC,
+                    "could not be started: \"/other\": it is made for another architecture, or is a script");
+}
+
+/* A kernel that executes programs of 32 bits does so in a container. */
+static void a_program_of_32_bits_runs_where_it_can(void **state)
+{
+        const struct mayfly_spec *spec = MAYFLY_SPEC(.image = for_i386);
+        char path[64];
+
+        (void) state;
+        snprintf(path, sizeof(path), "%s/i386 2>/dev/null", programs);
+        const int status = system(path);
+        if (WIFEXITED(status) && WEXITSTATUS(status) == 7)
+                ends(start_container(MAYFLY_SPEC(.image = for_i386)), 7, "");
+        else
+                start_fails(spec, -ENOEXEC, "image example.com/i386 is for i386, this host is " THIS_ARCH);
+}
+
 int main(void)
 {
         const struct CMUnitTest tests[] = {
@@ -351,8 +482,12 @@ int main(void)
                 cmocka_unit_test(a_stop_that_timed_out_can_be_asked),
                 cmocka_unit_test(a_small_stack_is_enough),
                 cmocka_unit_test(too_few_descriptors_are_named),
+                cmocka_unit_test(another_architecture_is_named),
+                cmocka_unit_test(a_damaged_program_is_no_other_architecture),
+                cmocka_unit_test(a_program_of_32_bits_runs_where_it_can),
         };
 
+        make_other_images();
         const char *prepare = "mkdir tmp srv; printf 'root:x:0:0::/:/bin/sh\\nwww:x:33:34::/:/bin/sh\\n' >etc/passwd; "
                               "printf 'root:x:0:\\nwww:x:34:\\nmore:x:44:www\\n' >etc/group; touch srv/file; "
                               "chown 33:34 srv/file";
@@ -360,9 +495,9 @@ int main(void)
                 "app",
                 APP("\"sh\",\"-c\",\"echo the app of the image in $(pwd) as $(id -u):$(id -g) $(id -G); exit 7\""),
                 prepare));
-        without_app = strdup(small_image("none", NULL, NULL));
         working = strdup(small_image("working", APP("\"sleep\",\"1000\""), NULL));
         int r = cmocka_run_group_tests(tests, NULL, NULL);
+        clear_other_images();
         free(with_app);
         free(without_app);
         free(working);

@@ -28,6 +28,11 @@ static void remove_directory(void)
 
 const char *small_image(const char *name, const char *app, const char *prepare)
 {
+        return small_image_for("amd64", name, app, prepare);
+}
+
+const char *small_image_for(const char *arch, const char *name, const char *app, const char *prepare)
+{
         static const char script[] =
                 "set -e; mkdir -p %1$s/%2$s/bin %1$s/%2$s/etc; cd %1$s/%2$s; cp \"$(command -v busybox)\" bin/; "
                 "for applet in $(bin/busybox --list); do [ $applet = busybox ] || ln -s busybox bin/$applet; done; "
@@ -51,8 +56,8 @@ const char *small_image(const char *name, const char *app, const char *prepare)
                 exit(1);
         fprintf(f,
                 "{\"acKind\":\"ImageManifest\",\"acVersion\":\"0.8.11\",\"name\":\"example.com/%s\",\"labels\":"
-                "[{\"name\":\"os\",\"value\":\"linux\"},{\"name\":\"arch\",\"value\":\"amd64\"}]%s%s}",
-                name, app ? ",\"app\":" : "", app ? app : "");
+                "[{\"name\":\"os\",\"value\":\"linux\"},{\"name\":\"arch\",\"value\":\"%s\"}]%s%s}",
+                name, arch, app ? ",\"app\":" : "", app ? app : "");
         fclose(f);
         if (asprintf(&line, script, directory, name, prepare ? prepare : "", getenv("MAYFLY_TEST_TOOL")) < 0)
                 exit(1);

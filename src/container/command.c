@@ -311,6 +311,8 @@ static int run(struct mayfly_container *container, const struct mayfly_command *
                 r = await_result(container, command, captures, reply, &message, &timed_out, err);
         if (r < 0)
                 return r;
+        if (message.value[0] == ENOEXEC)
+                mf_container_explain_arch(container, message.text, MAYFLY_STAGE_EXEC, err);
         if (message.value[0])
                 return mf_error(err, -message.value[0], MAYFLY_STAGE_EXEC, "running in container %s: %s",
                                 container->machine, message.text[0] ? message.text : strerrordesc_np(message.value[0]));

@@ -293,6 +293,8 @@ static int await_app(struct mayfly_container *container, uint64_t deadline_us, s
 {
         int r = await(container, is_app_decided, deadline_us, err);
 
+        if (r == 0 && container->reports.app == MF_APP_FAILED && container->reports.app_error == -ENOEXEC)
+                mf_container_explain_arch(container, container->reports.app_failure, MAYFLY_STAGE_START, err);
         if (r == 0 && container->reports.app == MF_APP_FAILED)
                 r = mf_container_explain_death(container, container->reports.app_error, MAYFLY_STAGE_START, "starting",
                                                err);

@@ -59,6 +59,10 @@ int mf_container_start_over(struct mayfly_container *container, struct mayfly_er
 
 /* start.c: asks the engine to start it; the container's image and name are there. */
 int mf_container_launch(struct mayfly_container *container, struct mayfly_error *err);
+/* Sets an error when Linux refused to execute a program (-ENOEXEC) of an image that is for another architecture; `why` is what
+ * mayfly-init said. Does nothing when the image is for this host's. */
+void mf_container_explain_arch(const struct mayfly_container *container, const char *why, enum mayfly_stage stage,
+                               struct mayfly_error *err);
 
 /* container.c */
 int mf_container_choose_name(struct mayfly_container *container, struct mayfly_error *err);

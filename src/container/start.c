@@ -17,6 +17,7 @@
 #include "container/volumes.h"
 #include "image/open.h"
 #include "model/capabilities.h"
+#include "model/image-name.h"
 #include "privilege/userns.h"
 #include "protocol/exec-block.h"
 #include "util/error.h"
@@ -99,6 +100,27 @@ static int choose_app(struct mayfly_container *container, struct mayfly_error *e
                                 spec->argv ? "argv" : "entrypoint", container->image->config->name);
         container->reports.expects_app = program != NULL;
         return 0;
+}
+
+/* Only the kernel knows what it can execute: programs of 32 bits, and those that binfmt_misc has an emulator for. So an image
+ * for another architecture is started, and its label counts when the kernel has refused. */
+void mf_container_explain_arch(const struct mayfly_container *container, const char *why, enum mayfly_stage stage,
+                               struct mayfly_error *err)
+{
+        const struct mf_image_config *config = container->image->config;
+        const char *arch = NULL;
+        char host[65];
+
+        for (char **label = config->labels; *label; label++)
+                if (strncmp(*label, "arch=", 5) == 0)
+                        arch = *label + 5;
+        mf_host_arch(host);
+        if (arch && strcmp(arch, host) != 0)
+                mf_error_set(err, -ENOEXEC, stage,
+                             "image %s is for %.60s, this host is %s: %s; use an image for %s, or register an emulator "
+                             "for %.60s "
+                             "with binfmt_misc",
+                             config->name, arch, host, why, host, arch);
 }
 
 #define SOCKETS_MAX 1000U

@@ -161,6 +161,8 @@ static int prepare(const struct plan *plan, int *failure_fd, struct failure *fai
 /* Why a program could not be executed, for the error `r`. `found`: its file is there. */
 static const char *execution_problem(const char *name, int r, int found)
 {
+        if (r == -ENOEXEC)
+                return "it is made for another architecture, or is a script without \"#!\"";
         if (r != -ENOENT)
                 return strerrordesc_np(-r);
         if (found)

@@ -110,8 +110,7 @@ static int parse_labels(struct mf_image_name *name, char mark, char *p, struct m
         return 0;
 }
 
-/* Sets *ret to the architecture of this host. The name is appc's, or that of uname(2) where appc has no other. */
-static void host_arch(char ret[65])
+void mf_host_arch(char ret[65])
 {
         struct utsname host;
 
@@ -127,7 +126,7 @@ static void host_arch(char ret[65])
 /* Adds the default labels that were not given, and checks os and arch. Returns 0 or -EINVAL. */
 static int add_defaults(struct mf_image_name *name, struct mayfly_error *err)
 {
-        host_arch(name->arch);
+        mf_host_arch(name->arch);
         const struct mf_label defaults[N_DEFAULTS] = { { "os", "linux" },
                                                        { "arch", name->arch },
                                                        { "version", "latest" } };

@@ -43,4 +43,7 @@ int mf_image_name_render(const struct mf_image_name *name, const char *template,
 int mf_image_name_match(const struct mf_image_name *name, const struct mf_image_config *config,
                         struct mayfly_error *err);
 
+/* Sets *ret to the architecture of this host. The name is appc's, or that of uname(2) where appc has no other. */
+void mf_host_arch(char ret[65]);
+
 #endif
