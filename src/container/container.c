@@ -140,6 +140,7 @@ static void note_limits(struct mayfly_container *container, int missing)
                                                  limits[i].controller);
 }
 
+/* Takes the sender of READY as the container's PID 1. It may have died since: then the container has. */
 static void on_ready(struct mayfly_container *container, pid_t pid)
 {
         struct mf_engine *parent = mf_privilege_is_delegated() ? container->engine : NULL;
@@ -148,6 +149,12 @@ static void on_ready(struct mayfly_container *container, pid_t pid)
         container->leader = pid;
         if (r < 0 && r != -ESRCH)
                 container->broke_protocol = 1;
+}
+
+/* Whether the container's PID 1 was seen to be dead, or never found. */
+static int is_leader_dead(const struct mayfly_container *container)
+{
+        return container->reports.ready && container->leader_fd < 0;
 }
 
 /* Takes one message. Returns 0, or -EPROTO for one that may not come. */
@@ -175,7 +182,7 @@ void mf_container_receive(struct mayfly_container *container)
                 pid_t pid = 0;
 
                 int r = mf_message_recv(container->control, &message, fds, &n_fds, &pid, MSG_DONTWAIT);
-                if (r == -EAGAIN)
+                if (r == -EAGAIN && !is_leader_dead(container))
                         return;
                 if (r > 0)
                         r = take_report(container, &message, n_fds, pid) < 0 ? -EPROTO : 1;
@@ -301,17 +308,34 @@ static int await_app(struct mayfly_container *container, uint64_t deadline_us, s
         return r;
 }
 
-/* Lets the engine check the leader. An app that has ended already may have taken along what is to be looked at. */
+/* Whether mayfly-init said what became of the app. A container whose app ended was started, and whatever is called next says
+ * how the app ended. */
+static int is_app_over(const struct mayfly_container *container)
+{
+        return container->reports.app == MF_APP_ENDED || container->reports.app == MF_APP_FAILED;
+}
+
+static int check_alive(struct mayfly_container *container, struct mayfly_error *err)
+{
+        if (!is_leader_dead(container) || is_app_over(container))
+                return 0;
+        return mf_container_explain_death(container, -ESRCH, MAYFLY_STAGE_START, "starting", err);
+}
+
+/* Lets the engine check the leader. A container that has died since took along what is to be looked at. */
 static int verify(struct mayfly_container *container, struct mayfly_error *err)
 {
         struct mayfly_error why = MAYFLY_ERROR_INIT;
-        int r = container->engine->type->verify(container->engine, container->leader, &why);
+        int r = check_alive(container, err);
 
+        if (r < 0)
+                return r;
+        r = container->engine->type->verify(container->engine, container->leader, &why);
         if (r == 0)
                 return 0;
-        mf_container_receive(container);
-        if (is_app_decided(container) && container->reports.app != MF_APP_STARTED)
-                return 0;
+        (void) mf_container_poll(container, NULL, 0, NULL);
+        if (is_leader_dead(container) || is_app_over(container))
+                return check_alive(container, err);
         return mf_error(err, r, why.stage, "%s", why.message);
 }
 

@@ -34,7 +34,7 @@ static unsigned count_descriptors(void)
         return n;
 }
 
-static struct mayfly_container *start(const char *forgery, struct mayfly_error *err)
+static struct mayfly_container *start(const char *forgery, int idle, struct mayfly_error *err)
 {
         struct mayfly_container *c = NULL;
         char forge[64];
@@ -42,7 +42,7 @@ static struct mayfly_container *start(const char *forgery, struct mayfly_error *
         snprintf(forge, sizeof(forge), "FORGE=%s", forgery);
         (void) mayfly_container_start(
                 &c,
-                MAYFLY_SPEC(.image = image, .env = (const char *const[]){ forge, NULL },
+                MAYFLY_SPEC(.image = image, .idle = idle, .env = (const char *const[]){ forge, NULL },
                             .start_timeout_ms = strcmp(forgery, "never-ready") == 0 ? 300 : 600000),
                 err);
         return c;
@@ -64,7 +64,7 @@ static void forged_messages_change_nothing(void **state)
         for (size_t i = 0; i < sizeof(forgeries) / sizeof(forgeries[0]); i++) {
                 struct mayfly_error err = MAYFLY_ERROR_INIT;
                 unsigned before = count_descriptors();
-                struct mayfly_container *c = start(forgeries[i], &err);
+                struct mayfly_container *c = start(forgeries[i], 0, &err);
                 if (!c)
                         fail_msg("%s: %s", forgeries[i], err.message);
                 pid_t leader = mayfly_container_leader(c);
@@ -90,24 +90,34 @@ static void a_start_without_a_right_ready_fails(void **state)
         for (size_t i = 0; i < sizeof(forgeries) / sizeof(forgeries[0]); i++) {
                 struct mayfly_error err = MAYFLY_ERROR_INIT;
                 unsigned before = count_descriptors();
-                assert_null(start(forgeries[i], &err));
+                assert_null(start(forgeries[i], 0, &err));
                 assert_true(*err.message);
                 assert_int_equal(count_descriptors(), before);
         }
 }
 
-/* The kernel's word for a sender's process may name any process by the time that it is read. */
-static void a_dead_sender_is_nobody_to_be_killed(void **state)
+/* The kernel's word for a sender's process may name any process by the time that it is read: nobody is killed. A container whose
+ * PID 1 is dead has not started, whether it has an app or not. */
+static void a_dead_sender_is_a_dead_container(void **state)
 {
-        struct mayfly_error err = MAYFLY_ERROR_INIT;
-        unsigned before = count_descriptors();
-        struct mayfly_container *c = start("ready-by-the-dead", &err);
+        static const struct {
+                const char *name;
+                int idle;
+        } forgeries[] = { { "ready-by-the-dead", 0 },
+                          { "ready-by-the-dead-alone", 0 },
+                          { "ready-by-the-dead-alone", 1 } };
 
         (void) state;
-        if (c && mayfly_container_stop(c, &err) < 0)
-                fail_msg("%s", err.message);
-        mayfly_container_free(c);
-        assert_int_equal(count_descriptors(), before);
+        for (size_t i = 0; i < sizeof(forgeries) / sizeof(forgeries[0]); i++) {
+                struct mayfly_error err = MAYFLY_ERROR_INIT;
+                unsigned before = count_descriptors();
+                struct mayfly_container *c = start(forgeries[i].name, forgeries[i].idle, &err);
+                if (c)
+                        fail_msg("%s: the start succeeds", forgeries[i].name);
+                if (err.code != -ESRCH || !strstr(err.message, "died"))
+                        fail_msg("%s: %s", forgeries[i].name, err.message);
+                assert_int_equal(count_descriptors(), before);
+        }
 }
 
 static void shell(const char *format, const char *argument)
@@ -131,7 +141,7 @@ int main(void)
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(forged_messages_change_nothing),
                 cmocka_unit_test(a_start_without_a_right_ready_fails),
-                cmocka_unit_test(a_dead_sender_is_nobody_to_be_killed),
+                cmocka_unit_test(a_dead_sender_is_a_dead_container),
         };
         const char *libexec = getenv("MAYFLY_LIBEXEC");
 
