@@ -3,18 +3,16 @@
 #include "container/tmpfs.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <pthread.h>
-#include <sched.h>
 #include <signal.h>
-#include <stdio.h>
 #include <stdlib.h>
-#include <sys/mount.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "container/ids.h"
-#include "container/volumes.h"
+#include "container/tmpfs-make.h"
+#include "privilege/call.h"
+#include "privilege/userns.h"
 #include "util/error.h"
 #include "util/fd.h"
 #include "util/macro.h"
@@ -23,79 +21,90 @@
  * container gets a copy of the mount. */
 
 struct mayfly_tmpfs {
-        int namespace_fd, root;
-        struct mf_id_range ids; /* base 0: each container has its own */
+        struct mf_tmpfs_place place;
+        struct mf_id_range ids; /* base 0: each container has its own, or those of an ordinary user's program */
+};
+
+struct job {
+        struct mf_tmpfs_place *place;
         uint64_t max_size;
-        const char *failed; /* what */
-        int error;
+        uid_t owner;
+        struct mayfly_error *err;
+        int result;
 };
 
 /* Runs in a new thread, which can unshare its mount namespace, working directory and umask from the program. */
 static void *make(void *userdata)
 {
-        struct mayfly_tmpfs *tmpfs = userdata;
-        char options[64];
+        struct job *job = userdata;
 
-        snprintf(options, sizeof(options), tmpfs->max_size ? "mode=0755,size=%llu" : "mode=0755",
-                 (unsigned long long) tmpfs->max_size);
-        if (unshare(CLONE_NEWNS) < 0)
-                tmpfs->failed = "unsharing the mount namespace; mayfly must run as root with CAP_SYS_ADMIN";
-        else if (mount(NULL, "/", NULL, MS_REC | MS_SLAVE, NULL) < 0)
-                tmpfs->failed = "making mounts private";
-        else if (mount("mayfly-volume", MF_TMPFS_PATH, "tmpfs", MS_NODEV, options) < 0)
-                tmpfs->failed = "mounting it";
-        else if (chown(MF_TMPFS_PATH, tmpfs->ids.base, tmpfs->ids.base) < 0)
-                tmpfs->failed = "giving it to the containers";
-        else if ((tmpfs->root = open(MF_TMPFS_PATH, O_RDONLY | O_DIRECTORY | O_CLOEXEC)) < 0 ||
-                 (tmpfs->namespace_fd = open("/proc/thread-self/ns/mnt", O_RDONLY | O_CLOEXEC)) < 0)
-                tmpfs->failed = "opening it";
-        tmpfs->error = tmpfs->failed ? -errno : 0;
+        job->result = mf_tmpfs_make(job->place, job->max_size, job->owner, job->err);
         return NULL;
 }
 
-MF_EXPORT int mayfly_tmpfs_create(struct mayfly_tmpfs **ret, uint64_t max_size, struct mayfly_error *err)
+/* Makes the tmpfs in this process. Returns 0 or negative errno. */
+static int make_here(struct mayfly_tmpfs *tmpfs, uint64_t max_size, struct mayfly_error *err)
 {
         sigset_t all, old;
         pthread_t thread;
 
+        int r = mf_ids_can_map_tmpfs() ? 0 : mf_ids_share(&tmpfs->ids, err);
+        if (r < 0)
+                return r;
+        struct job job = { .place = &tmpfs->place, .max_size = max_size, .owner = tmpfs->ids.base, .err = err };
+        sigfillset(&all);
+        pthread_sigmask(SIG_SETMASK, &all, &old); /* signals are for the program's own threads */
+        r = -pthread_create(&thread, NULL, make, &job);
+        pthread_sigmask(SIG_SETMASK, &old, NULL);
+        if (r < 0)
+                return mf_error_errno(err, r, MAYFLY_STAGE_START, "a tmpfs for containers to share: starting a thread");
+        pthread_join(thread, NULL);
+        return job.result;
+}
+
+/* Lets mayfly-helper make the tmpfs. Returns 0 or negative errno. */
+static int make_delegated(struct mayfly_tmpfs *tmpfs, uint64_t max_size, struct mayfly_error *err)
+{
+        mf_cleanup(mf_pack_clear) struct mf_pack arguments = { 0 };
+        struct mf_call_result result = MF_CALL_RESULT_INIT;
+
+        mf_pack_number(&arguments, max_size);
+        const struct mf_call call = { .operation = MF_OPERATION_TMPFS, .arguments = &arguments };
+        int r = mf_call(&result, &call, err);
+        if (r == 0) {
+                tmpfs->place.namespace_fd = mf_frame_take_fd(&result.frame, 0);
+                tmpfs->place.root = mf_frame_take_fd(&result.frame, 1);
+                if (tmpfs->place.root < 0)
+                        r = mf_error(err, -EPROTO, MAYFLY_STAGE_START, "mayfly-helper returned no tmpfs");
+        }
+        mf_call_end(&result);
+        return r;
+}
+
+MF_EXPORT int mayfly_tmpfs_create(struct mayfly_tmpfs **ret, uint64_t max_size, struct mayfly_error *err)
+{
         if (!ret)
                 return mf_error(err, -EINVAL, MAYFLY_STAGE_SPEC, "mayfly_tmpfs_create() needs a place for its result");
         struct mayfly_tmpfs *tmpfs = calloc(1, sizeof(*tmpfs));
         if (!tmpfs)
                 return mf_error_oom(err, MAYFLY_STAGE_START);
-        *tmpfs = (struct mayfly_tmpfs){ .namespace_fd = -1, .root = -1, .ids = { .lock = -1 }, .max_size = max_size };
-        int r = mf_ids_can_map_tmpfs() ? 0 : mf_ids_share(&tmpfs->ids, err);
-        if (r < 0) {
+        *tmpfs = (struct mayfly_tmpfs){ .place = MF_TMPFS_PLACE_INIT, .ids = { .lock = -1 } };
+        int r = mf_privilege_is_delegated() ? make_delegated(tmpfs, max_size, err) : make_here(tmpfs, max_size, err);
+        if (r < 0)
                 mayfly_tmpfs_free(tmpfs);
-                return r;
-        }
-        sigfillset(&all);
-        pthread_sigmask(SIG_SETMASK, &all, &old); /* signals are for the program's own threads */
-        r = -pthread_create(&thread, NULL, make, tmpfs);
-        pthread_sigmask(SIG_SETMASK, &old, NULL);
-        if (r == 0) {
-                pthread_join(thread, NULL);
-                r = tmpfs->error;
-        } else {
-                tmpfs->failed = "starting a thread";
-        }
-        if (r < 0) {
-                mf_error_set_errno(err, r, MAYFLY_STAGE_START, "a tmpfs for containers to share: %s", tmpfs->failed);
-                mayfly_tmpfs_free(tmpfs);
-                return r;
-        }
-        *ret = tmpfs;
-        return 0;
+        else
+                *ret = tmpfs;
+        return r;
 }
 
 MF_EXPORT int mayfly_tmpfs_fd(const struct mayfly_tmpfs *tmpfs)
 {
-        return tmpfs ? tmpfs->root : -1;
+        return tmpfs ? tmpfs->place.root : -1;
 }
 
 int mf_tmpfs_namespace(const struct mayfly_tmpfs *tmpfs)
 {
-        return tmpfs->namespace_fd;
+        return tmpfs->place.namespace_fd;
 }
 
 const struct mf_id_range *mf_tmpfs_ids(const struct mayfly_tmpfs *tmpfs)
@@ -103,19 +112,39 @@ const struct mf_id_range *mf_tmpfs_ids(const struct mayfly_tmpfs *tmpfs)
         return tmpfs->ids.base ? &tmpfs->ids : NULL;
 }
 
+/* Lets mayfly-helper change the owner, whom this process cannot name. Its own user it can do without. */
+static int own_delegated(const struct mayfly_tmpfs *tmpfs, mode_t mode, uid_t uid, gid_t gid)
+{
+        mf_cleanup(mf_pack_clear) struct mf_pack arguments = { 0 };
+        struct mf_call_result result = MF_CALL_RESULT_INIT;
+        struct stat st;
+
+        if (uid == 0 && gid == 0 && fstat(tmpfs->place.root, &st) == 0 && st.st_uid == geteuid() &&
+            st.st_gid == getegid())
+                return fchmod(tmpfs->place.root, mode) < 0 ? -errno : 0;
+        mf_pack_number(&arguments, mode);
+        mf_pack_number(&arguments, uid);
+        mf_pack_number(&arguments, gid);
+        const struct mf_call call = {
+                .operation = MF_OPERATION_TMPFS_OWN, .arguments = &arguments, .fds = &tmpfs->place.root, .n_fds = 1
+        };
+        int r = mf_call(&result, &call, NULL);
+        mf_call_end(&result);
+        return r;
+}
+
 int mf_tmpfs_own(const struct mayfly_tmpfs *tmpfs, mode_t mode, uid_t uid, gid_t gid)
 {
-        /* In this order: a change of the owner may clear set-ID bits. */
-        return fchown(tmpfs->root, uid + tmpfs->ids.base, gid + tmpfs->ids.base) < 0 || fchmod(tmpfs->root, mode) < 0
-                       ? -errno
-                       : 0;
+        return mf_privilege_is_delegated()
+                       ? own_delegated(tmpfs, mode, uid, gid)
+                       : mf_tmpfs_give(tmpfs->place.root, mode, uid + tmpfs->ids.base, gid + tmpfs->ids.base);
 }
 
 MF_EXPORT struct mayfly_tmpfs *mayfly_tmpfs_free(struct mayfly_tmpfs *tmpfs)
 {
         if (tmpfs) {
-                mf_close(tmpfs->root);
-                mf_close(tmpfs->namespace_fd);
+                mf_close(tmpfs->place.root);
+                mf_close(tmpfs->place.namespace_fd);
                 mf_ids_unshare(&tmpfs->ids);
                 free(tmpfs);
         }

@@ -19,6 +19,9 @@ struct mf_helper {
         size_t n_fds;
 };
 
+/* The place of the descriptors of an operation in those of the request: see protocol/call.h. */
+#define MF_HELPER_FIRST_FD 3
+
 /* Sends a report to the library's callback and returns the answer. Non-zero means to cancel. */
 int mf_helper_report(const struct mf_pack *report);
 
@@ -28,5 +31,7 @@ int mf_helper_namespace(struct mf_helper *helper, struct mayfly_error *err);
 int mf_helper_open(struct mf_helper *helper, struct mayfly_error *err);
 int mf_helper_verify(struct mf_helper *helper, struct mayfly_error *err);
 int mf_helper_gc(struct mf_helper *helper, struct mayfly_error *err);
+int mf_helper_tmpfs(struct mf_helper *helper, struct mayfly_error *err);
+int mf_helper_tmpfs_own(struct mf_helper *helper, struct mayfly_error *err);
 
 #endif

@@ -21,6 +21,8 @@
  *   operation   arguments -> result
  *   NAMESPACE   none -> a descriptor of a new user namespace that has all subordinate IDs of the user
  *   OPEN        reference, image options -> value: 1 if something was fetched. Reports of progress. The image stays open
+ *   TMPFS       size -> descriptors of a mount namespace with a new tmpfs, and of the root directory of that
+ *   TMPFS_OWN   descriptor of that directory; mode, user, group -> nothing
  *   VERIFY, GC  options -> the result struct, also with an error. Reports about the store
  */
 
@@ -37,6 +39,8 @@ enum mf_operation {
         MF_OPERATION_OPEN,
         MF_OPERATION_VERIFY,
         MF_OPERATION_GC,
+        MF_OPERATION_TMPFS,
+        MF_OPERATION_TMPFS_OWN,
 };
 
 enum mf_frame_type {

@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: MIT */
+/* The operations on a tmpfs that containers share. */
+#include <errno.h>
+
+#include "container/tmpfs-make.h"
+#include "helper/helper.h"
+#include "util/error.h"
+
+int mf_helper_tmpfs(struct mf_helper *helper, struct mayfly_error *err)
+{
+        struct mf_tmpfs_place place;
+
+        int r = mf_tmpfs_make(&place, mf_unpack_number(&helper->arguments), 0, err);
+        if (r < 0)
+                return r;
+        helper->fds[0] = place.namespace_fd;
+        helper->fds[1] = place.root;
+        helper->n_fds = 2;
+        return 0;
+}
+
+int mf_helper_tmpfs_own(struct mf_helper *helper, struct mayfly_error *err)
+{
+        mode_t mode = (mode_t) mf_unpack_number(&helper->arguments);
+        uid_t uid = (uid_t) mf_unpack_number(&helper->arguments);
+        gid_t gid = (gid_t) mf_unpack_number(&helper->arguments);
+
+        if (helper->arguments.failed || helper->request.n_fds <= MF_HELPER_FIRST_FD)
+                return mf_error(err, -EPROTO, MAYFLY_STAGE_HOST, "mayfly-helper lacks arguments");
+        int r = mf_tmpfs_give(helper->request.fds[MF_HELPER_FIRST_FD], mode, uid, gid);
+        return r < 0 ? mf_error_errno(err, r, MAYFLY_STAGE_START, "the owner of a tmpfs cannot be changed") : 0;
+}
