@@ -88,29 +88,43 @@ static int try_it(const char *name, int (*try)(void))
         return status != 0;
 }
 
-int main(void)
+/* Tries the function of this name; returns 0 or 1. */
+static int try_name(const char *name)
 {
-        char line[256], name[256];
-        int failed = 0, n = 0;
-        FILE *map = fopen(MAP, "re");
+        for (size_t i = 0; i < sizeof(functions) / sizeof(functions[0]); i++)
+                if (strcmp(functions[i].name, name) == 0)
+                        return try_it(functions[i].name, functions[i].try);
+        fprintf(stderr, "%s() is exported, but " FUNCTIONS " does not try it\n", name);
+        return 1;
+}
 
-        while (map && fgets(line, sizeof(line), map)) {
-                if (sscanf(line, " mayfly_%200[a-z_];", name) != 1)
+/* Tries each name that a line of `file` has where `format` says, which ends with a conversion of what must follow it. Takes the
+ * file; returns 0 or 1. */
+static int try_all(FILE *file, const char *format, const char *what, int (*done)(FILE *))
+{
+        char line[256], name[201], end[2];
+        int failed = 0, n = 0;
+
+        while (file && fgets(line, sizeof(line), file)) {
+                if (sscanf(line, format, name, end) != 2)
                         continue;
-                size_t i = 0;
-                while (i < sizeof(functions) / sizeof(functions[0]) && strcmp(functions[i].name + 7, name) != 0)
-                        i++;
+                failed |= try_name(name);
                 n++;
-                if (i < sizeof(functions) / sizeof(functions[0])) {
-                        failed |= try_it(functions[i].name, functions[i].try);
-                } else {
-                        fprintf(stderr, "mayfly_%s() is exported, but " FUNCTIONS " does not try it\n", name);
-                        failed = 1;
-                }
         }
-        if (!map || fclose(map) != 0 || n == 0) {
-                fprintf(stderr, "%s cannot be read, or names nothing\n", MAP);
-                failed = 1;
+        if (!file || done(file) != 0 || n == 0) {
+                fprintf(stderr, "%s cannot be read, or names nothing\n", what);
+                return 1;
         }
         return failed;
+}
+
+/* Argument: the library. What it exports in truth is more than its map says, should the map have a pattern. */
+int main(int argc, char *argv[])
+{
+        const char *library = argc == 2 ? argv[1] : "";
+        char command[4096];
+
+        snprintf(command, sizeof(command), "exec nm -D --defined-only --without-symbol-versions '%s'", library);
+        return try_all(fopen(MAP, "re"), " %200[a-z_]%1[;]", MAP, fclose) |
+               try_all(popen(command, "re"), "%*x %*[TDBRVWi] %200s%1[\n]", command, pclose);
 }
