@@ -7,21 +7,14 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "support/host.h"
+
 const char *app(const char *name)
 {
-        char variable[100] = "MAYFLY_TEST_APP_";
-        size_t n = strlen(variable);
+        char image[64];
 
-        for (; *name && n + 1 < sizeof(variable); name++)
-                variable[n++] = (char) (*name == '-' ? '_' : *name >= 'a' && *name <= 'z' ? *name - 32 : *name);
-        variable[n] = '\0';
-        const char *reference = getenv(variable);
-        if (!reference) {
-                fprintf(stderr, "%s is not set; run selftest/support/make-images and source its images.env\n",
-                        variable);
-                exit(1);
-        }
-        return reference;
+        snprintf(image, sizeof(image), "app-%s", name);
+        return test_image(image);
 }
 
 struct mayfly_container *start_spec(struct mayfly_spec spec, const char *name)

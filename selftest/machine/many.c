@@ -4,7 +4,6 @@
  * the same time (`many hold N WHAT`), or one after the other (`many cycles N`). */
 
 #define _GNU_SOURCE
-#include <dirent.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,6 +13,8 @@
 #include <unistd.h>
 
 #include <mayfly/mayfly.h>
+
+#include "support/host.h"
 
 static const char *reference;
 
@@ -198,18 +199,6 @@ static int threads(unsigned n, const char *how, void *(*run)(void *userdata))
 
 /* --- one after the other */
 
-static unsigned count_descriptors(void)
-{
-        DIR *dir = opendir("/proc/self/fd");
-        unsigned n = 0;
-
-        while (dir && readdir(dir))
-                n++;
-        if (dir)
-                closedir(dir);
-        return n;
-}
-
 /* In KiB. */
 static long resident(void)
 {
@@ -286,7 +275,7 @@ int main(int argc, char **argv)
 {
         unsigned n = argc == 3 || argc == 4 ? (unsigned) strtoul(argv[2], NULL, 10) : 0;
 
-        reference = getenv("MAYFLY_TEST_BUSYBOX");
+        reference = test_image("busybox");
         if (n > 0 && argc == 4 && strcmp(argv[1], "threads") == 0)
                 return threads(n, argv[3], run_thread);
         if (n > 0 && argc == 4 && strcmp(argv[1], "hold") == 0) {

@@ -11,6 +11,8 @@
 
 #include <mayfly/mayfly.h>
 
+#include "support/host.h"
+
 static struct mayfly_container *container;
 
 static int run(const char *line, unsigned timeout_ms)
@@ -81,10 +83,10 @@ static void start(const char *action)
         struct mayfly_error err = MAYFLY_ERROR_INIT;
         int stubborn = strcmp(action, "stop") == 0;
 
-        if (mayfly_container_start(&container,
-                                   MAYFLY_SPEC(.image = getenv("MAYFLY_TEST_BUSYBOX"), .name = "lifeline",
-                                               .stop_signal = stubborn ? 28 : 0),
-                                   &err) < 0) {
+        if (mayfly_container_start(
+                    &container,
+                    MAYFLY_SPEC(.image = test_image("busybox"), .name = "lifeline", .stop_signal = stubborn ? 28 : 0),
+                    &err) < 0) {
                 fprintf(stderr, "%s\n", err.message);
                 exit(1);
         }

@@ -18,6 +18,8 @@
 
 #include <mayfly/mayfly.h>
 
+#include "support/host.h"
+
 static volatile sig_atomic_t signals;
 
 static void on_child(int signal_number)
@@ -35,8 +37,7 @@ static int up_and_down(void)
         struct mayfly_result *result = NULL;
 
         command.argv = argv;
-        int r = mayfly_container_start(&c, MAYFLY_SPEC(.image = getenv("MAYFLY_TEST_BUSYBOX"), .name = "reaping"),
-                                       &err);
+        int r = mayfly_container_start(&c, MAYFLY_SPEC(.image = test_image("busybox"), .name = "reaping"), &err);
         if (r == 0)
                 r = mayfly_container_run(c, &command, &result, &err);
         if (r == 0)

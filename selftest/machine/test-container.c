@@ -16,29 +16,16 @@
 #include <mayfly/cmocka.h>
 
 #include "support/containers.h"
-
-static const char *image(const char *name)
-{
-        char variable[64];
-
-        snprintf(variable, sizeof(variable), "MAYFLY_TEST_%s", name);
-        const char *reference = getenv(variable);
-        if (!reference) {
-                fprintf(stderr, "%s is not set; run selftest/support/make-images and source its images.env\n",
-                        variable);
-                exit(1);
-        }
-        return reference;
-}
+#include "support/host.h"
 
 static int start_busybox(void **state)
 {
-        return mayfly_cmocka_start(state, MAYFLY_SPEC(.image = image("BUSYBOX"), .idle = 1));
+        return mayfly_cmocka_start(state, MAYFLY_SPEC(.image = test_image("busybox"), .idle = 1));
 }
 
 static int start_app(void **state)
 {
-        return mayfly_cmocka_start(state, MAYFLY_SPEC(.image = image("BUSYBOX")));
+        return mayfly_cmocka_start(state, MAYFLY_SPEC(.image = test_image("busybox")));
 }
 
 static int teardown(void **state)
@@ -208,7 +195,7 @@ static void one_static_program_is_enough(void **state)
 
         (void) state;
         command.argv = argv;
-        if (mayfly_container_start(&c, MAYFLY_SPEC(.image = image("STATIC"), .idle = 1), &err) < 0)
+        if (mayfly_container_start(&c, MAYFLY_SPEC(.image = test_image("static"), .idle = 1), &err) < 0)
                 fail_msg("%s", err.message);
         assert_int_equal(mayfly_container_run(c, &command, &r, &err), 0);
         assert_string_equal(r->out, "hello from 1 argument\n");
@@ -234,7 +221,7 @@ static void devices_and_namespaces_are_out_of_reach(void **state)
         assert_output(*state, command,
                       "mkfifo /dev/f /f && ls -d /f; grep -c '^[^ ]* / overlay [^ ]*nodev' /proc/mounts", "/f\n1\n");
         command.argv = argv;
-        if (mayfly_container_start(&c, MAYFLY_SPEC(.image = image("STATIC"), .idle = 1), &err) < 0)
+        if (mayfly_container_start(&c, MAYFLY_SPEC(.image = test_image("static"), .idle = 1), &err) < 0)
                 fail_msg("%s", err.message);
         assert_int_equal(mayfly_container_run(c, &command, &r, &err), 0);
         assert_string_equal(r->out, "clone: Operation not permitted\nclone, of another kind: Operation not permitted\n"
@@ -250,7 +237,7 @@ static void debian_has_its_bash(void **state)
         char *log;
 
         (void) state;
-        if (mayfly_container_start(&c, MAYFLY_SPEC(.image = image("DEBIAN")), &err) < 0)
+        if (mayfly_container_start(&c, MAYFLY_SPEC(.image = test_image("debian")), &err) < 0)
                 fail_msg("%s", err.message);
         assert_output(c, (struct mayfly_command){ 0 },
                       "bash -c 'echo ${BASH_VERSINFO[0]}'; cut -d. -f1 /etc/debian_version", "5\n12\n");
@@ -268,7 +255,7 @@ static void each_start_is_clean(void **state)
 
         assert_output(*state, (struct mayfly_command){ 0 }, "echo dirt > /etc/passwd; touch /dirt; ls /dirt",
                       "/dirt\n");
-        assert_int_equal(mayfly_container_start(&c, MAYFLY_SPEC(.image = image("BUSYBOX"), .idle = 1), NULL), 0);
+        assert_int_equal(mayfly_container_start(&c, MAYFLY_SPEC(.image = test_image("busybox"), .idle = 1), NULL), 0);
         assert_output(c, (struct mayfly_command){ 0 }, "ls /dirt 2>/dev/null; head -n1 /etc/passwd",
                       "root:x:0:0::/root:/bin/sh\n");
         assert_string_not_equal(mayfly_container_name(c), mayfly_container_name(*state));
@@ -281,9 +268,10 @@ static void the_scratch_is_bounded(void **state)
         struct mayfly_error err = MAYFLY_ERROR_INIT;
 
         (void) state;
-        assert_int_equal(mayfly_container_start(
-                                 &c, MAYFLY_SPEC(.image = image("BUSYBOX"), .idle = 1, .scratch_size = 1 << 20), &err),
-                         0);
+        assert_int_equal(
+                mayfly_container_start(
+                        &c, MAYFLY_SPEC(.image = test_image("busybox"), .idle = 1, .scratch_size = 1 << 20), &err),
+                0);
         assert_output(c, (struct mayfly_command){ 0 },
                       "dd if=/dev/zero of=/big bs=1M count=8 2>&1 | grep -c 'No space left'", "1\n");
         mayfly_container_free(c);
@@ -304,10 +292,11 @@ static void the_network_is_private_unless_asked(void **state)
         snprintf(inside, sizeof(inside), "%s", strchr(r->out, '\n') + 1);
         assert_string_equal(inside, "lo\n");
         mayfly_result_free(r);
-        assert_int_equal(
-                mayfly_container_start(
-                        &c, MAYFLY_SPEC(.image = image("BUSYBOX"), .idle = 1, .network = MAYFLY_NETWORK_HOST), &err),
-                0);
+        assert_int_equal(mayfly_container_start(
+                                 &c,
+                                 MAYFLY_SPEC(.image = test_image("busybox"), .idle = 1, .network = MAYFLY_NETWORK_HOST),
+                                 &err),
+                         0);
         assert_output(c, (struct mayfly_command){ 0 }, "readlink /proc/self/ns/net", host);
         mayfly_container_free(c);
 }
@@ -323,12 +312,12 @@ static void bad_specs_are_named(void **state)
                 { &(const struct mayfly_spec){ 0 }, "start with MAYFLY_SPEC_INIT" },
                 { MAYFLY_SPEC(.image = NULL), "the spec has no image" },
                 { MAYFLY_SPEC(.image = "redis", .idle = 1), "does not start with aci:" },
-                { MAYFLY_SPEC(.image = image("BUSYBOX"), .idle = 1, .env = env),
+                { MAYFLY_SPEC(.image = test_image("busybox"), .idle = 1, .env = env),
                   "\"no-equals-sign\", which is not of the form NAME=value" },
-                { MAYFLY_SPEC(.image = image("BUSYBOX"), .idle = 1, .network = 9), "network 9" },
-                { MAYFLY_SPEC(.image = image("BUSYBOX"), .idle = 1, .engine = 9), "engine 9" },
-                { MAYFLY_SPEC(.image = image("BUSYBOX"), .idle = 1, .stop_signal = -1), "stop_signal -1" },
-                { MAYFLY_SPEC(.image = image("BUSYBOX"), .idle = 1, .log_size = UINT64_MAX), "over 1 GiB" },
+                { MAYFLY_SPEC(.image = test_image("busybox"), .idle = 1, .network = 9), "network 9" },
+                { MAYFLY_SPEC(.image = test_image("busybox"), .idle = 1, .engine = 9), "engine 9" },
+                { MAYFLY_SPEC(.image = test_image("busybox"), .idle = 1, .stop_signal = -1), "stop_signal -1" },
+                { MAYFLY_SPEC(.image = test_image("busybox"), .idle = 1, .log_size = UINT64_MAX), "over 1 GiB" },
         };
 
         (void) state;
@@ -355,7 +344,7 @@ static void a_user_without_ids_is_told_to_get_some(void **state)
                         _exit(2);
                 if (getuid() != 65534)
                         _exit(0); /* this test is an ordinary user's, with IDs */
-                int r = mayfly_container_start(&c, MAYFLY_SPEC(.image = image("BUSYBOX"), .idle = 1), &err);
+                int r = mayfly_container_start(&c, MAYFLY_SPEC(.image = test_image("busybox"), .idle = 1), &err);
                 if (r < 0 && !c && strstr(err.message, "/etc/subuid"))
                         _exit(0);
                 fprintf(stderr, "%d: %s\n", r, err.message);
@@ -416,7 +405,7 @@ static pid_t start_owner(pid_t *ret_leader, pid_t *ret_heir)
         pid_t pid = fork();
         if (pid == 0) {
                 struct mayfly_container *c = NULL;
-                if (mayfly_container_start(&c, MAYFLY_SPEC(.image = image("BUSYBOX")), NULL) < 0)
+                if (mayfly_container_start(&c, MAYFLY_SPEC(.image = test_image("busybox")), NULL) < 0)
                         _exit(1);
                 leader_and_heir[0] = mayfly_container_leader(c);
                 leader_and_heir[1] = fork();
@@ -471,7 +460,7 @@ static void a_killed_container_is_reported_and_cleaned_up(void **state)
 
         (void) state;
         command.argv = argv;
-        assert_int_equal(mayfly_container_start(&c, MAYFLY_SPEC(.image = image("BUSYBOX")), &err), 0);
+        assert_int_equal(mayfly_container_start(&c, MAYFLY_SPEC(.image = test_image("busybox")), &err), 0);
         await_output(c);
         kill(mayfly_container_leader(c), SIGKILL);
         assert_true(is_gone(mayfly_container_leader(c)));

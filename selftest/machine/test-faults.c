@@ -6,7 +6,6 @@
  * there is one clear error; and nothing is left. */
 
 #define _GNU_SOURCE
-#include <dirent.h>
 #include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
@@ -21,6 +20,7 @@
 #include "container/container.h"
 #include "container/logs.h"
 #include "support/faults.h"
+#include "support/host.h"
 #include "util/fd.h"
 
 #define SLOW_MS 8000 /* stop_timeout_ms and all the harder ways */
@@ -130,18 +130,6 @@ static void fetch(unsigned number, struct round *ret)
         fprintf(stderr, "the next to open it: %s (%d), %d images removed\n", again.message, r, (int) collected.removed);
         ret->result = -1;
         ret->err = (struct mayfly_error) MAYFLY_ERROR_INIT;
-}
-
-static unsigned count_descriptors(void)
-{
-        DIR *dir = opendir("/proc/self/fd");
-        unsigned n = 0;
-
-        while (dir && readdir(dir))
-                n++;
-        if (dir)
-                closedir(dir);
-        return n;
 }
 
 /* A process of a container's, by its command line, within a second. */

@@ -14,6 +14,7 @@
 #include <mayfly/cmocka.h>
 
 #include "support/containers.h"
+#include "support/host.h"
 #include "support/small-image.h"
 
 static char base[] = "/tmp/mayfly-overlay-XXXXXX";
@@ -87,7 +88,7 @@ static void owners_modes_and_links_are_the_images(void **state)
 
 static void debian_works(void **state)
 {
-        struct mayfly_container *c = start(getenv("MAYFLY_TEST_DEBIAN"));
+        struct mayfly_container *c = start(test_image("debian"));
 
         (void) state;
         prints(c,

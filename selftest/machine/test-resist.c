@@ -24,6 +24,7 @@
 #include <mayfly/cmocka.h>
 
 #include "support/containers.h"
+#include "support/host.h"
 
 static const char *busybox;
 
@@ -400,7 +401,7 @@ int main(int argc, char **argv)
 
         const struct CMUnitTest storm[] = { cmocka_unit_test(a_storm_of_forks_holds_no_start_up) };
 
-        busybox = getenv("MAYFLY_TEST_BUSYBOX");
+        busybox = test_image("busybox");
         if (argc > 1 && strcmp(argv[1], "storm") == 0)
                 return cmocka_run_group_tests(storm, NULL, NULL);
         if (argc > 1 && strcmp(argv[1], "stuck") == 0)

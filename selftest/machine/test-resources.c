@@ -14,6 +14,7 @@
 
 #include "support/cmocka-versions.h"
 #include "support/containers.h"
+#include "support/host.h"
 
 static const char *busybox;
 static int is_systemd; /* the engine */
@@ -290,6 +291,6 @@ int main(void)
         const char *engine = getenv("MAYFLY_ENGINE");
 
         is_systemd = engine && strcmp(engine, "systemd") == 0;
-        busybox = getenv("MAYFLY_TEST_BUSYBOX");
+        busybox = test_image("busybox");
         return cmocka_run_group_tests(tests, NULL, NULL);
 }

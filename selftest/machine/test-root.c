@@ -12,6 +12,7 @@
 #include <mayfly/cmocka.h>
 
 #include "support/containers.h"
+#include "support/host.h"
 #include "support/small-image.h"
 
 static struct mayfly_container *start(const char *image)
@@ -160,7 +161,7 @@ static void the_images_hosts_is_kept(void **state)
 /* glibc, as debootstrap leaves it. */
 static void debian_resolves_localhost(void **state)
 {
-        struct mayfly_container *c = start(getenv("MAYFLY_TEST_DEBIAN"));
+        struct mayfly_container *c = start(test_image("debian"));
 
         (void) state;
         prints(c,

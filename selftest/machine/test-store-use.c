@@ -23,26 +23,19 @@
 
 #include <mayfly/mayfly.h>
 
+#include "support/host.h"
+
 static char store[512];
 static struct mayfly_image_options image_options = MAYFLY_IMAGE_OPTIONS_INIT;
-
-static const char *reference(void)
-{
-        const char *text = getenv("MAYFLY_TEST_BUSYBOX");
-
-        if (!text)
-                fail_msg("MAYFLY_TEST_BUSYBOX is not set; run support/make-images");
-        return text;
-}
 
 static struct mayfly_container *start(void)
 {
         struct mayfly_container *container = NULL;
         struct mayfly_error err = MAYFLY_ERROR_INIT;
 
-        if (mayfly_container_start(&container,
-                                   MAYFLY_SPEC(.image = reference(), .idle = 1, .image_options = &image_options),
-                                   &err) < 0)
+        if (mayfly_container_start(
+                    &container, MAYFLY_SPEC(.image = test_image("busybox"), .idle = 1, .image_options = &image_options),
+                    &err) < 0)
                 fail_msg("%s", err.message);
         return container;
 }
@@ -76,7 +69,7 @@ static void assert_runs(struct mayfly_container *container)
 /* The one image of the store. */
 static void in_store(const char *name, char path[1024])
 {
-        const char *id = strrchr(reference(), '@') + 1;
+        const char *id = strrchr(test_image("busybox"), '@') + 1;
 
         snprintf(path, 1024, "%s/images/%s/%s", store, id, name);
 }
