@@ -31,6 +31,7 @@
 
 /* --- manifest and options */
 
+/* Reads a manifest from a file. The caller frees *ret, which is not NUL-terminated. */
 static int read_manifest(const char *path, char **ret, size_t *ret_size, struct mayfly_error *err)
 {
         mf_cleanup(mf_closep) int fd = open(path, O_RDONLY | O_CLOEXEC);
@@ -43,9 +44,10 @@ static int read_manifest(const char *path, char **ret, size_t *ret_size, struct 
         while (fd >= 0 && n <= MF_MANIFEST_MAX && (got = read(fd, text + n, MF_MANIFEST_MAX + 1 - n)) > 0)
                 n += (size_t) got;
         if (got < 0)
-                return mf_error_errno(err, -errno, MAYFLY_STAGE_MANIFEST, "the manifest %s", path);
+                return mf_error_errno(err, -errno, MAYFLY_STAGE_MANIFEST, "the manifest %s cannot be read", path);
         if (n > MF_MANIFEST_MAX)
-                return mf_error(err, -EFBIG, MAYFLY_STAGE_MANIFEST, "the manifest %s is over 1 MiB", path);
+                return mf_error(err, -EFBIG, MAYFLY_STAGE_MANIFEST,
+                                "the manifest %s is over 1 MiB; name the file of an image manifest", path);
         *ret = mf_take(text);
         *ret_size = n;
         return 0;
@@ -73,7 +75,8 @@ static int get_manifest(const struct mayfly_build_options *options, char **ret, 
         return r < 0 ? r : mf_manifest_parse(ret_config, *ret, *ret_size, err);
 }
 
-/* The option, or the variable of reproducible-builds.org. */
+/* Sets *ret to the latest time that a file in the image may have: of the option, or of the variable that
+ * reproducible-builds.org defines. Returns 0 or -EINVAL. */
 static int get_latest(const struct mayfly_build_options *options, int64_t *ret, struct mayfly_error *err)
 {
         const char *text = getenv("SOURCE_DATE_EPOCH");
@@ -106,14 +109,13 @@ static void warn(void *userdata, const char *text)
                 options->warning(shown, options->warning_userdata);
 }
 
+/* Warns that ACLs are left out; `path` has one. */
 static void warn_of_acl(struct mayfly_build_options *options, const char *path)
 {
-        mf_cleanup(mf_freep) char *text = NULL;
+        char text[512];
 
-        if (asprintf(&text, MF_WARNING_ACL, path) < 0)
-                text = NULL;
-        if (text)
-                warn(options, text);
+        snprintf(text, sizeof(text), MF_WARNING_ACL, path);
+        warn(options, text);
 }
 
 /* What an archive is made from. */
@@ -177,18 +179,20 @@ static int write_archive(int fd, struct source *source, struct mayfly_build_opti
         return r;
 }
 
-/* Reads up to MF_ARCHIVE_HEAD bytes. */
+/* Reads up to MF_ARCHIVE_HEAD bytes of the image that was written. */
 static int read_head(int fd, char *head, size_t *ret_size, struct mayfly_error *err)
 {
         ssize_t n = mf_read_full(fd, head, MF_ARCHIVE_HEAD);
 
         if (n < 0)
-                return mf_error_errno(err, (int) n, MAYFLY_STAGE_ARCHIVE, "reading what was written");
+                return mf_error_errno(err, (int) n, MAYFLY_STAGE_ARCHIVE,
+                                      "the image that was written cannot be read back");
         *ret_size = (size_t) n;
         return 0;
 }
 
-/* Reads what was written, as `mayfly validate` does: what is published is an image. */
+/* Reads the image that was written, as `mayfly validate` does, so that nothing but a valid image is published. The caller clears
+ * *ret, also on failure. */
 static int check_archive(int fd, const char *url, const char *id, struct mf_examined *ret, struct mayfly_error *err)
 {
         struct mayfly_image_options options;
@@ -203,7 +207,8 @@ static int check_archive(int fd, const char *url, const char *id, struct mf_exam
         options.max_unpacked = UINT64_MAX;
         options.max_entries = UINT64_MAX;
         if (lseek(fd, 0, SEEK_SET) < 0)
-                return mf_error_errno(err, -errno, MAYFLY_STAGE_ARCHIVE, "reading what was written");
+                return mf_error_errno(err, -errno, MAYFLY_STAGE_ARCHIVE,
+                                      "the image that was written cannot be read back");
         r = read_head(fd, head, &file.head_size, err);
         if (r < 0)
                 return r;
@@ -213,11 +218,12 @@ static int check_archive(int fd, const char *url, const char *id, struct mf_exam
         if (strcmp(ret->id, id) != 0) {
                 mf_examined_clear(ret);
                 return mf_error(err, -EIO, MAYFLY_STAGE_DIGEST,
-                                "what was written is not what is read; look at the disk");
+                                "the image that is read back is not the one that was written; check the disk");
         }
         return 0;
 }
 
+/* Sets *ret to the options with all defaults, and checks the arguments. Returns 0 or -EINVAL. */
 static int check_options(const char *rootfs, const char *output, const struct mayfly_build_options *given,
                          struct mayfly_build_options *ret, struct mayfly_error *err)
 {

@@ -14,6 +14,7 @@
 
 #include "util/error.h"
 #include "util/fd.h"
+#include "util/file-url.h"
 #include "util/macro.h"
 
 #define LINKS_MAX 40 /* as many as Linux follows */
@@ -21,7 +22,8 @@
 
 /* --- where it goes */
 
-/* Where the symbolic link `path` leads to, from where the caller is; allocated. NULL with errno. */
+/* Returns the path that the symbolic link `path` leads to, relative to the working directory if it is not absolute. The caller frees
+ * it. NULL, with errno, on failure. */
 static char *follow(const char *path)
 {
         const char *slash = strrchr(path, '/');
@@ -36,7 +38,7 @@ static char *follow(const char *path)
         return asprintf(&ret, "%.*s/%s", (int) (slash - path), path, target) < 0 ? NULL : ret;
 }
 
-/* Whether it is what an image is written to, instead of replacing it. Returns -EISDIR for a directory. */
+/* Returns 1 when an image is written to the file, such as a device, and 0 when an image replaces it; -EISDIR for a directory. */
 static int is_through(const char *path)
 {
         struct stat st;
@@ -46,7 +48,7 @@ static int is_through(const char *path)
         return S_ISDIR(st.st_mode) ? -EISDIR : 1;
 }
 
-/* Sets output->path to where symbolic links lead, unless what is there is written to through them. */
+/* Sets output->path to where symbolic links lead, unless the image is written through them. */
 static int resolve(struct mf_output *output, const char *path, struct mayfly_error *err)
 {
         struct stat st;
@@ -60,13 +62,14 @@ static int resolve(struct mf_output *output, const char *path, struct mayfly_err
                 char *target = links < LINKS_MAX ? follow(output->path) : NULL;
                 if (!target)
                         return mf_error_errno(err, links < LINKS_MAX ? -errno : -ELOOP, MAYFLY_STAGE_ARCHIVE,
-                                              "following the link %s", path);
+                                              "the symbolic link %s cannot be followed", path);
                 free(output->path);
                 output->path = target;
         }
         return output->path ? 0 : mf_error_oom(err, MAYFLY_STAGE_ARCHIVE);
 }
 
+/* Opens the directory of output->path, and keeps the file's name in it. */
 static int open_directory(struct mf_output *output, struct mayfly_error *err)
 {
         const char *slash = strrchr(output->path, '/'), *base = slash ? slash + 1 : output->path;
@@ -75,21 +78,21 @@ static int open_directory(struct mf_output *output, struct mayfly_error *err)
         if (!directory)
                 return mf_error_oom(err, MAYFLY_STAGE_ARCHIVE);
         if (!*base || strcmp(base, ".") == 0 || strcmp(base, "..") == 0)
-                return mf_error(err, -EISDIR, MAYFLY_STAGE_SPEC, "\"%.200s\" is no name of a file for the image",
-                                output->path);
+                return mf_error(err, -EISDIR, MAYFLY_STAGE_SPEC,
+                                "\"%.200s\" cannot be the name of the image's file; name another one", output->path);
         if (strlen(base) > NAME_MAX)
-                return mf_error_errno(err, -ENAMETOOLONG, MAYFLY_STAGE_SPEC, "making %.300s", base);
+                return mf_error_errno(err, -ENAMETOOLONG, MAYFLY_STAGE_SPEC, "the file %.300s cannot be made", base);
         strcpy(output->base, base);
         output->directory = open(*directory ? directory : ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-        return output->directory < 0
-                       ? mf_error_errno(err, -errno, MAYFLY_STAGE_ARCHIVE,
-                                        "the directory %s, for the image; make it first", *directory ? directory : ".")
-                       : 0;
+        return output->directory < 0 ? mf_error_errno(err, -errno, MAYFLY_STAGE_ARCHIVE,
+                                                      "the directory %s for the image cannot be opened (make it first)",
+                                                      *directory ? directory : ".")
+                                     : 0;
 }
 
 /* --- the file */
 
-/* Chooses a name for the time until the image is whole. */
+/* Chooses the name that the file has until the image is whole. Returns 0 or negative errno. */
 static int choose_name(struct mf_output *output)
 {
         uint64_t number;
@@ -100,7 +103,7 @@ static int choose_name(struct mf_output *output)
         return 0;
 }
 
-/* A file that has no name until it is whole, where the file system can do that. */
+/* Opens the file in its directory, without a name where the file system can do that. Returns 0 or negative errno. */
 static int open_beside(struct mf_output *output)
 {
         output->fd = openat(output->directory, ".", O_TMPFILE | O_RDWR | O_CLOEXEC, 0666);
@@ -113,7 +116,7 @@ static int open_beside(struct mf_output *output)
         return output->fd < 0 ? -errno : 0;
 }
 
-/* A file without a name, for what is written elsewhere in the end. */
+/* Opens a file without a name elsewhere, for an image that is copied in the end. */
 static int open_temporary(struct mf_output *output, struct mayfly_error *err)
 {
         const char *directory = getenv("TMPDIR");
@@ -130,9 +133,10 @@ static int open_temporary(struct mf_output *output, struct mayfly_error *err)
                         (void) unlink(template);
                 free(template);
         }
-        return output->fd < 0
-                       ? mf_error_errno(err, -errno, MAYFLY_STAGE_ARCHIVE, "making a temporary file in %s", directory)
-                       : 0;
+        return output->fd < 0 ? mf_error_errno(err, -errno, MAYFLY_STAGE_ARCHIVE,
+                                               "no temporary file can be made in %s (set TMPDIR to another directory)",
+                                               directory)
+                              : 0;
 }
 
 int mf_output_open(struct mf_output *ret, const char *path, struct mayfly_error *err)
@@ -147,7 +151,7 @@ int mf_output_open(struct mf_output *ret, const char *path, struct mayfly_error 
         if (r < 0)
                 return r;
         r = open_beside(ret);
-        return r < 0 ? mf_error_errno(err, r, MAYFLY_STAGE_ARCHIVE, "making %s", ret->base) : 0;
+        return r < 0 ? mf_error_errno(err, r, MAYFLY_STAGE_ARCHIVE, "the file %s cannot be made", ret->base) : 0;
 }
 
 void mf_output_clear(struct mf_output *output)
@@ -162,7 +166,8 @@ void mf_output_clear(struct mf_output *output)
 
 /* --- its end */
 
-/* Gives the file a name, any that is free when its own is taken. */
+/* Gives the file its name. When another file has that, it gets a new one, to be renamed. Returns 1 when all is done, 0 when it must
+ * be renamed, or negative errno. */
 static int link_file(struct mf_output *output)
 {
         char proc[64];
@@ -178,26 +183,29 @@ static int link_file(struct mf_output *output)
         return r;
 }
 
+/* Gives the file its name, and so replaces the one that had it. */
 static int replace(struct mf_output *output, struct mayfly_error *err)
 {
         struct stat st;
 
         if (fsync(output->fd) < 0)
-                return mf_error_errno(err, -errno, MAYFLY_STAGE_ARCHIVE, "writing %s to disk", output->base);
+                return mf_error_errno(err, -errno, MAYFLY_STAGE_ARCHIVE, "%s cannot be flushed to the disk",
+                                      output->base);
         int r = *output->name ? 0 : link_file(output);
         if (r == 0 && fstatat(output->directory, output->base, &st, AT_SYMLINK_NOFOLLOW) == 0 && !S_ISREG(st.st_mode))
-                return mf_error(err, -EEXIST, MAYFLY_STAGE_ARCHIVE,
-                                "%s is no regular file any more; it was replaced while the image was built",
-                                output->path);
+                return mf_error(
+                        err, -EEXIST, MAYFLY_STAGE_ARCHIVE,
+                        "%s was replaced while the image was built, and is no regular file any more; build again",
+                        output->path);
         if (r == 0 && renameat(output->directory, output->name, output->directory, output->base) < 0)
                 r = -errno;
         if (r < 0)
-                return mf_error_errno(err, r, MAYFLY_STAGE_ARCHIVE, "giving %s its name", output->base);
+                return mf_error_errno(err, r, MAYFLY_STAGE_ARCHIVE, "the image cannot be renamed to %s", output->base);
         *output->name = '\0';
         return 0;
 }
 
-/* Copies the image to an open descriptor. 0 or negative errno. */
+/* Copies the image to an open descriptor. Returns 0 or negative errno. */
 static int copy_to(const struct mf_output *output, int to)
 {
         mf_cleanup(mf_freep) char *block = malloc(BLOCK);
@@ -211,17 +219,20 @@ static int copy_to(const struct mf_output *output, int to)
         return r < 0 ? r : n < 0 ? (int) n : 0;
 }
 
+/* Copies the image to output->path. */
 static int write_through(const struct mf_output *output, struct mayfly_error *err)
 {
         struct mf_sigpipe sigpipe;
 
         mf_cleanup(mf_closep) int to = open(output->path, O_WRONLY | O_CLOEXEC | O_NOCTTY);
         if (to < 0)
-                return mf_error_errno(err, -errno, MAYFLY_STAGE_ARCHIVE, "opening %s", output->path);
+                return mf_error_errno(err, -errno, MAYFLY_STAGE_ARCHIVE, "%s cannot be opened for writing",
+                                      output->path);
         mf_sigpipe_block(&sigpipe);
         int r = copy_to(output, to);
         mf_sigpipe_restore(&sigpipe);
-        return r < 0 ? mf_error_errno(err, r, MAYFLY_STAGE_ARCHIVE, "writing the image to %s", output->path) : 0;
+        return r < 0 ? mf_error_errno(err, r, MAYFLY_STAGE_ARCHIVE, "the image cannot be written to %s", output->path)
+                     : 0;
 }
 
 int mf_output_publish(struct mf_output *output, struct mayfly_error *err)
@@ -233,7 +244,6 @@ char *mf_output_url(const struct mf_output *output)
 {
         char directory[PATH_MAX] = "", proc[64];
         mf_cleanup(mf_freep) char *path = NULL;
-        char *url, *p;
 
         snprintf(proc, sizeof(proc), "/proc/self/fd/%d", output->directory);
         ssize_t n = output->through ? -1 : readlink(proc, directory, sizeof(directory) - 1);
@@ -241,16 +251,5 @@ char *mf_output_url(const struct mf_output *output)
                 path = output->path[0] == '/' ? strdup(output->path) : realpath(output->path, NULL);
         else if (n > 0 && asprintf(&path, "%.*s%s%s", (int) n, directory, n > 1 ? "/" : "", output->base) < 0)
                 path = NULL;
-        url = path ? malloc(3 * strlen(path) + 8) : NULL;
-        if (!url)
-                return NULL;
-        p = stpcpy(url, "file://");
-        for (const unsigned char *c = (const unsigned char *) path; *c; c++)
-                if ((*c >= '0' && *c <= '9') || (*c >= 'A' && *c <= 'Z') || (*c >= 'a' && *c <= 'z') ||
-                    strchr("/-._~+", *c))
-                        *p++ = (char) *c;
-                else
-                        p += sprintf(p, "%%%02X", *c);
-        *p = '\0';
-        return url;
+        return path ? mf_file_url(path) : NULL;
 }

@@ -25,18 +25,18 @@
 #define DEPTH_MAX 400U
 #define HOLES_MIN ((uint64_t) 1024 * 1024) /* of zeros that are worth a map */
 
-/* A folder on its way into the archive. */
+/* A directory that is being written into the archive. */
 struct walk {
         struct mf_writer *writer;
         struct mf_rewrite *rewrite;
         dev_t device;
         void *links; /* a tree of struct link */
         char *block;
-        char path[PATH_MAX + 8]; /* "rootfs/..." of what is being looked at */
+        char path[PATH_MAX + 8]; /* of the file that is being written, "rootfs/..." */
         struct mayfly_error *err;
 };
 
-/* A file of more names than one, and the first of them. */
+/* A file that has hard links, and its first name. */
 struct link {
         ino_t inode;
         char path[];
@@ -44,11 +44,13 @@ struct link {
 
 /* --- one file */
 
+/* Says that a part of the current file cannot be read, for the error `r`, and returns that. */
 static int failed(const struct walk *walk, int r, const char *what)
 {
-        return mf_error_errno(walk->err, r, MAYFLY_STAGE_ARCHIVE, "%s %s", what, walk->path);
+        return mf_error_errno(walk->err, r, MAYFLY_STAGE_ARCHIVE, "the %s of %s cannot be read", what, walk->path);
 }
 
+/* Says that the current file was changed by somebody. Returns -EBUSY. */
 static int changed(const struct walk *walk)
 {
         return mf_error(walk->err, -EBUSY, MAYFLY_STAGE_ARCHIVE,
@@ -62,7 +64,8 @@ static int compare_links(const void *a, const void *b)
         return one->inode < other->inode ? -1 : one->inode > other->inode;
 }
 
-/* The name that the file has got already, or NULL: then it has this one. */
+/* Sets *ret to the name under which the current file is in the archive already, or to NULL; then it gets its current name. Returns
+ * 0 or -ENOMEM. */
 static int find_link(struct walk *walk, const struct stat *st, const char **ret)
 {
         *ret = NULL;
@@ -90,7 +93,7 @@ static int compare_names(const void *a, const void *b)
         return strcmp(*(char *const *) a, *(char *const *) b);
 }
 
-/* The attributes of one file. */
+/* The extended attributes of one file. */
 struct attributes {
         char *names;
         struct mf_xattr *list;
@@ -110,12 +113,13 @@ static int compare_attributes(const void *a, const void *b)
         return strcmp(((const struct mf_xattr *) a)->name, ((const struct mf_xattr *) b)->name);
 }
 
+/* Reads the value of one attribute. */
 static int read_attribute(struct walk *walk, int fd, struct mf_xattr *xattr)
 {
         ssize_t length = fgetxattr(fd, xattr->name, walk->block, XATTR_SIZE_MAX);
 
         if (length < 0)
-                return failed(walk, -errno, "the attributes of");
+                return failed(walk, -errno, "extended attributes");
         void *value = malloc((size_t) length + 1);
         if (!value)
                 return mf_error_oom(walk->err, MAYFLY_STAGE_ARCHIVE);
@@ -130,7 +134,7 @@ static int read_attributes(struct walk *walk, int fd, struct attributes *ret)
         ssize_t size = flistxattr(fd, NULL, 0);
 
         if (size <= 0)
-                return size == 0 || errno == ENOTSUP ? 0 : failed(walk, -errno, "the attributes of");
+                return size == 0 || errno == ENOTSUP ? 0 : failed(walk, -errno, "extended attributes");
         ret->names = malloc((size_t) size);
         ret->list = calloc((size_t) size, sizeof(*ret->list));
         if (!ret->names || !ret->list)
@@ -151,8 +155,8 @@ static int read_attributes(struct walk *walk, int fd, struct attributes *ret)
 #define ACL_GROUP 0x04 /* tags of linux/posix_acl.h */
 #define ACL_MASK 0x10
 
-/* What the file's own group may do by an ACL, whose mask the mode has in that place: the mode without the ACL must not
- * give it more. The ACL is a version of 4 bytes, then per entry a tag and permissions of 2 bytes, and an ID of 4. */
+/* Returns what an ACL lets the file's own group do. A mode has the ACL's mask in the place of these bits, and may be wider. An ACL
+ * is a version of 4 bytes, and for each entry a tag and permissions of 2 bytes each, and an ID of 4. */
 static unsigned group_of_acl(const unsigned char *acl, size_t size, unsigned group)
 {
         for (size_t i = 4; i + 8 <= size; i += 8) {
@@ -163,6 +167,7 @@ static unsigned group_of_acl(const unsigned char *acl, size_t size, unsigned gro
         return group;
 }
 
+/* Notes that the file has ACLs, and narrows the entry's mode to what they allow. */
 static int take_acls(struct walk *walk, int fd, struct mf_entry *entry)
 {
         unsigned char *acl = (unsigned char *) walk->block;
@@ -173,7 +178,7 @@ static int take_acls(struct walk *walk, int fd, struct mf_entry *entry)
                 entry->mode = (entry->mode & ~(mode_t) 070) | group_of_acl(acl, (size_t) size, (entry->mode >> 3) & 7)
                                                                       << 3;
         else if (size < 0 && errno != ENODATA && errno != ENOTSUP)
-                return failed(walk, -errno, "the ACL of");
+                return failed(walk, -errno, "ACL");
         if (S_ISDIR(entry->mode))
                 has |= fgetxattr(fd, "system.posix_acl_default", NULL, 0) > 0;
         return has && mf_rewrite_note_acl(walk->rewrite, walk->path) < 0 ? mf_error_oom(walk->err, MAYFLY_STAGE_ARCHIVE)
@@ -182,7 +187,7 @@ static int take_acls(struct walk *walk, int fd, struct mf_entry *entry)
 
 /* --- data */
 
-/* Reads at `offset` as much as there is, up to `size`. */
+/* Reads as much as there is at `offset`, up to `size` bytes, into the block. Returns how many, or negative errno. */
 static ssize_t read_at(const struct walk *walk, int fd, uint64_t offset, size_t size)
 {
         size_t done = 0;
@@ -192,7 +197,7 @@ static ssize_t read_at(const struct walk *walk, int fd, uint64_t offset, size_t 
                 if (n < 0 && errno == EINTR)
                         continue;
                 if (n < 0)
-                        return failed(walk, -errno, "reading");
+                        return failed(walk, -errno, "content");
                 if (n == 0)
                         break;
                 done += (size_t) n;
@@ -214,8 +219,8 @@ static int add_block(struct mf_sparse *map, uint64_t offset, size_t size)
         return 0;
 }
 
-/* Finds the blocks that are not all zeros. That is so wherever the file system has holes, so that copies of a file
- * become the same bytes; its holes only spare the reading. */
+/* Adds all blocks to the map that are not all zeros. The map depends on the content alone, so that copies of a file become the same
+ * bytes; the holes that the file system has only spare the reading. */
 static int find_data(struct walk *walk, int fd, uint64_t size, struct mf_sparse *map)
 {
         for (uint64_t at = 0; at < size; at += BLOCK) {
@@ -229,7 +234,8 @@ static int find_data(struct walk *walk, int fd, uint64_t size, struct mf_sparse 
                         return n < 0 ? (int) n : changed(walk);
                 int r = is_zero(walk->block, (size_t) n) ? 0 : add_block(map, at, (size_t) n);
                 if (r < 0)
-                        return failed(walk, r, "the holes of");
+                        return mf_error_errno(walk->err, r, MAYFLY_STAGE_ARCHIVE, "the holes of %s cannot be listed",
+                                              walk->path);
         }
         return 0;
 }
@@ -242,6 +248,7 @@ static int find_holes(struct walk *walk, int fd, uint64_t size, struct mf_sparse
         return r < 0 ? r : size >= HOLES_MIN && size - mf_sparse_bytes(map) >= HOLES_MIN;
 }
 
+/* Writes a part of a file's data. */
 static int add_segment(struct walk *walk, int fd, uint64_t offset, uint64_t size)
 {
         while (size > 0) {
@@ -257,6 +264,7 @@ static int add_segment(struct walk *walk, int fd, uint64_t offset, uint64_t size
         return 0;
 }
 
+/* Writes a file's data, which must not have changed meanwhile; `map` is of a sparse file, or NULL. */
 static int add_data(struct walk *walk, int fd, const struct stat *st, const struct mf_sparse *map)
 {
         struct stat after;
@@ -272,9 +280,9 @@ static int add_data(struct walk *walk, int fd, const struct stat *st, const stru
         return 0;
 }
 
-static int add_folder(struct walk *walk, int fd, unsigned depth);
+static int add_directory(struct walk *walk, int fd, unsigned depth);
 
-/* Opens what has attributes or data. -1 for all else. */
+/* Opens a regular file or a directory, which have attributes or data. Leaves *ret as it is for others. */
 static int open_content(struct walk *walk, int path_fd, const struct stat *st, int *ret)
 {
         char proc[64];
@@ -283,9 +291,9 @@ static int open_content(struct walk *walk, int path_fd, const struct stat *st, i
                 return 0;
         snprintf(proc, sizeof(proc), "/proc/self/fd/%d", path_fd);
         *ret = open(proc, O_RDONLY | O_CLOEXEC | O_NOATIME);
-        if (*ret < 0 && errno == EPERM) /* not our file */
+        if (*ret < 0 && errno == EPERM) /* another user's file */
                 *ret = open(proc, O_RDONLY | O_CLOEXEC);
-        return *ret < 0 ? failed(walk, -errno, "opening") : 0;
+        return *ret < 0 ? failed(walk, -errno, "content") : 0;
 }
 
 /* Writes a file with its data, or a directory without what is in it. */
@@ -306,12 +314,13 @@ static int add_content(struct walk *walk, int fd, const struct stat *st, struct 
                 r = mf_writer_put(walk->writer, entry, walk->err);
         if (r == 0 && S_ISREG(st->st_mode))
                 r = add_data(walk, fd, st, entry->sparse);
-        entry->sparse = NULL; /* the map ends here */
+        entry->sparse = NULL; /* the map is freed here */
         clear_attributes(&attributes);
         mf_sparse_clear(&map);
         return r;
 }
 
+/* Writes the file `name` in the directory `parent`, and all that is below it. */
 static int add_entry(struct walk *walk, int parent, const char *name, unsigned depth)
 {
         char target[PATH_MAX] = "";
@@ -320,7 +329,7 @@ static int add_entry(struct walk *walk, int parent, const char *name, unsigned d
         mf_cleanup(mf_closep) int path_fd = openat(parent, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
         mf_cleanup(mf_closep) int fd = -1;
         if (path_fd < 0 || fstat(path_fd, &st) < 0)
-                return failed(walk, -errno, "looking at");
+                return failed(walk, -errno, "status");
         if (st.st_dev != walk->device)
                 return mf_error(walk->err, -EXDEV, MAYFLY_STAGE_ARCHIVE,
                                 "%s is on another file system, which is mounted there; unmount it first", walk->path);
@@ -328,7 +337,7 @@ static int add_entry(struct walk *walk, int parent, const char *name, unsigned d
                 return mf_error(walk->err, -EINVAL, MAYFLY_STAGE_ARCHIVE,
                                 "%s is a socket, which no archive can hold; remove it", walk->path);
         if (S_ISLNK(st.st_mode) && readlinkat(path_fd, "", target, sizeof(target) - 1) < 0)
-                return failed(walk, -errno, "the link");
+                return failed(walk, -errno, "target");
         struct mf_entry entry = { .name = walk->path,
                                   .symlink = S_ISLNK(st.st_mode) ? target : NULL,
                                   .mode = st.st_mode,
@@ -343,15 +352,16 @@ static int add_entry(struct walk *walk, int parent, const char *name, unsigned d
                 r = find_link(walk, &st, &entry.hardlink);
         if (r < 0)
                 return r;
-        if (fd < 0 || entry.hardlink) /* nothing else has any attributes that are kept */
+        if (fd < 0 || entry.hardlink) /* all others have no attributes that an image keeps */
                 return mf_writer_put(walk->writer, &entry, walk->err);
         r = add_content(walk, fd, &st, &entry);
-        return r == 0 && S_ISDIR(st.st_mode) ? add_folder(walk, fd, depth + 1) : r;
+        return r == 0 && S_ISDIR(st.st_mode) ? add_directory(walk, fd, depth + 1) : r;
 }
 
-/* --- a folder */
+/* --- a directory */
 
-static int list_folder(struct walk *walk, int fd, char ***ret, size_t *ret_n)
+/* Sets *ret to the names in a directory, sorted. The caller frees them, also on failure. */
+static int list_directory(struct walk *walk, int fd, char ***ret, size_t *ret_n)
 {
         mf_cleanup(mf_closep) int own = openat(fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
         size_t n = 0, allocated = 0;
@@ -360,13 +370,13 @@ static int list_folder(struct walk *walk, int fd, char ***ret, size_t *ret_n)
         int r = 0;
 
         if (!dir)
-                return failed(walk, -errno, "listing");
+                return failed(walk, -errno, "list of files");
         (void) mf_take_fd(&own); /* closedir() closes it */
         while (r == 0) {
                 errno = 0;
                 const struct dirent *entry = readdir(dir);
                 if (!entry && errno)
-                        r = failed(walk, -errno, "listing");
+                        r = failed(walk, -errno, "list of files");
                 if (!entry)
                         break;
                 if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0)
@@ -389,19 +399,21 @@ static int list_folder(struct walk *walk, int fd, char ***ret, size_t *ret_n)
         return r;
 }
 
-static int add_folder(struct walk *walk, int fd, unsigned depth)
+/* Writes all that is in a directory. */
+static int add_directory(struct walk *walk, int fd, unsigned depth)
 {
         size_t n = 0, length = strlen(walk->path);
         char **names = NULL;
 
         if (depth > DEPTH_MAX)
-                return mf_error(walk->err, -ELOOP, MAYFLY_STAGE_ARCHIVE, "%.200s... is more than %u folders deep",
-                                walk->path, DEPTH_MAX);
-        int r = list_folder(walk, fd, &names, &n);
+                return mf_error(walk->err, -ELOOP, MAYFLY_STAGE_ARCHIVE,
+                                "%.200s... has directories more than %u deep; move them up", walk->path, DEPTH_MAX);
+        int r = list_directory(walk, fd, &names, &n);
         for (size_t i = 0; r == 0 && i < n; i++) {
                 if (length + 1 + strlen(names[i]) >= PATH_MAX)
                         r = mf_error(walk->err, -ENAMETOOLONG, MAYFLY_STAGE_ARCHIVE,
-                                     "%.200s...: a path there is too long", walk->path);
+                                     "a path below %.200s... is longer than %d bytes; shorten it", walk->path,
+                                     PATH_MAX);
                 else
                         snprintf(walk->path + length, sizeof(walk->path) - length, "/%s", names[i]);
                 if (r == 0)
@@ -420,7 +432,8 @@ int mf_rootfs_add(struct mf_writer *writer, const char *rootfs, struct mf_rewrit
         struct stat st;
 
         if (fd < 0 || fstat(fd, &st) < 0)
-                return mf_error_errno(err, -errno, MAYFLY_STAGE_ARCHIVE, "the root file system %s", rootfs);
+                return mf_error_errno(err, -errno, MAYFLY_STAGE_ARCHIVE, "the root file system %s cannot be opened",
+                                      rootfs);
         if (!S_ISDIR(st.st_mode))
                 return mf_writer_copy_tar(writer, fd, rewrite, err);
         struct walk *walk = calloc(1, sizeof(*walk));
