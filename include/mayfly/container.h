@@ -154,6 +154,12 @@ struct mayfly_spec {
          * MAYFLY_USERNS_HOST.
          */
         const char *const *capabilities;
+        /**
+         * How many user and group IDs the container's user namespace has, from 0 on: a multiple of 65,536 up to 536,870,912;
+         * default 65,536. An image with files of larger IDs is an error, as is a larger ID that the spec has. Not with
+         * MAYFLY_USERNS_HOST. An ordinary user's containers have all IDs that the user has, whatever this is.
+         */
+        uint32_t userns_ids;
 };
 
 #define MAYFLY_SPEC_INIT MAYFLY_INIT_(struct mayfly_spec)

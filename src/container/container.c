@@ -23,6 +23,7 @@
 #include "privilege/userns.h"
 #include "util/error.h"
 #include "util/fd.h"
+#include "util/id-range.h"
 #include "util/macro.h"
 #include "util/options.h"
 #include "util/strv.h"
@@ -32,6 +33,20 @@
 #define MESSAGES_MAX 64U
 
 /* --- the spec ------------------------------------------------------------------------------------------------- */
+
+static int check_ids(const struct mayfly_spec *spec, struct mayfly_error *err)
+{
+        if (spec->userns_ids && spec->userns == MAYFLY_USERNS_HOST)
+                return mf_error(
+                        err, -EINVAL, MAYFLY_STAGE_SPEC,
+                        "the spec has both userns_ids and MAYFLY_USERNS_HOST, with which all IDs of the host are "
+                        "the container's; remove one of them");
+        if (spec->userns_ids % MF_ID_RANGE_SIZE != 0 || spec->userns_ids > MF_ID_RANGE_SIZE_MAX)
+                return mf_error(err, -EINVAL, MAYFLY_STAGE_SPEC, "userns_ids is %u; give a multiple of %u, up to %u",
+                                (unsigned) spec->userns_ids, (unsigned) MF_ID_RANGE_SIZE,
+                                (unsigned) MF_ID_RANGE_SIZE_MAX);
+        return 0;
+}
 
 /* Checks what the spec says of the app, as far as this can be done without the image. */
 static int check_app(const struct mayfly_spec *spec, struct mayfly_error *err)
@@ -52,7 +67,7 @@ static int check_app(const struct mayfly_spec *spec, struct mayfly_error *err)
 static int take_spec(struct mayfly_spec *spec, const struct mayfly_spec *given, struct mayfly_error *err)
 {
         static const struct mf_option_kind kind =
-                MF_OPTION_KIND("the spec", "MAYFLY_SPEC_INIT or MAYFLY_SPEC()", struct mayfly_spec, capabilities);
+                MF_OPTION_KIND("the spec", "MAYFLY_SPEC_INIT or MAYFLY_SPEC()", struct mayfly_spec, userns_ids);
 
         *spec = (struct mayfly_spec) MAYFLY_SPEC_INIT;
         if (!given)
@@ -69,6 +84,9 @@ static int take_spec(struct mayfly_spec *spec, const struct mayfly_spec *given, 
         if (spec->userns != MAYFLY_USERNS_PRIVATE && spec->userns != MAYFLY_USERNS_HOST)
                 return mf_error(err, -EINVAL, MAYFLY_STAGE_SPEC, "userns %d is none of enum mayfly_userns",
                                 (int) spec->userns);
+        r = check_ids(spec, err);
+        if (r < 0)
+                return r;
         if (spec->stop_signal < 0 || spec->stop_signal > SIGRTMAX)
                 return mf_error(err, -EINVAL, MAYFLY_STAGE_SPEC, "stop_signal %d is no signal; leave it 0 for SIGTERM",
                                 spec->stop_signal);
@@ -90,6 +108,8 @@ static void set_defaults(struct mayfly_spec *spec)
                 spec->start_timeout_ms = 30000;
         if (!spec->max_runtime_s)
                 spec->max_runtime_s = 3600;
+        if (!spec->userns_ids)
+                spec->userns_ids = MF_ID_RANGE_SIZE;
         if (!spec->log_size)
                 spec->log_size = UINT64_C(1) << 20;
 }

@@ -15,15 +15,15 @@ static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
 static struct mf_id_range shared = { .lock = -1 }; /* of this program */
 static unsigned users;                             /* of the shared range */
 
-int mf_ids_take(struct mf_id_range *ret, struct mayfly_error *err)
+int mf_ids_take(struct mf_id_range *ret, uint32_t size, struct mayfly_error *err)
 {
-        int r = mf_id_range_take(ret, NULL);
+        int r = mf_id_range_take(ret, size, NULL);
 
         if (r == -EAGAIN)
                 return mf_error(err, r, MAYFLY_STAGE_START,
                                 "no free range of %u IDs was found between %u and %u for the container's user "
                                 "namespace; look for large ranges in /etc/subuid and /etc/subgid",
-                                MF_ID_RANGE_SIZE, MF_ID_RANGE_FIRST, MF_ID_RANGE_LAST);
+                                (unsigned) size, MF_ID_RANGE_FIRST, MF_ID_RANGE_LAST);
         return r < 0 ? mf_error_errno(err, r, MAYFLY_STAGE_START,
                                       "looking for free IDs in /etc/passwd, /etc/group, /etc/subuid and /etc/subgid")
                      : 0;
@@ -35,7 +35,7 @@ int mf_ids_copy(struct mf_id_range *ret, const struct mf_id_range *ids, struct m
 
         if (lock < 0)
                 return mf_error_errno(err, -errno, MAYFLY_STAGE_START, "a descriptor for the container's IDs");
-        *ret = (struct mf_id_range){ ids->base, lock };
+        *ret = (struct mf_id_range){ ids->base, ids->size, lock };
         return 0;
 }
 
@@ -55,7 +55,7 @@ int mf_ids_share(struct mf_id_range *ret, struct mayfly_error *err)
 
         pthread_mutex_lock(&mutex);
         if (users == 0)
-                r = mf_ids_take(&shared, err);
+                r = mf_ids_take(&shared, MF_ID_RANGE_SIZE, err);
         if (r == 0)
                 r = mf_ids_copy(ret, &shared, err);
         if (r == 0)

@@ -8,8 +8,8 @@
 
 #include "util/id-range.h"
 
-/* Takes a range that nobody else has. *ret is to be released with mf_ids_clear(). */
-int mf_ids_take(struct mf_id_range *ret, struct mayfly_error *err);
+/* Takes a range of `size` IDs that nobody else has. *ret is to be released with mf_ids_clear(). */
+int mf_ids_take(struct mf_id_range *ret, uint32_t size, struct mayfly_error *err);
 
 /* Copies a range, which both then hold. */
 int mf_ids_copy(struct mf_id_range *ret, const struct mf_id_range *ids, struct mayfly_error *err);

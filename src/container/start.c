@@ -16,6 +16,7 @@
 #include "container/seccomp.h"
 #include "container/volumes.h"
 #include "image/open.h"
+#include "image/owners.h"
 #include "model/capabilities.h"
 #include "model/image-name.h"
 #include "privilege/userns.h"
@@ -284,7 +285,18 @@ static int take_ids(struct mayfly_container *container, const struct mf_volumes 
         /* An ordinary user's containers have all IDs that the user has. */
         if (container->spec.userns == MAYFLY_USERNS_HOST || mf_privilege_is_delegated())
                 return 0;
-        return volumes->ids ? mf_ids_copy(&container->ids, volumes->ids, err) : mf_ids_take(&container->ids, err);
+        int r = mf_owners_check(container->image, container->spec.userns_ids, err);
+        if (r < 0)
+                return r;
+        if (!volumes->ids)
+                return mf_ids_take(&container->ids, container->spec.userns_ids, err);
+        if (container->spec.userns_ids > volumes->ids->size)
+                return mf_error(
+                        err, -EINVAL, MAYFLY_STAGE_SPEC,
+                        "userns_ids is %u, but before Linux 6.3 containers that share a tmpfs share their IDs, which "
+                        "are %u; leave out the tmpfs or userns_ids",
+                        (unsigned) container->spec.userns_ids, (unsigned) volumes->ids->size);
+        return mf_ids_copy(&container->ids, volumes->ids, err);
 }
 
 static int open_channels(struct mayfly_container *container, int *ret_control, struct mayfly_error *err)
@@ -326,6 +338,27 @@ static int add_option(char ***argv, const char *option, uint64_t value)
         return mf_strv_add(argv, text);
 }
 
+static int add_limits(char ***argv, const struct mf_limits *limits)
+{
+        static const char *const memory_options[] = { [MF_LIMIT_OF_DEFAULT] = "--default-memory",
+                                                      [MF_LIMIT_OF_IMAGE] = "--image-memory",
+                                                      [MF_LIMIT_OF_SPEC] = "--memory" };
+        int r = 0;
+
+        if (limits->memory_max)
+                r = add_option(argv, memory_options[limits->memory_origin], limits->memory_max);
+        if (r == 0 && limits->tasks_max)
+                r = add_option(argv, limits->tasks_origin == MF_LIMIT_OF_SPEC ? "--tasks" : "--default-tasks",
+                               limits->tasks_max);
+        if (r == 0 && limits->memory_low)
+                r = add_option(argv, "--image-memory-low", limits->memory_low);
+        if (r == 0 && limits->cpu_max)
+                r = add_option(argv, "--image-cpu", limits->cpu_max);
+        if (r == 0 && limits->cpu_weight)
+                r = add_option(argv, "--image-cpu-weight", limits->cpu_weight);
+        return r;
+}
+
 static int build_argv(const struct mayfly_container *container, const struct mf_volumes *volumes, const char *program,
                       const char *init, char ***ret)
 {
@@ -333,9 +366,6 @@ static int build_argv(const struct mayfly_container *container, const struct mf_
         const char *const words[] = {
                 program, "--machine", container->machine, "--init", init,
         };
-        static const char *const memory_options[] = { [MF_LIMIT_OF_DEFAULT] = "--default-memory",
-                                                      [MF_LIMIT_OF_IMAGE] = "--image-memory",
-                                                      [MF_LIMIT_OF_SPEC] = "--memory" };
         struct mf_limits limits;
         int r = 0;
 
@@ -349,17 +379,8 @@ static int build_argv(const struct mayfly_container *container, const struct mf_
         }
         if (r == 0)
                 r = add_option(ret, "--scratch", container->spec.scratch_size);
-        if (r == 0 && limits.memory_max)
-                r = add_option(ret, memory_options[limits.memory_origin], limits.memory_max);
-        if (r == 0 && limits.tasks_max)
-                r = add_option(ret, limits.tasks_origin == MF_LIMIT_OF_SPEC ? "--tasks" : "--default-tasks",
-                               limits.tasks_max);
-        if (r == 0 && limits.memory_low)
-                r = add_option(ret, "--image-memory-low", limits.memory_low);
-        if (r == 0 && limits.cpu_max)
-                r = add_option(ret, "--image-cpu", limits.cpu_max);
-        if (r == 0 && limits.cpu_weight)
-                r = add_option(ret, "--image-cpu-weight", limits.cpu_weight);
+        if (r == 0)
+                r = add_limits(ret, &limits);
         for (uint64_t rest = container->granted & ~mf_capabilities_default; r == 0 && rest; rest &= rest - 1) {
                 r = mf_strv_add(ret, strdup("--capability"));
                 if (r == 0)
@@ -377,6 +398,8 @@ static int build_argv(const struct mayfly_container *container, const struct mf_
         }
         if (r == 0 && container->ids.base)
                 r = add_option(ret, "--ids", container->ids.base);
+        if (r == 0 && container->ids.base)
+                r = add_option(ret, "--id-count", container->ids.size);
         if (r == 0 && mf_privilege_is_delegated())
                 r = mf_strv_add(ret, strdup("--user"));
         if (r == 0 && container->spec.network == MAYFLY_NETWORK_HOST)

@@ -10,9 +10,11 @@
 #include <string.h>
 
 #include "container/tmpfs.h"
+#include "privilege/userns.h"
 #include "util/error.h"
 #include "util/fd.h"
 #include "util/fs.h"
+#include "util/id-range.h"
 #include "util/macro.h"
 #include "util/strv.h"
 
@@ -147,7 +149,7 @@ static int share(struct plan *plan, const struct mayfly_tmpfs *tmpfs, struct may
 }
 
 /* Checks that no field of the volume excludes another. */
-static int check_fields(const struct mayfly_volume *volume, struct mayfly_error *err)
+static int check_fields(const struct mayfly_spec *spec, const struct mayfly_volume *volume, struct mayfly_error *err)
 {
         if (volume->name && volume->path)
                 return mf_error(
@@ -158,6 +160,14 @@ static int check_fields(const struct mayfly_volume *volume, struct mayfly_error 
                 return mf_error(err, -EINVAL, MAYFLY_STAGE_SPEC,
                                 "a volume of the spec has neither a name nor a path; name one of the image's mount "
                                 "points, or give a path in the container");
+        uint32_t largest = volume->uid > volume->gid ? volume->uid : volume->gid;
+        if (spec->userns == MAYFLY_USERNS_PRIVATE && !mf_privilege_is_delegated() && largest >= spec->userns_ids)
+                return mf_error(
+                        err, -EOVERFLOW, MAYFLY_STAGE_SPEC,
+                        "the volume \"%.200s\" belongs to %u:%u, but the container has only the IDs 0 to %u; set "
+                        "userns_ids = %u",
+                        volume->name ? volume->name : volume->path, (unsigned) volume->uid, (unsigned) volume->gid,
+                        (unsigned) spec->userns_ids - 1, (largest / MF_ID_RANGE_SIZE + 1) * MF_ID_RANGE_SIZE);
         if (volume->source && volume->tmpfs)
                 return mf_error(err, -EINVAL, MAYFLY_STAGE_SPEC,
                                 "a volume of the spec has both the source \"%.200s\" and a tmpfs; give one of them",
@@ -237,7 +247,7 @@ static int add_volume(struct plan *plan, const struct mayfly_volume *volume, str
         const struct mf_mount_point *point;
         char what[200];
 
-        int r = check_fields(volume, err);
+        int r = check_fields(plan->spec, volume, err);
         if (r == 0)
                 r = find_target(plan, volume, &point, what, sizeof(what), err);
         if (r < 0)

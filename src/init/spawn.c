@@ -58,6 +58,20 @@ static int find_program(const char *name, char *const *env, char *ret, size_t si
         return result;
 }
 
+/* Says which ID the container would need, if that is why the kernel refuses the identity. */
+static void explain_ids(const struct mf_identity *identity, int r, char *ret, size_t size)
+{
+        gid_t largest = identity->uid > identity->gid ? identity->uid : identity->gid;
+
+        *ret = '\0';
+        for (size_t i = 0; i < (size_t) identity->n_groups; i++)
+                if (identity->groups[i] > largest)
+                        largest = identity->groups[i];
+        if (r == -EINVAL)
+                snprintf(ret, size, "; the container has no ID %u: set userns_ids, or enlarge your ranges of subuid(5)",
+                         (unsigned) largest);
+}
+
 static int become(const struct mf_identity *identity, const char *cwd, struct failure *failure)
 {
         if (chdir(cwd) < 0) {
@@ -70,12 +84,10 @@ static int become(const struct mf_identity *identity, const char *cwd, struct fa
             setresgid(identity->gid, identity->gid, identity->gid) < 0 ||
             setresuid(identity->uid, identity->uid, identity->uid) < 0) {
                 int r = -errno;
-                snprintf(
-                        failure->text, sizeof(failure->text), "becoming user %u, group %u: %s%s",
-                        (unsigned) identity->uid, (unsigned) identity->gid, strerrordesc_np(-r),
-                        r == -EINVAL
-                                ? "; the container has the IDs 0 to 65,535: set .userns = MAYFLY_USERNS_HOST for others"
-                                : "");
+                char why[128];
+                explain_ids(identity, r, why, sizeof(why));
+                snprintf(failure->text, sizeof(failure->text), "becoming user %u, group %u: %s%s",
+                         (unsigned) identity->uid, (unsigned) identity->gid, strerrordesc_np(-r), why);
                 return r;
         }
         return 0;

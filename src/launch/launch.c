@@ -21,7 +21,6 @@
 
 #include "protocol/message.h"
 #include "util/fd.h"
-#include "util/id-range.h"
 #include "util/macro.h"
 
 /* How long the container may take to follow its owner before it is pushed, each time harder, in ms. */
@@ -117,6 +116,9 @@ static int parse_option(int c, struct launch_options *ret)
         case 'u':
                 ret->ids = (uint32_t) number(optarg);
                 return 0;
+        case 'N':
+                ret->n_ids = (uint32_t) number(optarg);
+                return 0;
         case 'x':
                 ret->is_users = 1;
                 return 0;
@@ -148,6 +150,7 @@ static int parse(int argc, char **argv, struct launch_options *ret)
                 { "register", no_argument, NULL, 'r' },
                 { "host-network", no_argument, NULL, 'n' },
                 { "ids", required_argument, NULL, 'u' },
+                { "id-count", required_argument, NULL, 'N' },
                 { "user", no_argument, NULL, 'x' },
                 { "oom-score-adj", required_argument, NULL, 'O' },
                 { "volume", required_argument, NULL, 'v' },
@@ -204,7 +207,7 @@ static _Noreturn void execute_nspawn(const struct launch_options *options)
         }
         if (options->ids) {
                 snprintf(users, sizeof(users), "--private-users=%u:%u", (unsigned) options->ids,
-                         (unsigned) MF_ID_RANGE_SIZE);
+                         (unsigned) options->n_ids);
                 argv[n++] = users;
                 argv[n++] = "--private-users-ownership=off"; /* the layers are idmapped */
         }

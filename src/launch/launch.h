@@ -42,6 +42,7 @@ struct launch_options {
         int host_network;
         int oom_score_adj; /* what the app may lower its score to; 0: nothing below what it is now */
         uint32_t ids;      /* first ID of its user namespace; 0: it has none */
+        uint32_t n_ids;    /* how many it has */
         int is_users;      /* an ordinary user's: made without systemd-nspawn, see contain.c */
 };
 
@@ -53,9 +54,9 @@ struct launch_options {
 int launch_lock_layers(struct launch_options *options);
 void launch_pass_locks(const struct launch_options *options); /* to the program that is executed next */
 
-/* userns.c: opens a user namespace that has the IDs from `base` on. Returns a descriptor; prints and returns negative
+/* userns.c: opens a user namespace that has the container's IDs. Returns a descriptor; prints and returns negative
  * errno on failure. */
-int launch_userns_open(uint32_t base);
+int launch_userns_open(const struct launch_options *options);
 /* Copies the mount that `fd` is on, from there on, with the mounts below it if `recursive`. Returns the copy, which is
  * attached nowhere, or negative errno. */
 int launch_clone_tree(int fd, int recursive);
@@ -71,9 +72,12 @@ void launch_allow_oom_score(int score);
 /* openat2(2) with O_CLOEXEC. Returns a descriptor or negative errno. */
 int launch_open_how(int dirfd, const char *path, uint64_t flags, uint64_t resolve);
 
-/* shift.c: adds `ids` to the owners of all that is below `root`, and keeps modes and capabilities of files. Prints and
+/* shift.c: what an ID of the container is on the host: -1, which chown(2) takes for no change, if the container has no such
+ * ID. */
+uint32_t launch_host_id(uint32_t id, const struct launch_options *options);
+/* Gives all that is below `root` to the container, whose owners are those of the image so far, and keeps modes and capabilities of files. Prints and
  * returns negative errno on failure. */
-int launch_shift(const char *root, uint32_t ids);
+int launch_shift(const char *root, const struct launch_options *options);
 
 /* root.c: makes the directories and files that systemd-nspawn and services want and the image lacks, and mounts the image's
  * /run. Prints and returns negative errno on failure. */

@@ -126,12 +126,13 @@ static int mount_overlay(const struct launch_options *options, const int *layers
 }
 
 /* overlayfs shows the root with the upper directory's mode and owner, whatever the layers have. */
-static int copy_root(const struct stat *top, uint32_t ids, const char *to, int with_time)
+static int copy_root(const struct stat *top, const struct launch_options *options, const char *to, int with_time)
 {
         const struct timespec times[2] = { { 0, UTIME_OMIT }, top->st_mtim };
 
         if (with_time ? utimensat(AT_FDCWD, to, times, 0) < 0
-                      : chown(to, top->st_uid + ids, top->st_gid + ids) < 0 || chmod(to, top->st_mode & 07777) < 0)
+                      : chown(to, launch_host_id(top->st_uid, options), launch_host_id(top->st_gid, options)) < 0 ||
+                                chmod(to, top->st_mode & 07777) < 0)
                 return launch_error(-errno, "giving the container's root the image's owner, mode and time");
         return 0;
 }
@@ -197,7 +198,7 @@ int launch_mounts(const struct launch_options *options, const int *namespaces, s
         if (r == 0 && fstat(layers[options->n_layers - 1], &top) < 0)
                 r = launch_error(-errno, "the image's root");
         if (r == 0 && options->ids)
-                r = userns = launch_userns_open(options->ids);
+                r = userns = launch_userns_open(options);
         if (r >= 0 && options->ids)
                 r = shifting = idmap_layers(options, userns, layers);
         if (r >= 0)
@@ -205,15 +206,15 @@ int launch_mounts(const struct launch_options *options, const int *namespaces, s
         if (r == 0)
                 r = mount_scratch(options->scratch_size);
         if (r == 0)
-                r = copy_root(&top, options->ids, SCRATCH "/upper", 0);
+                r = copy_root(&top, options, SCRATCH "/upper", 0);
         if (r == 0)
                 r = mount_overlay(options, layers, shifting);
         if (r == 0 && shifting)
-                r = launch_shift(ROOT, options->ids);
+                r = launch_shift(ROOT, options);
         if (r == 0)
                 r = launch_root_complete(options);
         if (r == 0)
-                r = copy_root(&top, options->ids, ROOT, 1);
+                r = copy_root(&top, options, ROOT, 1);
         if (r == 0)
                 r = bind_init(init);
         if (r == 0)

@@ -11,17 +11,17 @@
 #include <unistd.h>
 
 #include "launch/launch.h"
-#include "util/id-range.h"
 
 /* For layers that cannot be idmapped, those of a store on overlayfs for one: gives each file in the overlay to the
  * container. The overlay copies only metadata for that (metacopy=on). Hard links become files of their own. */
 
 #define CAPABILITY "security.capability"
 
-/* An ID that the container does not have stays as it is, and is nobody's there. */
-static uint32_t shifted(uint32_t id, uint32_t ids)
+uint32_t launch_host_id(uint32_t id, const struct launch_options *options)
 {
-        return id < MF_ID_RANGE_SIZE ? ids + id : (uint32_t) -1;
+        if (!options->ids)
+                return id;
+        return id < options->n_ids ? options->ids + id : (uint32_t) -1;
 }
 
 /* Sets the capabilities that a change of owner has removed again, those of the container's root. */
@@ -36,19 +36,19 @@ static int restore_capability(const char *path, const struct vfs_ns_cap_data *ol
         return lsetxattr(path, CAPABILITY, &now, XATTR_CAPS_SZ_3, 0) < 0 ? -errno : 0;
 }
 
-static int shift(const char *path, const struct stat *st, uint32_t ids)
+static int shift(const char *path, const struct stat *st, const struct launch_options *options)
 {
         struct vfs_ns_cap_data capability = { 0 };
         ssize_t size = S_ISREG(st->st_mode) ? lgetxattr(path, CAPABILITY, &capability, sizeof(capability)) : -1;
 
-        if (lchown(path, shifted(st->st_uid, ids), shifted(st->st_gid, ids)) < 0)
+        if (lchown(path, launch_host_id(st->st_uid, options), launch_host_id(st->st_gid, options)) < 0)
                 return -errno;
         if (!S_ISLNK(st->st_mode) && (st->st_mode & (S_ISUID | S_ISGID)) && chmod(path, st->st_mode & 07777) < 0)
                 return -errno;
-        return restore_capability(path, &capability, size, ids);
+        return restore_capability(path, &capability, size, options->ids);
 }
 
-int launch_shift(const char *root, uint32_t ids)
+int launch_shift(const char *root, const struct launch_options *options)
 {
         char path[64];
         char *const paths[] = { path, NULL };
@@ -63,7 +63,7 @@ int launch_shift(const char *root, uint32_t ids)
                 if (entry->fts_level == 0 || entry->fts_info == FTS_DP)
                         continue;
                 int failed = entry->fts_info == FTS_DNR || entry->fts_info == FTS_ERR || entry->fts_info == FTS_NS;
-                r = failed ? -entry->fts_errno : shift(entry->fts_path, entry->fts_statp, ids);
+                r = failed ? -entry->fts_errno : shift(entry->fts_path, entry->fts_statp, options);
                 if (r < 0)
                         launch_error(r,
                                      "giving the image's %s to the container; move the image store to a file system "

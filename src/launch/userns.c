@@ -12,36 +12,35 @@
 
 #include "launch/launch.h"
 #include "util/fd.h"
-#include "util/id-range.h"
 #include "util/macro.h"
 
 /* The container's user namespace, for idmapped mounts: systemd-nspawn makes another one with the same IDs. A file that
  * belongs to user N on the disk belongs to user N in the container, and nothing on the host belongs to its users. */
 
-static int write_map(pid_t pid, const char *name, uint32_t base)
+static int write_map(pid_t pid, const char *name, const struct launch_options *options)
 {
         char path[64], map[64];
 
         snprintf(path, sizeof(path), "/proc/%d/%s", (int) pid, name);
-        int n = snprintf(map, sizeof(map), "0 %u %u\n", (unsigned) base, (unsigned) MF_ID_RANGE_SIZE);
+        int n = snprintf(map, sizeof(map), "0 %u %u\n", (unsigned) options->ids, (unsigned) options->n_ids);
         mf_cleanup(mf_closep) int fd = open(path, O_WRONLY | O_CLOEXEC);
         return fd < 0 || write(fd, map, (size_t) n) != n ? -errno : 0;
 }
 
 /* Of the child in its new namespace, which waits meanwhile. Returns a descriptor or -errno. */
-static int open_mapped(pid_t pid, uint32_t base)
+static int open_mapped(pid_t pid, const struct launch_options *options)
 {
         char path[64];
 
-        int r = write_map(pid, "uid_map", base);
+        int r = write_map(pid, "uid_map", options);
         if (r == 0)
-                r = write_map(pid, "gid_map", base);
+                r = write_map(pid, "gid_map", options);
         snprintf(path, sizeof(path), "/proc/%d/ns/user", (int) pid);
         int fd = r == 0 ? open(path, O_RDONLY | O_CLOEXEC) : r;
         return r == 0 && fd < 0 ? -errno : fd;
 }
 
-int launch_userns_open(uint32_t base)
+int launch_userns_open(const struct launch_options *options)
 {
         int born[2], done[2];
         char byte;
@@ -60,7 +59,7 @@ int launch_userns_open(uint32_t base)
         close(born[1]);
         close(done[0]);
         if (pid > 0 && read(born[0], &byte, 1) == 1)
-                fd = byte ? -byte : open_mapped(pid, base);
+                fd = byte ? -byte : open_mapped(pid, options);
         close(born[0]);
         close(done[1]);
         while (pid > 0 && waitpid(pid, NULL, 0) < 0 && errno == EINTR)
@@ -68,7 +67,7 @@ int launch_userns_open(uint32_t base)
         return fd < 0 ? launch_error(fd,
                                      "making a user namespace with the IDs from %u on; user.max_user_namespaces "
                                      "(sysctl) may be 0, or set .userns = MAYFLY_USERNS_HOST",
-                                     (unsigned) base)
+                                     (unsigned) options->ids)
                       : fd;
 }
 

@@ -187,15 +187,19 @@ static int make_target(int root, const struct launch_volume *volume, uint32_t id
 
 /* --- mounting */
 
-static int make_own(const struct launch_volume *volume, uint32_t ids, const char *path, const struct stat *covered)
+static int make_own(const struct launch_volume *volume, const struct launch_options *options, const char *path,
+                    const struct stat *covered)
 {
         unsigned uid = covered->st_uid, gid = covered->st_gid, mode = covered->st_mode & 07777;
 
         if (volume->owner) {
                 if (sscanf(volume->owner, "%u:%u:%o", &uid, &gid, &mode) != 3)
                         return launch_error(-EINVAL, "the volume for %s: the owner %s", volume->target, volume->owner);
-                uid += ids;
-                gid += ids;
+                uid = launch_host_id(uid, options);
+                gid = launch_host_id(gid, options);
+                if (uid == (unsigned) -1 || gid == (unsigned) -1)
+                        return launch_error(-EOVERFLOW, "the volume for %s: its owner %s; set userns_ids",
+                                            volume->target, volume->owner);
         }
         if (mkdir(path, 0700) < 0 || chown(path, uid, gid) < 0 || chmod(path, (mode_t) mode) < 0)
                 return launch_error(-errno, "the volume for %s: its directory", volume->target);
@@ -227,7 +231,8 @@ static int bind_source(const struct launch_volume *volume, const char *path, int
         return r < 0 ? launch_error(-errno, "the volume for %s: mounting its source", volume->target) : 0;
 }
 
-static int mount_volume(int root, const struct launch_volume *volume, uint32_t ids, size_t number)
+static int mount_volume(int root, const struct launch_volume *volume, const struct launch_options *options,
+                        size_t number)
 {
         struct mount_attr attributes = { .attr_set = MOUNT_ATTR_NODEV | MOUNT_ATTR_NOSUID };
         char path[64];
@@ -237,10 +242,10 @@ static int mount_volume(int root, const struct launch_volume *volume, uint32_t i
         if (volume->fd >= 0 && fstat(volume->fd, &st) < 0)
                 return launch_error(-errno, "the volume for %s", volume->target);
         int directory = S_ISDIR(st.st_mode) != 0;
-        int r = make_target(root, volume, ids, directory, &covered);
+        int r = make_target(root, volume, options->ids, directory, &covered);
         if (r == 0)
-                r = volume->fd < 0 ? make_own(volume, ids, path, &covered)
-                                   : bind_source(volume, path, directory, ids != 0);
+                r = volume->fd < 0 ? make_own(volume, options, path, &covered)
+                                   : bind_source(volume, path, directory, options->ids != 0);
         if (r < 0 || (volume->fd < 0 && !volume->read_only))
                 return r;
         /* No device of the host's is opened through it; systemd-nspawn copies these when it binds. */
@@ -261,7 +266,7 @@ int launch_volumes_mount(const struct launch_options *options)
         if (root < 0 || mkdir(VOLUMES, 0755) < 0)
                 return launch_error(-errno, "volumes");
         for (size_t i = 0; r == 0 && i < options->n_volumes; i++)
-                r = mount_volume(root, &options->volumes[i], options->ids, i);
+                r = mount_volume(root, &options->volumes[i], options, i);
         return r;
 }
 

@@ -104,6 +104,7 @@ struct mf_record {
         struct mf_mac *mac; /* of all lines so far */
         struct mf_content_sum *sum;
         uint64_t entries, bytes, length;
+        uint32_t largest; /* user or group ID */
         char line[MF_RECORD_LINE_MAX];
 };
 
@@ -167,6 +168,14 @@ struct mf_content_sum *mf_record_content_sum(struct mf_record *record)
         return record->sum;
 }
 
+static void note_owner(struct mf_record *record, uint32_t uid, uint32_t gid)
+{
+        uint32_t larger = uid > gid ? uid : gid;
+
+        if (larger > record->largest)
+                record->largest = larger;
+}
+
 int mf_record_add(struct mf_record *record, const char *path, const struct stat *st, const char *sum, int fd,
                   const char *target)
 {
@@ -177,6 +186,7 @@ int mf_record_add(struct mf_record *record, const char *path, const struct stat 
                 return r;
         record->entries++;
         record->bytes += (uint64_t) st->st_blocks * 512U;
+        note_owner(record, st->st_uid, st->st_gid);
         return put_line(record, mf_record_format(record->line, path, st, sum ? sum : "-", xattrs, target));
 }
 
@@ -198,6 +208,8 @@ int mf_record_add_copy(struct mf_record *record, const char *name, const struct 
         if (n < 0 || (size_t) n >= sizeof(record->line))
                 return -EBADMSG;
         record->entries++;
+        note_owner(record, (uint32_t) strtoull(field[MF_RECORD_OWNER], NULL, 10),
+                   (uint32_t) strtoull(field[MF_RECORD_GROUP], NULL, 10));
         return put_line(record, (size_t) n);
 }
 
@@ -209,9 +221,10 @@ int mf_record_finish(struct mf_record *record)
         int r = mf_mac_final(record->mac, sum);
         if (r < 0)
                 return r;
-        r = write_line(record, (size_t) snprintf(record->line, sizeof(record->line), MF_RECORD_TRAILER,
-                                                 (unsigned long long) record->entries,
-                                                 (unsigned long long) record->bytes, (unsigned long long) length, sum));
+        r = write_line(record,
+                       (size_t) snprintf(record->line, sizeof(record->line), MF_RECORD_TRAILER,
+                                         (unsigned long long) record->entries, (unsigned long long) record->bytes,
+                                         (unsigned long long) length, (unsigned) record->largest, sum));
         errno = 0;
         if (r == 0 && fflush(record->file) != 0)
                 r = errno ? -errno : -EIO;
@@ -226,6 +239,7 @@ int mf_record_peek(int image_fd, struct mf_record_summary *ret, const char **ret
                 openat(image_fd, "record", O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC | O_NOCTTY);
         char text[MF_RECORD_TRAILER_LENGTH + 1], sum[MF_MAC_LENGTH + 1];
         unsigned long long entries, bytes, length;
+        unsigned largest;
         struct stat st;
 
         *ret_why = "its record cannot be read";
@@ -245,10 +259,10 @@ int mf_record_peek(int image_fd, struct mf_record_summary *ret, const char **ret
                 return -errno;
         text[n] = '\0';
         if (n != (ssize_t) MF_RECORD_TRAILER_LENGTH || text[n - 1] != '\n' ||
-            sscanf(text, "end %20llu %20llu %20llu %32[0-9a-f]", &entries, &bytes, &length, sum) != 4 ||
+            sscanf(text, "end %20llu %20llu %20llu %10u %32[0-9a-f]", &entries, &bytes, &length, &largest, sum) != 5 ||
             length != (unsigned long long) st.st_size - MF_RECORD_TRAILER_LENGTH || strlen(sum) != MF_MAC_LENGTH)
                 return -EBADMSG;
-        *ret = (struct mf_record_summary){ .entries = entries, .bytes = bytes, .length = length };
+        *ret = (struct mf_record_summary){ .entries = entries, .bytes = bytes, .length = length, .largest = largest };
         memcpy(ret->sum, sum, sizeof(sum));
         return 0;
 }

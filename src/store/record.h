@@ -5,12 +5,12 @@
 /* What an image was when it was published, so that it can be told later whether it still is: the file "record" beside
  * its manifest and rootfs, written while the image is unpacked, one line an entry:
  *
- *     mayfly-record 1 sha512-<the image ID>
+ *     mayfly-record 2 sha512-<the image ID>
  *     TYPE MODE UID GID SIZE CONTENT XATTRS PATH [TARGET]
- *     end ENTRIES BYTES LENGTH CHECKSUM
+ *     end ENTRIES BYTES LENGTH LARGEST CHECKSUM
  *
  * TYPE is f, d, l (symbolic link), h (hard link to TARGET, the rest is said there), p, c or b (SIZE is the device
- * number). CONTENT and XATTRS are checksums or "-". PATH and TARGET have "\ooo" for what is not printable. A later
+ * number). LARGEST is the largest UID or GID of a line. CONTENT and XATTRS are checksums or "-". PATH and TARGET have "\ooo" for what is not printable. A later
  * line for a path overrides an earlier one. The last line has a fixed length, so that a record that was cut, or was
  * never finished, is known by one look at its end. */
 
@@ -23,9 +23,9 @@
 
 struct mf_record_line; /* record-table.h */
 
-#define MF_RECORD_HEADER "mayfly-record 1 "
-#define MF_RECORD_TRAILER "end %020llu %020llu %020llu %s\n"
-#define MF_RECORD_TRAILER_LENGTH ((size_t) (4 + 21 * 3 + MF_MAC_LENGTH + 1))
+#define MF_RECORD_HEADER "mayfly-record 2 "
+#define MF_RECORD_TRAILER "end %020llu %020llu %020llu %010u %s\n"
+#define MF_RECORD_TRAILER_LENGTH ((size_t) (4 + 21 * 3 + 11 + MF_MAC_LENGTH + 1))
 #define MF_RECORD_LINE_MAX (8U * 4096U + 512U) /* two paths, every byte of them escaped */
 
 /* One line. `sum` and `xattrs` may be "-", `target` NULL. Returns its length. */
@@ -57,6 +57,7 @@ struct mf_record_summary {
         uint64_t entries; /* lines */
         uint64_t bytes;   /* that the image's files take on disk */
         uint64_t length;  /* of the record before its last line */
+        uint32_t largest; /* user or group ID */
         char sum[MF_MAC_LENGTH + 1];
 };
 

@@ -68,7 +68,7 @@ static int read_ids(struct taken_list *list, const char *path, unsigned field, i
 
 static int read_all(struct taken_list *list, const struct mf_id_files *files)
 {
-        static const struct mf_id_files hosts = { "/etc/passwd", "/etc/group", "/etc/subuid", "/etc/subgid" };
+        static const struct mf_id_files hosts = { "/etc/passwd", "/etc/group", "/etc/subuid", "/etc/subgid", NULL };
 
         files = files ? files : &hosts;
         int r = read_ids(list, files->passwd, 2, 0);
@@ -79,52 +79,102 @@ static int read_all(struct taken_list *list, const struct mf_id_files *files)
         return r == 0 ? read_ids(list, files->subgid, 1, 1) : r;
 }
 
-static int is_taken(const struct taken_list *list, uint32_t base)
+static int is_taken(const struct taken_list *list, uint64_t base, uint64_t size)
 {
         for (size_t i = 0; i < list->n; i++)
-                if (list->items[i].first < (uint64_t) base + MF_ID_RANGE_SIZE && list->items[i].last >= base)
+                if (list->items[i].first < base + size && list->items[i].last >= base)
                         return 1;
         return 0;
 }
 
-/* systemd-nspawn --private-users=pick keeps a lock file for each range while it runs. */
-static int is_nspawns(uint32_t base)
+/* systemd-nspawn --private-users=pick keeps a lock file for each range of 65,536 while it runs. */
+static int is_nspawns(const char *directory, uint64_t base, uint64_t size)
 {
-        char path[64];
+        char path[512];
 
-        snprintf(path, sizeof(path), "/run/systemd/nspawn-uid/%u", (unsigned) base);
-        return access(path, F_OK) == 0;
+        for (uint64_t part = base; part < base + size; part += MF_ID_RANGE_SIZE) {
+                snprintf(path, sizeof(path), "%s/%u", directory, (unsigned) part);
+                if (access(path, F_OK) == 0)
+                        return 1;
+        }
+        return 0;
 }
 
 /* An abstract socket's name is unique in the network namespace, and is gone with its last descriptor: a lock that
- * leaves nothing behind. Returns it, or negative errno: -EADDRINUSE when somebody has the range. */
-static int lock(uint32_t base)
-{
-        struct sockaddr_un address = { .sun_family = AF_UNIX };
-        mf_cleanup(mf_closep) int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+ * leaves nothing behind. Ranges of all sizes exclude each other: each is aligned to its size, a power of two, so that two
+ * that overlap are one in the other. A process first binds the name of its own range, and then looks for the names of all
+ * ranges that contain it or are in it. Of two processes at least the later one sees the other's name. */
 
-        if (fd < 0)
+static socklen_t set_address(struct sockaddr_un *ret, uint64_t base, uint64_t size)
+{
+        *ret = (struct sockaddr_un){ .sun_family = AF_UNIX };
+        int n = snprintf(ret->sun_path + 1, sizeof(ret->sun_path) - 1, "mayfly-ids-%u-%u", (unsigned) base,
+                         (unsigned) size);
+        return (socklen_t) (offsetof(struct sockaddr_un, sun_path) + 1 + (size_t) n);
+}
+
+/* Whether a process has the name of this range. */
+static int is_locked(int fd, uint64_t base, uint64_t size)
+{
+        struct sockaddr_un address;
+        socklen_t length = set_address(&address, base, size);
+
+        return connect(fd, (struct sockaddr *) &address, length) == 0 || errno != ECONNREFUSED;
+}
+
+/* Whether a process has a range that contains this one or is in it. `fd` is a socket without a name. */
+static int overlaps_locked(int fd, uint64_t base, uint64_t size)
+{
+        for (uint64_t larger = 2 * size; larger <= MF_ID_RANGE_SIZE_MAX; larger *= 2)
+                if (is_locked(fd, base - base % larger, larger))
+                        return 1;
+        for (uint64_t smaller = size / 2; smaller >= MF_ID_RANGE_SIZE; smaller /= 2)
+                for (uint64_t part = base; part < base + size; part += smaller)
+                        if (is_locked(fd, part, smaller))
+                                return 1;
+        return 0;
+}
+
+/* Returns the lock, or negative errno: -EADDRINUSE when somebody has the range or a part of it. */
+static int lock(uint64_t base, uint64_t size)
+{
+        struct sockaddr_un address;
+        socklen_t length = set_address(&address, base, size);
+        mf_cleanup(mf_closep) int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+        mf_cleanup(mf_closep) int other = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+
+        if (fd < 0 || other < 0)
                 return -errno;
-        int n = snprintf(address.sun_path + 1, sizeof(address.sun_path) - 1, "mayfly-ids-%u", (unsigned) base);
-        socklen_t size = (socklen_t) (offsetof(struct sockaddr_un, sun_path) + 1 + (size_t) n);
-        return bind(fd, (struct sockaddr *) &address, size) < 0 ? -errno : mf_take_fd(&fd);
+        if (bind(fd, (struct sockaddr *) &address, length) < 0)
+                return -errno;
+        return overlaps_locked(other, base, size) ? -EADDRINUSE : mf_take_fd(&fd);
+}
+
+static uint64_t round_up(uint32_t size)
+{
+        uint64_t rounded = MF_ID_RANGE_SIZE;
+
+        while (rounded < size)
+                rounded *= 2;
+        return rounded;
 }
 
 /* Tries ranges at random, so that neither order nor time says which one a container has. */
-static int take(struct mf_id_range *ret, const struct taken_list *list)
+static int take(struct mf_id_range *ret, uint32_t size, const struct taken_list *list, const char *nspawn)
 {
-        const uint32_t ranges = (MF_ID_RANGE_LAST + 1 - MF_ID_RANGE_FIRST) / MF_ID_RANGE_SIZE;
+        const uint64_t rounded = round_up(size), first = (MF_ID_RANGE_FIRST + rounded - 1) / rounded;
+        const uint64_t ranges = (MF_ID_RANGE_LAST + UINT64_C(1)) / rounded - first;
 
         for (unsigned i = 0; i < TRIES; i++) {
                 uint32_t number;
                 if (getrandom(&number, sizeof(number), 0) != (ssize_t) sizeof(number))
                         return -errno;
-                uint32_t base = MF_ID_RANGE_FIRST + number % ranges * MF_ID_RANGE_SIZE;
-                if (is_taken(list, base) || is_nspawns(base))
+                uint64_t base = (first + number % ranges) * rounded;
+                if (is_taken(list, base, rounded) || is_nspawns(nspawn, base, rounded))
                         continue;
-                int fd = lock(base);
+                int fd = lock(base, rounded);
                 if (fd >= 0) {
-                        *ret = (struct mf_id_range){ base, fd };
+                        *ret = (struct mf_id_range){ (uint32_t) base, size, fd };
                         return 0;
                 }
                 if (fd != -EADDRINUSE)
@@ -133,13 +183,15 @@ static int take(struct mf_id_range *ret, const struct taken_list *list)
         return -EAGAIN;
 }
 
-int mf_id_range_take(struct mf_id_range *ret, const struct mf_id_files *files)
+int mf_id_range_take(struct mf_id_range *ret, uint32_t size, const struct mf_id_files *files)
 {
         struct taken_list list = { 0 };
-        int r = read_all(&list, files);
 
+        if (size == 0 || size % MF_ID_RANGE_SIZE != 0 || size > MF_ID_RANGE_SIZE_MAX)
+                return -EINVAL;
+        int r = read_all(&list, files);
         if (r == 0)
-                r = take(ret, &list);
+                r = take(ret, size, &list, files && files->nspawn ? files->nspawn : "/run/systemd/nspawn-uid");
         free(list.items);
         return r;
 }

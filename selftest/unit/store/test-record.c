@@ -173,7 +173,7 @@ static void a_record_is_known_by_its_end(void **state)
 {
         char *folder = make_folder(), path[600];
         struct mf_record_summary summary;
-        struct stat st = { .st_mode = S_IFDIR | 0755, .st_blocks = 8 };
+        struct stat st = { .st_mode = S_IFDIR | 0755, .st_blocks = 8, .st_uid = 99, .st_gid = 4294967294U };
         const char *why;
 
         (void) state;
@@ -191,6 +191,7 @@ static void a_record_is_known_by_its_end(void **state)
         assert_int_equal(mf_record_peek(dirfd, &summary, &why), 0);
         assert_int_equal(summary.entries, 2);
         assert_int_equal(summary.bytes, 4096);
+        assert_int_equal(summary.largest, 4294967294U);
         assert_null(mf_record_new(dirfd, "sha512-x")); /* there is one */
 
         snprintf(path, sizeof(path), "%s/record", folder);
