@@ -240,9 +240,10 @@ struct mayfly_timings {
 #define MAYFLY_TIMINGS_INIT MAYFLY_INIT_(struct mayfly_timings)
 
 /**
- * 0 when this host can run containers, else negative errno and an error that says what is missing and how to get it:
- * -EPERM (not root), -ENOENT (no systemd-nspawn), -ENOSYS (no overlay file system), -ENOEXEC (a helper program of
- * mayfly is missing: its installation is broken), ...
+ * 0 when this host can run containers for this user, as far as can be seen in less than a millisecond, else negative errno
+ * and an error that says the first thing that is missing and what to do: -EPERM, -ENOENT (not installed), -ENOSYS (the
+ * kernel), -ENOEXEC (a program of mayfly is missing: its installation is broken), ... The command `mayfly doctor` tries
+ * and says all.
  */
 int mayfly_host_check(enum mayfly_engine engine, struct mayfly_error *err);
 

@@ -7,10 +7,10 @@
 
 #include "container/container.h"
 #include "engine/bus.h"
+#include "host/host.h"
 #include "privilege/userns.h"
 #include "util/error.h"
 #include "util/macro.h"
-#include "util/program-path.h"
 
 int mf_engine_choose(enum mayfly_engine wanted, const struct mf_engine_type **ret, struct mayfly_error *err)
 {
@@ -38,43 +38,11 @@ int mf_engine_choose(enum mayfly_engine wanted, const struct mf_engine_type **re
         return 0;
 }
 
-static int find_nspawn(void)
-{
-        static const char *const directories[] = { "/usr/bin", "/bin", "/usr/sbin", "/sbin", "/usr/local/bin" };
-        char path[64];
-
-        for (size_t i = 0; i < MF_ELEMENTSOF(directories); i++) {
-                strcpy(stpcpy(path, directories[i]), "/systemd-nspawn");
-                if (access(path, X_OK) == 0)
-                        return 0;
-        }
-        return -ENOENT;
-}
-
 int mf_host_check(const struct mf_engine_type *engine, struct mayfly_error *err)
 {
-        mf_cleanup(mf_freep) char *launch = NULL;
-        mf_cleanup(mf_freep) char *init = NULL;
-        int userns;
+        const struct mf_host host = mf_host_of_caller(engine->id == MAYFLY_ENGINE_SYSTEMD);
 
-        if (!mf_privilege_is_delegated() && find_nspawn() < 0)
-                return mf_error(err, -ENOENT, MAYFLY_STAGE_HOST,
-                                "systemd-nspawn is not installed; on Debian: apt-get install systemd-container");
-        int r = mf_program_path("mayfly-launch", &launch, err);
-        if (r == 0)
-                r = mf_program_path("mayfly-init", &init, err);
-        if (r == 0 && mf_privilege_is_delegated())
-                r = mf_userns_get(&userns, err);
-        if (r == 0 && engine->id == MAYFLY_ENGINE_SYSTEMD && mf_privilege_is_delegated())
-                r = mf_error(
-                        err, -ENOTSUP, MAYFLY_STAGE_HOST,
-                        "the engine \"systemd\" is for root; choose the engine \"direct\" (MAYFLY_ENGINE=direct, or "
-                        "unset it)");
-        if (r == 0 && engine->id == MAYFLY_ENGINE_SYSTEMD && !mf_bus_booted())
-                r = mf_error(err, -ENOTCONN, MAYFLY_STAGE_HOST,
-                             "the engine \"systemd\" needs systemd as PID 1, which did not boot this host; "
-                             "choose the engine \"direct\" (MAYFLY_ENGINE=direct, or unset it)");
-        return r;
+        return mf_host_find_missing(&host, err);
 }
 
 MF_EXPORT int mayfly_host_check(enum mayfly_engine engine, struct mayfly_error *err)
