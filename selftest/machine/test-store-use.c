@@ -132,7 +132,7 @@ static char state_of(pid_t pid, pid_t *ret_parent, char name[32])
         return state;
 }
 
-static void stop(pid_t pid)
+static void freeze(pid_t pid)
 {
         char name[32];
         pid_t parent;
@@ -178,8 +178,8 @@ static void an_owners_death_does_not_free_what_still_runs(void **state)
         assert_int_equal(read(report[0], &leader, sizeof(leader)), sizeof(leader));
         close(report[0]);
         pid_t supervisor = supervisor_of(leader);
-        stop(supervisor);
-        stop(leader);
+        freeze(supervisor);
+        freeze(leader);
         assert_int_equal(kill(owner, SIGKILL), 0);
         assert_int_equal(waitpid(owner, NULL, 0), owner);
 
