@@ -102,7 +102,9 @@ static int check_platform(json_t *list, const char *path, struct mayfly_error *e
 
         snprintf(at, sizeof(at), "%s[%zu]", path, os ? os_at : arch_at);
         if (!os)
-                return arch ? mf_json_bad_member(err, at, "name", "\"arch\" is given without an os") : 0;
+                return arch ? mf_json_bad_member(err, at, "name",
+                                                 "\"arch\" is given without an os; add the label os=linux")
+                            : 0;
         if (!mf_is_platform(os, NULL))
                 return mf_json_bad_member(err, at, "value",
                                           "\"%.60s\" is not an os that appc has (linux, freebsd, darwin)", os);

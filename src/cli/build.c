@@ -22,7 +22,8 @@ static int check(const struct choices *choices, const struct tool_operands *oper
 
         if (build->manifest && (build->name || choices->labels || build->user || build->group || choices->env ||
                                 build->cwd || operands->program))
-                return tool_usage("build", "--manifest says all of the image; leave out the options that say more");
+                return tool_usage("build",
+                                  "--manifest describes the whole image; leave out the options that describe it, too");
         if (!build->manifest && !build->name)
                 return tool_usage("build", "either --name or --manifest must be given");
         if (operands->program && !operands->program[0])
@@ -87,7 +88,7 @@ static const char *const compressions[] = { "gzip", "xz", "none", NULL };
         }
 
 static const struct tool_option options[] = {
-        TEXT("manifest", build.manifest, "FILE", "the image manifest, which says all; without it:"),
+        TEXT("manifest", build.manifest, "FILE", "the image manifest, which describes the whole image; without it:"),
         TEXT("name", build.name, "NAME", "the image's name, such as example.com/redis"),
         LIST("label", labels, "NAME=VALUE", "a label; may be repeated. os and arch default to this host's"),
         TEXT("user", build.user, "USER", "the app's user; default 0"),

@@ -118,6 +118,35 @@ static void warn_of_acl(struct mayfly_build_options *options, const char *path)
         warn(options, text);
 }
 
+/* Warns when options for the app are given, but no app. */
+static void warn_of_no_app(struct mayfly_build_options *options)
+{
+        if (options->manifest || (options->exec && options->exec[0]))
+                return;
+        if (options->user || options->group || options->cwd || (options->env && options->env[0]))
+                warn(options,
+                     "the image has no program, so its user, group, environment and working directory are left out; "
+                     "name a program");
+}
+
+/* Warns when the image's file is made in the root file system, a directory. */
+static void warn_of_place(struct mayfly_build_options *options, const char *rootfs, int output_directory)
+{
+        char proc[64], directory[PATH_MAX];
+        mf_cleanup(mf_freep) char *root = realpath(rootfs, NULL);
+
+        snprintf(proc, sizeof(proc), "/proc/self/fd/%d", output_directory);
+        ssize_t n = output_directory >= 0 ? readlink(proc, directory, sizeof(directory) - 1) : -1;
+        if (!root || n < 0)
+                return;
+        directory[n] = '\0';
+        const size_t length = strlen(root);
+        if (strncmp(directory, root, length) == 0 && (directory[length] == '/' || directory[length] == '\0'))
+                warn(options,
+                     "the image's file is in the root file system, so the next build puts it into the image; choose "
+                     "another directory for it");
+}
+
 /* What an archive is made from. */
 struct source {
         const char *rootfs;
@@ -231,7 +260,7 @@ static int check_options(const char *rootfs, const char *output, const struct ma
                                                                  struct mayfly_build_options, source_date_epoch);
 
         *ret = (struct mayfly_build_options) MAYFLY_BUILD_OPTIONS_INIT;
-        if (!rootfs || !output || !*output)
+        if (!rootfs || !*rootfs || !output || !*output)
                 return mf_error(err, -EINVAL, MAYFLY_STAGE_SPEC,
                                 "mayfly_image_build() needs a root file system and the path of an image");
         int r = mf_options_take(ret, given, &kind, err);
@@ -258,6 +287,8 @@ MF_EXPORT int mayfly_image_build(struct mayfly_pin **ret, const char *rootfs, co
                 r = mf_output_open(&output, path, err);
         if (r < 0)
                 return r;
+        warn_of_no_app(&options);
+        warn_of_place(&options, rootfs, output.directory);
         url = mf_output_url(&output);
         r = url ? write_archive(output.fd, &source, &options, id, err) : mf_error_oom(err, MAYFLY_STAGE_ARCHIVE);
         if (r == 0)

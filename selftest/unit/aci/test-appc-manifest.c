@@ -117,7 +117,8 @@ static void appc_manifest_os_and_arch_are_a_listed_pair(void **state)
             "labels[0].value: \"arm64\" is not an arch that appc has for freebsd (amd64, i386, ...)");
         bad("\"labels\":[{\"name\":\"os\",\"value\":\"beos\"}]",
             "labels[0].value: \"beos\" is not an os that appc has (linux, freebsd, darwin)");
-        bad("\"labels\":[{\"name\":\"arch\",\"value\":\"amd64\"}]", "labels[0].name: \"arch\" is given without an os");
+        bad("\"labels\":[{\"name\":\"arch\",\"value\":\"amd64\"}]",
+            "labels[0].name: \"arch\" is given without an os; add the label os=linux");
 }
 
 static void appc_manifest_annotations_are_unique(void **state)

@@ -55,7 +55,7 @@ static const struct manifest_case {
         { "kind-number", "acKind: 7 is not a string", NULL },
         { "kind-pod", "acKind: \"PodManifest\" is not \"ImageManifest\"", "actool takes pod manifests too" },
         { "label-arch", "labels[1].value: \"x\" is not an arch that appc has for linux (amd64, i386, ...)", NULL },
-        { "label-arch-alone", "labels[0].name: \"arch\" is given without an os",
+        { "label-arch-alone", "labels[0].name: \"arch\" is given without an os; add the label os=linux",
           "the specification gives arch no meaning without os" },
         { "label-name", "labels[0].name: \"name\" cannot be a label: the manifest has a member of that name", NULL },
         { "label-os", "labels[0].value: \"beos\" is not an os that appc has (linux, freebsd, darwin)", NULL },
