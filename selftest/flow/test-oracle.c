@@ -23,10 +23,7 @@
 
 static void manifest_path(char path[4096], const char *kind, const char *name)
 {
-        const char *slash = strrchr(__FILE__, '/');
-
-        snprintf(path, 4096, "%.*s../unit/aci/manifests/%s/%s", slash ? (int) (slash + 1 - __FILE__) : 0, __FILE__,
-                 kind, name);
+        snprintf(path, 4096, SELFTEST "/unit/aci/manifests/%s/%s", kind, name);
 }
 
 static int actool_accepts(const char *path)

@@ -22,9 +22,7 @@
 /* manifests/KIND, beside this file. */
 static void corpus(char path[4096], const char *kind)
 {
-        const char *slash = strrchr(__FILE__, '/');
-
-        snprintf(path, 4096, "%.*smanifests/%s", slash ? (int) (slash + 1 - __FILE__) : 0, __FILE__, kind);
+        snprintf(path, 4096, SELFTEST "/unit/aci/manifests/%s", kind);
 }
 
 static char *read_json(const char *folder, const char *name, size_t *ret_size)

@@ -52,12 +52,10 @@ static char *decode(char *p)
 
 static void check_form(const char *name, int (*is)(const char *text))
 {
-        const char *slash = strrchr(__FILE__, '/');
         size_t size = 0, n_valid = 0, n_invalid = 0, line_number = 0;
         char path[4096], *line = NULL;
 
-        snprintf(path, sizeof(path), "%.*s../../oracle/forms/%s", slash ? (int) (slash + 1 - __FILE__) : 0, __FILE__,
-                 name);
+        snprintf(path, sizeof(path), SELFTEST "/oracle/forms/%s", name);
         FILE *f = fopen(path, "re");
         if (!f)
                 fail_msg("%s cannot be read", path);
