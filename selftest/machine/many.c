@@ -153,7 +153,8 @@ static void allow_descriptors(void)
 static int has_wrong_number(unsigned registered, unsigned n)
 {
         const char *engine = getenv("MAYFLY_ENGINE");
-        int is_systemd = engine && strcmp(engine, "systemd") == 0;
+        /* machined is not asked about an ordinary user's. */
+        int is_systemd = engine && strcmp(engine, "systemd") == 0 && geteuid() == 0;
 
         printf("%u of %u containers were registered\n", registered, n);
         if (is_systemd ? registered >= (n < 64 ? n : 64) && (n < 200 || registered < n) : registered == 0)

@@ -435,6 +435,7 @@ MF_EXPORT int mayfly_container_start(struct mayfly_container **ret, const struct
         *container = (struct mayfly_container){ .spec = spec,
                                                 .owner = getpid(),
                                                 .engine_type = engine_type,
+                                                .is_unregistered = mf_privilege_is_delegated(),
                                                 .ids = { .lock = -1 },
                                                 .control = -1,
                                                 .boot_log = -1,

@@ -12,13 +12,18 @@
 #include "util/error.h"
 #include "util/macro.h"
 
+/* Whether this user can ask systemd for units. */
+static int has_systemd(void)
+{
+        return mf_privilege_is_delegated() ? mf_bus_has_user_manager() : mf_bus_booted();
+}
+
 int mf_engine_choose(enum mayfly_engine wanted, const struct mf_engine_type **ret, struct mayfly_error *err)
 {
         if (wanted == MAYFLY_ENGINE_DEFAULT) {
                 const char *name = secure_getenv("MAYFLY_ENGINE");
                 if (!name || !*name)
-                        wanted = mf_bus_booted() && !mf_privilege_is_delegated() ? MAYFLY_ENGINE_SYSTEMD
-                                                                                 : MAYFLY_ENGINE_DIRECT;
+                        wanted = has_systemd() ? MAYFLY_ENGINE_SYSTEMD : MAYFLY_ENGINE_DIRECT;
                 else if (strcmp(name, "systemd") == 0)
                         wanted = MAYFLY_ENGINE_SYSTEMD;
                 else if (strcmp(name, "direct") == 0)

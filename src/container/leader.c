@@ -85,7 +85,7 @@ int mf_leader_open(pid_t pid, const char *machine, struct mf_engine *parent, int
                 return -EPROTO;
         if (fd < 0)
                 return -errno;
-        int ours = (parent ? is_child(pid, parent) : is_in_cgroup(pid, machine)) && is_init(pid);
+        int ours = (is_in_cgroup(pid, machine) || (parent && is_child(pid, parent))) && is_init(pid);
         /* While the process that the pidfd is of lives, nothing else has its number: /proc was about it. */
         if (poll(&(struct pollfd){ .fd = fd, .events = POLLIN }, 1, 0) != 0)
                 return -ESRCH;

@@ -2,7 +2,7 @@
 #ifndef MF_BUS_INTERNAL_H
 #define MF_BUS_INTERNAL_H
 
-/* Shared by bus.c and bus-list.c, the only users of libsystemd. */
+/* Shared by bus.c, bus-connect.c and bus-list.c, the only users of libsystemd. */
 
 #include <systemd/sd-bus.h>
 
@@ -16,8 +16,11 @@
 #define MACHINED_MANAGER MACHINED ".Manager"
 #define MACHINED_UNIT "systemd-machined.service"
 
-/* Connects to the system bus. */
-int mf_bus_connect(sd_bus **ret, struct mayfly_error *err);
+/* The longest wait for an answer, in microseconds: after it the other side counts as absent. */
+#define MF_BUS_TIMEOUT_US UINT64_C(10000000)
+
+/* Connects to the system bus or, with `is_users`, to the bus of the user's systemd. */
+int mf_bus_connect(sd_bus **ret, int is_users, struct mayfly_error *err);
 /* Whether a call of machined gets an answer, from the machined that is there or from one that the call starts. Returns 0 where
  * machined runs without its name, as for a while after a restart of D-Bus: D-Bus then asks systemd for a start, systemd has
  * nothing to start, and a call waits until its timeout. */

@@ -85,7 +85,7 @@ int mf_bus_list(list_callback callback, void *userdata, struct mayfly_error *err
         sd_bus *bus = NULL;
         sd_bus_error error = SD_BUS_ERROR_NULL;
 
-        int r = mf_bus_connect(&bus, err);
+        int r = mf_bus_connect(&bus, 0, err);
         if (r >= 0)
                 r = list_connections(bus, callback, userdata);
         if (r >= 0)

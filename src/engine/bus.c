@@ -8,7 +8,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <systemd/sd-daemon.h>
 #include <unistd.h>
 
 #include "engine/bus-internal.h"
@@ -17,8 +16,6 @@
 #include "util/macro.h"
 #include "util/time.h"
 
-/* The longest wait for an answer, in microseconds: after it the other side counts as absent. */
-#define CALL_TIMEOUT_US UINT64_C(10000000)
 /* The interval between questions where no signal announces the answer. */
 #define RETRY_MS 50
 /* With more connections no container is registered: each keeps one, dbus-daemon allows root 256, and others and our own
@@ -30,6 +27,7 @@
 struct mf_bus {
         sd_bus *bus;
         char *unit, *machine;
+        int is_users; /* of the user's systemd, which has no machined */
         int has_turn, is_resting;
         int started;       /* systemd has taken the unit on */
         int unit_in_doubt; /* systemd said that it removed the unit, which it also says when it reloads */
@@ -52,11 +50,6 @@ int mf_bus_error(struct mayfly_error *err, int r, const sd_bus_error *error, con
                 hint = "; run the tests as root";
         return mf_error(err, r, MAYFLY_STAGE_BUS, "%s %s: %s%s", what, object,
                         error && error->message ? error->message : strerrordesc_np(-r), hint);
-}
-
-int mf_bus_booted(void)
-{
-        return sd_booted() > 0;
 }
 
 static int on_unit_removed(sd_bus_message *m, void *userdata, sd_bus_error *error)
@@ -111,17 +104,6 @@ static int on_started(sd_bus_message *m, void *userdata, sd_bus_error *error)
         return 0;
 }
 
-int mf_bus_connect(sd_bus **ret, struct mayfly_error *err)
-{
-        int r = sd_bus_open_system(ret);
-
-        if (r < 0)
-                return mf_error_errno(err, r, MAYFLY_STAGE_BUS,
-                                      "connecting to the system bus; is dbus running (systemctl status dbus)?");
-        (void) sd_bus_set_method_call_timeout(*ret, CALL_TIMEOUT_US);
-        return 0;
-}
-
 static int subscribe(struct mf_bus *bus)
 {
         static const struct {
@@ -135,7 +117,7 @@ static int subscribe(struct mf_bus *bus)
         };
 
         /* All sent without waiting: the bus keeps their order, so they are in force before the unit exists. */
-        for (size_t i = 0; i < MF_ELEMENTSOF(signals); i++) {
+        for (size_t i = 0; i < (bus->is_users ? 2 : MF_ELEMENTSOF(signals)); i++) {
                 int r = sd_bus_match_signal_async(bus->bus, NULL, signals[i].sender, signals[i].path,
                                                   signals[i].interface, signals[i].member, signals[i].handler, NULL,
                                                   bus);
@@ -145,13 +127,14 @@ static int subscribe(struct mf_bus *bus)
         return sd_bus_call_method_async(bus->bus, NULL, SYSTEMD, SYSTEMD_PATH, MANAGER, "Subscribe", NULL, NULL, NULL);
 }
 
-int mf_bus_open(struct mf_bus **ret, const char *unit, const char *machine, uint64_t deadline_us,
+int mf_bus_open(struct mf_bus **ret, int is_users, const char *unit, const char *machine, uint64_t deadline_us,
                 struct mayfly_error *err)
 {
         struct mf_bus *bus = calloc(1, sizeof(*bus));
 
         if (!bus)
                 return mf_error_oom(err, MAYFLY_STAGE_BUS);
+        bus->is_users = is_users;
         bus->unit = strdup(unit);
         bus->machine = strdup(machine);
         if (!bus->unit || !bus->machine) {
@@ -166,7 +149,7 @@ int mf_bus_open(struct mf_bus **ret, const char *unit, const char *machine, uint
                          unit);
         bus->has_turn = r == 0;
         if (r == 0)
-                r = mf_bus_connect(&bus->bus, err);
+                r = mf_bus_connect(&bus->bus, is_users, err);
         if (r >= 0) {
                 r = subscribe(bus);
                 if (r < 0)
@@ -255,10 +238,9 @@ static int append_properties(sd_bus_message *m, const struct mf_bus *bus, const 
 
         if (r < 0)
                 return r;
-        r = sd_bus_message_append(m, "(sv)(sv)(sv)(sv)(sv)(sv)(sv)(sv)(sv)(sv)(sv)", /* clang-format off */
+        r = sd_bus_message_append(m, "(sv)(sv)(sv)(sv)(sv)(sv)(sv)(sv)(sv)(sv)", /* clang-format off */
                                   "Description", "s", bus->machine,
                                   "Type", "s", "exec",
-                                  "Slice", "s", "machine.slice",
                                   "Delegate", "b", 1,
                                   "KillMode", "s", "mixed",
                                   "CollectMode", "s", "inactive-or-failed",
@@ -267,6 +249,8 @@ static int append_properties(sd_bus_message *m, const struct mf_bus *bus, const 
                                   "StandardInputFileDescriptor", "h", unit->stdio[0],
                                   "StandardOutputFileDescriptor", "h", unit->stdio[1],
                                   "StandardErrorFileDescriptor", "h", unit->stdio[2]); /* clang-format on */
+        if (r >= 0 && !bus->is_users)
+                r = sd_bus_message_append(m, "(sv)", "Slice", "s", "machine.slice");
         if (r >= 0 && unit->limits.memory_max)
                 r = sd_bus_message_append(m, "(sv)(sv)", "MemoryMax", "t", unit->limits.memory_max, "MemorySwapMax",
                                           "t", UINT64_C(0));
@@ -296,7 +280,7 @@ int mf_bus_start_unit(struct mf_bus *bus, const struct mf_bus_unit *unit, struct
         if (r >= 0)
                 r = sd_bus_message_append(m, "a(sa(sv))", 0);
         if (r >= 0)
-                r = sd_bus_call_async(bus->bus, NULL, m, on_started, bus, CALL_TIMEOUT_US);
+                r = sd_bus_call_async(bus->bus, NULL, m, on_started, bus, MF_BUS_TIMEOUT_US);
         if (r >= 0)
                 r = sd_bus_flush(bus->bus); /* the descriptors are the caller's to close */
         sd_bus_message_unref(m);
@@ -382,6 +366,8 @@ static int check_machined(struct mf_bus *bus, struct mayfly_error *err)
 
 static int machine_exists(struct mf_bus *bus, struct mayfly_error *err)
 {
+        if (bus->is_users)
+                return 0;
         int r = check_machined(bus, err);
 
         return r < 0 ? r
@@ -416,7 +402,7 @@ static int reconnect(struct mf_bus *bus, struct mayfly_error *err)
                         err, -ECONNRESET, MAYFLY_STAGE_BUS,
                         "the system bus went away while %s was being started; is dbus being restarted? Try again",
                         bus->unit);
-        int r = mf_bus_connect(&bus->bus, err);
+        int r = mf_bus_connect(&bus->bus, bus->is_users, err);
         if (r >= 0)
                 r = subscribe(bus);
         if (r >= 0)
@@ -567,6 +553,8 @@ static int call(struct mf_bus *bus, const struct manager *manager, const char *m
 
 int mf_bus_terminate_machine(struct mf_bus *bus, struct mayfly_error *err)
 {
+        if (bus->is_users)
+                return -EOPNOTSUPP;
         int r = check_machined(bus, err);
 
         return r < 0 ? r : call(bus, &machined, "TerminateMachine", bus->machine, err, "s", bus->machine);

@@ -2,8 +2,8 @@
 #ifndef MF_BUS_H
 #define MF_BUS_H
 
-/* systemd and machined over D-Bus: one connection for a container that is being started or stopped. bus.c and
- * bus-list.c are the only users of libsystemd. */
+/* systemd and machined over D-Bus: one connection for a container that is being started or stopped. bus.c,
+ * bus-connect.c and bus-list.c are the only users of libsystemd. */
 
 #include <stddef.h>
 #include <stdint.h>
@@ -25,9 +25,12 @@ struct mf_bus_unit {
 
 /* sd_booted(3): 1 where systemd is PID 1. */
 int mf_bus_booted(void);
+/* Whether this user has a systemd of the user's own that can be asked (user@.service). */
+int mf_bus_has_user_manager(void);
 
-/* Waits for a turn until `deadline_us`, connects, and subscribes to the signals about the unit and the machine. */
-int mf_bus_open(struct mf_bus **ret, const char *unit, const char *machine, uint64_t deadline_us,
+/* Waits for a turn until `deadline_us`, connects, and subscribes to the signals about the unit and the machine. With
+ * `is_users` it is about a unit of the user's systemd, and there is no machine. */
+int mf_bus_open(struct mf_bus **ret, int is_users, const char *unit, const char *machine, uint64_t deadline_us,
                 struct mayfly_error *err);
 /* Gives up the connection while the container runs. Until mf_bus_wake() nothing is noticed or asked. */
 void mf_bus_rest(struct mf_bus *bus);

@@ -27,9 +27,15 @@ void mf_probe_systemd(const struct mf_host *host, struct mf_host_finding *ret)
         ssize_t n = fd < 0 ? 0 : mf_read_full(fd, name, sizeof(name) - 1);
         name[n < 0 ? 0 : n] = '\0';
         name[strcspn(name, "\n")] = '\0';
-        if (host->wants_systemd && !host->is_root) {
-                mf_host_missing(ret, -ENOTSUP, "the engine \"systemd\" is for root");
-                mf_host_remedy(ret, "choose the engine \"direct\" (MAYFLY_ENGINE=direct, or unset it)");
+        if (host->wants_systemd && !host->is_root && !mf_bus_has_user_manager()) {
+                mf_host_missing(
+                        ret, -ENOTCONN,
+                        "the engine \"systemd\" needs the user's own systemd, which does not run or has no bus");
+                mf_host_remedy(
+                        ret,
+                        "log in, or run sudo loginctl enable-linger %u, and install dbus-user-session; or choose "
+                        "the engine \"direct\" (MAYFLY_ENGINE=direct, or unset it)",
+                        (unsigned) geteuid());
         } else if (host->wants_systemd && !mf_bus_booted()) {
                 mf_host_missing(ret, -ENOTCONN,
                                 "the engine \"systemd\" needs systemd as PID 1, which did not boot this host");
@@ -45,7 +51,7 @@ static int ask_machined(struct mayfly_error *err)
 {
         struct mf_bus *bus = NULL;
 
-        int r = mf_bus_open(&bus, "mayfly-doctor.service", "mayfly-doctor", mf_now_us() + ANSWER_US, err);
+        int r = mf_bus_open(&bus, 0, "mayfly-doctor.service", "mayfly-doctor", mf_now_us() + ANSWER_US, err);
         if (r == 0)
                 r = mf_bus_check_machined(bus, err);
         mf_bus_close(bus);
