@@ -243,10 +243,9 @@ static int find_parent(struct mf_archive_rules *rules, const char *path, const s
                 if (!parent)
                         return mf_error_oom(err, MAYFLY_STAGE_ARCHIVE);
                 if (parent->type == LINK)
-                        return mf_entry_bad(err, entry,
-                                            "lies beyond a symbolic link, which could lead out of the image");
+                        return mf_entry_bad(err, entry, MF_ENTRY_BEYOND_LINK);
                 if (parent->type == OTHER)
-                        return mf_entry_bad(err, entry, "lies below an entry that is not a directory");
+                        return mf_entry_bad(err, entry, MF_ENTRY_BELOW_FILE);
                 rules->last[n].name = parent;
                 rules->last[n++].end = (size_t) (slash - path);
                 at = (size_t) (slash - path) + 1;
@@ -262,8 +261,9 @@ static int find_parent(struct mf_archive_rules *rules, const char *path, const s
 #define XATTRS_MAX 4000U /* ext4 has a block of 4 KiB for all attributes of a file */
 #define SIZE_MAX_EXT4 ((uint64_t) 1 << 44)
 #define LINKS_MAX 65000U /* ext4 */
+#define TARGET_MAX 1023U /* XFS */
 
-enum doubt { HAS_ACL = 1, LONG_XATTRS = 2, BAD_CAPABILITY = 4, LONG_FILE = 8, MANY_LINKS = 16 };
+enum doubt { HAS_ACL = 1, LONG_XATTRS = 2, LONG_FILE = 4, MANY_LINKS = 8, LONG_TARGET = 16 };
 
 /* Adds a warning, unless one of its kind is there. Returns 0 or -ENOMEM. */
 __attribute__((format(printf, 3, 4))) static int warn(struct mf_archive_rules *rules, enum doubt doubt,
@@ -282,47 +282,37 @@ __attribute__((format(printf, 3, 4))) static int warn(struct mf_archive_rules *r
         return mf_strv_add(&rules->warnings, text);
 }
 
-/* Whether Linux accepts the value of a security.capability: a version, and the number of bytes that the version has. */
-static int is_capability(const struct mf_xattr *xattr)
-{
-        const unsigned char *value = xattr->value;
-
-        return (xattr->size == 12 && value[3] == 1) || (xattr->size == 20 && value[3] == 2) ||
-               (xattr->size == 24 && value[3] == 3);
-}
-
-/* Warns of extended attributes that cannot be stored everywhere. Returns 0 or -ENOMEM. */
-static int doubt_xattrs(struct mf_archive_rules *rules, const struct mf_entry *entry)
+/* Returns the size of the extended attributes that images keep. */
+static size_t xattrs_size(const struct mf_entry *entry)
 {
         size_t size = 0;
-        int r = 0;
 
-        for (size_t i = 0; i < entry->n_xattrs && r == 0; i++) {
-                const struct mf_xattr *xattr = &entry->xattrs[i];
-                if (!mf_xattr_is_kept(xattr->name))
-                        continue;
-                size += strlen(xattr->name) + xattr->size;
-                if (strcmp(xattr->name, "security.capability") == 0 && !is_capability(xattr))
-                        r = warn(rules, BAD_CAPABILITY,
-                                 "%.300s: its file capability is malformed, and Linux refuses it", entry->name);
-        }
-        return r == 0 && size > XATTRS_MAX
-                       ? warn(rules, LONG_XATTRS,
-                              "%.300s: it has %zu bytes of extended attributes, and ext4 keeps about 4,000",
-                              entry->name, size)
-                       : r;
+        for (size_t i = 0; i < entry->n_xattrs; i++)
+                if (mf_xattr_is_kept(entry->xattrs[i].name))
+                        size += strlen(entry->xattrs[i].name) + entry->xattrs[i].size;
+        return size;
 }
 
-/* Warns of a valid entry that is not stored completely, or cannot be stored everywhere. Returns 0 or -ENOMEM. */
+/* Warns of a valid entry that is not stored completely, or that some file systems refuse. What no Linux system can store is
+ * an error: see mf_entry_check(). Returns 0 or -ENOMEM. */
 static int doubt_entry(struct mf_archive_rules *rules, const struct mf_entry *entry)
 {
-        int r = doubt_xattrs(rules, entry);
+        const size_t xattrs = xattrs_size(entry);
+        int r = 0;
 
-        if (r == 0 && entry->has_acl)
+        if (entry->has_acl)
                 r = warn(rules, HAS_ACL, MF_WARNING_ACL, entry->name);
+        if (r == 0 && xattrs > XATTRS_MAX)
+                r = warn(rules, LONG_XATTRS,
+                         "\"%.300s\" has %zu bytes of extended attributes, and ext4 keeps about 4,000", entry->name,
+                         xattrs);
         if (r == 0 && entry->size >= SIZE_MAX_EXT4)
-                r = warn(rules, LONG_FILE, "%.300s: it is %llu bytes long, and ext4 has files of up to 16 TiB",
+                r = warn(rules, LONG_FILE, "\"%.300s\" is %llu bytes long, and ext4 has files of up to 16 TiB",
                          entry->name, (unsigned long long) entry->size);
+        if (r == 0 && entry->symlink && strlen(entry->symlink) > TARGET_MAX)
+                r = warn(rules, LONG_TARGET,
+                         "\"%.300s\" is a symbolic link with a target of %zu bytes, and XFS keeps up to 1,023",
+                         entry->name, strlen(entry->symlink));
         return r;
 }
 
@@ -337,17 +327,16 @@ static int link_type(struct mf_archive_rules *rules, const struct mf_entry *entr
 {
         struct name *name = find_name(rules, target);
         if (!name || name->type == DIRECTORY || name->type == IMPLIED_DIRECTORY)
-                return mf_entry_bad(err, entry,
-                                    "is a hard link to a target that is not a file before it in the archive");
+                return mf_entry_bad(err, entry, MF_ENTRY_LINKS_TO_NONE);
         *ret = name->type;
         return ++name->links <= LINKS_MAX ||
                                warn(rules, MANY_LINKS,
-                                    "%.300s: it has more than 65,000 hard links, and ext4 refuses more", target) == 0
+                                    "\"%.300s\" has more than 65,000 hard links, and ext4 refuses more", target) == 0
                        ? 0
                        : mf_error_oom(err, MAYFLY_STAGE_ARCHIVE);
 }
 
-/* Sets *ret to the entry's type. Returns 0, or -EBADMSG when an image cannot hold such an entry. */
+/* Sets *ret to the entry's type. Returns 0, or negative errno: -EBADMSG when an image cannot hold such an entry. */
 static int entry_type(struct mf_archive_rules *rules, const struct mf_entry *entry, const char *target, enum type *ret,
                       struct mayfly_error *err)
 {
@@ -356,19 +345,9 @@ static int entry_type(struct mf_archive_rules *rules, const struct mf_entry *ent
                 return link_type(rules, entry, target, ret, err);
         if (S_ISDIR(entry->mode))
                 *ret = DIRECTORY;
-        if (S_ISLNK(entry->mode)) {
+        else if (S_ISLNK(entry->mode))
                 *ret = LINK;
-                if (!entry->symlink || !*entry->symlink)
-                        return mf_entry_bad(err, entry, "is a symbolic link without a target");
-                if (strlen(entry->symlink) >= PATH_MAX)
-                        return mf_entry_bad(err, entry, "is a symbolic link whose target is too long");
-        }
-        if (S_ISCHR(entry->mode) && entry->rdev == 0)
-                return mf_entry_bad(err, entry, MF_ENTRY_IS_WHITEOUT);
-        return S_ISREG(entry->mode) || S_ISDIR(entry->mode) || S_ISLNK(entry->mode) || S_ISFIFO(entry->mode) ||
-                               S_ISCHR(entry->mode) || S_ISBLK(entry->mode)
-                       ? 0
-                       : mf_entry_bad(err, entry, "has a type that an image cannot hold");
+        return mf_entry_check(entry, err);
 }
 
 int mf_archive_rules_add(struct mf_archive_rules *rules, const struct mf_entry *entry, struct mayfly_error *err)
@@ -393,7 +372,7 @@ int mf_archive_rules_add(struct mf_archive_rules *rules, const struct mf_entry *
         if (!name)
                 return mf_error_oom(err, MAYFLY_STAGE_ARCHIVE);
         if (!is_new && (type != DIRECTORY || name->type != IMPLIED_DIRECTORY))
-                return mf_entry_bad(err, entry, "is there twice");
+                return mf_entry_bad(err, entry, MF_ENTRY_IS_TWICE);
         name->type = type;
         mf_parts_note(&rules->parts, path);
         if (doubt_entry(rules, entry) < 0)

@@ -40,16 +40,24 @@ struct mf_entry {
         struct mf_tar *tar;             /* for mf_tar_data() */
 };
 
-/* The error -EBADMSG `archive entry "NAME" WHY`. */
+/* Sets the error -EBADMSG `archive entry "NAME" WHY`, and returns -EBADMSG. */
 int mf_entry_bad(struct mayfly_error *err, const struct mf_entry *entry, const char *why);
+
+/* Reasons for mf_entry_bad(), which a check and a fetch of an image give in the same words. */
+#define MF_ENTRY_IS_TWICE "is there twice; keep only one of the two"
+#define MF_ENTRY_BEYOND_LINK \
+        "lies beyond a symbolic link, which could lead out of the image; make that link a directory"
+#define MF_ENTRY_BELOW_FILE "lies below an entry that is not a directory; rename one of the two"
+#define MF_ENTRY_LINKS_TO_NONE \
+        "is a hard link to a target that is not a file before it in the archive; put the target first"
+#define MF_ENTRY_HAS_BAD_TYPE "has a type that an image cannot hold; leave it out"
+
+/* Checks what no Linux system can store: the type, the target of a symbolic link, extended attributes. Returns 0, or
+ * -EBADMSG, so that what one user cannot fetch nobody can. */
+int mf_entry_check(const struct mf_entry *entry, struct mayfly_error *err);
 
 /* The warning that ACLs are left out, for the name of the first file that has one. */
 #define MF_WARNING_ACL "\"%.300s\" has a POSIX ACL, which is left out, as are all other ACLs of the image"
-
-/* Such an entry, and what is below it, could not be told from not being there. */
-#define MF_ENTRY_IS_WHITEOUT                                                                                       \
-        "is the character device 0:0, which overlayfs takes for a file's absence: a container could not show it; " \
-        "leave it out of the image"
 
 /* "./a//b/" becomes "a/b". NULL in *ret_why, or what is wrong with the name. */
 void mf_entry_normalize(const char *name, char ret[PATH_MAX], const char **ret_why);

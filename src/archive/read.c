@@ -242,7 +242,8 @@ int mf_entry_data(const struct mf_entry *entry, int fd, struct mf_content_sum *s
                                         entry->name);
                 r = fd >= 0 ? write_at(fd, data, size, offset) : 0;
                 if (r < 0)
-                        return mf_error_errno(err, r, MAYFLY_STAGE_STORE, "writing \"%.300s\"", entry->name);
+                        return mf_error_errno(err, r, MAYFLY_STAGE_STORE, "archive entry \"%.300s\" cannot be written",
+                                              entry->name);
                 end = offset + size;
         }
         if (r == 0)

@@ -391,6 +391,8 @@ static int conclude(struct pull *pull, char id[MF_ID_LENGTH + 1], struct mayfly_
                 return mf_error(err, pull->result, MAYFLY_STAGE_ARCHIVE, "%s: %.1500s%s%s%s", shown,
                                 pull->error.message, pin ? "; the pin could not be checked (expected " : "",
                                 pin ? pin : "", pin ? ")" : "");
+        if (pull->result < 0 && pull->error.stage == MAYFLY_STAGE_STORE && !pull->source->file)
+                return mf_error(err, pull->result, MAYFLY_STAGE_STORE, "%s: %.1500s", shown, pull->error.message);
         if (pull->result < 0)
                 return mf_error(err, pull->result, pull->error.stage, "%s", pull->error.message);
         if (mf_digest_final(pull->digest, id) < 0)

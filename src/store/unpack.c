@@ -18,40 +18,58 @@
 #include "store/directory.h"
 #include "store/implied-dirs.h"
 #include "store/no-such-id.h"
+#include "store/open-dirs.h"
 #include "store/record.h"
+#include "util/buffer.h"
 #include "util/error.h"
 #include "util/fd.h"
 #include "util/fs.h"
 #include "util/macro.h"
 
-#define BUSY_MODE 0700     /* of a folder until the end, so that we can write into it */
-#define IMPLICIT_MODE 0701 /* likewise, and no entry of its own was seen: how duplicates are told without a table */
+#define BUSY_MODE 0700     /* of a directory with an entry, until the end: so that files can be made in it */
+#define IMPLICIT_MODE 0701 /* of a directory without an entry so far: it tells the two apart without a table */
+
+/* The end of a message about an entry that another file system might store. */
+#define OTHER_STORE "; choose a store on another file system with MAYFLY_STORE"
+
+/* A directory whose entry came after an entry of something in it. */
+struct late_dir {
+        char *path;
+        mode_t mode;
+        struct timespec mtime;
+};
 
 struct mf_layer {
         int dirfd;
-        int parent_fd; /* of the folder `parent`, to spare a walk per file */
-        char parent[PATH_MAX];
-        FILE *folders; /* what to do to folders at the end: spilled, since an image may have any number */
+        struct mf_open_dirs *dirs;
+        int parent_fd; /* of the directory that gets the entry at hand, borrowed from `dirs` */
+        FILE *spill;   /* what to do to directories at the end: in a file, because an image may have any number */
+        off_t spilled; /* its size */
+        struct late_dir *late;
+        size_t n_late, late_allocated;
         struct mf_record *record;
         struct mf_paths implicit;
         int as_root;
         int lacks_devices; /* those of /dev, which containers get in any case */
 };
 
-struct folder_record {
+/* What is spilled for a directory, after its path: so that the last one can be read first. */
+struct dir_record {
         uint32_t mode;
-        uint32_t has_time;
+        uint32_t is_implicit; /* no entry was seen when it was made */
         struct timespec mtime;
-        uint32_t length; /* of the path that follows */
+        uint32_t length; /* of the path */
 };
 
+/* Opens a nameless file in the directory. Returns NULL with errno on failure. */
 static FILE *open_spill(int dirfd)
 {
         int fd = openat(dirfd, ".", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
 
         if (fd < 0) { /* not every file system can */
-                fd = openat(dirfd, ".folders", O_CREAT | O_EXCL | O_RDWR | O_CLOEXEC, 0600);
-                unlinkat(dirfd, ".folders", 0);
+                fd = openat(dirfd, ".directories", O_CREAT | O_EXCL | O_RDWR | O_CLOEXEC, 0600);
+                if (fd >= 0)
+                        unlinkat(dirfd, ".directories", 0);
         }
         FILE *file = fd < 0 ? NULL : fdopen(fd, "w+");
         if (!file)
@@ -66,11 +84,11 @@ struct mf_layer *mf_layer_new(int dirfd, const char *id)
         if (!layer)
                 return NULL;
         layer->dirfd = dirfd;
-        layer->parent_fd = -1;
         layer->as_root = geteuid() == 0;
         layer->record = mf_record_new(dirfd, id);
-        layer->folders = layer->record ? open_spill(dirfd) : NULL;
-        if (!layer->folders) {
+        layer->spill = layer->record ? open_spill(dirfd) : NULL;
+        layer->dirs = layer->spill ? mf_open_dirs_new(dirfd) : NULL;
+        if (!layer->dirs) {
                 int saved = errno;
                 mf_layer_free(layer);
                 errno = saved;
@@ -82,196 +100,170 @@ struct mf_layer *mf_layer_new(int dirfd, const char *id)
 struct mf_layer *mf_layer_free(struct mf_layer *layer)
 {
         if (layer) {
-                mf_fclosep(&layer->folders);
+                mf_open_dirs_free(layer->dirs);
+                mf_fclosep(&layer->spill);
+                for (size_t i = 0; i < layer->n_late; i++)
+                        free(layer->late[i].path);
+                free(layer->late);
                 mf_record_free(layer->record);
                 mf_paths_clear(&layer->implicit);
-                mf_close(layer->parent_fd);
                 free(layer);
         }
         return NULL;
 }
 
-static int cannot_record(struct mayfly_error *err, int code, const char *name)
+/* --- messages ------------------------------------------------------------------------------------------------- */
+
+/* Sets the error `archive entry "NAME" cannot be WHAT`, with the reason. Returns `code`. */
+static int cannot_be(struct mayfly_error *err, int code, const struct mf_entry *entry, const char *what)
 {
-        return mf_error_errno(err, code, MAYFLY_STAGE_STORE, "recording \"%.300s\"", name);
+        if (code == -EMLINK || code == -ENAMETOOLONG)
+                return mf_error(err, code, MAYFLY_STAGE_ARCHIVE,
+                                "archive entry \"%.300s\" cannot be %s, because the store's file system has a lower "
+                                "limit: %s" OTHER_STORE,
+                                entry->name, what, strerrordesc_np(-code));
+        return mf_error_errno(err, code, MAYFLY_STAGE_STORE, "archive entry \"%.300s\" cannot be %s", entry->name,
+                              what);
 }
 
-/* An owner that the user namespace of this process does not have is an invalid argument. */
+/* Sets the error of an entry that cannot be made. Returns a negative errno. */
+static int cannot_make(struct mayfly_error *err, int code, const struct mf_entry *entry)
+{
+        return code == -EEXIST ? mf_entry_bad(err, entry, MF_ENTRY_IS_TWICE) : cannot_be(err, code, entry, "made");
+}
+
+/* Sets the error of an entry that cannot get its owner, mode or time. Returns a negative errno. An owner that the user namespace
+ * of this process does not have is an invalid argument. */
 static int cannot_finish(struct mayfly_error *err, int code, const struct mf_entry *entry)
 {
         return code == -EINVAL ? mf_no_such_id(entry, err)
-                               : mf_error_errno(err, code, MAYFLY_STAGE_STORE, "finishing \"%.300s\"", entry->name);
+                               : cannot_be(err, code, entry, "given its owner, mode and time");
 }
 
-static int record_folder(struct mf_layer *layer, const char *path, mode_t mode, const struct timespec *mtime)
+/* Sets the error of a hard link that cannot be made. Returns a negative errno. */
+static int cannot_link(struct mayfly_error *err, int code, const struct mf_entry *entry, const char *target)
 {
-        struct folder_record record = { .mode = mode & 07777,
-                                        .has_time = mtime != NULL,
-                                        .length = (uint32_t) strlen(path) };
+        if (code == -ENOENT || code == -EPERM || code == -ELOOP || code == -ENOTDIR)
+                return mf_entry_bad(err, entry, MF_ENTRY_LINKS_TO_NONE);
+        if (code == -EMLINK)
+                return mf_error(err, code, MAYFLY_STAGE_ARCHIVE,
+                                "archive entry \"%.300s\" is one hard link to \"%.300s\" more than the store's file "
+                                "system can have" OTHER_STORE,
+                                entry->name, target);
+        return cannot_make(err, code, entry);
+}
+
+/* Sets the error of an extended attribute that cannot be set. Returns a negative errno. Some file systems answer "no space"
+ * to an attribute that is too long. */
+static int cannot_set_xattr(struct mayfly_error *err, int code, int fd, const struct mf_entry *entry,
+                            const struct mf_xattr *xattr)
+{
+        struct statvfs fs;
+
+        if (code == -ENOSPC && fstatvfs(fd, &fs) == 0 && fs.f_bavail > 0)
+                code = -E2BIG;
+        if (code == -E2BIG)
+                return mf_error(err, code, MAYFLY_STAGE_ARCHIVE,
+                                "archive entry \"%.300s\" has an extended attribute \"%.255s\" of %zu bytes, which is "
+                                "more than the store's file system can keep" OTHER_STORE,
+                                entry->name, xattr->name, xattr->size);
+        return mf_error_errno(err, code, MAYFLY_STAGE_STORE,
+                              "the extended attribute \"%.255s\" of archive entry \"%.300s\" cannot be set",
+                              xattr->name, entry->name);
+}
+
+/* Sets the error of a file that cannot be as long as it is with its holes. Returns a negative errno. */
+static int cannot_have_size(struct mayfly_error *err, int code, const struct mf_entry *entry)
+{
+        if (code == -EFBIG || code == -EINVAL)
+                return mf_error(err, -EFBIG, MAYFLY_STAGE_ARCHIVE,
+                                "archive entry \"%.300s\" is %llu bytes long with its holes, which is more than the "
+                                "store's file system or `ulimit -f` allows" OTHER_STORE,
+                                entry->name, (unsigned long long) entry->size);
+        return cannot_be(err, code, entry, "made as long as it is");
+}
+
+/* --- directories ---------------------------------------------------------------------------------------------- */
+
+/* Spills what is to be done to a directory at the end; `mtime` is NULL for one without an entry. Returns 0 or -errno. */
+static int spill_dir(struct mf_layer *layer, const char *path, mode_t mode, const struct timespec *mtime)
+{
+        struct dir_record record = { .mode = mode & 07777,
+                                     .is_implicit = mtime == NULL,
+                                     .length = (uint32_t) strlen(path) };
 
         if (mtime)
                 record.mtime = *mtime;
         errno = 0;
-        if (fwrite(&record, sizeof(record), 1, layer->folders) != 1 ||
-            fwrite(path, record.length, 1, layer->folders) != 1)
+        if (fwrite(path, record.length, 1, layer->spill) != 1 || fwrite(&record, sizeof(record), 1, layer->spill) != 1)
                 return errno ? -errno : -EIO;
+        layer->spilled += (off_t) (record.length + sizeof(record));
         return 0;
 }
 
-/* Makes the directory `name` in `fd` unless it is there; its path is the first `length` bytes of `path`. */
-static int make_level(struct mf_layer *layer, int fd, const char *name, const char *path, size_t length)
+/* Notes the entry of a directory that was made without one. Returns 0 or -ENOMEM. */
+static int note_late(struct mf_layer *layer, const char *path, const struct mf_entry *entry)
 {
-        char part[PATH_MAX];
+        struct late_dir *grown = mf_grow(layer->late, layer->n_late, &layer->late_allocated, sizeof(*grown));
+        char *copy = grown ? strdup(path) : NULL;
+
+        if (grown)
+                layer->late = grown;
+        if (!copy)
+                return -ENOMEM;
+        layer->late[layer->n_late++] =
+                (struct late_dir){ .path = copy, .mode = entry->mode & 07777, .mtime = entry->mtime };
+        return 0;
+}
+
+/* Makes a directory without an entry, unless it is there: see mf_open_dirs_make. */
+static int make_implicit(void *userdata, int fd, const char *name, const char *path)
+{
+        struct mf_layer *layer = userdata;
 
         if (mkdirat(fd, name, BUSY_MODE) < 0)
                 return errno == EEXIST ? 0 : -errno;
         if (fchmodat(fd, name, IMPLICIT_MODE, 0) < 0)
                 return -errno;
-        memcpy(part, path, length);
-        part[length] = '\0';
-        return record_folder(layer, part, 0755, NULL);
+        return spill_dir(layer, path, 0755, NULL);
 }
 
-/* Makes the directory `path` and all above it, as far as they are missing. Levels above `from` are there, and `fd` is
- * the directory in which the level at `from` lies. Each level is looked up in the one above, without following a link.
- * Returns a descriptor of the last, or negative errno. */
-static int make_implicit(struct mf_layer *layer, int fd, const char *path, const char *from)
+/* Sets `parent` to the directory that `path` is in, and returns the last component of `path`. */
+static const char *split(const char *path, char parent[PATH_MAX])
 {
-        mf_cleanup(mf_closep) int above = -1;
-        char name[NAME_MAX + 1];
+        const char *slash = strrchr(path, '/');
 
-        for (;;) {
-                size_t length = strcspn(from, "/");
-                memcpy(name, from, length);
-                name[length] = '\0';
-                from += length;
-                int r = make_level(layer, fd, name, path, (size_t) (from - path));
-                int below = r < 0 ? r : mf_open_beneath(fd, name, O_PATH | O_DIRECTORY);
-                if (below < 0 || !*from++)
-                        return below;
-                mf_close(above);
-                fd = above = below;
-        }
+        snprintf(parent, PATH_MAX, "%.*s", slash ? (int) (slash - path) : 1, slash ? path : ".");
+        return slash ? slash + 1 : path;
 }
 
-/* Opens the directory `path`, and makes it if it is missing. The search begins at the directory of the entry before,
- * if `path` lies in that: else deep archives take time with the square of their depth. */
-static int open_parent(struct mf_layer *layer, const char *path)
-{
-        const size_t length = strlen(layer->parent);
-        const int within = layer->parent_fd >= 0 && strncmp(path, layer->parent, length) == 0 && path[length] == '/';
-        const int from_fd = within ? layer->parent_fd : layer->dirfd;
-        const char *from = within ? path + length + 1 : path;
-
-        int fd = mf_open_beneath(from_fd, from, O_PATH | O_DIRECTORY);
-        return fd == -ENOENT ? make_implicit(layer, from_fd, path, from) : fd;
-}
-
-/* Makes layer->parent_fd the directory that `path` is in; *ret_base its last component. */
+/* Sets layer->parent_fd to the directory that `path` is in, and *ret_base to the last component of `path`. */
 static int enter_parent(struct mf_layer *layer, const char *path, const char **ret_base, const struct mf_entry *entry,
                         struct mayfly_error *err)
 {
-        const char *slash = strrchr(path, '/');
-        char parent[PATH_MAX] = ".";
+        char parent[PATH_MAX];
 
-        *ret_base = slash ? slash + 1 : path;
-        if (slash) {
-                memcpy(parent, path, (size_t) (slash - path));
-                parent[slash - path] = '\0';
-        }
-        if (layer->parent_fd >= 0 && strcmp(parent, layer->parent) == 0)
-                return 0;
-
-        int fd = open_parent(layer, parent);
+        *ret_base = split(path, parent);
+        int fd = mf_open_dirs_get(layer->dirs, parent, make_implicit, layer);
         if (fd == -ELOOP || fd == -EXDEV)
-                return mf_entry_bad(err, entry, "lies beyond a symbolic link, which would lead out of its directory");
+                return mf_entry_bad(err, entry, MF_ENTRY_BEYOND_LINK);
         if (fd == -ENOTDIR)
-                return mf_entry_bad(err, entry, "lies beneath something that is not a directory");
+                return mf_entry_bad(err, entry, MF_ENTRY_BELOW_FILE);
         if (fd < 0)
-                return mf_error_errno(err, fd, MAYFLY_STAGE_STORE, "the directory of \"%.300s\"", entry->name);
-        mf_close(layer->parent_fd);
+                return cannot_be(err, fd, entry, "put into its directory");
         layer->parent_fd = fd;
-        strcpy(layer->parent, parent);
         return 0;
 }
 
-static int add_directory(struct mf_layer *layer, const char *path, const char *base, const struct mf_entry *entry,
-                         struct mayfly_error *err)
-{
-        struct stat st;
+/* --- entries -------------------------------------------------------------------------------------------------- */
 
-        if (mkdirat(layer->parent_fd, base, BUSY_MODE) < 0) {
-                if (errno != EEXIST)
-                        return mf_error_errno(err, -errno, MAYFLY_STAGE_STORE, "making \"%.300s\"", entry->name);
-                if (fstatat(layer->parent_fd, base, &st, AT_SYMLINK_NOFOLLOW) < 0 || !S_ISDIR(st.st_mode) ||
-                    (st.st_mode & 07777) != IMPLICIT_MODE)
-                        return mf_entry_bad(err, entry, "is there twice");
-        }
-        if (fchmodat(layer->parent_fd, base, BUSY_MODE, 0) < 0)
-                return mf_error_errno(err, -errno, MAYFLY_STAGE_STORE, "making \"%.300s\"", entry->name);
-        int r = record_folder(layer, path, entry->mode, &entry->mtime);
-        return r < 0 ? mf_error_errno(err, r, MAYFLY_STAGE_STORE, "remembering \"%.300s\"", entry->name) : 0;
+/* Sets the error of an entry whose line cannot be written to the record. Returns `code`. */
+static int cannot_record(struct mayfly_error *err, int code, const struct mf_entry *entry)
+{
+        return cannot_be(err, code, entry, "recorded");
 }
 
-static int is_in_dev(const char *path)
-{
-        return strncmp(path, MF_ROOTFS "/dev/", strlen(MF_ROOTFS "/dev/")) == 0;
-}
-
-static int add_hardlink(struct mf_layer *layer, const char *path, const char *base, const char *target,
-                        const struct mf_entry *entry, struct mayfly_error *err)
-{
-        const char *slash = strrchr(target, '/');
-        char folder[PATH_MAX] = ".";
-
-        if (slash) {
-                memcpy(folder, target, (size_t) (slash - target));
-                folder[slash - target] = '\0';
-        }
-        mf_cleanup(mf_closep) int fd = mf_open_beneath(layer->dirfd, folder, O_PATH | O_DIRECTORY);
-        if (fd < 0 || linkat(fd, slash ? slash + 1 : target, layer->parent_fd, base, 0) < 0) {
-                int r = fd < 0 ? fd : -errno;
-                if (r == -EEXIST)
-                        return mf_entry_bad(err, entry, "is there twice");
-                if (r == -ENOENT && layer->lacks_devices && is_in_dev(target))
-                        return 0;
-                if (r == -ENOENT || r == -EPERM || r == -ELOOP || r == -ENOTDIR)
-                        return mf_entry_bad(err, entry,
-                                            "is a hard link to something that is not in the archive before it");
-                if (r == -EMLINK)
-                        return mf_error(err, r, MAYFLY_STAGE_ARCHIVE,
-                                        "archive entry \"%.300s\" is one hard link to \"%.300s\" more than the store's "
-                                        "file system can have",
-                                        entry->name, target);
-                return mf_error_errno(err, r, MAYFLY_STAGE_STORE, "linking \"%.300s\"", entry->name);
-        }
-        int r = mf_record_add_hardlink(layer->record, path, target);
-        return r < 0 ? cannot_record(err, r, entry->name) : 0;
-}
-
-/* Says why an attribute cannot be set. Some file systems answer "no space" to one that is too long. */
-static int cannot_set_xattr(struct mayfly_error *err, int r, int fd, const struct mf_entry *entry,
-                            const struct mf_xattr *xattr)
-{
-        struct statvfs fs;
-
-        if (r == -ENOSPC && fstatvfs(fd, &fs) == 0 && fs.f_bavail > 0)
-                r = -E2BIG;
-        if (r == -E2BIG)
-                return mf_error(
-                        err, r, MAYFLY_STAGE_ARCHIVE,
-                        "archive entry \"%.300s\" has an extended attribute \"%.100s\" of %zu bytes, which is more "
-                        "than the store's file system can keep",
-                        entry->name, xattr->name, xattr->size);
-        if (r == -EINVAL && strcmp(xattr->name, "security.capability") == 0)
-                return mf_error(err, r, MAYFLY_STAGE_ARCHIVE,
-                                "archive entry \"%.300s\" has a malformed file capability, which Linux refuses",
-                                entry->name);
-        return mf_error_errno(err, r, MAYFLY_STAGE_STORE, "setting the extended attribute \"%.100s\" of \"%.300s\"",
-                              xattr->name, entry->name);
-}
-
-/* Sets the attributes that images keep. *ret_n is how many. */
+/* Sets the extended attributes that images keep, and *ret_n to their number. Returns 0 or negative errno. */
 static int set_xattrs(int fd, const struct mf_entry *entry, size_t *ret_n, struct mayfly_error *err)
 {
         *ret_n = 0;
@@ -287,16 +279,53 @@ static int set_xattrs(int fd, const struct mf_entry *entry, size_t *ret_n, struc
         return 0;
 }
 
-static int cannot_have_size(struct mayfly_error *err, int r, const struct mf_entry *entry)
+/* Makes a directory, or finds the implicit one that is there. Its mode, owner and time are set at the end, so that files can
+ * be made in it until then. */
+static int add_directory(struct mf_layer *layer, const char *path, const char *base, const struct mf_entry *entry,
+                         struct mayfly_error *err)
 {
-        if (r == -EFBIG || r == -EINVAL)
-                return mf_error(err, -EFBIG, MAYFLY_STAGE_ARCHIVE,
-                                "archive entry \"%.300s\" is %llu bytes long with its holes, which is more than the "
-                                "store's file system can have",
-                                entry->name, (unsigned long long) entry->size);
-        return mf_error_errno(err, r, MAYFLY_STAGE_STORE, "making \"%.300s\" as long as it is", entry->name);
+        struct stat st;
+
+        int is_late = mkdirat(layer->parent_fd, base, BUSY_MODE) < 0;
+        if (is_late && (errno != EEXIST || fstatat(layer->parent_fd, base, &st, AT_SYMLINK_NOFOLLOW) < 0 ||
+                        !S_ISDIR(st.st_mode) || (st.st_mode & 07777) != IMPLICIT_MODE))
+                return cannot_make(err, -errno, entry);
+        if (fchmodat(layer->parent_fd, base, BUSY_MODE, 0) < 0)
+                return cannot_make(err, -errno, entry);
+        int r = is_late ? note_late(layer, path, entry) : spill_dir(layer, path, entry->mode, &entry->mtime);
+        if (r < 0)
+                return cannot_record(err, r, entry);
+        mf_cleanup(mf_closep) int fd = openat(layer->parent_fd, base, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+        if (fd < 0 || (layer->as_root && fchown(fd, entry->uid, entry->gid) < 0))
+                return cannot_finish(err, -errno, entry);
+        size_t n_xattrs;
+        return set_xattrs(fd, entry, &n_xattrs, err);
 }
 
+/* Whether a path of an image is below /dev. */
+static int is_in_dev(const char *path)
+{
+        return strncmp(path, MF_ROOTFS "/dev/", strlen(MF_ROOTFS "/dev/")) == 0;
+}
+
+/* Makes a hard link. A link to a device that was left out is left out, too. */
+static int add_hardlink(struct mf_layer *layer, const char *path, const char *base, const char *target,
+                        const struct mf_entry *entry, struct mayfly_error *err)
+{
+        char parent[PATH_MAX];
+        const char *name = split(target, parent);
+
+        int fd = mf_open_dirs_get(layer->dirs, parent, NULL, NULL);
+        int r = fd < 0 ? fd : linkat(fd, name, layer->parent_fd, base, 0) < 0 ? -errno : 0;
+        if (r == -ENOENT && layer->lacks_devices && is_in_dev(target))
+                return 0;
+        if (r < 0)
+                return cannot_link(err, r, entry, target);
+        r = mf_record_add_hardlink(layer->record, path, target);
+        return r < 0 ? cannot_record(err, r, entry) : 0;
+}
+
+/* Makes a regular file with its data. */
 static int add_file(struct mf_layer *layer, const char *path, const char *base, const struct mf_entry *entry,
                     struct mayfly_error *err)
 {
@@ -307,20 +336,18 @@ static int add_file(struct mf_layer *layer, const char *path, const char *base, 
         size_t n_xattrs;
         struct stat st;
 
-        /* Nobody else gets into a folder of BUSY_MODE, so the file may have its permissions early. */
+        /* Nobody else gets into a directory of BUSY_MODE, so the file may have its permissions early. */
         mf_cleanup(mf_closep) int fd =
                 openat(layer->parent_fd, base, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, mode & 0777);
         if (fd < 0)
-                return errno == EEXIST
-                               ? mf_entry_bad(err, entry, "is there twice")
-                               : mf_error_errno(err, -errno, MAYFLY_STAGE_STORE, "making \"%.300s\"", entry->name);
+                return cannot_make(err, -errno, entry);
         mf_content_sum_begin(mf_record_content_sum(layer->record), entry->size);
         int r = mf_entry_data(entry, fd, mf_record_content_sum(layer->record), &end, err);
         if (r < 0)
                 return r;
-        /* Only what is not so yet: looking is free, while each change is a transaction of the file system, and images
-         * have 100,000 files. Holes at the end; then in the order in which one undoes the other: chown clears
-         * set-user-ID and capabilities. */
+        /* Only what differs is changed: a look is free, while each change is a transaction of the file system, and images
+         * have 100,000 files. A hole at the end comes first. Then chown comes before the mode and the attributes, because
+         * it clears set-user-ID and capabilities. */
         if (end < entry->size && ftruncate(fd, (off_t) entry->size) < 0)
                 return cannot_have_size(err, -errno, entry);
         if (fstat(fd, &st) < 0 ||
@@ -335,10 +362,10 @@ static int add_file(struct mf_layer *layer, const char *path, const char *base, 
         if (r == 0)
                 r = fstat(fd, &st) < 0 ? -errno
                                        : mf_record_add(layer->record, path, &st, sum, n_xattrs ? fd : -1, NULL);
-        return r < 0 ? cannot_record(err, r, entry->name) : 0;
+        return r < 0 ? cannot_record(err, r, entry) : 0;
 }
 
-/* Leaves out a device that this user cannot make, if it is in /dev. */
+/* Leaves out a device that this user cannot make, if it is in /dev. Returns 0 or -EBADMSG. */
 static int leave_out_device(struct mf_layer *layer, const char *path, const struct mf_entry *entry,
                             struct mayfly_error *err)
 {
@@ -350,38 +377,26 @@ static int leave_out_device(struct mf_layer *layer, const char *path, const stru
         return 0;
 }
 
-/* Symbolic links, devices, fifos: made by name, finished by name. */
+/* Makes a symbolic link, device or FIFO, which all have to be changed by name. */
 static int add_special(struct mf_layer *layer, const char *path, const char *base, const struct mf_entry *entry,
                        struct mayfly_error *err)
 {
         const struct timespec times[2] = { { 0, UTIME_OMIT }, entry->mtime };
+        const int is_link = S_ISLNK(entry->mode);
         struct stat st;
-        int r;
 
-        if (S_ISLNK(entry->mode)) {
-                if (!entry->symlink || !*entry->symlink)
-                        return mf_entry_bad(err, entry, "is a symbolic link to nothing");
-                r = symlinkat(entry->symlink, layer->parent_fd, base);
-        } else if (S_ISFIFO(entry->mode) || S_ISCHR(entry->mode) || S_ISBLK(entry->mode)) {
-                if (S_ISCHR(entry->mode) && entry->rdev == 0)
-                        return mf_entry_bad(err, entry, MF_ENTRY_IS_WHITEOUT);
-                r = mknodat(layer->parent_fd, base, (entry->mode & S_IFMT) | 0600, entry->rdev);
-                if (r < 0 && errno == EPERM && !S_ISFIFO(entry->mode))
-                        return leave_out_device(layer, path, entry, err);
-        } else {
-                return mf_entry_bad(err, entry, "is of a type an image cannot hold");
-        }
-        if (r < 0)
-                return errno == EEXIST
-                               ? mf_entry_bad(err, entry, "is there twice")
-                               : mf_error_errno(err, -errno, MAYFLY_STAGE_STORE, "making \"%.300s\"", entry->name);
+        if ((is_link ? symlinkat(entry->symlink, layer->parent_fd, base)
+                     : mknodat(layer->parent_fd, base, (entry->mode & S_IFMT) | 0600, entry->rdev)) < 0)
+                return errno == EPERM && (S_ISCHR(entry->mode) || S_ISBLK(entry->mode))
+                               ? leave_out_device(layer, path, entry, err)
+                               : cannot_make(err, -errno, entry);
         if ((layer->as_root && fchownat(layer->parent_fd, base, entry->uid, entry->gid, AT_SYMLINK_NOFOLLOW) < 0) ||
-            (!S_ISLNK(entry->mode) && fchmodat(layer->parent_fd, base, entry->mode & 07777, 0) < 0) ||
+            (!is_link && fchmodat(layer->parent_fd, base, entry->mode & 07777, 0) < 0) ||
             utimensat(layer->parent_fd, base, times, AT_SYMLINK_NOFOLLOW) < 0 ||
             fstatat(layer->parent_fd, base, &st, AT_SYMLINK_NOFOLLOW) < 0)
                 return cannot_finish(err, -errno, entry);
-        r = mf_record_add(layer->record, path, &st, NULL, -1, S_ISLNK(entry->mode) ? entry->symlink : NULL);
-        return r < 0 ? cannot_record(err, r, entry->name) : 0;
+        int r = mf_record_add(layer->record, path, &st, NULL, -1, is_link ? entry->symlink : NULL);
+        return r < 0 ? cannot_record(err, r, entry) : 0;
 }
 
 int mf_layer_add(struct mf_layer *layer, const char *path, const char *target, const struct mf_entry *entry,
@@ -397,69 +412,102 @@ int mf_layer_add(struct mf_layer *layer, const char *path, const char *target, c
                 entry = &manifest;
         }
         int r = enter_parent(layer, path, &base, entry, err);
+        if (r == 0)
+                r = mf_entry_check(entry, err);
         if (r < 0)
                 return r;
         if (entry->hardlink)
                 return add_hardlink(layer, path, base, target, entry, err);
         if (S_ISREG(entry->mode))
                 return add_file(layer, path, base, entry, err);
-        if (!S_ISDIR(entry->mode))
-                return add_special(layer, path, base, entry, err);
-        r = add_directory(layer, path, base, entry, err);
-        if (r < 0)
-                return r;
-        mf_cleanup(mf_closep) int fd = openat(layer->parent_fd, base, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-        if (fd < 0 || (layer->as_root && fchown(fd, entry->uid, entry->gid) < 0))
-                return cannot_finish(err, -errno, entry);
-        size_t n_xattrs;
-        return set_xattrs(fd, entry, &n_xattrs, err);
+        if (S_ISDIR(entry->mode))
+                return add_directory(layer, path, base, entry, err);
+        return add_special(layer, path, base, entry, err);
 }
 
-/* Folders have their modes only now, and so come last in the record. */
-static int finish_folder(struct mf_layer *layer, const char *path, const struct folder_record *record)
+/* --- the end -------------------------------------------------------------------------------------------------- */
+
+/* Opens a directory of the layer. Returns a descriptor or negative errno. */
+static int open_dir(struct mf_layer *layer, const char *path)
 {
-        mf_cleanup(mf_closep) int fd = mf_open_beneath(layer->dirfd, path, O_RDONLY | O_DIRECTORY);
-        const struct timespec times[2] = { { 0, UTIME_OMIT }, record->mtime };
+        char parent[PATH_MAX];
+        const char *base = split(path, parent);
+
+        int above = mf_open_dirs_get(layer->dirs, parent, NULL, NULL);
+        return above < 0 ? above : mf_open_beneath(above, base, O_RDONLY | O_DIRECTORY);
+}
+
+/* Compares two struct late_dir. */
+static int compare_late(const void *a, const void *b)
+{
+        return strcmp(((const struct late_dir *) a)->path, ((const struct late_dir *) b)->path);
+}
+
+/* Gives a directory its mode and time, and records it. */
+static int finish_dir(struct mf_layer *layer, char *path, const struct dir_record *record)
+{
+        mf_cleanup(mf_closep) int fd = open_dir(layer, path);
+        const struct late_dir wanted = { .path = path }, *late = NULL;
+        struct timespec times[2] = { { 0, UTIME_OMIT }, record->mtime };
         struct stat st;
 
         if (fd < 0)
                 return fd;
-        /* No entry of its own came after all. */
-        if (!record->has_time && fstat(fd, &st) == 0 && (st.st_mode & 07777) == IMPLICIT_MODE &&
-            mf_paths_add(&layer->implicit, strdup(path)) < 0)
+        if (record->is_implicit && layer->n_late > 0)
+                late = bsearch(&wanted, layer->late, layer->n_late, sizeof(*late), compare_late);
+        if (record->is_implicit && !late && mf_paths_add(&layer->implicit, strdup(path)) < 0)
                 return -ENOMEM;
-        if (fchmod(fd, record->mode) < 0 || (record->has_time && futimens(fd, times) < 0) || fstat(fd, &st) < 0)
+        if (late)
+                times[1] = late->mtime;
+        if (fchmod(fd, late ? late->mode : record->mode) < 0 ||
+            ((late || !record->is_implicit) && futimens(fd, times) < 0) || fstat(fd, &st) < 0)
                 return -errno;
         return mf_record_add(layer->record, path, &st, NULL, fd, NULL);
 }
 
-static int finish_folders(struct mf_layer *layer)
+/* Reads `size` bytes of what was spilled. Returns 0 or -errno. */
+static int read_spilled(const struct mf_layer *layer, off_t at, void *ret, size_t size)
 {
-        struct folder_record record;
-        char path[PATH_MAX];
+        ssize_t n = pread(fileno(layer->spill), ret, size, at);
 
-        errno = 0;
-        if (fflush(layer->folders) != 0 || ferror(layer->folders))
-                return errno ? -errno : -EIO;
-        rewind(layer->folders);
-        while (fread(&record, sizeof(record), 1, layer->folders) == 1) {
-                if (record.length >= sizeof(path) || fread(path, record.length, 1, layer->folders) != 1)
-                        return -EIO;
+        return n == (ssize_t) size ? 0 : n < 0 ? -errno : -EIO;
+}
+
+/* Finishes all directories, the last that was made first: once a directory has its mode, its owner may be unable to enter
+ * it. Returns 0, or negative errno with the directory in `path`. */
+static int finish_dirs(struct mf_layer *layer, char path[PATH_MAX])
+{
+        struct dir_record record;
+        int r = 0;
+
+        if (layer->n_late > 0)
+                qsort(layer->late, layer->n_late, sizeof(*layer->late), compare_late);
+        for (off_t at = layer->spilled; at > 0 && r == 0; at -= record.length) {
+                at -= (off_t) sizeof(record);
+                r = read_spilled(layer, at, &record, sizeof(record));
+                if (r < 0 || record.length >= PATH_MAX)
+                        return r < 0 ? r : -EIO;
+                r = read_spilled(layer, at - record.length, path, record.length);
                 path[record.length] = '\0';
-                int r = finish_folder(layer, path, &record);
-                if (r < 0)
-                        return r;
+                if (r == 0)
+                        r = finish_dir(layer, path, &record);
         }
-        return ferror(layer->folders) ? -EIO : 0;
+        return r;
 }
 
 int mf_layer_finish(struct mf_layer *layer, struct mayfly_error *err)
 {
-        layer->parent_fd = mf_close(layer->parent_fd);
-        int r = finish_folders(layer);
+        char path[PATH_MAX] = "";
+
+        errno = 0;
+        int r = fflush(layer->spill) == 0 ? 0 : errno ? -errno : -EIO;
         if (r == 0)
-                r = mf_implied_dirs_write(&layer->implicit, NULL, NULL, layer->dirfd, layer->record);
+                r = finish_dirs(layer, path);
+        if (r < 0)
+                return mf_error_errno(err, r, MAYFLY_STAGE_STORE,
+                                      "directory \"%.300s\" of the image cannot be given its mode and time", path);
+        r = mf_implied_dirs_write(&layer->implicit, NULL, NULL, layer->dirfd, layer->record);
         if (r == 0)
                 r = mf_record_finish(layer->record);
-        return r < 0 ? mf_error_errno(err, r, MAYFLY_STAGE_STORE, "setting the modes and times of directories") : 0;
+        return r < 0 ? mf_error_errno(err, r, MAYFLY_STAGE_STORE, "the record of the image cannot be written") : 0;
 }
