@@ -171,7 +171,11 @@ int mf_open_dirs_get(struct mf_open_dirs *dirs, const char *path, mf_open_dirs_m
         }
         const struct place *nearest = find_nearest(dirs, path, &up, &shared);
         if (nearest)
-                from = up == 0 ? nearest->fd : (above = open_above(nearest->fd, up));
+                from = nearest->fd;
+        if (up > 0) {
+                above = open_above(from, up);
+                from = above;
+        }
         if (from < 0)
                 return from;
         size_t at = shared == 0 ? 0 : shared + (path[shared] == '/');
