@@ -444,8 +444,10 @@ static void appc_archive_2_hostile_entries_are_refused(void **state)
         entry_fails("rootfs/h", '1', "/etc/passwd", "hard link to a target outside rootfs");
         entry_fails("rootfs/h", '1', "manifest", "hard link to a target outside rootfs");
         entry_fails("rootfs/h", '1', "rootfs/../../x", "hard link to a target outside rootfs");
-        entry_fails("rootfs/h", '1', "rootfs/none", "is a hard link to a target that is not a file before it in the archive");
-        entry_fails("rootfs/h", '1', "rootfs/out/passwd", "is a hard link to a target that is not a file before it in the archive");
+        entry_fails("rootfs/h", '1', "rootfs/none",
+                    "is a hard link to a target that is not a file before it in the archive");
+        entry_fails("rootfs/h", '1', "rootfs/out/passwd",
+                    "is a hard link to a target that is not a file before it in the archive");
         assert_int_equal(access("/tmp/evil", F_OK), -1);
 }
 

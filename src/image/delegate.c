@@ -53,6 +53,7 @@ void mf_pack_progress(struct mf_pack *pack, const struct mayfly_progress *progre
         mf_pack_number(pack, progress->elapsed_ms);
         mf_pack_number(pack, progress->images_removed);
         mf_pack_number(pack, progress->bytes_freed);
+        mf_pack_string(pack, progress->warning);
 }
 
 void mf_unpack_progress(struct mf_unpack *unpack, struct mayfly_progress *ret)
@@ -67,6 +68,7 @@ void mf_unpack_progress(struct mf_unpack *unpack, struct mayfly_progress *ret)
         ret->elapsed_ms = mf_unpack_number(unpack);
         ret->images_removed = mf_unpack_number(unpack);
         ret->bytes_freed = mf_unpack_number(unpack);
+        ret->warning = mf_unpack_string(unpack);
 }
 
 /* The callback of mf_call(): passes a report on to the caller's callback. */
