@@ -16,9 +16,9 @@
 /* Reads a line "OWNER:FIRST:COUNT". Returns 1, or 0 when the line is something else. */
 static int parse_line(char *line, const char **ret_owner, uint64_t *ret_first, uint64_t *ret_count)
 {
-        char *colon = strchr(line, ':'), end;
+        char *colon = strchr(line, ':'), end = '\n';
 
-        if (!colon || sscanf(colon + 1, "%" SCNu64 ":%" SCNu64 "%c", ret_first, ret_count, &end) < 2)
+        if (!colon || sscanf(colon + 1, "%" SCNu64 ":%" SCNu64 "%c", ret_first, ret_count, &end) < 2 || end != '\n')
                 return 0;
         *colon = '\0';
         *ret_owner = line;
