@@ -10,6 +10,7 @@
 #include "cli/commands.h"
 #include "cli/json.h"
 #include "cli/operand.h"
+#include "cli/reap.h"
 #include "cli/text.h"
 #include "util/file-url.h"
 #include "util/macro.h"
@@ -108,6 +109,7 @@ static int run(int argc, char **argv)
 
         if (status >= 0)
                 return status;
+        tool_reap_orphans();
         const char *operand = operands.list[0];
         if (!tool_is_path(operand))
                 return pin_image(operand, &choices);

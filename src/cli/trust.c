@@ -8,6 +8,7 @@
 #include "cli/cli.h"
 #include "cli/commands.h"
 #include "cli/json.h"
+#include "cli/reap.h"
 #include "cli/text.h"
 
 struct choices {
@@ -177,6 +178,7 @@ static int run(int argc, char **argv)
                 status = check(&choices, &operands);
         if (status >= 0)
                 return status;
+        tool_reap_orphans();
         choices.trust.source = operands.list[0];
         choices.trust.image = &choices.image;
         choices.trust.userdata = &choices;

@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <unistd.h>
 
+#include "privilege/userns.h"
 #include "util/error.h"
 #include "util/fd.h"
 #include "util/macro.h"
@@ -116,18 +117,20 @@ static int run(struct mf_helper *helper, struct mayfly_error *err)
         const struct mf_frame *request = &helper->request;
         const size_t number = (size_t) request->value;
         size_t n_fds = 2;
+        int joins = 0;
 
         if (number >= MF_ELEMENTSOF(operations) || !operations[number].run)
                 return mf_error(err, -EPROTO, MAYFLY_STAGE_HOST,
                                 "mayfly-helper knows no operation %d; install the library and its helper programs "
                                 "together",
                                 (int) request->value);
-        n_fds += !operations[number].without_namespace;
+        joins = !operations[number].without_namespace && mf_privilege_is_delegated();
+        n_fds += (size_t) joins;
         if (request->n_fds < n_fds)
                 return mf_error(err, -EPROTO, MAYFLY_STAGE_HOST, "mayfly-helper lacks descriptors");
         if (fchdir(request->fds[1]) < 0) /* relative paths are from where the caller is */
                 return mf_error_errno(err, -errno, MAYFLY_STAGE_HOST, "the caller's directory cannot be entered");
-        int r = operations[number].without_namespace ? 0 : join_namespace(request->fds[2], err);
+        int r = joins ? join_namespace(request->fds[2], err) : 0;
         if (r == 0 && !operations[number].without_namespace)
                 r = start_watch(helper, err);
         return r < 0 ? r : operations[number].run(helper, err);

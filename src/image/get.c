@@ -65,8 +65,7 @@ static int make_directories(const struct job *job, struct mayfly_error *err)
         return 0;
 }
 
-/* Whether an image needs its signature checked while it is fetched. */
-static int wants_signature(const struct mayfly_image_options *options)
+int mf_wants_signature(const struct mayfly_image_options *options)
 {
         return options->signatures == MAYFLY_SIGNATURES_REQUIRED || options->signatures == MAYFLY_SIGNATURES_IF_PRESENT;
 }
@@ -93,7 +92,7 @@ static int fetch_into(const struct job *job, int dirfd, const char *url, const c
                                           .id = job->image->id,
                                           .size = job->size,
                                           .text = job->text,
-                                          .signature = wants_signature(job->options) ? signature : NULL,
+                                          .signature = mf_wants_signature(job->options) ? signature : NULL,
                                           .note = &note };
 
         int r = mf_unflushed_mark(dirfd);

@@ -29,4 +29,7 @@ struct mf_image_request {
 int mf_image_get(struct mayfly_image **ret, const struct mf_image_request *request, int only_stored,
                  struct mayfly_error *err);
 
+/* Whether an image needs its signature checked while it is fetched. */
+int mf_wants_signature(const struct mayfly_image_options *options);
+
 #endif

@@ -16,6 +16,7 @@
 #include "util/error.h"
 #include "util/fd.h"
 #include "util/macro.h"
+#include "util/program-path.h"
 #include "util/strv.h"
 
 /* Opens the image, its dependencies and its layers. Returns 0 or negative errno, and with request->only_stored as in get.h. */
@@ -39,7 +40,7 @@ static int open_all(struct mayfly_image **ret, const struct mf_image_request *re
         return r;
 }
 
-/* Opens the image for a user who cannot fetch: mayfly-helper does that, and keeps the image open until it is open here. */
+/* Lets mayfly-helper fetch the image, which then keeps it open until it is open here. */
 static int open_delegated(struct mayfly_image **ret, const struct mf_image_request *request, struct mayfly_error *err)
 {
         struct mf_call_result call = MF_CALL_RESULT_INIT;
@@ -72,8 +73,20 @@ static int open_delegated(struct mayfly_image **ret, const struct mf_image_reque
         return r;
 }
 
-int mf_image_open(struct mayfly_image **ret, const char *text, const struct mayfly_image_options *options,
-                  struct mayfly_error *err)
+/* Whether mayfly-helper is to fetch the image: always for an ordinary user, who cannot. For root where a signature is to be checked,
+ * because GPGME forks, and leaves gpg to PID 1: this program's wait(2) would see the one, and the other would stay as a zombie where
+ * PID 1 does not reap. Without mayfly-helper root does it here. */
+static int is_for_helper(const struct mayfly_image_options *options)
+{
+        mf_cleanup(mf_freep) char *program = NULL;
+
+        if (mf_privilege_is_delegated())
+                return 1;
+        return mf_wants_signature(options) && mf_program_path("mayfly-helper", &program, NULL) == 0;
+}
+
+static int open_text(struct mayfly_image **ret, const char *text, const struct mayfly_image_options *options,
+                     int for_helper, struct mayfly_error *err)
 {
         struct mf_reference reference = { 0 };
         mf_cleanup(mf_freep) char *path = NULL;
@@ -89,9 +102,15 @@ int mf_image_open(struct mayfly_image **ret, const char *text, const struct mayf
                 .store = store, .path = path, .reference = &reference, .text = text, .options = options
         };
         if (r == 0)
-                r = mf_privilege_is_delegated() ? open_delegated(ret, &request, err) : open_all(ret, &request, err);
+                r = for_helper ? open_delegated(ret, &request, err) : open_all(ret, &request, err);
         mf_reference_clear(&reference);
         return r;
+}
+
+int mf_image_open(struct mayfly_image **ret, const char *text, const struct mayfly_image_options *options,
+                  struct mayfly_error *err)
+{
+        return open_text(ret, text, options, 0, err);
 }
 
 MF_EXPORT int mayfly_image_open(struct mayfly_image **ret, const char *reference_text,
@@ -103,7 +122,7 @@ MF_EXPORT int mayfly_image_open(struct mayfly_image **ret, const char *reference
                 return mf_error(err, -EINVAL, MAYFLY_STAGE_SPEC,
                                 "mayfly_image_open() needs a pointer for its result, but it is NULL");
         int r = mf_image_options_take(given, &options, err);
-        return r < 0 ? r : mf_image_open(ret, reference_text, &options, err);
+        return r < 0 ? r : open_text(ret, reference_text, &options, is_for_helper(&options), err);
 }
 
 MF_EXPORT struct mayfly_image *mayfly_image_close(struct mayfly_image *image)

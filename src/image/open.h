@@ -25,7 +25,7 @@ struct mayfly_image {
         size_t n_locks;
 };
 
-/* Does what mayfly_image_open() does, with options that have final values. */
+/* Does what mayfly_image_open() does, in this process, with options that have final values. */
 int mf_image_open(struct mayfly_image **ret, const char *text, const struct mayfly_image_options *options,
                   struct mayfly_error *err);
 

@@ -11,7 +11,7 @@
 struct mf_call {
         enum mf_operation operation;
         const struct mf_pack *arguments; /* may be NULL */
-        int without_namespace;           /* the operation does not join the user's namespace */
+        int without_namespace;           /* the operation does not join the user's namespace; root's never do */
         const int *fds;                  /* for the operation, borrowed */
         size_t n_fds;
         /* Called for each report, in the thread of the caller. The helper waits for the return value. */
