@@ -6,12 +6,10 @@
  * there is one clear error; and nothing is left. */
 
 #define _GNU_SOURCE
-#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -19,6 +17,7 @@
 
 #include "container/container.h"
 #include "container/logs.h"
+#include "support/arm.h"
 #include "support/faults.h"
 #include "support/host.h"
 #include "util/fd.h"
@@ -170,49 +169,12 @@ static unsigned judge(const char *where, unsigned number, const struct round *ro
         return complaint != NULL;
 }
 
-/* Copies a program with its fault armed. */
-static void arm_program(const char *name, unsigned number)
-{
-        char path[512], digits[16];
-        struct stat st;
-        int r;
-
-        snprintf(path, sizeof(path), "%s/%s.faulty", getenv("MAYFLY_LIBEXEC_FAULTY"), name);
-        FILE *f = fopen(path, "re");
-        if (!f || fstat(fileno(f), &st) < 0) {
-                perror(path);
-                exit(1);
-        }
-        char *image = malloc((size_t) st.st_size);
-        if (!image || fread(image, 1, (size_t) st.st_size, f) != (size_t) st.st_size)
-                exit(1);
-        fclose(f);
-        char *at = memmem(image, (size_t) st.st_size, FAULTS_MARK "0", strlen(FAULTS_MARK) + 1);
-        if (!at) {
-                fprintf(stderr, "%s has no mark\n", path);
-                exit(1);
-        }
-        snprintf(digits, sizeof(digits), "%08u", number);
-        memcpy(at + strlen(FAULTS_MARK), digits, 8);
-        /* Under its name at once: a container that ends may still execute the last one. */
-        snprintf(path, sizeof(path), "%s/new", folder);
-        int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0755);
-        if (fd < 0 || write(fd, image, (size_t) st.st_size) != st.st_size || close(fd) < 0)
-                exit(1);
-        free(image);
-        char target[512];
-        snprintf(target, sizeof(target), "%s/%s", folder, name);
-        r = rename(path, target);
-        if (r < 0)
-                exit(1);
-}
-
 int main(int argc, char **argv)
 {
         const char *where = argc > 1 ? argv[1] : "";
         unsigned step = argc > 2 ? (unsigned) strtoul(argv[2], NULL, 10) : 1, tried = 0, failed = 0;
         int fetches = strcmp(where, "fetch") == 0, in_library = fetches || strcmp(where, "library") == 0;
-        char command[1024];
+        char command[1024], digits[16];
         struct round round;
 
         /* A small one to fetch: each entry is some calls. */
@@ -239,8 +201,10 @@ int main(int argc, char **argv)
         }
         unsigned descriptors = count_descriptors();
         for (unsigned number = 1, silent = 0; silent < SILENT; number += step) {
-                if (!in_library)
-                        arm_program(where, number);
+                if (!in_library) {
+                        snprintf(digits, sizeof(digits), "%08u", number);
+                        arm_program(folder, where, FAULTS_MARK, digits);
+                }
                 if (fetches)
                         fetch(number, &round);
                 else

@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
+#include <linux/mount.h>
 #include <poll.h>
 #include <pthread.h>
 #include <stdarg.h>
@@ -23,6 +24,10 @@
 #include <unistd.h>
 
 static const volatile char mark[] = FAULTS_MARK "00000000";
+static const volatile char lack[] = FAULTS_LACK "0000 000 -";
+static long lacking; /* the number of a system call, or 0 */
+static int lacking_error;
+static char lacking_kind;
 static atomic_uint target, calls;
 static _Atomic(const char *) failed;
 static int told = -1; /* where to tell, -1: nowhere */
@@ -125,9 +130,6 @@ WRAP(int, pthread_create, EAGAIN, EAGAIN,
      (pthread_t * id, const pthread_attr_t *attr, void *(*run)(void *), void *userdata), id, attr, run, userdata)
 WRAP(pid_t, fork, EAGAIN, -1, (void), )
 WRAP(int, unshare, ENOSPC, -1, (int flags), flags)
-WRAP(int, mount, ENOMEM, -1,
-     (const char *source, const char *target_, const char *type, unsigned long flags, const void *data), source,
-     target_, type, flags, data)
 WRAP(int, setgroups, EPERM, -1, (size_t n, const gid_t *groups), n, groups)
 WRAP(int, setresgid, EAGAIN, -1, (gid_t r, gid_t e, gid_t s), r, e, s)
 WRAP(int, setresuid, EAGAIN, -1, (uid_t r, uid_t e, uid_t s), r, e, s)
@@ -162,10 +164,41 @@ int __wrap_prctl(int option, unsigned long a, unsigned long b, unsigned long c, 
         return fails("prctl", EPERM) ? -1 : __real_prctl(option, a, b, c, d);
 }
 
+/* Whether this kernel is one that lacks the call, see FAULTS_LACK. */
+static int lacks(long number, const char *type, const char *data, const struct mount_attr *attributes)
+{
+        int is_overlay = type && strcmp(type, "overlay") == 0;
+
+        if (number != lacking)
+                return 0;
+        if (lacking_kind == 'i')
+                return attributes && (attributes->attr_set & MOUNT_ATTR_IDMAP) != 0;
+        if (lacking_kind == 'o' || lacking_kind == 'p')
+                return is_overlay && (lacking_kind == 'o' || !data || !strstr(data, "metacopy=on"));
+        return lacking_kind != 't' || (type && strcmp(type, "tmpfs") == 0);
+}
+
+#define MOUNT 9999L
+
+int __real_mount(const char *source, const char *target_, const char *type, unsigned long flags, const void *data);
+int __wrap_mount(const char *source, const char *target_, const char *type, unsigned long flags, const void *data);
+int __wrap_mount(const char *source, const char *target_, const char *type, unsigned long flags, const void *data)
+{
+        if (lacking && lacks(MOUNT, type, data, NULL)) {
+                errno = lacking_error;
+                return -1;
+        }
+        return fails("mount", ENOMEM) ? -1 : __real_mount(source, target_, type, flags, data);
+}
+
 long __real_syscall(long number, ...);
 long __wrap_syscall(long number, long a, long b, long c, long d, long e, long f);
 long __wrap_syscall(long number, long a, long b, long c, long d, long e, long f)
 {
+        if (lacking && lacks(number, NULL, NULL, (const struct mount_attr *) d)) {
+                errno = lacking_error;
+                return -1;
+        }
         return fails("syscall", EMFILE) ? -1 : __real_syscall(number, a, b, c, d, e, f);
 }
 
@@ -187,7 +220,13 @@ int __wrap_asprintf(char **ret, const char *format, ...)
 __attribute__((constructor)) static void arm_by_mark(void)
 {
         unsigned number = 0;
+        const volatile char *digits = lack + strlen(FAULTS_LACK);
 
+        for (size_t i = 0; i < 4; i++)
+                lacking = 10 * lacking + (digits[i] - '0');
+        for (size_t i = 5; i < 8; i++)
+                lacking_error = 10 * lacking_error + (digits[i] - '0');
+        lacking_kind = digits[9];
         for (size_t i = strlen(FAULTS_MARK); i + 1 < sizeof(mark); i++)
                 number = number * 10 + (unsigned) (mark[i] - '0');
         if (number) {

@@ -16,4 +16,10 @@ const char *faults_disarm(void);
  * NAME". */
 #define FAULTS_MARK "mayfly-fault:"
 
+/* In the same way this text is followed by "NUMBER ERROR KIND": each call of the system call with that number (four digits)
+ * fails with that errno (three digits), as on a kernel that lacks it. Kinds: '-' all calls; 'i' mount_setattr(2) with
+ * MOUNT_ATTR_IDMAP only. Number 9999 is mount(2): 'o' of an overlay, 'p' of an overlay without metacopy=on (which has
+ * idmapped layers), 't' of a tmpfs. Number 0000 is none. */
+#define FAULTS_LACK "mayfly-lack:"
+
 #endif

@@ -7,28 +7,9 @@
 #include <sys/stat.h>
 
 #include "init/init.h"
+#include "init/masked-paths.h"
 
-/* What docker hides of /proc and /sys, and more that is the whole machine's: without a user namespace, root inside reads
- * what the host's root reads. systemd-nspawn makes the rest read-only. */
-static const char *const paths[] = {
-        "/proc/acpi",
-        "/proc/asound",
-        "/proc/interrupts",
-        "/proc/kcore",
-        "/proc/keys",
-        "/proc/kpagecgroup",
-        "/proc/kpagecount",
-        "/proc/kpageflags",
-        "/proc/latency_stats",
-        "/proc/sched_debug",
-        "/proc/scsi",
-        "/proc/slabinfo",
-        "/proc/timer_list",
-        "/proc/timer_stats",
-        "/proc/vmallocinfo",
-        "/sys/firmware",
-        "/sys/devices/virtual/powercap",
-};
+static const char *const paths[] = { MF_MASKED_PATHS };
 
 /* A directory becomes an empty one that is read-only, everything else /dev/null. Returns 0 or -errno. */
 static int mask(const char *path)

@@ -35,35 +35,38 @@ static int open_sources(const struct launch_options *options, int *layers, int *
         return 0;
 }
 
-/* Replaces each layer by a copy that shows the container's IDs. Returns 1 if a file system cannot show them, and leaves the
- * layers as they are then. */
-static int idmap_layers(const struct launch_options *options, int userns, int *layers)
+static void close_all(int *fds, size_t n)
 {
-        mf_cleanup(mf_freep) int *trees = calloc(options->n_layers, sizeof(int));
+        for (size_t i = 0; i < n; i++)
+                fds[i] = mf_close(fds[i]);
+}
+
+/* Whether the answer to an idmapped mount means that the kernel, the file system, or what confines this program does not
+ * allow one: Linux before 5.12 has no such call. */
+static int cannot_idmap(int r)
+{
+        return r == -EINVAL || r == -ENOSYS || r == -EPERM || r == -EOPNOTSUPP;
+}
+
+/* Fills in `trees` with a copy of each layer that shows the container's IDs. Returns 1 if they cannot be shown so; then there
+ * is no copy. */
+static int idmap_layers(const struct launch_options *options, int userns, const int *layers, int *trees)
+{
         size_t n = 0;
         int r = 0;
-
-        if (!trees)
-                return launch_error(-ENOMEM, "layers");
 
         for (; r == 0 && n < options->n_layers; n++) {
                 trees[n] = launch_clone_tree(layers[n], 0);
                 r = trees[n] < 0 ? trees[n] : launch_idmap(trees[n], userns, 0);
-                if (r < 0 && r != -EINVAL)
+                if (r < 0 && !cannot_idmap(r))
                         launch_error(r,
-                                     "showing image layer %s with the container's IDs; this needs Linux 5.19, or "
-                                     ".userns = MAYFLY_USERNS_HOST",
+                                     "showing image layer %s with the container's IDs; as a last resort set .userns = "
+                                     "MAYFLY_USERNS_HOST",
                                      options->layers[n]);
         }
-        for (size_t i = 0; i < n; i++) {
-                if (r < 0) {
-                        mf_close(trees[i]);
-                        continue;
-                }
-                close(layers[i]);
-                layers[i] = trees[i];
-        }
-        return r == -EINVAL ? 1 : r;
+        if (r < 0)
+                close_all(trees, n);
+        return cannot_idmap(r) ? 1 : r;
 }
 
 static int mount_scratch(uint64_t size)
@@ -81,7 +84,7 @@ static int mount_scratch(uint64_t size)
 }
 
 /* An overlay takes no layer that is attached nowhere. */
-static int attach_layers(const struct launch_options *options, const int *layers)
+static int attach_layers(const struct launch_options *options, const int *trees)
 {
         char path[64];
 
@@ -90,39 +93,82 @@ static int attach_layers(const struct launch_options *options, const int *layers
         for (size_t i = 0; i < options->n_layers; i++) {
                 snprintf(path, sizeof(path), SCRATCH "/lower%zu", i);
                 if (mkdir(path, 0700) < 0 ||
-                    syscall(SYS_move_mount, layers[i], "", AT_FDCWD, path, MOVE_MOUNT_F_EMPTY_PATH) < 0)
+                    syscall(SYS_move_mount, trees[i], "", AT_FDCWD, path, MOVE_MOUNT_F_EMPTY_PATH) < 0)
                         return launch_error(-errno, "mounting image layer %s", options->layers[i]);
         }
         return 0;
 }
 
-/* `shifting`: the layers are not idmapped, and the owners of all files in the overlay are about to be changed. */
-static int mount_overlay(const struct launch_options *options, const int *layers, int shifting)
+static void detach_layers(const struct launch_options *options)
 {
-        mf_cleanup(mf_freep) char *data = NULL;
-        size_t size = 128 + options->n_layers * 12, used;
-        int r;
+        char path[64];
 
-        data = malloc(size);
+        for (size_t i = 0; i < options->n_layers; i++) {
+                snprintf(path, sizeof(path), SCRATCH "/lower%zu", i);
+                (void) umount2(path, MNT_DETACH);
+        }
+}
+
+/* Mounts the overlay of these layers. Returns 0 or negative errno, and prints nothing. */
+static int try_overlay(const struct launch_options *options, const int *layers, const char *more)
+{
+        size_t size = 128 + options->n_layers * 12, used;
+        mf_cleanup(mf_freep) char *data = malloc(size);
+
         if (!data)
-                return launch_error(-ENOMEM, "overlay options");
-        if (options->ids && !shifting && (r = attach_layers(options, layers)) < 0)
-                return r;
+                return -ENOMEM;
         /* Descriptors instead of paths: nothing to escape. Relative ones, for all options must fit into a page, however
          * many layers there are. Topmost comes first. */
         if (chdir("/proc/self/fd") < 0)
-                return launch_error(-errno, "entering /proc/self/fd");
+                return -errno;
         used = (size_t) snprintf(data, size, "%s%supperdir=" SCRATCH "/upper,workdir=" SCRATCH "/work,lowerdir=",
-                                 options->is_users ? "userxattr," : "", shifting ? "metacopy=on," : "");
+                                 options->is_users ? "userxattr," : "", more);
         for (size_t i = options->n_layers; i > 0; i--)
                 used += (size_t) snprintf(data + used, size - used, "%d%s", layers[i - 1], i > 1 ? ":" : "");
         /* No device that an image brings is opened; systemd-nspawn makes those of /dev. */
-        if (mount("mayfly", ROOT, "overlay", MS_NODEV, data) < 0)
-                return launch_error(-errno,
-                                    "mounting an overlay over %s; the kernel must have overlayfs, and the image "
-                                    "store must not be on an overlay itself (set MAYFLY_STORE)",
-                                    options->layers[0]);
-        return chdir("/") < 0 ? launch_error(-errno, "entering /") : 0;
+        int r = mount("mayfly", ROOT, "overlay", MS_NODEV, data) < 0 ? -errno : 0;
+        return chdir("/") < 0 && r == 0 ? -errno : r;
+}
+
+static int overlay_error(const struct launch_options *options, int r)
+{
+        return launch_error(r,
+                            "mounting an overlay over %s; the kernel must have overlayfs, and the image store must not "
+                            "be on an overlay itself (set MAYFLY_STORE)",
+                            options->layers[0]);
+}
+
+/* Mounts the overlay of idmapped layers, which takes Linux 5.19. Returns 1 if the kernel refuses them. */
+static int mount_idmapped(const struct launch_options *options, const int *trees)
+{
+        int r = attach_layers(options, trees);
+
+        if (r < 0)
+                return r;
+        r = try_overlay(options, trees, "");
+        if (r == -EINVAL)
+                detach_layers(options);
+        else if (r < 0)
+                overlay_error(options, r);
+        return r == -EINVAL ? 1 : r;
+}
+
+/* Mounts the overlay of the layers as they are. With user namespaces the owners of all files in it are changed then. */
+static int mount_plain(const struct launch_options *options, const int *layers)
+{
+        int r = try_overlay(options, layers, options->ids ? "metacopy=on," : "");
+
+        if (r < 0)
+                return overlay_error(options, r);
+        return options->ids ? launch_shift(ROOT, options) : 0;
+}
+
+/* Mounts the container's root: of idmapped layers if it has a user namespace and the kernel can. */
+static int mount_root(const struct launch_options *options, const int *layers, const int *trees, int idmapped)
+{
+        int r = idmapped ? mount_idmapped(options, trees) : 1;
+
+        return r > 0 ? mount_plain(options, layers) : r;
 }
 
 /* overlayfs shows the root with the upper directory's mode and owner, whatever the layers have. */
@@ -184,10 +230,11 @@ static int unify_cgroups(void)
 int launch_mounts(const struct launch_options *options, const int *namespaces, size_t n_namespaces)
 {
         mf_cleanup(mf_freep) int *layers = calloc(options->n_layers, sizeof(int));
+        mf_cleanup(mf_freep) int *trees = calloc(options->n_layers, sizeof(int));
         struct stat top = { 0 };
-        int init = -1, userns = -1, shifting = 0, r;
+        int init = -1, userns = -1, cannot = 1, r;
 
-        if (!layers)
+        if (!layers || !trees)
                 return launch_error(-ENOMEM, "layers");
         if (unshare(CLONE_NEWNS) < 0)
                 return launch_error(-errno, "a mount namespace of its own; mayfly must run as root with CAP_SYS_ADMIN");
@@ -200,7 +247,7 @@ int launch_mounts(const struct launch_options *options, const int *namespaces, s
         if (r == 0 && options->ids)
                 r = userns = launch_userns_open(options);
         if (r >= 0 && options->ids)
-                r = shifting = idmap_layers(options, userns, layers);
+                r = cannot = idmap_layers(options, userns, layers, trees);
         if (r >= 0)
                 r = launch_volumes_open(options, namespaces, n_namespaces, userns);
         if (r == 0)
@@ -208,9 +255,7 @@ int launch_mounts(const struct launch_options *options, const int *namespaces, s
         if (r == 0)
                 r = copy_root(&top, options, SCRATCH "/upper", 0);
         if (r == 0)
-                r = mount_overlay(options, layers, shifting);
-        if (r == 0 && shifting)
-                r = launch_shift(ROOT, options);
+                r = mount_root(options, layers, trees, !cannot);
         if (r == 0)
                 r = launch_root_complete(options);
         if (r == 0)

@@ -35,6 +35,7 @@
 #include <unistd.h>
 
 #include "attacks.h"
+#include "init/masked-paths.h"
 
 static long open_for(const char *path, int flags)
 {
@@ -233,27 +234,43 @@ static long sysrq(void)
         return open_for("/proc/sysrq-trigger", O_WRONLY);
 }
 
-/* What docker masks. */
+/* Whether what mayfly hides shows anything: a directory an entry, or a file a byte. */
+static long shows(const char *path)
+{
+        char text[16];
+        long r = -ENOENT;
+        int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+        DIR *dir = fd >= 0 ? fdopendir(fd) : NULL;
+
+        if (dir) {
+                for (const struct dirent *entry; (entry = readdir(dir));)
+                        if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0)
+                                r = 0;
+                closedir(dir);
+        } else if (fd >= 0) {
+                r = read(fd, text, sizeof(text)) > 0 ? 0 : -ENOENT;
+                close(fd);
+        }
+        if (r == 0)
+                fprintf(stderr, "%s shows something\n", path);
+        return r;
+}
+
+/* All that mayfly hides, and what docker does. Most kernels have only some of these. */
 static long kernel_files(void)
 {
+        static const char *const masked[] = { MF_MASKED_PATHS };
         static const char *const files[] = { "/proc/kcore",         "/proc/kmsg",        "/proc/keys",
                                              "/proc/latency_stats", "/proc/timer_list",  "/proc/timer_stats",
                                              "/proc/sched_debug",   "/proc/acpi/wakeup", "/proc/scsi/scsi",
                                              "/proc/kpagecount",    "/proc/kpageflags",  "/proc/slabinfo",
                                              "/proc/vmallocinfo" };
-        char text[16];
         long r = -ENOENT;
 
-        for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++) {
-                int fd = open(files[i], O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-                ssize_t n = fd < 0 ? -1 : read(fd, text, sizeof(text));
-                if (fd >= 0)
-                        close(fd);
-                if (n > 0)
-                        fprintf(stderr, "%s was read\n", files[i]);
-                if (n > 0)
-                        r = best(r, n);
-        }
+        for (size_t i = 0; i < sizeof(masked) / sizeof(masked[0]); i++)
+                r = best(r, shows(masked[i]));
+        for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++)
+                r = best(r, shows(files[i]));
         return r;
 }
 
