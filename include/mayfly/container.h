@@ -44,7 +44,8 @@ enum mayfly_userns {
          * and those of no other container.
          */
         MAYFLY_USERNS_PRIVATE = 0,
-        MAYFLY_USERNS_HOST /**< no user namespace: root inside is root on the host, less its capabilities */
+        /** No user namespace: root inside is root on the host, less its capabilities. An error for an ordinary user. */
+        MAYFLY_USERNS_HOST
 };
 
 /** A file system in memory that containers share. Opaque; release with mayfly_tmpfs_free(). */

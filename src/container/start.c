@@ -458,6 +458,10 @@ static int grant_capabilities(struct mayfly_container *container, struct mayfly_
         int r = mf_capabilities_parse(spec->capabilities, &added, err);
         if (r < 0)
                 return r;
+        if (spec->userns == MAYFLY_USERNS_HOST && mf_privilege_is_delegated())
+                return mf_error(err, -EPERM, MAYFLY_STAGE_SPEC,
+                                "userns is MAYFLY_USERNS_HOST, which only root can have; leave it out, or run the test "
+                                "as root");
         uint64_t refused = added & mf_capabilities_of_namespace;
         if (spec->userns == MAYFLY_USERNS_HOST && refused)
                 return mf_error(
