@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+#include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -46,6 +47,8 @@ void mf_host_remedy(struct mf_host_finding *ret, const char *format, ...)
         va_start(args, format);
         vsnprintf(ret->remedy, sizeof(ret->remedy), format, args);
         va_end(args);
+        if (ret->code == -EMFILE) /* then it says nothing about the host */
+                snprintf(ret->remedy, sizeof(ret->remedy), "raise the limit of this process with `ulimit -n`");
 }
 
 void mf_host_take_error(struct mf_host_finding *ret, const struct mayfly_error *err)
