@@ -104,11 +104,15 @@ void mf_probe_cgroup2(const struct mf_host *host, struct mf_host_finding *ret)
         if (find_own(own) < 0) {
                 mf_host_missing(ret, -ENOENT,
                                 "there is no cgroup2 hierarchy on /sys/fs/cgroup or /sys/fs/cgroup/unified");
-                mf_host_remedy(ret, mf_host_outer_name()
-                                            ? "give the container the host's: `docker run --privileged --cgroupns=host "
-                                              "--volume=/sys/fs/cgroup:/sys/fs/cgroup`"
-                                            : "mount -t cgroup2 cgroup2 /sys/fs/cgroup, or boot with "
-                                              "systemd.unified_cgroup_hierarchy=1");
+                if (!host->is_root)
+                        remedy_limits(host, ret);
+                else if (mf_host_outer_name())
+                        mf_host_remedy(ret,
+                                       "give the container the host's: `--privileged --cgroupns=host "
+                                       "--volume=/sys/fs/cgroup:/sys/fs/cgroup`, options of docker run and podman run");
+                else
+                        mf_host_remedy(ret, "mount -t cgroup2 cgroup2 /sys/fs/cgroup, or boot with "
+                                            "systemd.unified_cgroup_hierarchy=1");
                 return;
         }
         if (host->is_root && host->wants_systemd) {
@@ -176,7 +180,9 @@ void mf_probe_controllers(const struct mf_host *host, struct mf_host_finding *re
                 mf_host_ok(ret, "limits of memory, tasks and processor time can be set");
                 return;
         }
-        mf_host_warning(ret, "containers get no cgroup controller%s %s, so limits of %s cannot be set",
+        mf_host_warning(ret,
+                        "containers get no cgroup controller%s %s, so limits of %s cannot be set, and the default ones "
+                        "are not in force",
                         n > 1 ? "s" : "", missing, n > 1 ? "these" : "it");
         remedy_limits(host, ret);
 }
