@@ -49,18 +49,19 @@ static int find_mapper(struct mapper *mapper, struct mayfly_error *err)
                         mapper->name);
 }
 
-/* Looks for all that the user needs before anything is made. Sets *ret_user, which belongs to the C library. */
-static int prepare(struct mapper mappers[2], struct passwd **ret_user, struct mayfly_error *err)
+/* Looks for all that the user needs before anything is made. *ret_group is the user's own group. */
+static int prepare(struct mapper mappers[2], gid_t *ret_group, struct mayfly_error *err)
 {
         if (access("/proc/self/ns/user", F_OK) < 0)
                 return mf_error_errno(err, -errno, MAYFLY_STAGE_HOST,
                                       "/proc/self/ns/user is missing; mount proc on /proc");
-        struct passwd *user = getpwuid(geteuid());
+        const struct passwd *user = getpwuid(geteuid());
         if (!user)
                 return mf_error(
                         err, -ENOENT, MAYFLY_STAGE_HOST,
                         "the user %u has no name, and so no subordinate IDs; give the user a line in /etc/passwd",
                         (unsigned) geteuid());
+        *ret_group = user->pw_gid;
         int r = 0;
         for (size_t i = 0; r == 0 && i < 2; i++) {
                 r = mf_id_map_read(&mappers[i].map, mappers[i].file, user->pw_name, geteuid(), mappers[i].own);
@@ -71,7 +72,6 @@ static int prepare(struct mapper mappers[2], struct passwd **ret_user, struct ma
                 r = mf_explain_no_ranges(user->pw_name, &mappers[0].map, &mappers[1].map, err);
         for (size_t i = 0; r == 0 && i < 2; i++)
                 r = find_mapper(&mappers[i], err);
-        *ret_user = user;
         return r;
 }
 
@@ -143,7 +143,7 @@ static int run_program(char *const *argv, char *ret_text, size_t size)
         mf_cleanup(mf_closep) int output = -1;
         posix_spawn_file_actions_t actions;
         int pair[2], status;
-        pid_t pid;
+        pid_t pid = -1;
 
         if (pipe2(pair, O_CLOEXEC) < 0)
                 return -errno;
@@ -207,12 +207,11 @@ int mf_helper_namespace(struct mf_helper *helper, struct mayfly_error *err)
         struct mapper mappers[] = { { .name = "newuidmap", .file = "/etc/subuid", .own = geteuid() },
                                     { .name = "newgidmap", .file = "/etc/subgid", .own = getegid() } };
         mf_cleanup(mf_closep) int socket = -1;
-        struct passwd *user = NULL;
+        gid_t own_group = 0;
 
-        int r = prepare(mappers, &user, err);
+        int r = prepare(mappers, &own_group, err);
         if (r < 0)
                 return r;
-        const gid_t own_group = user->pw_gid;
         pid_t pid = make_member(&socket, err);
         if (pid < 0)
                 return pid;
