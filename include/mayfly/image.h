@@ -153,7 +153,9 @@ struct mayfly_isolator {
 const struct mayfly_isolator *const *mayfly_image_isolators(const struct mayfly_image *image);
 
 /** The directory of the image's own files in the store, not to be changed. A container shows exactly these files only
- * if the image has neither dependencies nor a pathWhitelist: see mayfly_image_layers(). */
+ * if the image has neither dependencies nor a pathWhitelist: see mayfly_image_layers(). For an ordinary user, files whose
+ * owner is another than root belong to subordinate IDs of the user: the program may be unable to read some, and `mayfly
+ * unshare COMMAND` can. */
 const char *mayfly_image_rootfs(const struct mayfly_image *image);
 
 /**

@@ -21,9 +21,10 @@
 #define FIRST_SUBORDINATE 100000U /* as useradd begins, see login.defs(5) */
 #define SUBORDINATES 65536U
 
-#define APPARMOR                                                                                                    \
-        "AppArmor restricts user namespaces here (kernel.apparmor_restrict_unprivileged_userns is 1); install the " \
-        "AppArmor profile of mayfly(7), or turn it off: sudo sysctl kernel.apparmor_restrict_unprivileged_userns=0"
+#define APPARMOR                                                                                                \
+        "AppArmor restricts user namespaces here (kernel.apparmor_restrict_unprivileged_userns is 1); install " \
+        "mayfly's profile (mayfly doctor --apparmor-profile prints it), or turn this off: sudo sysctl "         \
+        "kernel.apparmor_restrict_unprivileged_userns=0"
 
 /* Returns the number in a file of /proc/sys, or -1 when there is none. */
 static long read_sysctl(const char *sysctls, const char *name)

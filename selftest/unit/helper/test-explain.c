@@ -75,7 +75,7 @@ static void test_clone(void **state)
                   "unprivileged_userns_clone is 0",
                   "sysctl kernel.unprivileged_userns_clone=1" },
                 { -EPERM, { 100, 1, 1 }, "AppArmor", "apparmor_restrict_unprivileged_userns=0" },
-                { -EACCES, { 100, -1, 1 }, "AppArmor", "AppArmor profile of mayfly(7)" },
+                { -EACCES, { 100, -1, 1 }, "AppArmor", "mayfly doctor --apparmor-profile" },
                 { -EPERM, { 100, 1, 0 }, "chroot", "--security-opt seccomp=unconfined" },
                 { -EINVAL, { -1, -1, -1 }, "CONFIG_USER_NS", "sudo" },
                 { -ENOMEM, { 100, -1, -1 }, "Cannot allocate memory", "" },
@@ -100,7 +100,7 @@ static void test_powerless(void **state)
         (void) state;
         set((const int[]){ 100, 1, 1 });
         assert_int_equal(mf_explain_powerless(-EPERM, directory, &err), -EPERM);
-        assert_non_null(strstr(err.message, "AppArmor profile"));
+        assert_non_null(strstr(err.message, "mayfly doctor --apparmor-profile"));
         set((const int[]){ -1, -1, -1 });
         assert_int_equal(mf_explain_powerless(-EPERM, directory, &other), -EPERM);
         assert_non_null(strstr(other.message, "security module"));
