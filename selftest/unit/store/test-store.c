@@ -475,7 +475,8 @@ static void finds_the_default_store(void **state)
         snprintf(home, sizeof(home), "%s/home", w->folder);
         snprintf(cache, sizeof(cache), "%s/cache", w->folder);
         snprintf(env, sizeof(env), "%s/env", w->folder);
-        char *old_home = getenv("HOME") ? strdup(getenv("HOME")) : NULL;
+        const char *given_home = getenv("HOME");
+        char *old_home = given_home ? strdup(given_home) : NULL;
         w->options.store = NULL;
         unsetenv("MAYFLY_STORE");
         unsetenv("XDG_CACHE_HOME");
