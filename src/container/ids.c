@@ -4,16 +4,36 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <sys/utsname.h>
+#include <unistd.h>
 
 #include "util/error.h"
 #include "util/fd.h"
 
-static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
+static atomic_int holder; /* the process of which a thread has the lock on what follows, or 0 */
 static struct mf_id_range shared = { .lock = -1 }; /* of this program */
 static unsigned users;                             /* of the shared range */
+
+/* Takes the lock. A fork copies it as it is, perhaps as a thread of the parent has it: a lock of another process is nobody's
+ * here, since that thread was not copied. */
+static void lock(void)
+{
+        int self = getpid();
+
+        for (;;) {
+                int seen = atomic_load(&holder);
+                if (seen != self && atomic_compare_exchange_strong(&holder, &seen, self))
+                        return;
+                usleep(100);
+        }
+}
+
+static void unlock(void)
+{
+        atomic_store(&holder, 0);
+}
 
 int mf_ids_take(struct mf_id_range *ret, uint32_t size, struct mayfly_error *err)
 {
@@ -31,11 +51,11 @@ int mf_ids_take(struct mf_id_range *ret, uint32_t size, struct mayfly_error *err
 
 int mf_ids_copy(struct mf_id_range *ret, const struct mf_id_range *ids, struct mayfly_error *err)
 {
-        int lock = fcntl(ids->lock, F_DUPFD_CLOEXEC, 3);
+        int copy = fcntl(ids->lock, F_DUPFD_CLOEXEC, 3);
 
-        if (lock < 0)
+        if (copy < 0)
                 return mf_error_errno(err, -errno, MAYFLY_STAGE_START, "a descriptor for the container's IDs");
-        *ret = (struct mf_id_range){ ids->base, ids->size, lock };
+        *ret = (struct mf_id_range){ ids->base, ids->size, copy };
         return 0;
 }
 
@@ -53,16 +73,18 @@ int mf_ids_share(struct mf_id_range *ret, struct mayfly_error *err)
 {
         int r = 0;
 
-        pthread_mutex_lock(&mutex);
-        if (users == 0)
+        lock();
+        if (users == 0) {
+                mf_ids_clear(&shared); /* what a fork copied that a thread of the parent had just taken */
                 r = mf_ids_take(&shared, MF_ID_RANGE_SIZE, err);
+        }
         if (r == 0)
                 r = mf_ids_copy(ret, &shared, err);
         if (r == 0)
                 users++;
         else if (users == 0)
                 mf_ids_clear(&shared);
-        pthread_mutex_unlock(&mutex);
+        unlock();
         return r;
 }
 
@@ -71,10 +93,10 @@ void mf_ids_unshare(struct mf_id_range *ids)
         if (!ids->base)
                 return;
         mf_ids_clear(ids);
-        pthread_mutex_lock(&mutex);
+        lock();
         if (--users == 0)
                 mf_ids_clear(&shared);
-        pthread_mutex_unlock(&mutex);
+        unlock();
 }
 
 void mf_ids_clear(struct mf_id_range *ids)
