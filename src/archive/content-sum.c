@@ -31,12 +31,14 @@ struct mf_content_sum *mf_content_sum_free(struct mf_content_sum *sum)
         return NULL;
 }
 
+/* Adds bytes to the checksum. */
 static void put(struct mf_content_sum *sum, const void *data, size_t size)
 {
         if (mf_mac_update(sum->mac, data, size) < 0)
                 sum->result = -EIO;
 }
 
+/* Adds a number to the checksum, as 8 bytes, lowest first. */
 static void put_number(struct mf_content_sum *sum, uint64_t number)
 {
         unsigned char bytes[8];
@@ -46,6 +48,7 @@ static void put_number(struct mf_content_sum *sum, uint64_t number)
         put(sum, bytes, sizeof(bytes));
 }
 
+/* Adds `size` zeros to the checksum. */
 static void put_zeros(struct mf_content_sum *sum, size_t size)
 {
         static const unsigned char zeros[4096];
@@ -61,6 +64,7 @@ static int is_zero(const unsigned char *data, size_t size)
         return data[0] == 0 && memcmp(data, data + 1, size - 1) == 0;
 }
 
+/* Fills the block with zeros, if it is in the checksum. */
 static void end_block(struct mf_content_sum *sum)
 {
         uint64_t left = sum->size - sum->block;
@@ -71,6 +75,7 @@ static void end_block(struct mf_content_sum *sum)
         sum->fill = 0;
 }
 
+/* Adds a piece of the block, from its byte `at` on. */
 static void put_piece(struct mf_content_sum *sum, size_t at, const unsigned char *data, size_t size)
 {
         if (sum->begun) {
@@ -126,6 +131,7 @@ static int compare_names(const void *a, const void *b)
         return strcmp(*(char *const *) a, *(char *const *) b);
 }
 
+/* Adds the names and values of extended attributes. Returns 0 or negative errno. */
 static int sum_values(struct mf_content_sum *sum, int fd, char **names, size_t n)
 {
         mf_cleanup(mf_freep) char *value = malloc(XATTR_SIZE_MAX);

@@ -118,7 +118,7 @@ static int copy_entry(struct copy *copy, const struct mf_entry *from, struct may
         uint64_t offset;
 
         if (!(from->mode & S_IFMT))
-                return refuse(err, from->name, "is of a type an image cannot hold");
+                return refuse(err, from->name, MF_ENTRY_HAS_BAD_TYPE);
         int r = place(from->name, from->name, path, err);
         if (r == 0 && from->hardlink)
                 r = place(from->name, from->hardlink, link, err);

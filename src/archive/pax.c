@@ -90,6 +90,7 @@ static int parse_time(const char *text, struct timespec *ret)
 
 /* --- what the keys are ---------------------------------------------------------------------------------------- */
 
+/* Says in record->why what is wrong with the value. Returns -EBADMSG. */
 static int bad(const struct record *record, const char *what)
 {
         char key[60], value[100];
@@ -129,6 +130,7 @@ static int take_linkpath(struct mf_pax *pax, const struct record *record)
         return take_name(record, &pax->linkpath);
 }
 
+/* Checks a name that is not used. Returns 0 or -EBADMSG. */
 static int check_name(struct mf_pax *pax, const struct record *record)
 {
         const char *ignored;
@@ -173,6 +175,7 @@ static int take_time(struct mf_pax *pax, const struct record *record)
         return 0;
 }
 
+/* Checks a time that is not used. Returns 0 or -EBADMSG. */
 static int check_time(struct mf_pax *pax, const struct record *record)
 {
         struct timespec ignored;
@@ -183,6 +186,7 @@ static int check_time(struct mf_pax *pax, const struct record *record)
                        : bad(record, "no time");
 }
 
+/* Notes that there is an ACL, which is left out. */
 static int take_acl(struct mf_pax *pax, const struct record *record)
 {
         (void) record;
@@ -247,6 +251,7 @@ static int take_real_size(struct mf_pax *pax, const struct record *record)
         return take_number(record, INT64_MAX, &pax->real_size);
 }
 
+/* Checks a number that is not used. Returns 0 or -EBADMSG. */
 static int check_number(struct mf_pax *pax, const struct record *record)
 {
         int64_t ignored;
@@ -357,6 +362,7 @@ static const struct key *find_key(const char *name)
 
 /* --- records -------------------------------------------------------------------------------------------------- */
 
+/* Says in `why` what is wrong with the header at `at`. Returns -EBADMSG. */
 static int malformed(char *why, const char *what, const char *at, size_t size)
 {
         char shown[40];

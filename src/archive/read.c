@@ -24,6 +24,7 @@ struct source {
         int broken;
 };
 
+/* Reads more into the block. Returns the number of bytes, 0 at the end, or a negative number. */
 static ssize_t fill(struct source *source)
 {
         long n = mf_ring_pop(source->ring, source->block + source->ahead, sizeof(source->block) - source->ahead);
@@ -54,6 +55,7 @@ static ssize_t on_read(struct archive *a, void *userdata, const void **ret)
         return n;
 }
 
+/* Sets an error with libarchive's reason. Returns a negative errno. */
 static int archive_failed(struct archive *a, const struct source *source, const char *what, struct mayfly_error *err)
 {
         const char *text = archive_error_string(a);
@@ -104,6 +106,7 @@ int mf_archive_is_known(const void *head, size_t size)
         return find_kind(head, size) != NULL;
 }
 
+/* Sets *ret to the compression that the first bytes show. Returns 0 or -EBADMSG. */
 static int sniff(const struct source *source, enum compression *ret, struct mayfly_error *err)
 {
         const struct kind *kind = find_kind(source->block, source->ahead);
@@ -120,6 +123,7 @@ static int sniff(const struct source *source, enum compression *ret, struct mayf
         return 0;
 }
 
+/* Hands an archive that is not compressed to the sink. Returns 0 or negative errno. */
 static int copy_plain(struct source *source, int (*sink)(void *, const void *, size_t), void *userdata)
 {
         for (;;) {
@@ -133,6 +137,7 @@ static int copy_plain(struct source *source, int (*sink)(void *, const void *, s
         }
 }
 
+/* Refuses what comes after the compressed stream, and a stream in a stream. Returns 0 or negative errno. */
 static int check_trailing(struct archive *a, struct source *source, struct mayfly_error *err)
 {
         uint64_t used = (uint64_t) archive_filter_bytes(a, -1);
@@ -151,6 +156,7 @@ static int check_trailing(struct archive *a, struct source *source, struct mayfl
         return 0;
 }
 
+/* Decompresses the archive into the sink. Returns 0 or negative errno. */
 static int inflate(struct archive *a, struct source *source, int (*sink)(void *, const void *, size_t), void *userdata,
                    struct mayfly_error *err)
 {

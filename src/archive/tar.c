@@ -90,6 +90,7 @@ static int more(struct mf_tar *tar, struct mayfly_error *err)
         return 1;
 }
 
+/* Takes up to `size` bytes off what is at tar->at. Returns their number. */
 static size_t use(struct mf_tar *tar, uint64_t size)
 {
         size_t n = size < tar->left ? (size_t) size : tar->left;
@@ -100,6 +101,7 @@ static size_t use(struct mf_tar *tar, uint64_t size)
         return n;
 }
 
+/* Sets the error of an archive that is damaged where the reader is. Returns -EBADMSG. */
 static int damaged(const struct mf_tar *tar, const char *why, struct mayfly_error *err)
 {
         return mf_error(err, -EBADMSG, MAYFLY_STAGE_ARCHIVE, "the archive is damaged after %llu bytes: %s",
@@ -127,6 +129,7 @@ static int read_bytes(struct mf_tar *tar, void *ret, size_t size, struct mayfly_
         return 1;
 }
 
+/* Skips `size` bytes. Returns 0 or negative errno. */
 static int skip_bytes(struct mf_tar *tar, uint64_t size, struct mayfly_error *err)
 {
         while (size > 0) {
@@ -142,6 +145,7 @@ static int skip_bytes(struct mf_tar *tar, uint64_t size, struct mayfly_error *er
 
 /* --- what stands before an entry ------------------------------------------------------------------------------ */
 
+/* Returns the number of bytes that fill the last block of `size` bytes. */
 static unsigned padding_of(uint64_t size)
 {
         return (unsigned) (-size & (MF_TAR_BLOCK - 1));
@@ -174,6 +178,7 @@ static int read_extra(struct mf_tar *tar, const struct mf_tar_header *header, ch
         return 0;
 }
 
+/* Reads and checks a pax header for all entries. Returns 0 or negative errno. */
 static int read_globals(struct mf_tar *tar, const struct mf_tar_header *header, struct mayfly_error *err)
 {
         mf_cleanup(mf_freep) char *data = NULL;
@@ -267,6 +272,7 @@ static int field(const struct mf_entry *entry, const char *name, const char *tex
 
 #define FIELD(header, name) #name, (header)->name, sizeof((header)->name)
 
+/* Returns the type of an entry as a mode, or 0 when it is not known. */
 static mode_t type_of(const struct mf_tar_header *header, const char *name)
 {
         size_t length = strlen(name);
@@ -294,6 +300,7 @@ static mode_t type_of(const struct mf_tar_header *header, const char *name)
         }
 }
 
+/* Sets the entry's device number. Returns 0 or -EBADMSG. */
 static int set_device(const struct mf_tar *tar, const struct mf_tar_header *header, struct mf_entry *entry,
                       struct mayfly_error *err)
 {
@@ -409,6 +416,7 @@ static int map_number(struct mf_tar *tar, const struct mf_entry *entry, int64_t 
         return bad_map(entry, err);
 }
 
+/* Reads the map of format 1.0, and skips its padding. Returns 0 or negative errno. */
 static int read_map(struct mf_tar *tar, const struct mf_entry *entry, struct mayfly_error *err)
 {
         const uint64_t begin = tar->body;
