@@ -14,6 +14,18 @@
 
 #include "container/ids.h"
 
+/* AddressSanitizer's allocator is not made for forks of threaded programs: a child may wait for a lock of it for ever. */
+#define CAN_FORK 1
+#if defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#undef CAN_FORK
+#define CAN_FORK 0
+#endif
+#elif defined(__SANITIZE_ADDRESS__)
+#undef CAN_FORK
+#define CAN_FORK 0
+#endif
+
 /* The range that containers share when they share a tmpfs, before Linux 6.3. */
 
 static atomic_int is_over;
@@ -73,10 +85,9 @@ static void a_child_waits_for_nobody(void **state)
 
 int main(void)
 {
-        const struct CMUnitTest tests[] = {
-                cmocka_unit_test(all_have_the_same),
-                cmocka_unit_test(a_child_waits_for_nobody),
-        };
+        const struct CMUnitTest tests[] = { cmocka_unit_test(all_have_the_same) };
+        const struct CMUnitTest forking[] = { cmocka_unit_test(a_child_waits_for_nobody) };
 
-        return cmocka_run_group_tests(tests, NULL, NULL);
+        int r = cmocka_run_group_tests(tests, NULL, NULL);
+        return CAN_FORK && r == 0 ? cmocka_run_group_tests(forking, NULL, NULL) : r;
 }
