@@ -19,42 +19,6 @@
 static const char *busybox;
 static int is_systemd; /* the engine */
 
-/* For what must end long before: a wait that goes on until then runs into ctest's own limit. */
-#define FOREVER_MS 600000U
-
-static void free_result(struct mayfly_result **r)
-{
-        mayfly_result_free(*r);
-}
-
-/* Runs a command line; its exit status, or minus the signal that ended it. */
-static int sh(struct mayfly_container *c, const char *line)
-{
-        const char *const argv[] = { "sh", "-c", line, NULL };
-        struct mayfly_command command = MAYFLY_COMMAND_INIT;
-        struct mayfly_error err = MAYFLY_ERROR_INIT;
-        __attribute__((cleanup(free_result))) struct mayfly_result *r = NULL;
-
-        command.argv = argv;
-        command.timeout_ms = FOREVER_MS;
-        if (mayfly_container_run(c, &command, &r, &err) < 0)
-                fail_msg("%s", err.message);
-        return r->exit->exited ? r->exit->status : -r->exit->signal;
-}
-
-/* Stops and frees the container, whose app must have been killed for its lateness or not. */
-static void stops(struct mayfly_container *c, int timed_out)
-{
-        struct mayfly_stop_result result = MAYFLY_STOP_RESULT_INIT;
-        struct mayfly_error err = MAYFLY_ERROR_INIT;
-
-        if (mayfly_container_stop(c, &err) < 0)
-                fail_msg("%s", err.message);
-        assert_int_equal(mayfly_container_stop_result(c, &result, NULL), 0);
-        assert_int_equal(result.timed_out, timed_out);
-        mayfly_container_free(c);
-}
-
 /* Whether `file` has this word. */
 static int has_word(const char *file, const char *word)
 {

@@ -14,4 +14,16 @@ void await_output(struct mayfly_container *c);
 /* The command line, run by the container's sh as this user, must print exactly this. */
 void prints_as(struct mayfly_container *c, const char *user, const char *line, const char *expected);
 
+/* For __attribute__((cleanup)). */
+void free_result(struct mayfly_result **r);
+
+/* For what must end long before: a wait that goes on until then runs into ctest's own limit. */
+#define FOREVER_MS 600000U
+
+/* Runs a command line in the container's sh. Returns its exit status, or minus the signal that ended it. */
+int sh(struct mayfly_container *c, const char *line);
+
+/* Stops and frees the container, whose app must have been killed for its lateness or not. */
+void stops(struct mayfly_container *c, int timed_out);
+
 #endif
