@@ -209,7 +209,7 @@ static int explain_silence(struct mayfly_container *container, const struct mayf
         uint64_t deadline = mf_now_us() + (uint64_t) NEWS_TIMEOUT_MS * 1000;
 
         while (container->control >= 0 && container->reports.app != MF_APP_ENDED && mf_now_us() < deadline)
-                (void) mf_container_poll(container, NULL, 100, NULL);
+                (void) mf_container_poll(container, NULL, 0, 100, NULL);
         if (container->control < 0 || container->reports.app == MF_APP_ENDED)
                 return mf_container_explain_death(container, -ESRCH, MAYFLY_STAGE_EXEC, command->argv[0], err);
         return mf_error(err, -ESRCH, MAYFLY_STAGE_EXEC,
@@ -249,7 +249,7 @@ static int await_result(struct mayfly_container *container, const struct mayfly_
                         return 0;
                 }
                 if (r == -EAGAIN) {
-                        (void) mf_container_poll(container, NULL, 0, NULL);
+                        (void) mf_container_poll(container, NULL, 0, 0, NULL);
                         if (container->control >= 0)
                                 continue;
                 }

@@ -233,7 +233,7 @@ static int diagnose(struct mayfly_container *container, struct mayfly_error *err
 
         /* All processes that may have a message about it have written it when they are gone. */
         while (!mf_container_gone(container) && mf_now_us() < deadline)
-                if (mf_container_poll(container, NULL, 10, NULL) < 0)
+                if (mf_container_poll(container, NULL, 0, 10, NULL) < 0)
                         break;
         if (!container->engine)
                 return 0;
@@ -257,25 +257,24 @@ int mf_container_gone(const struct mayfly_container *container)
         return !container->engine || container->engine->gone;
 }
 
-int mf_container_poll(struct mayfly_container *container, struct pollfd *extra, int timeout_ms,
+int mf_container_poll(struct mayfly_container *container, struct pollfd *extra, size_t n_extra, int timeout_ms,
                       struct mayfly_error *err)
 {
-        struct pollfd fds[5] = { { .fd = container->control, .events = POLLIN },
-                                 { .fd = container->leader_fd, .events = POLLIN } };
+        struct pollfd fds[4 + MF_POLL_EXTRA_MAX] = { { .fd = container->control, .events = POLLIN },
+                                                     { .fd = container->leader_fd, .events = POLLIN } };
         int engine_timeout = -1;
         size_t n = 2;
 
         if (container->engine)
                 n += container->engine->type->poll_fds(container->engine, fds + 2, &engine_timeout);
-
-        if (extra)
-                fds[n] = *extra;
+        for (size_t i = 0; i < n_extra; i++)
+                fds[n + i] = extra[i];
         if (engine_timeout >= 0 && (timeout_ms < 0 || engine_timeout < timeout_ms))
                 timeout_ms = engine_timeout;
-        if (poll(fds, n + (extra ? 1 : 0), timeout_ms) < 0 && errno != EINTR)
+        if (poll(fds, n + n_extra, timeout_ms) < 0 && errno != EINTR)
                 return mf_error_errno(err, -errno, MAYFLY_STAGE_BUS, "poll");
-        if (extra)
-                extra->revents = fds[n].revents;
+        for (size_t i = 0; i < n_extra; i++)
+                extra[i].revents = fds[n + i].revents;
         mf_container_receive(container);
         /* Its end of the socket may live on in a child that this process happened to fork at the wrong moment. */
         if (container->leader_fd >= 0 && fds[1].revents) {
@@ -308,7 +307,7 @@ static int await(struct mayfly_container *container, int (*is_done)(const struct
                         const struct mf_facts facts = facts_of(container);
                         return mf_explain_unresponsive(&facts, container->spec.start_timeout_ms, "starting", err);
                 }
-                int r = mf_container_poll(container, NULL, left, err);
+                int r = mf_container_poll(container, NULL, 0, left, err);
                 if (r < 0)
                         return r;
         }
@@ -353,7 +352,7 @@ static int verify(struct mayfly_container *container, struct mayfly_error *err)
         r = container->engine->type->verify(container->engine, container->leader, &why);
         if (r == 0)
                 return 0;
-        (void) mf_container_poll(container, NULL, 0, NULL);
+        (void) mf_container_poll(container, NULL, 0, 0, NULL);
         if (is_leader_dead(container) || is_app_over(container))
                 return check_alive(container, err);
         return mf_error(err, r, why.stage, "%s", why.message);
@@ -378,7 +377,7 @@ static int start_until_ready(struct mayfly_container *container, struct mayfly_e
         return r < 0 ? r : await(container, is_ready, container->start_deadline_us, err);
 }
 
-static int boot(struct mayfly_container *container, struct mayfly_error *err)
+int mf_container_boot(struct mayfly_container *container, struct mayfly_error *err)
 {
         uint64_t begin = mf_now_us();
 
@@ -399,62 +398,58 @@ static int boot(struct mayfly_container *container, struct mayfly_error *err)
 }
 
 /* Replaces the spec's volumes by copies, to be freed, of this library's size. */
-static int take_volumes(struct mayfly_spec *spec, struct mayfly_volume **ret, struct mayfly_error *err)
+static int take_volumes(struct mayfly_container *container, struct mayfly_error *err)
 {
         static const struct mf_option_kind kind =
                 MF_OPTION_KIND("the spec's volumes", "MAYFLY_VOLUMES()", struct mayfly_volume, gid);
 
-        int r = mf_options_take_array(ret, spec->volumes, &kind, err);
+        int r = mf_options_take_array(&container->volumes, container->spec.volumes, &kind, err);
         if (r == 0)
-                spec->volumes = *ret;
+                container->spec.volumes = container->volumes;
         return r;
 }
 
-MF_EXPORT int mayfly_container_start(struct mayfly_container **ret, const struct mayfly_spec *given,
-                                     struct mayfly_error *err)
+/* Fills in a container that is all zero. */
+static int set_up(struct mayfly_container *container, const struct mayfly_spec *given, struct mayfly_error *err)
 {
-        mf_cleanup(mf_freep) struct mayfly_volume *volumes = NULL;
-        const struct mf_engine_type *engine_type;
-        struct mayfly_spec spec;
-        int r = take_spec(&spec, given, err);
+        int r = take_spec(&container->spec, given, err);
 
-        if (r == 0 && !ret)
-                r = mf_error(err, -EINVAL, MAYFLY_STAGE_SPEC, "mayfly_container_start() needs a place for its result");
         if (r == 0)
-                r = take_volumes(&spec, &volumes, err);
+                r = take_volumes(container, err);
         if (r == 0)
-                r = mf_engine_choose(spec.engine, &engine_type, err);
+                r = mf_engine_choose(container->spec.engine, &container->engine_type, err);
         if (r == 0)
-                r = mf_host_check(engine_type, err);
+                r = mf_host_check(container->engine_type, err);
         if (r < 0)
                 return r;
+        set_defaults(&container->spec);
+        container->is_unregistered = mf_privilege_is_delegated();
+        return mf_container_choose_name(container, err);
+}
 
+int mf_container_new(struct mayfly_container **ret, const struct mayfly_spec *given, struct mayfly_error *err)
+{
         struct mayfly_container *container = calloc(1, sizeof(*container));
+
         if (!container)
                 return mf_error_oom(err, MAYFLY_STAGE_START);
-        *container = (struct mayfly_container){ .spec = spec,
-                                                .owner = getpid(),
-                                                .engine_type = engine_type,
-                                                .is_unregistered = mf_privilege_is_delegated(),
-                                                .ids = { .lock = -1 },
-                                                .control = -1,
-                                                .boot_log = -1,
-                                                .log = -1,
-                                                .leader_fd = -1 };
-        set_defaults(&container->spec);
-        r = mf_container_choose_name(container, err);
-        uint64_t begin = mf_now_us();
-        if (r == 0)
-                r = mayfly_image_open(&container->image, spec.image, spec.image_options, err);
-        container->timings.image_us = mf_now_us() - begin;
-        if (r == 0)
-                r = boot(container, err);
-        if (r < 0) {
+        container->owner = getpid();
+        container->ids.lock = container->control = container->boot_log = container->log = container->leader_fd = -1;
+        int r = set_up(container, given, err);
+        if (r < 0)
                 mayfly_container_free(container);
-                return r;
-        }
-        *ret = container;
-        return 0;
+        else
+                *ret = container;
+        return r;
+}
+
+int mf_container_open_image(struct mayfly_container *container, struct mayfly_error *err)
+{
+        uint64_t begin = mf_now_us();
+        int r = mayfly_image_open(&container->image, container->spec.image, container->spec.image_options, err);
+
+        container->timings.image_us = mf_now_us() - begin;
+        return r;
 }
 
 /* --- the rest ------------------------------------------------------------------------------------------------- */
@@ -506,7 +501,7 @@ MF_EXPORT int mayfly_container_wait(struct mayfly_container *container, unsigned
                 if (left == 0)
                         return mf_error(err, -ETIMEDOUT, MAYFLY_STAGE_STOP, "the app of %s still runs after %u ms",
                                         container->machine, timeout_ms);
-                r = mf_container_poll(container, NULL, left, err);
+                r = mf_container_poll(container, NULL, 0, left, err);
                 if (r < 0)
                         return r;
         }

@@ -15,9 +15,10 @@
 #include "util/id-range.h"
 
 struct mayfly_container {
-        struct mayfly_spec spec; /* with defaults filled in; its pointers are not ours past the start */
-        char machine[65];        /* machine name */
-        pid_t owner;             /* the process that made the handle */
+        struct mayfly_spec spec;       /* with defaults filled in; its pointers are not ours past the start */
+        char machine[65];              /* machine name */
+        pid_t owner;                   /* the process that made the handle */
+        struct mayfly_volume *volumes; /* the spec's, copied */
         struct mayfly_image *image;
         char **env;                    /* of app and commands: "NAME=value", NULL-terminated */
         struct mf_isolators isolators; /* the image's, and what became of them */
@@ -64,16 +65,24 @@ int mf_container_launch(struct mayfly_container *container, struct mayfly_error 
 void mf_container_explain_arch(const struct mayfly_container *container, const char *why, enum mayfly_stage stage,
                                struct mayfly_error *err);
 
-/* container.c */
+/* container.c: the steps of a start. Makes a handle from a spec, and checks the host; to be freed by mayfly_container_free(). */
+int mf_container_new(struct mayfly_container **ret, const struct mayfly_spec *given, struct mayfly_error *err);
+/* Opens the image, which may mean to fetch it. */
+int mf_container_open_image(struct mayfly_container *container, struct mayfly_error *err);
+/* Starts the container and its app. On return it answers, and the app has been executed. */
+int mf_container_boot(struct mayfly_container *container, struct mayfly_error *err);
+
+/* container.c: the rest */
 int mf_container_choose_name(struct mayfly_container *container, struct mayfly_error *err);
 /* 1 once the engine saw the last of it, or if it was never started. */
 int mf_container_gone(const struct mayfly_container *container);
 int mf_container_check_owner(const struct mayfly_container *container, struct mayfly_error *err);
 /* Takes in what came over the control socket, without waiting. */
 void mf_container_receive(struct mayfly_container *container);
-/* Waits up to timeout_ms for something to happen: on the control socket, to the container's PID 1, the engine or
- * `extra` (may be NULL). */
-int mf_container_poll(struct mayfly_container *container, struct pollfd *extra, int timeout_ms,
+/* Waits up to timeout_ms for something to happen: on the control socket, to the container's PID 1, the engine or one of the
+ * n_extra descriptors in `extra`, whose revents are set. */
+#define MF_POLL_EXTRA_MAX 64U
+int mf_container_poll(struct mayfly_container *container, struct pollfd *extra, size_t n_extra, int timeout_ms,
                       struct mayfly_error *err);
 
 /* Sets an error that says how the container died and with which last words; waits a little for those. Returns code. */

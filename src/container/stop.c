@@ -30,7 +30,7 @@ static int is_gone(const struct mayfly_container *container)
 static void await_gone(struct mayfly_container *container, uint64_t deadline_us)
 {
         while (!is_gone(container) && mf_left_ms(deadline_us) > 0)
-                if (mf_container_poll(container, NULL, mf_left_ms(deadline_us), NULL) < 0)
+                if (mf_container_poll(container, NULL, 0, mf_left_ms(deadline_us), NULL) < 0)
                         usleep(BUS_RETRY_MS * 1000); /* the bus is not well: it may only be restarting */
 }
 
@@ -43,7 +43,7 @@ static void ask_to_stop(struct mayfly_container *container)
         /* The app's time, and then its post-stop hook's. */
         unsigned times = container->reports.expects_app && container->image->config->post_stop ? 2 : 1;
 
-        (void) mf_container_poll(container, NULL, 0, NULL);
+        (void) mf_container_poll(container, NULL, 0, 0, NULL);
         if (container->control < 0 || !container->reports.ready ||
             mf_message_send(container->control, &message, NULL, 0) < 0) {
                 container->control = mf_close(container->control); /* whose end tells mayfly-init to end, too */
@@ -154,6 +154,7 @@ MF_EXPORT struct mayfly_container *mayfly_container_free(struct mayfly_container
                 return NULL;
         forget(container);
         mayfly_image_close(container->image);
+        free(container->volumes);
         free(container);
         return NULL;
 }
