@@ -161,6 +161,11 @@ struct mayfly_spec {
          * MAYFLY_USERNS_HOST. An ordinary user's containers have all IDs that the user has, whatever this is.
          */
         uint32_t userns_ids;
+        /**
+         * Non-zero: the log tells standard output and error apart (see mayfly/log.h). They have a pipe each then, so that the
+         * order of what is written to both at nearly the same time is not kept.
+         */
+        int separate_streams;
 };
 
 #define MAYFLY_SPEC_INIT MAYFLY_INIT_(struct mayfly_spec)

@@ -12,6 +12,7 @@
 #include <mayfly/error.h>
 #include <mayfly/image.h>
 #include <mayfly/inspect.h>
+#include <mayfly/log.h>
 #include <mayfly/store.h>
 #include <mayfly/trust.h>
 

@@ -460,6 +460,25 @@ static void run(struct mayfly_container *container)
         clear_error();
 }
 
+static int take_line(const struct mayfly_log_line *line, void *userdata)
+{
+        CHECK_MADE(line, mayfly_log_line);
+        check(userdata == directory && strcmp(line->text, "the app") == 0);
+        return 7;
+}
+
+static void read_log(struct mayfly_container *container)
+{
+        struct mayfly_log *log = NULL;
+
+        check(mayfly_container_log_follow(container, NULL, 30000, take_line, directory, &err) == 7);
+        check(mayfly_container_log_read(container, 0, &log, &err) == 0);
+        CHECK_MADE(log, mayfly_log);
+        check(log->n_lines == 1 && log->lines[0]->end == log->next);
+        CHECK_MADE(log->lines[0], mayfly_log_line);
+        check(!mayfly_log_free(log));
+}
+
 static void stop(struct mayfly_container *container)
 {
         GUARDED(mayfly_stop_result) result = { .it = MAYFLY_STOP_RESULT_INIT };
@@ -483,7 +502,7 @@ static void stop(struct mayfly_container *container)
 
 static void use_container(const char *image)
 {
-        const char *const app[] = { "/bin/sh", "-c", "exec sleep 1000", NULL };
+        const char *const app[] = { "/bin/sh", "-c", "echo the app; exec sleep 1000", NULL };
         struct mayfly_container *container = NULL;
         struct mayfly_image_options options = MAYFLY_IMAGE_OPTIONS_INIT;
         struct mayfly_spec spec = MAYFLY_SPEC_INIT;
@@ -497,6 +516,7 @@ static void use_container(const char *image)
         check(mayfly_container_start(&container, &spec, &err) == 0);
         ask(container);
         run(container);
+        read_log(container);
         stop(container);
         check(!mayfly_container_free(container));
 }

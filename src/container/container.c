@@ -67,7 +67,7 @@ static int check_app(const struct mayfly_spec *spec, struct mayfly_error *err)
 static int take_spec(struct mayfly_spec *spec, const struct mayfly_spec *given, struct mayfly_error *err)
 {
         static const struct mf_option_kind kind =
-                MF_OPTION_KIND("the spec", "MAYFLY_SPEC_INIT or MAYFLY_SPEC()", struct mayfly_spec, userns_ids);
+                MF_OPTION_KIND("the spec", "MAYFLY_SPEC_INIT or MAYFLY_SPEC()", struct mayfly_spec, separate_streams);
 
         *spec = (struct mayfly_spec) MAYFLY_SPEC_INIT;
         if (!given)
@@ -221,7 +221,7 @@ static struct mf_facts facts_of(const struct mayfly_container *container)
                                   .reports = &container->reports,
                                   .was_stopped = container->was_stopped,
                                   .broke_protocol = container->broke_protocol,
-                                  .log = container->log,
+                                  .log = &container->log,
                                   .boot_log = container->boot_log };
 }
 
@@ -434,7 +434,8 @@ int mf_container_new(struct mayfly_container **ret, const struct mayfly_spec *gi
         if (!container)
                 return mf_error_oom(err, MAYFLY_STAGE_START);
         container->owner = getpid();
-        container->ids.lock = container->control = container->boot_log = container->log = container->leader_fd = -1;
+        container->ids.lock = container->control = container->boot_log = container->leader_fd = -1;
+        container->log = MF_LOG_NONE;
         int r = set_up(container, given, err);
         if (r < 0)
                 mayfly_container_free(container);

@@ -9,6 +9,7 @@
 #include <poll.h>
 #include <signal.h>
 
+#include "container/logs.h"
 #include "engine/engine.h"
 #include "model/isolators.h"
 #include "protocol/reports.h"
@@ -28,9 +29,9 @@ struct mayfly_container {
         uint64_t granted;       /* capabilities that the spec grants, appc's 14 included */
         struct mf_id_range ids; /* of its user namespace; base 0: it has none */
 
-        int control;   /* control socket, -1 when closed */
-        int boot_log;  /* memfd: what mayfly-launch, systemd-nspawn and mayfly-init say */
-        int log;       /* memfd: struct mf_log_header and the ring */
+        int control;  /* control socket, -1 when closed */
+        int boot_log; /* memfd: what mayfly-launch, systemd-nspawn and mayfly-init say */
+        struct mf_log log;
         int leader_fd; /* pidfd of the container's PID 1, -1 before READY */
         pid_t leader;
 

@@ -1,120 +1,12 @@
 /* SPDX-License-Identifier: MIT */
-#define _GNU_SOURCE
+#include "container/logs.h"
+
 #include <errno.h>
-#include <fcntl.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/mman.h>
-#include <sys/resource.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include "container/container.h"
-#include "container/logs.h"
 #include "util/error.h"
-#include "util/fd.h"
 #include "util/macro.h"
-
-int mf_log_create(uint64_t capacity, int *ret)
-{
-        const struct mf_log_header header = { .magic = MF_LOG_MAGIC, .capacity = capacity };
-        struct rlimit limit;
-
-        /* A memfd counts as a file, and to go over the limit would kill the program with SIGXFSZ. */
-        if (getrlimit(RLIMIT_FSIZE, &limit) == 0 && limit.rlim_cur < MF_LOG_DATA + capacity)
-                return -EFBIG;
-        mf_cleanup(mf_closep) int fd = memfd_create("mayfly-log", MFD_CLOEXEC | MFD_ALLOW_SEALING);
-
-        if (fd < 0 || ftruncate(fd, (off_t) (MF_LOG_DATA + capacity)) < 0 ||
-            pwrite(fd, &header, sizeof(header), 0) != (ssize_t) sizeof(header))
-                return -errno;
-        /* Nothing in the container can make our mapping fault by cutting the file short. */
-        if (fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) < 0)
-                return -errno;
-        *ret = mf_take_fd(&fd);
-        return 0;
-}
-
-/* Far more than all of the messages of a start. */
-#define BOOT_LOG_SIZE (256U * 1024)
-
-int mf_boot_log_create(int *ret)
-{
-        mf_cleanup(mf_closep) int fd = memfd_create("mayfly-boot-log", MFD_CLOEXEC | MFD_ALLOW_SEALING);
-        struct rlimit limit;
-
-        if (getrlimit(RLIMIT_FSIZE, &limit) == 0 && limit.rlim_cur < BOOT_LOG_SIZE)
-                return -EFBIG;
-        if (fd < 0 || ftruncate(fd, BOOT_LOG_SIZE) < 0 ||
-            fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) < 0)
-                return -errno;
-        *ret = mf_take_fd(&fd);
-        return 0;
-}
-
-int mf_boot_log_read(int boot_log, size_t max, char **ret)
-{
-        off_t end = lseek(boot_log, 0, SEEK_CUR); /* where the writers are, too */
-
-        if (end < 0)
-                return -errno;
-        size_t size = (uint64_t) end < max ? (size_t) end : max;
-        char *copy = malloc(size + 1);
-        if (!copy)
-                return -ENOMEM;
-        ssize_t n = pread(boot_log, copy, size, end - (off_t) size);
-        if (n < 0) {
-                int r = -errno;
-                free(copy);
-                return r;
-        }
-        copy[n] = '\0';
-        *ret = copy;
-        return 0;
-}
-
-int mf_log_read(int log, size_t max, char **ret, size_t *ret_size)
-{
-        struct stat st;
-
-        if (fstat(log, &st) < 0)
-                return -errno;
-        const uint64_t capacity = (uint64_t) st.st_size - MF_LOG_DATA; /* not the header's word for it */
-        const char *map = mmap(NULL, (size_t) st.st_size, PROT_READ, MAP_SHARED, log, 0);
-        if (map == MAP_FAILED)
-                return -errno;
-        const struct mf_log_header *header = (const struct mf_log_header *) (const void *) map;
-
-        uint64_t end = __atomic_load_n(&header->written, __ATOMIC_ACQUIRE);
-        uint64_t size = end < capacity ? end : capacity;
-        if (size > max)
-                size = max;
-        char *copy = malloc((size_t) size + 1);
-        if (!copy) {
-                munmap((void *) (uintptr_t) map, (size_t) st.st_size);
-                return -ENOMEM;
-        }
-        for (uint64_t i = 0; i < size;) {
-                uint64_t at = (end - size + i) % capacity;
-                uint64_t n = size - i < capacity - at ? size - i : capacity - at;
-                memcpy(copy + i, map + MF_LOG_DATA + at, (size_t) n);
-                i += n;
-        }
-        /* What the writer overwrote meanwhile is the oldest part: leave it out. */
-        uint64_t now = __atomic_load_n(&header->written, __ATOMIC_ACQUIRE), lost = 0;
-        if (now - (end - size) > capacity)
-                lost = now - (end - size) - capacity;
-        munmap((void *) (uintptr_t) map, (size_t) st.st_size);
-        if (lost > size)
-                lost = size;
-        memmove(copy, copy + lost, (size_t) (size - lost));
-        size -= lost;
-        copy[size] = '\0';
-        *ret = copy;
-        if (ret_size)
-                *ret_size = (size_t) size;
-        return 0;
-}
+#include "util/time.h"
 
 MF_EXPORT int mayfly_container_logs(struct mayfly_container *container, char **ret, size_t *ret_size,
                                     struct mayfly_error *err)
@@ -125,8 +17,125 @@ MF_EXPORT int mayfly_container_logs(struct mayfly_container *container, char **r
         int r = mf_container_check_owner(container, err);
         if (r < 0)
                 return r;
-        r = mf_log_read(container->log, SIZE_MAX, ret, ret_size);
+        r = mf_log_read(&container->log, SIZE_MAX, ret, ret_size);
         if (r < 0)
                 return mf_error_errno(err, r, MAYFLY_STAGE_LOGS, "reading the log of %s", container->machine);
         return 0;
+}
+
+/* Returns -EINVAL for a position that the log has not reached. */
+static int check_position(const struct mayfly_container *container, uint64_t position, struct mayfly_error *err)
+{
+        uint64_t end = mf_log_end(&container->log);
+
+        if (position <= end)
+                return 0;
+        return mf_error(err, -EINVAL, MAYFLY_STAGE_LOGS,
+                        "the position %llu is beyond the end of the log of %s, %llu; give 0, or what an earlier "
+                        "reading of this container returned",
+                        (unsigned long long) position, container->machine, (unsigned long long) end);
+}
+
+MF_EXPORT int mayfly_container_log_read(struct mayfly_container *container, uint64_t position, struct mayfly_log **ret,
+                                        struct mayfly_error *err)
+{
+        if (!container || !ret)
+                return mf_error(err, -EINVAL, MAYFLY_STAGE_LOGS,
+                                "mayfly_container_log_read() needs a container and a place for its result");
+        int r = mf_container_check_owner(container, err);
+        if (r == 0)
+                r = check_position(container, position, err);
+        if (r < 0)
+                return r;
+        r = mf_log_read_lines(&container->log, position, ret);
+        return r < 0 ? mf_error_errno(err, r, MAYFLY_STAGE_LOGS, "reading the log of %s", container->machine) : 0;
+}
+
+MF_EXPORT int mayfly_container_log_tail(struct mayfly_container *container, size_t n_lines, struct mayfly_log **ret,
+                                        struct mayfly_error *err)
+{
+        if (!container || !ret)
+                return mf_error(err, -EINVAL, MAYFLY_STAGE_LOGS,
+                                "mayfly_container_log_tail() needs a container and a place for its result");
+        int r = mf_container_check_owner(container, err);
+        if (r < 0)
+                return r;
+        r = mf_log_read_tail(&container->log, n_lines, ret);
+        return r < 0 ? mf_error_errno(err, r, MAYFLY_STAGE_LOGS, "reading the log of %s", container->machine) : 0;
+}
+
+/* A follower of a log. */
+struct follower {
+        uint64_t position; /* after the last line that was taken */
+        uint64_t seen;     /* end of the log when it was read last */
+        mayfly_log_fn take;
+        void *userdata;
+};
+
+/* Gives all new lines to the follower: at the end of the container also those without an end. Returns what it returned, 0, or
+ * negative errno with an error. */
+static int give_lines(struct mayfly_container *container, struct follower *follower, int has_ended,
+                      struct mayfly_error *err)
+{
+        struct mayfly_log *log = NULL;
+
+        int r = (has_ended ? mf_log_read_rest : mf_log_read_lines)(&container->log, follower->position, &log);
+        if (r < 0)
+                return mf_error_errno(err, r, MAYFLY_STAGE_LOGS, "reading the log of %s", container->machine);
+        for (const struct mayfly_log_line *const *line = log->lines; r == 0 && *line; line++) {
+                if (!(*line)->is_complete && !has_ended)
+                        continue;
+                if ((*line)->end > follower->position)
+                        follower->position = (*line)->end;
+                r = follower->take(*line, follower->userdata);
+        }
+        follower->seen = log->next;
+        mayfly_log_free(log);
+        return r;
+}
+
+#define FOLLOW_PAUSE_MS 1
+
+static int follow(struct mayfly_container *container, struct follower *follower, unsigned timeout_ms,
+                  struct mayfly_error *err)
+{
+        uint64_t deadline = mf_now_us() + (uint64_t) timeout_ms * 1000;
+
+        mf_container_receive(container);
+        for (;;) {
+                int has_ended = container->control < 0; /* what it wrote is in the log by now */
+                int r = 0;
+                if (has_ended || mf_log_end(&container->log) != follower->seen)
+                        r = give_lines(container, follower, has_ended, err);
+                if (r != 0 || has_ended)
+                        return r;
+                int left = timeout_ms == UINT32_MAX ? FOLLOW_PAUSE_MS : mf_left_ms(deadline);
+                if (left == 0)
+                        return mf_error(err, -ETIMEDOUT, MAYFLY_STAGE_LOGS,
+                                        "following the log of %s has not ended after timeout_ms = %u",
+                                        container->machine, timeout_ms);
+                r = mf_container_poll(container, NULL, 0, left < FOLLOW_PAUSE_MS ? left : FOLLOW_PAUSE_MS, err);
+                if (r < 0)
+                        return r;
+        }
+}
+
+MF_EXPORT int mayfly_container_log_follow(struct mayfly_container *container, uint64_t *position, unsigned timeout_ms,
+                                          mayfly_log_fn take, void *userdata, struct mayfly_error *err)
+{
+        struct follower follower = { .position = position ? *position : 0, .take = take, .userdata = userdata };
+
+        if (!container || !take)
+                return mf_error(err, -EINVAL, MAYFLY_STAGE_LOGS,
+                                "mayfly_container_log_follow() needs a container and a function that takes lines");
+        int r = mf_container_check_owner(container, err);
+        if (r == 0)
+                r = check_position(container, follower.position, err);
+        if (r < 0)
+                return r;
+        follower.seen = follower.position;
+        r = follow(container, &follower, timeout_ms, err);
+        if (position)
+                *position = follower.position;
+        return r;
 }

@@ -8,13 +8,16 @@
 
 #include "protocol/reports.h"
 
+struct mf_log;
+
 /* All borrowed. */
 struct mf_facts {
         const char *machine;
         const struct mf_reports *reports;
         int was_stopped;    /* by its owner */
         int broke_protocol; /* it sent what may not come, so mayfly closed the connection */
-        int log, boot_log;  /* descriptors */
+        const struct mf_log *log;
+        int boot_log; /* descriptor */
 };
 
 /* Sets an error that says how the container died, with the end of its log. `what` says what failed because of that.

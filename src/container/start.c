@@ -242,7 +242,7 @@ static int queue_start_message(struct mayfly_container *container, struct mayfly
         if (r < 0)
                 return mf_error_errno(err, r, MAYFLY_STAGE_START, "the app's arguments");
 
-        fds[n++] = container->log;
+        fds[n++] = container->log.fd;
         fds[n++] = exec_block;
         if (filter >= 0)
                 fds[n++] = filter;
@@ -312,7 +312,7 @@ static int open_channels(struct mayfly_container *container, int *ret_control, s
         int r = mf_boot_log_create(&container->boot_log);
         if (r < 0)
                 return mf_error_errno(err, r, MAYFLY_STAGE_START, "the file for the messages of the start");
-        r = mf_log_create(container->spec.log_size, &container->log);
+        r = mf_log_create(&container->log, container->spec.log_size, container->spec.separate_streams != 0);
         return r < 0 ? mf_error_errno(err, r, MAYFLY_STAGE_START, "the log of %llu bytes (see log_size, and ulimit -f)",
                                       (unsigned long long) container->spec.log_size)
                      : 0;

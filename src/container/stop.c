@@ -126,7 +126,7 @@ static void forget(struct mayfly_container *container)
         container->control = mf_close(container->control);
         container->leader_fd = mf_close(container->leader_fd);
         container->boot_log = mf_close(container->boot_log);
-        container->log = mf_close(container->log);
+        mf_log_close(&container->log);
         mf_ids_clear(&container->ids);
         mf_strv_free(container->env);
         container->env = NULL;

@@ -22,10 +22,16 @@
 
 enum phase { IDLE, PRE_START, APP, POST_STOP };
 
+/* A pipe whose other end programs get that we start. */
+struct output {
+        int pipe, end;
+        enum mf_log_stream stream;
+};
+
 static struct {
-        int control, log, signals; /* descriptors, all close-on-exec */
-        int log_end;               /* of the pipe, for whom we start */
-        struct mf_exec exec;       /* the app's */
+        int control, signals;     /* descriptors, all close-on-exec */
+        struct output outputs[2]; /* what the app and its hooks write: all of it, or output and error output */
+        struct mf_exec exec;      /* the app's */
         struct sock_fprog filter;
         struct mf_sockets sockets;
         enum phase phase;
@@ -33,7 +39,7 @@ static struct {
         int host_network;
         int stopping;
         int64_t deadline_ms; /* then it has had its time; 0: none */
-} self = { .control = -1, .log = -1, .signals = -1, .log_end = -1 };
+} self = { .control = -1, .signals = -1, .outputs = { { .pipe = -1, .end = -1 }, { .pipe = -1, .end = -1 } } };
 
 static int64_t now_ms(void)
 {
@@ -128,13 +134,46 @@ static void set_up_signals(void)
                 die("PR_SET_DUMPABLE", -errno);
 }
 
+/* Makes the pipes for what the app and its hooks write. */
+static void open_outputs(void)
+{
+        static const enum mf_log_stream streams[] = { MF_LOG_OUTPUT, MF_LOG_ERROR };
+        int separate = mf_log_is_separate();
+
+        for (int i = 0; i < 1 + separate; i++) {
+                int fds[2];
+                if (pipe2(fds, O_CLOEXEC) < 0 || fcntl(fds[0], F_SETFL, O_NONBLOCK) < 0)
+                        die("the app's standard descriptors", -errno);
+                self.outputs[i] = (struct output){ fds[0], fds[1], separate ? streams[i] : MF_LOG_MERGED };
+        }
+}
+
+/* Closes a descriptor, if it is one, and forgets it. */
+static void close_end(int *fd)
+{
+        if (*fd >= 0)
+                close(*fd);
+        *fd = -1;
+}
+
+/* Writes down what is in a pipe, and closes it at its end. */
+static void drain_output(struct output *output)
+{
+        if (mf_log_drain(output->pipe, output->stream) == 0)
+                close_end(&output->pipe);
+}
+
 /* Writes down what the app and its hooks said, as far as it can be had without waiting. */
 static void drain_log(void)
 {
-        for (unsigned i = 0; self.log >= 0 && i < 64; i++) {
-                struct pollfd log = { .fd = self.log, .events = POLLIN };
-                if (poll(&log, 1, 0) <= 0 || mf_log_drain(self.log) == 0)
+        for (unsigned i = 0; i < 64; i++) {
+                struct pollfd fds[] = { { .fd = self.outputs[0].pipe, .events = POLLIN },
+                                        { .fd = self.outputs[1].pipe, .events = POLLIN } };
+                if (poll(fds, 2, 0) <= 0)
                         break;
+                for (unsigned j = 0; j < 2; j++)
+                        if (fds[j].revents)
+                                drain_output(&self.outputs[j]);
         }
 }
 
@@ -152,8 +191,9 @@ static int begin(enum phase phase, char *const *argv, const struct mf_sockets *s
 
         if (null < 0)
                 return -errno;
-        /* One pipe for both, so that the log keeps their order. */
-        const int stdio[3] = { null, self.log_end, self.log_end };
+        /* One pipe for both, so that the log keeps their order, unless the spec wants to tell them apart. */
+        int out = self.outputs[0].end;
+        const int stdio[3] = { null, out, mf_log_is_separate() ? self.outputs[1].end : out };
         pid_t pid = mf_spawn(argv, &self.exec, stdio, sockets, 0, text, text_size);
         close(null);
         if (pid < 0)
@@ -172,8 +212,8 @@ static void start_app(void)
                 r = begin(APP, self.exec.argv, &self.sockets, text, sizeof(text));
         mf_sockets_close(&self.sockets);
         if (r == 0 && !self.exec.post_stop[0]) {
-                close(self.log_end);
-                self.log_end = -1;
+                close_end(&self.outputs[0].end);
+                close_end(&self.outputs[1].end);
                 r = mf_confine_fully(text, sizeof(text));
         }
         if (r < 0)
@@ -185,14 +225,10 @@ static void start_app(void)
 static void start(void)
 {
         char text[232] = "", said[200] = "";
-        int pipe_fds[2];
 
         if (!self.exec.argv[0])
                 return;
-        if (pipe2(pipe_fds, O_CLOEXEC) < 0 || fcntl(pipe_fds[0], F_SETFL, O_NONBLOCK) < 0)
-                die("the app's standard descriptors", -errno);
-        self.log = pipe_fds[0];
-        self.log_end = pipe_fds[1];
+        open_outputs();
         if (!self.exec.pre_start[0]) {
                 start_app();
                 return;
@@ -227,10 +263,10 @@ static void run(const int *fds)
 
                 close(self.control);
                 close(self.signals);
-                if (self.log >= 0)
-                        close(self.log);
-                if (self.log_end >= 0)
-                        close(self.log_end);
+                for (int i = 0; i < 2; i++) {
+                        close_end(&self.outputs[i].pipe);
+                        close_end(&self.outputs[i].end);
+                }
                 int r = mf_confine_fully(result.text, sizeof(result.text));
                 if (r == 0)
                         r = mf_exec_block_read(fds[1], &exec);
@@ -371,7 +407,8 @@ static _Noreturn void loop(void)
                 struct pollfd fds[] = {
                         { .fd = self.control, .events = POLLIN },
                         { .fd = self.signals, .events = POLLIN },
-                        { .fd = self.log, .events = POLLIN },
+                        { .fd = self.outputs[0].pipe, .events = POLLIN },
+                        { .fd = self.outputs[1].pipe, .events = POLLIN },
                 };
                 int timeout = -1;
                 if (self.deadline_ms && self.current) {
@@ -383,14 +420,13 @@ static _Noreturn void loop(void)
                                 timeout = (int) left;
                         }
                 }
-                if (poll(fds, 3, timeout) < 0)
+                if (poll(fds, 4, timeout) < 0)
                         continue;
                 if (fds[0].revents)
                         on_control();
-                if (fds[2].revents && mf_log_drain(self.log) == 0) {
-                        close(self.log);
-                        self.log = -1;
-                }
+                for (int i = 0; i < 2; i++)
+                        if (fds[2 + i].revents)
+                                drain_output(&self.outputs[i]);
                 if (fds[1].revents)
                         on_signal();
         }

@@ -10,6 +10,7 @@
 #include <sys/types.h>
 
 #include "protocol/exec-block-read.h"
+#include "protocol/log.h"
 #include "protocol/message.h"
 
 /* identity.c: the user and group to run as (appc spec, "user" and "group"): a name in the image's /etc/passwd or /etc/group, else a
@@ -43,9 +44,11 @@ void mf_sockets_close(struct mf_sockets *sockets);
 /* supervise.c: runs one command to its end and answers on the reply socket; for a process forked for it. */
 _Noreturn void mf_supervise(const struct mf_exec *exec, int reply, const int stdio[3]);
 
-/* log-ring.c: copies what arrives on the pipe to the ring. */
+/* log-ring.c: writes the log (protocol/log.h). mf_log_drain() copies what arrives on a pipe, without waiting; it returns 0 at the
+ * end of the stream, and 1 when the pipe is empty for now. */
 int mf_log_open(int memfd);
-int mf_log_drain(int pipe); /* non-blocking; 0 at the end of the stream, 1 when empty for now */
+int mf_log_is_separate(void); /* whether output and error output have a pipe each */
+int mf_log_drain(int pipe, enum mf_log_stream stream);
 void mf_log_note(const char *line);
 
 /* mask.c: hides the files of /proc and /sys that are of the whole machine; before mf_confine(). Returns 0 or -errno with

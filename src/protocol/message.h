@@ -73,15 +73,4 @@ int mf_message_send(int fd, const struct mf_message *message, const int *fds, si
  * `flags` as for recvmsg(2). Returns 1, 0 at the end of the stream, -EAGAIN, -EPROTO (not ours), or another -errno. */
 int mf_message_recv(int fd, struct mf_message *ret, int *fds, size_t *ret_n_fds, pid_t *ret_pid, int flags);
 
-/* The log: a sealed memfd, written by mayfly-init, read by the library, that keeps the last `capacity` bytes. */
-#define MF_LOG_MAGIC 0x6d66666cU
-#define MF_LOG_DATA 64U /* offset of the ring */
-
-struct mf_log_header {
-        uint32_t magic;
-        uint32_t reserved;
-        uint64_t capacity;
-        uint64_t written; /* bytes ever written; atomic */
-};
-
 #endif
