@@ -10,16 +10,18 @@
  *       forward -> library  one struct mf_forward_reply for each request, in order, with a descriptor where the request asks for one
  *
  *   ENTER        descriptor: pidfd of the container's PID 1. Joins its network namespace, opens its root, becomes `uid` and
- *                `gid`, and drops privileges. Until then ports only queue their connections.
+ *                `gid`, and drops privileges. Until then ports only queue their connections, and the requests below that
+ *                need the container get -ENOTCONN. `has_host_ports`: HOST_PORT will follow.
  *   LISTEN       descriptors: one or two listening sockets of the host (UDP: bound sockets). `link` is the number by which the
- *                library names the port later; `target` is where connections go, or packets.
- *   HOST_PORT    listens in the container on MF_HOST_ADDRESS, port `target.port`, and connects to the host's 127.0.0.1, same
- *                port. The only request that needs a process in the network namespace of mayfly-launch.
- *   CLOSE        ends the link: its listening sockets, and its connections.
+ *                library names the port later; `target` is where connections go, or packets. May come before ENTER.
+ *   HOST_PORT    listens in the container on MF_HOST_ADDRESS, port `target.port`, TCP or UDP, and connects to the host's
+ *                127.0.0.1, same port. The only request that needs a process in the network namespace of mayfly-launch.
+ *   CLOSE        ends the link: its listening sockets, and its connections, which are reset.
  *   FAULTS       what the link does from now on, to open connections too.
- *   SOCKET       makes a socket in the container's network namespace and sends it: `domain`, `type`, `protocol`.
- *   CONNECT      connects to a Unix socket of the container, target.path, and sends the connected socket.
- *   LOOK         whether a file exists in the container, target.path: sets `mode`.
+ *   SOCKET       makes a socket in the container's network namespace and sends it: `domain`, `socket_type`, `protocol`.
+ *   CONNECT      connects to a Unix socket of the container, target.path, and sends the connected socket. -EAGAIN: the
+ *                server's queue is full now.
+ *   LOOK         whether a file exists in the container, target.path: sets `mode`. Symbolic links are followed.
  *   NETWORK      sends a descriptor of the container's network namespace.
  *
  * After the end of the stream mayfly-forward exits. */
@@ -74,15 +76,15 @@ struct mf_forward_faults {
 };
 
 struct mf_forward_request {
-        uint32_t version;
+        uint32_t version; /* set by mf_forward_request_send() */
         uint32_t type;
         uint32_t link; /* LISTEN, HOST_PORT, CLOSE, FAULTS */
-        int32_t pid;   /* ENTER: of the container's PID 1, in the PID namespace of mayfly-launch */
-        uint32_t uid, gid;
+        uint32_t has_host_ports;
+        uint32_t uid, gid;                     /* ENTER: of the container's root, as seen by mayfly-launch */
         int32_t domain, socket_type, protocol; /* SOCKET */
         uint32_t reserved;
-        struct mf_forward_target target;
         struct mf_forward_faults faults;
+        struct mf_forward_target target; /* the last one: only what its path uses is sent */
 };
 
 struct mf_forward_reply {
@@ -93,5 +95,16 @@ struct mf_forward_reply {
 };
 
 #define MF_FORWARD_FDS_MAX 2
+
+/* Each returns 0, or -errno (-EPIPE, -ECONNRESET: the peer is gone), and raises no SIGPIPE. */
+int mf_forward_request_send(int socket, const struct mf_forward_request *request, const int *fds, size_t n_fds);
+int mf_forward_reply_send(int socket, const struct mf_forward_reply *reply, int fd, int flags); /* fd -1: none */
+
+/* Each returns 1, 0 at the end of the stream, -EAGAIN, -EPROTO (not ours), or another -errno. `flags` as for recvmsg(2).
+ * Descriptors are close-on-exec, and the caller's to close. */
+int mf_forward_request_recv(int socket, struct mf_forward_request *ret, int fds[MF_FORWARD_FDS_MAX], size_t *ret_n_fds,
+                            int flags);
+/* *ret_fd is -1 where the reply has no descriptor. The text ends with a NUL. */
+int mf_forward_reply_recv(int socket, struct mf_forward_reply *ret, int *ret_fd, int flags);
 
 #endif

@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef FORWARDER_H
+#define FORWARDER_H
+
+/* mayfly-forward beside something like a container: a process with namespaces of its own, whose root is a directory. The test
+ * itself plays the servers inside, with sockets that mayfly-forward makes there. Failures end the test. */
+
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "protocol/forward.h"
+
+struct forwarder {
+        pid_t pid;     /* of mayfly-forward */
+        int control;   /* the library's end */
+        int container; /* pidfd of its PID 1 */
+        char *root;    /* its directory */
+};
+
+/* To be called first in main(): the container runs the test's program, too. */
+void forwarder_main(int argc, char **argv);
+
+/* Starts both. The container is not entered yet. `limit`: of descriptors; 0: as it is. */
+void forwarder_start_limited(struct forwarder *forwarder, unsigned limit);
+void forwarder_start(struct forwarder *forwarder);
+void forwarder_enter(struct forwarder *forwarder);
+void forwarder_stop(struct forwarder *forwarder);
+
+/* Sends a request without waiting. */
+void forwarder_send(struct forwarder *forwarder, const struct mf_forward_request *request, const int *fds,
+                    size_t n_fds);
+/* Waits for the next answer. Returns its error; `ret_fd` NULL: there must be no descriptor. */
+int forwarder_receive(struct forwarder *forwarder, struct mf_forward_reply *ret, int *ret_fd);
+/* Both. */
+int forwarder_ask(struct forwarder *forwarder, const struct mf_forward_request *request, int *ret_fd);
+
+/* Publishes port `inside` of the container as link `number`. Returns the host's port, on 127.0.0.1. */
+uint16_t forwarder_publish(struct forwarder *forwarder, uint32_t number, uint16_t inside);
+uint16_t forwarder_publish_path(struct forwarder *forwarder, uint32_t number, const char *path);
+
+/* A socket of the container's network that is bound to address and port, and listens if it is a stream. Waits of it, and of
+ * all sockets below, end after ten seconds. */
+int listen_inside(struct forwarder *forwarder, int type, const char *address, uint16_t port);
+/* The same on the host's 127.0.0.1, with a port that the kernel chooses. */
+int listen_outside(int type, uint16_t *ret_port);
+int connect_outside(uint16_t port);
+int accept_one(int listener);
+/* Closes with a reset. */
+void reset_socket(int fd);
+/* Writes or reads exactly the text. */
+void say(int fd, const char *text);
+void hear(int fd, const char *text);
+/* Expects the end of the stream, or a reset. */
+void hear_end(int fd);
+void hear_reset(int fd);
+
+#endif

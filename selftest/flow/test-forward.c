@@ -1,0 +1,499 @@
+/* SPDX-License-Identifier: MIT */
+#define _GNU_SOURCE
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "flow/forwarder.h"
+
+static int start(void **state)
+{
+        struct forwarder *forwarder = calloc(1, sizeof(*forwarder));
+
+        alarm(60); /* each test */
+        forwarder_start(forwarder);
+        forwarder_enter(forwarder);
+        *state = forwarder;
+        return 0;
+}
+
+static int stop(void **state)
+{
+        forwarder_stop(*state);
+        free(*state);
+        return 0;
+}
+
+/* A client and the server's end of its connection, through a port that is published. */
+static void make_pair(struct forwarder *forwarder, int *ret_client, int *ret_server)
+{
+        int listener = listen_inside(forwarder, SOCK_STREAM, "127.0.0.1", 80);
+        uint16_t port = forwarder_publish(forwarder, 1, 80);
+
+        *ret_client = connect_outside(port);
+        *ret_server = accept_one(listener);
+        close(listener);
+}
+
+static void test_both_ways(void **state)
+{
+        int client, server;
+
+        make_pair(*state, &client, &server);
+        say(client, "a question");
+        hear(server, "a question");
+        say(server, "an answer");
+        hear(client, "an answer");
+        /* The client has said all, and still hears. */
+        shutdown(client, SHUT_WR);
+        hear_end(server);
+        say(server, "one more answer");
+        hear(client, "one more answer");
+        close(server);
+        hear_end(client);
+        close(client);
+}
+
+static void test_server_ends_first(void **state)
+{
+        int client, server;
+
+        make_pair(*state, &client, &server);
+        say(server, "welcome");
+        shutdown(server, SHUT_WR);
+        hear(client, "welcome");
+        hear_end(client);
+        say(client, "still here");
+        hear(server, "still here");
+        close(client);
+        hear_end(server);
+        close(server);
+}
+
+static void test_resets(void **state)
+{
+        struct forwarder *forwarder = *state;
+        int listener = listen_inside(forwarder, SOCK_STREAM, "127.0.0.1", 80);
+        uint16_t port = forwarder_publish(forwarder, 1, 80);
+
+        int client = connect_outside(port), server = accept_one(listener);
+        say(server, "bye");
+        hear(client, "bye");
+        reset_socket(server);
+        hear_reset(client);
+        close(client);
+
+        client = connect_outside(port);
+        server = accept_one(listener);
+        say(client, "hello");
+        hear(server, "hello");
+        reset_socket(client);
+        hear_reset(server);
+        close(server);
+
+        /* A server that closes at once, and has not read what was sent. */
+        client = connect_outside(port);
+        server = accept_one(listener);
+        say(client, "unread");
+        while (recv(server, (char[1]){ 0 }, 1, MSG_PEEK) != 1)
+                ;
+        close(server);
+        hear_reset(client);
+        close(client);
+        close(listener);
+}
+
+/* Writes `size` bytes that tell their place. */
+static void pour(int fd, size_t size)
+{
+        uint32_t block[4096];
+
+        for (size_t i = 0; i < size / sizeof(*block);) {
+                size_t n = 0;
+                for (; n < 4096 && i < size / sizeof(*block); n++)
+                        block[n] = (uint32_t) (2654435761U * i++);
+                for (size_t done = 0; done < n * sizeof(*block);) {
+                        ssize_t w = send(fd, (char *) block + done, n * sizeof(*block) - done, MSG_NOSIGNAL);
+                        if (w < 0)
+                                _exit(1);
+                        done += (size_t) w;
+                }
+        }
+}
+
+/* Returns how many bytes came before the end. */
+static size_t drink(int fd)
+{
+        uint32_t block[4096];
+        size_t at = 0;
+
+        for (;;) {
+                ssize_t n = recv(fd, block, sizeof(block), MSG_WAITALL);
+                if (n <= 0)
+                        return n < 0 ? 0 : at;
+                for (size_t i = 0; i < (size_t) n / sizeof(*block); i++)
+                        if (block[i] != (uint32_t) (2654435761U * (at / sizeof(*block) + i)))
+                                fail_msg("wrong data after byte %zu", at + i * sizeof(*block));
+                at += (size_t) n;
+        }
+}
+
+static void test_much_data(void **state)
+{
+        const size_t size = 32U << 20;
+        pid_t children[2];
+        int client, server, status;
+
+        make_pair(*state, &client, &server);
+        for (int i = 0; i < 2; i++) {
+                children[i] = fork();
+                assert_true(children[i] >= 0);
+                if (children[i] == 0) {
+                        pour(i ? server : client, size);
+                        shutdown(i ? server : client, SHUT_WR);
+                        _exit(0);
+                }
+        }
+        pid_t reader = fork();
+        if (reader == 0)
+                _exit(drink(server) != size);
+        assert_int_equal(drink(client), size);
+        assert_int_equal(waitpid(reader, &status, 0), reader);
+        assert_int_equal(status, 0);
+        for (int i = 0; i < 2; i++)
+                assert_int_equal(waitpid(children[i], &status, 0), children[i]);
+        close(client);
+        close(server);
+}
+
+/* Writes until nobody takes more. Returns how many bytes were taken. */
+static size_t fill(int fd)
+{
+        static const char block[65536];
+        size_t sent = 0;
+
+        for (int quiet = 0; quiet < 20;) {
+                ssize_t n = send(fd, block, sizeof(block), MSG_DONTWAIT | MSG_NOSIGNAL);
+                if (n > 0) {
+                        sent += (size_t) n;
+                        quiet = 0;
+                        continue;
+                }
+                assert_int_equal(errno, EAGAIN);
+                usleep(10000);
+                quiet++;
+        }
+        return sent;
+}
+
+static void test_slow_readers(void **state)
+{
+        int client, server;
+
+        make_pair(*state, &client, &server);
+        size_t sent = fill(client);
+        assert_true(sent < 64U << 20); /* the kernel's buffers of four sockets, and a pipe */
+        shutdown(client, SHUT_WR);
+        size_t taken = 0;
+        for (ssize_t n; (n = recv(server, (char[65536]){ 0 }, 65536, 0)) > 0;)
+                taken += (size_t) n;
+        assert_int_equal(taken, sent);
+        /* A client that never reads does not keep a reset from the server. */
+        fill(server);
+        reset_socket(server);
+        close(client);
+}
+
+/* Says who listens, and expects that a client of the port reaches it. */
+static void reach(struct forwarder *forwarder, uint16_t port, const char *address)
+{
+        int listener = listen_inside(forwarder, SOCK_STREAM, address, 7000);
+        int client = connect_outside(port), server = accept_one(listener);
+
+        say(client, address);
+        hear(server, address);
+        close(client);
+        hear_end(server);
+        close(server);
+        close(listener);
+}
+
+static void test_addresses(void **state)
+{
+        struct forwarder *forwarder = *state;
+        static const char *const addresses[] = { "127.0.0.1", "::1", "127.0.0.2", "0.0.0.0", "::", "127.1.2.3", "::1" };
+        uint16_t port = forwarder_publish(forwarder, 1, 7000);
+
+        for (size_t i = 0; i < sizeof(addresses) / sizeof(*addresses); i++) {
+                reach(forwarder, port, addresses[i]);
+                /* Nobody listens. */
+                int client = connect_outside(port);
+                hear_reset(client);
+                close(client);
+        }
+}
+
+static void test_queue_before_enter(void **state)
+{
+        struct forwarder forwarder;
+
+        (void) state;
+        alarm(60);
+        forwarder_start(&forwarder);
+        uint16_t port = forwarder_publish(&forwarder, 7, 80);
+        int client = connect_outside(port);
+        say(client, "early");
+        struct mf_forward_request request = { .type = MF_FORWARD_SOCKET,
+                                              .domain = AF_INET,
+                                              .socket_type = SOCK_STREAM };
+        assert_int_equal(forwarder_ask(&forwarder, &request, NULL), -ENOTCONN);
+        /* Nobody listens in the container yet, so that the first client is sent away as soon as it has been entered. */
+        forwarder_enter(&forwarder);
+        hear_reset(client);
+        close(client);
+        int listener = listen_inside(&forwarder, SOCK_STREAM, "127.0.0.1", 80);
+        client = connect_outside(port);
+        say(client, "later");
+        int server = accept_one(listener);
+        hear(server, "later");
+        forwarder_stop(&forwarder);
+        hear_end(client);
+        hear_end(server);
+        close(client);
+        close(server);
+        close(listener);
+}
+
+static void test_close(void **state)
+{
+        struct forwarder *forwarder = *state;
+        struct mf_forward_request request = { .type = MF_FORWARD_CLOSE, .link = 1 };
+        int client, server;
+
+        make_pair(forwarder, &client, &server);
+        say(client, "hello");
+        hear(server, "hello");
+        assert_int_equal(forwarder_ask(forwarder, &request, NULL), 0);
+        hear_reset(client);
+        hear_reset(server);
+        close(client);
+        close(server);
+        assert_int_equal(forwarder_ask(forwarder, &request, NULL), -ENOENT);
+}
+
+static int ask_path(struct forwarder *forwarder, uint32_t type, const char *path, struct mf_forward_reply *reply,
+                    int *ret_fd)
+{
+        struct mf_forward_request request = { .type = type };
+
+        snprintf(request.target.path, sizeof(request.target.path), "%s", path);
+        forwarder_send(forwarder, &request, NULL, 0);
+        return forwarder_receive(forwarder, reply, ret_fd);
+}
+
+/* Makes a Unix socket at a path of the container, listening. */
+static int listen_at(struct forwarder *forwarder, const char *path)
+{
+        struct sockaddr_un address = { .sun_family = AF_UNIX };
+        int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+        snprintf(address.sun_path, sizeof(address.sun_path), "%.60s%.40s", forwarder->root, path);
+        assert_int_equal(bind(fd, (struct sockaddr *) &address, sizeof(address)), 0);
+        assert_int_equal(listen(fd, 8), 0);
+        return fd;
+}
+
+static void make_link(struct forwarder *forwarder, const char *path, const char *to)
+{
+        char full[256];
+
+        snprintf(full, sizeof(full), "%s%s", forwarder->root, path);
+        assert_int_equal(symlink(to, full), 0);
+}
+
+static void test_files(void **state)
+{
+        struct forwarder *forwarder = *state;
+        struct mf_forward_reply reply;
+        int fd = -1;
+
+        make_link(forwarder, "/out", "/etc/passwd");
+        make_link(forwarder, "/up", "../../../../etc/passwd");
+        make_link(forwarder, "/again", "/again");
+        int listener = listen_at(forwarder, "/x.sock");
+        make_link(forwarder, "/link.sock", "/x.sock");
+
+        assert_int_equal(ask_path(forwarder, MF_FORWARD_LOOK, "/x.sock", &reply, NULL), 0);
+        assert_true(S_ISSOCK(reply.mode));
+        assert_int_equal(ask_path(forwarder, MF_FORWARD_LOOK, "/", &reply, NULL), 0);
+        assert_true(S_ISDIR(reply.mode));
+        assert_int_equal(ask_path(forwarder, MF_FORWARD_LOOK, "/out", &reply, NULL), -ENOENT);
+        assert_int_equal(ask_path(forwarder, MF_FORWARD_LOOK, "/up", &reply, NULL), -ENOENT);
+        assert_int_equal(ask_path(forwarder, MF_FORWARD_LOOK, "/again", &reply, NULL), -ELOOP);
+        assert_int_equal(ask_path(forwarder, MF_FORWARD_LOOK, "/../../etc/passwd", &reply, NULL), -ENOENT);
+        assert_int_equal(ask_path(forwarder, MF_FORWARD_LOOK, "", &reply, NULL), -ENOENT);
+
+        assert_int_equal(ask_path(forwarder, MF_FORWARD_CONNECT, "/link.sock", &reply, &fd), 0);
+        int server = accept_one(listener);
+        say(fd, "hello");
+        hear(server, "hello");
+        close(fd);
+        close(server);
+        assert_int_equal(ask_path(forwarder, MF_FORWARD_CONNECT, "/", &reply, NULL), -ENOTSOCK);
+        assert_int_equal(ask_path(forwarder, MF_FORWARD_CONNECT, "/none", &reply, NULL), -ENOENT);
+        assert_non_null(strstr(reply.text, "/none"));
+        close(listener);
+        assert_int_equal(ask_path(forwarder, MF_FORWARD_CONNECT, "/x.sock", &reply, NULL), -ECONNREFUSED);
+}
+
+static void test_unix_target(void **state)
+{
+        struct forwarder *forwarder = *state;
+        int listener = listen_at(forwarder, "/x.sock");
+        uint16_t port = forwarder_publish_path(forwarder, 1, "/x.sock");
+
+        int client = connect_outside(port), server = accept_one(listener);
+        say(client, "a question");
+        hear(server, "a question");
+        say(server, "an answer");
+        close(server);
+        hear(client, "an answer");
+        hear_end(client);
+        close(client);
+        close(listener);
+        client = connect_outside(port);
+        hear_reset(client);
+        close(client);
+}
+
+static void test_network(void **state)
+{
+        struct forwarder *forwarder = *state;
+        struct mf_forward_request request = { .type = MF_FORWARD_NETWORK };
+        struct stat st, own;
+        int fd = -1;
+
+        assert_int_equal(forwarder_ask(forwarder, &request, &fd), 0);
+        assert_int_equal(fstat(fd, &st), 0);
+        assert_int_equal(stat("/proc/self/ns/net", &own), 0);
+        assert_int_equal(st.st_dev, own.st_dev);
+        assert_int_not_equal(st.st_ino, own.st_ino);
+        close(fd);
+}
+
+static void test_bad_requests(void **state)
+{
+        struct forwarder *forwarder = *state;
+        struct mf_forward_request request = { .type = 99 };
+        struct mf_forward_reply reply;
+        uint16_t port;
+
+        assert_int_equal(forwarder_ask(forwarder, &request, NULL), -EBADRQC);
+        request.type = MF_FORWARD_SOCKET;
+        request.domain = 12345;
+        assert_int_equal(forwarder_ask(forwarder, &request, NULL), -EAFNOSUPPORT);
+        request = (struct mf_forward_request){ .type = MF_FORWARD_LISTEN,
+                                               .target = { .kind = MF_FORWARD_TCP, .port = 80 } };
+        assert_int_equal(forwarder_ask(forwarder, &request, NULL), -EINVAL);
+        request.target.port = 65536;
+        int fd = listen_outside(SOCK_STREAM, &port);
+        forwarder_send(forwarder, &request, &fd, 1);
+        assert_int_equal(forwarder_receive(forwarder, &reply, NULL), -EINVAL);
+        assert_non_null(strstr(reply.text, "65536"));
+        close(fd);
+        request.type = MF_FORWARD_ENTER;
+        forwarder_send(forwarder, &request, &forwarder->container, 1);
+        assert_int_equal(forwarder_receive(forwarder, &reply, NULL), -EALREADY);
+}
+
+/* Answers are not lost when nobody reads them for a while. */
+static void test_unread_answers(void **state)
+{
+        struct forwarder *forwarder = *state;
+        struct mf_forward_request request = { .type = MF_FORWARD_LOOK, .target.path = "/" };
+        struct mf_forward_reply reply;
+        int n = 0;
+
+        fcntl(forwarder->control, F_SETFL, O_NONBLOCK);
+        for (int quiet = 0; quiet < 20;) {
+                if (mf_forward_request_send(forwarder->control, &request, NULL, 0) == 0) {
+                        n++;
+                        continue;
+                }
+                usleep(10000);
+                quiet++;
+        }
+        assert_true(n > 100);
+        fcntl(forwarder->control, F_SETFL, 0);
+        for (int i = 0; i < n; i++)
+                assert_int_equal(forwarder_receive(forwarder, &reply, NULL), 0);
+}
+
+/* Reads a line of /proc/PID/status. */
+static void read_status(pid_t pid, const char *name, char value[256])
+{
+        char path[64], line[256];
+
+        snprintf(path, sizeof(path), "/proc/%d/status", (int) pid);
+        FILE *f = fopen(path, "re");
+        assert_non_null(f);
+        value[0] = '\0';
+        while (fgets(line, sizeof(line), f))
+                if (strncmp(line, name, strlen(name)) == 0)
+                        snprintf(value, 256, "%s", line + strlen(name));
+        fclose(f);
+}
+
+static void test_privileges(void **state)
+{
+        struct forwarder *forwarder = *state;
+        char value[256];
+
+        read_status(forwarder->pid, "CapEff:", value);
+        assert_int_equal(strtoull(value, NULL, 16), 1U << 1 | 1U << 10); /* DAC_OVERRIDE, NET_BIND_SERVICE */
+        read_status(forwarder->pid, "CapPrm:", value);
+        assert_int_equal(strtoull(value, NULL, 16), 1U << 1 | 1U << 10);
+        read_status(forwarder->pid, "CapInh:", value);
+        assert_int_equal(strtoull(value, NULL, 16), 0);
+        read_status(forwarder->pid, "CapBnd:", value);
+        assert_int_equal(strtoull(value, NULL, 16), 0);
+        read_status(forwarder->pid, "NoNewPrivs:", value);
+        assert_int_equal(atoi(value), 1);
+}
+
+int main(int argc, char **argv)
+{
+        const struct CMUnitTest tests[] = {
+                cmocka_unit_test_setup_teardown(test_both_ways, start, stop),
+                cmocka_unit_test_setup_teardown(test_server_ends_first, start, stop),
+                cmocka_unit_test_setup_teardown(test_resets, start, stop),
+                cmocka_unit_test_setup_teardown(test_much_data, start, stop),
+                cmocka_unit_test_setup_teardown(test_slow_readers, start, stop),
+                cmocka_unit_test_setup_teardown(test_addresses, start, stop),
+                cmocka_unit_test(test_queue_before_enter),
+                cmocka_unit_test_setup_teardown(test_close, start, stop),
+                cmocka_unit_test_setup_teardown(test_files, start, stop),
+                cmocka_unit_test_setup_teardown(test_unix_target, start, stop),
+                cmocka_unit_test_setup_teardown(test_network, start, stop),
+                cmocka_unit_test_setup_teardown(test_bad_requests, start, stop),
+                cmocka_unit_test_setup_teardown(test_unread_answers, start, stop),
+                cmocka_unit_test_setup_teardown(test_privileges, start, stop),
+        };
+
+        forwarder_main(argc, argv);
+        return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,198 @@
+/* SPDX-License-Identifier: MIT */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "forward/forward.h"
+#include "util/fd.h"
+#include "util/macro.h"
+
+#define CONTROL 0 /* the socket to the library is standard input */
+
+/* The answer that could not be sent yet. No request is read before it is gone. */
+static struct {
+        struct forward_source source;
+        struct mf_forward_reply reply;
+        int fd;
+        int is_waiting;
+} self = { .fd = -1 };
+
+static int enter(const struct mf_forward_request *request, const int *fds, size_t n_fds, struct forward_text *text)
+{
+        if (n_fds != 1)
+                return forward_say(text, -EINVAL, "ENTER with %zu descriptors", n_fds);
+        if (forward_has_entered())
+                return forward_say(text, -EALREADY, "the container has been entered");
+        int r = forward_enter(request, fds[0], text);
+        if (r == 0)
+                forward_links_begin();
+        return r;
+}
+
+static int make_socket(const struct mf_forward_request *request, struct forward_text *text, int *ret_fd)
+{
+        int fd = socket(request->domain, request->socket_type | SOCK_CLOEXEC, request->protocol);
+
+        if (fd < 0)
+                return forward_say(text, -errno, "making a socket in the container's network");
+        *ret_fd = fd;
+        return 0;
+}
+
+static int connect_unix(const char *path, struct forward_text *text, int *ret_fd)
+{
+        struct sockaddr_un address;
+        mf_cleanup(mf_closep) int file = -1;
+
+        int r = forward_unix_address(path, &address, &file);
+        if (r < 0)
+                return forward_say(text, r, "the socket %.200s in the container", path);
+        mf_cleanup(mf_closep) int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+        if (fd < 0)
+                return forward_say(text, -errno, "making a socket");
+        if (connect(fd, (struct sockaddr *) &address, sizeof(address)) < 0)
+                return forward_say(text, -errno, "connecting to %.200s in the container", path);
+        if (fcntl(fd, F_SETFL, 0) < 0)
+                return forward_say(text, -errno, "the connection to %.200s", path);
+        *ret_fd = mf_take_fd(&fd);
+        return 0;
+}
+
+static int look(const char *path, struct forward_text *text, uint32_t *ret_mode)
+{
+        struct stat st;
+
+        mf_cleanup(mf_closep) int fd = forward_open_inside(path);
+        if (fd < 0)
+                return forward_say(text, fd, "%.200s in the container", path);
+        if (fstat(fd, &st) < 0)
+                return forward_say(text, -errno, "%.200s in the container", path);
+        *ret_mode = st.st_mode;
+        return 0;
+}
+
+static int open_network(struct forward_text *text, int *ret_fd)
+{
+        int fd = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC);
+
+        if (fd < 0)
+                return forward_say(text, -errno, "opening the container's network namespace");
+        *ret_fd = fd;
+        return 0;
+}
+
+/* Does what needs the container. */
+static int serve_inside(const struct mf_forward_request *request, struct forward_text *text, uint32_t *ret_mode,
+                        int *ret_fd)
+{
+        if (!forward_has_entered())
+                return forward_say(text, -ENOTCONN, "the container has not been entered");
+        switch (request->type) {
+        case MF_FORWARD_SOCKET:
+                return make_socket(request, text, ret_fd);
+        case MF_FORWARD_CONNECT:
+                return connect_unix(request->target.path, text, ret_fd);
+        case MF_FORWARD_LOOK:
+                return look(request->target.path, text, ret_mode);
+        case MF_FORWARD_NETWORK:
+                return open_network(text, ret_fd);
+        default:
+                return forward_say(text, -EBADRQC, "request %u is not known", request->type);
+        }
+}
+
+/* Sends the answer, or has it sent when there is place for it. */
+static void answer(void)
+{
+        int r = mf_forward_reply_send(CONTROL, &self.reply, self.fd, MSG_DONTWAIT);
+
+        self.is_waiting = r == -EAGAIN;
+        forward_rewatch(CONTROL, &self.source, self.is_waiting ? EPOLLOUT : EPOLLIN);
+        if (self.is_waiting)
+                return;
+        self.fd = mf_close(self.fd);
+        if (r < 0)
+                forward_loop_end();
+}
+
+static void serve(const struct mf_forward_request *request, int *fds, size_t n_fds)
+{
+        struct forward_text text = { .text = "" };
+        size_t kept = 0;
+        int r;
+
+        memset(&self.reply, 0, sizeof(self.reply));
+        switch (request->type) {
+        case MF_FORWARD_ENTER:
+                r = enter(request, fds, n_fds, &text);
+                break;
+        case MF_FORWARD_LISTEN:
+                r = forward_link_listen(request, fds, n_fds, &text);
+                kept = r == 0 ? n_fds : 0;
+                break;
+        case MF_FORWARD_CLOSE:
+                r = forward_link_close(request->link, &text);
+                break;
+        case MF_FORWARD_FAULTS:
+                r = forward_link_faults(request, &text);
+                break;
+        default:
+                r = serve_inside(request, &text, &self.reply.mode, &self.fd);
+        }
+        for (size_t i = kept; i < n_fds; i++)
+                close(fds[i]);
+        self.reply.error = r;
+        memcpy(self.reply.text, text.text, sizeof(self.reply.text));
+        answer();
+}
+
+static void control_ready(struct forward_source *source, uint32_t events)
+{
+        static struct mf_forward_request request;
+        int fds[MF_FORWARD_FDS_MAX];
+        size_t n_fds;
+
+        (void) source;
+        (void) events;
+        if (self.is_waiting) {
+                answer();
+                return;
+        }
+        int r = mf_forward_request_recv(CONTROL, &request, fds, &n_fds, MSG_DONTWAIT);
+        if (r > 0)
+                serve(&request, fds, n_fds);
+        else if (r != -EAGAIN)
+                forward_loop_end();
+}
+
+int main(void)
+{
+        int type;
+        socklen_t size = sizeof(type);
+
+        if (getsockopt(CONTROL, SOL_SOCKET, SO_TYPE, &type, &size) < 0 || type != SOCK_SEQPACKET) {
+                fputs("mayfly-forward: this program is for mayfly-launch to start\n", stderr);
+                return 2;
+        }
+        signal(SIGPIPE, SIG_IGN);
+        prctl(PR_SET_DUMPABLE, 0);
+        prctl(PR_SET_PDEATHSIG, SIGKILL);
+        forward_budget_init();
+        self.source.ready = control_ready;
+        int r = forward_loop_init();
+        if (r == 0)
+                r = forward_watch(CONTROL, &self.source, EPOLLIN);
+        if (r == 0)
+                r = forward_loop_run();
+        if (r < 0)
+                fprintf(stderr, "mayfly-forward: waiting for events: %s\n", strerror(-r));
+        return r < 0;
+}

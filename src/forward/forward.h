@@ -1,0 +1,177 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef MF_FORWARD_H
+#define MF_FORWARD_H
+
+/* mayfly-forward: one thread and one loop, which passes the connections of published ports on into a container, and makes
+ * links fail on purpose. What comes from inside is other people's: nothing here trusts it, and all that it can make grow has
+ * a bound. */
+
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+
+#include "protocol/forward.h"
+
+/* --- loop.c: what is waited for ------------------------------------------------------------------------------- */
+
+/* In a struct of a user's, whose function is called when the descriptor is ready. */
+struct forward_source {
+        void (*ready)(struct forward_source *source, uint32_t events);
+};
+
+struct forward_timer {
+        void (*expired)(struct forward_timer *timer);
+        uint64_t when_us;
+        size_t place; /* in the heap, from 1 on; 0: not set */
+};
+
+/* What is called once more when all that was ready has been served: work that was put off, or a free(). */
+struct forward_task {
+        void (*run)(struct forward_task *task);
+        struct forward_task *next;
+        int is_queued;
+};
+
+int forward_loop_init(void);
+/* Serves until forward_loop_end(). Returns 0 or negative errno. */
+int forward_loop_run(void);
+void forward_loop_end(void);
+
+/* Returns 0 or negative errno. */
+int forward_watch(int fd, struct forward_source *source, uint32_t events);
+void forward_rewatch(int fd, struct forward_source *source, uint32_t events);
+void forward_unwatch(int fd);
+
+/* Makes place for `n` timers more. Returns 0 or -ENOMEM. Each is given back with forward_timers_release(). */
+int forward_timers_reserve(size_t n);
+void forward_timers_release(size_t n);
+void forward_timer_set(struct forward_timer *timer, uint64_t when_us);
+void forward_timer_clear(struct forward_timer *timer);
+
+void forward_later(struct forward_task *task);
+
+/* --- budget.c: descriptors and memory have a bound ------------------------------------------------------------ */
+
+/* Raises the limit of descriptors as far as it goes, and remembers it. */
+void forward_budget_init(void);
+/* Returns 1 and counts `n` descriptors, or 0 where there are too few. */
+int forward_take_fds(unsigned n);
+void forward_give_fds(unsigned n);
+
+/* pipes.c. Takes a pipe that is empty. Returns 0 or negative errno. */
+int forward_pipe_take(int ret[2]);
+/* Gives it back and sets both ends to -1. -1 is fine. One that is not empty is closed. */
+void forward_pipe_give(int given[2], int is_empty);
+
+/* --- enter.c: the container ----------------------------------------------------------------------------------- */
+
+struct forward_text {
+        char text[sizeof(((struct mf_forward_reply *) NULL)->text)];
+};
+
+/* Writes what failed, for a human, and returns `code`. */
+__attribute__((format(printf, 3, 4))) int forward_say(struct forward_text *text, int code, const char *format, ...);
+
+/* Does what ENTER asks for. Returns 0 or negative errno with a text; then nothing more can be done with this process. */
+int forward_enter(const struct mf_forward_request *request, int pidfd, struct forward_text *text);
+int forward_has_entered(void);
+
+/* Opens a file of the container with O_PATH. No link leads out of its root. Returns a descriptor or negative errno. */
+int forward_open_inside(const char *path);
+/* The address of a Unix socket of the container. *ret_fd keeps it valid and is the caller's to close. Returns 0 or
+ * negative errno. */
+int forward_unix_address(const char *path, struct sockaddr_un *ret, int *ret_fd);
+
+/* --- listeners.c ---------------------------------------------------------------------------------------------- */
+
+/* Asks the kernel where in this network namespace somebody listens on a port (UDP: has it bound). Returns how many
+ * addresses there are, at most `max`; a wildcard counts as the loopback address. */
+size_t forward_listeners(int protocol, uint16_t port, struct sockaddr_storage *ret, size_t max);
+socklen_t forward_address_size(const struct sockaddr_storage *address);
+struct sockaddr_storage forward_loopback(int family, uint16_t port);
+
+/* --- link.c: a port -------------------------------------------------------------------------------------------- */
+
+struct forward_connection;
+
+struct forward_listener {
+        struct forward_source source;
+        struct forward_link *link;
+        int fd; /* -1: none */
+};
+
+struct forward_link {
+        struct forward_link *next;
+        struct forward_task grave;  /* frees it */
+        struct forward_timer pause; /* after an accept that failed for want of something */
+        uint32_t number;
+        struct mf_forward_target target;
+        struct mf_forward_faults faults;
+        struct forward_listener listeners[MF_FORWARD_FDS_MAX];
+        struct sockaddr_storage found; /* where the last connection found its server; family 0: nowhere yet */
+        struct forward_connection *connections;
+};
+
+/* Does what LISTEN asks for; the descriptors are its own then. Returns 0 or negative errno with a text. */
+int forward_link_listen(const struct mf_forward_request *request, const int *fds, size_t n_fds,
+                        struct forward_text *text);
+int forward_link_close(uint32_t number, struct forward_text *text);
+int forward_link_faults(const struct mf_forward_request *request, struct forward_text *text);
+/* Begins to accept, when the container has been entered. */
+void forward_links_begin(void);
+
+/* --- connection.c ---------------------------------------------------------------------------------------------- */
+
+struct forward_side {
+        struct forward_source source;
+        struct forward_connection *connection;
+        int fd; /* -1: not yet */
+        unsigned is_readable : 1, is_writable : 1;
+};
+
+enum forward_end { FORWARD_OPEN = 0, FORWARD_FINISHED, FORWARD_RESET };
+
+/* Bytes on their way in one direction. */
+struct forward_flow {
+        struct forward_connection *connection;
+        struct forward_side *from, *to;
+        int pipe[2];                         /* -1, or with what `to` had no place for */
+        size_t in_pipe;                      /* bytes */
+        enum forward_end end;                /* of what `from` sends */
+        unsigned is_done : 1, is_broken : 1; /* the end was passed on; `to` takes nothing any more */
+};
+
+struct forward_connection {
+        struct forward_link *link;
+        struct forward_connection *previous, *next;
+        struct forward_task task; /* goes on, or frees it */
+        struct forward_timer retry;
+        struct forward_side client, server;
+        struct forward_flow up, down;
+        unsigned attempt; /* which address is tried */
+        unsigned is_connected : 1, is_closed : 1;
+};
+
+/* Takes the accepted socket and connects it with a server. */
+void forward_connection_begin(struct forward_link *link, int client);
+void forward_connection_reset(struct forward_connection *connection);
+/* Goes on with what can be done now, in both directions. */
+void forward_connection_go_on(struct forward_connection *connection);
+/* Closes with a reset, not with an end of the stream. */
+void forward_reset_socket(int fd);
+
+/* connect.c: tries the next address of the server, and the next, until one answers or is still to answer. */
+void forward_connect(struct forward_connection *connection);
+void forward_connect_ready(struct forward_connection *connection);
+
+/* --- flow.c ------------------------------------------------------------------------------------------------------ */
+
+void forward_flow_init(struct forward_flow *flow, struct forward_connection *connection, struct forward_side *from,
+                       struct forward_side *to);
+void forward_flow_clear(struct forward_flow *flow);
+/* Moves what can be moved now. Returns 1 when there is more to do at once, 0 when it has to wait, -ECONNRESET when
+ * the connection has to be reset. */
+int forward_flow_move(struct forward_flow *flow);
+
+#endif
