@@ -30,6 +30,9 @@ int mf_host_find_program(const char *name, char ret[MF_PROGRAM_MAX]);
  * status, 128 after a signal, or negative errno. */
 int mf_host_run_program(char *const *argv, char *ret, size_t size);
 
+/* programs.c: the version of systemd-nspawn, or 0 where there is none or it does not say. */
+long mf_host_nspawn_version(void);
+
 /* outer.c: the container that this process is in, such as "a docker container"; NULL without. */
 const char *mf_host_outer_name(void);
 /* What lifts the restrictions of that container, a sentence; NULL when this process is in none. */

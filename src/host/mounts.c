@@ -18,6 +18,8 @@
 #include "util/fd.h"
 #include "util/macro.h"
 
+/* systemd-nspawn mounts a whole proc and sysfs for a container to come since version 253, in time since this one. */
+#define NSPAWN_SHOWS_WHOLE 255L
 #define SCRATCH "/tmp" /* covered in the child's mount namespace only, as mayfly-launch does it */
 
 /* Opens the directory that stands for an image's layer: the store, or where the store will be. In the mount namespace in
@@ -150,8 +152,23 @@ static int mount_proc(struct mf_host_attempt *attempt)
         return 0;
 }
 
+/* Mounts a whole proc and sysfs in a mount namespace before the user namespace is made, as a newer systemd-nspawn does
+ * for its container. Where that fails, so does what follows, which says why. */
+static int show_whole(struct mf_host_attempt *attempt)
+{
+        if (mf_host_nspawn_version() < NSPAWN_SHOWS_WHOLE)
+                return 0;
+        if (mf_host_enter_mount_namespace(attempt) < 0)
+                return -1;
+        (void) mount("proc", "/proc", "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC, NULL);
+        (void) mount("sysfs", "/sys", "sysfs", MS_NOSUID | MS_NODEV | MS_NOEXEC, NULL);
+        return 0;
+}
+
 static int try_proc(struct mf_host_attempt *attempt)
 {
+        if (attempt->host->is_root && show_whole(attempt) < 0)
+                return -1;
         if (mf_host_enter_user_namespace(attempt) < 0)
                 return -1;
         if (unshare(CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWNET) < 0)

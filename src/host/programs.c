@@ -44,13 +44,32 @@ void mf_probe_nspawn(const struct mf_host *host, struct mf_host_finding *ret)
         mf_host_remedy(ret, "on Debian: apt-get install systemd-container");
 }
 
+/* Runs a systemd-nspawn to ask for its version. Puts the first line of what it prints into `text`. Returns the version, or 0
+ * when it does not say. */
+static long ask_version(char *path, char *text, size_t size)
+{
+        char option[] = "--version";
+        char *argv[] = { path, option, NULL };
+
+        int status = mf_host_run_program(argv, text, size);
+        text[strcspn(text, "\n")] = '\0';
+        long version = strncmp(text, "systemd ", 8) == 0 ? strtol(text + 8, NULL, 10) : 0;
+        return status != 0 || version < 0 ? 0 : version;
+}
+
+long mf_host_nspawn_version(void)
+{
+        char path[MF_PROGRAM_MAX], text[512];
+
+        return mf_host_find_program("systemd-nspawn", path) < 0 ? 0 : ask_version(path, text, sizeof(text));
+}
+
 /* The first version that mayfly was tested with. */
 #define NSPAWN_VERSION 252L
 
 void mf_probe_nspawn_version(const struct mf_host *host, struct mf_host_finding *ret)
 {
-        char path[MF_PROGRAM_MAX], text[512], option[] = "--version";
-        char *argv[] = { path, option, NULL };
+        char path[MF_PROGRAM_MAX], text[512];
 
         (void) host;
         if (mf_host_find_program("systemd-nspawn", path) < 0) {
@@ -58,10 +77,8 @@ void mf_probe_nspawn_version(const struct mf_host *host, struct mf_host_finding 
                 mf_host_remedy(ret, "on Debian: apt-get install systemd-container");
                 return;
         }
-        int status = mf_host_run_program(argv, text, sizeof(text));
-        text[strcspn(text, "\n")] = '\0';
-        long version = strncmp(text, "systemd ", 8) == 0 ? strtol(text + 8, NULL, 10) : 0;
-        if (status != 0 || version <= 0) {
+        long version = ask_version(path, text, sizeof(text));
+        if (version == 0) {
                 mf_host_warning(ret, "%s --version fails%s%.200s", path, *text ? ": " : "", text);
                 mf_host_remedy(ret, "install it again; on Debian: apt-get install --reinstall systemd-container");
         } else if (version < NSPAWN_VERSION) {
