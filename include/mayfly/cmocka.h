@@ -74,6 +74,20 @@ int mayfly_cmocka_teardown(void **state);
 char *mayfly_cmocka_sh_at(struct mayfly_container *container, const char *command_line, const char *file, int line);
 
 /**
+ * Where a published port is reached: "127.0.0.1:43817", borrowed from the container; or only its number. See
+ * mayfly_container_address(). They fail the running test if the port is not published.
+ */
+#define mayfly_cmocka_address(container, port) mayfly_cmocka_address_at(container, port, __FILE__, __LINE__)
+#define mayfly_cmocka_port(container, port) mayfly_cmocka_port_at(container, port, __FILE__, __LINE__)
+const char *mayfly_cmocka_address_at(struct mayfly_container *container, const char *port, const char *file, int line);
+unsigned mayfly_cmocka_port_at(struct mayfly_container *container, const char *port, const char *file, int line);
+
+/** A socket that is connected to a port inside, for the caller to close. See mayfly_container_connect(). Fails the running test if
+ * there is no connection. */
+#define mayfly_cmocka_connect(container, port) mayfly_cmocka_connect_at(container, port, __FILE__, __LINE__)
+int mayfly_cmocka_connect_at(struct mayfly_container *container, const char *port, const char *file, int line);
+
+/**
  * Runs tests as cmocka_run_group_tests_name() does, and knows which of them failed.
  * @return what cmocka returns, or MAYFLY_CMOCKA_SKIP
  */

@@ -8,6 +8,7 @@
 
 #include <mayfly/error.h>
 #include <mayfly/image.h>
+#include <mayfly/port.h>
 
 /**
  * @file
@@ -32,7 +33,7 @@ enum mayfly_engine {
 };
 
 /** The container's network. */
-enum mayfly_network {
+enum mayfly_network_mode {
         MAYFLY_NETWORK_PRIVATE = 0, /**< a loopback interface of its own, nothing else */
         MAYFLY_NETWORK_HOST         /**< the host's network: the app's ports are reachable on 127.0.0.1 */
 };
@@ -126,7 +127,7 @@ struct mayfly_spec {
         const char *name;       /**< first part of the machine name; default: the program's name */
         const char *const *env; /**< "NAME=value" for app and commands, NULL-terminated; over the image's own */
         enum mayfly_engine engine;
-        enum mayfly_network network;
+        enum mayfly_network_mode network;
         int stop_signal;           /**< sent to the app to stop it; default SIGTERM */
         unsigned stop_timeout_ms;  /**< for the app to end after stop_signal, then all is killed; default 5,000 */
         unsigned start_timeout_ms; /**< for the container to be ready, image not counted; default 30,000 */
@@ -166,6 +167,17 @@ struct mayfly_spec {
          * order of what is written to both at nearly the same time is not kept.
          */
         int separate_streams;
+        /**
+         * Ports of the container that the host reaches: see MAYFLY_PORTS(). Their numbers are known before the app starts: in
+         * `env`, `argv` and `entrypoint`, `{mayfly:port:9092/tcp}` and `{mayfly:address:9092/tcp}` become the number and the
+         * address (127.0.0.1:NUMBER) of the published port.
+         */
+        const struct mayfly_publish *publish;
+        /**
+         * Ports of the host's 127.0.0.1 that the container reaches as host.mayfly:PORT (TCP), such as those of a server in
+         * the test: see MAYFLY_HOST_PORTS(). Ends with 0.
+         */
+        const unsigned *host_ports;
 };
 
 #define MAYFLY_SPEC_INIT MAYFLY_INIT_(struct mayfly_spec)

@@ -37,7 +37,8 @@ enum mayfly_stage {
         MAYFLY_STAGE_EXEC,      /**< running a command */
         MAYFLY_STAGE_LOGS,      /**< reading the container's logs */
         MAYFLY_STAGE_STOP,      /**< taking the container down */
-        MAYFLY_STAGE_SIGNATURE  /**< the image's signature, or the keys that are trusted */
+        MAYFLY_STAGE_SIGNATURE, /**< the image's signature, or the keys that are trusted */
+        MAYFLY_STAGE_NETWORK    /**< the ports and networks of a container */
 };
 
 /**

@@ -364,6 +364,7 @@ static void start_nothing(void)
         struct mayfly_container *container = NULL;
         GUARDED(mayfly_spec) spec = { .it = MAYFLY_SPEC_INIT };
         struct mayfly_volume volumes[4] = { MAYFLY_VOLUME_INIT };
+        struct mayfly_publish ports[3] = { MAYFLY_PUBLISH_INIT };
 
         GUARD(spec);
         spec.it.image = reference;
@@ -377,6 +378,12 @@ static void start_nothing(void)
         clear_error();
         SET(volumes[2]);
         CHECK_SET(mayfly_container_start(&container, &spec.it, &err), -EINVAL, "the spec's volumes", mayfly_volume);
+        spec.it.volumes = NULL;
+        spec.it.publish = ports;
+        ports[1].port = 80;
+        SET(ports[1]);
+        CHECK_SET(mayfly_container_start(&container, &spec.it, &err), -EINVAL, "the spec's publish", mayfly_publish);
+        spec.it.publish = NULL;
         SET(spec.it);
         CHECK_SET(mayfly_container_start(&container, &spec.it, &err), -EINVAL, "the spec", mayfly_spec);
 }
@@ -417,7 +424,16 @@ static void ask(struct mayfly_container *container)
 {
         GUARDED(mayfly_port) port = { .it = MAYFLY_PORT_INIT };
         GUARDED(mayfly_timings) timings = { .it = MAYFLY_TIMINGS_INIT };
+        GUARDED(mayfly_address) address = { .it = MAYFLY_ADDRESS_INIT };
 
+        GUARD(address);
+        SET(address.it);
+        check(mayfly_container_address(container, "5300/udp", &address.it, &err) == 0 && address.it.port > 0);
+        CHECK_ADDED_NULL(address.it);
+        CHECK_GUARD(address);
+        address.it.size = 4;
+        check(mayfly_container_address(container, "5300/udp", &address.it, &err) == -EINVAL);
+        clear_error();
         GUARD(port);
         GUARD(timings);
         SET(port.it);
@@ -513,6 +529,7 @@ static void use_container(const char *image)
         spec.image_options = &options;
         spec.entrypoint = app;
         spec.volumes = MAYFLY_VOLUMES({ .path = "/cache", .mode = 0700 }, MAYFLY_VOLUME(.path = "/more"));
+        spec.publish = MAYFLY_PORTS({ .port = 5300, .protocol = "udp" }, MAYFLY_PUBLISH(.port = 80));
         check(mayfly_container_start(&container, &spec, &err) == 0);
         ask(container);
         run(container);

@@ -8,12 +8,14 @@
 #include <mayfly/image.h>
 #include <mayfly/inspect.h>
 #include <mayfly/mayfly.h>
+#include <mayfly/port.h>
 #include <mayfly/store.h>
 #include <mayfly/struct.h>
 #include <mayfly/trust.h>
 
 int use_macros(struct mayfly_tmpfs *tmpfs, const struct mayfly_pin *pin);
 
+const struct mayfly_address address = MAYFLY_ADDRESS_INIT;
 const struct mayfly_build_options build_options = MAYFLY_BUILD_OPTIONS_INIT;
 const struct mayfly_command command = MAYFLY_COMMAND_INIT;
 const struct mayfly_error error = MAYFLY_ERROR_INIT;
@@ -22,6 +24,7 @@ const struct mayfly_gc_options gc_options = MAYFLY_GC_OPTIONS_INIT;
 const struct mayfly_gc_result gc_result = MAYFLY_GC_RESULT_INIT;
 const struct mayfly_image_options image_options = MAYFLY_IMAGE_OPTIONS_INIT;
 const struct mayfly_port port = MAYFLY_PORT_INIT;
+const struct mayfly_publish publish = MAYFLY_PUBLISH_INIT;
 const struct mayfly_spec spec = MAYFLY_SPEC_INIT;
 const struct mayfly_stop_result stop_result = MAYFLY_STOP_RESULT_INIT;
 const struct mayfly_timings timings = MAYFLY_TIMINGS_INIT;
@@ -41,7 +44,8 @@ int use_macros(struct mayfly_tmpfs *tmpfs, const struct mayfly_pin *pin)
                 return mayfly_container_start(&container, MAYFLY_SPEC(.image = "aci:x", .volumes = volumes), &err);
         return mayfly_container_start(
                 &container,
-                MAYFLY_SPEC(.image = "aci:x", .stop_signal = 2,
+                MAYFLY_SPEC(.image = "aci:x", .stop_signal = 2, .host_ports = MAYFLY_HOST_PORTS(8080, 9090),
+                            .publish = MAYFLY_PORTS({ .port = 6379 }, MAYFLY_PUBLISH(.name = "dns", .protocol = "udp")),
                             .volumes = MAYFLY_VOLUMES({ .name = "data", .tmpfs = tmpfs },
                                                       MAYFLY_VOLUME(.path = "/cache", .mode = 0700))),
                 &err);

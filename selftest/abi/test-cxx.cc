@@ -42,7 +42,9 @@ static void use_initializers()
         USE(mayfly_gc_options, MAYFLY_GC_OPTIONS_INIT);
         USE(mayfly_gc_result, MAYFLY_GC_RESULT_INIT);
         USE(mayfly_image_options, MAYFLY_IMAGE_OPTIONS_INIT);
+        USE(mayfly_address, MAYFLY_ADDRESS_INIT);
         USE(mayfly_port, MAYFLY_PORT_INIT);
+        USE(mayfly_publish, MAYFLY_PUBLISH_INIT);
         USE(mayfly_spec, MAYFLY_SPEC_INIT);
         USE(mayfly_stop_result, MAYFLY_STOP_RESULT_INIT);
         USE(mayfly_timings, MAYFLY_TIMINGS_INIT);
@@ -77,6 +79,17 @@ static void use_volumes()
         check(volumes[1].name == std::string("data") && volumes[1].source == source && volumes[1].mode == 0);
         check(volumes[2].path == std::string("/cache") && volumes[2].mode == 0700 && !volumes[2].source);
         check(volumes[3].size == 0 && !volumes[3].name && !volumes[3].path);
+}
+
+static void use_ports()
+{
+        const struct mayfly_publish *ports =
+                MAYFLY_PORTS(MAYFLY_PUBLISH(.port = 6379), MAYFLY_PUBLISH(.name = "dns", .protocol = "udp"));
+
+        check(ports[0].size == sizeof(*ports) && !ports[0].port && !ports[0].name);
+        check(ports[1].port == 6379 && !ports[1].name);
+        check(ports[2].name == std::string("dns") && ports[2].protocol == std::string("udp"));
+        check(ports[3].size == 0 && !ports[3].port);
 }
 
 /* Each evaluation begins with nothing set. */
@@ -116,6 +129,7 @@ int main(int argc, char **argv)
         for (int i = 1; i < argc; i++)
                 check_used(argv[i]);
         use_volumes();
+        use_ports();
         check(spec_number(5)->tasks_max == 5 && spec_number(6)->tasks_max == 6 && !spec_number(7)->volumes);
         start();
         return 0;

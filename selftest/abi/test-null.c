@@ -26,6 +26,24 @@ static void asks_for_nothing(void **state)
         mayfly_cmocka_sh_at(NULL, NULL, NULL, 0);
 }
 
+static void asks_for_address(void **state)
+{
+        (void) state;
+        mayfly_cmocka_address_at(NULL, NULL, NULL, 0);
+}
+
+static void asks_for_connection(void **state)
+{
+        (void) state;
+        mayfly_cmocka_connect_at(NULL, NULL, NULL, 0);
+}
+
+static void asks_for_port(void **state)
+{
+        (void) state;
+        mayfly_cmocka_port_at(NULL, NULL, NULL, 0);
+}
+
 static void skips(void **state)
 {
         (void) state;

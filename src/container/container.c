@@ -67,7 +67,7 @@ static int check_app(const struct mayfly_spec *spec, struct mayfly_error *err)
 static int take_spec(struct mayfly_spec *spec, const struct mayfly_spec *given, struct mayfly_error *err)
 {
         static const struct mf_option_kind kind =
-                MF_OPTION_KIND("the spec", "MAYFLY_SPEC_INIT or MAYFLY_SPEC()", struct mayfly_spec, separate_streams);
+                MF_OPTION_KIND("the spec", "MAYFLY_SPEC_INIT or MAYFLY_SPEC()", struct mayfly_spec, host_ports);
 
         *spec = (struct mayfly_spec) MAYFLY_SPEC_INIT;
         if (!given)
@@ -79,7 +79,7 @@ static int take_spec(struct mayfly_spec *spec, const struct mayfly_spec *given, 
                 return mf_error(err, -EINVAL, MAYFLY_STAGE_SPEC,
                                 "the spec has no image; set .image = \"aci:URL@sha512-<128 hex>\"");
         if (spec->network != MAYFLY_NETWORK_PRIVATE && spec->network != MAYFLY_NETWORK_HOST)
-                return mf_error(err, -EINVAL, MAYFLY_STAGE_SPEC, "network %d is none of enum mayfly_network",
+                return mf_error(err, -EINVAL, MAYFLY_STAGE_SPEC, "network %d is none of enum mayfly_network_mode",
                                 (int) spec->network);
         if (spec->userns != MAYFLY_USERNS_PRIVATE && spec->userns != MAYFLY_USERNS_HOST)
                 return mf_error(err, -EINVAL, MAYFLY_STAGE_SPEC, "userns %d is none of enum mayfly_userns",
@@ -382,9 +382,15 @@ int mf_container_boot(struct mayfly_container *container, struct mayfly_error *e
         uint64_t begin = mf_now_us();
 
         container->start_deadline_us = begin + (uint64_t) container->spec.start_timeout_ms * 1000;
-        int r = mf_container_start_registered(container, start_until_ready, err);
+        int r = mf_ports_bind(container, err);
+        if (r == 0)
+                r = mf_ports_expand(container, err);
+        if (r == 0)
+                r = mf_container_start_registered(container, start_until_ready, err);
         if (r == 0)
                 r = verify(container, err);
+        if (r == 0)
+                r = mf_forward_enter(container, err);
         if (r == 0 && container->engine->type->rest)
                 container->engine->type->rest(container->engine);
         if (r == 0 && container->spec.strict_isolators)
@@ -393,19 +399,26 @@ int mf_container_boot(struct mayfly_container *container, struct mayfly_error *e
         container->timings.boot_us = ready - begin;
         if (r == 0 && container->reports.expects_app)
                 r = await_app(container, container->start_deadline_us, err);
+        if (r == 0)
+                r = mf_ports_connect(container, err);
         container->timings.app_us = mf_now_us() - ready;
         return r;
 }
 
-/* Replaces the spec's volumes by copies, to be freed, of this library's size. */
-static int take_volumes(struct mayfly_container *container, struct mayfly_error *err)
+/* Replaces the spec's arrays by copies, to be freed, of this library's size. */
+static int take_arrays(struct mayfly_container *container, struct mayfly_error *err)
 {
-        static const struct mf_option_kind kind =
+        static const struct mf_option_kind volumes =
                 MF_OPTION_KIND("the spec's volumes", "MAYFLY_VOLUMES()", struct mayfly_volume, gid);
+        static const struct mf_option_kind publish =
+                MF_OPTION_KIND("the spec's publish", "MAYFLY_PORTS()", struct mayfly_publish, path);
+        struct mayfly_spec *spec = &container->spec;
 
-        int r = mf_options_take_array(&container->volumes, container->spec.volumes, &kind, err);
+        int r = mf_options_take_array(&container->volumes, spec->volumes, &volumes, err);
         if (r == 0)
-                container->spec.volumes = container->volumes;
+                r = mf_options_take_array(&container->publish, spec->publish, &publish, err);
+        spec->volumes = container->volumes;
+        spec->publish = container->publish;
         return r;
 }
 
@@ -415,7 +428,7 @@ static int set_up(struct mayfly_container *container, const struct mayfly_spec *
         int r = take_spec(&container->spec, given, err);
 
         if (r == 0)
-                r = take_volumes(container, err);
+                r = take_arrays(container, err);
         if (r == 0)
                 r = mf_engine_choose(container->spec.engine, &container->engine_type, err);
         if (r == 0)
@@ -436,6 +449,7 @@ int mf_container_new(struct mayfly_container **ret, const struct mayfly_spec *gi
         container->owner = getpid();
         container->ids.lock = container->control = container->boot_log = container->leader_fd = -1;
         container->log = MF_LOG_NONE;
+        container->forward.socket = -1;
         int r = set_up(container, given, err);
         if (r < 0)
                 mayfly_container_free(container);
@@ -545,38 +559,4 @@ MF_EXPORT const struct mayfly_isolator *const *mayfly_container_isolators(const 
         static const struct mf_isolators none;
 
         return mf_isolators_list(container ? &container->isolators : &none);
-}
-
-MF_EXPORT int mayfly_container_port(const struct mayfly_container *container, const char *name, struct mayfly_port *ret,
-                                    struct mayfly_error *err)
-{
-        static const struct mf_option_kind kind =
-                MF_OPTION_KIND("the port to fill", "MAYFLY_PORT_INIT", struct mayfly_port, socket_activated);
-        char known[300] = "";
-        size_t used = 0;
-
-        if (!container || !name || !ret)
-                return mf_error(err, -EINVAL, MAYFLY_STAGE_SPEC,
-                                "mayfly_container_port() needs a container, a name and a place for its result");
-        int r = mf_result_check(ret, &kind, err);
-        if (r < 0)
-                return r;
-        const struct mf_image_config *config = container->image->config;
-        for (size_t i = 0; i < config->n_ports; i++) {
-                const struct mf_port *port = &config->ports[i];
-                if (strcmp(port->name, name) == 0) {
-                        const struct mayfly_port all = { .name = port->name,
-                                                         .protocol = port->protocol,
-                                                         .port = port->port,
-                                                         .count = port->count,
-                                                         .socket_activated = port->socket_activated };
-                        mf_result_give(ret, &all, &kind);
-                        return 0;
-                }
-                if (used < sizeof(known))
-                        used += (size_t) snprintf(known + used, sizeof(known) - used, "%s%s", i > 0 ? ", " : "",
-                                                  port->name);
-        }
-        return mf_error(err, -ENOENT, MAYFLY_STAGE_SPEC, "image %s has no port \"%.100s\"; it has %s%s", config->name,
-                        name, config->n_ports > 0 ? "only these: " : "none", known);
 }

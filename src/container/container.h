@@ -9,17 +9,20 @@
 #include <poll.h>
 #include <signal.h>
 
+#include "container/forward-client.h"
 #include "container/logs.h"
+#include "container/ports.h"
 #include "engine/engine.h"
 #include "model/isolators.h"
 #include "protocol/reports.h"
 #include "util/id-range.h"
 
 struct mayfly_container {
-        struct mayfly_spec spec;       /* with defaults filled in; its pointers are not ours past the start */
-        char machine[65];              /* machine name */
-        pid_t owner;                   /* the process that made the handle */
-        struct mayfly_volume *volumes; /* the spec's, copied */
+        struct mayfly_spec spec;        /* with defaults filled in; its pointers are not ours past the start */
+        char machine[65];               /* machine name */
+        pid_t owner;                    /* the process that made the handle */
+        struct mayfly_volume *volumes;  /* the spec's, copied */
+        struct mayfly_publish *publish; /* the spec's, copied */
         struct mayfly_image *image;
         char **env;                    /* of app and commands: "NAME=value", NULL-terminated */
         struct mf_isolators isolators; /* the image's, and what became of them */
@@ -34,6 +37,11 @@ struct mayfly_container {
         struct mf_log log;
         int leader_fd; /* pidfd of the container's PID 1, -1 before READY */
         pid_t leader;
+
+        struct mf_links links; /* published ports, and the host's */
+        size_t n_queued_links; /* how many of them mayfly-forward was asked for before it ran */
+        char **expanded[3];    /* the spec's env, argv and entrypoint, with the numbers of published ports */
+        struct mf_forward forward;
 
         struct mf_reports reports; /* from the control socket */
         int broke_protocol;        /* the container sent a report that may not come */

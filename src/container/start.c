@@ -257,6 +257,7 @@ static int queue_launch_message(struct mayfly_container *container, const struct
                                 struct mayfly_error *err)
 {
         mf_cleanup(mf_closep) int owner = (int) syscall(SYS_pidfd_open, getpid(), 0);
+        mf_cleanup(mf_closep) int forward = -1;
         int fds[MF_MESSAGE_FDS_MAX];
         size_t n = 0;
 
@@ -271,9 +272,16 @@ static int queue_launch_message(struct mayfly_container *container, const struct
         int r = is_users ? mf_userns_get(&fds[n++], err) : 0;
         if (r < 0)
                 return r;
+        r = mf_forward_open(&container->forward, &forward);
+        if (r < 0)
+                return mf_error_errno(err, r, MAYFLY_STAGE_START, "socketpair");
+        r = mf_ports_queue(container, err);
+        if (r < 0)
+                return r;
+        fds[n++] = forward;
         const struct mf_message message = {
                 .type = MF_MESSAGE_LAUNCH,
-                .value = { (int32_t) volumes->n_namespaces, container->ids.base != 0, is_users },
+                .value = { (int32_t) volumes->n_namespaces, container->ids.base != 0, is_users, 1 },
         };
         r = mf_message_send(container->control, &message, fds, n);
         return r < 0 ? mf_error_errno(err, r, MAYFLY_STAGE_START, "the control socket") : 0;
@@ -359,12 +367,33 @@ static int add_limits(char ***argv, const struct mf_limits *limits)
         return r;
 }
 
-static int build_argv(const struct mayfly_container *container, const struct mf_volumes *volumes, const char *program,
-                      const char *init, char ***ret)
+struct programs {
+        char *launch, *init, *forward; /* paths */
+};
+
+static void clear_programs(struct programs *programs)
+{
+        free(programs->launch);
+        free(programs->init);
+        free(programs->forward);
+}
+
+static int find_programs(struct programs *ret, struct mayfly_error *err)
+{
+        int r = mf_program_path("mayfly-launch", &ret->launch, err);
+
+        if (r == 0)
+                r = mf_program_path("mayfly-init", &ret->init, err);
+        return r < 0 ? r : mf_program_path("mayfly-forward", &ret->forward, err);
+}
+
+static int build_argv(const struct mayfly_container *container, const struct mf_volumes *volumes,
+                      const struct programs *programs, char ***ret)
 {
         const struct mf_isolation *isolation = &container->image->config->isolation;
         const char *const words[] = {
-                program, "--machine", container->machine, "--init", init,
+                programs->launch, "--machine", container->machine, "--init",
+                programs->init,   "--forward", programs->forward,
         };
         struct mf_limits limits;
         int r = 0;
@@ -425,14 +454,11 @@ static int ask_engine(struct mayfly_container *container, char *const *argv, int
 
 static int launch(struct mayfly_container *container, const struct mf_volumes *volumes, struct mayfly_error *err)
 {
-        mf_cleanup(mf_freep) char *program = NULL;
-        mf_cleanup(mf_freep) char *init = NULL;
+        mf_cleanup(clear_programs) struct programs programs = { 0 };
         mf_cleanup(mf_closep) int control = -1;
         char **argv = NULL;
 
-        int r = mf_program_path("mayfly-launch", &program, err);
-        if (r == 0)
-                r = mf_program_path("mayfly-init", &init, err);
+        int r = find_programs(&programs, err);
         if (r == 0)
                 r = open_channels(container, &control, err);
         if (r == 0)
@@ -441,7 +467,7 @@ static int launch(struct mayfly_container *container, const struct mf_volumes *v
                 r = queue_launch_message(container, volumes, err);
         if (r == 0)
                 r = queue_start_message(container, err);
-        if (r == 0 && build_argv(container, volumes, program, init, &argv) < 0)
+        if (r == 0 && build_argv(container, volumes, &programs, &argv) < 0)
                 r = mf_error_oom(err, MAYFLY_STAGE_START);
         if (r == 0)
                 r = ask_engine(container, argv, control, err);

@@ -127,6 +127,7 @@ static void forget(struct mayfly_container *container)
         container->leader_fd = mf_close(container->leader_fd);
         container->boot_log = mf_close(container->boot_log);
         mf_log_close(&container->log);
+        mf_forward_close(&container->forward);
         mf_ids_clear(&container->ids);
         mf_strv_free(container->env);
         container->env = NULL;
@@ -153,8 +154,12 @@ MF_EXPORT struct mayfly_container *mayfly_container_free(struct mayfly_container
         if (!container)
                 return NULL;
         forget(container);
+        mf_links_clear(&container->links);
+        for (size_t i = 0; i < MF_ELEMENTSOF(container->expanded); i++)
+                mf_strv_free(container->expanded[i]);
         mayfly_image_close(container->image);
         free(container->volumes);
+        free(container->publish);
         free(container);
         return NULL;
 }

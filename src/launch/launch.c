@@ -4,7 +4,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <getopt.h>
 #include <linux/sched.h>
 #include <poll.h>
 #include <signal.h>
@@ -28,153 +27,6 @@
 
 /* The library gets a pidfd of the supervisor there, in the engine direct. */
 #define REPORT_FD 3
-
-static uint64_t number(const char *text)
-{
-        return strtoull(text, NULL, 10);
-}
-
-/* One that says more of the volume that the last --volume began. */
-static int parse_volume(int c, struct launch_options *ret)
-{
-        struct launch_volume *volume = ret->n_volumes > 0 ? &ret->volumes[ret->n_volumes - 1] : NULL;
-
-        if (c == 'v') {
-                ret->volumes[ret->n_volumes++] = (struct launch_volume){ .target = optarg, .shared = -1, .fd = -1 };
-                return 0;
-        }
-        if (!volume)
-                return -EINVAL;
-        if (c == 'S')
-                volume->source = optarg;
-        else if (c == 'H')
-                volume->has_ids = 1;
-        else if (c == 'h')
-                volume->shared = (int) number(optarg);
-        else if (c == 'R')
-                volume->read_only = 1;
-        else
-                volume->owner = optarg;
-        return 0;
-}
-
-static int parse_limit(int c, struct launch_options *ret)
-{
-        uint64_t value = optarg ? number(optarg) : 0;
-
-        if (c == 'M')
-                ret->memory_max = value;
-        else if (c == 't')
-                ret->tasks_max = (unsigned) value;
-        else if (c == 'D')
-                ret->default_memory = value;
-        else if (c == 'T')
-                ret->default_tasks = (unsigned) value;
-        else if (c == '1')
-                ret->image_memory = value;
-        else if (c == '2')
-                ret->image_memory_low = value;
-        else if (c == '3')
-                ret->image_cpu = value;
-        else if (c == '4')
-                ret->image_cpu_weight = value;
-        else
-                return parse_volume(c, ret);
-        return 0;
-}
-
-static int parse_option(int c, struct launch_options *ret)
-{
-        switch (c) {
-        case 'm':
-                ret->machine = optarg;
-                return 0;
-        case 'i':
-                ret->init = optarg;
-                return 0;
-        case 'l':
-                ret->layers[ret->n_layers++] = optarg;
-                return 0;
-        case 's':
-                ret->scratch_size = number(optarg);
-                return 0;
-        case 'c':
-                ret->capabilities[ret->n_capabilities++] = optarg;
-                return 0;
-        case 'r':
-                ret->registered = 1;
-                return 0;
-        case 'U':
-                ret->in_unit = 1;
-                return 0;
-        case 'n':
-                ret->host_network = 1;
-                return 0;
-        case 'O':
-                ret->oom_score_adj = atoi(optarg);
-                return 0;
-        case 'u':
-                ret->ids = (uint32_t) number(optarg);
-                return 0;
-        case 'N':
-                ret->n_ids = (uint32_t) number(optarg);
-                return 0;
-        case 'x':
-                ret->is_users = 1;
-                return 0;
-        case '?':
-                return -EINVAL;
-        default:
-                return parse_limit(c, ret);
-        }
-}
-
-static int parse(int argc, char **argv, struct launch_options *ret)
-{
-        /* clang-format off */
-        static const struct option known[] = {
-                { "machine", required_argument, NULL, 'm' },
-                { "init", required_argument, NULL, 'i' },
-                { "layer", required_argument, NULL, 'l' },
-                { "scratch", required_argument, NULL, 's' },
-                { "memory", required_argument, NULL, 'M' },
-                { "tasks", required_argument, NULL, 't' },
-                { "default-memory", required_argument, NULL, 'D' },
-                { "default-tasks", required_argument, NULL, 'T' },
-                { "image-memory", required_argument, NULL, '1' },
-                { "image-memory-low", required_argument, NULL, '2' },
-                { "image-cpu", required_argument, NULL, '3' },
-                { "image-cpu-weight", required_argument, NULL, '4' },
-                { "capability", required_argument, NULL, 'c' },
-                { "unit", no_argument, NULL, 'U' },
-                { "register", no_argument, NULL, 'r' },
-                { "host-network", no_argument, NULL, 'n' },
-                { "ids", required_argument, NULL, 'u' },
-                { "id-count", required_argument, NULL, 'N' },
-                { "user", no_argument, NULL, 'x' },
-                { "oom-score-adj", required_argument, NULL, 'O' },
-                { "volume", required_argument, NULL, 'v' },
-                { "source", required_argument, NULL, 'S' },
-                { "shared", required_argument, NULL, 'h' },
-                { "has-ids", no_argument, NULL, 'H' },
-                { "read-only", no_argument, NULL, 'R' },
-                { "owner", required_argument, NULL, 'o' },
-                { NULL, 0, NULL, 0 },
-        };
-        /* clang-format on */
-        int c, r = 0;
-
-        ret->layers = calloc((size_t) argc, sizeof(char *));
-        ret->volumes = calloc((size_t) argc, sizeof(*ret->volumes));
-        ret->capabilities = calloc((size_t) argc, sizeof(char *));
-        if (!ret->layers || !ret->volumes || !ret->capabilities)
-                return -ENOMEM;
-        while (r == 0 && (c = getopt_long(argc, argv, "", known, NULL)) >= 0)
-                r = parse_option(c, ret);
-        if (r < 0 || !ret->machine || !ret->init || ret->n_layers == 0 || optind != argc)
-                return launch_error(-EINVAL, "this program is for libmayfly to start");
-        return 0;
-}
 
 static _Noreturn void execute_nspawn(const struct launch_options *options)
 {
@@ -277,8 +129,9 @@ struct handles {
         int owner; /* pidfd */
         int namespaces[MF_SHARED_VOLUMES_MAX];
         size_t n_namespaces;
-        int ids;    /* lock of the range of IDs, or -1 */
-        int userns; /* in which the user is root, or -1 */
+        int ids;     /* lock of the range of IDs, or -1 */
+        int userns;  /* in which the user is root, or -1 */
+        int forward; /* socket of mayfly-forward, or -1 */
 };
 
 /* Takes the first message, which was queued before we were started. Returns 0 or negative errno. */
@@ -296,13 +149,15 @@ static int receive_handles(struct handles *ret)
                                     "reading the first message; is this mayfly-launch from another version of mayfly?");
         size_t n = message.value[0] < 0 ? MF_SHARED_VOLUMES_MAX + 1 : (size_t) message.value[0];
         if (message.type != MF_MESSAGE_LAUNCH || n > MF_SHARED_VOLUMES_MAX ||
-            n_fds != 1 + n + (message.value[1] != 0) + (message.value[2] != 0))
+            n_fds != 1 + n + (message.value[1] != 0) + (message.value[2] != 0) + (message.value[3] != 0))
                 return launch_error(-EPROTO, "the first message");
         ret->owner = fds[0];
         ret->n_namespaces = n;
         memcpy(ret->namespaces, fds + 1, n * sizeof(int));
-        ret->ids = message.value[1] ? fds[n + 1] : -1;
-        ret->userns = message.value[2] ? fds[n_fds - 1] : -1;
+        size_t next = 1 + n;
+        ret->ids = message.value[1] ? fds[next++] : -1;
+        ret->userns = message.value[2] ? fds[next++] : -1;
+        ret->forward = message.value[3] ? fds[next] : -1;
         return 0;
 }
 
@@ -354,35 +209,47 @@ static int end_was_asked_for(int signals)
         return asked;
 }
 
-/* Whether the child has ended. Reaps whatever else has. */
-static int has_ended(pid_t child)
+/* Reaps what has ended. Returns whether the child has; *ret_lost is set when a process has without which the container is
+ * broken. */
+static int has_ended(pid_t child, struct launch_forward *forward, int *ret_lost)
 {
+        int status;
         pid_t pid;
 
-        while ((pid = waitpid(-1, NULL, WNOHANG)) > 0)
+        while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
                 if (pid == child)
                         return 1;
+                *ret_lost |= launch_forward_has_failed(forward, pid, status);
+        }
         return 0;
 }
 
-/* Waits for nspawn or, with `is_payload`, mayfly-init, and ends the container when the owner dies. */
-static void supervise(pid_t child, int is_payload, int owner, int signals)
+/* Waits for nspawn or, with `is_payload`, mayfly-init, and ends the container when the owner or mayfly-forward dies. */
+static void supervise(pid_t child, int is_payload, const struct handles *handles, int signals, const char *program)
 {
-        struct pollfd fds[] = { { .fd = signals, .events = POLLIN }, { .fd = owner, .events = POLLIN } };
+        struct launch_forward forward = { .socket = handles->forward };
+        struct pollfd fds[] = { { .fd = signals, .events = POLLIN },
+                                { .fd = handles->owner, .events = POLLIN },
+                                { .fd = forward.socket, .events = POLLIN } };
+        int is_to_end = 0, is_lost = 0;
         unsigned attempts = 0;
-        int is_to_end = 0;
 
-        while (!has_ended(child)) {
-                if (poll(fds, 2, is_to_end ? GRACE_MS : -1) == 0)
+        while (!has_ended(child, &forward, &is_lost)) {
+                if (!is_lost && poll(fds, MF_ELEMENTSOF(fds), is_to_end ? GRACE_MS : -1) == 0)
                         push(child, is_payload, attempts++);
                 if (end_was_asked_for(signals)) {
                         push(child, is_payload, attempts++);
                         is_to_end = 1;
                 }
-                if (fds[1].fd >= 0 && fds[1].revents) { /* the owner died */
+                if (is_lost || (fds[1].fd >= 0 && fds[1].revents)) { /* or the owner died */
                         fds[1].fd = -1;
+                        is_lost = 0;
                         kill_payload(child, is_payload);
                         is_to_end = 1;
+                }
+                if (fds[2].fd >= 0 && fds[2].revents) {
+                        fds[2].fd = -1;
+                        launch_forward_start(&forward, program);
                 }
         }
 }
@@ -392,7 +259,7 @@ static int run(const struct launch_options *options, const struct launch_cgroup 
         sigset_t mask;
 
         prctl(PR_SET_CHILD_SUBREAPER, 1);
-        struct handles handles = { .owner = -1, .ids = -1, .userns = -1 };
+        struct handles handles = { .owner = -1, .ids = -1, .userns = -1, .forward = -1 };
         int r = receive_handles(&handles);
         if (r == 0 && options->is_users)
                 r = launch_join_namespace(handles.userns);
@@ -425,7 +292,7 @@ static int run(const struct launch_options *options, const struct launch_cgroup 
         /* Inside, only mayfly-init may have the control socket. */
         close(STDIN_FILENO);
         (void) !open("/dev/null", O_RDWR | O_CLOEXEC);
-        supervise(child, options->is_users, handles.owner, signals);
+        supervise(child, options->is_users, &handles, signals, options->forward);
 
         /* A killed nspawn leaves its payload to us. */
         for (;;) {
@@ -533,7 +400,7 @@ int main(int argc, char **argv)
         struct launch_options options = { 0 };
 
         umask(022); /* the owner's may be anything */
-        if (parse(argc, argv, &options) < 0)
+        if (launch_options_parse(argc, argv, &options) < 0)
                 return 2;
         if (!options.in_unit)
                 launch_reset_inherited();

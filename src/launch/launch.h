@@ -23,6 +23,7 @@ struct launch_volume {
 struct launch_options {
         const char *machine; /* machine name */
         const char *init;    /* path of mayfly-init */
+        const char *forward; /* path of mayfly-forward */
         char **layers;       /* directories, lowest first */
         size_t n_layers;
         int *locks;            /* one for each layer, see launch_lock_layers() */
@@ -125,6 +126,19 @@ pid_t launch_contain(const struct launch_options *options, const struct launch_c
 /* inherit.c: sets limits, CPU affinity, scheduler, nice value and OOM score as a unit of systemd has them, for the direct
  * engine, whatever the owner's are. */
 void launch_reset_inherited(void);
+
+/* options.c: reads the arguments; prints and returns negative errno on failure. */
+int launch_options_parse(int argc, char **argv, struct launch_options *ret);
+
+/* forward.c: mayfly-forward, which connects the ports of the container. */
+struct launch_forward {
+        int socket; /* to the library; closed when mayfly-forward has it, -1 without */
+        pid_t pid;  /* 0: it does not run */
+};
+
+void launch_forward_start(struct launch_forward *forward, const char *program);
+/* Whether the child that ended was mayfly-forward, and not because the library closed the socket; prints that. */
+int launch_forward_has_failed(struct launch_forward *forward, pid_t pid, int status);
 
 /* report.c: prints "mayfly-launch: MESSAGE: what `code` means" and returns `code`, a negative errno. */
 __attribute__((format(printf, 2, 3))) int launch_error(int code, const char *format, ...);

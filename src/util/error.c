@@ -113,6 +113,7 @@ MF_EXPORT const char *mayfly_stage_name(enum mayfly_stage stage)
                 [MAYFLY_STAGE_LOGS] = "logs",
                 [MAYFLY_STAGE_STOP] = "stop",
                 [MAYFLY_STAGE_SIGNATURE] = "signature",
+                [MAYFLY_STAGE_NETWORK] = "network",
         };
 
         if ((unsigned) stage >= MF_ELEMENTSOF(names))

@@ -1,0 +1,118 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef MAYFLY_PORT_H
+#define MAYFLY_PORT_H
+
+#include <stddef.h>
+#include <sys/socket.h>
+
+#include <mayfly/error.h>
+#include <mayfly/struct.h>
+
+/**
+ * @file
+ * How a test reaches what listens in a container, and how a container reaches what listens in the test. See
+ * mayfly-ports(7).
+ *
+ * A port is written "6379/tcp", "53/udp", "6379" (TCP), or by the name that the image or the spec gives to it. Nothing here needs
+ * privileges in the host's network namespace, and nothing of it outlives the container.
+ */
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+struct mayfly_container;
+
+/**
+ * A port of the container to publish: the library binds 127.0.0.1 and, with the same number, [::1] of the host before the
+ * container starts, and what connects there is connected to the port inside. With MAYFLY_NETWORK_HOST the address is
+ * 127.0.0.1 and the app's own port.
+ */
+struct mayfly_publish {
+        size_t size;          /**< sizeof this struct; 0 will do in an entry of MAYFLY_PORTS() */
+        const char *name;     /**< by which the port is asked for; without `port`: of one of the image's ports */
+        unsigned port;        /**< number inside, 1 to 65,535 */
+        const char *protocol; /**< "tcp" (the default) or "udp" */
+        unsigned host_port;   /**< number on the host; 0, the default, lets the kernel choose a free one */
+        /** Absolute path of a Unix stream socket inside, instead of `port` and `protocol`: published as a port of TCP, and asked
+         * for by `name` or as "unix:/PATH". */
+        const char *path;
+};
+
+#define MAYFLY_PUBLISH_INIT MAYFLY_INIT_(struct mayfly_publish)
+
+/**
+ * Ports for a spec: `.publish = MAYFLY_PORTS({ .port = 6379 }, { .name = "dns", .protocol = "udp", .port = 53 })`.
+ * The braces are for C only; `MAYFLY_PORTS(MAYFLY_PUBLISH(.port = 6379))` is for C and C++.
+ */
+#ifndef __cplusplus
+#define MAYFLY_PUBLISH(...)                                        \
+        {                                                          \
+                .size = sizeof(struct mayfly_publish), __VA_ARGS__ \
+        }
+#define MAYFLY_PORTS(...) \
+        ((const struct mayfly_publish[]){ { .size = sizeof(struct mayfly_publish) }, __VA_ARGS__, { .size = 0 } })
+#else
+#define MAYFLY_PUBLISH(...) (*MAYFLY_MAKE_(struct mayfly_publish, publish_, __VA_ARGS__))
+#define MAYFLY_PORTS(...)                                                                                     \
+        ([&]() -> const struct mayfly_publish * {                                                             \
+                const struct mayfly_publish list_[] = { MAYFLY_PUBLISH_INIT, __VA_ARGS__, mayfly_publish() }; \
+                static thread_local struct mayfly_publish ports_[sizeof(list_) / sizeof(list_[0])];           \
+                for (size_t i_ = 0; i_ < sizeof(list_) / sizeof(list_[0]); i_++)                              \
+                        ports_[i_] = list_[i_];                                                               \
+                return ports_;                                                                                \
+        }())
+#endif
+
+/** Ports of the host's 127.0.0.1 for a spec's `host_ports`: `.host_ports = MAYFLY_HOST_PORTS(8080, 9090)`. In C++: an array that
+ * ends with 0. */
+#ifndef __cplusplus
+#define MAYFLY_HOST_PORTS(...) ((const unsigned[]){ __VA_ARGS__, 0 })
+#endif
+
+/** Where a published port is reached. All pointers are borrowed from the container. */
+struct mayfly_address {
+        size_t size;                     /**< sizeof this struct, set by the caller */
+        const char *text;                /**< "127.0.0.1:43817" */
+        const char *host;                /**< "127.0.0.1" */
+        unsigned port;                   /**< 43817 */
+        const struct sockaddr *sockaddr; /**< the same for connect(2) and sendto(2), */
+        socklen_t sockaddr_size;         /**< and its size in bytes */
+};
+
+#define MAYFLY_ADDRESS_INIT MAYFLY_INIT_(struct mayfly_address)
+
+/**
+ * Says where a published port is reached. Works from the start on, also after the container died.
+ * @param port  "6379/tcp", "6379", a name, or "unix:/PATH"
+ * @param ret   filled in; start from MAYFLY_ADDRESS_INIT
+ * @return 0, or -ENOENT with a message that lists what is published
+ */
+int mayfly_container_address(const struct mayfly_container *container, const char *port, struct mayfly_address *ret,
+                             struct mayfly_error *err);
+
+/**
+ * Publishes a port of a running container, as a spec's `publish` does.
+ * @return 0, or negative errno: -EADDRINUSE (the message says by which process), -EEXIST (published already), -EINVAL,
+ *         -ESRCH (the container has died)
+ */
+int mayfly_container_publish(struct mayfly_container *container, const struct mayfly_publish *publish,
+                             struct mayfly_error *err);
+
+/**
+ * Makes a socket in the container's network, connects it to a port inside, and gives it to the caller: for clients
+ * that take a connected descriptor. It costs no port of the host and no copying. TCP sockets have TCP_NODELAY set.
+ * A UDP socket is connected to the port's address.
+ * @param port    "6379/tcp", "6379", a name, or "unix:/PATH" of a stream socket inside
+ * @param ret_fd  set on success; close-on-exec, blocking, the caller's to close
+ * @return 0, or negative errno: -ECONNREFUSED (nothing listens there), -ENOENT (no such name or path), -ESRCH (the
+ *         container has died), ...
+ */
+int mayfly_container_connect(struct mayfly_container *container, const char *port, int *ret_fd,
+                             struct mayfly_error *err);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

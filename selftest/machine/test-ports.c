@@ -1,0 +1,372 @@
+/* SPDX-License-Identifier: MIT */
+
+/* Published ports, connected sockets, and ports of the host. */
+
+#define _GNU_SOURCE
+#include <arpa/inet.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <mayfly/cmocka.h>
+
+#include "support/containers.h"
+#include "support/small-image.h"
+
+static const char *image;
+
+#define SERVES(...) ((const char *const[]){ "/bin/serve", __VA_ARGS__, NULL })
+#define START(...) start_container(MAYFLY_SPEC(.image = image, __VA_ARGS__))
+
+static void address_of(struct mayfly_container *c, const char *port, struct mayfly_address *ret)
+{
+        struct mayfly_error err = MAYFLY_ERROR_INIT;
+
+        *ret = (struct mayfly_address) MAYFLY_ADDRESS_INIT;
+        if (mayfly_container_address(c, port, ret, &err) < 0)
+                fail_msg("%s", err.message);
+}
+
+/* Connects to an address of the host. Returns the descriptor or negative errno. */
+static int reach(const struct sockaddr *address, socklen_t size, int type)
+{
+        const struct timeval limit = { .tv_sec = 20 };
+        int fd = socket(address->sa_family, type | SOCK_CLOEXEC, 0);
+
+        assert_true(fd >= 0);
+        assert_int_equal(setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit)), 0);
+        if (connect(fd, address, size) == 0)
+                return fd;
+        int r = -errno;
+        close(fd);
+        return r;
+}
+
+static int reach_port(struct mayfly_container *c, const char *port, int type)
+{
+        struct mayfly_address address;
+
+        address_of(c, port, &address);
+        return reach(address.sockaddr, address.sockaddr_size, type);
+}
+
+/* What is sent must come back. */
+static void echoes(int fd)
+{
+        char got[6] = "";
+
+        if (fd < 0)
+                fail_msg("no connection: %s", strerror(-fd));
+        assert_int_equal(send(fd, "hello", 5, MSG_NOSIGNAL), 5);
+        ssize_t n = recv(fd, got, 5, MSG_WAITALL);
+        if (n != 5)
+                fail_msg("no answer: %s", n < 0 ? strerror(errno) : "the connection was closed");
+        assert_string_equal(got, "hello");
+        close(fd);
+}
+
+static int connected(struct mayfly_container *c, const char *port)
+{
+        struct mayfly_error err = MAYFLY_ERROR_INIT;
+        int fd = -1;
+
+        if (mayfly_container_connect(c, port, &fd, &err) < 0)
+                fail_msg("%s", err.message);
+        assert_true(fcntl(fd, F_GETFD) & FD_CLOEXEC);
+        assert_false(fcntl(fd, F_GETFL) & O_NONBLOCK);
+        return fd;
+}
+
+/* The start fails with this code, and a message that has this text. */
+static void refuses(const struct mayfly_spec *spec, int code, const char *text)
+{
+        struct mayfly_error err = MAYFLY_ERROR_INIT;
+        struct mayfly_container *c = NULL;
+
+        int r = mayfly_container_start(&c, spec, &err);
+        if (r == 0)
+                mayfly_container_free(c);
+        if (r != code || !strstr(err.message, text))
+                fail_msg("%d: %s", r, err.message);
+}
+
+static void a_published_port_reaches_the_app(void **state)
+{
+        struct mayfly_container *c =
+                START(.argv = SERVES("tcp:127.0.0.1:6379"), .publish = MAYFLY_PORTS({ .name = "redis", .port = 6379 }));
+        struct mayfly_address address;
+
+        (void) state;
+        await_output(c);
+        echoes(reach_port(c, "6379", SOCK_STREAM));
+        echoes(reach_port(c, "6379/tcp", SOCK_STREAM));
+        echoes(reach_port(c, "redis", SOCK_STREAM));
+        address_of(c, "6379/tcp", &address);
+        char text[64];
+        snprintf(text, sizeof(text), "127.0.0.1:%u", address.port);
+        assert_string_equal(address.text, text);
+        assert_string_equal(address.host, "127.0.0.1");
+        struct sockaddr_in6 v6 = { .sin6_family = AF_INET6,
+                                   .sin6_port = htons((uint16_t) address.port),
+                                   .sin6_addr = IN6ADDR_LOOPBACK_INIT };
+        int fd = reach((const struct sockaddr *) &v6, sizeof(v6), SOCK_STREAM);
+        if (fd != -EADDRNOTAVAIL) /* a host without IPv6 */
+                echoes(fd);
+        mayfly_container_free(c);
+}
+
+static void a_port_is_found_wherever_the_app_listens(void **state)
+{
+        struct mayfly_container *c =
+                START(.argv = SERVES("tcp6:::1:1001", "tcp:127.0.0.2:1002", "tcp:0.0.0.0:1003", "tcp6::::1004"),
+                      .publish = MAYFLY_PORTS({ .port = 1001 }, { .port = 1002 }, { .port = 1003 }, { .port = 1004 },
+                                              { .port = 1005 }));
+        char byte;
+
+        (void) state;
+        await_output(c);
+        echoes(reach_port(c, "1001", SOCK_STREAM));
+        echoes(reach_port(c, "1002", SOCK_STREAM));
+        echoes(reach_port(c, "1003", SOCK_STREAM));
+        echoes(reach_port(c, "1004", SOCK_STREAM));
+        /* Nothing listens there: the connection ends at once. */
+        int fd = reach_port(c, "1005", SOCK_STREAM);
+        if (fd >= 0) {
+                assert_int_equal(recv(fd, &byte, 1, 0), -1);
+                assert_int_equal(errno, ECONNRESET);
+                close(fd);
+        } else {
+                assert_int_equal(fd, -ECONNRESET);
+        }
+        mayfly_container_free(c);
+}
+
+static void connected_sockets_need_no_port(void **state)
+{
+        struct mayfly_container *c =
+                START(.argv = SERVES("tcp:127.0.0.1:6379", "tcp6:::1:6380", "udp:127.0.0.1:53", "unix:/run/x.sock"));
+        struct mayfly_error err = MAYFLY_ERROR_INIT;
+        int fd = -1;
+
+        (void) state;
+        await_output(c);
+        echoes(connected(c, "6379/tcp"));
+        echoes(connected(c, "6380"));
+        echoes(connected(c, "53/udp"));
+        echoes(connected(c, "unix:/run/x.sock"));
+        assert_int_equal(mayfly_container_connect(c, "7/tcp", &fd, &err), -ECONNREFUSED);
+        assert_non_null(strstr(err.message, "nothing listens on 7/tcp in container "));
+        err = (struct mayfly_error) MAYFLY_ERROR_INIT;
+        assert_int_equal(mayfly_container_connect(c, "unix:/run/none", &fd, &err), -ENOENT);
+        assert_int_equal(fd, -1);
+        mayfly_container_free(c);
+}
+
+static void a_unix_socket_is_published_as_a_port(void **state)
+{
+        struct mayfly_container *c = START(.argv = SERVES("unix:/run/x.sock"),
+                                           .publish = MAYFLY_PORTS({ .path = "/run/x.sock", .name = "admin" }));
+
+        (void) state;
+        await_output(c);
+        echoes(reach_port(c, "admin", SOCK_STREAM));
+        echoes(reach_port(c, "unix:/run/x.sock", SOCK_STREAM));
+        mayfly_container_free(c);
+}
+
+static void a_running_container_publishes_more(void **state)
+{
+        struct mayfly_container *c = START(.argv = SERVES("tcp:127.0.0.1:6379", "tcp:127.0.0.1:6380"));
+        struct mayfly_publish more = MAYFLY_PUBLISH_INIT;
+        struct mayfly_error err = MAYFLY_ERROR_INIT;
+
+        (void) state;
+        await_output(c);
+        more.port = 6380;
+        if (mayfly_container_publish(c, &more, &err) < 0)
+                fail_msg("%s", err.message);
+        echoes(reach_port(c, "6380", SOCK_STREAM));
+        assert_int_equal(mayfly_container_publish(c, &more, &err), -EEXIST);
+        assert_non_null(strstr(err.message, "the port 6380/tcp is published already, at 127.0.0.1:"));
+        mayfly_container_free(c);
+}
+
+/* Dozens, more than fit into the socket before mayfly-forward reads it. */
+static void many_ports_are_published_at_once(void **state)
+{
+        struct mayfly_publish ports[202] = { MAYFLY_PUBLISH_INIT };
+        char text[16];
+
+        (void) state;
+        for (unsigned i = 1; i <= 200; i++)
+                ports[i].port = 6000 + i;
+        struct mayfly_container *c = START(.argv = SERVES("tcp:127.0.0.1:6200"), .publish = ports);
+        await_output(c);
+        for (unsigned i = 1; i <= 200; i++) {
+                struct mayfly_address address;
+                snprintf(text, sizeof(text), "%u", 6000 + i);
+                address_of(c, text, &address);
+        }
+        echoes(reach_port(c, "6200", SOCK_STREAM));
+        mayfly_container_free(c);
+}
+
+static void the_app_learns_the_published_number(void **state)
+{
+        struct mayfly_container *c =
+                START(.argv = ((const char *const[]){ "/bin/sh", "-c", "echo \"$0 $WHERE\"; exec sleep 1000",
+                                                      "port={mayfly:port:9092/tcp}", NULL }),
+                      .env = ((const char *const[]){ "WHERE=tcp://{mayfly:address:9092}/x", NULL }),
+                      .publish = MAYFLY_PORTS({ .port = 9092 }));
+        struct mayfly_address address;
+        char expected[128], *log = NULL;
+
+        (void) state;
+        await_output(c);
+        address_of(c, "9092", &address);
+        snprintf(expected, sizeof(expected), "port=%u tcp://%s/x\n", address.port, address.text);
+        assert_int_equal(mayfly_container_logs(c, &log, NULL, NULL), 0);
+        assert_string_equal(log, expected);
+        free(log);
+        mayfly_container_free(c);
+}
+
+static void a_wanted_number_is_had_or_refused(void **state)
+{
+        struct mayfly_container *c = START(.idle = 1, .publish = MAYFLY_PORTS({ .port = 1 }));
+        struct mayfly_address address;
+        char text[96];
+
+        (void) state;
+        address_of(c, "1", &address);
+        /* By the other container's mayfly-forward, whose name the user who started it can see. */
+        snprintf(text, sizeof(text), "the port 2/tcp cannot be published at %s, which is in use by process ",
+                 address.text);
+        refuses(MAYFLY_SPEC(.image = image, .idle = 1,
+                            .publish = MAYFLY_PORTS({ .port = 2, .host_port = address.port })),
+                -EADDRINUSE, text);
+        unsigned wanted = address.port;
+        mayfly_container_free(c);
+        c = START(.idle = 1, .publish = MAYFLY_PORTS({ .port = 2, .host_port = wanted }));
+        address_of(c, "2", &address);
+        assert_int_equal(address.port, wanted);
+        mayfly_container_free(c);
+}
+
+static void wrong_ports_are_refused(void **state)
+{
+        (void) state;
+#define REFUSES(code, text, ...) \
+        refuses(MAYFLY_SPEC(.image = image, .idle = 1, .publish = MAYFLY_PORTS(__VA_ARGS__)), code, text)
+        REFUSES(-EINVAL, "publish has an entry without port, name and path", { .host_port = 4000 });
+        REFUSES(-EINVAL, "publish has the port number 65536; a port is between 1 and 65535", { .port = 65536 });
+        REFUSES(-EINVAL, "publish has the port number 70000", { .port = 1, .host_port = 70000 });
+        REFUSES(-EPROTONOSUPPORT, "has the protocol \"sctp\"; mayfly knows tcp and udp",
+                { .port = 1, .protocol = "sctp" });
+        REFUSES(-ENOENT, "has no port \"redis\"", { .name = "redis" });
+        REFUSES(-EEXIST, "the port 1/tcp is published already", { .port = 1 }, { .port = 1 });
+        REFUSES(-EEXIST, "have the name \"a\"", { .name = "a", .port = 1 }, { .name = "a", .port = 2 });
+        REFUSES(-EINVAL, "has both the path /x and a port", { .path = "/x", .port = 2 });
+        REFUSES(-EINVAL, "names no Unix socket", { .path = "x" });
+        refuses(MAYFLY_SPEC(.image = image, .argv = SERVES("{mayfly:port:1}")), -ENOENT, "is not published");
+        refuses(MAYFLY_SPEC(.image = image, .argv = SERVES("{mayfly:prot:1}")), -EINVAL, "write {mayfly:port:PORT}");
+        refuses(MAYFLY_SPEC(.image = image, .idle = 1, .host_ports = MAYFLY_HOST_PORTS(65536)), -EINVAL,
+                "host_ports has 65536");
+}
+
+static void a_port_that_is_not_there_is_named(void **state)
+{
+        struct mayfly_container *c = START(.idle = 1, .publish = MAYFLY_PORTS({ .port = 1, .name = "one" }));
+        struct mayfly_address address = MAYFLY_ADDRESS_INIT;
+        static const struct {
+                const char *port, *message;
+                int code;
+        } wrong[] = {
+                { NULL, "the port is NULL", -EINVAL },
+                { "", "the port is empty", -EINVAL },
+                { "2", "the port 2/tcp of container ", -ENOENT },
+                { "1/udp", "is not published; ", -ENOENT },
+                { "two", "the spec publishes one", -ENOENT },
+                { "0", "is not between 1 and 65535", -EINVAL },
+                { "99999/tcp", "is not between 1 and 65535", -EINVAL },
+                { "1/sctp", "mayfly knows tcp and udp", -EPROTONOSUPPORT },
+                { "1 ", "has no port \"1 \"", -ENOENT },
+                { "unix:run/x", "names no Unix socket", -EINVAL },
+        };
+
+        (void) state;
+        for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
+                struct mayfly_error err = MAYFLY_ERROR_INIT;
+                int r = mayfly_container_address(c, wrong[i].port, &address, &err);
+                if (r != wrong[i].code || !strstr(err.message, wrong[i].message))
+                        fail_msg("%s: %d: %s", wrong[i].port, r, err.message);
+        }
+        mayfly_container_free(c);
+}
+
+/* Whatever is connected when the container ends learns of it, and the number is free again. */
+static void an_end_closes_ports_and_connections(void **state)
+{
+        struct mayfly_container *c =
+                START(.argv = SERVES("tcp:127.0.0.1:6379"), .publish = MAYFLY_PORTS({ .port = 6379 }));
+        struct mayfly_error err = MAYFLY_ERROR_INIT;
+        struct mayfly_address address;
+        char byte;
+
+        (void) state;
+        await_output(c);
+        int fd = reach_port(c, "6379", SOCK_STREAM), fd2 = -1;
+        assert_true(fd >= 0);
+        assert_int_equal(mayfly_container_stop(c, NULL), 0);
+        assert_true(recv(fd, &byte, 1, 0) <= 0);
+        close(fd);
+        address_of(c, "6379", &address);
+        assert_int_equal(reach(address.sockaddr, address.sockaddr_size, SOCK_STREAM), -ECONNREFUSED);
+        assert_int_equal(mayfly_container_connect(c, "6379", &fd2, &err), -ESRCH);
+        mayfly_container_free(c);
+}
+
+static void on_the_hosts_network_a_port_is_the_apps_own(void **state)
+{
+        struct mayfly_container *c = START(.argv = SERVES("tcp:127.0.0.1:46379"), .network = MAYFLY_NETWORK_HOST,
+                                           .publish = MAYFLY_PORTS({ .port = 46379, .name = "redis" }));
+        struct mayfly_address address;
+
+        (void) state;
+        await_output(c);
+        address_of(c, "redis", &address);
+        assert_string_equal(address.text, "127.0.0.1:46379");
+        echoes(reach_port(c, "redis", SOCK_STREAM));
+        echoes(connected(c, "redis"));
+        mayfly_container_free(c);
+        refuses(MAYFLY_SPEC(.image = image, .idle = 1, .network = MAYFLY_NETWORK_HOST,
+                            .publish = MAYFLY_PORTS({ .port = 1, .host_port = 2 })),
+                -EINVAL, "on the network of the host the app's own port is the published one");
+}
+
+int main(void)
+{
+        const struct CMUnitTest tests[] = {
+                cmocka_unit_test(a_published_port_reaches_the_app),
+                cmocka_unit_test(a_port_is_found_wherever_the_app_listens),
+                cmocka_unit_test(connected_sockets_need_no_port),
+                cmocka_unit_test(a_unix_socket_is_published_as_a_port),
+                cmocka_unit_test(a_running_container_publishes_more),
+                cmocka_unit_test(many_ports_are_published_at_once),
+                cmocka_unit_test(the_app_learns_the_published_number),
+                cmocka_unit_test(a_wanted_number_is_had_or_refused),
+                cmocka_unit_test(wrong_ports_are_refused),
+                cmocka_unit_test(a_port_that_is_not_there_is_named),
+                cmocka_unit_test(an_end_closes_ports_and_connections),
+                cmocka_unit_test(on_the_hosts_network_a_port_is_the_apps_own),
+        };
+
+        image = small_image("ports", "{\"exec\":[\"/bin/serve\"],\"user\":\"0\",\"group\":\"0\"}",
+                            "cp '" SERVE "' bin/serve");
+        return cmocka_run_group_tests(tests, NULL, NULL);
+}

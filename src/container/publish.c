@@ -1,0 +1,360 @@
+/* SPDX-License-Identifier: MIT */
+#define _GNU_SOURCE
+#include <arpa/inet.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "container/container.h"
+#include "container/ports.h"
+#include "image/open.h"
+#include "util/error.h"
+#include "util/fd.h"
+#include "util/macro.h"
+#include "util/options.h"
+
+/* The host's ends of published ports. They are bound before the container starts, so that nobody can take the number, and
+ * belong to mayfly-forward as soon as the container runs. */
+
+#define PORT_MAX 65535U
+#define FREE_NUMBERS_MAX 32U /* how many numbers that are free with IPv4 are tried with IPv6 */
+
+static const struct mf_option_kind kind =
+        MF_OPTION_KIND("the port to publish", "MAYFLY_PUBLISH_INIT", struct mayfly_publish, path);
+
+/* --- binding ---------------------------------------------------------------------------------------------------- */
+
+/* Binds an address and, for TCP, listens there. Returns the descriptor or negative errno. */
+static int bind_address(const struct sockaddr *address, socklen_t size, int is_udp)
+{
+        mf_cleanup(mf_closep) int fd =
+                socket(address->sa_family, (is_udp ? SOCK_DGRAM : SOCK_STREAM) | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+        int one = 1;
+
+        if (fd < 0)
+                return -errno;
+        /* A port that was just in use can be asked for again. With UDP the option would let two have one port. */
+        if (!is_udp && setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one)) < 0)
+                return -errno;
+        if (address->sa_family == AF_INET6 && setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &one, sizeof(one)) < 0)
+                return -errno;
+        if (bind(fd, address, size) < 0 || (!is_udp && listen(fd, SOMAXCONN) < 0))
+                return -errno;
+        return mf_take_fd(&fd);
+}
+
+/* Binds 127.0.0.1 and, where the host has it, [::1], with the number `port` or a free one. */
+static int bind_both(struct mf_link *link, unsigned port)
+{
+        struct sockaddr_in6 v6 = { .sin6_family = AF_INET6, .sin6_addr = IN6ADDR_LOOPBACK_INIT };
+        int is_udp = link->inside.kind == MF_FORWARD_UDP;
+        socklen_t size = sizeof(link->sockaddr);
+
+        link->sockaddr = (struct sockaddr_in){ .sin_family = AF_INET,
+                                               .sin_port = htons((uint16_t) port),
+                                               .sin_addr = { htonl(INADDR_LOOPBACK) } };
+        mf_cleanup(mf_closep) int fd = bind_address((struct sockaddr *) &link->sockaddr, size, is_udp);
+        if (fd < 0)
+                return fd;
+        if (getsockname(fd, (struct sockaddr *) &link->sockaddr, &size) < 0)
+                return -errno;
+        v6.sin6_port = link->sockaddr.sin_port;
+        int second = bind_address((struct sockaddr *) &v6, sizeof(v6), is_udp);
+        if (second < 0 && second != -EADDRNOTAVAIL && second != -EAFNOSUPPORT)
+                return second;
+        link->fds[0] = mf_take_fd(&fd);
+        link->fds[1] = second;
+        link->n_fds = second >= 0 ? 2 : 1;
+        return 0;
+}
+
+static int bind_link(struct mf_link *link, struct mayfly_error *err)
+{
+        char owner[128] = "", shown[200];
+        int r = -EADDRINUSE;
+
+        for (unsigned i = 0; r == -EADDRINUSE && i < (link->wanted ? 1U : FREE_NUMBERS_MAX); i++)
+                r = bind_both(link, link->wanted);
+        if (r == 0)
+                return 0;
+        mf_port_show(&link->inside, shown, sizeof(shown));
+        if (r == -EADDRINUSE && link->wanted) {
+                int is_udp = link->inside.kind == MF_FORWARD_UDP;
+                int is_known = mf_port_owner(is_udp, link->wanted, owner, sizeof(owner));
+                return mf_error(err, r, MAYFLY_STAGE_NETWORK,
+                                "the port %s cannot be published at 127.0.0.1:%u, which is in use by %s; end that, or "
+                                "leave host_port out, and the kernel chooses a free one",
+                                shown, link->wanted, is_known ? owner : "a process that this user cannot see");
+        }
+        if (r == -EACCES)
+                return mf_error(err, r, MAYFLY_STAGE_NETWORK,
+                                "the port %s cannot be published at 127.0.0.1:%u, a number that only root may bind; "
+                                "leave host_port out, or use a number from 1024 on",
+                                shown, link->wanted);
+        return mf_error_errno(err, r, MAYFLY_STAGE_NETWORK, "binding a port of 127.0.0.1 for the port %s", shown);
+}
+
+static void write_address(struct mf_link *link)
+{
+        inet_ntop(AF_INET, &link->sockaddr.sin_addr, link->host, sizeof(link->host));
+        snprintf(link->text, sizeof(link->text), "%s:%u", link->host, (unsigned) ntohs(link->sockaddr.sin_port));
+}
+
+/* --- what is to be published ------------------------------------------------------------------------------------ */
+
+/* Checks one entry of the spec, and sets what it publishes. */
+static int take(const struct mayfly_container *container, const struct mayfly_publish *given, struct mf_link *ret,
+                struct mayfly_error *err)
+{
+        char text[32 + sizeof("/") + 60];
+        int r;
+
+        if (given->host_port > PORT_MAX || given->port > PORT_MAX)
+                return mf_error(err, -EINVAL, MAYFLY_STAGE_SPEC,
+                                "publish has the port number %u; a port is between 1 and %u",
+                                given->port > PORT_MAX ? given->port : given->host_port, PORT_MAX);
+        if (given->name && (!*given->name || strchr(given->name, '/') || strchr(given->name, ':')) && given->port)
+                return mf_error(err, -EINVAL, MAYFLY_STAGE_SPEC,
+                                "publish has the name \"%.100s\"; a name is not empty and has neither \"/\" nor \":\"",
+                                given->name);
+        if (given->path && (given->port || given->protocol))
+                return mf_error(err, -EINVAL, MAYFLY_STAGE_SPEC,
+                                "publish has both the path %.200s and a %s; a Unix socket has only a path", given->path,
+                                given->port ? "port" : "protocol");
+        if (given->path) {
+                mf_cleanup(mf_freep) char *name = NULL;
+                if (asprintf(&name, "unix:%s", given->path) < 0) {
+                        name = NULL;
+                        return mf_error_oom(err, MAYFLY_STAGE_SPEC);
+                }
+                r = mf_port_parse(container, name, &ret->inside, err);
+                ret->inside.path = r == 0 ? given->path : NULL;
+                return r;
+        }
+        if (given->port) {
+                snprintf(text, sizeof(text), "%u/%.60s", given->port, given->protocol ? given->protocol : "tcp");
+                return mf_port_parse(container, text, &ret->inside, err);
+        }
+        if (!given->name)
+                return mf_error(err, -EINVAL, MAYFLY_STAGE_SPEC,
+                                "publish has an entry without port, name and path; give one of them");
+        r = mf_port_parse(container, given->name, &ret->inside, err);
+        if (r < 0 || !given->protocol)
+                return r;
+        snprintf(text, sizeof(text), "%u/%.60s", ret->inside.port, given->protocol);
+        return mf_port_parse(container, text, &ret->inside, err);
+}
+
+static int is_known(const struct mayfly_container *container, const struct mf_link *link, struct mayfly_error *err)
+{
+        char shown[200], other[200];
+
+        mf_port_show(&link->inside, shown, sizeof(shown));
+        for (size_t i = 0; i < container->links.n; i++) {
+                const struct mf_link *known = container->links.list[i];
+                if (known->is_host_port != link->is_host_port)
+                        continue;
+                if (strcmp(shown, mf_port_show(&known->inside, other, sizeof(other))) == 0)
+                        return mf_error(err, -EEXIST, MAYFLY_STAGE_SPEC, "the port %s is published already, at %s",
+                                        shown, known->text);
+                if (link->name && known->name && strcmp(link->name, known->name) == 0)
+                        return mf_error(err, -EEXIST, MAYFLY_STAGE_SPEC,
+                                        "two published ports, %s and %s, have the name \"%.100s\"; give them two names",
+                                        other, shown, link->name);
+        }
+        return 0;
+}
+
+/* The numbers of links never come again, so that a request is never about another link. */
+static int add_link(struct mayfly_container *container, struct mf_link *link, struct mayfly_error *err)
+{
+        struct mf_link *copy = malloc(sizeof(*copy));
+        struct mf_link **grown = copy ? (struct mf_link **) reallocarray((void *) container->links.list,
+                                                                         container->links.n + 1, sizeof(copy))
+                                      : NULL;
+
+        if (!grown) {
+                free(copy);
+                return mf_error_oom(err, MAYFLY_STAGE_NETWORK);
+        }
+        link->link = (uint32_t) container->links.n + 1;
+        *copy = *link;
+        *link = (struct mf_link){ 0 };
+        container->links.list = grown;
+        grown[container->links.n++] = copy;
+        return 0;
+}
+
+static void clear(struct mf_link *link)
+{
+        for (size_t i = 0; i < link->n_fds; i++)
+                mf_close(link->fds[i]);
+        free(link->name);
+        free((char *) (uintptr_t) link->inside.path);
+}
+
+/* On the network of the host the app's own port is the published one. */
+static int use_own_port(struct mf_link *link, struct mayfly_error *err)
+{
+        if (link->inside.kind == MF_FORWARD_UNIX)
+                return mf_error(err, -ENOTSUP, MAYFLY_STAGE_SPEC,
+                                "the Unix socket %s cannot be published on the network of the host; use "
+                                "mayfly_container_connect(), or leave out MAYFLY_NETWORK_HOST",
+                                link->inside.path);
+        if (link->wanted && link->wanted != link->inside.port)
+                return mf_error(err, -EINVAL, MAYFLY_STAGE_SPEC,
+                                "publish has host_port %u for port %u, but on the network of the host the app's own "
+                                "port is the published one; leave out host_port or MAYFLY_NETWORK_HOST",
+                                link->wanted, link->inside.port);
+        link->sockaddr = (struct sockaddr_in){ .sin_family = AF_INET,
+                                               .sin_port = htons((uint16_t) link->inside.port),
+                                               .sin_addr = { htonl(INADDR_LOOPBACK) } };
+        return 0;
+}
+
+/* Takes an entry of the spec to the container's links, bound. */
+static int publish(struct mayfly_container *container, const struct mayfly_publish *given, struct mayfly_error *err)
+{
+        struct mf_link link = { .wanted = given->host_port };
+
+        int r = take(container, given, &link, err);
+        if (link.inside.path) {
+                link.inside.path = strdup(link.inside.path);
+                if (!link.inside.path)
+                        r = mf_error_oom(err, MAYFLY_STAGE_SPEC);
+        }
+        if (r == 0 && given->name && !(link.name = strdup(given->name)))
+                r = mf_error_oom(err, MAYFLY_STAGE_SPEC);
+        if (r == 0)
+                r = is_known(container, &link, err);
+        if (r == 0)
+                r = container->spec.network == MAYFLY_NETWORK_HOST ? use_own_port(&link, err) : bind_link(&link, err);
+        if (r == 0) {
+                write_address(&link);
+                r = add_link(container, &link, err);
+        }
+        clear(&link);
+        return r;
+}
+
+static int open_host_port(struct mayfly_container *container, unsigned port, struct mayfly_error *err)
+{
+        struct mf_link link = { .is_host_port = 1, .inside = { .kind = MF_FORWARD_TCP, .port = port } };
+
+        if (port > PORT_MAX)
+                return mf_error(err, -EINVAL, MAYFLY_STAGE_SPEC,
+                                "host_ports has %u; a port is between 1 and %u, and the list ends with 0", port,
+                                PORT_MAX);
+        int r = is_known(container, &link, err);
+        if (r < 0)
+                return r;
+        link.sockaddr = (struct sockaddr_in){ .sin_family = AF_INET,
+                                              .sin_port = htons((uint16_t) port),
+                                              .sin_addr = { htonl(INADDR_LOOPBACK) } };
+        write_address(&link);
+        return add_link(container, &link, err);
+}
+
+int mf_ports_bind(struct mayfly_container *container, struct mayfly_error *err)
+{
+        int r = 0;
+
+        for (const struct mayfly_publish *e = container->spec.publish; r == 0 && e->size; e++)
+                r = publish(container, e, err);
+        for (const unsigned *p = container->spec.host_ports; r == 0 && p && *p; p++)
+                r = open_host_port(container, *p, err);
+        return r;
+}
+
+/* --- requests to mayfly-forward --------------------------------------------------------------------------------- */
+
+static void write_request(const struct mf_link *link, struct mf_forward_request *ret)
+{
+        *ret = (struct mf_forward_request){ .type = link->is_host_port ? MF_FORWARD_HOST_PORT : MF_FORWARD_LISTEN,
+                                            .link = link->link,
+                                            .target = { .kind = link->inside.kind, .port = link->inside.port } };
+        if (link->inside.path)
+                snprintf(ret->target.path, sizeof(ret->target.path), "%s", link->inside.path);
+}
+
+static void close_sockets(struct mf_link *link)
+{
+        for (size_t i = 0; i < link->n_fds; i++)
+                link->fds[i] = mf_close(link->fds[i]);
+        link->n_fds = 0;
+}
+
+int mf_ports_queue(struct mayfly_container *container, struct mayfly_error *err)
+{
+        int r = 0;
+
+        container->n_queued_links = 0;
+        if (container->spec.network == MAYFLY_NETWORK_HOST)
+                return 0;
+        for (size_t i = 0; r == 0 && i < container->links.n; i++) {
+                struct mf_forward_request request;
+                write_request(container->links.list[i], &request);
+                r = mf_forward_queue(container, &request, container->links.list[i]->fds,
+                                     container->links.list[i]->n_fds);
+                container->n_queued_links += r == 0;
+        }
+        return r == 0 || r == -EAGAIN ? 0
+                                      : mf_error_errno(err, r, MAYFLY_STAGE_NETWORK, "the socket of mayfly-forward");
+}
+
+/* Hands one port over to mayfly-forward. */
+static int hand_over(struct mayfly_container *container, struct mf_link *link, struct mayfly_error *err)
+{
+        struct mf_forward_request request;
+        struct mf_forward_reply reply = { 0 };
+        char shown[200];
+
+        write_request(link, &request);
+        int r = mf_forward_ask(container, &request, link->fds, link->n_fds, &reply, NULL, err);
+        if (r == 0 && reply.error < 0)
+                r = mf_error_errno(err, reply.error, MAYFLY_STAGE_NETWORK, "the port %s of container %s: %s",
+                                   mf_port_show(&link->inside, shown, sizeof(shown)), container->machine, reply.text);
+        return r;
+}
+
+int mf_ports_connect(struct mayfly_container *container, struct mayfly_error *err)
+{
+        int r = mf_forward_finish(container, NULL, err);
+
+        if (container->spec.network == MAYFLY_NETWORK_HOST)
+                return r;
+        for (size_t i = container->n_queued_links; r == 0 && i < container->links.n; i++)
+                r = hand_over(container, container->links.list[i], err);
+        for (size_t i = 0; r == 0 && i < container->links.n; i++)
+                close_sockets(container->links.list[i]);
+        return r;
+}
+
+MF_EXPORT int mayfly_container_publish(struct mayfly_container *container, const struct mayfly_publish *given,
+                                       struct mayfly_error *err)
+{
+        struct mayfly_publish entry = MAYFLY_PUBLISH_INIT;
+
+        if (!container || !given)
+                return mf_error(err, -EINVAL, MAYFLY_STAGE_SPEC,
+                                "mayfly_container_publish() needs a container and a port");
+        int r = mf_container_check_owner(container, err);
+        if (r == 0)
+                r = mf_options_take(&entry, given, &kind, err);
+        if (r == 0)
+                r = publish(container, &entry, err);
+        if (r < 0 || container->spec.network == MAYFLY_NETWORK_HOST)
+                return r;
+        struct mf_link *link = container->links.list[container->links.n - 1];
+        r = hand_over(container, link, err);
+        close_sockets(link);
+        if (r < 0) {
+                clear(link);
+                free(link);
+                container->links.n--;
+        }
+        return r;
+}
