@@ -126,7 +126,15 @@ static int look_up(struct faulty_server *server, const char *head, struct faulty
                 found = 1;
                 *ret = *path;
                 if (path->times > 0 && --path->times == 0)
-                        *path = (struct faulty_path){ .path = ret->path, .body = ret->body, .size = ret->size };
+                        *path = (struct faulty_path){
+                                .path = ret->path,
+                                .body = ret->body,
+                                .size = ret->size,
+                                .wants = ret->wants,
+                                .challenge = ret->challenge,
+                                .type = ret->type,
+                                .spurns = ret->spurns,
+                        };
         }
         pthread_mutex_unlock(&server->lock);
         return found;
@@ -191,6 +199,8 @@ static int send_file(struct stream *s, const struct faulty_path *path, const cha
                           (long) path->size + path->total_off);
         if (!(path->flags & FAULTY_NO_ETAG))
                 send_text(s, "%s: %s\r\n", path->flags & FAULTY_DATE ? "Last-Modified" : "ETag", validator);
+        if (path->type)
+                send_text(s, "Content-Type: %s\r\n", path->type);
         if (path->flags & FAULTY_CHUNKED)
                 send_text(s, "Transfer-Encoding: chunked\r\n");
         else if (path->flags & FAULTY_CLOSE_ENDS)
@@ -207,11 +217,32 @@ static int send_status(struct stream *s, const struct faulty_path *path)
                 send_text(s, "Location: %s\r\n", path->location);
         if (path->retry_after)
                 send_text(s, "Retry-After: %s\r\n", path->retry_after);
+        const char *page = path->page ? path->page : "sorry";
         if (!(path->flags & FAULTY_ENDLESS_BODY))
-                return send_text(s, "Content-Length: 5\r\n\r\nsorry");
+                return send_text(s, "Content-Length: %zu\r\n\r\n%s", strlen(page), page);
         send_text(s, "Transfer-Encoding: chunked\r\n\r\n");
         while (send_text(s, "5\r\nsorry\r\n"))
                 ;
+        return 0;
+}
+
+/* Whether the request may be answered as scripted; else it is answered here. *ret_again is whether the connection can serve
+ * another request. */
+static int may_pass(struct stream *s, const struct faulty_path *path, const char *head, int *ret_again)
+{
+        char line[HEAD_MAX];
+
+        snprintf(line, sizeof(line), "\r\nAuthorization: %s\r\n", path->wants ? path->wants : "");
+        if (path->spurns && strstr(head, "\r\nAuthorization:")) {
+                *ret_again = send_text(s, "HTTP/1.1 400 Spurned\r\nContent-Length: 0\r\n\r\n");
+                return 0;
+        }
+        if (!path->wants || strstr(head, line))
+                return 1;
+        *ret_again = send_text(s, "HTTP/1.1 401 Unknown\r\n%s%s%sContent-Length: %zu\r\n\r\n%s",
+                               path->challenge ? "WWW-Authenticate: " : "", path->challenge ? path->challenge : "",
+                               path->challenge ? "\r\n" : "", path->page ? strlen(path->page) : 0,
+                               path->page ? path->page : "");
         return 0;
 }
 
@@ -219,11 +250,14 @@ static int serve(struct connection *connection, struct stream *s)
 {
         struct faulty_path path = { 0 };
         char head[HEAD_MAX];
+        int again;
 
         if (!read_head(s, head))
                 return 0;
         if (!look_up(connection->server, head, &path))
                 return send_text(s, "HTTP/1.1 404 None\r\nContent-Length: 4\r\n\r\nnone");
+        if (!may_pass(s, &path, head, &again))
+                return again;
         if (path.flags & FAULTY_SILENT) {
                 wait_for_end(s);
                 return 0;
@@ -240,7 +274,7 @@ static int serve(struct connection *connection, struct stream *s)
         }
         if (path.status)
                 return send_status(s, &path);
-        int again = send_file(s, &path, head);
+        again = send_file(s, &path, head);
         if (path.flags & FAULTY_RESET) /* what was sent is on its way; the close that follows resets */
                 setsockopt(s->fd, SOL_SOCKET, SO_LINGER, &(struct linger){ .l_onoff = 1 }, sizeof(struct linger));
         return again;

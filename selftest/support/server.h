@@ -37,11 +37,17 @@ struct faulty_path {
         int status;              /* 0: 200, or 206 when a range is asked for */
         const char *location;    /* borrowed */
         const char *retry_after; /* borrowed */
-        const char *etag;        /* borrowed; default one that stands for the size */
-        long length_off;         /* added to Content-Length */
-        long range_off;          /* added to the start in Content-Range, the body being what it should be */
-        long total_off;          /* added to the total in Content-Range */
-        size_t chunk;            /* bytes sent at a time, with delay_ms between; 0: all at once */
+        const char *page;        /* borrowed; the body of an answer with another status; default "sorry" */
+        /* These are no faults, and stay. All are borrowed. */
+        const char *wants;     /* value of Authorization without which the answer is 401 */
+        const char *challenge; /* WWW-Authenticate of that answer; line ends may separate several headers */
+        const char *type;      /* Content-Type */
+        int spurns;            /* an Authorization is answered with 400, as stores of objects do */
+        const char *etag;      /* borrowed; default one that stands for the size */
+        long length_off;       /* added to Content-Length */
+        long range_off;        /* added to the start in Content-Range, the body being what it should be */
+        long total_off;        /* added to the total in Content-Range */
+        size_t chunk;          /* bytes sent at a time, with delay_ms between; 0: all at once */
         unsigned delay_ms;
 };
 

@@ -44,8 +44,29 @@ static int go_to(struct mf_transfer *t, const char *url, int redirected)
                 return -ENOMEM;
         free(t->url);
         t->url = copy;
+        t->at_origin = !redirected || mf_url_same_origin(url, t->request->url);
         mf_show_url(t->shown, url, redirected); /* the query in a redirect is often a credential */
         return 0;
+}
+
+int mf_url_same_origin(const char *a, const char *b)
+{
+        static const CURLUPart parts[] = { CURLUPART_SCHEME, CURLUPART_HOST, CURLUPART_PORT };
+
+        for (size_t i = 0; i < MF_ELEMENTSOF(parts); i++) {
+                mf_cleanup(mf_curl_freep) char *of_a = mf_url_part(a, parts[i], CURLU_DEFAULT_PORT);
+                mf_cleanup(mf_curl_freep) char *of_b = mf_url_part(b, parts[i], CURLU_DEFAULT_PORT);
+                if (!of_a || !of_b || strcasecmp(of_a, of_b) != 0)
+                        return 0;
+        }
+        return 1;
+}
+
+char *mf_url_encode(const char *text)
+{
+        mf_cleanup(mf_curl_freep) char *encoded = curl_easy_escape(NULL, text, 0);
+
+        return encoded ? strdup(encoded) : NULL;
 }
 
 /* --- redirects --------------------------------------------------------------------------------------------------- */
@@ -86,9 +107,15 @@ static int redirect(struct mf_transfer *t, unsigned *count, struct mayfly_error 
         }
         if (!may_follow(t, target))
                 return mf_error(err, -EACCES, MAYFLY_STAGE_HTTP,
-                                "%s redirects to %.300s, which is not https; allow plain http with allow_http = 1, or "
-                                "give another URL",
-                                t->shown, shown);
+                                "%s redirects to %.300s, which is not https; %sgive another URL", t->shown, shown,
+                                strncasecmp(target, "http:", 5) == 0 ? "allow plain http with allow_http = 1, or "
+                                                                     : "");
+        if (t->request->form && !mf_url_same_origin(target, t->request->url))
+                return mf_error(
+                        err, -EACCES, MAYFLY_STAGE_HTTP,
+                        "%s redirects to another host, %.300s, which must not get what was sent; ask the operator of "
+                        "the server",
+                        t->shown, shown);
         return go_to(t, target, 1) == 0 ? 0 : mf_error_oom(err, MAYFLY_STAGE_HTTP);
 }
 
@@ -113,6 +140,17 @@ static int check_file(const struct mf_transfer *t, struct mayfly_error *err)
 
 /* --- tries ------------------------------------------------------------------------------------------------------- */
 
+/* Hands over the headers of the answer. */
+static void report_headers(const struct mf_transfer *t)
+{
+        struct curl_header *header = NULL;
+
+        if (!t->request->header || mf_transfer_is_file(t) || mf_transfer_status(t) / 100 == 3)
+                return;
+        while ((header = curl_easy_nextheader(t->curl, CURLH_HEADER, -1, header)))
+                t->request->header(t->request->userdata, t->at_origin, header->name, header->value);
+}
+
 /* Tries once, from the first URL: the target of a redirect may be valid for a short time only. */
 static enum mf_outcome try_once(struct mf_transfer *t, struct mayfly_error *err)
 {
@@ -125,9 +163,12 @@ static enum mf_outcome try_once(struct mf_transfer *t, struct mayfly_error *err)
         if (mf_transfer_is_file(t) && check_file(t, err) < 0)
                 return MF_TRY_FAILED;
         for (;;) {
+                if (t->request->begin)
+                        t->request->begin(t->request->userdata);
                 CURLcode code = mf_transfer_perform(t);
                 if (t->request->status)
                         *t->request->status = mf_transfer_is_file(t) ? 0 : (int) mf_transfer_status(t);
+                report_headers(t);
                 if (t->stop == MF_STOP_BODY_FAILED)
                         return MF_TRY_FAILED;
                 if (t->stop && t->stop != MF_STOP_PAGE_TOO_LONG)
@@ -175,6 +216,8 @@ static int get(struct mf_transfer *t, struct mayfly_error *err)
                 struct mayfly_error why = MAYFLY_ERROR_INIT;
 
                 enum mf_outcome outcome = try_once(t, &why);
+                if (t->request->tried)
+                        *t->request->tried = tries + 1;
                 if (outcome == MF_TRY_DONE)
                         return 0;
                 if (outcome == MF_TRY_RETRY && tries < t->request->retries) {
@@ -193,7 +236,7 @@ static int get(struct mf_transfer *t, struct mayfly_error *err)
 
 int mf_http_get(const struct mf_http_request *request, struct mayfly_error *err)
 {
-        struct mf_transfer t = { .request = request };
+        struct mf_transfer t = { .request = request, .handed = request->offset };
 
         pthread_once(&curl_once, curl_start);
         if (curl_started != CURLE_OK)

@@ -106,6 +106,8 @@ static size_t on_body(char *data, size_t one, size_t size, void *userdata)
         if (!mf_transfer_is_file(t) && mf_transfer_status(t) != 200 && mf_transfer_status(t) != 206) {
                 t->page_bytes += size;
                 t->stop = t->page_bytes > PAGE_MAX ? MF_STOP_PAGE_TOO_LONG : MF_GOING_ON;
+                if (!t->stop && t->request->page)
+                        t->request->page(t->request->userdata, data, size);
                 return t->stop ? 0 : all;
         }
         if (!t->begun)
@@ -158,6 +160,25 @@ static int on_progress(void *userdata, curl_off_t dltotal, curl_off_t dlnow, cur
 
 /* --- one request ------------------------------------------------------------------------------------------------- */
 
+/* Sets what only the host that was asked may have, or, elsewhere, the authorities to trust there. */
+static void set_up_tls(struct mf_transfer *t)
+{
+        const struct mf_http_tls *tls = t->at_origin ? t->request->tls : NULL;
+
+        if (tls && tls->authorities) {
+                struct curl_blob blob = { .data = (void *) tls->authorities,
+                                          .len = tls->size,
+                                          .flags = CURL_BLOB_NOCOPY };
+                curl_easy_setopt(t->curl, CURLOPT_CAINFO_BLOB, &blob);
+        } else if (t->request->ca_file) {
+                curl_easy_setopt(t->curl, CURLOPT_CAINFO, t->request->ca_file);
+        }
+        if (tls && tls->certificate) {
+                curl_easy_setopt(t->curl, CURLOPT_SSLCERT, tls->certificate);
+                curl_easy_setopt(t->curl, CURLOPT_SSLKEY, tls->key);
+        }
+}
+
 static void set_up(struct mf_transfer *t)
 {
         mf_cleanup(mf_curl_freep) char *host = mf_url_part(t->url, CURLUPART_HOST, 0);
@@ -167,8 +188,9 @@ static void set_up(struct mf_transfer *t)
         curl_easy_setopt(c, CURLOPT_URL, t->url);
         curl_easy_setopt(c, CURLOPT_PROTOCOLS_STR, mf_transfer_is_file(t) ? "file" : "http,https");
         curl_easy_setopt(c, CURLOPT_NOSIGNAL, 1L);
-        if (t->request->ca_file)
-                curl_easy_setopt(c, CURLOPT_CAINFO, t->request->ca_file);
+        set_up_tls(t);
+        if (t->request->form)
+                curl_easy_setopt(c, CURLOPT_POSTFIELDS, t->request->form);
         curl_easy_setopt(c, CURLOPT_USERAGENT, "mayfly/0.1.0");
         curl_easy_setopt(c, CURLOPT_CONNECTTIMEOUT_MS, (long) t->request->connect_timeout_ms);
         curl_easy_setopt(c, CURLOPT_BUFFERSIZE, 128L * 1024);
@@ -247,19 +269,42 @@ static int add_header(struct curl_slist **headers, const char *text)
         return longer ? 0 : -ENOMEM;
 }
 
-/* Asks only for the missing part of a body that was cut off, or for all of it when memory is short. */
+/* Adds the header "NAME: value" to the next request. Returns 0 or -ENOMEM. */
+static int add_named(struct curl_slist **headers, const char *name, const char *value)
+{
+        mf_cleanup(mf_freep) char *text = NULL;
+
+        if (asprintf(&text, "%s: %s", name, value) < 0) {
+                text = NULL;
+                return -ENOMEM;
+        }
+        return add_header(headers, text);
+}
+
+/* Asks only for the missing part of a body that was cut off, or for all of it when memory is short. A range without a condition
+ * is only for bytes that never change. */
 static void add_range(struct mf_transfer *t, struct curl_slist **headers)
 {
-        mf_cleanup(mf_freep) char *if_range = NULL;
         char range[32];
 
-        if (asprintf(&if_range, "If-Range: %s", t->validator) < 0) {
-                if_range = NULL;
-                return;
-        }
         snprintf(range, sizeof(range), "%llu-", (unsigned long long) t->handed);
-        if (add_header(headers, if_range) == 0) /* never send a range without its condition */
+        if (t->request->immutable || (t->validator && add_named(headers, "If-Range", t->validator) == 0))
                 curl_easy_setopt(t->curl, CURLOPT_RANGE, range);
+}
+
+/* Makes the headers of the next request. Returns 0 or -ENOMEM. */
+static int add_headers(struct mf_transfer *t, struct curl_slist **headers)
+{
+        const struct mf_http_request *request = t->request;
+        int r = add_header(headers, NO_CODING);
+
+        if (r == 0 && request->accept)
+                r = add_named(headers, "Accept", request->accept);
+        if (r == 0 && request->authorization && t->at_origin)
+                r = add_named(headers, "Authorization", request->authorization);
+        if (r == 0 && t->handed > 0)
+                add_range(t, headers);
+        return r;
 }
 
 CURLcode mf_transfer_perform(struct mf_transfer *t)
@@ -267,14 +312,11 @@ CURLcode mf_transfer_perform(struct mf_transfer *t)
         struct curl_slist *headers = NULL;
 
         set_up(t);
-        if (!mf_transfer_is_file(t)) {
-                if (add_header(&headers, NO_CODING) < 0)
-                        return CURLE_OUT_OF_MEMORY;
-                if (t->handed > 0 && t->validator)
-                        add_range(t, &headers);
+        CURLcode code = CURLE_OUT_OF_MEMORY;
+        if (mf_transfer_is_file(t) || add_headers(t, &headers) == 0) {
                 curl_easy_setopt(t->curl, CURLOPT_HTTPHEADER, headers);
+                code = run(t);
         }
-        CURLcode code = run(t);
         curl_slist_free_all(headers);
         return code;
 }

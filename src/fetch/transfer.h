@@ -32,6 +32,7 @@ struct mf_transfer {
         CURL *curl;
         char *url;                /* after redirects */
         char shown[MF_SHOWN_MAX]; /* url for messages */
+        int at_origin;            /* url is at the scheme, host and port of request->url */
         char *validator;          /* ETag or Last-Modified of the bytes that body() got, for If-Range */
         uint64_t handed;          /* bytes that body() has taken, over all tries */
         uint64_t total;           /* 0: unknown */

@@ -1,0 +1,287 @@
+/* SPDX-License-Identifier: MIT */
+#define _GNU_SOURCE
+#include "registry/registry.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include "fetch/http.h"
+#include "fetch/mirrors.h"
+#include "model/reference.h"
+#include "model/show.h"
+#include "registry/endpoint.h"
+#include "util/error.h"
+#include "util/macro.h"
+
+#define MANIFESTS                                                     \
+        "application/vnd.oci.image.index.v1+json, "                   \
+        "application/vnd.docker.distribution.manifest.list.v2+json, " \
+        "application/vnd.oci.image.manifest.v1+json, "                \
+        "application/vnd.docker.distribution.manifest.v2+json"
+
+struct registry {
+        struct mf_oci_source source;
+        const struct mayfly_image_options *options;
+        struct mf_endpoint **endpoints; /* the mirrors, then the registry itself */
+        size_t n, allocated;
+};
+
+static void free_registry(struct mf_oci_source *source)
+{
+        struct registry *registry = (struct registry *) source;
+
+        for (size_t i = 0; i < registry->n; i++)
+                mf_endpoint_free(registry->endpoints[i]);
+        free(registry->endpoints);
+        free(source->shown);
+        free(registry);
+}
+
+/* Whether another place cannot help: the trouble is at this host, or the user has cancelled. */
+static int is_final(const struct mf_ask *ask, const struct mayfly_error *why)
+{
+        return ask->sink_failed || why->code == -ECANCELED || why->code == -ENOMEM || why->code == -EFBIG ||
+               why->stage == MAYFLY_STAGE_SPEC;
+}
+
+/* Asks one endpoint after another. Returns 0, or negative errno with the messages of all. */
+static int ask_all(struct registry *registry, struct mf_ask *ask, struct mayfly_error *err)
+{
+        struct mayfly_error failures = MAYFLY_ERROR_INIT;
+
+        for (size_t i = 0; i < registry->n; i++) {
+                struct mayfly_error why = MAYFLY_ERROR_INIT;
+                int r = mf_endpoint_get(registry->endpoints[i], ask, &why);
+                if (r == 0 || ask->sink_failed)
+                        return r;
+                if (is_final(ask, &why))
+                        return mf_error(err, r, why.stage, "%s", why.code ? why.message : "out of memory");
+                mf_error_join(&failures, &why);
+        }
+        return mf_error(err, failures.code, failures.stage, "%s", failures.message);
+}
+
+/* --- documents --------------------------------------------------------------------------------------------------- */
+
+struct document {
+        struct mf_buffer body;
+        int (*cancelled)(void *userdata);
+        void *userdata;
+};
+
+static int on_document(void *userdata, const void *data, size_t size)
+{
+        struct document *document = userdata;
+
+        if (size > MF_OCI_DOCUMENT_MAX - document->body.size)
+                return -EFBIG;
+        return mf_buffer_add(&document->body, data, size);
+}
+
+static int poll_document(void *userdata)
+{
+        const struct document *document = userdata;
+
+        return document->cancelled && document->cancelled(document->userdata);
+}
+
+static int get_manifest(struct mf_oci_source *source, const char *which, struct mf_buffer *ret, char **ret_media_type,
+                        int (*cancelled)(void *userdata), void *userdata, struct mayfly_error *err)
+{
+        struct document document = { .cancelled = cancelled, .userdata = userdata };
+        mf_cleanup(mf_freep) char *path = NULL;
+
+        if (!which)
+                which = "latest";
+        if (asprintf(&path, "manifests/%s", which) < 0) {
+                path = NULL;
+                return mf_error_oom(err, MAYFLY_STAGE_HTTP);
+        }
+        struct mf_ask ask = {
+                .kind = "manifest",
+                .which = which,
+                .path = path,
+                .accept = MANIFESTS,
+                .body = on_document,
+                .cancelled = poll_document,
+                .userdata = &document,
+        };
+        int r = ask_all((struct registry *) source, &ask, err);
+        if (r == -EFBIG && ask.sink_failed)
+                r = mf_error(err, r, MAYFLY_STAGE_MANIFEST,
+                             "the manifest %.150s of %.300s has more than %zu bytes, which no manifest may have; ask "
+                             "the operator of "
+                             "the registry",
+                             which, source->shown, MF_OCI_DOCUMENT_MAX);
+        else if (r == -ENOMEM)
+                mf_error_oom(err, MAYFLY_STAGE_HTTP);
+        if (r < 0) {
+                mf_buffer_clear(&document.body);
+                free(ask.media_type);
+                return r;
+        }
+        *ret = document.body;
+        *ret_media_type = ask.media_type;
+        return 0;
+}
+
+/* --- blobs ------------------------------------------------------------------------------------------------------- */
+
+/* Fetches what is left of a blob from a URL outside of the registry, without credentials. Returns 0 or negative errno. */
+static int get_foreign(const struct registry *registry, const char *url, struct mf_ask *ask, struct mayfly_error *err)
+{
+        struct mf_http_request request = mf_http_request(url, registry->options);
+        enum mf_scheme scheme;
+
+        int r = mf_url_check(url, registry->options->allow_http, &scheme, err);
+        if (r == 0 && scheme == MF_SCHEME_FILE)
+                r = mf_error(err, -EACCES, MAYFLY_STAGE_HTTP,
+                             "the manifest gives the file \"%.300s\" for the blob %.150s, and images may not read "
+                             "files of this host",
+                             url, ask->which);
+        if (r < 0)
+                return r;
+        request.body = ask->body;
+        request.cancelled = ask->cancelled;
+        request.userdata = ask->userdata;
+        request.offset = ask->handed;
+        request.immutable = 1;
+        return mf_http_get(&request, err);
+}
+
+static int get_blob(struct mf_oci_source *source, const struct mf_oci_blob *blob, const struct mf_oci_sink *sink,
+                    struct mayfly_error *err)
+{
+        struct registry *registry = (struct registry *) source;
+        struct mayfly_error failures = MAYFLY_ERROR_INIT;
+        mf_cleanup(mf_freep) char *path = NULL;
+
+        if (asprintf(&path, "blobs/%s", blob->digest) < 0) {
+                path = NULL;
+                return mf_error_oom(err, MAYFLY_STAGE_HTTP);
+        }
+        struct mf_ask ask = {
+                .kind = "blob",
+                .which = blob->digest,
+                .path = path,
+                .size = blob->size,
+                .body = sink->data,
+                .cancelled = sink->cancelled,
+                .userdata = sink->userdata,
+        };
+        int r = ask_all(registry, &ask, &failures);
+        free(ask.media_type);
+        for (size_t i = 0; r < 0 && !is_final(&ask, &failures) && ask.handed == 0 && blob->urls && blob->urls[i]; i++) {
+                struct mayfly_error why = MAYFLY_ERROR_INIT;
+                r = get_foreign(registry, blob->urls[i], &ask, &why);
+                if (r < 0 && !why.code)
+                        return r; /* the sink's */
+                if (r < 0)
+                        mf_error_join(&failures, &why);
+        }
+        if (r < 0 && !ask.sink_failed)
+                return mf_error(err, failures.code, failures.stage, "%s", failures.message);
+        return r;
+}
+
+/* --- endpoints --------------------------------------------------------------------------------------------------- */
+
+/* Adds an endpoint with this base, "SCHEME://HOST/...", and takes it over. `host` is what credentials are kept for; NULL: that of
+ * the base. Returns the endpoint, or NULL when memory is short. */
+static struct mf_endpoint *add(struct registry *registry, char *base, const char *host, const char *repository)
+{
+        struct mf_endpoint **grown = mf_grow(registry->endpoints, registry->n, &registry->allocated, sizeof(*grown));
+
+        if (!grown || !base) {
+                registry->endpoints = grown ? grown : registry->endpoints;
+                free(base);
+                return NULL;
+        }
+        registry->endpoints = grown;
+        const char *authority = strstr(base, "://") + 3, *at = memchr(authority, '@', strcspn(authority, "/"));
+        if (at)
+                authority = at + 1;
+        char *name = host ? strdup(host) : strndup(authority, strcspn(authority, "/"));
+        struct mf_endpoint *added = mf_endpoint_new(base, name, strdup(repository), registry->options);
+        if (added)
+                grown[registry->n++] = added;
+        return added;
+}
+
+/* Returns what `url` is on a mirror; NULL when the mirror does not have it or memory is short: then *r is -ENOMEM. */
+static char *mirrored(const struct mf_mirror *mirror, const char *url, int *r)
+{
+        size_t n = strlen(mirror->prefix);
+        char *ret;
+
+        if (mirror->is_template || strncasecmp(mirror->target, "http", 4) != 0 || strncmp(url, mirror->prefix, n) != 0)
+                return NULL;
+        if (asprintf(&ret, "%s%s", mirror->target, url + n) >= 0)
+                return ret;
+        *r = -ENOMEM;
+        return NULL;
+}
+
+/* Adds the mirrors of the repository. A mirror is for the name that references have, "docker.io", or for the host of the API.
+ * Returns 0 or negative errno. */
+static int add_mirrors(struct registry *registry, const struct mf_oci_name *name, struct mayfly_error *err)
+{
+        const char *hosts[] = { name->registry, mf_oci_api_host(name->registry) };
+        size_t n_hosts = strcmp(hosts[0], hosts[1]) == 0 ? 1 : 2;
+        struct mf_mirrors mirrors = { 0 };
+
+        int r = mf_mirrors_load(registry->options->mirrors, &mirrors, err);
+        if (r < 0)
+                return r;
+        for (size_t i = 0; i < mirrors.n && r == 0; i++) {
+                for (size_t k = 0; k < n_hosts && r == 0; k++) {
+                        mf_cleanup(mf_freep) char *url = NULL;
+                        if (asprintf(&url, "https://%s/v2/%s/", hosts[k], name->repository) < 0) {
+                                url = NULL;
+                                r = -ENOMEM;
+                                break;
+                        }
+                        char *base = mirrored(&mirrors.list[i], url, &r);
+                        struct mf_endpoint *added = base ? add(registry, base, NULL, name->repository) : NULL;
+                        if (base && !added)
+                                r = -ENOMEM;
+                        if (added)
+                                added->is_mirror = 1;
+                }
+        }
+        mf_mirrors_clear(&mirrors);
+        return r == -ENOMEM ? mf_error_oom(err, MAYFLY_STAGE_HTTP) : r;
+}
+
+int mf_registry_open(struct mf_oci_source **ret, const struct mf_oci_name *name,
+                     const struct mayfly_image_options *options, struct mayfly_error *err)
+{
+        static const struct mf_oci_source_type type = { get_manifest, get_blob, free_registry };
+        struct registry *registry = calloc(1, sizeof(*registry));
+        char *base = NULL;
+
+        if (!registry)
+                return mf_error_oom(err, MAYFLY_STAGE_HTTP);
+        registry->source.type = &type;
+        registry->options = options;
+        if (asprintf(&registry->source.shown, "%s/%s", name->registry, name->repository) < 0)
+                registry->source.shown = NULL;
+        int r = registry->source.shown ? add_mirrors(registry, name, err) : mf_error_oom(err, MAYFLY_STAGE_HTTP);
+        if (r == 0 && asprintf(&base, "https://%s/v2/%s/", mf_oci_api_host(name->registry), name->repository) < 0)
+                base = NULL;
+        if (r == 0) {
+                struct mf_endpoint *own = add(registry, base, name->registry, name->repository);
+                if (own)
+                        own->probe = 1;
+                else
+                        r = mf_error_oom(err, MAYFLY_STAGE_HTTP);
+        }
+        if (r == 0)
+                *ret = &registry->source;
+        else
+                free_registry(&registry->source);
+        return r;
+}
