@@ -208,7 +208,8 @@ static uint16_t publish(struct forwarder *forwarder, struct mf_forward_request *
 {
         struct mf_forward_reply reply;
         uint16_t port;
-        int fd = listen_outside(SOCK_STREAM, &port);
+        int type = request->target.kind == MF_FORWARD_UDP ? SOCK_DGRAM : SOCK_STREAM;
+        int fd = listen_outside(type, &port);
 
         request->type = MF_FORWARD_LISTEN;
         forwarder_send(forwarder, request, &fd, 1);
@@ -230,6 +231,15 @@ uint16_t forwarder_publish_path(struct forwarder *forwarder, uint32_t number, co
         struct mf_forward_request request = { .link = number, .target = { .kind = MF_FORWARD_UNIX } };
 
         snprintf(request.target.path, sizeof(request.target.path), "%s", path);
+        return publish(forwarder, &request);
+}
+
+uint16_t forwarder_publish_udp(struct forwarder *forwarder, uint32_t number, uint16_t inside, uint32_t idle_ms)
+{
+        struct mf_forward_request request = { .link = number,
+                                              .idle_ms = idle_ms,
+                                              .target = { .kind = MF_FORWARD_UDP, .port = inside } };
+
         return publish(forwarder, &request);
 }
 
@@ -282,14 +292,36 @@ int listen_outside(int type, uint16_t *ret_port)
         return fd;
 }
 
-int connect_outside(uint16_t port)
+static int connect_type(int type, uint16_t port)
 {
         struct sockaddr_in address = { .sin_family = AF_INET,
                                        .sin_port = htons(port),
                                        .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
 
-        int fd = limit_waits(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+        int fd = limit_waits(socket(AF_INET, type | SOCK_CLOEXEC, 0));
         assert_int_equal(connect(fd, (struct sockaddr *) &address, sizeof(address)), 0);
+        return fd;
+}
+
+int connect_outside(uint16_t port)
+{
+        return connect_type(SOCK_STREAM, port);
+}
+
+int connect_udp(uint16_t port)
+{
+        return connect_type(SOCK_DGRAM, port);
+}
+
+int connect_inside(struct forwarder *forwarder, int type, const char *address, uint16_t port)
+{
+        struct sockaddr_in ip4 = { .sin_family = AF_INET, .sin_port = htons(port) };
+        struct mf_forward_request request = { .type = MF_FORWARD_SOCKET, .domain = AF_INET, .socket_type = type };
+        int fd = -1;
+
+        assert_int_equal(forwarder_ask(forwarder, &request, &fd), 0);
+        assert_int_equal(inet_pton(AF_INET, address, &ip4.sin_addr), 1);
+        assert_int_equal(connect(limit_waits(fd), (struct sockaddr *) &ip4, sizeof(ip4)), 0);
         return fd;
 }
 

@@ -39,12 +39,18 @@ int forwarder_ask(struct forwarder *forwarder, const struct mf_forward_request *
 uint16_t forwarder_publish(struct forwarder *forwarder, uint32_t number, uint16_t inside);
 uint16_t forwarder_publish_path(struct forwarder *forwarder, uint32_t number, const char *path);
 
+/* The same for a UDP port; `idle_ms` as in the request. */
+uint16_t forwarder_publish_udp(struct forwarder *forwarder, uint32_t number, uint16_t inside, uint32_t idle_ms);
+
 /* A socket of the container's network that is bound to address and port, and listens if it is a stream. Waits of it, and of
  * all sockets below, end after ten seconds. */
 int listen_inside(struct forwarder *forwarder, int type, const char *address, uint16_t port);
 /* The same on the host's 127.0.0.1, with a port that the kernel chooses. */
 int listen_outside(int type, uint16_t *ret_port);
 int connect_outside(uint16_t port);
+int connect_udp(uint16_t port);
+/* The same of the container's network. */
+int connect_inside(struct forwarder *forwarder, int type, const char *address, uint16_t port);
 int accept_one(int listener);
 /* Closes with a reset. */
 void reset_socket(int fd);

@@ -25,6 +25,8 @@ void forward_budget_init(void)
 int forward_take_fds(unsigned n)
 {
         if (fds.used + n > fds.max)
+                forward_pipes_trim();
+        if (fds.used + n > fds.max)
                 return 0;
         fds.used += n;
         return 1;
@@ -33,4 +35,9 @@ int forward_take_fds(unsigned n)
 void forward_give_fds(unsigned n)
 {
         fds.used -= n;
+}
+
+unsigned forward_fds_max(void)
+{
+        return fds.max;
 }

@@ -21,7 +21,11 @@ static int choose(const struct forward_link *link, unsigned attempt, struct sock
         uint16_t port = (uint16_t) link->target.port;
         struct sockaddr_storage found[LISTENERS_MAX];
 
-        if (attempt == 0)
+        if (link->is_host && attempt > 0)
+                return 0;
+        if (link->is_host)
+                *ret = forward_loopback(AF_INET, port);
+        else if (attempt == 0)
                 *ret = link->found;
         else if (attempt < 3)
                 *ret = forward_loopback(attempt == 1 ? AF_INET : AF_INET6, port);
@@ -74,9 +78,9 @@ static int connect_tcp(struct forward_connection *connection, const struct socka
 {
         int one = 1;
 
-        connection->server.fd = socket(address->ss_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+        connection->server.fd = forward_link_socket(connection->link, address->ss_family, SOCK_STREAM);
         if (connection->server.fd < 0)
-                return -errno;
+                return connection->server.fd;
         setsockopt(connection->server.fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
         int r = start(connection, address, forward_address_size(address));
         if (r == 0 || r == -EINPROGRESS)
@@ -103,6 +107,9 @@ void forward_connect(struct forward_connection *connection)
 {
         struct sockaddr_storage address;
 
+        connection->is_waiting = connection->link->faults.up.is_stopped != 0;
+        if (connection->is_waiting)
+                return;
         if (connection->link->target.kind == MF_FORWARD_UNIX) {
                 try_unix(connection);
                 return;

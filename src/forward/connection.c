@@ -1,15 +1,20 @@
 /* SPDX-License-Identifier: MIT */
 #define _GNU_SOURCE
+#include <linux/sockios.h>
 #include <stddef.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include "forward/forward.h"
+#include "util/time.h"
 
 #define DESCRIPTORS 2U
-#define TIMERS 1U
+#define TIMERS 3U
+#define LOOK_US 1000U /* how often it is looked whether all was sent, */
+#define LOOKS 1000U   /* and how many times */
 
 void forward_reset_socket(int fd)
 {
@@ -55,17 +60,47 @@ static void close_both(struct forward_connection *connection)
         end(connection);
 }
 
+/* Resets both sides when what they were given is on its way; a reset throws away what waits still. */
+static void end_soon(struct forward_connection *connection)
+{
+        int client = 0, server = 0;
+
+        ioctl(connection->client.fd, SIOCOUTQNSD, &client);
+        ioctl(connection->server.fd, SIOCOUTQNSD, &server);
+        connection->is_ending = 1;
+        if (connection->down.is_broken || connection->up.end == FORWARD_RESET)
+                client = 0; /* takes nothing any more */
+        if (connection->up.is_broken || connection->down.end == FORWARD_RESET)
+                server = 0;
+        if ((client <= 0 && server <= 0) || connection->attempt++ >= LOOKS)
+                forward_connection_reset(connection);
+        else
+                forward_timer_set(&connection->retry, mf_now_us() + LOOK_US);
+}
+
 void forward_connection_go_on(struct forward_connection *connection)
 {
-        if (connection->is_closed || !connection->is_connected)
+        if (connection->is_closed || !connection->is_connected || connection->is_ending)
                 return;
         int up = forward_flow_move(&connection->up);
         int down = up < 0 ? up : forward_flow_move(&connection->down);
-        if (down < 0)
-                forward_connection_reset(connection);
-        else if (connection->up.is_done && connection->down.is_done)
+        if (down < 0) {
+                connection->attempt = 0;
+                end_soon(connection);
+        } else if (connection->up.is_done && connection->down.is_done) {
                 close_both(connection);
-        else if (up > 0 || down > 0)
+        } else if (up > 0 || down > 0) {
+                forward_later(&connection->task);
+        }
+}
+
+void forward_connection_update(struct forward_connection *connection)
+{
+        if (forward_flow_update(&connection->up) < 0 || forward_flow_update(&connection->down) < 0)
+                forward_connection_reset(connection);
+        else if (connection->is_waiting)
+                forward_connect(connection);
+        else
                 forward_later(&connection->task);
 }
 
@@ -117,7 +152,12 @@ static void server_ready(struct forward_source *source, uint32_t events)
 
 static void retry(struct forward_timer *timer)
 {
-        forward_connect((void *) ((char *) timer - offsetof(struct forward_connection, retry)));
+        struct forward_connection *connection = (void *) ((char *) timer - offsetof(struct forward_connection, retry));
+
+        if (connection->is_ending)
+                end_soon(connection);
+        else
+                forward_connect(connection);
 }
 
 /* Returns a connection of the link that has only a client, or NULL where descriptors or memory are used up. */
@@ -136,8 +176,8 @@ static struct forward_connection *make(struct forward_link *link, int client)
         connection->retry.expired = retry;
         connection->client = (struct forward_side){ .source.ready = client_ready, .fd = client, .is_writable = 1 };
         connection->server = (struct forward_side){ .source.ready = server_ready, .fd = -1 };
-        forward_flow_init(&connection->up, connection, &connection->client, &connection->server);
-        forward_flow_init(&connection->down, connection, &connection->server, &connection->client);
+        forward_flow_init(&connection->up, connection, &connection->client, &connection->server, &link->faults.up);
+        forward_flow_init(&connection->down, connection, &connection->server, &connection->client, &link->faults.down);
         connection->next = link->connections;
         if (connection->next)
                 connection->next->previous = connection;

@@ -48,22 +48,19 @@ static int open_of(pid_t pid, const char *name, int flags)
         return fd < 0 ? -errno : fd;
 }
 
-/* The two capabilities that stay: files and Unix sockets of any user inside can be reached, and ports below 1024 inside
- * be listened on. */
-static int keep_capabilities(void)
+/* Files and Unix sockets of any user inside can be reached, and ports below 1024 inside be listened on. */
+#define KEPT (1U << CAP_DAC_OVERRIDE | 1U << CAP_NET_BIND_SERVICE)
+
+static int keep_capabilities(uint32_t kept)
 {
         struct __user_cap_header_struct header = { .version = _LINUX_CAPABILITY_VERSION_3 };
-        const uint32_t kept = 1U << CAP_DAC_OVERRIDE | 1U << CAP_NET_BIND_SERVICE;
         struct __user_cap_data_struct data[2] = { { .effective = kept, .permitted = kept } };
 
         return syscall(SYS_capset, &header, data) < 0 ? -errno : 0;
 }
 
-/* Becomes the container's root as it is seen from outside, and keeps nothing else. */
-static int drop_privileges(uid_t uid, gid_t gid)
+int forward_drop_privileges(uid_t uid, gid_t gid, uint32_t capabilities, pid_t parent)
 {
-        pid_t parent = getppid();
-
         /* Where a user namespace may not change its groups, an ordinary user's stay. */
         if (setgroups(0, NULL) < 0 && errno != EPERM)
                 return -errno;
@@ -72,7 +69,7 @@ static int drop_privileges(uid_t uid, gid_t gid)
         if (prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0) < 0 || setresgid(gid, gid, gid) < 0 || setresuid(uid, uid, uid) < 0 ||
             prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
                 return -errno;
-        int r = keep_capabilities();
+        int r = keep_capabilities(capabilities);
         if (r < 0)
                 return r;
         /* The change of credentials took away both. */
@@ -95,9 +92,12 @@ int forward_enter(const struct mf_forward_request *request, int pidfd, struct fo
         /* Both were this process's unless its number has been given to another meanwhile. */
         if (syscall(SYS_pidfd_send_signal, pidfd, 0, NULL, 0) < 0)
                 return forward_say(text, -errno, "the container has ended");
+        int r = request->has_host_ports ? forward_host_start(request) : 0;
+        if (r < 0)
+                return forward_say(text, r, "starting the process that makes sockets of the host");
         if (setns(net, CLONE_NEWNET) < 0)
                 return forward_say(text, -errno, "joining the container's network namespace");
-        int r = drop_privileges(request->uid, request->gid);
+        r = forward_drop_privileges(request->uid, request->gid, KEPT, getppid());
         if (r < 0)
                 return forward_say(text, r, "becoming user %u, group %u of the host", request->uid, request->gid);
         inside.root = mf_take_fd(&root);

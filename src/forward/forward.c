@@ -104,6 +104,8 @@ static int serve_inside(const struct mf_forward_request *request, struct forward
                 return look(request->target.path, text, ret_mode);
         case MF_FORWARD_NETWORK:
                 return open_network(text, ret_fd);
+        case MF_FORWARD_HOST_PORT:
+                return forward_link_host(request, text);
         default:
                 return forward_say(text, -EBADRQC, "request %u is not known", request->type);
         }
@@ -192,6 +194,7 @@ int main(void)
                 r = forward_watch(CONTROL, &self.source, EPOLLIN);
         if (r == 0)
                 r = forward_loop_run();
+        forward_host_end();
         if (r < 0)
                 fprintf(stderr, "mayfly-forward: waiting for events: %s\n", strerror(-r));
         return r < 0;

@@ -58,11 +58,40 @@ void forward_budget_init(void);
 /* Returns 1 and counts `n` descriptors, or 0 where there are too few. */
 int forward_take_fds(unsigned n);
 void forward_give_fds(unsigned n);
+/* Returns how many there are in all. */
+unsigned forward_fds_max(void);
 
 /* pipes.c. Takes a pipe that is empty. Returns 0 or negative errno. */
 int forward_pipe_take(int ret[2]);
 /* Gives it back and sets both ends to -1. -1 is fine. One that is not empty is closed. */
 void forward_pipe_give(int given[2], int is_empty);
+/* Closes those that nobody needs now. */
+void forward_pipes_trim(void);
+
+/* --- held.c: data that are kept in memory, in order --------------------------------------------------------------- */
+
+struct forward_chunk {
+        struct forward_chunk *next;
+        uint64_t arrived_us;
+        uint32_t size, offset; /* up to which it has been taken */
+        uint32_t random;       /* its share of the jitter */
+        char data[];
+};
+
+struct forward_held {
+        struct forward_chunk *first, *last;
+        size_t size; /* bytes that they need */
+};
+
+/* Returns how many bytes may be added where one flow may hold `max`. */
+size_t forward_held_room(const struct forward_held *held, size_t max);
+/* Returns 0 or -ENOMEM. */
+int forward_held_add(struct forward_held *held, const void *data, size_t size);
+/* Takes bytes from the first chunk, which must have them. */
+void forward_held_take(struct forward_held *held, size_t size);
+void forward_held_clear(struct forward_held *held);
+/* When what arrived then may leave. */
+uint64_t forward_due_us(uint64_t arrived_us, uint32_t random, const struct mf_forward_flow *faults);
 
 /* --- enter.c: the container ----------------------------------------------------------------------------------- */
 
@@ -83,6 +112,20 @@ int forward_open_inside(const char *path);
  * negative errno. */
 int forward_unix_address(const char *path, struct sockaddr_un *ret, int *ret_fd);
 
+/* Becomes a user of the host, with no capability but those of the mask, and ends with `parent`. Returns 0 or negative
+ * errno. */
+int forward_drop_privileges(uid_t uid, gid_t gid, uint32_t capabilities, pid_t parent);
+
+/* --- host.c: the host's network ------------------------------------------------------------------------------- */
+
+/* Before the container is entered: starts the child that stays in the host's network. Returns 0 or negative errno. */
+int forward_host_start(const struct mf_forward_request *request);
+int forward_host_is_there(void);
+/* Ends the child and waits for it. */
+void forward_host_end(void);
+/* Returns an IPv4 socket of the host's network that does not block, or negative errno. */
+int forward_host_socket(int type);
+
 /* --- listeners.c ---------------------------------------------------------------------------------------------- */
 
 /* Asks the kernel where in this network namespace somebody listens on a port (UDP: has it bound). Returns how many
@@ -94,6 +137,7 @@ struct sockaddr_storage forward_loopback(int family, uint16_t port);
 /* --- link.c: a port -------------------------------------------------------------------------------------------- */
 
 struct forward_connection;
+struct forward_clients;
 
 struct forward_listener {
         struct forward_source source;
@@ -106,20 +150,35 @@ struct forward_link {
         struct forward_task grave;  /* frees it */
         struct forward_timer pause; /* after an accept that failed for want of something */
         uint32_t number;
+        int is_host; /* a port of the host for the container */
+        uint32_t idle_ms;
         struct mf_forward_target target;
         struct mf_forward_faults faults;
         struct forward_listener listeners[MF_FORWARD_FDS_MAX];
         struct sockaddr_storage found; /* where the last connection found its server; family 0: nowhere yet */
         struct forward_connection *connections;
+        struct forward_clients *clients; /* UDP */
 };
 
-/* Does what LISTEN asks for; the descriptors are its own then. Returns 0 or negative errno with a text. */
+/* Each does what its request asks for. Returns 0 or negative errno with a text. */
 int forward_link_listen(const struct mf_forward_request *request, const int *fds, size_t n_fds,
-                        struct forward_text *text);
+                        struct forward_text *text); /* the descriptors are its own then */
+int forward_link_host(const struct mf_forward_request *request, struct forward_text *text);
 int forward_link_close(uint32_t number, struct forward_text *text);
 int forward_link_faults(const struct mf_forward_request *request, struct forward_text *text);
 /* Begins to accept, when the container has been entered. */
 void forward_links_begin(void);
+/* Returns a socket of the network where the link's server is, that does not block, or negative errno. */
+int forward_link_socket(const struct forward_link *link, int family, int type);
+
+/* --- datagram.c: the clients of a UDP port ------------------------------------------------------------------------ */
+
+/* Returns 0 or -ENOMEM. */
+int forward_clients_init(struct forward_link *link);
+void forward_clients_free(struct forward_link *link);
+/* Follows a change of the link's faults. */
+void forward_clients_update(struct forward_link *link);
+void forward_datagrams_ready(struct forward_listener *listener);
 
 /* --- connection.c ---------------------------------------------------------------------------------------------- */
 
@@ -136,26 +195,38 @@ enum forward_end { FORWARD_OPEN = 0, FORWARD_FINISHED, FORWARD_RESET };
 struct forward_flow {
         struct forward_connection *connection;
         struct forward_side *from, *to;
-        int pipe[2];                         /* -1, or with what `to` had no place for */
-        size_t in_pipe;                      /* bytes */
-        enum forward_end end;                /* of what `from` sends */
-        unsigned is_done : 1, is_broken : 1; /* the end was passed on; `to` takes nothing any more */
+        const struct mf_forward_flow *faults;
+        int pipe[2];    /* -1, or with what `to` had no place for */
+        size_t in_pipe; /* bytes */
+        struct forward_held held;
+        struct forward_timer timer; /* until something held is due */
+        uint64_t passed;            /* bytes since the faults were set */
+        uint64_t next_us;           /* when the bandwidth allows more */
+        uint64_t end_us;            /* when the end came */
+        enum forward_end end;       /* of what `from` sends */
+        unsigned is_done : 1;       /* the end was passed on */
+        unsigned is_broken : 1;     /* `to` takes nothing any more */
+        unsigned has_no_pipe : 1;
 };
 
 struct forward_connection {
         struct forward_link *link;
         struct forward_connection *previous, *next;
-        struct forward_task task; /* goes on, or frees it */
-        struct forward_timer retry;
+        struct forward_task task;   /* goes on, or frees it */
+        struct forward_timer retry; /* of a connect, or of the end */
         struct forward_side client, server;
         struct forward_flow up, down;
-        unsigned attempt; /* which address is tried */
+        unsigned attempt; /* which address is tried, or the how manieth look at the end */
         unsigned is_connected : 1, is_closed : 1;
+        unsigned is_waiting : 1; /* with its connect, until the link is mended */
+        unsigned is_ending : 1;  /* reset as soon as what was sent is on its way */
 };
 
 /* Takes the accepted socket and connects it with a server. */
 void forward_connection_begin(struct forward_link *link, int client);
 void forward_connection_reset(struct forward_connection *connection);
+/* Follows a change of the link's faults. */
+void forward_connection_update(struct forward_connection *connection);
 /* Goes on with what can be done now, in both directions. */
 void forward_connection_go_on(struct forward_connection *connection);
 /* Closes with a reset, not with an end of the stream. */
@@ -168,10 +239,12 @@ void forward_connect_ready(struct forward_connection *connection);
 /* --- flow.c ------------------------------------------------------------------------------------------------------ */
 
 void forward_flow_init(struct forward_flow *flow, struct forward_connection *connection, struct forward_side *from,
-                       struct forward_side *to);
+                       struct forward_side *to, const struct mf_forward_flow *faults);
 void forward_flow_clear(struct forward_flow *flow);
 /* Moves what can be moved now. Returns 1 when there is more to do at once, 0 when it has to wait, -ECONNRESET when
  * the connection has to be reset. */
 int forward_flow_move(struct forward_flow *flow);
+/* Follows a change of the faults; data in a pipe come under them, too. Returns 0 or negative errno. */
+int forward_flow_update(struct forward_flow *flow);
 
 #endif

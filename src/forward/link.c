@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #define _GNU_SOURCE
+#include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <netinet/in.h>
@@ -12,6 +13,7 @@
 
 #include "forward/forward.h"
 #include "util/fd.h"
+#include "util/macro.h"
 #include "util/time.h"
 
 #define BATCH 64        /* connections that are accepted before others are served */
@@ -54,12 +56,18 @@ static void accept_ready(struct forward_source *source, uint32_t events)
         struct forward_link *link = listener->link;
 
         (void) events;
+        if (link->clients) {
+                forward_datagrams_ready(listener);
+                return;
+        }
         for (int i = 0; i < BATCH && listener->fd >= 0; i++) {
                 int fd = accept4(listener->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
-                if (fd >= 0) {
+                if (fd >= 0 && link->faults.refuse)
+                        forward_reset_socket(fd);
+                else if (fd >= 0)
                         forward_connection_begin(link, fd);
+                if (fd >= 0)
                         continue;
-                }
                 if (errno == ENFILE || errno == EMFILE || errno == ENOBUFS || errno == ENOMEM) {
                         unwatch(link);
                         forward_timer_set(&link->pause, mf_now_us() + PAUSE_US);
@@ -84,49 +92,106 @@ static struct forward_link *make(const struct mf_forward_request *request)
         }
         link->number = request->link;
         link->target = request->target;
+        link->idle_ms = request->idle_ms;
         link->grave.run = bury;
         link->pause.expired = end_pause;
         for (size_t i = 0; i < MF_FORWARD_FDS_MAX; i++)
                 link->listeners[i] = (struct forward_listener){ .source.ready = accept_ready, .link = link, .fd = -1 };
+        if (link->target.kind == MF_FORWARD_UDP && forward_clients_init(link) < 0) {
+                forward_timers_release(1);
+                free(link);
+                return NULL;
+        }
         link->next = links;
         links = link;
         return link;
 }
 
-static int check_target(const struct mf_forward_target *target, struct forward_text *text)
+static int check(const struct mf_forward_request *request, struct forward_text *text)
 {
-        if (target->kind == MF_FORWARD_UNIX ? target->path[0] != '/' : target->port < 1 || target->port > 65535)
-                return forward_say(text, -EINVAL, "port %u, path \"%.100s\": nothing to connect to", target->port,
-                                   target->path);
-        if (target->kind != MF_FORWARD_UNIX && target->kind != MF_FORWARD_TCP)
+        const struct mf_forward_target *target = &request->target;
+
+        if (target->kind != MF_FORWARD_UNIX && target->kind != MF_FORWARD_TCP && target->kind != MF_FORWARD_UDP)
                 return forward_say(text, -EINVAL, "kind %u of a target is not known", target->kind);
-        return 0;
+        if (target->kind == MF_FORWARD_UNIX && target->path[0] != '/')
+                return forward_say(text, -EINVAL, "\"%.100s\" is no absolute path of a socket", target->path);
+        if (target->kind != MF_FORWARD_UNIX && (target->port < 1 || target->port > 65535))
+                return forward_say(text, -EINVAL, "%u is no number of a port", target->port);
+        return find(request->link) ? forward_say(text, -EEXIST, "link %u is there already", request->link) : 0;
+}
+
+static void add_listener(struct forward_link *link, size_t i, int fd)
+{
+        int one = 1;
+
+        link->listeners[i].fd = fd;
+        /* What it accepts inherits the option. */
+        if (!link->clients)
+                setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
+        fcntl(fd, F_SETFL, O_NONBLOCK);
 }
 
 int forward_link_listen(const struct mf_forward_request *request, const int *fds, size_t n_fds,
                         struct forward_text *text)
 {
-        int one = 1;
-
-        int r = check_target(&request->target, text);
-        if (r < 0)
-                return r;
         if (n_fds == 0)
                 return forward_say(text, -EINVAL, "LISTEN without a socket");
-        if (find(request->link))
-                return forward_say(text, -EEXIST, "link %u is there already", request->link);
+        int r = check(request, text);
+        if (r < 0)
+                return r;
         struct forward_link *link = make(request);
         if (!link)
                 return forward_say(text, -ENOMEM, "out of memory");
-        for (size_t i = 0; i < n_fds; i++) {
-                link->listeners[i].fd = fds[i];
-                /* What it accepts inherits the option. */
-                setsockopt(fds[i], IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
-                fcntl(fds[i], F_SETFL, O_NONBLOCK);
-        }
+        for (size_t i = 0; i < n_fds; i++)
+                add_listener(link, i, fds[i]);
         if (forward_has_entered())
                 watch(link);
         return 0;
+}
+
+/* Returns a socket on which the container finds a port of the host, or negative errno. */
+static int listen_inside(const struct mf_forward_target *target)
+{
+        struct sockaddr_in address = { .sin_family = AF_INET, .sin_port = htons((uint16_t) target->port) };
+        int type = target->kind == MF_FORWARD_TCP ? SOCK_STREAM : SOCK_DGRAM, one = 1;
+        mf_cleanup(mf_closep) int fd = socket(AF_INET, type | SOCK_CLOEXEC, 0);
+
+        if (fd < 0)
+                return -errno;
+        inet_pton(AF_INET, MF_HOST_ADDRESS, &address.sin_addr);
+        if (type == SOCK_STREAM)
+                setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
+        if (bind(fd, (struct sockaddr *) &address, sizeof(address)) < 0)
+                return -errno;
+        return type == SOCK_STREAM && listen(fd, SOMAXCONN) < 0 ? -errno : mf_take_fd(&fd);
+}
+
+int forward_link_host(const struct mf_forward_request *request, struct forward_text *text)
+{
+        int r = check(request, text);
+        if (r < 0)
+                return r;
+        if (!forward_host_is_there() || request->target.kind == MF_FORWARD_UNIX)
+                return forward_say(text, -ENOTSUP, "the container was not entered with host ports");
+        mf_cleanup(mf_closep) int fd = listen_inside(&request->target);
+        if (fd < 0)
+                return forward_say(text, fd, "listening on port %u of " MF_HOST_ADDRESS " in the container",
+                                   request->target.port);
+        struct forward_link *link = make(request);
+        if (!link)
+                return forward_say(text, -ENOMEM, "out of memory");
+        link->is_host = 1;
+        add_listener(link, 0, mf_take_fd(&fd));
+        watch(link);
+        return 0;
+}
+
+int forward_link_socket(const struct forward_link *link, int family, int type)
+{
+        if (link->is_host)
+                return forward_host_socket(type);
+        int fd = socket(family, type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+        return fd < 0 ? -errno : fd;
 }
 
 int forward_link_close(uint32_t number, struct forward_text *text)
@@ -141,6 +206,7 @@ int forward_link_close(uint32_t number, struct forward_text *text)
         *link = gone->next;
         while (gone->connections)
                 forward_connection_reset(gone->connections);
+        forward_clients_free(gone);
         forward_timer_clear(&gone->pause);
         forward_timers_release(1);
         for (size_t i = 0; i < MF_FORWARD_FDS_MAX; i++)
@@ -149,13 +215,42 @@ int forward_link_close(uint32_t number, struct forward_text *text)
         return 0;
 }
 
+/* Whether a direction has a fault that packets cannot have. */
+static int is_for_streams(const struct mf_forward_flow *faults)
+{
+        return faults->bytes_per_s || faults->cut_after || faults->corrupt_at;
+}
+
+/* Sets the faults of a link's open connections, too. */
+static void update(struct forward_link *link)
+{
+        struct forward_connection *connection = link->connections, *next;
+
+        for (; connection; connection = next) {
+                next = connection->next;
+                if (link->faults.reset)
+                        forward_connection_reset(connection);
+                else
+                        forward_connection_update(connection);
+        }
+        link->faults.reset = 0;
+        if (link->clients)
+                forward_clients_update(link);
+}
+
 int forward_link_faults(const struct mf_forward_request *request, struct forward_text *text)
 {
+        const struct mf_forward_faults *faults = &request->faults;
         struct forward_link *link = find(request->link);
 
         if (!link)
                 return forward_say(text, -ENOENT, "there is no link %u", request->link);
-        return forward_say(text, -ENOTSUP, "faults are not there yet");
+        if (link->clients && (is_for_streams(&faults->up) || is_for_streams(&faults->down) || faults->slow_close_us ||
+                              faults->refuse || faults->reset))
+                return forward_say(text, -ENOTSUP, "a UDP port can have latency and be stopped, and nothing else");
+        link->faults = *faults;
+        update(link);
+        return 0;
 }
 
 void forward_links_begin(void)

@@ -82,7 +82,7 @@ struct mf_forward_request {
         uint32_t has_host_ports;
         uint32_t uid, gid;                     /* ENTER: of the container's root, as seen by mayfly-launch */
         int32_t domain, socket_type, protocol; /* SOCKET */
-        uint32_t reserved;
+        uint32_t idle_ms; /* LISTEN, HOST_PORT of UDP: after it a silent client is forgotten; 0: a minute */
         struct mf_forward_faults faults;
         struct mf_forward_target target; /* the last one: only what its path uses is sent */
 };

@@ -1,0 +1,146 @@
+/* SPDX-License-Identifier: MIT */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "forward/forward.h"
+#include "util/fd.h"
+
+/* Sockets of the host's network, for host ports. This process has left that network for the container's, so a child that
+ * stays there makes them, several at once. They are sent unconnected: this process connects them. */
+
+#define BATCH 8
+
+static struct {
+        int fd; /* to the child; -1: there is none */
+        pid_t pid;
+        struct {
+                int fds[BATCH];
+                size_t n;
+        } ready[2]; /* streams, datagrams */
+} host = { .fd = -1 };
+
+union control {
+        struct cmsghdr align;
+        char buffer[CMSG_SPACE(BATCH * sizeof(int))];
+};
+
+/* --- the child ------------------------------------------------------------------------------------------------ */
+
+/* Sends sockets of the wanted type; none where they cannot be made. */
+static int send_sockets(int fd, int type)
+{
+        union control control = { .buffer = { 0 } };
+        char byte = 0;
+        struct iovec iov = { .iov_base = &byte, .iov_len = 1 };
+        struct msghdr header = { .msg_iov = &iov, .msg_iovlen = 1 };
+        int fds[BATCH];
+        size_t n = 0;
+
+        while (n < BATCH && (fds[n] = socket(AF_INET, type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0)) >= 0)
+                n++;
+        if (n > 0) {
+                header.msg_control = control.buffer;
+                header.msg_controllen = CMSG_SPACE(n * sizeof(int));
+                control.align.cmsg_level = SOL_SOCKET;
+                control.align.cmsg_type = SCM_RIGHTS;
+                control.align.cmsg_len = CMSG_LEN(n * sizeof(int));
+                memcpy(CMSG_DATA(&control.align), fds, n * sizeof(int));
+        }
+        ssize_t sent = sendmsg(fd, &header, MSG_NOSIGNAL);
+        while (n > 0)
+                close(fds[--n]);
+        return sent < 0 ? -errno : 0;
+}
+
+static _Noreturn void be_child(int fd, const struct mf_forward_request *request, pid_t parent)
+{
+        int type;
+
+        if (dup2(fd, 0) < 0)
+                _exit(1);
+        if (syscall(SYS_close_range, 1, ~0U, 0) < 0)
+                for (int i = 1; i < 1024; i++)
+                        close(i);
+        if (forward_drop_privileges(request->uid, request->gid, 0, parent) < 0)
+                _exit(1);
+        while (recv(0, &type, sizeof(type), 0) == sizeof(type))
+                if (send_sockets(0, type) < 0)
+                        break;
+        _exit(0);
+}
+
+/* --- the parent ----------------------------------------------------------------------------------------------- */
+
+int forward_host_start(const struct mf_forward_request *request)
+{
+        int pair[2];
+
+        if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
+                return -errno;
+        pid_t parent = getpid(), pid = fork();
+        if (pid == 0)
+                be_child(pair[1], request, parent);
+        int r = pid < 0 ? -errno : 0;
+        close(pair[1]);
+        if (r < 0)
+                close(pair[0]);
+        else
+                host.fd = pair[0];
+        host.pid = pid;
+        return r;
+}
+
+void forward_host_end(void)
+{
+        if (host.fd < 0)
+                return;
+        host.fd = mf_close(host.fd);
+        waitpid(host.pid, NULL, 0);
+}
+
+int forward_host_is_there(void)
+{
+        return host.fd >= 0;
+}
+
+/* Waits for the child's answer, which takes microseconds. */
+static int fetch(int type, int *fds, size_t *ret_n)
+{
+        union control control = { .buffer = { 0 } };
+        char byte;
+        struct iovec iov = { .iov_base = &byte, .iov_len = 1 };
+        struct msghdr header = { .msg_iov = &iov,
+                                 .msg_iovlen = 1,
+                                 .msg_control = control.buffer,
+                                 .msg_controllen = sizeof(control.buffer) };
+
+        if (send(host.fd, &type, sizeof(type), MSG_NOSIGNAL) < 0)
+                return -errno;
+        if (recvmsg(host.fd, &header, MSG_CMSG_CLOEXEC) != 1)
+                return -EIO;
+        const struct cmsghdr *cmsg = CMSG_FIRSTHDR(&header);
+        if (!cmsg || cmsg->cmsg_level != SOL_SOCKET || cmsg->cmsg_type != SCM_RIGHTS)
+                return -EMFILE;
+        *ret_n = (cmsg->cmsg_len - CMSG_LEN(0)) / sizeof(int);
+        memcpy(fds, CMSG_DATA(cmsg), *ret_n * sizeof(int));
+        return *ret_n > 0 ? 0 : -EMFILE;
+}
+
+int forward_host_socket(int type)
+{
+        size_t which = type == SOCK_DGRAM;
+
+        if (host.ready[which].n == 0) {
+                int r = fetch(type, host.ready[which].fds, &host.ready[which].n);
+                if (r < 0)
+                        return r;
+        }
+        return host.ready[which].fds[--host.ready[which].n];
+}
