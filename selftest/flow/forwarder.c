@@ -29,7 +29,7 @@
 #include "flow/forwarder.h"
 #include "support/support.h"
 
-#define READY 9 /* descriptor on which the container says that it is up */
+#define READY 200 /* descriptor on which the container says that it is up */
 
 /* --- what is started ------------------------------------------------------------------------------------------ */
 

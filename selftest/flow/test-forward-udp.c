@@ -257,6 +257,35 @@ static void test_host_port_udp(void **state)
         close(server);
 }
 
+/* What is asked for before the container is entered is there afterwards. */
+static void test_host_port_before_enter(void **state)
+{
+        struct forwarder forwarder;
+        struct mf_forward_request request = { .type = MF_FORWARD_ENTER };
+        struct mf_forward_reply reply;
+        uint16_t port;
+        int listener = listen_outside(SOCK_STREAM, &port);
+
+        (void) state;
+        alarm(60);
+        forwarder_start(&forwarder);
+        assert_int_equal(ask_for_port(&forwarder, 1, MF_FORWARD_TCP, port), 0);
+        forwarder_enter(&forwarder);
+        int client = connect_inside(&forwarder, SOCK_STREAM, MF_HOST_ADDRESS, port), server = accept_one(listener);
+        say(client, "hello");
+        hear(server, "hello");
+        close(client);
+        close(server);
+        forwarder_stop(&forwarder);
+        /* Without word of it in ENTER there is nobody in the host's network to make sockets. */
+        forwarder_start(&forwarder);
+        assert_int_equal(ask_for_port(&forwarder, 1, MF_FORWARD_TCP, port), 0);
+        forwarder_send(&forwarder, &request, &forwarder.container, 1);
+        assert_int_equal(forwarder_receive(&forwarder, &reply, NULL), -ENOTSUP);
+        forwarder_stop(&forwarder);
+        close(listener);
+}
+
 /* Ports below 1024 need a capability, which mayfly-forward has. */
 static void test_low_port(void **state)
 {
@@ -275,6 +304,7 @@ int main(int argc, char **argv)
                 cmocka_unit_test_setup_teardown(test_flood, start, stop),
                 cmocka_unit_test_setup_teardown(test_host_port, start, stop),
                 cmocka_unit_test_setup_teardown(test_host_port_udp, start, stop),
+                cmocka_unit_test(test_host_port_before_enter),
                 cmocka_unit_test_setup_teardown(test_low_port, start, stop),
         };
 

@@ -32,9 +32,7 @@ static int enter(const struct mf_forward_request *request, const int *fds, size_
         if (forward_has_entered())
                 return forward_say(text, -EALREADY, "the container has been entered");
         int r = forward_enter(request, fds[0], text);
-        if (r == 0)
-                forward_links_begin();
-        return r;
+        return r == 0 ? forward_links_begin(text) : r;
 }
 
 static int make_socket(const struct mf_forward_request *request, struct forward_text *text, int *ret_fd)
@@ -104,8 +102,6 @@ static int serve_inside(const struct mf_forward_request *request, struct forward
                 return look(request->target.path, text, ret_mode);
         case MF_FORWARD_NETWORK:
                 return open_network(text, ret_fd);
-        case MF_FORWARD_HOST_PORT:
-                return forward_link_host(request, text);
         default:
                 return forward_say(text, -EBADRQC, "request %u is not known", request->type);
         }
@@ -139,6 +135,9 @@ static void serve(const struct mf_forward_request *request, int *fds, size_t n_f
         case MF_FORWARD_LISTEN:
                 r = forward_link_listen(request, fds, n_fds, &text);
                 kept = r == 0 ? n_fds : 0;
+                break;
+        case MF_FORWARD_HOST_PORT:
+                r = forward_link_host(request, &text);
                 break;
         case MF_FORWARD_CLOSE:
                 r = forward_link_close(request->link, &text);

@@ -166,8 +166,8 @@ int forward_link_listen(const struct mf_forward_request *request, const int *fds
 int forward_link_host(const struct mf_forward_request *request, struct forward_text *text);
 int forward_link_close(uint32_t number, struct forward_text *text);
 int forward_link_faults(const struct mf_forward_request *request, struct forward_text *text);
-/* Begins to accept, when the container has been entered. */
-void forward_links_begin(void);
+/* Begins to accept, when the container has been entered. Returns 0 or negative errno with a text. */
+int forward_links_begin(struct forward_text *text);
 /* Returns a socket of the network where the link's server is, that does not block, or negative errno. */
 int forward_link_socket(const struct forward_link *link, int family, int type);
 

@@ -166,24 +166,37 @@ static int listen_inside(const struct mf_forward_target *target)
         return type == SOCK_STREAM && listen(fd, SOMAXCONN) < 0 ? -errno : mf_take_fd(&fd);
 }
 
+/* Begins to accept. Returns 0 or negative errno with a text. */
+static int begin(struct forward_link *link, struct forward_text *text)
+{
+        if (link->is_host) {
+                if (!forward_host_is_there())
+                        return forward_say(text, -ENOTSUP, "the container was not entered with host ports");
+                int fd = listen_inside(&link->target);
+                if (fd < 0)
+                        return forward_say(text, fd, "listening on port %u of " MF_HOST_ADDRESS " in the container",
+                                           link->target.port);
+                add_listener(link, 0, fd);
+        }
+        watch(link);
+        return 0;
+}
+
 int forward_link_host(const struct mf_forward_request *request, struct forward_text *text)
 {
         int r = check(request, text);
         if (r < 0)
                 return r;
-        if (!forward_host_is_there() || request->target.kind == MF_FORWARD_UNIX)
-                return forward_say(text, -ENOTSUP, "the container was not entered with host ports");
-        mf_cleanup(mf_closep) int fd = listen_inside(&request->target);
-        if (fd < 0)
-                return forward_say(text, fd, "listening on port %u of " MF_HOST_ADDRESS " in the container",
-                                   request->target.port);
+        if (request->target.kind == MF_FORWARD_UNIX)
+                return forward_say(text, -EINVAL, "a port of the host is no Unix socket");
         struct forward_link *link = make(request);
         if (!link)
                 return forward_say(text, -ENOMEM, "out of memory");
         link->is_host = 1;
-        add_listener(link, 0, mf_take_fd(&fd));
-        watch(link);
-        return 0;
+        r = forward_has_entered() ? begin(link, text) : 0;
+        if (r < 0)
+                forward_link_close(link->number, &(struct forward_text){ .text = "" });
+        return r;
 }
 
 int forward_link_socket(const struct forward_link *link, int family, int type)
@@ -253,8 +266,11 @@ int forward_link_faults(const struct mf_forward_request *request, struct forward
         return 0;
 }
 
-void forward_links_begin(void)
+int forward_links_begin(struct forward_text *text)
 {
-        for (struct forward_link *link = links; link; link = link->next)
-                watch(link);
+        int r = 0;
+
+        for (struct forward_link *link = links; r == 0 && link; link = link->next)
+                r = begin(link, text);
+        return r;
 }

@@ -15,7 +15,8 @@
  *   LISTEN       descriptors: one or two listening sockets of the host (UDP: bound sockets). `link` is the number by which the
  *                library names the port later; `target` is where connections go, or packets. May come before ENTER.
  *   HOST_PORT    listens in the container on MF_HOST_ADDRESS, port `target.port`, TCP or UDP, and connects to the host's
- *                127.0.0.1, same port. The only request that needs a process in the network namespace of mayfly-launch.
+ *                127.0.0.1, same port. The only request that needs a process in the network namespace of mayfly-launch. May come before
+ *                ENTER, whose reply then has the error if the port cannot be listened on.
  *   CLOSE        ends the link: its listening sockets, and its connections, which are reset.
  *   FAULTS       what the link does from now on, to open connections too.
  *   SOCKET       makes a socket in the container's network namespace and sends it: `domain`, `socket_type`, `protocol`.
