@@ -83,10 +83,11 @@ static void start(const char *action)
         struct mayfly_error err = MAYFLY_ERROR_INIT;
         int stubborn = strcmp(action, "stop") == 0;
 
-        if (mayfly_container_start(
-                    &container,
-                    MAYFLY_SPEC(.image = test_image("busybox"), .name = "lifeline", .stop_signal = stubborn ? 28 : 0),
-                    &err) < 0) {
+        if (mayfly_container_start(&container,
+                                   MAYFLY_SPEC(.image = test_image("busybox"), .name = "lifeline",
+                                               .stop_signal = stubborn ? 28 : 0,
+                                               .publish = MAYFLY_PORTS({ .port = 7 })),
+                                   &err) < 0) {
                 fprintf(stderr, "%s\n", err.message);
                 exit(1);
         }

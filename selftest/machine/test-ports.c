@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -333,8 +334,9 @@ static void an_end_closes_ports_and_connections(void **state)
 
 static void on_the_hosts_network_a_port_is_the_apps_own(void **state)
 {
-        struct mayfly_container *c = START(.argv = SERVES("tcp:127.0.0.1:46379"), .network = MAYFLY_NETWORK_HOST,
-                                           .publish = MAYFLY_PORTS({ .port = 46379, .name = "redis" }));
+        struct mayfly_container *c =
+                START(.argv = SERVES("tcp:127.0.0.1:46379", "unix:/run/x.sock"), .network = MAYFLY_NETWORK_HOST,
+                      .publish = MAYFLY_PORTS({ .port = 46379, .name = "redis" }));
         struct mayfly_address address;
 
         (void) state;
@@ -343,10 +345,54 @@ static void on_the_hosts_network_a_port_is_the_apps_own(void **state)
         assert_string_equal(address.text, "127.0.0.1:46379");
         echoes(reach_port(c, "redis", SOCK_STREAM));
         echoes(connected(c, "redis"));
+        echoes(connected(c, "unix:/run/x.sock"));
         mayfly_container_free(c);
         refuses(MAYFLY_SPEC(.image = image, .idle = 1, .network = MAYFLY_NETWORK_HOST,
                             .publish = MAYFLY_PORTS({ .port = 1, .host_port = 2 })),
                 -EINVAL, "on the network of the host the app's own port is the published one");
+}
+
+/* Finds the mayfly-forward of this program's only container. */
+static pid_t forward_of(const struct mayfly_container *c)
+{
+        char path[64], name[32], line[64];
+        pid_t leader = mayfly_container_leader(c), launch = 0, found = 0;
+
+        for (pid_t pid = leader; !launch && pid > 1;) {
+                snprintf(path, sizeof(path), "/proc/%d/status", (int) pid);
+                FILE *f = fopen(path, "re");
+                assert_non_null(f);
+                pid = 0;
+                name[0] = '\0';
+                while (fgets(line, sizeof(line), f)) {
+                        (void) sscanf(line, "Name: %31s", name);
+                        (void) sscanf(line, "PPid: %d", &pid);
+                }
+                fclose(f);
+                launch = strcmp(name, "mayfly-launch") == 0 ? (pid_t) atoi(path + 6) : 0;
+        }
+        snprintf(path, sizeof(path), "pgrep -P %d -x mayfly-forward", (int) launch);
+        FILE *f = popen(path, "re");
+        assert_non_null(f);
+        assert_int_equal(fscanf(f, "%d", &found), 1);
+        pclose(f);
+        return found;
+}
+
+static void without_its_forwarder_a_container_ends(void **state)
+{
+        struct mayfly_container *c =
+                START(.argv = SERVES("tcp:127.0.0.1:6379"), .publish = MAYFLY_PORTS({ .port = 6379 }));
+        struct mayfly_error err = MAYFLY_ERROR_INIT;
+        int fd = -1;
+
+        (void) state;
+        await_output(c);
+        assert_int_equal(kill(forward_of(c), SIGKILL), 0);
+        assert_int_equal(mayfly_container_connect(c, "6379", &fd, &err), -ESRCH);
+        if (!strstr(err.message, "mayfly-forward, which connects the container's ports, ended with signal 9"))
+                fail_msg("%s", err.message);
+        mayfly_container_free(c);
 }
 
 int main(void)
@@ -364,6 +410,7 @@ int main(void)
                 cmocka_unit_test(a_port_that_is_not_there_is_named),
                 cmocka_unit_test(an_end_closes_ports_and_connections),
                 cmocka_unit_test(on_the_hosts_network_a_port_is_the_apps_own),
+                cmocka_unit_test(without_its_forwarder_a_container_ends),
         };
 
         image = small_image("ports", "{\"exec\":[\"/bin/serve\"],\"user\":\"0\",\"group\":\"0\"}",

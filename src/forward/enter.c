@@ -78,6 +78,18 @@ int forward_drop_privileges(uid_t uid, gid_t gid, uint32_t capabilities, pid_t p
         return getppid() == parent ? 0 : -ESRCH;
 }
 
+/* Joins a network namespace, unless this process is in it: an ordinary user may not join that of the host. */
+static int join_network(int net)
+{
+        struct stat here, there;
+
+        if (stat("/proc/self/ns/net", &here) < 0 || fstat(net, &there) < 0)
+                return -errno;
+        if (here.st_dev == there.st_dev && here.st_ino == there.st_ino)
+                return 0;
+        return setns(net, CLONE_NEWNET) < 0 ? -errno : 0;
+}
+
 int forward_enter(const struct mf_forward_request *request, int pidfd, struct forward_text *text)
 {
         pid_t pid = mf_pidfd_pid(pidfd);
@@ -95,8 +107,9 @@ int forward_enter(const struct mf_forward_request *request, int pidfd, struct fo
         int r = request->has_host_ports ? forward_host_start(request) : 0;
         if (r < 0)
                 return forward_say(text, r, "starting the process that makes sockets of the host");
-        if (setns(net, CLONE_NEWNET) < 0)
-                return forward_say(text, -errno, "joining the container's network namespace");
+        r = join_network(net);
+        if (r < 0)
+                return forward_say(text, r, "joining the container's network namespace");
         r = forward_drop_privileges(request->uid, request->gid, KEPT, getppid());
         if (r < 0)
                 return forward_say(text, r, "becoming user %u, group %u of the host", request->uid, request->gid);
