@@ -32,7 +32,7 @@ enum mayfly_engine {
         MAYFLY_ENGINE_DIRECT       /**< a child process of our own; for hosts that systemd did not boot */
 };
 
-/** The container's network. */
+/** The container's network, besides those that it shares with others (spec.networks). */
 enum mayfly_network_mode {
         MAYFLY_NETWORK_PRIVATE = 0, /**< a loopback interface of its own, nothing else */
         MAYFLY_NETWORK_HOST         /**< the host's network: the app's ports are reachable on 127.0.0.1 */
@@ -48,6 +48,9 @@ enum mayfly_userns {
         /** No user namespace: root inside is root on the host, less its capabilities. An error for an ordinary user. */
         MAYFLY_USERNS_HOST
 };
+
+/** A network that containers share, see <mayfly/network.h>. */
+struct mayfly_network;
 
 /** A file system in memory that containers share. Opaque; release with mayfly_tmpfs_free(). */
 struct mayfly_tmpfs;
@@ -178,6 +181,14 @@ struct mayfly_spec {
          * the test: see MAYFLY_HOST_PORTS(). Ends with 0.
          */
         const unsigned *host_ports;
+        /**
+         * Networks of mayfly_network_create() that the container is on, NULL-terminated, at most 8. The first is eth0 inside, the
+         * next eth1, ... Containers on one network reach each other by machine name, by spec name and by alias. Not with
+         * MAYFLY_NETWORK_HOST.
+         */
+        struct mayfly_network *const *networks;
+        /** More names of the container on its networks, NULL-terminated, at most 64. Members may have the same. */
+        const char *const *aliases;
 };
 
 #define MAYFLY_SPEC_INIT MAYFLY_INIT_(struct mayfly_spec)

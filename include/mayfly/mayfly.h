@@ -13,6 +13,7 @@
 #include <mayfly/image.h>
 #include <mayfly/inspect.h>
 #include <mayfly/log.h>
+#include <mayfly/network.h>
 #include <mayfly/port.h>
 #include <mayfly/store.h>
 #include <mayfly/trust.h>

@@ -17,6 +17,7 @@
 
 #include "container/leader.h"
 #include "container/logs.h"
+#include "container/network.h"
 #include "container/postmortem.h"
 #include "container/seccomp.h"
 #include "image/open.h"
@@ -67,7 +68,7 @@ static int check_app(const struct mayfly_spec *spec, struct mayfly_error *err)
 static int take_spec(struct mayfly_spec *spec, const struct mayfly_spec *given, struct mayfly_error *err)
 {
         static const struct mf_option_kind kind =
-                MF_OPTION_KIND("the spec", "MAYFLY_SPEC_INIT or MAYFLY_SPEC()", struct mayfly_spec, host_ports);
+                MF_OPTION_KIND("the spec", "MAYFLY_SPEC_INIT or MAYFLY_SPEC()", struct mayfly_spec, aliases);
 
         *spec = (struct mayfly_spec) MAYFLY_SPEC_INIT;
         if (!given)
@@ -178,7 +179,8 @@ static int is_leader_dead(const struct mayfly_container *container)
 }
 
 /* Takes one message. Returns 0, or -EPROTO for one that may not come. */
-static int take_report(struct mayfly_container *container, const struct mf_message *message, size_t n_fds, pid_t pid)
+static int take_report(struct mayfly_container *container, const struct mf_message *message, int *fds, size_t n_fds,
+                       pid_t pid)
 {
         int known = container->reports.missing_limits;
         int r = mf_reports_take(&container->reports, message, n_fds);
@@ -187,6 +189,8 @@ static int take_report(struct mayfly_container *container, const struct mf_messa
                 container->broke_protocol = 1;
         else if (message->type == MF_MESSAGE_READY)
                 on_ready(container, pid);
+        else if (message->type == MF_MESSAGE_HOSTS)
+                mf_membership_give_hosts(container->membership, mf_take_fd(&fds[0]));
         else if (message->type == MF_MESSAGE_LIMITS)
                 note_limits(container, container->reports.missing_limits & ~known);
         return container->broke_protocol ? -EPROTO : 0;
@@ -205,11 +209,11 @@ void mf_container_receive(struct mayfly_container *container)
                 if (r == -EAGAIN && !is_leader_dead(container))
                         return;
                 if (r > 0)
-                        r = take_report(container, &message, n_fds, pid) < 0 ? -EPROTO : 1;
+                        r = take_report(container, &message, fds, n_fds, pid) < 0 ? -EPROTO : 1;
                 else if (r == -EPROTO)
                         container->broke_protocol = 1;
                 for (size_t i = 0; i < n_fds; i++)
-                        close(fds[i]);
+                        mf_close(fds[i]);
                 if (r <= 0)
                         container->control = mf_close(container->control);
         }
@@ -358,6 +362,24 @@ static int verify(struct mayfly_container *container, struct mayfly_error *err)
         return mf_error(err, r, why.stage, "%s", why.message);
 }
 
+/* Puts the container on its networks, and lets the app start. A container that died meanwhile could not be put there. */
+static int join_networks(struct mayfly_container *container, struct mayfly_error *err)
+{
+        const struct mf_message go = { .type = MF_MESSAGE_GO };
+        struct mayfly_error why = MAYFLY_ERROR_INIT;
+
+        if (!container->membership)
+                return 0;
+        int r = mf_membership_join(container->membership, &why);
+        if (r == 0 && (r = mf_message_send(container->control, &go, NULL, 0)) < 0)
+                (void) mf_error_errno(&why, r, MAYFLY_STAGE_START, "the control socket");
+        if (r == 0)
+                return 0;
+        (void) mf_container_poll(container, NULL, 0, 0, NULL);
+        int died = check_alive(container, err);
+        return died < 0 ? died : mf_error(err, r, why.stage, "%s", why.message);
+}
+
 static int check_isolators(const struct mayfly_container *container, struct mayfly_error *err)
 {
         for (const struct mayfly_isolator *const *i = mf_isolators_list(&container->isolators); *i; i++)
@@ -395,6 +417,8 @@ int mf_container_boot(struct mayfly_container *container, struct mayfly_error *e
                 container->engine->type->rest(container->engine);
         if (r == 0 && container->spec.strict_isolators)
                 r = check_isolators(container, err);
+        if (r == 0)
+                r = join_networks(container, err);
         uint64_t ready = mf_now_us();
         container->timings.boot_us = ready - begin;
         if (r == 0 && container->reports.expects_app)
@@ -436,6 +460,9 @@ static int set_up(struct mayfly_container *container, const struct mayfly_spec *
         if (r < 0)
                 return r;
         set_defaults(&container->spec);
+        r = mf_membership_take(container, &container->membership, err);
+        if (r < 0)
+                return r;
         container->is_unregistered = mf_privilege_is_delegated();
         return mf_container_choose_name(container, err);
 }
@@ -476,52 +503,6 @@ int mf_container_check_owner(const struct mayfly_container *container, struct ma
         return mf_error(err, -ECHILD, MAYFLY_STAGE_SPEC,
                         "container %s belongs to process %d; a forked child (this is %d) cannot use it",
                         container->machine, (int) container->owner, (int) getpid());
-}
-
-static const struct mf_option_kind exit_kind =
-        MF_OPTION_KIND("the exit to fill", "MAYFLY_EXIT_INIT", struct mayfly_exit, signal);
-
-static void give_exit(const siginfo_t *end, struct mayfly_exit *ret)
-{
-        int exited = end->si_code == CLD_EXITED;
-        const struct mayfly_exit all = { .exited = exited,
-                                         .status = exited ? end->si_status : 0,
-                                         .signal = exited ? 0 : end->si_status };
-
-        mf_result_give(ret, &all, &exit_kind);
-}
-
-MF_EXPORT int mayfly_container_wait(struct mayfly_container *container, unsigned timeout_ms, struct mayfly_exit *ret,
-                                    struct mayfly_error *err)
-{
-        if (!container)
-                return mf_error(err, -EINVAL, MAYFLY_STAGE_SPEC, "mayfly_container_wait() needs a container");
-        int r = mf_result_check(ret, &exit_kind, err);
-        if (r == 0)
-                r = mf_container_check_owner(container, err);
-        if (r < 0)
-                return r;
-        if (!container->reports.expects_app)
-                return mf_error(err, -EINVAL, MAYFLY_STAGE_SPEC, "container %s runs no app to wait for: %s",
-                                container->machine,
-                                container->spec.idle ? "idle is set in its spec; unset it"
-                                                     : "its image has none; set entrypoint or argv in its spec");
-
-        uint64_t deadline = mf_now_us() + (uint64_t) timeout_ms * 1000;
-        mf_container_receive(container);
-        while (container->reports.app != MF_APP_ENDED) {
-                if (container->control < 0)
-                        return mf_container_explain_death(container, -ESRCH, MAYFLY_STAGE_STOP, "waiting", err);
-                int left = timeout_ms == UINT32_MAX ? -1 : mf_left_ms(deadline);
-                if (left == 0)
-                        return mf_error(err, -ETIMEDOUT, MAYFLY_STAGE_STOP, "the app of %s still runs after %u ms",
-                                        container->machine, timeout_ms);
-                r = mf_container_poll(container, NULL, 0, left, err);
-                if (r < 0)
-                        return r;
-        }
-        give_exit(&container->reports.app_end, ret);
-        return 0;
 }
 
 MF_EXPORT const char *mayfly_container_name(const struct mayfly_container *container)

@@ -27,7 +27,8 @@ struct mayfly_container {
         char **env;                    /* of app and commands: "NAME=value", NULL-terminated */
         struct mf_isolators isolators; /* the image's, and what became of them */
         const struct mf_engine_type *engine_type;
-        struct mf_engine *engine; /* NULL unless it has been started */
+        struct mf_engine *engine;         /* NULL unless it has been started */
+        struct mf_membership *membership; /* of networks; NULL: it is on none */
 
         uint64_t granted;       /* capabilities that the spec grants, appc's 14 included */
         struct mf_id_range ids; /* of its user namespace; base 0: it has none */

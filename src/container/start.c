@@ -93,6 +93,7 @@ static int choose_app(struct mayfly_container *container, struct mayfly_error *e
         const struct app_command command = app_command_of(spec, container->image->config);
         const char *program = program_of(&command);
 
+        container->reports.expects_hosts = container->membership != NULL;
         if (spec->idle)
                 return 0;
         if ((spec->entrypoint || spec->argv) && (!program || !*program))
@@ -247,7 +248,8 @@ static int queue_start_message(struct mayfly_container *container, struct mayfly
         if (filter >= 0)
                 fds[n++] = filter;
         const struct mf_message message = { .type = MF_MESSAGE_START,
-                                            .value = { filter >= 0, container->spec.network == MAYFLY_NETWORK_HOST } };
+                                            .value = { filter >= 0, container->spec.network == MAYFLY_NETWORK_HOST,
+                                                       container->membership != NULL } };
         r = mf_message_send(container->control, &message, fds, n);
         return r < 0 ? mf_error_errno(err, r, MAYFLY_STAGE_START, "the control socket") : 0;
 }
@@ -433,6 +435,8 @@ static int build_argv(const struct mayfly_container *container, const struct mf_
                 r = mf_strv_add(ret, strdup("--user"));
         if (r == 0 && container->spec.network == MAYFLY_NETWORK_HOST)
                 r = mf_strv_add(ret, strdup("--host-network"));
+        if (r == 0 && container->membership)
+                r = mf_strv_add(ret, strdup("--networks"));
         for (char **v = volumes->argv; r == 0 && v && *v; v++)
                 r = mf_strv_add(ret, strdup(*v));
         return r;

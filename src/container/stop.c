@@ -8,6 +8,7 @@
 
 #include "container/container.h"
 #include "container/ids.h"
+#include "container/network.h"
 #include "image/open.h"
 #include "protocol/message.h"
 #include "util/error.h"
@@ -78,8 +79,12 @@ MF_EXPORT int mayfly_container_stop(struct mayfly_container *container, struct m
         if (!container)
                 return 0;
         int r = mf_container_check_owner(container, err);
-        if (r < 0 || is_gone(container))
+        if (r < 0)
                 return r;
+        if (is_gone(container)) {
+                mf_membership_leave(container->membership);
+                return 0;
+        }
 
         uint64_t begin = mf_now_us();
         container->was_stopped = 1;
@@ -90,6 +95,8 @@ MF_EXPORT int mayfly_container_stop(struct mayfly_container *container, struct m
                 container->engine->type->rest(container->engine);
         container->timings.stop_us = mf_now_us() - begin;
         container->control = mf_close(container->control);
+        if (r == 0)
+                mf_membership_leave(container->membership);
         return r;
 }
 
@@ -157,6 +164,7 @@ MF_EXPORT struct mayfly_container *mayfly_container_free(struct mayfly_container
         mf_links_clear(&container->links);
         for (size_t i = 0; i < MF_ELEMENTSOF(container->expanded); i++)
                 mf_strv_free(container->expanded[i]);
+        container->membership = mf_membership_free(container->membership);
         mayfly_image_close(container->image);
         free(container->volumes);
         free(container->publish);

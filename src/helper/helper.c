@@ -102,16 +102,6 @@ static int start_watch(const struct mf_helper *helper, struct mayfly_error *err)
 
 /* --- one request ---------------------------------------------------------------------------------------------- */
 
-/* Becomes root of the user's namespace. The process has one thread so far, as setns(2) wants. */
-static int join_namespace(int fd, struct mayfly_error *err)
-{
-        if (setns(fd, CLONE_NEWUSER) < 0)
-                return mf_error_errno(err, -errno, MAYFLY_STAGE_HOST, "the user's namespace cannot be joined");
-        if (setresgid(0, 0, 0) < 0 || setresuid(0, 0, 0) < 0)
-                return mf_error_errno(err, -errno, MAYFLY_STAGE_HOST, "becoming root of the user's namespace failed");
-        return 0;
-}
-
 static int run(struct mf_helper *helper, struct mayfly_error *err)
 {
         const struct mf_frame *request = &helper->request;
@@ -130,49 +120,18 @@ static int run(struct mf_helper *helper, struct mayfly_error *err)
                 return mf_error(err, -EPROTO, MAYFLY_STAGE_HOST, "mayfly-helper lacks descriptors");
         if (fchdir(request->fds[1]) < 0) /* relative paths are from where the caller is */
                 return mf_error_errno(err, -errno, MAYFLY_STAGE_HOST, "the caller's directory cannot be entered");
-        int r = joins ? join_namespace(request->fds[2], err) : 0;
+        int r = joins ? mf_serve_join(request->fds[2], err) : 0;
         if (r == 0 && !operations[number].without_namespace)
                 r = start_watch(helper, err);
         return r < 0 ? r : operations[number].run(helper, err);
 }
 
-/* Sends the result, or the error and the result as far as it came. */
-static void send_result(struct mf_helper *helper, int r, const struct mayfly_error *err)
-{
-        mf_cleanup(mf_pack_clear) struct mf_pack pack = { 0 };
-
-        if (r == 0) {
-                (void) mf_frame_send(helper->socket, MF_FRAME_RESULT, helper->value, &helper->result, helper->fds,
-                                     helper->n_fds);
-                return;
-        }
-        mf_pack_number(&pack, err->stage);
-        mf_pack_string(&pack, err->message);
-        if (helper->result.bytes.size > 0 &&
-            mf_buffer_add(&pack.bytes, helper->result.bytes.data, helper->result.bytes.size) < 0)
-                pack.failed = 1;
-        (void) mf_frame_send(helper->socket, MF_FRAME_ERROR, r, &pack, NULL, 0);
-}
-
-/* Moves the socket away from standard input, where programs that this one executes would have it. Returns the new descriptor or
- * negative errno. */
-static int move_socket(void)
-{
-        int socket = fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 4);
-        mf_cleanup(mf_closep) int null = open("/dev/null", O_RDONLY | O_CLOEXEC);
-
-        if (socket < 0 || null < 0 || dup2(null, STDIN_FILENO) < 0)
-                return -errno;
-        return socket;
-}
-
 int main(void)
 {
-        struct mf_helper helper = { .socket = move_socket() };
+        struct mf_helper helper = { .socket = mf_serve_socket() };
         struct mayfly_error err = MAYFLY_ERROR_INIT;
         struct mf_frame end;
 
-        close(3); /* where the library heard of this process */
         if (helper.socket < 0 || mf_frame_recv(helper.socket, &helper.request, 0) != 1 ||
             helper.request.type != MF_FRAME_REQUEST) {
                 fprintf(stderr, "mayfly-helper is run by the library mayfly only\n");
@@ -182,7 +141,7 @@ int main(void)
         mf_owner_ask_with(ask_owner);
         helper.arguments = mf_frame_payload(&helper.request);
         int r = run(&helper, &err);
-        send_result(&helper, r, &err);
+        mf_serve_answer(helper.socket, r, &helper.answer, &err);
         /* What this process holds open keeps the locks, until the library has what it wants. */
         (void) mf_frame_recv(helper.socket, &end, 0);
         return 0;

@@ -6,17 +6,14 @@
 
 #include <mayfly/error.h>
 
+#include "privilege/serve.h"
 #include "protocol/call.h"
 
 struct mf_helper {
         int socket;
         struct mf_frame request;
         struct mf_unpack arguments;
-        /* What goes back. An operation that fails may have filled in `result` as far as it came. */
-        int value;
-        struct mf_pack result;
-        int fds[MF_CALL_FDS_MAX];
-        size_t n_fds;
+        struct mf_answer answer;
 };
 
 /* The place of the descriptors of an operation in those of the request: see protocol/call.h. */

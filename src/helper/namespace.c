@@ -195,10 +195,10 @@ static int open_namespace(struct mf_helper *helper, pid_t pid, struct mayfly_err
         char path[40];
 
         snprintf(path, sizeof(path), "/proc/%d/ns/user", (int) pid);
-        helper->fds[0] = open(path, O_RDONLY | O_CLOEXEC);
-        if (helper->fds[0] < 0)
+        helper->answer.fds[0] = open(path, O_RDONLY | O_CLOEXEC);
+        if (helper->answer.fds[0] < 0)
                 return mf_error_errno(err, -errno, MAYFLY_STAGE_HOST, "%s cannot be opened", path);
-        helper->n_fds = 1;
+        helper->answer.n_fds = 1;
         return 0;
 }
 

@@ -48,7 +48,7 @@ int mf_helper_open(struct mf_helper *helper, struct mayfly_error *err)
         if (r == 0)
                 r = mf_image_open(&image, text, &options, err);
         if (r == 0)
-                helper->value = mayfly_image_was_fetched(image);
+                helper->answer.value = mayfly_image_was_fetched(image);
         return r;
 }
 
@@ -63,7 +63,7 @@ int mf_helper_verify(struct mf_helper *helper, struct mayfly_error *err)
         int r = check_arguments(helper, err);
         if (r == 0)
                 r = mayfly_store_verify(&result, &options, err);
-        mf_pack_verify_result(&helper->result, &result);
+        mf_pack_verify_result(&helper->answer.result, &result);
         return r;
 }
 
@@ -78,6 +78,6 @@ int mf_helper_gc(struct mf_helper *helper, struct mayfly_error *err)
         int r = check_arguments(helper, err);
         if (r == 0)
                 r = mayfly_store_gc(&result, &options, err);
-        mf_pack_gc_result(&helper->result, &result);
+        mf_pack_gc_result(&helper->answer.result, &result);
         return r;
 }

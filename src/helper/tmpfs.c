@@ -13,9 +13,9 @@ int mf_helper_tmpfs(struct mf_helper *helper, struct mayfly_error *err)
         int r = mf_tmpfs_make(&place, mf_unpack_number(&helper->arguments), 0, err);
         if (r < 0)
                 return r;
-        helper->fds[0] = place.namespace_fd;
-        helper->fds[1] = place.root;
-        helper->n_fds = 2;
+        helper->answer.fds[0] = place.namespace_fd;
+        helper->answer.fds[1] = place.root;
+        helper->answer.n_fds = 2;
         return 0;
 }
 

@@ -37,6 +37,7 @@ static struct {
         enum phase phase;
         pid_t current; /* of the phase: the app or a hook; 0: none */
         int host_network;
+        int waits_for_go; /* the app does, until the library says so */
         int stopping;
         int64_t deadline_ms; /* then it has had its time; 0: none */
 } self = { .control = -1, .signals = -1, .outputs = { { .pipe = -1, .end = -1 }, { .pipe = -1, .end = -1 } } };
@@ -98,6 +99,7 @@ static void receive_start(void)
         if (message.type != MF_MESSAGE_START || n_fds < 2U + (message.value[0] != 0))
                 die("the first message", -EPROTO);
         self.host_network = message.value[1];
+        self.waits_for_go = message.value[2];
         r = mf_log_open(fds[0]);
         if (r < 0)
                 die("the log", r);
@@ -299,6 +301,10 @@ static void on_control(void)
                 run(fds);
         else if (message.type == MF_MESSAGE_STOP)
                 stop(message.value[0], message.value[1]);
+        else if (message.type == MF_MESSAGE_GO && self.waits_for_go) {
+                self.waits_for_go = 0;
+                start();
+        }
         for (size_t i = 0; i < n_fds; i++)
                 close(fds[i]);
 }
@@ -471,6 +477,7 @@ int main(void)
         add_console();
         remove_fuse();
         send_message(MF_MESSAGE_READY, 0, 0, NULL);
-        start();
+        if (!self.waits_for_go)
+                start();
         loop();
 }

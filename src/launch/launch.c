@@ -265,6 +265,8 @@ static int run(const struct launch_options *options, const struct launch_cgroup 
                 r = launch_join_namespace(handles.userns);
         if (r == 0)
                 r = launch_mounts(options, handles.namespaces, handles.n_namespaces);
+        if (r == 0)
+                r = launch_hosts_send(options);
         if (r < 0)
                 return EXIT_FAILURE;
         for (size_t i = 0; i < handles.n_namespaces; i++)

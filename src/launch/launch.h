@@ -41,6 +41,7 @@ struct launch_options {
         int in_unit;    /* of systemd, which has made the cgroup (engine systemd) */
         int registered; /* by machined; only in a unit */
         int host_network;
+        int on_networks;   /* that containers share: the library writes into /etc/hosts */
         int oom_score_adj; /* what the app may lower its score to; 0: nothing below what it is now */
         uint32_t ids;      /* first ID of its user namespace; 0: it has none */
         uint32_t n_ids;    /* how many it has */
@@ -83,6 +84,11 @@ int launch_shift(const char *root, const struct launch_options *options);
 /* root.c: makes the directories and files that systemd-nspawn and services want and the image lacks, and mounts the image's
  * /run. Prints and returns negative errno on failure. */
 int launch_root_complete(const struct launch_options *options);
+
+/* hosts.c: makes /etc/hosts in the directory `root`. Prints and returns negative errno on failure. */
+int launch_hosts_make(int root, const struct launch_options *options);
+/* Sends the library a descriptor of the file if it writes there. Prints and returns negative errno on failure. */
+int launch_hosts_send(const struct launch_options *options);
 
 /* mounts.c: mount namespace, scratch, overlay. After it the root is SCRATCH "/root" and mayfly-init SCRATCH "/init".
  * Prints and returns negative errno on failure. */

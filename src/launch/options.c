@@ -93,6 +93,9 @@ static int parse_option(int c, struct launch_options *ret)
         case 'n':
                 ret->host_network = 1;
                 return 0;
+        case 'w':
+                ret->on_networks = 1;
+                return 0;
         case 'O':
                 ret->oom_score_adj = atoi(optarg);
                 return 0;
@@ -133,6 +136,7 @@ int launch_options_parse(int argc, char **argv, struct launch_options *ret)
                 { "unit", no_argument, NULL, 'U' },
                 { "register", no_argument, NULL, 'r' },
                 { "host-network", no_argument, NULL, 'n' },
+                { "networks", no_argument, NULL, 'w' },
                 { "ids", required_argument, NULL, 'u' },
                 { "id-count", required_argument, NULL, 'N' },
                 { "user", no_argument, NULL, 'x' },

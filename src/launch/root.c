@@ -100,25 +100,6 @@ static int mount_run(int root, uint32_t ids)
         return 0;
 }
 
-/* Without it neither localhost nor the container's own name resolves. The image's own file, or link, is kept. */
-static int make_hosts(int root, const struct launch_options *options)
-{
-        mf_cleanup(mf_closep) int etc = launch_open_how(root, "etc", O_RDONLY | O_DIRECTORY, RESOLVE_IN_ROOT);
-        struct stat before;
-
-        if (etc < 0 || fstat(etc, &before) < 0)
-                return launch_error(etc < 0 ? etc : -errno, "/etc in the container");
-        mf_cleanup(mf_closep) int fd = openat(etc, "hosts", O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
-        if (fd < 0)
-                return errno == EEXIST ? 0 : launch_error(-errno, "making /etc/hosts in the container");
-        const struct timespec times[2] = { { 0, UTIME_OMIT }, before.st_mtim };
-        if (dprintf(fd, "127.0.0.1\tlocalhost\n127.0.1.1\t%s\n::1\tlocalhost ip6-localhost ip6-loopback\n",
-                    options->machine) < 0 ||
-            fchown(fd, options->ids, options->ids) < 0 || futimens(etc, times) < 0)
-                return launch_error(-errno, "writing /etc/hosts in the container");
-        return 0;
-}
-
 int launch_root_complete(const struct launch_options *options)
 {
         mf_cleanup(mf_closep) int root = open(LAUNCH_ROOT, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -130,5 +111,5 @@ int launch_root_complete(const struct launch_options *options)
                 r = complete(root, i, options->ids);
         if (r == 0)
                 r = mount_run(root, options->ids);
-        return r < 0 ? r : make_hosts(root, options);
+        return r < 0 ? r : launch_hosts_make(root, options);
 }

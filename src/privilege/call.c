@@ -22,15 +22,21 @@
 
 #define LOG_SHOWN 300 /* bytes of what a helper wrote before it died */
 
+static const char *program_of(const struct mf_call *call)
+{
+        return call->program ? call->program : "mayfly-helper";
+}
+
 /* Executes the helper, with `control` as its end of the socket. Returns 0 or negative errno. */
-static int start_helper(struct mf_call_result *result, int control, int boot_log, struct mayfly_error *err)
+static int start_helper(struct mf_call_result *result, const struct mf_call *call, int control, int boot_log,
+                        struct mayfly_error *err)
 {
         mf_cleanup(mf_freep) char *program = NULL;
         mf_cleanup(mf_closep) int report = -1;
         mf_cleanup(mf_closep) int report_end = -1;
         int pair[2];
 
-        int r = mf_program_path("mayfly-helper", &program, err);
+        int r = mf_program_path(program_of(call), &program, err);
         if (r < 0)
                 return r;
         if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
@@ -58,8 +64,8 @@ static int send_request(const struct mf_call_result *result, const struct mf_cal
         size_t n = 2;
 
         if (owner < 0)
-                return mf_error_errno(err, -errno, MAYFLY_STAGE_HOST,
-                                      "mayfly-helper cannot be given a pidfd of this process");
+                return mf_error_errno(err, -errno, MAYFLY_STAGE_HOST, "%s cannot be given a pidfd of this process",
+                                      program_of(call));
         if (here < 0) /* a directory that cannot be opened cannot be used either */
                 fds[1] = here = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
         if (here < 0)
@@ -70,12 +76,12 @@ static int send_request(const struct mf_call_result *result, const struct mf_cal
                 fds[n++] = call->fds[i];
         int r = mf_frame_send(result->socket, MF_FRAME_REQUEST, (int32_t) call->operation, call->arguments, fds, n);
         if (r < 0 && r != -EPIPE && r != -ECONNRESET)
-                return mf_error_errno(err, r, MAYFLY_STAGE_HOST, "mayfly-helper cannot be given its request");
+                return mf_error_errno(err, r, MAYFLY_STAGE_HOST, "%s cannot be given its request", program_of(call));
         return 0;
 }
 
 /* Sets the error for a helper that ended without a result, with the end of what it wrote. */
-static int fail_dead(int boot_log, struct mayfly_error *err)
+static int fail_dead(const struct mf_call *call, int boot_log, struct mayfly_error *err)
 {
         char text[LOG_SHOWN + 1];
         off_t size = lseek(boot_log, 0, SEEK_END);
@@ -83,8 +89,8 @@ static int fail_dead(int boot_log, struct mayfly_error *err)
 
         text[n > 0 ? n : 0] = '\0';
         text[strcspn(text, "\n")] = '\0';
-        return mf_error(err, -ECONNRESET, MAYFLY_STAGE_HOST,
-                        "mayfly-helper ended before it had a result%s%s; was it killed?", text[0] ? ": " : "", text);
+        return mf_error(err, -ECONNRESET, MAYFLY_STAGE_HOST, "%s ended before it had a result%s%s; was it killed?",
+                        program_of(call), text[0] ? ": " : "", text);
 }
 
 /* Waits for the next frame. The end of the stream is no sure sign: a child that this process happened to fork meanwhile
@@ -109,13 +115,13 @@ static int await_frame(struct mf_call_result *result)
 }
 
 /* Takes the error that the helper reported, as it is. Returns its code. */
-static int take_error(const struct mf_frame *frame, struct mayfly_error *err)
+static int take_error(const struct mf_call *call, const struct mf_frame *frame, struct mayfly_error *err)
 {
         struct mf_unpack payload = mf_frame_payload(frame);
         enum mayfly_stage stage = (enum mayfly_stage) mf_unpack_number(&payload);
         const char *message = mf_unpack_string(&payload);
 
-        mf_error_copy(err, frame->value < 0 ? frame->value : -EIO, stage, message ? message : "mayfly-helper failed");
+        mf_error_copy(err, frame->value < 0 ? frame->value : -EIO, stage, message ? message : program_of(call));
         return frame->value < 0 ? frame->value : -EIO;
 }
 
@@ -147,15 +153,17 @@ static int converse(struct mf_call_result *result, const struct mf_call *call, i
         for (;;) {
                 int r = await_frame(result);
                 if (r == 0)
-                        return fail_dead(boot_log, err);
+                        return fail_dead(call, boot_log, err);
                 if (r < 0)
-                        return mf_error_errno(err, r, MAYFLY_STAGE_HOST,
-                                              "mayfly-helper answered with something that is not mayfly's; install "
-                                              "the library and its helper programs together");
+                        return mf_error_errno(
+                                err, r, MAYFLY_STAGE_HOST,
+                                "%s answered with something that is not mayfly's; install the library and "
+                                "its helper programs together",
+                                program_of(call));
                 if (result->frame.type == MF_FRAME_RESULT)
                         return 0;
                 if (result->frame.type == MF_FRAME_ERROR)
-                        return take_error(&result->frame, err);
+                        return take_error(call, &result->frame, err);
                 if (result->frame.type == MF_FRAME_OWNER)
                         tell_owner(result);
                 else
@@ -175,10 +183,11 @@ int mf_call(struct mf_call_result *ret, const struct mf_call *call, struct mayfl
                 return r;
         boot_log = memfd_create("mayfly-helper-log", MFD_CLOEXEC);
         if (boot_log < 0 || socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
-                return mf_error_errno(err, -errno, MAYFLY_STAGE_HOST, "a socket for mayfly-helper cannot be made");
+                return mf_error_errno(err, -errno, MAYFLY_STAGE_HOST, "a socket for %s cannot be made",
+                                      program_of(call));
         ret->socket = pair[0];
         control = pair[1];
-        r = start_helper(ret, control, boot_log, err);
+        r = start_helper(ret, call, control, boot_log, err);
         close(mf_take_fd(&control));
         if (r == 0)
                 r = send_request(ret, call, namespace, err);

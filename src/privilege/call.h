@@ -2,7 +2,7 @@
 #ifndef MF_CALL_H
 #define MF_CALL_H
 
-/* Calls one operation of mayfly-helper, which runs as a process of its own: see protocol/call.h. */
+/* Calls one operation of mayfly-helper or mayfly-network, which runs as a process of its own: see protocol/call.h. */
 
 #include <mayfly/error.h>
 
@@ -17,6 +17,7 @@ struct mf_call {
         /* Called for each report, in the thread of the caller. The helper waits for the return value. */
         int (*report)(void *userdata, struct mf_unpack *report);
         void *userdata;
+        const char *program; /* whose operation it is; NULL for mayfly-helper */
 };
 
 /* A helper that has answered. It keeps its locks and descriptors until mf_call_end(). Start from MF_CALL_RESULT_INIT. */

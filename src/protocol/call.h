@@ -2,8 +2,8 @@
 #ifndef MF_CALL_PROTOCOL_H
 #define MF_CALL_PROTOCOL_H
 
-/* What the library and mayfly-helper say to each other. Both come from one build and belong to one user; the version of
- * each frame finds half an upgrade. One process of mayfly-helper does one operation.
+/* What the library and mayfly-helper say to each other, and the library and mayfly-network in the same way. All come from one
+ * build and belong to one user; the version of each frame finds half an upgrade. One process does one operation.
  *
  *   socket (SOCK_SEQPACKET; the helper's end is its standard input)
  *       library -> helper REQUEST  value: the operation. Descriptors: pidfd of the owner, the working directory; the user
@@ -24,6 +24,13 @@
  *   TMPFS       size -> descriptors of a mount namespace with a new tmpfs, and of the root directory of that
  *   TMPFS_OWN   descriptor of that directory; mode, user, group -> nothing
  *   VERIFY, GC  options -> the result struct, also with an error. Reports about the store
+ *
+ *   of mayfly-network, see protocol/network.h
+ *   NETWORK_CREATE  none -> a descriptor of a new hub, a network namespace with a bridge
+ *   NETWORK_ATTACH  descriptor of the hub, pidfd of a container's PID 1; number of the network, number of the member, which of
+ *                   the container's interfaces -> value: 1 if the member has an IPv6 address
+ *   NETWORK_CUT     descriptor of the hub; number of the network, how many members, and for each: number, how many others are cut
+ *                   off from it, their numbers. What these send no longer arrives there, and what others send does
  */
 
 #include <stddef.h>
@@ -41,6 +48,9 @@ enum mf_operation {
         MF_OPERATION_GC,
         MF_OPERATION_TMPFS,
         MF_OPERATION_TMPFS_OWN,
+        MF_OPERATION_NETWORK_CREATE,
+        MF_OPERATION_NETWORK_ATTACH,
+        MF_OPERATION_NETWORK_CUT,
 };
 
 enum mf_frame_type {

@@ -10,9 +10,12 @@
  *                                 the container's range of IDs if value[1]; the user namespace of an ordinary user if
                                  value[2]
  *       library -> init   START   descriptors: log, exec block; the app's filter if value[0]; value[1]: the container is
- *                                 on the network of the host. Both are queued before their reader exists
+ *                                 on the network of the host; value[2]: the app waits for GO. Both are queued before
+ *                                 their reader exists
+ *       launch -> library HOSTS   descriptor: the container's /etc/hosts, if its spec has networks
  *       both   -> library LIMITS  value[0] those of enum mf_limit that are not in force
  *       init -> library   READY   the container answers; credentials carry its PID
+ *       library -> init   GO      the container's networks are there: the app and its hook can start
  *       init -> library   HOOK    the app's pre-start hook has been started
  *       init -> library   APP     value[0] 0, or the errno that kept the app from starting, and text
  *       library -> init   RUN     descriptors: reply socket, exec block, standard input, output, error
@@ -31,7 +34,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-#define MF_PROTOCOL_VERSION 4U
+#define MF_PROTOCOL_VERSION 5U
 
 enum mf_message_type {
         MF_MESSAGE_START = 1,
@@ -45,6 +48,8 @@ enum mf_message_type {
         MF_MESSAGE_HOOK,
         MF_MESSAGE_LIMITS,
         MF_MESSAGE_LAUNCH,
+        MF_MESSAGE_HOSTS,
+        MF_MESSAGE_GO,
 };
 
 /* Limits that an image wants, and a host may have no controller for. */

@@ -19,6 +19,15 @@ static int take_limits(struct mf_reports *reports, const struct mf_message *mess
         return 0;
 }
 
+static int take_hosts(struct mf_reports *reports, const struct mf_message *message)
+{
+        (void) message;
+        if (!reports->expects_hosts)
+                return -EPROTO;
+        reports->expects_hosts = 0;
+        return 0;
+}
+
 static int take_ready(struct mf_reports *reports, const struct mf_message *message)
 {
         (void) message;
@@ -71,6 +80,7 @@ static const struct {
         int (*take)(struct mf_reports *reports, const struct mf_message *message);
 } rules[] = {
         { MF_MESSAGE_LIMITS, 0, 0, MF_APP_NONE, 0, take_limits },
+        { MF_MESSAGE_HOSTS, 0, 0, MF_APP_NONE, 0, take_hosts },
         { MF_MESSAGE_READY, 0, 0, MF_APP_NONE, 0, take_ready },
         { MF_MESSAGE_HOOK, 1, 0, MF_APP_NONE, 1, take_hook },
         { MF_MESSAGE_APP, 1, -1, MF_APP_NONE, 1, take_app },
@@ -79,8 +89,8 @@ static const struct {
 
 int mf_reports_take(struct mf_reports *reports, const struct mf_message *message, size_t n_fds)
 {
-        if (n_fds > 0)
-                return -EPROTO; /* no report has descriptors */
+        if (n_fds != (message->type == MF_MESSAGE_HOSTS))
+                return -EPROTO; /* no other report has descriptors */
         for (size_t i = 0; i < sizeof(rules) / sizeof(rules[0]); i++) {
                 if ((uint32_t) rules[i].type != message->type)
                         continue;

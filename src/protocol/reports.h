@@ -17,9 +17,10 @@ enum mf_app_state {
         MF_APP_ENDED
 };
 
-/* Starts as zero, with expects_app set as needed. */
+/* Starts as zero, with what is expected set as needed. */
 struct mf_reports {
-        int expects_app; /* without it, HOOK, APP and EXIT are errors */
+        int expects_app;   /* without it, HOOK, APP and EXIT are errors */
+        int expects_hosts; /* without it, HOSTS is an error */
         int ready;
         int hook_started;
         int missing_limits; /* of enum mf_limit */
@@ -31,7 +32,7 @@ struct mf_reports {
 };
 
 /* Takes one message. Returns 0, or -EPROTO, with nothing changed, for one that may not come (now, again, with these
- * values or with descriptors). */
+ * values or with so many descriptors). */
 int mf_reports_take(struct mf_reports *reports, const struct mf_message *message, size_t n_fds);
 
 #endif

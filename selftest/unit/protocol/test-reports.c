@@ -114,6 +114,21 @@ static void limits_are_known_and_told_once(void **state)
         assert_int_equal(reports.missing_limits, MF_LIMIT_MEMORY | MF_LIMIT_CPU | MF_LIMIT_OOM_SCORE);
 }
 
+/* mayfly-launch sends it before anything of the container runs. */
+static void a_hosts_file_comes_once_if_it_is_expected(void **state)
+{
+        const struct mf_message hosts = { .type = MF_MESSAGE_HOSTS };
+        struct mf_reports reports = { .expects_hosts = 1 }, late = { .expects_hosts = 1, .ready = 1 }, none = { 0 };
+
+        (void) state;
+        assert_int_equal(mf_reports_take(&none, &hosts, 1), -EPROTO);
+        assert_int_equal(mf_reports_take(&late, &hosts, 1), -EPROTO);
+        assert_int_equal(mf_reports_take(&reports, &hosts, 0), -EPROTO);
+        assert_int_equal(mf_reports_take(&reports, &hosts, 2), -EPROTO);
+        assert_int_equal(mf_reports_take(&reports, &hosts, 1), 0);
+        assert_int_equal(mf_reports_take(&reports, &hosts, 1), -EPROTO);
+}
+
 static void impossible_values_are_refused(void **state)
 {
         const int ends[][2] = { { 0, 0 },           { CLD_EXITED, 256 }, { CLD_EXITED, -1 },  { CLD_KILLED, 0 },
@@ -170,9 +185,13 @@ static void descriptors_are_refused(void **state)
 int main(void)
 {
         const struct CMUnitTest tests[] = {
-                cmocka_unit_test(each_report_comes_once_and_in_order), cmocka_unit_test(an_app_that_failed_has_no_end),
-                cmocka_unit_test(an_idle_container_has_no_app),        cmocka_unit_test(limits_are_known_and_told_once),
-                cmocka_unit_test(impossible_values_are_refused),       cmocka_unit_test(descriptors_are_refused),
+                cmocka_unit_test(each_report_comes_once_and_in_order),
+                cmocka_unit_test(an_app_that_failed_has_no_end),
+                cmocka_unit_test(an_idle_container_has_no_app),
+                cmocka_unit_test(limits_are_known_and_told_once),
+                cmocka_unit_test(a_hosts_file_comes_once_if_it_is_expected),
+                cmocka_unit_test(impossible_values_are_refused),
+                cmocka_unit_test(descriptors_are_refused),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: MIT */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/openat2.h>
+#include <stdio.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "launch/launch.h"
+#include "protocol/message.h"
+#include "util/fd.h"
+#include "util/macro.h"
+
+#define IMAGES_OWN_MAX 1048576 /* bytes of the image's file that are kept */
+
+/* Copies the image's own /etc/hosts, which may be a symbolic link, and ends it with a new line. Returns 1 if there was none. */
+static int copy_own(int root, int fd)
+{
+        mf_cleanup(mf_closep) int own =
+                launch_open_how(root, "etc/hosts", O_RDONLY | O_NONBLOCK | O_NOCTTY, RESOLVE_IN_ROOT);
+        mf_cleanup(mf_freep) char *text = NULL;
+        struct stat st;
+
+        if (own < 0)
+                return 1;
+        if (fstat(own, &st) < 0 || !S_ISREG(st.st_mode))
+                return launch_error(-EINVAL,
+                                    "the image's /etc/hosts is no file; build the image with a file there, or none");
+        if (st.st_size > IMAGES_OWN_MAX)
+                return launch_error(-EFBIG, "the image's /etc/hosts is longer than %d bytes", IMAGES_OWN_MAX);
+        text = malloc((size_t) st.st_size + 1);
+        ssize_t n = text ? mf_read_full(own, text, (size_t) st.st_size) : -ENOMEM;
+        if (n > 0 && text[n - 1] != '\n')
+                text[n++] = '\n';
+        int r = n < 0 ? (int) n : mf_write_full(fd, text, (size_t) n);
+        return r < 0 ? launch_error(r, "copying the image's /etc/hosts") : 0;
+}
+
+/* Writes what is there without the library. On networks the container's name is the address that the others know. */
+static int fill(int root, int fd, const struct launch_options *options)
+{
+        int r = options->on_networks ? copy_own(root, fd) : 1;
+
+        if (r <= 0)
+                return r;
+        if (dprintf(fd, "127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\n") < 0 ||
+            (!options->on_networks && dprintf(fd, "127.0.1.1\t%s\n", options->machine) < 0))
+                return launch_error(-errno, "writing /etc/hosts in the container");
+        return 0;
+}
+
+/* Without the file neither localhost nor the container's own name resolves. The image's own file, or link, is kept, unless the library
+ * is to write there: then a file takes its place that begins in the same way. */
+int launch_hosts_make(int root, const struct launch_options *options)
+{
+        mf_cleanup(mf_closep) int etc = launch_open_how(root, "etc", O_RDONLY | O_DIRECTORY, RESOLVE_IN_ROOT);
+        mf_cleanup(mf_closep) int fd = -1;
+        struct stat before, own;
+
+        if (etc < 0 || fstat(etc, &before) < 0)
+                return launch_error(etc < 0 ? etc : -errno, "/etc in the container");
+        if (fstatat(etc, "hosts", &own, AT_SYMLINK_NOFOLLOW) == 0 && !options->on_networks)
+                return 0;
+        const char *name = options->on_networks ? ".hosts.mayfly" : "hosts";
+        fd = openat(etc, name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
+        if (fd < 0)
+                return launch_error(-errno, "making /etc/%s in the container", name);
+        int r = fill(root, fd, options);
+        if (r < 0)
+                return r;
+        const struct timespec times[2] = { { 0, UTIME_OMIT }, before.st_mtim };
+        if (fchown(fd, options->ids, options->ids) < 0 ||
+            (options->on_networks && renameat(etc, name, etc, "hosts") < 0) || futimens(etc, times) < 0)
+                return launch_error(-errno, "making /etc/hosts in the container");
+        return 0;
+}
+
+int launch_hosts_send(const struct launch_options *options)
+{
+        const struct mf_message message = { .type = MF_MESSAGE_HOSTS };
+
+        if (!options->on_networks)
+                return 0;
+        mf_cleanup(mf_closep) int root = open(LAUNCH_ROOT, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        mf_cleanup(mf_closep) int etc = launch_open_how(root, "etc", O_RDONLY | O_DIRECTORY, RESOLVE_IN_ROOT);
+        mf_cleanup(mf_closep) int fd = openat(etc, "hosts", O_RDWR | O_NOFOLLOW | O_CLOEXEC);
+        if (fd < 0)
+                return launch_error(-errno, "/etc/hosts in the container");
+        int r = mf_message_send(STDIN_FILENO, &message, &fd, 1);
+        return r < 0 && r != -EPIPE && r != -ECONNRESET ? launch_error(r, "the library") : 0;
+}
