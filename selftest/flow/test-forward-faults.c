@@ -42,7 +42,7 @@ static int start(void **state)
         return 0;
 }
 
-static int stop(void **state)
+static int end(void **state)
 {
         struct world *world = *state;
 
@@ -433,22 +433,22 @@ static void test_host_port(void **state)
 int main(int argc, char **argv)
 {
         const struct CMUnitTest tests[] = {
-                cmocka_unit_test_setup_teardown(test_latency, start, stop),
-                cmocka_unit_test_setup_teardown(test_one_direction, start, stop),
-                cmocka_unit_test_setup_teardown(test_jitter_keeps_order, start, stop),
-                cmocka_unit_test_setup_teardown(test_bandwidth, start, stop),
-                cmocka_unit_test_setup_teardown(test_stop_with_data_on_their_way, start, stop),
-                cmocka_unit_test_setup_teardown(test_black_hole, start, stop),
-                cmocka_unit_test_setup_teardown(test_ends_are_stopped, start, stop),
-                cmocka_unit_test_setup_teardown(test_refuse, start, stop),
-                cmocka_unit_test_setup_teardown(test_reset, start, stop),
-                cmocka_unit_test_setup_teardown(test_slow_close, start, stop),
-                cmocka_unit_test_setup_teardown(test_cut, start, stop),
-                cmocka_unit_test_setup_teardown(test_cut_of_much, start, stop),
-                cmocka_unit_test_setup_teardown(test_corrupt, start, stop),
-                cmocka_unit_test_setup_teardown(test_switched_while_data_flow, start, stop),
-                cmocka_unit_test_setup_teardown(test_udp, start, stop),
-                cmocka_unit_test_setup_teardown(test_host_port, start, stop),
+                cmocka_unit_test_setup_teardown(test_latency, start, end),
+                cmocka_unit_test_setup_teardown(test_one_direction, start, end),
+                cmocka_unit_test_setup_teardown(test_jitter_keeps_order, start, end),
+                cmocka_unit_test_setup_teardown(test_bandwidth, start, end),
+                cmocka_unit_test_setup_teardown(test_stop_with_data_on_their_way, start, end),
+                cmocka_unit_test_setup_teardown(test_black_hole, start, end),
+                cmocka_unit_test_setup_teardown(test_ends_are_stopped, start, end),
+                cmocka_unit_test_setup_teardown(test_refuse, start, end),
+                cmocka_unit_test_setup_teardown(test_reset, start, end),
+                cmocka_unit_test_setup_teardown(test_slow_close, start, end),
+                cmocka_unit_test_setup_teardown(test_cut, start, end),
+                cmocka_unit_test_setup_teardown(test_cut_of_much, start, end),
+                cmocka_unit_test_setup_teardown(test_corrupt, start, end),
+                cmocka_unit_test_setup_teardown(test_switched_while_data_flow, start, end),
+                cmocka_unit_test_setup_teardown(test_udp, start, end),
+                cmocka_unit_test_setup_teardown(test_host_port, start, end),
         };
 
         forwarder_main(argc, argv);

@@ -43,7 +43,7 @@ static int start_with_few(void **state)
         return start_limited(state, FEW);
 }
 
-static int stop(void **state)
+static int end(void **state)
 {
         forwarder_stop(*state);
         free(*state);
@@ -219,10 +219,10 @@ static void test_server_that_closes_at_once(void **state)
 int main(int argc, char **argv)
 {
         const struct CMUnitTest tests[] = {
-                cmocka_unit_test_setup_teardown(test_thousands, start, stop),
-                cmocka_unit_test_setup_teardown(test_descriptors_used_up, start_with_few, stop),
-                cmocka_unit_test_setup_teardown(test_many_that_do_not_read, start_with_few, stop),
-                cmocka_unit_test_setup_teardown(test_server_that_closes_at_once, start, stop),
+                cmocka_unit_test_setup_teardown(test_thousands, start, end),
+                cmocka_unit_test_setup_teardown(test_descriptors_used_up, start_with_few, end),
+                cmocka_unit_test_setup_teardown(test_many_that_do_not_read, start_with_few, end),
+                cmocka_unit_test_setup_teardown(test_server_that_closes_at_once, start, end),
         };
 
         forwarder_main(argc, argv);

@@ -30,7 +30,7 @@ static int start(void **state)
         return 0;
 }
 
-static int stop(void **state)
+static int end(void **state)
 {
         forwarder_stop(*state);
         free(*state);
@@ -297,15 +297,15 @@ static void test_low_port(void **state)
 int main(int argc, char **argv)
 {
         const struct CMUnitTest tests[] = {
-                cmocka_unit_test_setup_teardown(test_packets, start, stop),
-                cmocka_unit_test_setup_teardown(test_strangers, start, stop),
-                cmocka_unit_test_setup_teardown(test_addresses, start, stop),
-                cmocka_unit_test_setup_teardown(test_silent_client_is_forgotten, start, stop),
-                cmocka_unit_test_setup_teardown(test_flood, start, stop),
-                cmocka_unit_test_setup_teardown(test_host_port, start, stop),
-                cmocka_unit_test_setup_teardown(test_host_port_udp, start, stop),
+                cmocka_unit_test_setup_teardown(test_packets, start, end),
+                cmocka_unit_test_setup_teardown(test_strangers, start, end),
+                cmocka_unit_test_setup_teardown(test_addresses, start, end),
+                cmocka_unit_test_setup_teardown(test_silent_client_is_forgotten, start, end),
+                cmocka_unit_test_setup_teardown(test_flood, start, end),
+                cmocka_unit_test_setup_teardown(test_host_port, start, end),
+                cmocka_unit_test_setup_teardown(test_host_port_udp, start, end),
                 cmocka_unit_test(test_host_port_before_enter),
-                cmocka_unit_test_setup_teardown(test_low_port, start, stop),
+                cmocka_unit_test_setup_teardown(test_low_port, start, end),
         };
 
         forwarder_main(argc, argv);

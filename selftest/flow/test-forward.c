@@ -31,7 +31,7 @@ static int start(void **state)
         return 0;
 }
 
-static int stop(void **state)
+static int end(void **state)
 {
         forwarder_stop(*state);
         free(*state);
@@ -478,20 +478,20 @@ static void test_privileges(void **state)
 int main(int argc, char **argv)
 {
         const struct CMUnitTest tests[] = {
-                cmocka_unit_test_setup_teardown(test_both_ways, start, stop),
-                cmocka_unit_test_setup_teardown(test_server_ends_first, start, stop),
-                cmocka_unit_test_setup_teardown(test_resets, start, stop),
-                cmocka_unit_test_setup_teardown(test_much_data, start, stop),
-                cmocka_unit_test_setup_teardown(test_slow_readers, start, stop),
-                cmocka_unit_test_setup_teardown(test_addresses, start, stop),
+                cmocka_unit_test_setup_teardown(test_both_ways, start, end),
+                cmocka_unit_test_setup_teardown(test_server_ends_first, start, end),
+                cmocka_unit_test_setup_teardown(test_resets, start, end),
+                cmocka_unit_test_setup_teardown(test_much_data, start, end),
+                cmocka_unit_test_setup_teardown(test_slow_readers, start, end),
+                cmocka_unit_test_setup_teardown(test_addresses, start, end),
                 cmocka_unit_test(test_queue_before_enter),
-                cmocka_unit_test_setup_teardown(test_close, start, stop),
-                cmocka_unit_test_setup_teardown(test_files, start, stop),
-                cmocka_unit_test_setup_teardown(test_unix_target, start, stop),
-                cmocka_unit_test_setup_teardown(test_network, start, stop),
-                cmocka_unit_test_setup_teardown(test_bad_requests, start, stop),
-                cmocka_unit_test_setup_teardown(test_unread_answers, start, stop),
-                cmocka_unit_test_setup_teardown(test_privileges, start, stop),
+                cmocka_unit_test_setup_teardown(test_close, start, end),
+                cmocka_unit_test_setup_teardown(test_files, start, end),
+                cmocka_unit_test_setup_teardown(test_unix_target, start, end),
+                cmocka_unit_test_setup_teardown(test_network, start, end),
+                cmocka_unit_test_setup_teardown(test_bad_requests, start, end),
+                cmocka_unit_test_setup_teardown(test_unread_answers, start, end),
+                cmocka_unit_test_setup_teardown(test_privileges, start, end),
         };
 
         forwarder_main(argc, argv);
