@@ -48,7 +48,7 @@ static void write_bytes(const char *bytes, size_t size, enum mf_log_stream strea
 
         assert_int_equal(pipe2(fds, O_CLOEXEC | O_NONBLOCK), 0);
         for (size_t done = 0; done < size;) {
-                ssize_t n = write(fds[1], bytes + done, size - done < 4096 ? size - done : 4096);
+                ssize_t n = write(fds[1], bytes + done, size - done < 65536 ? size - done : 65536);
                 assert_true(n > 0);
                 done += (size_t) n;
                 assert_int_equal(mf_log_drain(fds[0], stream), 1);
@@ -122,7 +122,7 @@ static void lines_come_once_and_whole(void **state)
         write_text("ve", MF_LOG_MERGED);
         next = reads(next, "M?19:five|", 0); /* begun before, and still without an end */
         write_text("\n", MF_LOG_MERGED);
-        next = reads(next, "M20:five|", 0);
+        reads(next, "M20:five|", 0);
         reads(4, "M8:two|M14:three|M15:|M20:five|", 0);
         reads(5, "M8:two|M14:three|M15:|M20:five|", 0); /* from within a line: it is whole */
         ends_with(0, "");
@@ -224,6 +224,27 @@ static void what_is_overwritten_is_counted(void **state)
         free(text);
 }
 
+/* mayfly-init is in the midst of writing, or was killed there: the bytes that it overwrites are neither old nor new. */
+static void what_is_being_overwritten_is_not_read(void **state)
+{
+        char *text = NULL;
+
+        (void) state;
+        make_log(16, 0);
+        write_text("line 10\nline 11\n", MF_LOG_MERGED);
+        struct mf_log_header *header = made.map;
+        header->begun += 9;
+        memset((char *) made.map + MF_LOG_DATA(made.n_entries), '#', 9);
+        reads(0, "M~16:ine 11|", 9);
+        reads(8, "M~16:ine 11|", 1);
+        ends_with(1, "M~16:ine 11|");
+        assert_int_equal(mf_log_read(&made, SIZE_MAX, &text, NULL), 0);
+        assert_string_equal(text, "ine 11\n");
+        free(text);
+        header->begun += 100;
+        reads(0, "", 16);
+}
+
 /* A line that is longer than what is read at first, in either stream. */
 static void long_lines_are_looked_for_far_back(void **state)
 {
@@ -320,18 +341,32 @@ static void an_index_that_is_full_loses_the_oldest(void **state)
 
 #define LINES 60000U
 
-/* Another process writes as fast as it can: whatever was read is right, and what is missing was counted. */
-static void a_reader_beside_the_writer_sees_no_mixture(uint64_t capacity, int separate)
+/* Writes all lines, each by itself or a thousand at once, to one stream or to two in turn. */
+static void write_lines(int separate, unsigned at_once)
 {
-        uint64_t position = 0, next_begin = 0;
+        static char text[64 * 1024];
+        size_t used = 0;
+
+        for (unsigned i = 0; i < LINES; i++) {
+                used += (size_t) snprintf(text + used, sizeof(text) - used, "%s", numbered(i));
+                if ((i + 1) % at_once == 0) {
+                        write_bytes(text, used, separate ? 1 + i / at_once % 2 : MF_LOG_MERGED);
+                        used = 0;
+                }
+        }
+}
+
+/* Another process writes as fast as it can: whatever was read is right, and what is missing was counted. */
+static void a_reader_beside_the_writer_sees_no_mixture(uint64_t capacity, int separate, unsigned at_once)
+{
+        uint64_t position = 0;
         unsigned counts[3] = { 0 }, n_read = 0;
         int status;
 
         make_log(capacity, separate);
         pid_t pid = fork();
         if (pid == 0) {
-                for (unsigned i = 0; i < LINES; i++)
-                        write_text(numbered(i), separate ? 1 + i % 3 / 2 : MF_LOG_MERGED);
+                write_lines(separate, at_once);
                 _exit(0);
         }
         for (int ended = 0; !ended;) {
@@ -349,23 +384,24 @@ static void a_reader_beside_the_writer_sees_no_mixture(uint64_t capacity, int se
                         counts[line->stream] = number + 1;
                         n_read++;
                 }
-                next_begin = log->next;
-                position = next_begin;
+                position = log->next;
                 mayfly_log_free(log);
         }
         assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 0);
         assert_true(n_read > 0);
         assert_int_equal(position, mf_log_end(&made));
-        assert_int_equal(counts[separate ? 1 + (LINES - 1) % 3 / 2 : 0], LINES);
+        assert_int_equal(counts[separate ? 1 + (LINES - 1) / at_once % 2 : 0], LINES);
 }
 
 static void readers_and_writers_need_no_lock(void **state)
 {
         (void) state;
-        a_reader_beside_the_writer_sees_no_mixture(1 << 22, 0);
-        a_reader_beside_the_writer_sees_no_mixture(1 << 22, 1);
-        a_reader_beside_the_writer_sees_no_mixture(777, 0);
-        a_reader_beside_the_writer_sees_no_mixture(777, 1);
+        for (int separate = 0; separate < 2; separate++) {
+                a_reader_beside_the_writer_sees_no_mixture(1 << 22, separate, 1);
+                a_reader_beside_the_writer_sees_no_mixture(777, separate, 1);
+                a_reader_beside_the_writer_sees_no_mixture(40000, separate, 1000);
+                a_reader_beside_the_writer_sees_no_mixture(100000, separate, 4000);
+        }
 }
 
 /* Checks only what must hold whatever the log has: all is within what was read, and the positions go up. */
@@ -451,6 +487,7 @@ int main(void)
                 cmocka_unit_test_teardown(the_rest_has_all_that_has_no_end, close_log),
                 cmocka_unit_test_teardown(binary_lines_keep_their_bytes, close_log),
                 cmocka_unit_test_teardown(what_is_overwritten_is_counted, close_log),
+                cmocka_unit_test_teardown(what_is_being_overwritten_is_not_read, close_log),
                 cmocka_unit_test_teardown(long_lines_are_looked_for_far_back, close_log),
                 cmocka_unit_test_teardown(lines_have_the_time_of_their_arrival, close_log),
                 cmocka_unit_test_teardown(an_index_that_is_full_loses_the_oldest, close_log),
