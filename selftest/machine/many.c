@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -23,6 +24,44 @@ struct times {
         uint64_t boot, exec, stop;
 };
 
+/* The port of each container must lead to its own server, which says its number. Returns 0, or -1 with a line on standard
+ * error. */
+static int port_answers(const struct mayfly_container *c, unsigned number)
+{
+        struct mayfly_address address = MAYFLY_ADDRESS_INIT;
+        struct mayfly_error err = MAYFLY_ERROR_INIT;
+        char got[32] = "", expected[32];
+        ssize_t n = -1;
+
+        snprintf(expected, sizeof(expected), "%u\n", number);
+        if (mayfly_container_address(c, "7", &address, &err) < 0) {
+                fprintf(stderr, "%u: %s\n", number, err.message);
+                return -1;
+        }
+        for (unsigned i = 0; i < 6000 && n <= 0; i++) { /* until the server listens */
+                int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+                if (fd >= 0 && connect(fd, address.sockaddr, address.sockaddr_size) == 0)
+                        n = recv(fd, got, sizeof(got) - 1, MSG_WAITALL);
+                if (fd >= 0)
+                        close(fd);
+                if (n <= 0)
+                        usleep(10000);
+        }
+        if (strcmp(got, expected) == 0)
+                return 0;
+        fprintf(stderr, "%s: the port %s said \"%s\", not %u\n", mayfly_container_name(c), address.text, got, number);
+        return -1;
+}
+
+/* Whether the command printed its number and nothing of another container's. */
+static int is_alone(const char *out, unsigned number)
+{
+        char expected[32];
+
+        snprintf(expected, sizeof(expected), "%u\n", number);
+        return strcmp(out, expected) == 0;
+}
+
 /* 0, or -1 with a line on standard error. */
 static int use_one(unsigned number, char machine[65], struct times *ret)
 {
@@ -33,19 +72,22 @@ static int use_one(unsigned number, char machine[65], struct times *ret)
         struct mayfly_result *result = NULL;
         char line[64], expected[32];
         const char *const argv[] = { "sh", "-c", line, NULL };
+        const char *const app[] = { "nc", "-ll", "-p", "7", "-e", "echo", expected, NULL };
         int ok = 0;
 
         snprintf(line, sizeof(line), "echo %u; ls /mark 2>/dev/null; touch /mark", number);
-        snprintf(expected, sizeof(expected), "%u\n", number);
+        snprintf(expected, sizeof(expected), "%u", number);
         command.argv = argv;
-        int r = mayfly_container_start(
-                &c, MAYFLY_SPEC(.image = reference, .idle = 1, .name = "many", .start_timeout_ms = 120000), &err);
+        int r = mayfly_container_start(&c,
+                                       MAYFLY_SPEC(.image = reference, .entrypoint = app, .name = "many",
+                                                   .publish = MAYFLY_PORTS({ .port = 7 }), .start_timeout_ms = 120000),
+                                       &err);
         if (r == 0) {
                 snprintf(machine, 65, "%s", mayfly_container_name(c));
                 r = mayfly_container_run(c, &command, &result, &err);
         }
         if (r == 0) {
-                ok = strcmp(result->out, expected) == 0;
+                ok = is_alone(result->out, number) && port_answers(c, number) == 0;
                 if (!ok)
                         fprintf(stderr, "%s: \"%s\" printed \"%s\"\n", machine, line, result->out);
                 ret->exec = result->elapsed_us;
@@ -98,11 +140,16 @@ struct thread {
 /* All are there at the same time: each thread starts its container before any stops its. */
 static int hold_one(unsigned number, pthread_barrier_t *barrier, char machine[65], int *ret_is_registered)
 {
+        char text[32];
+        const char *const app[] = { "nc", "-ll", "-p", "7", "-e", "echo", text, NULL };
         struct mayfly_error err = MAYFLY_ERROR_INIT;
         struct mayfly_container *c = NULL;
 
-        int r = mayfly_container_start(
-                &c, MAYFLY_SPEC(.image = reference, .idle = 1, .name = "many", .start_timeout_ms = 300000), &err);
+        snprintf(text, sizeof(text), "%u", number);
+        int r = mayfly_container_start(&c,
+                                       MAYFLY_SPEC(.image = reference, .entrypoint = app, .name = "many",
+                                                   .publish = MAYFLY_PORTS({ .port = 7 }), .start_timeout_ms = 300000),
+                                       &err);
         if (r < 0)
                 fprintf(stderr, "%u: %s\n", number, err.message);
         else
@@ -111,6 +158,8 @@ static int hold_one(unsigned number, pthread_barrier_t *barrier, char machine[65
         pthread_barrier_wait(barrier);
         if (r == 0)
                 r = answers(c, number);
+        if (r == 0)
+                r = port_answers(c, number);
         pthread_barrier_wait(barrier);
         if (r == 0) {
                 r = mayfly_container_stop(c, &err);

@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -144,6 +145,69 @@ static void a_port_is_found_wherever_the_app_listens(void **state)
         } else {
                 assert_int_equal(fd, -ECONNRESET);
         }
+        mayfly_container_free(c);
+}
+
+static void packets_are_passed_on(void **state)
+{
+        struct mayfly_container *c = START(.argv = SERVES("udp:127.0.0.1:53", "udp6:::1:54"),
+                                           .publish = MAYFLY_PORTS({ .name = "dns", .port = 53, .protocol = "udp" },
+                                                                   { .port = 54, .protocol = "udp" }));
+
+        (void) state;
+        await_output(c);
+        int one = reach_port(c, "dns", SOCK_DGRAM), other = reach_port(c, "53/udp", SOCK_DGRAM);
+        echoes(one);
+        echoes(other);
+        echoes(reach_port(c, "54/udp", SOCK_DGRAM));
+        mayfly_container_free(c);
+}
+
+/* As with docker and podman: the app need not be root for port 80. */
+static void any_user_listens_on_a_low_port(void **state)
+{
+        struct mayfly_container *c =
+                START(.argv = SERVES("tcp:0.0.0.0:80"), .user = "www", .publish = MAYFLY_PORTS({ .port = 80 }));
+
+        (void) state;
+        await_output(c);
+        echoes(reach_port(c, "80", SOCK_STREAM));
+        mayfly_container_free(c);
+}
+
+/* Answers one connection to a port of the host with "from the test". */
+static void *serve_one(void *userdata)
+{
+        int fd = accept(*(int *) userdata, NULL, NULL);
+
+        if (fd >= 0) {
+                (void) !write(fd, "from the test\n", 14);
+                close(fd);
+        }
+        return NULL;
+}
+
+static void a_container_reaches_the_tests_own_server(void **state)
+{
+        struct sockaddr_in address = { .sin_family = AF_INET, .sin_addr = { htonl(INADDR_LOOPBACK) } };
+        socklen_t size = sizeof(address);
+        int listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+        pthread_t thread;
+        char line[64];
+
+        (void) state;
+        assert_int_equal(bind(listener, (struct sockaddr *) &address, size), 0);
+        assert_int_equal(listen(listener, 1), 0);
+        assert_int_equal(getsockname(listener, (struct sockaddr *) &address, &size), 0);
+        const unsigned ports[] = { ntohs(address.sin_port), 0 };
+        struct mayfly_container *c = START(.idle = 1, .host_ports = ports);
+        assert_int_equal(pthread_create(&thread, NULL, serve_one, &listener), 0);
+        snprintf(line, sizeof(line), "nc 127.77.70.1 %u", ports[0]);
+        prints_as(c, NULL, line, "from the test\n");
+        pthread_join(thread, NULL);
+        close(listener);
+        /* Another port of the host is out of reach. */
+        assert_int_not_equal(sh(c, "nc -w 1 127.77.70.1 1"), 0);
         mayfly_container_free(c);
 }
 
@@ -400,6 +464,9 @@ int main(void)
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(a_published_port_reaches_the_app),
                 cmocka_unit_test(a_port_is_found_wherever_the_app_listens),
+                cmocka_unit_test(packets_are_passed_on),
+                cmocka_unit_test(any_user_listens_on_a_low_port),
+                cmocka_unit_test(a_container_reaches_the_tests_own_server),
                 cmocka_unit_test(connected_sockets_need_no_port),
                 cmocka_unit_test(a_unix_socket_is_published_as_a_port),
                 cmocka_unit_test(a_running_container_publishes_more),

@@ -156,9 +156,20 @@ int mf_forward_enter(struct mayfly_container *container, struct mayfly_error *er
         return enter(container, err);
 }
 
-int mf_forward_finish(struct mayfly_container *container, unsigned *ret_failed, struct mayfly_error *err)
+/* Sets the error for a request that failed: the container's death, if that is the reason. */
+static int explain_failure(struct mayfly_container *container, const struct mf_forward_reply *reply,
+                           struct mayfly_error *err)
 {
-        unsigned n = container->forward.n_queued, failed = 0;
+        (void) mf_container_poll(container, NULL, 0, 0, NULL);
+        if (container->control < 0 || container->leader_fd < 0)
+                return mf_container_explain_death(container, -ESRCH, MAYFLY_STAGE_NETWORK, "reaching a port", err);
+        return mf_error_errno(err, reply->error, MAYFLY_STAGE_NETWORK, "the ports of container %s: %s",
+                              container->machine, reply->text);
+}
+
+int mf_forward_finish(struct mayfly_container *container, struct mayfly_error *err)
+{
+        unsigned n = container->forward.n_queued;
         int error = 0;
 
         if (!container->forward.was_entered)
@@ -170,14 +181,9 @@ int mf_forward_finish(struct mayfly_container *container, unsigned *ret_failed, 
                 mf_close(fd);
                 if (r < 0)
                         return r;
-                if (reply.error == 0 || error < 0)
-                        continue;
-                failed = i;
-                error = mf_error_errno(err, reply.error, MAYFLY_STAGE_NETWORK, "the ports of container %s: %s",
-                                       container->machine, reply.text);
+                if (reply.error < 0 && error == 0)
+                        error = explain_failure(container, &reply, err);
         }
-        if (error < 0 && ret_failed)
-                *ret_failed = failed;
         return error;
 }
 
@@ -189,7 +195,7 @@ static int ensure_entered(struct mayfly_container *container, struct mayfly_erro
         if (container->control < 0 || container->leader_fd < 0)
                 return mf_container_explain_death(container, -ESRCH, MAYFLY_STAGE_NETWORK, "reaching a port", err);
         int r = enter(container, err);
-        return r < 0 ? r : mf_forward_finish(container, NULL, err);
+        return r < 0 ? r : mf_forward_finish(container, err);
 }
 
 int mf_forward_ask(struct mayfly_container *container, const struct mf_forward_request *request, const int *fds,

@@ -28,9 +28,9 @@ void mf_forward_close(struct mf_forward *forward);
 int mf_forward_queue(struct mayfly_container *container, const struct mf_forward_request *request, const int *fds,
                      size_t n_fds);
 /* Once the container answers: brings mayfly-forward into its network, if anything was queued. mf_forward_finish() reads the
- * replies; *ret_failed, which may be NULL, is the number, from 0 on, of the request that failed. */
+ * replies. */
 int mf_forward_enter(struct mayfly_container *container, struct mayfly_error *err);
-int mf_forward_finish(struct mayfly_container *container, unsigned *ret_failed, struct mayfly_error *err);
+int mf_forward_finish(struct mayfly_container *container, struct mayfly_error *err);
 
 /* Sends a request and waits for the reply. *ret_fd (NULL is fine) is the descriptor that comes with the reply, or -1. Returns 0
  * when mayfly-forward answered, and then ret->error says whether it could do what it was asked; or negative errno with an error:

@@ -322,7 +322,7 @@ static int hand_over(struct mayfly_container *container, struct mf_link *link, s
 
 int mf_ports_connect(struct mayfly_container *container, struct mayfly_error *err)
 {
-        int r = mf_forward_finish(container, NULL, err);
+        int r = mf_forward_finish(container, err);
 
         if (container->spec.network == MAYFLY_NETWORK_HOST)
                 return r;

@@ -453,6 +453,18 @@ static void remove_fuse(void)
                 die("removing /dev/fuse", -errno);
 }
 
+/* Lets every user inside listen on every port, as docker and podman do: the network is the container's own. */
+static void open_low_ports(void)
+{
+        int fd = open("/proc/sys/net/ipv4/ip_unprivileged_port_start", O_WRONLY | O_CLOEXEC);
+
+        if (fd < 0)
+                return; /* a kernel without IPv4 */
+        if (write(fd, "0", 1) < 0)
+                die("/proc/sys/net/ipv4/ip_unprivileged_port_start", -errno);
+        close(fd);
+}
+
 int main(void)
 {
         char text[232] = "";
@@ -463,6 +475,8 @@ int main(void)
         }
         set_up_signals();
         receive_start();
+        if (!self.host_network)
+                open_low_ports();
         int r = mf_mask_kernel_files(text, sizeof(text));
         if (r == 0)
                 r = mf_confine(self.exec.bound, self.host_network, &self.exec.confinement, text, sizeof(text));
