@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 
-/* A test program that ends badly: starts a container, prints "MACHINE LEADER" and does what it was told. */
+/* A test program that ends badly: starts a container on a network, prints "MACHINE LEADER" and does what it was told. */
 
 #define _GNU_SOURCE
 #include <pthread.h>
@@ -81,16 +81,19 @@ static void obey(void)
 static void start(const char *action)
 {
         struct mayfly_error err = MAYFLY_ERROR_INIT;
+        struct mayfly_network *networks[] = { NULL, NULL };
         int stubborn = strcmp(action, "stop") == 0;
 
-        if (mayfly_container_start(&container,
+        if (mayfly_network_create(&networks[0], &err) < 0 ||
+            mayfly_container_start(&container,
                                    MAYFLY_SPEC(.image = test_image("busybox"), .name = "lifeline",
-                                               .stop_signal = stubborn ? 28 : 0,
+                                               .stop_signal = stubborn ? 28 : 0, .networks = networks,
                                                .publish = MAYFLY_PORTS({ .port = 7 })),
                                    &err) < 0) {
                 fprintf(stderr, "%s\n", err.message);
                 exit(1);
         }
+        mayfly_network_free(networks[0]); /* the container is still on it */
         printf("%s %d\n", mayfly_container_name(container), (int) mayfly_container_leader(container));
         fflush(stdout);
 }

@@ -100,5 +100,5 @@ char *mf_names_join(const char *machine, const char *const *aliases)
                 r = add_word(&list, machine, (size_t) (random - machine));
         for (size_t i = 0; r == 0 && aliases && aliases[i]; i++)
                 r = add_word(&list, aliases[i], strlen(aliases[i]));
-        return r == 0 ? strdup(list.data) : NULL;
+        return r == 0 && list.data ? strdup(list.data) : NULL;
 }
