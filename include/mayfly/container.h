@@ -131,7 +131,7 @@ struct mayfly_spec {
         const char *const *env; /**< "NAME=value" for app and commands, NULL-terminated; over the image's own */
         enum mayfly_engine engine;
         enum mayfly_network_mode network;
-        int stop_signal;           /**< sent to the app to stop it; default SIGTERM */
+        int stop_signal; /**< sent to the app to stop it; default: the image's (OCI: StopSignal), else SIGTERM */
         unsigned stop_timeout_ms;  /**< for the app to end after stop_signal, then all is killed; default 5,000 */
         unsigned start_timeout_ms; /**< for the container to be ready, image not counted; default 30,000 */
         unsigned max_runtime_s;    /**< systemd engine: the unit is ended after so long, in s; default 3,600 */

@@ -5,21 +5,36 @@
 #include <openssl/evp.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 struct mf_digest {
         EVP_MD_CTX *context;
+        const char *prefix; /* of the result */
+        unsigned size;      /* of the result, in bytes */
 };
 
-struct mf_digest *mf_digest_new(void)
+static struct mf_digest *digest_new(const EVP_MD *algorithm, const char *prefix, unsigned size)
 {
         struct mf_digest *digest = calloc(1, sizeof(*digest));
 
         if (!digest)
                 return NULL;
+        digest->prefix = prefix;
+        digest->size = size;
         digest->context = EVP_MD_CTX_new();
-        if (!digest->context || EVP_DigestInit_ex(digest->context, EVP_sha512(), NULL) != 1)
+        if (!digest->context || EVP_DigestInit_ex(digest->context, algorithm, NULL) != 1)
                 return mf_digest_free(digest);
         return digest;
+}
+
+struct mf_digest *mf_digest_new(void)
+{
+        return digest_new(EVP_sha512(), MF_ID_PREFIX, 64);
+}
+
+struct mf_digest *mf_digest_new_like(const char *id)
+{
+        return strncmp(id, "sha256", 6) == 0 ? digest_new(EVP_sha256(), "sha256-", 32) : mf_digest_new();
 }
 
 int mf_digest_update(struct mf_digest *digest, const void *data, size_t size)
@@ -32,9 +47,9 @@ int mf_digest_final(struct mf_digest *digest, char id[MF_ID_LENGTH + 1])
         unsigned char hash[64];
         unsigned size = sizeof(hash);
 
-        if (EVP_DigestFinal_ex(digest->context, hash, &size) != 1 || size != sizeof(hash))
+        if (EVP_DigestFinal_ex(digest->context, hash, &size) != 1 || size != digest->size)
                 return -EIO;
-        snprintf(id, MF_ID_LENGTH + 1, "sha512-");
+        snprintf(id, MF_ID_LENGTH + 1, "%s", digest->prefix);
         for (unsigned i = 0; i < size; i++)
                 snprintf(id + 7 + (size_t) i * 2, 3, "%02x", hash[i]);
         return 0;

@@ -2,7 +2,7 @@
 #ifndef MF_DIGEST_H
 #define MF_DIGEST_H
 
-/* SHA-512 of a stream, which images are pinned by; and checksums, which the store's records are made of. Only user of
+/* SHA-512 or SHA-256 of a stream, which images are pinned by; and checksums, which the store's records are made of. Only user of
  * libcrypto. */
 
 #include <stddef.h>
@@ -12,8 +12,10 @@
 struct mf_digest;
 
 struct mf_digest *mf_digest_new(void); /* NULL: out of memory, or libcrypto lacks SHA-512 */
+/* The same with the algorithm of `id`, "sha256-..." or "sha512-...". */
+struct mf_digest *mf_digest_new_like(const char *id);
 int mf_digest_update(struct mf_digest *digest, const void *data, size_t size); /* 0 or -EIO */
-int mf_digest_final(struct mf_digest *digest, char id[MF_ID_LENGTH + 1]);      /* "sha512-..." */
+int mf_digest_final(struct mf_digest *digest, char id[MF_ID_LENGTH + 1]);      /* "sha512-..." or "sha256-..." */
 struct mf_digest *mf_digest_free(struct mf_digest *digest);                    /* returns NULL */
 
 /* 128 bits to tell by whether something has changed by itself or by mistake, at a tenth of a hash's cost: Poly1305

@@ -22,6 +22,7 @@ struct source {
         size_t ahead; /* bytes in block that were not handed out yet */
         uint64_t total;
         int broken;
+        const char *what; /* "image" or "layer", for messages */
 };
 
 /* Reads more into the block. Returns the number of bytes, 0 at the end, or a negative number. */
@@ -56,17 +57,17 @@ static ssize_t on_read(struct archive *a, void *userdata, const void **ret)
 }
 
 /* Sets an error with libarchive's reason. Returns a negative errno. */
-static int archive_failed(struct archive *a, const struct source *source, const char *what, struct mayfly_error *err)
+static int archive_failed(struct archive *a, const struct source *source, struct mayfly_error *err)
 {
         const char *text = archive_error_string(a);
 
         if (source->broken)
                 return -EPIPE;
-        return mf_error(err, -EBADMSG, MAYFLY_STAGE_ARCHIVE, "%s after %llu bytes: %s", what,
-                        (unsigned long long) source->total, text ? text : "damaged data");
+        return mf_error(err, -EBADMSG, MAYFLY_STAGE_ARCHIVE, "the %s cannot be decompressed after %llu bytes: %s",
+                        source->what, (unsigned long long) source->total, text ? text : "damaged data");
 }
 
-enum compression { PLAIN, GZIP, BZIP2, XZ };
+enum compression { PLAIN, GZIP, BZIP2, XZ, ZSTD };
 
 struct kind {
         const char *magic, *name;
@@ -84,7 +85,7 @@ static const struct kind *find_kind(const char *head, size_t size)
                   "7zXZ\0",
                   "xz", 6, 0, 1, XZ },
                 { "ustar", "tar", 5, 257, 1, PLAIN },
-                { "\x28\xb5\x2f\xfd", "zstd-compressed", 4, 0, 0, PLAIN },
+                { "\x28\xb5\x2f\xfd", "zstd-compressed", 4, 0, 0, ZSTD },
                 { "\x04\x22\x4d\x18", "lz4-compressed", 4, 0, 0, PLAIN },
                 { "PK\x03\x04", "a zip archive", 4, 0, 0, PLAIN },
                 { "\x5d\0\0", "lzma-compressed", 3, 0, 0, PLAIN },
@@ -123,6 +124,15 @@ static int sniff(const struct source *source, enum compression *ret, struct mayf
         return 0;
 }
 
+/* Sets *ret to the compression of a layer. Whatever is not known counts as a tar: the first entry's name can be anything. */
+static void sniff_layer(const struct source *source, enum compression *ret)
+{
+        const struct kind *kind = find_kind(source->block, source->ahead);
+        const int is_tar = source->ahead >= 262 && memcmp(source->block + 257, "ustar", 5) == 0;
+
+        *ret = kind && !is_tar ? kind->compression : PLAIN;
+}
+
 /* Hands an archive that is not compressed to the sink. Returns 0 or negative errno. */
 static int copy_plain(struct source *source, int (*sink)(void *, const void *, size_t), void *userdata)
 {
@@ -143,7 +153,7 @@ static int check_trailing(struct archive *a, struct source *source, struct mayfl
         uint64_t used = (uint64_t) archive_filter_bytes(a, -1);
 
         if (archive_filter_count(a) != 2) /* the filter, and the source under it */
-                return mf_error(err, -EBADMSG, MAYFLY_STAGE_ARCHIVE, "the image is compressed twice");
+                return mf_error(err, -EBADMSG, MAYFLY_STAGE_ARCHIVE, "the %s is compressed twice", source->what);
         do
                 source->ahead = 0;
         while (fill(source) > 0);
@@ -151,8 +161,8 @@ static int check_trailing(struct archive *a, struct source *source, struct mayfl
                 return -EPIPE;
         if (source->total != used)
                 return mf_error(err, -EBADMSG, MAYFLY_STAGE_ARCHIVE,
-                                "the image has %llu bytes after the end of its compressed stream of %llu bytes",
-                                (unsigned long long) (source->total - used), (unsigned long long) used);
+                                "the %s has %llu bytes after the end of its compressed stream of %llu bytes",
+                                source->what, (unsigned long long) (source->total - used), (unsigned long long) used);
         return 0;
 }
 
@@ -168,53 +178,81 @@ static int inflate(struct archive *a, struct source *source, int (*sink)(void *,
 
         if (archive_read_open(a, source, NULL, on_read, NULL) != ARCHIVE_OK ||
             archive_read_next_header(a, &entry) != ARCHIVE_OK)
-                return archive_failed(a, source, "the image cannot be decompressed", err);
+                return archive_failed(a, source, err);
         if (archive_filter_count(a) < 2) /* the magic was there, and nothing behind it */
                 return mf_error(err, -EBADMSG, MAYFLY_STAGE_ARCHIVE,
-                                "the image cannot be decompressed: its compressed header is damaged");
+                                "the %s cannot be decompressed: its compressed header is damaged", source->what);
         while ((r = archive_read_data_block(a, &data, &size, &offset)) == ARCHIVE_OK) {
                 r = sink(userdata, data, size);
                 if (r < 0)
                         return r;
         }
         if (r != ARCHIVE_EOF)
-                return archive_failed(a, source, "the image cannot be decompressed", err);
+                return archive_failed(a, source, err);
         return check_trailing(a, source, err);
 }
 
-int mf_decompress(struct mf_ring *in, int (*sink)(void *userdata, const void *data, size_t size), void *userdata,
-                  struct mayfly_error *err)
+/* Makes a reader of compressed data. Returns NULL when memory is short. */
+static struct archive *new_filter(enum compression compression)
 {
-        mf_cleanup(mf_freep) struct source *source = calloc(1, sizeof(*source));
-        enum compression compression = PLAIN;
-        ssize_t n = 1;
-
-        if (!source)
-                return mf_error_oom(err, MAYFLY_STAGE_ARCHIVE);
-        source->ring = in;
-        while (source->ahead < MF_ARCHIVE_HEAD && n > 0)
-                n = fill(source);
-        if (n < 0)
-                return -EPIPE;
-        int r = sniff(source, &compression, err);
-        if (r < 0)
-                return r;
-        if (compression == PLAIN)
-                return copy_plain(source, sink, userdata);
-
         struct archive *a = archive_read_new();
+
         if (!a)
-                return mf_error_oom(err, MAYFLY_STAGE_ARCHIVE);
+                return NULL;
         archive_read_support_format_raw(a);
         if (compression == GZIP)
                 archive_read_support_filter_gzip(a);
         else if (compression == BZIP2)
                 archive_read_support_filter_bzip2(a);
+        else if (compression == ZSTD)
+                archive_read_support_filter_zstd(a);
         else
                 archive_read_support_filter_xz(a);
+        return a;
+}
+
+static int decompress(struct mf_ring *in, int is_layer, int (*sink)(void *, const void *, size_t), void *userdata,
+                      struct mayfly_error *err)
+{
+        mf_cleanup(mf_freep) struct source *source = calloc(1, sizeof(*source));
+        enum compression compression = PLAIN;
+        ssize_t n = 1;
+        int r = 0;
+
+        if (!source)
+                return mf_error_oom(err, MAYFLY_STAGE_ARCHIVE);
+        source->ring = in;
+        source->what = is_layer ? "layer" : "image";
+        while (source->ahead < MF_ARCHIVE_HEAD && n > 0)
+                n = fill(source);
+        if (n < 0)
+                return -EPIPE;
+        if (is_layer)
+                sniff_layer(source, &compression);
+        else
+                r = sniff(source, &compression, err);
+        if (r < 0)
+                return r;
+        if (compression == PLAIN)
+                return copy_plain(source, sink, userdata);
+        struct archive *a = new_filter(compression);
+        if (!a)
+                return mf_error_oom(err, MAYFLY_STAGE_ARCHIVE);
         r = inflate(a, source, sink, userdata, err);
         archive_read_free(a);
         return r;
+}
+
+int mf_decompress(struct mf_ring *in, int (*sink)(void *userdata, const void *data, size_t size), void *userdata,
+                  struct mayfly_error *err)
+{
+        return decompress(in, 0, sink, userdata, err);
+}
+
+int mf_decompress_layer(struct mf_ring *in, int (*sink)(void *userdata, const void *data, size_t size), void *userdata,
+                        struct mayfly_error *err)
+{
+        return decompress(in, 1, sink, userdata, err);
 }
 
 /* Writes all of a piece of a file. 0 or -errno. */
@@ -303,14 +341,17 @@ static int each_entry(struct mf_tar *tar, int (*each)(void *, const struct mf_en
         return r;
 }
 
-int mf_untar(struct mf_ring *in, int (*each)(void *userdata, const struct mf_entry *entry, struct mayfly_error *err),
-             void *userdata, struct mayfly_error *err)
+static int untar(struct mf_ring *in, int is_layer,
+                 int (*each)(void *userdata, const struct mf_entry *entry, struct mayfly_error *err), void *userdata,
+                 struct mayfly_error *err)
 {
         mf_cleanup(mf_freep) struct source *source = calloc(1, sizeof(*source));
         struct mf_tar *tar = source ? mf_tar_new(next_piece, source) : NULL;
 
         if (!tar)
                 return mf_error_oom(err, MAYFLY_STAGE_ARCHIVE);
+        if (is_layer)
+                mf_tar_may_lack_end(tar);
         source->ring = in;
         int r = each_entry(tar, each, userdata, err);
         mf_tar_free(tar);
@@ -320,4 +361,17 @@ int mf_untar(struct mf_ring *in, int (*each)(void *userdata, const struct mf_ent
                 while (fill(source) > 0);
         }
         return r == 0 && source->broken ? -EPIPE : r;
+}
+
+int mf_untar(struct mf_ring *in, int (*each)(void *userdata, const struct mf_entry *entry, struct mayfly_error *err),
+             void *userdata, struct mayfly_error *err)
+{
+        return untar(in, 0, each, userdata, err);
+}
+
+int mf_untar_layer(struct mf_ring *in,
+                   int (*each)(void *userdata, const struct mf_entry *entry, struct mayfly_error *err), void *userdata,
+                   struct mayfly_error *err)
+{
+        return untar(in, 1, each, userdata, err);
 }

@@ -24,6 +24,11 @@ int mf_archive_is_known(const void *head, size_t size);
 int mf_decompress(struct mf_ring *in, int (*sink)(void *userdata, const void *data, size_t size), void *userdata,
                   struct mayfly_error *err);
 
+/* Does the same for a layer of an OCI image: it may be compressed by zstd, too, and whatever is not known to be compressed counts
+ * as a tar. */
+int mf_decompress_layer(struct mf_ring *in, int (*sink)(void *userdata, const void *data, size_t size), void *userdata,
+                        struct mayfly_error *err);
+
 /* Reads the entry's data. Writes it to `fd`, holes left out, unless that is -1, and adds it to `sum`, unless that is
  * NULL. *ret_end is where it ends, which is before the entry's size when there is a hole at its end. 0, or negative
  * errno with a message. */
@@ -36,5 +41,9 @@ int mf_entry_text(const struct mf_entry *entry, char **ret, struct mayfly_error 
 /* Calls `each` for every entry of the tar in `in`, and reads `in` to its end. */
 int mf_untar(struct mf_ring *in, int (*each)(void *userdata, const struct mf_entry *entry, struct mayfly_error *err),
              void *userdata, struct mayfly_error *err);
+/* Does the same for a layer of an OCI image, whose tar may lack its end: see mf_tar_may_lack_end(). */
+int mf_untar_layer(struct mf_ring *in,
+                   int (*each)(void *userdata, const struct mf_entry *entry, struct mayfly_error *err), void *userdata,
+                   struct mayfly_error *err);
 
 #endif

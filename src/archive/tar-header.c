@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <string.h>
+#include <sys/stat.h>
 
 enum mf_tar_format mf_tar_format(const struct mf_tar_header *header)
 {
@@ -99,4 +100,31 @@ int mf_tar_set_number(char *field, size_t size, uint64_t value)
         for (size_t i = size - 1; i-- > 0; value >>= 3)
                 field[i] = (char) ('0' + (value & 7));
         return fits;
+}
+
+mode_t mf_tar_type(const struct mf_tar_header *header, const char *name)
+{
+        size_t length = strlen(name);
+
+        switch (header->type) {
+        case '\0': /* before POSIX, a directory was a file by such a name */
+                return length > 0 && name[length - 1] == '/' ? S_IFDIR : S_IFREG;
+        case '0':
+        case '1': /* a hard link has what it links to */
+        case '7':
+        case 'S':
+                return S_IFREG;
+        case '2':
+                return S_IFLNK;
+        case '3':
+                return S_IFCHR;
+        case '4':
+                return S_IFBLK;
+        case '5':
+                return S_IFDIR;
+        case '6':
+                return S_IFIFO;
+        default:
+                return 0;
+        }
 }

@@ -6,6 +6,7 @@
 
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 #define MF_TAR_BLOCK ((size_t) 512)
 
@@ -45,5 +46,8 @@ int mf_tar_number(const char *field, size_t size, int64_t *ret);
 
 /* Writes an octal number of size - 1 digits; too large a one becomes the largest. Returns whether it fitted. */
 int mf_tar_set_number(char *field, size_t size, uint64_t value);
+
+/* Returns the type of an entry as a mode, or 0 when it is not known. */
+mode_t mf_tar_type(const struct mf_tar_header *header, const char *name);
 
 #endif

@@ -18,6 +18,7 @@
 
 struct mf_tar {
         mf_tar_source *source;
+        int (*skip)(void *userdata, uint64_t size, struct mayfly_error *err); /* NULL: all is read */
         void *userdata;
         const unsigned char *at; /* what was got and not used yet */
         size_t left;
@@ -37,6 +38,7 @@ struct mf_tar {
         struct mf_sparse old_map; /* of GNU's old sparse format */
         char name[256 + 2], link[101];
         char wrong_globals[MF_PAX_WHY_MAX];
+        int may_lack_end; /* see mf_tar_may_lack_end() */
 };
 
 struct mf_tar *mf_tar_new(mf_tar_source *source, void *userdata)
@@ -49,6 +51,21 @@ struct mf_tar *mf_tar_new(mf_tar_source *source, void *userdata)
                 mf_pax_init(&tar->pax);
         }
         return tar;
+}
+
+void mf_tar_may_lack_end(struct mf_tar *tar)
+{
+        tar->may_lack_end = 1;
+}
+
+void mf_tar_set_skip(struct mf_tar *tar, int (*skip)(void *userdata, uint64_t size, struct mayfly_error *err))
+{
+        tar->skip = skip;
+}
+
+uint64_t mf_tar_position(const struct mf_tar *tar)
+{
+        return tar->used;
 }
 
 /* Forgets the last entry. */
@@ -133,6 +150,11 @@ static int read_bytes(struct mf_tar *tar, void *ret, size_t size, struct mayfly_
 static int skip_bytes(struct mf_tar *tar, uint64_t size, struct mayfly_error *err)
 {
         while (size > 0) {
+                if (tar->skip && size > tar->left) {
+                        size -= use(tar, size);
+                        tar->used += size;
+                        return tar->skip(tar->userdata, size, err);
+                }
                 int r = more(tar, err);
                 if (r == 0)
                         return damaged(tar, "it ends in the middle of an entry", err);
@@ -271,34 +293,6 @@ static int field(const struct mf_entry *entry, const char *name, const char *tex
 }
 
 #define FIELD(header, name) #name, (header)->name, sizeof((header)->name)
-
-/* Returns the type of an entry as a mode, or 0 when it is not known. */
-static mode_t type_of(const struct mf_tar_header *header, const char *name)
-{
-        size_t length = strlen(name);
-
-        switch (header->type) {
-        case '\0': /* before POSIX, a directory was a file by such a name */
-                return length > 0 && name[length - 1] == '/' ? S_IFDIR : S_IFREG;
-        case '0':
-        case '1': /* a hard link has what it links to */
-        case '7':
-        case 'S':
-                return S_IFREG;
-        case '2':
-                return S_IFLNK;
-        case '3':
-                return S_IFCHR;
-        case '4':
-                return S_IFBLK;
-        case '5':
-                return S_IFDIR;
-        case '6':
-                return S_IFIFO;
-        default:
-                return 0;
-        }
-}
 
 /* Sets the entry's device number. Returns 0 or -EBADMSG. */
 static int set_device(const struct mf_tar *tar, const struct mf_tar_header *header, struct mf_entry *entry,
@@ -527,7 +521,7 @@ static int set_entry(struct mf_tar *tar, const struct mf_tar_header *header, str
                 return r == -ENOMEM ? mf_error_oom(err, MAYFLY_STAGE_ARCHIVE) : mf_entry_bad(err, ret, why);
         if (*tar->wrong_globals)
                 return mf_entry_bad(err, ret, tar->wrong_globals);
-        ret->mode = type_of(header, ret->name);
+        ret->mode = mf_tar_type(header, ret->name);
         link = pax->linkpath ? pax->linkpath : tar->long_link ? tar->long_link : tar->link;
         if (header->type == '1')
                 ret->hardlink = link;
@@ -548,7 +542,9 @@ int mf_tar_next(struct mf_tar *tar, struct mf_entry *ret, struct mayfly_error *e
         struct mf_tar_header header;
 
         int r = skip_bytes(tar, tar->body, err);
-        if (r == 0)
+        if (r == 0 && tar->padding && tar->may_lack_end && (r = more(tar, err)) == 0)
+                return 0;
+        if (r >= 0)
                 r = skip_bytes(tar, tar->padding, err);
         if (r < 0)
                 return r;

@@ -16,6 +16,16 @@ typedef ssize_t mf_tar_source(void *userdata, const void **ret, struct mayfly_er
 struct mf_tar *mf_tar_new(mf_tar_source *source, void *userdata); /* NULL: out of memory */
 struct mf_tar *mf_tar_free(struct mf_tar *tar);                   /* returns NULL */
 
+/* Lets the archive end after the last byte of its last entry: umoci and kaniko write layers without the padding. */
+void mf_tar_may_lack_end(struct mf_tar *tar);
+
+/* Lets the reader skip bytes without reading them. `skip` moves the source on, beyond what it gave; it returns 0, or negative errno with
+ * a message. */
+void mf_tar_set_skip(struct mf_tar *tar, int (*skip)(void *userdata, uint64_t size, struct mayfly_error *err));
+
+/* Returns the number of bytes of the archive that were read: after mf_tar_next(), where the data of the entry begins. */
+uint64_t mf_tar_position(const struct mf_tar *tar);
+
 /* Reads the next entry, and skips what was not read of the last one. 1, or 0 at the archive's end, or negative errno.
  */
 int mf_tar_next(struct mf_tar *tar, struct mf_entry *ret, struct mayfly_error *err);

@@ -101,8 +101,6 @@ static int take_spec(struct mayfly_spec *spec, const struct mayfly_spec *given, 
 
 static void set_defaults(struct mayfly_spec *spec)
 {
-        if (!spec->stop_signal)
-                spec->stop_signal = SIGTERM;
         if (!spec->stop_timeout_ms)
                 spec->stop_timeout_ms = 5000;
         if (!spec->start_timeout_ms)
@@ -491,6 +489,10 @@ int mf_container_open_image(struct mayfly_container *container, struct mayfly_er
         int r = mayfly_image_open(&container->image, container->spec.image, container->spec.image_options, err);
 
         container->timings.image_us = mf_now_us() - begin;
+        if (r == 0 && !container->spec.stop_signal)
+                container->spec.stop_signal = container->image->config->stop_signal;
+        if (!container->spec.stop_signal)
+                container->spec.stop_signal = SIGTERM;
         return r;
 }
 

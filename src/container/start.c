@@ -237,6 +237,7 @@ static int queue_start_message(struct mayfly_container *container, struct mayfly
                 }
         }
         add_bits(&block, MF_EXEC_BOUND, container->granted);
+        mf_exec_block_add_all(&block, MF_EXEC_DIRECTORY, container->image->config->directories);
         mf_exec_block_add(&block, MF_EXEC_ENV, "container=systemd-nspawn");
         mf_exec_block_add_all(&block, MF_EXEC_ENV, container->env);
         r = mf_exec_block_finish(&block, &exec_block);

@@ -270,7 +270,8 @@ static int add_volume(struct plan *plan, const struct mayfly_volume *volume, str
         return r;
 }
 
-/* Adds an empty volume for each mount point of the image that the spec has no volume for. */
+/* Adds an empty volume for each mount point of the image that the spec has no volume for. One that begins with what the image has there
+ * needs none: all that the container writes is thrown away. */
 static int add_implicit(struct plan *plan, struct mayfly_error *err)
 {
         for (size_t i = 0; i < plan->config->n_mount_points; i++) {
@@ -279,7 +280,7 @@ static int add_implicit(struct plan *plan, struct mayfly_error *err)
                 char what[200];
                 while (v && v->size && (!v->name || strcmp(v->name, point->name) != 0))
                         v++;
-                if (v && v->size)
+                if ((v && v->size) || point->begins_with_image)
                         continue;
                 snprintf(what, sizeof(what), "the path of the image's mount point \"%.100s\"", point->name);
                 int r = add_target(plan, point->path, what, err);

@@ -74,6 +74,19 @@ static int is_whole_id(const char *id)
         return id && mf_image_id_parse(id, parsed) == 0;
 }
 
+/* Makes a reference to a layer of an OCI image. *ret_text is its text, allocated. Returns 0 or negative errno. */
+static int refer_to_layer(const struct run *run, const struct mf_dependency *layer, struct mf_reference *ret,
+                          char **ret_text, struct mayfly_error *err)
+{
+        if (asprintf(ret_text, "layer %.15s of %s", layer->name, run->request->text) < 0) {
+                *ret_text = NULL;
+                return mf_error_oom(err, MAYFLY_STAGE_MANIFEST);
+        }
+        *ret = (struct mf_reference){ .format = MF_FORMAT_OCI };
+        strcpy(ret->id, layer->id);
+        return 0;
+}
+
 /* Turns an entry of the manifest into a reference. *ret_text is its text, allocated. Returns 0 or negative errno. */
 static int parse(const struct mayfly_image *image, const struct mf_dependency *dependency, struct mf_reference *ret,
                  char **ret_text, struct mayfly_error *err)
@@ -119,7 +132,8 @@ static int add_node(struct run *run, const struct mayfly_image *image, const str
         struct mf_reference reference = { 0 };
         mf_cleanup(mf_freep) char *text = NULL;
 
-        int r = parse(image, dependency, &reference, &text, err);
+        int r = run->request->layer_fetcher ? refer_to_layer(run, dependency, &reference, &text, err)
+                                            : parse(image, dependency, &reference, &text, err);
         if (r < 0)
                 return r;
         for (size_t i = 0; i < run->n; i++)
@@ -192,11 +206,14 @@ static int get(const struct node *node, struct mayfly_image **ret, int only_stor
         options.progress = on_progress; /* set in any case: it also stops the other fetches */
         options.progress_userdata = (void *) (uintptr_t) node;
         request.reference = &node->reference;
+        request.fetcher = request.layer_fetcher;
         request.text = node->text;
         request.size = node->size;
         request.options = &options;
         int r = mf_image_get(ret, &request, only_stored, &why);
-        if (r < 0 && why.code)
+        if (r < 0 && why.code && request.fetcher) /* the message says which layer it is */
+                mf_error(err, r, why.stage, "%s", why.message);
+        else if (r < 0 && why.code)
                 mf_error(err, r, why.stage, "a dependency of image %s cannot be used: %s", node->parent, why.message);
         return r;
 }
@@ -532,6 +549,8 @@ int mf_dependencies_open(struct mayfly_image *image, const struct mf_image_reque
         pthread_cond_destroy(&run->changed);
         pthread_mutex_destroy(&run->lock);
         free(run);
+        if (request->layer_fetcher) /* layers have no names, and depend on nothing */
+                return r;
         if (r == 0)
                 r = check_names(image, err);
         if (r == 0)

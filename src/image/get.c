@@ -31,7 +31,7 @@ struct job {
         struct mayfly_image *image;
         const struct mf_reference *reference;
         const char *text; /* of the reference */
-        uint64_t size;    /* as in struct mf_image_request */
+        const struct mf_image_request *request;
         const struct mayfly_image_options *options;
 };
 
@@ -90,7 +90,7 @@ static int fetch_into(const struct job *job, int dirfd, const char *url, const c
         struct mf_signature_note note = { .state = MAYFLY_SIGNATURE_NOT_ASKED };
         const struct mf_source source = { .url = url,
                                           .id = job->image->id,
-                                          .size = job->size,
+                                          .size = job->request->size,
                                           .text = job->text,
                                           .signature = mf_wants_signature(job->options) ? signature : NULL,
                                           .note = &note };
@@ -99,6 +99,8 @@ static int fetch_into(const struct job *job, int dirfd, const char *url, const c
         if (r < 0 && r != -ENOSYS)
                 return mf_error_errno(err, r, MAYFLY_STAGE_STORE, "image %s cannot be marked as not yet flushed",
                                       job->image->id);
+        if (job->request->fetcher)
+                return job->request->fetcher->fetch(job->request->fetcher->userdata, job->request, dirfd, err);
         r = mf_pull(&source, dirfd, job->options, err);
         if (r < 0 || note.state != MAYFLY_SIGNATURE_GOOD)
                 return r;
@@ -213,6 +215,8 @@ static int fetch(const struct job *job, struct mayfly_error *err)
         struct job mine = *job;
 
         (void) mf_store_sweep(job->store, NULL, NULL);
+        if (job->request->fetcher)
+                return fetch_from(&mine, NULL, NULL, err);
         return mf_locate(job->reference, job->text, job->options, fetch_from, &mine, err);
 }
 
@@ -364,7 +368,7 @@ int mf_image_get(struct mayfly_image **ret, const struct mf_image_request *reque
                                  .image = image,
                                  .reference = request->reference,
                                  .text = request->text,
-                                 .size = request->size,
+                                 .request = request,
                                  .options = request->options };
         if (r == 0)
                 r = only_stored ? missing_if_locked(try_stored(&job, err)) : get(&job, err);

@@ -13,6 +13,15 @@
 #include "image/open.h"
 #include "model/reference.h"
 
+struct mf_image_request;
+
+/* What fetches an image of another format than ACI. */
+struct mf_fetcher {
+        /* Fetches the image or layer of request->reference into the empty directory `dirfd`. Returns 0 or negative errno. */
+        int (*fetch)(void *userdata, const struct mf_image_request *request, int dirfd, struct mayfly_error *err);
+        void *userdata;
+};
+
 /* An image to open. */
 struct mf_image_request {
         int store;
@@ -21,6 +30,8 @@ struct mf_image_request {
         const char *text;                           /* of the reference */
         uint64_t size;                              /* of the archive as served, in bytes; 0: unknown */
         const struct mayfly_image_options *options; /* with final values */
+        const struct mf_fetcher *fetcher;           /* NULL: the reference is one of an ACI */
+        const struct mf_fetcher *layer_fetcher;     /* for what the image depends on, in the same way */
         int only_stored; /* nothing is fetched or made; -ENOENT without an error: mayfly-helper has to do that */
 };
 

@@ -9,6 +9,7 @@
 #include "image/delegate.h"
 #include "image/dependencies.h"
 #include "image/get.h"
+#include "image/oci-fetch.h"
 #include "image/render.h"
 #include "model/image-options.h"
 #include "privilege/userns.h"
@@ -20,7 +21,7 @@
 #include "util/strv.h"
 
 /* Opens the image, its dependencies and its layers. Returns 0 or negative errno, and with request->only_stored as in get.h. */
-static int open_all(struct mayfly_image **ret, const struct mf_image_request *request, struct mayfly_error *err)
+static int open_in_store(struct mayfly_image **ret, const struct mf_image_request *request, struct mayfly_error *err)
 {
         struct mayfly_image *image = NULL;
 
@@ -37,6 +38,24 @@ static int open_all(struct mayfly_image **ret, const struct mf_image_request *re
                 *ret = image;
         else
                 mayfly_image_close(image);
+        return r;
+}
+
+/* Does the same for an image of any format. */
+static int open_all(struct mayfly_image **ret, const struct mf_image_request *request, struct mayfly_error *err)
+{
+        struct mf_image_request with_fetchers = *request;
+        struct mf_oci_fetch *fetch = NULL;
+
+        if (request->reference->format != MF_FORMAT_OCI)
+                return open_in_store(ret, request, err);
+        int r = mf_oci_fetch_new(&fetch, request, err);
+        if (r < 0)
+                return r;
+        with_fetchers.fetcher = mf_oci_image_fetcher(fetch);
+        with_fetchers.layer_fetcher = mf_oci_layer_fetcher(fetch);
+        r = open_in_store(ret, &with_fetchers, err);
+        mf_oci_fetch_free(fetch);
         return r;
 }
 

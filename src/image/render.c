@@ -13,6 +13,7 @@
 #include "store/dirs-layer.h"
 #include "store/filter-layer.h"
 #include "store/layer-cache.h"
+#include "store/whiteouts.h"
 #include "util/error.h"
 #include "util/fd.h"
 #include "util/macro.h"
@@ -113,11 +114,15 @@ static int walk(struct render *render, const struct mayfly_image *image, const s
                                 "pathWhitelists that applies to it)",
                                 render->image->config->name, MF_LAYERS_MAX);
         }
-        render->layer[render->n++] = layer;
+        const int has_files = !image->config->is_layers_only || image->config->n_dependencies == 0;
+        if (has_files)
+                render->layer[render->n++] = layer;
         int r = 0;
         for (size_t i = image->config->n_dependencies; i > 0 && r == 0; i--)
                 r = walk(render, mf_dependency(render->image, &image->config->dependencies[i - 1]), layer.filter,
                          layer.n_filter);
+        if (!has_files)
+                free(layer.filter);
         return r;
 }
 
@@ -161,17 +166,19 @@ static int make_layer(const struct render *render, struct layer *layer)
 static int make_directories(const struct render *render, struct layer *top)
 {
         mf_cleanup(mf_freep) struct mf_dirs_of *of = calloc(render->n, sizeof(*of));
-        struct mf_dirs directories = { of, render->n };
+        struct mf_dirs directories = { of, render->n, render->image->config->is_layers_only };
         struct mf_cached_layer cached;
         int r = of ? 0 : mf_error_oom(render->err, MAYFLY_STAGE_STORE);
 
         for (size_t i = 0; i < render->n && r == 0; i++) {
                 const struct layer *layer = &render->layer[render->n - 1 - i];
                 of[i] = (struct mf_dirs_of){ .id = layer->id, .image_id = layer->image->id, .fd = layer->fd };
-                r = mf_implied_dirs_load(&of[i].implicit, layer->fd);
+                r = mf_dirs_list_load(MF_IMPLIED_DIRS, &of[i].implicit, layer->fd);
+                if (r == 0)
+                        r = mf_dirs_list_load(MF_OPAQUE_DIRS, &of[i].opaque, layer->fd);
                 if (r < 0)
                         mf_error_errno(render->err, r, MAYFLY_STAGE_STORE,
-                                       "the list of the directories that %s implies cannot be read", layer->id);
+                                       "the lists of directories of %s cannot be read", layer->id);
         }
         if (r == 0)
                 r = mf_dirs_layer(&cached, &directories, render->err);
@@ -183,8 +190,10 @@ static int make_directories(const struct render *render, struct layer *top)
                         r = cached_rootfs(render, cached.id, &top->rootfs);
                 free(cached.text);
         }
-        for (size_t i = 0; of && i < render->n; i++)
+        for (size_t i = 0; of && i < render->n; i++) {
                 mf_paths_clear(&of[i].implicit);
+                mf_paths_clear(&of[i].opaque);
+        }
         return r;
 }
 
@@ -194,6 +203,28 @@ static int hand_over(struct mayfly_image *image, struct layer *layer)
         if (layer->is_cached)
                 image->locks[image->n_locks++] = mf_take_fd(&layer->fd);
         return mf_strv_add(&image->layers, mf_take(layer->rootfs));
+}
+
+/* Leaves out the layers below one whose root hides what is below: overlayfs looks at no mark of a root. Returns 0 or negative errno. */
+static int cut_below_opaque(struct render *render)
+{
+        for (size_t i = 0; i + 1 < render->n; i++) {
+                struct mf_paths opaque = { 0 };
+                int r = render->image->config->is_layers_only
+                                ? mf_dirs_list_load(MF_OPAQUE_DIRS, &opaque, render->layer[i].image->dir_fd)
+                                : 0;
+                int is_opaque = r == 0 && mf_paths_has(&opaque, MF_ROOTFS);
+                mf_paths_clear(&opaque);
+                if (r < 0)
+                        return mf_error_errno(render->err, r, MAYFLY_STAGE_STORE,
+                                              "the lists of directories of %s cannot be read",
+                                              render->layer[i].image->id);
+                if (!is_opaque)
+                        continue;
+                while (render->n > i + 1)
+                        free(render->layer[--render->n].filter);
+        }
+        return 0;
 }
 
 /* Makes all layers and moves them to the image. Returns 0 or negative errno. */
@@ -242,6 +273,8 @@ int mf_render(struct mayfly_image *image, const struct mf_image_request *request
         }
         if (r == 0)
                 r = walk(render, image, NULL, 0);
+        if (r == 0)
+                r = cut_below_opaque(render);
         if (r == 0)
                 r = make_layers(render);
         for (size_t i = 0; render && i < render->n; i++) {

@@ -10,6 +10,7 @@
 
 #include "aci/archive-rules.h"
 #include "aci/manifest.h"
+#include "image/oci-stored.h"
 #include "privilege/userns.h"
 #include "store/check.h"
 #include "store/directory.h"
@@ -33,6 +34,12 @@ int mf_image_config(int dir_fd, const char *path, struct mf_image_config **ret, 
         size_t size = 0;
 
         int r = mf_read_file_at(dir_fd, "manifest", MF_MANIFEST_MAX, &text, &size);
+        if (r == -ENOENT)
+                r = mf_oci_stored_config(dir_fd, path, ret, err);
+        else
+                r = r < 0 ? r : 1;
+        if (r == 0)
+                return 0;
         if (r == -ENOENT)
                 return mf_error(err, -EBADMSG, MAYFLY_STAGE_STORE, "its manifest is missing");
         if (r == -ELOOP || r == -EINVAL || r == -EFBIG)

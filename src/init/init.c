@@ -465,6 +465,17 @@ static void open_low_ports(void)
         close(fd);
 }
 
+/* Makes a directory and its missing parents. One that cannot be made is missed by the one who wants it. */
+static void make_directory(char *path)
+{
+        for (char *slash = strchr(path + 1, '/'); slash; slash = strchr(slash + 1, '/')) {
+                *slash = '\0';
+                (void) mkdir(path, 0755);
+                *slash = '/';
+        }
+        (void) mkdir(path, 0755);
+}
+
 int main(void)
 {
         char text[232] = "";
@@ -490,6 +501,8 @@ int main(void)
         }
         add_console();
         remove_fuse();
+        for (char **directory = self.exec.directories; *directory; directory++)
+                make_directory(*directory);
         send_message(MF_MESSAGE_READY, 0, 0, NULL);
         if (!self.waits_for_go)
                 start();

@@ -42,6 +42,7 @@ struct mf_image_config *mf_image_config_free(struct mf_image_config *config)
                 mf_strv_free(config->env);
                 mf_strv_free(config->format_env);
                 free(config->metadata_env);
+                mf_strv_free(config->directories);
                 mf_strv_free(config->pre_start);
                 mf_strv_free(config->post_stop);
                 mf_strv_free(config->whitelist);

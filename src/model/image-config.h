@@ -14,6 +14,7 @@ struct mf_mount_point {
         char *name;
         char *path; /* absolute, in the image */
         int read_only;
+        int begins_with_image; /* without a volume it is what the image has there, not an empty directory */
 };
 
 struct mf_port {
@@ -62,7 +63,9 @@ struct mf_image_config {
         char *group;        /* never NULL when there is an app */
         uint32_t *extra_groups; /* supplementaryGIDs */
         size_t n_extra_groups;
-        char *cwd;        /* working directory, "/" by default */
+        char *cwd;          /* working directory, "/" by default */
+        char **directories; /* absolute paths that a container has, made where they are missing; NULL-terminated, or NULL */
+        int stop_signal;  /* that asks the app to end; 0: SIGTERM */
         char **pre_start; /* a command that ends before the app starts; NULL-terminated, or NULL */
         char **post_stop; /* a command that runs after the app has ended; NULL-terminated, or NULL */
         struct mf_mount_point *mount_points;
@@ -71,6 +74,7 @@ struct mf_image_config {
         size_t n_ports;
         struct mf_dependency *dependencies; /* from the lowest to the highest */
         size_t n_dependencies;
+        int is_layers_only; /* all its files are in its dependencies */
         struct mf_isolation isolation;
         char **whitelist; /* the only paths to keep, absolute, NULL-terminated; NULL: keep all */
 };

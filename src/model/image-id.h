@@ -15,7 +15,15 @@ int mf_image_id_has_prefix(const char *text);
 /* Copies the ID `text` to *ret, in lower case. Returns 0, or -EINVAL (and leaves *ret alone) when `text` is not an ID. */
 int mf_image_id_parse(const char *text, char ret[MF_ID_LENGTH + 1]);
 
-/* Whether `text` is an ID in lower case, as mayfly writes it. */
+/* Whether `text` is the name of an image or layer in the store: an ID in lower case, or the digest of an OCI image or layer,
+ * "sha256-<64 hex>" or "sha512-<128 hex>". */
 int mf_image_id_is_canonical(const char *text);
+
+/* Copies to *ret the name in the store for a digest of the OCI specification, "sha256:<64 hex>" or "sha512:<128 hex>". Returns 0, or
+ * -EINVAL (and leaves *ret alone) when `text` is not such a digest. */
+int mf_image_id_of_digest(const char *text, char ret[MF_ID_LENGTH + 1]);
+
+/* Copies to *ret the digest, with ":", for a name in the store. */
+void mf_digest_of_image_id(const char *id, char ret[MF_ID_LENGTH + 1]);
 
 #endif

@@ -11,6 +11,7 @@
 #include <strings.h>
 #include <sys/stat.h>
 
+#include "model/oci-reference.h"
 #include "model/show.h"
 #include "util/error.h"
 #include "util/macro.h"
@@ -257,7 +258,6 @@ static int is_docker(const char *what)
         static const char *const prefixes[] = { "docker:",
                                                 "docker-archive:",
                                                 "docker-daemon:",
-                                                "oci:",
                                                 "oci-archive:",
                                                 "docker.io/",
                                                 "index.docker.io/",
@@ -271,10 +271,37 @@ static int is_docker(const char *what)
                                                 NULL };
         size_t host = strcspn(what, ":/,@");
 
+        if (mf_oci_reference_is(what))
+                return 0;
         if (has_prefix(what, prefixes) || strstr(what, "@sha256:"))
                 return 1;
         return host > 0 && !memchr(what, '.', host) && !is_url(what) &&
                (what[host] == ':' || (what[host] == '/' && strncmp(what, "localhost/", 10) != 0));
+}
+
+/* Writes the hint for a text that names an OCI image in another way. */
+static void hint_at_oci(const char *what, char ret[MF_HINT_MAX])
+{
+        static const char *const schemes[] = { "docker://", "docker:", NULL }, *const others[] = {
+                "docker-archive:", "docker-daemon:", "oci-archive:", NULL
+        };
+        char shown[MF_SHOWN_MAX];
+
+        if (has_prefix(what, others)) {
+                snprintf(ret, MF_HINT_MAX,
+                         "; an OCI image is written oci:NAME, or oci:file:///PATH for a layout or an archive, and "
+                         "pinned: run `mayfly pin` with that");
+                return;
+        }
+        for (const char *const *scheme = schemes; *scheme; scheme++)
+                if (strncmp(what, *scheme, strlen(*scheme)) == 0) {
+                        what += strlen(*scheme);
+                        break;
+                }
+        mf_cleanup(mf_freep) char *bare = strndup(what, strcspn(what, "@"));
+        mf_show_url(shown, bare ? bare : "", 0);
+        snprintf(ret, MF_HINT_MAX, "; an OCI image is written oci:%.200s and pinned: run `mayfly pin oci:%.200s`",
+                 shown, shown);
 }
 
 void mf_reference_hint(const char *text, char ret[MF_HINT_MAX])
@@ -286,8 +313,7 @@ void mf_reference_hint(const char *text, char ret[MF_HINT_MAX])
         if (path && (is_file(what, ret) || is_file(path, ret)))
                 return;
         if (is_docker(what))
-                snprintf(ret, MF_HINT_MAX,
-                         "; images for Docker (OCI images) cannot be used yet, only App Container Images (ACIs)");
+                hint_at_oci(what, ret);
 }
 
 /* --- whole references ---------------------------------------------------------------------------------------------------- */
@@ -310,11 +336,13 @@ static int parse(struct mf_reference *ret, const char *text, int allow_http, str
         int r = check_text(text, err);
         if (r < 0)
                 return r;
+        if (mf_oci_reference_is(text))
+                return mf_oci_reference_parse(ret, text, err);
         if (strncmp(text, "aci:", 4) != 0)
                 return refuse(err, text,
-                              "image reference \"%s\" does not start with aci:, the only kind of image that mayfly "
-                              "has; write "
-                              "aci:URL@sha512-<128 hex digits>");
+                              "image reference \"%s\" does not start with aci: or oci:, which say what kind of image "
+                              "it is; write aci:URL@sha512-<128 hex digits>, or "
+                              "oci:NAME@sha256:<64 hex digits>");
         const char *what = text + 4, *at = find_pin(what);
         if (!at)
                 return refuse(err, text, "image reference \"%s\" is not pinned; " HOW_TO_PIN);
@@ -339,6 +367,8 @@ static int parse_unpinned(struct mf_reference *ret, char **ret_bare, const char 
         int r = check_text(text, err);
         if (r < 0)
                 return r;
+        if (mf_oci_reference_is(text))
+                return mf_oci_reference_parse_unpinned(ret, ret_bare, text, err);
         const char *what = text + (strncmp(text, "aci:", 4) == 0 ? 4 : 0), *at = find_pin(what);
         if (at && (!is_url(what) || mf_image_id_has_prefix(at + 1))) {
                 r = parse_pin(at + 1, reference.id, text, err);
@@ -390,5 +420,7 @@ void mf_reference_clear(struct mf_reference *reference)
 {
         free(reference->url);
         reference->url = NULL;
+        free(reference->repository);
+        reference->repository = NULL;
         reference->name = mf_image_name_free(reference->name);
 }

@@ -2,7 +2,8 @@
 #ifndef MF_REFERENCE_H
 #define MF_REFERENCE_H
 
-/* An image reference: "aci:URL@sha512-<128 hex>", or the same with a name in place of the URL. */
+/* An image reference: "aci:URL@sha512-<128 hex>", or the same with a name in place of the URL; or
+ * "oci:REGISTRY/NAME[:TAG]@sha256:<64 hex>", or the same with the URL of a file or directory. */
 
 #include <mayfly/error.h>
 
@@ -11,11 +12,15 @@
 
 enum mf_scheme { MF_SCHEME_HTTPS, MF_SCHEME_HTTP, MF_SCHEME_FILE };
 
+enum mf_format { MF_FORMAT_ACI = 0, MF_FORMAT_OCI };
+
 struct mf_reference {
+        enum mf_format format;
         char *url;                  /* the URL to fetch; NULL when there is a name */
         enum mf_scheme scheme;      /* of url */
         struct mf_image_name *name; /* the image to look for; NULL when there is a URL */
-        char id[MF_ID_LENGTH + 1];  /* the pin, lower case; empty without one */
+        char id[MF_ID_LENGTH + 1];  /* the pin, lower case; empty without one. For OCI with "-", as in the store */
+        char *repository;           /* OCI: the image in a registry, "redis:7.2" as written; NULL when there is a URL */
 };
 
 /* Whether a host name or address literal ("localhost", 127.0.0.0/8, ::1, [::1]) is this machine's loopback. */

@@ -86,6 +86,7 @@ void mf_exec_free_lists(const struct mf_exec *exec)
         free(exec->pre_start);
         free(exec->post_stop);
         free(exec->sockets);
+        free(exec->directories);
 }
 
 /* Makes every list long enough for `n` strings and its end. Returns 0 or -ENOMEM. */
@@ -97,14 +98,16 @@ static int allocate_lists(struct mf_exec *exec, size_t n)
         exec->pre_start = calloc(n + 1, sizeof(char *));
         exec->post_stop = calloc(n + 1, sizeof(char *));
         exec->sockets = calloc(n + 1, sizeof(char *));
-        return exec->argv && exec->env && exec->extra_groups && exec->pre_start && exec->post_stop && exec->sockets
+        exec->directories = calloc(n + 1, sizeof(char *));
+        return exec->argv && exec->env && exec->extra_groups && exec->pre_start && exec->post_stop && exec->sockets &&
+                               exec->directories
                        ? 0
                        : -ENOMEM;
 }
 
 /* How many strings each list has so far. */
 struct counts {
-        size_t argv, env, pre_start, post_stop, sockets;
+        size_t argv, env, pre_start, post_stop, sockets, directories;
 };
 
 static int take_string(enum mf_exec_tag tag, char *value, struct mf_exec *exec, struct counts *n)
@@ -142,6 +145,9 @@ static int take_string(enum mf_exec_tag tag, char *value, struct mf_exec *exec, 
                 return 0;
         case MF_EXEC_SOCKET:
                 exec->sockets[n->sockets++] = value;
+                return 0;
+        case MF_EXEC_DIRECTORY:
+                exec->directories[n->directories++] = value;
                 return 0;
         case MF_EXEC_CAPABILITIES:
                 exec->confinement.has_capabilities = 1;

@@ -15,6 +15,7 @@ enum mf_exec_tag {
         MF_EXEC_GROUP = 'g',
         MF_EXEC_EXTRA_GROUP = 'G', /* a number */
         MF_EXEC_BOUND = 'B',       /* START: capabilities that the container has at all, in hex */
+        MF_EXEC_DIRECTORY = 'D',   /* START: a directory to make, with its parents, where there is nothing */
         /* Of the app alone: */
         MF_EXEC_PRE_START = 'b',    /* argv, as ARGV */
         MF_EXEC_POST_STOP = 'p',    /* argv, as ARGV */

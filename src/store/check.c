@@ -11,9 +11,11 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "store/implied-dirs.h"
 #include "store/record-table.h"
 #include "store/record.h"
 #include "store/unflushed.h"
+#include "store/whiteouts.h"
 #include "util/error.h"
 #include "util/fd.h"
 #include "util/fs.h"
@@ -263,6 +265,26 @@ static int check_table(struct run *run)
         return r;
 }
 
+/* Finds directories that hide nothing of lower layers any more. Only the owner of the image can see what does it. */
+static int check_opaque(struct run *run)
+{
+        struct mf_paths opaque = { 0 };
+        struct stat st;
+
+        int r = mf_dirs_list_load(MF_OPAQUE_DIRS, &opaque, run->image_fd);
+        if (r < 0)
+                r = is_damage(r) ? differ(run, MF_OPAQUE_DIRS, "it cannot be read: the disk reports an error")
+                                 : cannot(run, r, "reading", MF_OPAQUE_DIRS);
+        for (size_t i = 0; i < opaque.n && r == 0 && fstat(run->image_fd, &st) == 0 && st.st_uid == geteuid(); i++) {
+                mf_cleanup(mf_closep) int fd = mf_open_beneath(run->image_fd, opaque.path[i], O_RDONLY | O_DIRECTORY);
+                if (fd >= 0 && mf_is_opaque(fd) == 0)
+                        r = differ(run, opaque.path[i],
+                                   "the extended attribute is missing that hides what is in lower layers");
+        }
+        mf_paths_clear(&opaque);
+        return r;
+}
+
 int mf_check_image(int image_fd, const char *id, const char *path, struct mf_check *check, struct mayfly_error *err)
 {
         struct run *run = calloc(1, sizeof(*run));
@@ -288,6 +310,8 @@ int mf_check_image(int image_fd, const char *id, const char *path, struct mf_che
                 }
                 if (r == 0)
                         r = check_table(run);
+                if (r == 0)
+                        r = check_opaque(run);
         }
         if (run) {
                 mf_paths_clear(&run->directories);

@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,6 +16,22 @@
 #include "util/fd.h"
 #include "util/fs.h"
 #include "util/macro.h"
+
+/* Whether the layer hides whatever lower layers have at `path`: the directory or one that it is in is opaque. */
+static int hides_below(const struct mf_dirs_of *layer, const char *path)
+{
+        char above[PATH_MAX];
+
+        if (layer->opaque.n == 0)
+                return 0;
+        snprintf(above, sizeof(above), "%s", path);
+        for (char *slash = above + strlen(above); slash; slash = strrchr(above, '/')) {
+                *slash = '\0';
+                if (mf_paths_has(&layer->opaque, above))
+                        return 1;
+        }
+        return 0;
+}
 
 /* Which layer's directory `path` is that is to be seen: the topmost that has an entry for it, or, with none, the
  * topmost. -ENOENT when no directory is to be seen there. *ret_wrong: another layer's would be. */
@@ -28,6 +45,8 @@ static int find_source(const struct mf_dirs *directories, const char *path, int 
                 mf_cleanup(mf_closep) int fd = mf_open_beneath(layer->fd, path, O_PATH);
                 struct stat st;
 
+                if (fd == -ENOENT && hides_below(layer, path))
+                        break;
                 if (fd == -ENOENT)
                         continue;
                 if (fd == -ENOTDIR || fd == -ELOOP) /* it, or what it is in, is no directory: this hides all below */
@@ -42,6 +61,8 @@ static int find_source(const struct mf_dirs *directories, const char *path, int 
                 }
                 if (first < 0)
                         first = (int) i - 1;
+                if (hides_below(layer, path))
+                        break;
         }
         return first;
 }
@@ -108,11 +129,60 @@ static int make_directories(struct run *run)
         return r;
 }
 
+/* Whether what is to be seen at `path` below the layer `top` is a symbolic link. Returns 1, 0, or negative errno. */
+static int is_link_below(const struct mf_dirs *directories, size_t top, const char *path)
+{
+        for (size_t i = top; i > 0; i--) {
+                const char *slash = strrchr(path, '/');
+                mf_cleanup(mf_freep) char *parent = slash ? strndup(path, (size_t) (slash - path)) : NULL;
+                struct stat st;
+                if (!parent)
+                        return slash ? -ENOMEM : 0;
+                mf_cleanup(mf_closep) int fd =
+                        mf_open_beneath(directories->layer[i - 1].fd, parent, O_PATH | O_DIRECTORY);
+                if (fd == -ENOTDIR || fd == -ELOOP) /* told of that directory */
+                        return 0;
+                if (fd < 0 && fd != -ENOENT)
+                        return fd;
+                if (fd >= 0 && fstatat(fd, slash + 1, &st, AT_SYMLINK_NOFOLLOW) == 0)
+                        return S_ISLNK(st.st_mode);
+                if (hides_below(&directories->layer[i - 1], path))
+                        return 0;
+        }
+        return 0;
+}
+
+/* Refuses a layer with files in a directory that in a lower layer is a symbolic link: unpacked one after the other, the files would go
+ * where the link leads, but overlayfs shows a directory in place of the link. Returns 0 or negative errno. */
+static int check_links(struct run *run, struct mayfly_error *err)
+{
+        for (size_t i = 1; i < run->directories->n; i++) {
+                const struct mf_dirs_of *layer = &run->directories->layer[i];
+                for (size_t k = 0; k < layer->implicit.n; k++) {
+                        run->path = layer->implicit.path[k];
+                        int r = is_link_below(run->directories, i, run->path);
+                        if (r < 0)
+                                return r;
+                        if (r == 0)
+                                continue;
+                        return mf_error(
+                                err, -EBADMSG, MAYFLY_STAGE_ARCHIVE,
+                                "layer %zu of %zu (%.19s) has files in \"%.300s\", which in a lower layer is a "
+                                "symbolic link; layers that lie over each other cannot follow it: put the files "
+                                "where the link leads, and build the image again",
+                                i + 1, run->directories->n, layer->id, run->path + strlen(MF_ROOTFS "/"));
+                }
+        }
+        return 0;
+}
+
 static int make(void *userdata, int dirfd, struct mf_record *record, struct mayfly_error *err)
 {
         struct run run = { .directories = userdata, .dirfd = dirfd, .record = record, .path = MF_ROOTFS };
 
-        int r = make_directories(&run);
+        int r = run.directories->refuse_links ? check_links(&run, err) : 0;
+        if (r == 0)
+                r = make_directories(&run);
         for (size_t i = run.made.n; i > 0 && r == 0; i--) {
                 run.path = run.made.path[i - 1];
                 r = finish_directory(&run, run.path);

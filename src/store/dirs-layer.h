@@ -16,11 +16,13 @@ struct mf_dirs_of {
         const char *image_id; /* that it is, or was made from */
         int fd;               /* of its directory */
         struct mf_paths implicit;
+        struct mf_paths opaque; /* directories that hide what is in lower layers: whiteouts.h */
 };
 
 struct mf_dirs {
         struct mf_dirs_of *layer; /* lowest first */
         size_t n;
+        int refuse_links; /* it is an error when a lower layer has a symbolic link where another implies a directory */
 };
 
 /* 1 and *ret, which then refers to `directories`, when such a layer is needed, else 0. ret->text is for the caller to

@@ -123,7 +123,7 @@ static int is_there(void *userdata, const char *path)
 
 static int make_all(struct run *run)
 {
-        int r = mf_implied_dirs_load(&run->implicit, run->filter->image_fd);
+        int r = mf_dirs_list_load(MF_IMPLIED_DIRS, &run->implicit, run->filter->image_fd);
 
         for (size_t i = 0; i < run->table.n && r == 0; i++)
                 if (passes(run, &run->table.line[i]))
@@ -132,7 +132,7 @@ static int make_all(struct run *run)
                 if (run->table.line[i - 1].field[MF_RECORD_TYPE][0] == 'd' && passes(run, &run->table.line[i - 1]))
                         r = finish_directory(run);
         if (r == 0)
-                r = mf_implied_dirs_write(&run->implicit, is_there, run, run->dirfd, run->record);
+                r = mf_dirs_list_write(MF_IMPLIED_DIRS, &run->implicit, is_there, run, run->dirfd, run->record);
         return r < 0 ? mf_error_errno(run->err, r, MAYFLY_STAGE_STORE, "making a layer of the image %.20s...",
                                       run->filter->image_id)
                      : 0;

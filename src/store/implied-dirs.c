@@ -17,9 +17,9 @@
 #include "util/fd.h"
 #include "util/macro.h"
 
-int mf_implied_dirs_load(struct mf_paths *ret, int dir_fd)
+int mf_dirs_list_load(const char *name, struct mf_paths *ret, int dir_fd)
 {
-        int fd = openat(dir_fd, "implicit", O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC), r = 0;
+        int fd = openat(dir_fd, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC), r = 0;
         mf_cleanup(mf_fclosep) FILE *f = fd < 0 ? NULL : fdopen(fd, "r");
         mf_cleanup(mf_freep) char *line = NULL;
         size_t size = 0;
@@ -42,52 +42,29 @@ int mf_implied_dirs_load(struct mf_paths *ret, int dir_fd)
         return r;
 }
 
-static int write_text(const char *text, size_t size, int dir_fd, struct mf_record *record)
-{
-        int fd = openat(dir_fd, "implicit", O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
-        mf_cleanup(mf_fclosep) FILE *f = fd < 0 ? NULL : fdopen(fd, "w");
-        struct mf_content_sum *of = mf_record_content_sum(record);
-        char sum[MF_MAC_LENGTH + 1];
-        struct stat st;
-
-        if (!f) {
-                int r = -errno;
-                mf_close(fd);
-                return r;
-        }
-        errno = 0;
-        if (fwrite(text, 1, size, f) != size || fflush(f) != 0 || fchmod(fd, 0600) < 0 || fstat(fd, &st) < 0)
-                return errno ? -errno : -EIO;
-        mf_content_sum_begin(of, size);
-        int r = mf_content_sum_add(of, 0, text, size);
-        if (r == 0)
-                r = mf_content_sum_finish(of, sum);
-        return r < 0 ? r : mf_record_add(record, "implicit", &st, sum, -1, NULL);
-}
-
-int mf_implied_dirs_write(struct mf_paths *implicit, int (*keep)(void *userdata, const char *path), void *userdata,
-                          int dir_fd, struct mf_record *record)
+int mf_dirs_list_write(const char *name, struct mf_paths *list, int (*keep)(void *userdata, const char *path),
+                       void *userdata, int dir_fd, struct mf_record *record)
 {
         mf_cleanup(mf_freep) char *text = NULL;
         char escaped[4 * PATH_MAX + 1];
         size_t size = 0;
 
-        if (implicit->n == 0)
+        if (list->n == 0)
                 return 0;
         FILE *f = open_memstream(&text, &size);
         if (!f)
                 return -ENOMEM;
-        mf_paths_sort(implicit);
-        for (size_t i = 0; i < implicit->n; i++) {
-                if ((keep && !keep(userdata, implicit->path[i])) || strlen(implicit->path[i]) >= PATH_MAX)
+        mf_paths_sort(list);
+        for (size_t i = 0; i < list->n; i++) {
+                if ((keep && !keep(userdata, list->path[i])) || strlen(list->path[i]) >= PATH_MAX)
                         continue;
-                mf_record_escape(escaped, implicit->path[i]);
+                mf_record_escape(escaped, list->path[i]);
                 fprintf(f, "%s\n", escaped);
         }
         int failed = ferror(f);
         if (fclose(f) != 0 || failed)
                 return -ENOMEM;
-        return size > 0 ? write_text(text, size, dir_fd, record) : 0;
+        return size > 0 ? mf_record_add_text(record, dir_fd, name, 0600, text, size) : 0;
 }
 
 /* --- what else there is to a directory ------------------------------------------------------------------------ */

@@ -10,12 +10,14 @@
 #include "store/record.h"
 #include "util/pathlist.h"
 
-/* Of the image or layer whose directory is open. They come sorted, as "rootfs/...". 0 or -errno; *ret is to
- * be cleared in any case. */
-int mf_implied_dirs_load(struct mf_paths *ret, int dir_fd);
+#define MF_IMPLIED_DIRS "implicit" /* the file of these */
+
+/* Of the image or layer whose directory is open: the directories that the file `name` lists. They come sorted, as "rootfs/...". 0 or
+ * -errno; *ret is to be cleared in any case. */
+int mf_dirs_list_load(const char *name, struct mf_paths *ret, int dir_fd);
 /* Writes the file, if there are any of whom `keep` (NULL is fine) returns non-zero, and records it. */
-int mf_implied_dirs_write(struct mf_paths *implicit, int (*keep)(void *userdata, const char *path), void *userdata,
-                          int dir_fd, struct mf_record *record);
+int mf_dirs_list_write(const char *name, struct mf_paths *list, int (*keep)(void *userdata, const char *path),
+                       void *userdata, int dir_fd, struct mf_record *record);
 
 /* Gives a directory another's owner, mode, extended attributes and time. 0 or -errno. */
 int mf_copy_dir_metadata(int from, int to);

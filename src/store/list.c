@@ -49,7 +49,7 @@ static int add(struct mf_store_images *images, const char *id)
         if (!grown)
                 return -ENOMEM;
         images->id = grown;
-        memcpy(grown[images->n++], id, sizeof(*grown)); /* an ID is always that long */
+        strcpy(grown[images->n++], id); /* it is an ID, which has that length at most */
         return 0;
 }
 

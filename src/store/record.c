@@ -213,6 +213,29 @@ int mf_record_add_copy(struct mf_record *record, const char *name, const struct 
         return put_line(record, (size_t) n);
 }
 
+int mf_record_add_text(struct mf_record *record, int dirfd, const char *name, mode_t mode, const void *text,
+                       size_t size)
+{
+        int fd = openat(dirfd, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+        mf_cleanup(mf_fclosep) FILE *f = fd < 0 ? NULL : fdopen(fd, "w");
+        char sum[MF_MAC_LENGTH + 1];
+        struct stat st;
+
+        if (!f) {
+                int r = -errno;
+                mf_close(fd);
+                return r;
+        }
+        errno = 0;
+        if (fwrite(text, 1, size, f) != size || fflush(f) != 0 || fchmod(fd, mode) < 0 || fstat(fd, &st) < 0)
+                return errno ? -errno : -EIO;
+        mf_content_sum_begin(record->sum, size);
+        int r = mf_content_sum_add(record->sum, 0, text, size);
+        if (r == 0)
+                r = mf_content_sum_finish(record->sum, sum);
+        return r < 0 ? r : mf_record_add(record, name, &st, sum, -1, NULL);
+}
+
 int mf_record_finish(struct mf_record *record)
 {
         char sum[MF_MAC_LENGTH + 1];

@@ -48,6 +48,9 @@ int mf_record_add(struct mf_record *record, const char *path, const struct stat 
 int mf_record_add_hardlink(struct mf_record *record, const char *path, const char *target);
 /* A line of another record, under another name, which is escaped, as in that: what is there is the same file. */
 int mf_record_add_copy(struct mf_record *record, const char *name, const struct mf_record_line *line);
+/* Makes a regular file in the directory `dirfd`, and records it. 0 or -errno. */
+int mf_record_add_text(struct mf_record *record, int dirfd, const char *name, mode_t mode, const void *text,
+                       size_t size);
 /* The last line. 0 or -errno. */
 int mf_record_finish(struct mf_record *record);
 

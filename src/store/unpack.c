@@ -8,7 +8,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/statvfs.h>
 #include <sys/xattr.h>
 #include <time.h>
 #include <unistd.h>
@@ -17,9 +16,10 @@
 #include "archive/xattr.h"
 #include "store/directory.h"
 #include "store/implied-dirs.h"
-#include "store/no-such-id.h"
 #include "store/open-dirs.h"
 #include "store/record.h"
+#include "store/unpack-errors.h"
+#include "store/whiteouts.h"
 #include "util/buffer.h"
 #include "util/error.h"
 #include "util/fd.h"
@@ -29,12 +29,10 @@
 #define BUSY_MODE 0700     /* of a directory with an entry, until the end: so that files can be made in it */
 #define IMPLICIT_MODE 0701 /* of a directory without an entry so far: it tells the two apart without a table */
 
-/* The end of a message about an entry that another file system might store. */
-#define OTHER_STORE "; choose a store on another file system with MAYFLY_STORE"
-
 /* A directory whose entry came after an entry of something in it. */
 struct late_dir {
         char *path;
+        size_t order; /* the last one counts */
         mode_t mode;
         struct timespec mtime;
 };
@@ -42,9 +40,11 @@ struct late_dir {
 struct mf_layer {
         int dirfd;
         struct mf_open_dirs *dirs;
-        int parent_fd; /* of the directory that gets the entry at hand, borrowed from `dirs` */
-        FILE *spill;   /* what to do to directories at the end: in a file, because an image may have any number */
-        off_t spilled; /* its size */
+        int parent_fd;  /* of the directory that gets the entry at hand, borrowed from `dirs` */
+        FILE *spill;    /* what to do to directories at the end: in a file, because an image may have any number */
+        off_t spilled;  /* its size */
+        int is_partial; /* one layer of several */
+        struct mf_whiteouts whiteouts;
         struct late_dir *late;
         size_t n_late, late_allocated;
         struct mf_record *record;
@@ -107,80 +107,10 @@ struct mf_layer *mf_layer_free(struct mf_layer *layer)
                 free(layer->late);
                 mf_record_free(layer->record);
                 mf_paths_clear(&layer->implicit);
+                mf_whiteouts_clear(&layer->whiteouts);
                 free(layer);
         }
         return NULL;
-}
-
-/* --- messages ------------------------------------------------------------------------------------------------- */
-
-/* Sets the error `archive entry "NAME" cannot be WHAT`, with the reason. Returns `code`. */
-static int cannot_be(struct mayfly_error *err, int code, const struct mf_entry *entry, const char *what)
-{
-        if (code == -EMLINK || code == -ENAMETOOLONG)
-                return mf_error(err, code, MAYFLY_STAGE_ARCHIVE,
-                                "archive entry \"%.300s\" cannot be %s, because the store's file system has a lower "
-                                "limit: %s" OTHER_STORE,
-                                entry->name, what, strerrordesc_np(-code));
-        return mf_error_errno(err, code, MAYFLY_STAGE_STORE, "archive entry \"%.300s\" cannot be %s", entry->name,
-                              what);
-}
-
-/* Sets the error of an entry that cannot be made. Returns a negative errno. */
-static int cannot_make(struct mayfly_error *err, int code, const struct mf_entry *entry)
-{
-        return code == -EEXIST ? mf_entry_bad(err, entry, MF_ENTRY_IS_TWICE) : cannot_be(err, code, entry, "made");
-}
-
-/* Sets the error of an entry that cannot get its owner, mode or time. Returns a negative errno. An owner that the user namespace
- * of this process does not have is an invalid argument. */
-static int cannot_finish(struct mayfly_error *err, int code, const struct mf_entry *entry)
-{
-        return code == -EINVAL ? mf_no_such_id(entry, err)
-                               : cannot_be(err, code, entry, "given its owner, mode and time");
-}
-
-/* Sets the error of a hard link that cannot be made. Returns a negative errno. */
-static int cannot_link(struct mayfly_error *err, int code, const struct mf_entry *entry, const char *target)
-{
-        if (code == -ENOENT || code == -EPERM || code == -ELOOP || code == -ENOTDIR)
-                return mf_entry_bad(err, entry, MF_ENTRY_LINKS_TO_NONE);
-        if (code == -EMLINK)
-                return mf_error(err, code, MAYFLY_STAGE_ARCHIVE,
-                                "archive entry \"%.300s\" is one hard link to \"%.300s\" more than the store's file "
-                                "system can have" OTHER_STORE,
-                                entry->name, target);
-        return cannot_make(err, code, entry);
-}
-
-/* Sets the error of an extended attribute that cannot be set. Returns a negative errno. Some file systems answer "no space"
- * to an attribute that is too long. */
-static int cannot_set_xattr(struct mayfly_error *err, int code, int fd, const struct mf_entry *entry,
-                            const struct mf_xattr *xattr)
-{
-        struct statvfs fs;
-
-        if (code == -ENOSPC && fstatvfs(fd, &fs) == 0 && fs.f_bavail > 0)
-                code = -E2BIG;
-        if (code == -E2BIG)
-                return mf_error(err, code, MAYFLY_STAGE_ARCHIVE,
-                                "archive entry \"%.300s\" has an extended attribute \"%.255s\" of %zu bytes, which is "
-                                "more than the store's file system can keep" OTHER_STORE,
-                                entry->name, xattr->name, xattr->size);
-        return mf_error_errno(err, code, MAYFLY_STAGE_STORE,
-                              "the extended attribute \"%.255s\" of archive entry \"%.300s\" cannot be set",
-                              xattr->name, entry->name);
-}
-
-/* Sets the error of a file that cannot be as long as it is with its holes. Returns a negative errno. */
-static int cannot_have_size(struct mayfly_error *err, int code, const struct mf_entry *entry)
-{
-        if (code == -EFBIG || code == -EINVAL)
-                return mf_error(err, -EFBIG, MAYFLY_STAGE_ARCHIVE,
-                                "archive entry \"%.300s\" is %llu bytes long with its holes, which is more than the "
-                                "store's file system or `ulimit -f` allows" OTHER_STORE,
-                                entry->name, (unsigned long long) entry->size);
-        return cannot_be(err, code, entry, "made as long as it is");
 }
 
 /* --- directories ---------------------------------------------------------------------------------------------- */
@@ -211,8 +141,10 @@ static int note_late(struct mf_layer *layer, const char *path, const struct mf_e
                 layer->late = grown;
         if (!copy)
                 return -ENOMEM;
-        layer->late[layer->n_late++] =
-                (struct late_dir){ .path = copy, .mode = entry->mode & 07777, .mtime = entry->mtime };
+        layer->late[layer->n_late] = (struct late_dir){
+                .path = copy, .order = layer->n_late, .mode = entry->mode & 07777, .mtime = entry->mtime
+        };
+        layer->n_late++;
         return 0;
 }
 
@@ -250,7 +182,7 @@ static int enter_parent(struct mf_layer *layer, const char *path, const char **r
         if (fd == -ENOTDIR)
                 return mf_entry_bad(err, entry, MF_ENTRY_BELOW_FILE);
         if (fd < 0)
-                return cannot_be(err, fd, entry, "put into its directory");
+                return mf_cannot_be(err, fd, entry, "put into its directory");
         layer->parent_fd = fd;
         return 0;
 }
@@ -260,7 +192,7 @@ static int enter_parent(struct mf_layer *layer, const char *path, const char **r
 /* Sets the error of an entry whose line cannot be written to the record. Returns `code`. */
 static int cannot_record(struct mayfly_error *err, int code, const struct mf_entry *entry)
 {
-        return cannot_be(err, code, entry, "recorded");
+        return mf_cannot_be(err, code, entry, "recorded");
 }
 
 /* Sets the extended attributes that images keep, and *ret_n to their number. Returns 0 or negative errno. */
@@ -274,9 +206,32 @@ static int set_xattrs(int fd, const struct mf_entry *entry, size_t *ret_n, struc
                         continue;
                 ++*ret_n;
                 if (fsetxattr(fd, xattr->name, xattr->value, xattr->size, 0) < 0 && errno != ENOTSUP)
-                        return cannot_set_xattr(err, -errno, fd, entry, xattr);
+                        return mf_cannot_set_xattr(err, -errno, fd, entry, xattr);
         }
         return 0;
+}
+
+/* Removes the file, link or empty directory that an earlier entry has put at the path of the entry. Returns 0 or negative errno. */
+static int replace(const struct mf_layer *layer, const char *base, const struct mf_entry *entry,
+                   struct mayfly_error *err)
+{
+        struct stat st;
+
+        if (fstatat(layer->parent_fd, base, &st, AT_SYMLINK_NOFOLLOW) < 0)
+                return errno == ENOENT ? 0 : mf_cannot_make(err, -errno, entry);
+        const int is_dir = S_ISDIR(st.st_mode);
+        if (is_dir && S_ISDIR(entry->mode) && !entry->hardlink)
+                return 0;
+        if (!is_dir && st.st_nlink > 1)
+                return mf_entry_bad(err, entry,
+                                    "is there twice, and there are hard links to the first; keep only one of the two");
+        if (unlinkat(layer->parent_fd, base, is_dir ? AT_REMOVEDIR : 0) == 0)
+                return 0;
+        return errno == ENOTEMPTY || errno == EEXIST
+                       ? mf_entry_bad(
+                                 err, entry,
+                                 "is there twice, first as a directory that is not empty; keep only one of the two")
+                       : mf_cannot_make(err, -errno, entry);
 }
 
 /* Makes a directory, or finds the implicit one that is there. Its mode, owner and time are set at the end, so that files can
@@ -288,16 +243,16 @@ static int add_directory(struct mf_layer *layer, const char *path, const char *b
 
         int is_late = mkdirat(layer->parent_fd, base, BUSY_MODE) < 0;
         if (is_late && (errno != EEXIST || fstatat(layer->parent_fd, base, &st, AT_SYMLINK_NOFOLLOW) < 0 ||
-                        !S_ISDIR(st.st_mode) || (st.st_mode & 07777) != IMPLICIT_MODE))
-                return cannot_make(err, -errno, entry);
+                        !S_ISDIR(st.st_mode) || ((st.st_mode & 07777) != IMPLICIT_MODE && !layer->is_partial)))
+                return mf_cannot_make(err, -errno, entry);
         if (fchmodat(layer->parent_fd, base, BUSY_MODE, 0) < 0)
-                return cannot_make(err, -errno, entry);
+                return mf_cannot_make(err, -errno, entry);
         int r = is_late ? note_late(layer, path, entry) : spill_dir(layer, path, entry->mode, &entry->mtime);
         if (r < 0)
                 return cannot_record(err, r, entry);
         mf_cleanup(mf_closep) int fd = openat(layer->parent_fd, base, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
         if (fd < 0 || (layer->as_root && fchown(fd, entry->uid, entry->gid) < 0))
-                return cannot_finish(err, -errno, entry);
+                return mf_cannot_finish(err, -errno, entry);
         size_t n_xattrs;
         return set_xattrs(fd, entry, &n_xattrs, err);
 }
@@ -320,7 +275,7 @@ static int add_hardlink(struct mf_layer *layer, const char *path, const char *ba
         if (r == -ENOENT && layer->lacks_devices && is_in_dev(target))
                 return 0;
         if (r < 0)
-                return cannot_link(err, r, entry, target);
+                return mf_cannot_link(err, r, layer->is_partial, entry, target);
         r = mf_record_add_hardlink(layer->record, path, target);
         return r < 0 ? cannot_record(err, r, entry) : 0;
 }
@@ -340,7 +295,7 @@ static int add_file(struct mf_layer *layer, const char *path, const char *base, 
         mf_cleanup(mf_closep) int fd =
                 openat(layer->parent_fd, base, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, mode & 0777);
         if (fd < 0)
-                return cannot_make(err, -errno, entry);
+                return mf_cannot_make(err, -errno, entry);
         mf_content_sum_begin(mf_record_content_sum(layer->record), entry->size);
         int r = mf_entry_data(entry, fd, mf_record_content_sum(layer->record), &end, err);
         if (r < 0)
@@ -349,12 +304,12 @@ static int add_file(struct mf_layer *layer, const char *path, const char *base, 
          * have 100,000 files. A hole at the end comes first. Then chown comes before the mode and the attributes, because
          * it clears set-user-ID and capabilities. */
         if (end < entry->size && ftruncate(fd, (off_t) entry->size) < 0)
-                return cannot_have_size(err, -errno, entry);
+                return mf_cannot_have_size(err, -errno, entry);
         if (fstat(fd, &st) < 0 ||
             (layer->as_root && (st.st_uid != entry->uid || st.st_gid != entry->gid) &&
              fchown(fd, entry->uid, entry->gid) < 0) ||
             ((st.st_mode & 07777) != mode && fchmod(fd, mode) < 0) || futimens(fd, times) < 0)
-                return cannot_finish(err, -errno, entry);
+                return mf_cannot_finish(err, -errno, entry);
         r = set_xattrs(fd, entry, &n_xattrs, err);
         if (r < 0)
                 return r;
@@ -389,12 +344,12 @@ static int add_special(struct mf_layer *layer, const char *path, const char *bas
                      : mknodat(layer->parent_fd, base, (entry->mode & S_IFMT) | 0600, entry->rdev)) < 0)
                 return errno == EPERM && (S_ISCHR(entry->mode) || S_ISBLK(entry->mode))
                                ? leave_out_device(layer, path, entry, err)
-                               : cannot_make(err, -errno, entry);
+                               : mf_cannot_make(err, -errno, entry);
         if ((layer->as_root && fchownat(layer->parent_fd, base, entry->uid, entry->gid, AT_SYMLINK_NOFOLLOW) < 0) ||
             (!is_link && fchmodat(layer->parent_fd, base, entry->mode & 07777, 0) < 0) ||
             utimensat(layer->parent_fd, base, times, AT_SYMLINK_NOFOLLOW) < 0 ||
             fstatat(layer->parent_fd, base, &st, AT_SYMLINK_NOFOLLOW) < 0)
-                return cannot_finish(err, -errno, entry);
+                return mf_cannot_finish(err, -errno, entry);
         int r = mf_record_add(layer->record, path, &st, NULL, -1, is_link ? entry->symlink : NULL);
         return r < 0 ? cannot_record(err, r, entry) : 0;
 }
@@ -405,7 +360,8 @@ int mf_layer_add(struct mf_layer *layer, const char *path, const char *target, c
         const char *base = NULL;
         struct mf_entry manifest;
 
-        if (strcmp(path, "manifest") == 0) { /* the store's: whoever has the store reads it, whoever made the image */
+        if (strcmp(path, "manifest") == 0 &&
+            !layer->is_partial) { /* the store's: whoever has the store reads it, whoever made the image */
                 manifest = *entry;
                 manifest.mode = (entry->mode & S_IFMT) | 0644;
                 manifest.uid = manifest.gid = 0;
@@ -414,6 +370,10 @@ int mf_layer_add(struct mf_layer *layer, const char *path, const char *target, c
         int r = enter_parent(layer, path, &base, entry, err);
         if (r == 0)
                 r = mf_entry_check(entry, err);
+        if (r == 0 && layer->is_partial && entry->hardlink && strcmp(path, target) == 0)
+                return 0;
+        if (r == 0 && layer->is_partial)
+                r = replace(layer, base, entry, err);
         if (r < 0)
                 return r;
         if (entry->hardlink)
@@ -423,6 +383,50 @@ int mf_layer_add(struct mf_layer *layer, const char *path, const char *target, c
         if (S_ISDIR(entry->mode))
                 return add_directory(layer, path, base, entry, err);
         return add_special(layer, path, base, entry, err);
+}
+
+/* --- one layer of several ------------------------------------------------------------------------------------- */
+
+void mf_layer_set_partial(struct mf_layer *layer)
+{
+        layer->is_partial = 1;
+}
+
+int mf_layer_hide(struct mf_layer *layer, const char *path, int is_opaque, const struct mf_entry *entry,
+                  struct mayfly_error *err)
+{
+        const char *base = NULL;
+        char inner[PATH_MAX];
+
+        /* The directory must be there, and be one. */
+        if (snprintf(inner, sizeof(inner), "%s/x", path) >= (int) sizeof(inner))
+                return mf_entry_bad(err, entry, "has too long a name");
+        int r = enter_parent(layer, is_opaque ? inner : path, &base, entry, err);
+        if (r == 0 && mf_paths_add(is_opaque ? &layer->whiteouts.opaque : &layer->whiteouts.hidden, strdup(path)) < 0)
+                r = mf_error_oom(err, MAYFLY_STAGE_STORE);
+        return r;
+}
+
+/* Makes what is particular to a layer of several. Returns 0 or negative errno. */
+static int finish_partial(struct mf_layer *layer, struct mayfly_error *err)
+{
+        const char *path = "";
+
+        int r = mf_open_dirs_get(layer->dirs, MF_ROOTFS, make_implicit, layer); /* the layer may have no entry */
+        if (r < 0)
+                return mf_error_errno(err, r, MAYFLY_STAGE_STORE, "the root directory of the layer cannot be made");
+        r = mf_whiteouts_apply(&layer->whiteouts, layer->dirs, layer->dirfd, layer->record, &path);
+        if (r == -EOPNOTSUPP)
+                return mf_error(
+                        err, r, MAYFLY_STAGE_STORE,
+                        "the store is on a file system that cannot hold that something is gone in a layer "
+                        "(\"%.300s\"): on overlayfs that needs Linux 6.8; choose a store on another file system "
+                        "with MAYFLY_STORE",
+                        path);
+        if (r < 0)
+                return mf_error_errno(err, r, MAYFLY_STAGE_STORE, "\"%.300s\" cannot be hidden in the store", path);
+        r = mf_record_add_text(layer->record, layer->dirfd, MF_LAYER_MARK, 0644, "", 0);
+        return r < 0 ? mf_error_errno(err, r, MAYFLY_STAGE_STORE, "the layer cannot be marked as one") : 0;
 }
 
 /* --- the end -------------------------------------------------------------------------------------------------- */
@@ -437,10 +441,35 @@ static int open_dir(struct mf_layer *layer, const char *path)
         return above < 0 ? above : mf_open_beneath(above, base, O_RDONLY | O_DIRECTORY);
 }
 
-/* Compares two struct late_dir. */
+/* Compares the paths of two struct late_dir. */
 static int compare_late(const void *a, const void *b)
 {
         return strcmp(((const struct late_dir *) a)->path, ((const struct late_dir *) b)->path);
+}
+
+/* Compares two struct late_dir, also those of one path. */
+static int compare_order(const void *a, const void *b)
+{
+        const struct late_dir *one = a, *other = b;
+        int r = compare_late(a, b);
+
+        return r ? r : (one->order > other->order) - (one->order < other->order);
+}
+
+/* Sorts the late directories, and keeps the last of those with one path. */
+static void sort_late(struct mf_layer *layer)
+{
+        size_t n = 0;
+
+        if (layer->n_late == 0)
+                return;
+        qsort(layer->late, layer->n_late, sizeof(*layer->late), compare_order);
+        for (size_t i = 0; i < layer->n_late; i++)
+                if (i + 1 < layer->n_late && compare_late(&layer->late[i], &layer->late[i + 1]) == 0)
+                        free(layer->late[i].path);
+                else
+                        layer->late[n++] = layer->late[i];
+        layer->n_late = n;
 }
 
 /* Gives a directory its mode and time, and records it. */
@@ -451,9 +480,11 @@ static int finish_dir(struct mf_layer *layer, char *path, const struct dir_recor
         struct timespec times[2] = { { 0, UTIME_OMIT }, record->mtime };
         struct stat st;
 
+        if (layer->is_partial && (fd == -ENOTDIR || fd == -ENOENT || fd == -ELOOP)) /* a later entry took its place */
+                return 0;
         if (fd < 0)
                 return fd;
-        if (record->is_implicit && layer->n_late > 0)
+        if ((record->is_implicit || layer->is_partial) && layer->n_late > 0)
                 late = bsearch(&wanted, layer->late, layer->n_late, sizeof(*late), compare_late);
         if (record->is_implicit && !late && mf_paths_add(&layer->implicit, strdup(path)) < 0)
                 return -ENOMEM;
@@ -480,8 +511,7 @@ static int finish_dirs(struct mf_layer *layer, char path[PATH_MAX])
         struct dir_record record;
         int r = 0;
 
-        if (layer->n_late > 0)
-                qsort(layer->late, layer->n_late, sizeof(*layer->late), compare_late);
+        sort_late(layer);
         for (off_t at = layer->spilled; at > 0 && r == 0; at -= record.length) {
                 at -= (off_t) sizeof(record);
                 r = read_spilled(layer, at, &record, sizeof(record));
@@ -499,14 +529,17 @@ int mf_layer_finish(struct mf_layer *layer, struct mayfly_error *err)
 {
         char path[PATH_MAX] = "";
 
+        int r = layer->is_partial ? finish_partial(layer, err) : 0;
+        if (r < 0)
+                return r;
         errno = 0;
-        int r = fflush(layer->spill) == 0 ? 0 : errno ? -errno : -EIO;
+        r = fflush(layer->spill) == 0 ? 0 : errno ? -errno : -EIO;
         if (r == 0)
                 r = finish_dirs(layer, path);
         if (r < 0)
                 return mf_error_errno(err, r, MAYFLY_STAGE_STORE,
                                       "directory \"%.300s\" of the image cannot be given its mode and time", path);
-        r = mf_implied_dirs_write(&layer->implicit, NULL, NULL, layer->dirfd, layer->record);
+        r = mf_dirs_list_write(MF_IMPLIED_DIRS, &layer->implicit, NULL, NULL, layer->dirfd, layer->record);
         if (r == 0)
                 r = mf_record_finish(layer->record);
         return r < 0 ? mf_error_errno(err, r, MAYFLY_STAGE_STORE, "the record of the image cannot be written") : 0;

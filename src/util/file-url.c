@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "util/macro.h"
 
@@ -37,4 +38,32 @@ char *mf_file_url_of(const char *path)
         char *url = mf_file_url(whole);
         free(whole);
         return url;
+}
+
+/* Returns the value of a hex digit, or -1. */
+static int digit(char c)
+{
+        const char *digits = "0123456789abcdef";
+        const char *at = c ? strchr(digits, c | (c >= 'A' && c <= 'F' ? 0x20 : 0)) : NULL;
+
+        return at ? (int) (at - digits) : -1;
+}
+
+char *mf_file_url_path(const char *url)
+{
+        char *path, *p;
+
+        if (strncasecmp(url, "file://", 7) == 0)
+                url += 7;
+        if (strncasecmp(url, "localhost/", 10) == 0)
+                url += 9;
+        path = p = strdup(url);
+        for (; path && *url; p++) {
+                int high = *url == '%' ? digit(url[1]) : -1, low = high >= 0 ? digit(url[2]) : -1;
+                *p = low >= 0 && (high || low) ? (char) (high * 16 + low) : *url;
+                url += low >= 0 && (high || low) ? 3 : 1;
+        }
+        if (path)
+                *p = '\0';
+        return path;
 }

@@ -10,4 +10,7 @@ char *mf_file_url(const char *path);
  * be done. */
 char *mf_file_url_of(const char *path);
 
+/* Returns the path in a file URL, with %XX turned back, allocated; NULL when there is no memory. */
+char *mf_file_url_path(const char *url);
+
 #endif

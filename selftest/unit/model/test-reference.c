@@ -235,7 +235,8 @@ static void what_is_for_docker_is_said_to_be(void **state)
                 { "ghcr.io/a/b", 1 },
                 { "docker://redis", 1 },
                 { "docker:redis", 1 },
-                { "oci:redis", 1 },
+                { "oci:redis", 0 },
+                { "docker-archive:/tmp/redis.tar", 1 },
                 { "example.com/a@sha256:" HEX64, 1 },
                 { "aci:docker.io/library/redis:7.2", 1 },
                 { "example.com/redis:7", 0 },
@@ -250,13 +251,13 @@ static void what_is_for_docker_is_said_to_be(void **state)
         for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
                 char hint[MF_HINT_MAX];
                 mf_reference_hint(cases[i].text, hint);
-                if ((strstr(hint, "for Docker (OCI images) cannot be used yet") != NULL) != cases[i].docker)
+                if ((strstr(hint, "; an OCI image is written oci:") != NULL) != cases[i].docker)
                         fail_msg("\"%s\" gives \"%s\"", cases[i].text, hint);
         }
         struct mf_reference r;
         struct mayfly_error err = MAYFLY_ERROR_INIT;
         assert_int_equal(mf_reference_parse(&r, "redis:7", 0, &err), -EINVAL);
-        assert_non_null(strstr(err.message, "cannot be used yet"));
+        assert_non_null(strstr(err.message, "run `mayfly pin oci:redis:7`"));
 }
 
 static void a_file_of_that_name_is_told_of(void **state)

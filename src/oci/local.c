@@ -1,0 +1,309 @@
+/* SPDX-License-Identifier: MIT */
+#define _GNU_SOURCE
+#include "oci/local.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "oci/docker.h"
+#include "oci/document.h"
+#include "oci/files.h"
+#include "util/error.h"
+#include "util/macro.h"
+
+#define DEPTH_MAX 4
+#define NAME_MAX_BLOB (MF_ID_LENGTH + 16)
+
+struct local {
+        struct mf_oci_source source;
+        struct mf_oci_files *files;
+        int is_layout;
+        struct mf_buffer index; /* index.json of a layout */
+        struct mf_docker_images docker;
+};
+
+static void free_local(struct mf_oci_source *source)
+{
+        struct local *local = (struct local *) source; /* its first member */
+
+        mf_docker_images_clear(&local->docker);
+        mf_buffer_clear(&local->index);
+        mf_oci_files_free(local->files);
+        free(source->shown);
+        free(local);
+}
+
+/* Copies a buffer. Returns 0 or -ENOMEM. */
+static int copy_buffer(struct mf_buffer *ret, const struct mf_buffer *from)
+{
+        *ret = (struct mf_buffer){ 0 };
+        return mf_buffer_add(ret, from->data, from->size);
+}
+
+/* Sets *ret to the name of a blob in a layout, "blobs/sha256/<hex>". */
+static void blob_name(const char *digest, char ret[NAME_MAX_BLOB])
+{
+        snprintf(ret, NAME_MAX_BLOB, "blobs/%.6s/%s", digest, digest + 7);
+}
+
+/* --- finding an image by its config --------------------------------------------------------------------------------- */
+
+/* Calls `each` for every manifest that the index leads to, until it returns non-zero, and returns that. Documents that are missing or
+ * damaged are passed over: the layout may have a part of a larger image. */
+static int each_manifest(struct local *local, const struct mf_buffer *text, int depth,
+                         int (*each)(void *userdata, const struct mf_buffer *text,
+                                     const struct mf_oci_document *manifest, const char *name),
+                         void *userdata)
+{
+        struct mf_oci_document index = { 0 };
+        int r = 0;
+
+        if (depth > DEPTH_MAX || mf_oci_document_parse(&index, text->data, text->size, NULL) < 0)
+                return 0;
+        for (size_t i = 0; index.kind == MF_OCI_INDEX && i < index.n && r == 0; i++) {
+                struct mf_oci_document document = { 0 };
+                struct mf_buffer inner = { 0 };
+                char name[NAME_MAX_BLOB];
+                blob_name(index.list[i].digest, name);
+                if (mf_oci_files_read(local->files, name, MF_OCI_DOCUMENT_MAX, &inner, NULL) < 0)
+                        continue;
+                if (mf_oci_document_parse(&document, inner.data, inner.size, NULL) == 0) {
+                        if (document.kind == MF_OCI_INDEX)
+                                r = each_manifest(local, &inner, depth + 1, each, userdata);
+                        else if (document.kind == MF_OCI_MANIFEST)
+                                r = each(userdata, &inner, &document, index.list[i].ref_name);
+                        mf_oci_document_clear(&document);
+                }
+                mf_buffer_clear(&inner);
+        }
+        mf_oci_document_clear(&index);
+        return r;
+}
+
+struct search {
+        const char *digest;
+        struct mf_buffer found;
+        char known[1500]; /* the images that are there, for the message */
+        size_t used;
+};
+
+/* Adds an image to those that the message lists. */
+static void add_known(struct search *search, const char *config, const char *name)
+{
+        if (search->used < sizeof(search->known) && !strstr(search->known, config))
+                search->used += (size_t) snprintf(search->known + search->used, sizeof(search->known) - search->used,
+                                                  "%s%s%s%.100s%s", search->used ? ", " : "", config, name ? " (" : "",
+                                                  name ? name : "", name ? ")" : "");
+}
+
+static int match_config(void *userdata, const struct mf_buffer *text, const struct mf_oci_document *manifest,
+                        const char *name)
+{
+        struct search *search = userdata;
+
+        add_known(search, manifest->config.digest, name);
+        if (strcmp(manifest->config.digest, search->digest) != 0)
+                return 0;
+        int r = copy_buffer(&search->found, text);
+        return r < 0 ? r : 1;
+}
+
+/* Finds the manifest of the image whose config has the digest. Returns 0, -ENOENT with an error, or -ENOMEM. */
+static int find_by_config(struct local *local, const char *digest, struct mf_buffer *ret, struct mayfly_error *err)
+{
+        struct search search = { .digest = digest };
+        int r = 0;
+
+        if (local->is_layout) {
+                r = each_manifest(local, &local->index, 0, match_config, &search);
+        } else {
+                for (size_t i = 0; i < local->docker.n && r == 0; i++) {
+                        const struct mf_docker_image *image = &local->docker.list[i];
+                        add_known(&search, image->config, image->tag);
+                        if (strcmp(image->config, digest) == 0) {
+                                r = copy_buffer(&search.found, &image->manifest);
+                                r = r < 0 ? r : 1;
+                        }
+                }
+        }
+        if (r < 0)
+                return mf_error_oom(err, MAYFLY_STAGE_MANIFEST);
+        if (r == 0)
+                return mf_error(err, -ENOENT, MAYFLY_STAGE_MANIFEST, "%s has no image %s; it has %s%s",
+                                local->source.shown, digest, search.used ? search.known : "none that can be read",
+                                search.used ? ". Pin that ID if it is the image that you mean" : "; check the path");
+        *ret = search.found;
+        return 0;
+}
+
+/* --- the source --------------------------------------------------------------------------------------------------- */
+
+/* Reads a document of a layout that is there as a blob. Returns 0, -ENOENT without an error, also for the config of an image, which leads
+ * to the image's manifest, or another negative errno. */
+static int read_document(struct local *local, const char *digest, struct mf_buffer *ret, struct mayfly_error *err)
+{
+        struct mf_oci_document document = { 0 };
+        char name[NAME_MAX_BLOB];
+
+        blob_name(digest, name);
+        int r = mf_oci_files_read(local->files, name, MF_OCI_DOCUMENT_MAX, ret, err);
+        if (r < 0)
+                return r;
+        r = mf_oci_document_parse(&document, ret->data, ret->size, NULL);
+        int is_config = r == 0 && document.kind == MF_OCI_CONFIG;
+        if (r == 0)
+                mf_oci_document_clear(&document);
+        if (!is_config)
+                return 0;
+        mf_buffer_clear(ret);
+        return -ENOENT;
+}
+
+/* Reads what the archive has, for a reference that is not pinned. Returns 0 or negative errno. */
+static int read_unpinned(struct local *local, struct mf_buffer *ret, struct mayfly_error *err)
+{
+        struct search search = { .digest = "" };
+
+        if (local->is_layout || local->docker.n == 1)
+                return copy_buffer(ret, local->is_layout ? &local->index : &local->docker.list[0].manifest) == 0
+                               ? 0
+                               : mf_error_oom(err, MAYFLY_STAGE_MANIFEST);
+        for (size_t i = 0; i < local->docker.n; i++)
+                add_known(&search, local->docker.list[i].config, local->docker.list[i].tag);
+        return mf_error(err, local->docker.n ? -EINVAL : -ENOENT, MAYFLY_STAGE_MANIFEST, "%s has %s%s",
+                        local->source.shown, local->docker.n ? "several images: " : "no image; check the path",
+                        search.known);
+}
+
+static int get_manifest(struct mf_oci_source *source, const char *which, struct mf_buffer *ret, char **ret_media_type,
+                        int (*cancelled)(void *userdata), void *userdata, struct mayfly_error *err)
+{
+        struct local *local = (struct local *) source;
+        struct mf_buffer document = { 0 };
+        char id[MF_ID_LENGTH + 1];
+        int r = -ENOENT;
+
+        (void) cancelled;
+        (void) userdata;
+        if (!which || mf_image_id_of_digest(which, id) < 0)
+                r = read_unpinned(local, &document, err);
+        else if (local->is_layout)
+                r = read_document(local, which, &document, err);
+        if (r == -ENOENT && which)
+                r = find_by_config(local, which, &document, err);
+        if (r < 0)
+                return r;
+        *ret = document;
+        *ret_media_type = NULL;
+        return 0;
+}
+
+/* Finds the file of a blob. Returns as mf_oci_files_get(). */
+static int find_blob(const struct local *local, const char *digest, struct mf_oci_file *ret, struct mayfly_error *err)
+{
+        char name[NAME_MAX_BLOB];
+
+        if (local->is_layout) {
+                blob_name(digest, name);
+                return mf_oci_files_get(local->files, name, ret, err);
+        }
+        for (size_t i = 0; i < local->docker.n; i++) {
+                const struct mf_docker_image *image = &local->docker.list[i];
+                if (strcmp(image->config, digest) == 0)
+                        return mf_oci_files_get(local->files, image->config_file, ret, err);
+                for (size_t k = 0; k < image->n_layers; k++)
+                        if (strcmp(image->layers[k].digest, digest) == 0)
+                                return mf_oci_files_get(local->files, image->layers[k].file, ret, err);
+        }
+        return -ENOENT;
+}
+
+/* Hands a file's bytes to the sink. Returns 0 or negative errno. */
+static int send_file(const struct local *local, const struct mf_oci_file *file, const struct mf_oci_blob *blob,
+                     const struct mf_oci_sink *sink, struct mayfly_error *err)
+{
+        char block[65536];
+
+        for (uint64_t at = 0; at < file->size;) {
+                size_t want = file->size - at < sizeof(block) ? (size_t) (file->size - at) : sizeof(block);
+                ssize_t n = pread(file->fd, block, want, (off_t) (file->offset + at));
+                if (n < 0 && errno == EINTR)
+                        continue;
+                if (n <= 0)
+                        return mf_error(err, n < 0 ? -errno : -EIO, MAYFLY_STAGE_ARCHIVE,
+                                        "the blob %s in %s cannot be read: %s", blob->digest, local->source.shown,
+                                        n < 0 ? strerrordesc_np(errno) : "it has become shorter");
+                if (sink->cancelled && sink->cancelled(sink->userdata))
+                        return mf_error(err, -ECANCELED, MAYFLY_STAGE_ARCHIVE, "reading %s was cancelled",
+                                        local->source.shown);
+                int r = sink->data(sink->userdata, block, (size_t) n);
+                if (r < 0)
+                        return r;
+                at += (uint64_t) n;
+        }
+        return 0;
+}
+
+static int get_blob(struct mf_oci_source *source, const struct mf_oci_blob *blob, const struct mf_oci_sink *sink,
+                    struct mayfly_error *err)
+{
+        struct local *local = (struct local *) source;
+        struct mf_oci_file file;
+
+        int r = find_blob(local, blob->digest, &file, err);
+        if (r == -ENOENT)
+                return mf_error(err, r, MAYFLY_STAGE_ARCHIVE,
+                                "%s does not have the blob %s, a part of the image; copy the whole image there",
+                                source->shown, blob->digest);
+        if (r < 0)
+                return r;
+        r = send_file(local, &file, blob, sink, err);
+        mf_oci_file_close(&file);
+        return r;
+}
+
+/* --- opening ------------------------------------------------------------------------------------------------------ */
+
+/* Reads what says which images there are. Returns 0 or negative errno. */
+static int open_local(struct local *local, struct mayfly_error *err)
+{
+        const char *kind = mf_oci_files_is_directory(local->files) ? "directory" : "archive";
+
+        int r = mf_oci_files_read(local->files, "index.json", MF_OCI_DOCUMENT_MAX, &local->index, err);
+        if (r == 0) {
+                local->is_layout = 1;
+                return 0;
+        }
+        if (r != -ENOENT)
+                return r;
+        r = mf_docker_images_read(&local->docker, local->files, err);
+        if (r == -ENOENT)
+                return mf_error(
+                        err, -EBADMSG, MAYFLY_STAGE_ARCHIVE,
+                        "the %s %s has neither an index.json (an OCI layout) nor a manifest.json (docker save); "
+                        "check the path",
+                        kind, local->source.shown);
+        return r;
+}
+
+int mf_oci_local_open(struct mf_oci_source **ret, const char *path, struct mayfly_error *err)
+{
+        static const struct mf_oci_source_type type = { get_manifest, get_blob, free_local };
+        struct local *local = calloc(1, sizeof(*local));
+
+        if (!local)
+                return mf_error_oom(err, MAYFLY_STAGE_ARCHIVE);
+        local->source = (struct mf_oci_source){ .type = &type, .shown = strdup(path) };
+        int r = local->source.shown ? mf_oci_files_open(&local->files, path, err)
+                                    : mf_error_oom(err, MAYFLY_STAGE_ARCHIVE);
+        if (r == 0)
+                r = open_local(local, err);
+        if (r < 0)
+                free_local(&local->source);
+        else
+                *ret = &local->source;
+        return r;
+}
