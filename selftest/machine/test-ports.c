@@ -202,12 +202,13 @@ static void a_container_reaches_the_tests_own_server(void **state)
         const unsigned ports[] = { ntohs(address.sin_port), 0 };
         struct mayfly_container *c = START(.idle = 1, .host_ports = ports);
         assert_int_equal(pthread_create(&thread, NULL, serve_one, &listener), 0);
-        snprintf(line, sizeof(line), "nc 127.77.70.1 %u", ports[0]);
+        snprintf(line, sizeof(line), "nc host.mayfly %u", ports[0]);
         prints_as(c, NULL, line, "from the test\n");
+        prints_as(c, NULL, "grep -c localhost /etc/hosts; grep mayfly /etc/hosts", "2\n127.77.70.1\thost.mayfly\n");
         pthread_join(thread, NULL);
         close(listener);
         /* Another port of the host is out of reach. */
-        assert_int_not_equal(sh(c, "nc -w 1 127.77.70.1 1"), 0);
+        assert_int_not_equal(sh(c, "nc -w 1 host.mayfly 1"), 0);
         mayfly_container_free(c);
 }
 

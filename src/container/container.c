@@ -360,15 +360,17 @@ static int verify(struct mayfly_container *container, struct mayfly_error *err)
         return mf_error(err, r, why.stage, "%s", why.message);
 }
 
-/* Puts the container on its networks, and lets the app start. A container that died meanwhile could not be put there. */
-static int join_networks(struct mayfly_container *container, struct mayfly_error *err)
+/* Makes what the app may need from its first moment on, and lets it start. A container that died meanwhile has none of it. */
+static int prepare_network(struct mayfly_container *container, struct mayfly_error *err)
 {
         const struct mf_message go = { .type = MF_MESSAGE_GO };
         struct mayfly_error why = MAYFLY_ERROR_INIT;
 
-        if (!container->membership)
+        if (!mf_container_waits_for_go(container))
                 return 0;
-        int r = mf_membership_join(container->membership, &why);
+        int r = container->membership ? mf_membership_join(container->membership, &why) : 0;
+        if (r == 0)
+                r = mf_ports_connect(container, &why);
         if (r == 0 && (r = mf_message_send(container->control, &go, NULL, 0)) < 0)
                 (void) mf_error_errno(&why, r, MAYFLY_STAGE_START, "the control socket");
         if (r == 0)
@@ -397,6 +399,11 @@ static int start_until_ready(struct mayfly_container *container, struct mayfly_e
         return r < 0 ? r : await(container, is_ready, container->start_deadline_us, err);
 }
 
+int mf_container_waits_for_go(const struct mayfly_container *container)
+{
+        return container->membership || mf_ports_need_host(container);
+}
+
 int mf_container_boot(struct mayfly_container *container, struct mayfly_error *err)
 {
         uint64_t begin = mf_now_us();
@@ -416,7 +423,7 @@ int mf_container_boot(struct mayfly_container *container, struct mayfly_error *e
         if (r == 0 && container->spec.strict_isolators)
                 r = check_isolators(container, err);
         if (r == 0)
-                r = join_networks(container, err);
+                r = prepare_network(container, err);
         uint64_t ready = mf_now_us();
         container->timings.boot_us = ready - begin;
         if (r == 0 && container->reports.expects_app)

@@ -83,6 +83,8 @@ int mf_container_open_image(struct mayfly_container *container, struct mayfly_er
 int mf_container_boot(struct mayfly_container *container, struct mayfly_error *err);
 
 /* container.c: the rest */
+/* Whether the app is to start only when the container's networks, and the ports of the host, are there. */
+int mf_container_waits_for_go(const struct mayfly_container *container);
 int mf_container_choose_name(struct mayfly_container *container, struct mayfly_error *err);
 /* 1 once the engine saw the last of it, or if it was never started. */
 int mf_container_gone(const struct mayfly_container *container);

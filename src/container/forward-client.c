@@ -127,16 +127,10 @@ static int read_reply(struct mayfly_container *container, struct mf_forward_repl
         }
 }
 
-static int has_host_ports(const struct mayfly_container *container)
-{
-        return container->spec.network != MAYFLY_NETWORK_HOST && container->spec.host_ports &&
-               container->spec.host_ports[0];
-}
-
 static int enter(struct mayfly_container *container, struct mayfly_error *err)
 {
         const struct mf_forward_request request = { .type = MF_FORWARD_ENTER,
-                                                    .has_host_ports = has_host_ports(container),
+                                                    .has_host_ports = (uint32_t) mf_ports_need_host(container),
                                                     .uid = container->ids.base,
                                                     .gid = container->ids.base };
 

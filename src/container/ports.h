@@ -62,6 +62,9 @@ int mf_ports_bind(struct mayfly_container *container, struct mayfly_error *err);
 int mf_ports_queue(struct mayfly_container *container, struct mayfly_error *err);
 int mf_ports_connect(struct mayfly_container *container, struct mayfly_error *err);
 
+/* Whether ports of the host are to be reachable from the container's own network. */
+int mf_ports_need_host(const struct mayfly_container *container);
+
 /* port-owner.c: writes which process has bound a port of this host, such as "process 123 (redis-server)". Returns 0 when it
  * cannot be seen. */
 int mf_port_owner(int is_udp, unsigned port, char *ret, size_t size);

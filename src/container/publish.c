@@ -269,6 +269,13 @@ int mf_ports_bind(struct mayfly_container *container, struct mayfly_error *err)
         return r;
 }
 
+int mf_ports_need_host(const struct mayfly_container *container)
+{
+        const unsigned *ports = container->spec.host_ports;
+
+        return ports && ports[0] && container->spec.network != MAYFLY_NETWORK_HOST;
+}
+
 /* --- requests to mayfly-forward --------------------------------------------------------------------------------- */
 
 static void write_request(const struct mf_link *link, struct mf_forward_request *ret)

@@ -250,7 +250,7 @@ static int queue_start_message(struct mayfly_container *container, struct mayfly
                 fds[n++] = filter;
         const struct mf_message message = { .type = MF_MESSAGE_START,
                                             .value = { filter >= 0, container->spec.network == MAYFLY_NETWORK_HOST,
-                                                       container->membership != NULL } };
+                                                       mf_container_waits_for_go(container) } };
         r = mf_message_send(container->control, &message, fds, n);
         return r < 0 ? mf_error_errno(err, r, MAYFLY_STAGE_START, "the control socket") : 0;
 }
@@ -438,6 +438,12 @@ static int build_argv(const struct mayfly_container *container, const struct mf_
                 r = mf_strv_add(ret, strdup("--host-network"));
         if (r == 0 && container->membership)
                 r = mf_strv_add(ret, strdup("--networks"));
+        if (r == 0 && container->spec.host_ports && container->spec.host_ports[0]) {
+                const int is_host = container->spec.network == MAYFLY_NETWORK_HOST;
+                r = mf_strv_add(ret, strdup("--host-address"));
+                if (r == 0)
+                        r = mf_strv_add(ret, strdup(is_host ? "127.0.0.1" : MF_HOST_ADDRESS));
+        }
         for (char **v = volumes->argv; r == 0 && v && *v; v++)
                 r = mf_strv_add(ret, strdup(*v));
         return r;

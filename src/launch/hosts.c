@@ -37,21 +37,29 @@ static int copy_own(int root, int fd)
         return r < 0 ? launch_error(r, "copying the image's /etc/hosts") : 0;
 }
 
+/* Whether the image's own file is not enough. */
+static int has_more(const struct launch_options *options)
+{
+        return options->on_networks || options->host_address;
+}
+
 /* Writes what is there without the library. On networks the container's name is the address that the others know. */
 static int fill(int root, int fd, const struct launch_options *options)
 {
-        int r = options->on_networks ? copy_own(root, fd) : 1;
+        int r = has_more(options) ? copy_own(root, fd) : 1;
 
-        if (r <= 0)
+        if (r < 0)
                 return r;
-        if (dprintf(fd, "127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\n") < 0 ||
-            (!options->on_networks && dprintf(fd, "127.0.1.1\t%s\n", options->machine) < 0))
+        if (r > 0 && (dprintf(fd, "127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\n") < 0 ||
+                      (!options->on_networks && dprintf(fd, "127.0.1.1\t%s\n", options->machine) < 0)))
+                return launch_error(-errno, "writing /etc/hosts in the container");
+        if (options->host_address && dprintf(fd, "%s\thost.mayfly\n", options->host_address) < 0)
                 return launch_error(-errno, "writing /etc/hosts in the container");
         return 0;
 }
 
-/* Without the file neither localhost nor the container's own name resolves. The image's own file, or link, is kept, unless the library
- * is to write there: then a file takes its place that begins in the same way. */
+/* Without the file neither localhost nor the container's own name resolves. The image's own file, or link, is kept, unless there is
+ * more to write: then a file takes its place that begins in the same way. */
 int launch_hosts_make(int root, const struct launch_options *options)
 {
         mf_cleanup(mf_closep) int etc = launch_open_how(root, "etc", O_RDONLY | O_DIRECTORY, RESOLVE_IN_ROOT);
@@ -60,9 +68,9 @@ int launch_hosts_make(int root, const struct launch_options *options)
 
         if (etc < 0 || fstat(etc, &before) < 0)
                 return launch_error(etc < 0 ? etc : -errno, "/etc in the container");
-        if (fstatat(etc, "hosts", &own, AT_SYMLINK_NOFOLLOW) == 0 && !options->on_networks)
+        if (fstatat(etc, "hosts", &own, AT_SYMLINK_NOFOLLOW) == 0 && !has_more(options))
                 return 0;
-        const char *name = options->on_networks ? ".hosts.mayfly" : "hosts";
+        const char *name = has_more(options) ? ".hosts.mayfly" : "hosts";
         fd = openat(etc, name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
         if (fd < 0)
                 return launch_error(-errno, "making /etc/%s in the container", name);
@@ -71,7 +79,7 @@ int launch_hosts_make(int root, const struct launch_options *options)
                 return r;
         const struct timespec times[2] = { { 0, UTIME_OMIT }, before.st_mtim };
         if (fchown(fd, options->ids, options->ids) < 0 ||
-            (options->on_networks && renameat(etc, name, etc, "hosts") < 0) || futimens(etc, times) < 0)
+            (has_more(options) && renameat(etc, name, etc, "hosts") < 0) || futimens(etc, times) < 0)
                 return launch_error(-errno, "making /etc/hosts in the container");
         return 0;
 }

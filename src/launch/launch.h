@@ -41,11 +41,12 @@ struct launch_options {
         int in_unit;    /* of systemd, which has made the cgroup (engine systemd) */
         int registered; /* by machined; only in a unit */
         int host_network;
-        int on_networks;   /* that containers share: the library writes into /etc/hosts */
-        int oom_score_adj; /* what the app may lower its score to; 0: nothing below what it is now */
-        uint32_t ids;      /* first ID of its user namespace; 0: it has none */
-        uint32_t n_ids;    /* how many it has */
-        int is_users;      /* an ordinary user's: made without systemd-nspawn, see contain.c */
+        const char *host_address; /* of host.mayfly, which goes into /etc/hosts; or NULL */
+        int on_networks;          /* that containers share: the library writes into /etc/hosts */
+        int oom_score_adj;        /* what the app may lower its score to; 0: nothing below what it is now */
+        uint32_t ids;             /* first ID of its user namespace; 0: it has none */
+        uint32_t n_ids;           /* how many it has */
+        int is_users;             /* an ordinary user's: made without systemd-nspawn, see contain.c */
 };
 
 #define SCRATCH "/tmp" /* over this, in our own mount namespace only */

@@ -96,6 +96,9 @@ static int parse_option(int c, struct launch_options *ret)
         case 'w':
                 ret->on_networks = 1;
                 return 0;
+        case 'a':
+                ret->host_address = optarg;
+                return 0;
         case 'O':
                 ret->oom_score_adj = atoi(optarg);
                 return 0;
@@ -137,6 +140,7 @@ int launch_options_parse(int argc, char **argv, struct launch_options *ret)
                 { "register", no_argument, NULL, 'r' },
                 { "host-network", no_argument, NULL, 'n' },
                 { "networks", no_argument, NULL, 'w' },
+                { "host-address", required_argument, NULL, 'a' },
                 { "ids", required_argument, NULL, 'u' },
                 { "id-count", required_argument, NULL, 'N' },
                 { "user", no_argument, NULL, 'x' },
