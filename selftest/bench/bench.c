@@ -4,15 +4,22 @@
  *
  *   bench start|exec|stop COUNT     of the image $MAYFLY_TEST_BUSYBOX, which is in the store
  *   bench start-on-host COUNT       the same start, without a user namespace
+ *   bench start-published COUNT     the same start, with a published port
+ *   bench connect COUNT             a socket that is connected to a server inside
+ *   bench connect-loopback COUNT    a socket that is connected to one of the host's loopback
  *   bench fetch REFERENCE           into $MAYFLY_STORE; then peak memory in KiB on a second line */
 
 #include <mayfly/mayfly.h>
 
+#include <arpa/inet.h>
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
 #include <time.h>
+#include <unistd.h>
 
 static _Noreturn void die(const struct mayfly_error *err)
 {
@@ -37,6 +44,58 @@ static void fetch(const char *reference)
                usage.ru_maxrss);
 }
 
+static long long now_us(void)
+{
+        struct timespec t;
+
+        clock_gettime(CLOCK_MONOTONIC, &t);
+        return (long long) t.tv_sec * 1000000 + t.tv_nsec / 1000;
+}
+
+static void connect_inside(unsigned count)
+{
+        const char *const app[] = { "httpd", "-f", "-p", "7", NULL };
+        struct mayfly_error err = MAYFLY_ERROR_INIT;
+        struct mayfly_container *container;
+        int fd = -1;
+
+        if (mayfly_container_start(&container,
+                                   MAYFLY_SPEC(.image = getenv("MAYFLY_TEST_BUSYBOX"), .entrypoint = app,
+                                               .publish = MAYFLY_PORTS({ .port = 7 })),
+                                   &err) < 0)
+                die(&err);
+        while (mayfly_container_connect(container, "7", &fd, NULL) == -ECONNREFUSED)
+                usleep(1000);
+        close(fd);
+        for (unsigned i = 0; i < count; i++) {
+                long long begin = now_us();
+                if (mayfly_container_connect(container, "7", &fd, &err) < 0)
+                        die(&err);
+                printf("%lld\n", now_us() - begin);
+                close(fd);
+        }
+        mayfly_container_free(container);
+}
+
+static void connect_outside(unsigned count)
+{
+        struct sockaddr_in address = { .sin_family = AF_INET, .sin_addr = { htonl(INADDR_LOOPBACK) } };
+        socklen_t size = sizeof(address);
+        int listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+        if (bind(listener, (struct sockaddr *) &address, size) < 0 || listen(listener, SOMAXCONN) < 0 ||
+            getsockname(listener, (struct sockaddr *) &address, &size) < 0)
+                exit(1);
+        for (unsigned i = 0; i < count; i++) {
+                long long begin = now_us();
+                int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+                if (connect(fd, (struct sockaddr *) &address, size) < 0)
+                        exit(1);
+                printf("%lld\n", now_us() - begin);
+                close(fd);
+        }
+}
+
 static void cycle(const char *what)
 {
         const char *const argv[] = { "/bin/true", NULL };
@@ -53,13 +112,17 @@ static void cycle(const char *what)
         spec.idle = 1;
         if (strcmp(what, "start-on-host") == 0)
                 spec.userns = MAYFLY_USERNS_HOST;
+        const struct mayfly_publish *ports = MAYFLY_PORTS({ .port = 7 });
+        if (strcmp(what, "start-published") == 0)
+                spec.publish = ports;
         if (mayfly_container_start(&container, &spec, &err) < 0 ||
             mayfly_container_run(container, &command, &result, &err) < 0 || mayfly_container_stop(container, &err) < 0)
                 die(&err);
         mayfly_container_timings(container, &timings, NULL);
-        printf("%llu\n", (unsigned long long) (strncmp(what, "start", 5) == 0 ? timings.image_us + timings.boot_us
-                                               : strcmp(what, "exec") == 0    ? result->elapsed_us
-                                                                              : timings.stop_us));
+        printf("%llu\n", (unsigned long long) (strncmp(what, "start", 5) == 0
+                                                       ? timings.image_us + timings.boot_us + timings.app_us
+                                               : strcmp(what, "exec") == 0 ? result->elapsed_us
+                                                                           : timings.stop_us));
         mayfly_result_free(result);
         mayfly_container_free(container);
 }
@@ -67,13 +130,20 @@ static void cycle(const char *what)
 int main(int argc, char **argv)
 {
         if (argc != 3) {
-                fprintf(stderr, "usage: bench start|start-on-host|exec|stop COUNT, or bench fetch REFERENCE\n");
+                fprintf(stderr, "usage: bench start|start-on-host|start-published|exec|stop|connect|connect-loopback "
+                                "COUNT, or bench fetch "
+                                "REFERENCE\n");
                 return 2;
         }
+        unsigned count = (unsigned) strtoul(argv[2], NULL, 10);
         if (strcmp(argv[1], "fetch") == 0)
                 fetch(argv[2]);
+        else if (strcmp(argv[1], "connect") == 0)
+                connect_inside(count);
+        else if (strcmp(argv[1], "connect-loopback") == 0)
+                connect_outside(count);
         else
-                for (int i = atoi(argv[2]); i > 0; i--) /* NOLINT */
+                for (; count > 0; count--)
                         cycle(argv[1]);
         return 0;
 }

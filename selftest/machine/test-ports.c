@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -397,6 +398,35 @@ static void an_end_closes_ports_and_connections(void **state)
         mayfly_container_free(c);
 }
 
+/* It dies with a thousand connections open: each client learns of it. */
+static void a_death_ends_every_connection(void **state)
+{
+        struct mayfly_container *c =
+                START(.argv = SERVES("tcp:127.0.0.1:6379"), .publish = MAYFLY_PORTS({ .port = 6379 }));
+        struct rlimit limit;
+        int fds[1000];
+        char byte;
+
+        (void) state;
+        assert_int_equal(getrlimit(RLIMIT_NOFILE, &limit), 0);
+        limit.rlim_cur = limit.rlim_max;
+        assert_int_equal(setrlimit(RLIMIT_NOFILE, &limit), 0);
+        await_output(c);
+        for (size_t i = 0; i < 1000; i++) {
+                fds[i] = reach_port(c, "6379", SOCK_STREAM);
+                assert_true(fds[i] >= 0);
+                assert_int_equal(send(fds[i], "x", 1, MSG_NOSIGNAL), 1);
+                assert_int_equal(recv(fds[i], &byte, 1, 0), 1);
+        }
+        assert_int_equal(kill(mayfly_container_leader(c), SIGKILL), 0);
+        for (size_t i = 0; i < 1000; i++) {
+                ssize_t n = recv(fds[i], &byte, 1, 0);
+                assert_true(n == 0 || (n < 0 && errno != EAGAIN)); /* which is the time-out */
+                close(fds[i]);
+        }
+        mayfly_container_free(c);
+}
+
 static void on_the_hosts_network_a_port_is_the_apps_own(void **state)
 {
         struct mayfly_container *c =
@@ -477,6 +507,7 @@ int main(void)
                 cmocka_unit_test(wrong_ports_are_refused),
                 cmocka_unit_test(a_port_that_is_not_there_is_named),
                 cmocka_unit_test(an_end_closes_ports_and_connections),
+                cmocka_unit_test(a_death_ends_every_connection),
                 cmocka_unit_test(on_the_hosts_network_a_port_is_the_apps_own),
                 cmocka_unit_test(without_its_forwarder_a_container_ends),
         };
