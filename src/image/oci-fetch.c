@@ -10,7 +10,9 @@
 
 #include "image/oci-stored.h"
 #include "image/pull-layer.h"
+#include "model/oci-name.h"
 #include "oci/local.h"
+#include "registry/registry.h"
 #include "util/error.h"
 #include "util/file-url.h"
 #include "util/macro.h"
@@ -29,15 +31,24 @@ struct mf_oci_fetch {
 
 /* --- places ------------------------------------------------------------------------------------------------------- */
 
+/* Opens the repository of a registry. Returns 0 or negative errno. */
+static int open_registry(struct mf_oci_source **ret, const char *text, const struct mayfly_image_options *options,
+                         struct mayfly_error *err)
+{
+        struct mf_oci_name name = { 0 };
+
+        int r = mf_oci_name_parse(&name, text, err);
+        if (r == 0)
+                r = mf_registry_open(ret, &name, options, err);
+        mf_oci_name_clear(&name);
+        return r;
+}
+
 int mf_oci_source_open(struct mf_oci_source **ret, const struct mf_reference *reference,
                        const struct mayfly_image_options *options, struct mayfly_error *err)
 {
-        (void) options;
         if (!reference->url)
-                return mf_error(err, -EOPNOTSUPP, MAYFLY_STAGE_REFERENCE,
-                                "the image %s is in a registry, which mayfly cannot read yet; copy it into a layout "
-                                "(skopeo copy docker://%s oci:DIRECTORY) and name that: oci:file:///DIRECTORY",
-                                reference->repository, reference->repository);
+                return open_registry(ret, reference->repository, options, err);
         mf_cleanup(mf_freep) char *path = mf_file_url_path(reference->url);
         return path ? mf_oci_local_open(ret, path, err) : mf_error_oom(err, MAYFLY_STAGE_REFERENCE);
 }
@@ -122,14 +133,22 @@ static int fetch_layer(void *userdata, const struct mf_image_request *request, i
 
 /* --- */
 
+int mf_oci_check_signatures(const char *text, const struct mayfly_image_options *options, struct mayfly_error *err)
+{
+        if (options->signatures != MAYFLY_SIGNATURES_REQUIRED)
+                return 0;
+        return mf_error(err, -EOPNOTSUPP, MAYFLY_STAGE_SIGNATURE,
+                        "signatures are required, but those of OCI images cannot be checked yet, so %.300s cannot be "
+                        "used; use an "
+                        "ACI, or do not require signatures (MAYFLY_SIGNATURES)",
+                        text);
+}
+
 int mf_oci_fetch_new(struct mf_oci_fetch **ret, const struct mf_image_request *request, struct mayfly_error *err)
 {
-        if (request->options->signatures == MAYFLY_SIGNATURES_REQUIRED)
-                return mf_error(
-                        err, -EOPNOTSUPP, MAYFLY_STAGE_SIGNATURE,
-                        "signatures are required, but those of OCI images cannot be checked yet, so %s cannot be "
-                        "used; use an ACI, or do not require signatures (MAYFLY_SIGNATURES)",
-                        request->text);
+        int r = mf_oci_check_signatures(request->text, request->options, err);
+        if (r < 0)
+                return r;
         struct mf_oci_fetch *fetch = calloc(1, sizeof(*fetch));
         if (!fetch)
                 return mf_error_oom(err, MAYFLY_STAGE_STORE);
@@ -137,7 +156,7 @@ int mf_oci_fetch_new(struct mf_oci_fetch **ret, const struct mf_image_request *r
         fetch->image_fetcher = (struct mf_fetcher){ fetch_image, fetch };
         fetch->layer_fetcher = (struct mf_fetcher){ fetch_layer, fetch };
         pthread_mutex_init(&fetch->lock, NULL);
-        int r = mf_oci_name(request->reference, &fetch->name, err);
+        r = mf_oci_name(request->reference, &fetch->name, err);
         if (r < 0)
                 mf_oci_fetch_free(fetch);
         else

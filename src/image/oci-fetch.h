@@ -20,6 +20,9 @@ struct mf_oci_fetch *mf_oci_fetch_free(struct mf_oci_fetch *fetch);
 const struct mf_fetcher *mf_oci_image_fetcher(const struct mf_oci_fetch *fetch);
 const struct mf_fetcher *mf_oci_layer_fetcher(const struct mf_oci_fetch *fetch);
 
+/* Refuses to go on where signatures are required: those of OCI images cannot be checked yet. Returns 0 or -EOPNOTSUPP. */
+int mf_oci_check_signatures(const char *text, const struct mayfly_image_options *options, struct mayfly_error *err);
+
 /* Opens the place that has the image of a reference. Returns 0 or negative errno. */
 int mf_oci_source_open(struct mf_oci_source **ret, const struct mf_reference *reference,
                        const struct mayfly_image_options *options, struct mayfly_error *err);

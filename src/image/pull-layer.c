@@ -269,6 +269,11 @@ static int conclude(struct pull *pull, struct mayfly_error *err)
                 return 0;
         mf_digest_of_image_id(pull->request->id, expected);
         mf_digest_of_image_id(id, actual);
+        if (!pull->blob_digest) /* the layer is not compressed: both digests are one */
+                return mf_error(err, -EBADMSG, MAYFLY_STAGE_DIGEST,
+                                "%s: %s gave another blob than it was asked for: expected %s, actual %s; if it is a "
+                                "copy, make it again",
+                                pull->request->shown, pull->request->source->shown, expected, actual);
         return mf_error(err, -EBADMSG, MAYFLY_STAGE_DIGEST,
                         "%s: its content is not that of the image's config: expected diff_id %s, actual %s; make the "
                         "image again",

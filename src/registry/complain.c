@@ -107,6 +107,13 @@ static int complain(const struct mf_conversation *c, int r, struct mayfly_error 
         if (r == -EKEYREJECTED)
                 return mf_error(err, r, MAYFLY_STAGE_HTTP, "%.1500s, or in /etc/docker/certs.d/%.200s/ca.crt",
                                 c->why.message, c->endpoint->registry);
+        if (strstr(c->why.message, "alert bad certificate") || strstr(c->why.message, "certificate required"))
+                return mf_error(
+                        err, -EACCES, MAYFLY_STAGE_HTTP,
+                        "%s wants a certificate of the client%s (%.1000s); put it into /etc/docker/certs.d/%.200s, as "
+                        "client.cert and client.key",
+                        endpoint, c->endpoint->certs.tls.certificate ? ", and does not take the one that it got" : "",
+                        c->why.message, c->endpoint->registry);
         if (r != -ECANCELED && c->status != 0 && c->status / 100 != 2 && c->status / 100 != 3)
                 return answered(c, endpoint, err);
         return mf_error(err, r, c->why.stage ? c->why.stage : MAYFLY_STAGE_HTTP, "%s: %.1500s", endpoint,
