@@ -184,6 +184,11 @@ struct mayfly_pin {
         enum mayfly_signature_state signature; /**< the state of its signature */
         const char *fingerprint; /**< of the key that signed it, or the key's ID; NULL when there is no signature */
         const char *user_id;     /**< of that key; NULL when it is not known */
+        /** What the digest in the reference of an OCI image is of: "index", "manifest" or "config"; NULL for an ACI. */
+        const char *digest_of;
+        /** The platforms that an OCI image is there for, such as "linux/arm/v7", NULL-terminated; NULL for an ACI. */
+        const char *const *platforms;
+        const char *created; /**< when an OCI image was made, as its configuration says; NULL when it is not known */
 };
 
 /**

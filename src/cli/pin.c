@@ -34,8 +34,22 @@ void tool_print_pin(const struct mayfly_pin *pin)
         tool_print_text(pin->name);
         printf("\nlabels  ");
         tool_print_list(pin->labels, ", ");
-        printf("\nID      %s\nsize    %s, %s uncompressed\n", pin->id, tool_size(pin->blob_size, served),
-               tool_size(pin->archive_size, unpacked));
+        if (pin->digest_of)
+                printf("\nID      %s, of the image's %s\nsize    %s as served\n", pin->id, pin->digest_of,
+                       tool_size(pin->blob_size, served));
+        else
+                printf("\nID      %s\nsize    %s, %s uncompressed\n", pin->id, tool_size(pin->blob_size, served),
+                       tool_size(pin->archive_size, unpacked));
+        if (pin->created) {
+                printf("created ");
+                tool_print_text(pin->created);
+                printf("\n");
+        }
+        if (pin->platforms) {
+                printf("for     ");
+                tool_print_list(pin->platforms, ", ");
+                printf("\n");
+        }
 }
 
 void tool_print_pin_json(const struct mayfly_pin *pin)
@@ -46,7 +60,13 @@ void tool_print_pin_json(const struct mayfly_pin *pin)
         tool_json_text("name", pin->name);
         tool_json_pairs("labels", pin->labels);
         tool_json_number("blob_size", (int64_t) pin->blob_size);
-        tool_json_number("archive_size", (int64_t) pin->archive_size);
+        if (!pin->digest_of) {
+                tool_json_number("archive_size", (int64_t) pin->archive_size);
+                return;
+        }
+        tool_json_text("digest_of", pin->digest_of);
+        tool_json_text("created", pin->created);
+        tool_json_list("platforms", pin->platforms);
 }
 
 static void print_signature(const struct mayfly_pin *pin)
@@ -79,7 +99,8 @@ static void print(const struct mayfly_pin *pin, const struct choices *choices)
                 printf("from    ");
                 tool_print_text(pin->url);
                 printf("\n");
-                print_signature(pin);
+                if (!pin->digest_of) /* those of OCI images cannot be checked yet */
+                        print_signature(pin);
         }
 }
 

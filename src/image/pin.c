@@ -9,6 +9,8 @@
 
 #include "aci/manifest.h"
 #include "fetch/locate.h"
+#include "image/oci-fetch.h"
+#include "image/oci-pin.h"
 #include "image/pin.h"
 #include "image/pull.h"
 #include "model/image-options.h"
@@ -23,6 +25,7 @@ struct pin {
         struct mf_examined image;
         struct mf_signature_note note;
         char *reference, *url;
+        struct mf_oci_pin *oci; /* of an OCI image, which then has all but the public struct */
 };
 
 struct job {
@@ -118,6 +121,42 @@ static struct mayfly_pin *publish(struct pin *pin)
         return &pin->public;
 }
 
+/* Does the same for an OCI image. */
+static struct mayfly_pin *publish_oci(struct pin *pin)
+{
+        const struct mf_oci_pin *oci = pin->oci;
+
+        pin->public = (struct mayfly_pin){
+                .size = sizeof(pin->public),
+                .reference = oci->reference,
+                .id = oci->id,
+                .url = oci->url,
+                .name = oci->image.config.image->name,
+                .labels = (const char *const *) oci->image.config.image->labels,
+                .blob_size = oci->size,
+                .digest_of = oci->kind,
+                .platforms = (const char *const *) oci->platforms,
+                .created = oci->image.config.created,
+        };
+        return &pin->public;
+}
+
+/* Finds the image of a reference, whatever its format. Returns 0 or negative errno. */
+static int find(struct pin *pin, const struct mf_reference *reference, const char *bare,
+                const struct mayfly_image_options *options, struct mayfly_error *err)
+{
+        struct job job = { pin, reference, bare, options };
+
+        if (reference->format == MF_FORMAT_OCI) {
+                int r = mf_oci_check_signatures(bare, options, err);
+                return r < 0 ? r : mf_oci_pin_make(&pin->oci, reference, bare, options, err);
+        }
+        int r = mf_locate(reference, bare, options, look, &job, err);
+        if (r == 0 && write_reference(pin, reference->name, bare) < 0)
+                r = mf_error_oom(err, MAYFLY_STAGE_REFERENCE);
+        return r;
+}
+
 MF_EXPORT int mayfly_image_pin(struct mayfly_pin **ret, const char *reference_text,
                                const struct mayfly_image_options *given, struct mayfly_error *err)
 {
@@ -134,18 +173,13 @@ MF_EXPORT int mayfly_image_pin(struct mayfly_pin **ret, const char *reference_te
         if (r != 0)
                 return r;
         struct pin *pin = calloc(1, sizeof(*pin));
-        if (pin) {
-                struct job job = { pin, &reference, bare, &options };
-                r = mf_locate(&reference, bare, &options, look, &job, err);
-        }
-        if (!pin || (r == 0 && write_reference(pin, reference.name, bare) < 0))
-                r = mf_error_oom(err, MAYFLY_STAGE_REFERENCE);
+        r = pin ? find(pin, &reference, bare, &options, err) : mf_error_oom(err, MAYFLY_STAGE_REFERENCE);
         mf_reference_clear(&reference);
         if (r < 0) {
                 mayfly_pin_free(pin ? &pin->public : NULL);
                 return r;
         }
-        *ret = publish(pin);
+        *ret = pin->oci ? publish_oci(pin) : publish(pin);
         return 0;
 }
 
@@ -173,6 +207,7 @@ MF_EXPORT struct mayfly_pin *mayfly_pin_free(struct mayfly_pin *public)
 
         if (pin) {
                 mf_examined_clear(&pin->image);
+                mf_oci_pin_free(pin->oci);
                 free(pin->reference);
                 free(pin->url);
                 free(pin);

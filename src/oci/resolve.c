@@ -11,6 +11,7 @@
 #include "oci/platform.h"
 #include "util/error.h"
 #include "util/macro.h"
+#include "util/strv.h"
 
 #define DEPTH_MAX 4
 
@@ -19,6 +20,7 @@ void mf_oci_image_clear(struct mf_oci_image *image)
         mf_oci_document_clear(&image->manifest);
         mf_oci_config_clear(&image->config);
         mf_buffer_clear(&image->config_text);
+        mf_strv_free(image->platforms);
         *image = (struct mf_oci_image){ 0 };
 }
 
@@ -155,6 +157,30 @@ static int get_document(const struct mf_oci_request *request, const char *which,
         return r;
 }
 
+/* Lists the platforms of an index, each once, but not what only looks like one: the notes about other manifests that build tools add.
+ * Returns 0 or -ENOMEM. */
+static int list_platforms(const struct mf_oci_document *index, char ***ret)
+{
+        for (size_t i = 0; i < index->n; i++) {
+                const struct mf_oci_descriptor *entry = &index->list[i];
+                const char *variant = entry->variant && *entry->variant ? entry->variant : NULL;
+                char *text;
+                if (!entry->os || !entry->architecture || strcmp(entry->os, "unknown") == 0)
+                        continue;
+                if (asprintf(&text, "%s/%s%s%s", entry->os, entry->architecture, variant ? "/" : "",
+                             variant ? variant : "") < 0)
+                        return -ENOMEM;
+                int is_known = 0;
+                for (char **known = *ret; known && *known; known++)
+                        is_known |= strcmp(*known, text) == 0;
+                if (is_known)
+                        free(text);
+                else if (mf_strv_add(ret, text) < 0)
+                        return -ENOMEM;
+        }
+        return 0;
+}
+
 /* Goes from the pin through indexes to a manifest. Returns 0 or negative errno. */
 static int find_manifest(struct mf_oci_image *image, const struct mf_oci_request *request, struct mayfly_error *err)
 {
@@ -175,6 +201,8 @@ static int find_manifest(struct mf_oci_image *image, const struct mf_oci_request
                         return chosen;
                 if (depth == 0)
                         strcpy(image->index, digest);
+                if (depth == 0 && list_platforms(&image->manifest, &image->platforms) < 0)
+                        return mf_error_oom(err, MAYFLY_STAGE_MANIFEST);
                 strcpy(which, image->manifest.list[chosen].digest);
                 mf_oci_document_clear(&image->manifest);
                 r = get_document(request, which, 1, &image->manifest, digest, &is_by_config, err);

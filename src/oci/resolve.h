@@ -14,6 +14,7 @@
 struct mf_oci_image {
         enum mf_oci_kind pinned;            /* what the pin, or the tag, is of */
         char index[MF_ID_LENGTH + 1];       /* digest; empty when there is no index */
+        char **platforms;                   /* that the index has, "linux/arm/v7", NULL-terminated; NULL: no index */
         char manifest_id[MF_ID_LENGTH + 1]; /* digest of the manifest, as the source has it */
         struct mf_oci_document manifest;    /* its layers are as many as those of the config */
         struct mf_oci_config config;
