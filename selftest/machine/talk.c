@@ -2,7 +2,8 @@
 
 /* What members of a network say to each other; runs inside.
  *   talk serve PORT               sends back whatever comes, over TCP and UDP, IPv4 and IPv6
- *   talk say ADDRESS PORT         sends a datagram and prints the answer, if one comes within half a second
+ *   talk say ADDRESS PORT         sends a datagram and prints the answer, if one comes within a third of a second
+ *   talk try ADDRESS PORT         prints "silence" if a TCP connection gets no answer in that time
  *   talk hold ADDRESS PORT FILE   opens one TCP connection, and writes down how many answers came over it */
 
 #define _GNU_SOURCE
@@ -19,7 +20,7 @@
 #include <unistd.h>
 
 #define PAUSE_MS 10 /* between two questions */
-#define ANSWER_MS 500
+#define ANSWER_MS 300
 #define CLIENTS_MAX 64
 
 static void die(const char *what)
@@ -96,21 +97,37 @@ static void serve(int port)
         }
 }
 
+/* `type` may have SOCK_NONBLOCK. */
 static int connect_to(const char *address, int port, int type)
 {
         struct sockaddr_in ipv4 = { .sin_family = AF_INET, .sin_port = htons((uint16_t) port) };
         struct sockaddr_in6 ipv6 = { .sin6_family = AF_INET6, .sin6_port = htons((uint16_t) port) };
-        int is_ipv4 = inet_pton(AF_INET, address, &ipv4.sin_addr) == 1;
+        const struct sockaddr *to = (const struct sockaddr *) &ipv6;
+        socklen_t size = sizeof(ipv6);
 
-        if (!is_ipv4 && inet_pton(AF_INET6, address, &ipv6.sin6_addr) != 1) {
+        if (inet_pton(AF_INET, address, &ipv4.sin_addr) == 1) {
+                to = (const struct sockaddr *) &ipv4;
+                size = sizeof(ipv4);
+        } else if (inet_pton(AF_INET6, address, &ipv6.sin6_addr) != 1) {
                 errno = EINVAL;
                 die(address);
         }
-        int fd = socket(is_ipv4 ? AF_INET : AF_INET6, type | SOCK_CLOEXEC, 0);
-        if (fd < 0 || connect(fd, is_ipv4 ? (const struct sockaddr *) &ipv4 : (const struct sockaddr *) &ipv6,
-                              is_ipv4 ? sizeof(ipv4) : sizeof(ipv6)) < 0)
+        int fd = socket(to->sa_family, type | SOCK_CLOEXEC, 0);
+        if (fd < 0 || (connect(fd, to, size) < 0 && errno != EINPROGRESS))
                 die("connecting");
         return fd;
+}
+
+static void try(const char *address, int port)
+{
+        struct pollfd fd = { .fd = connect_to(address, port, SOCK_STREAM | SOCK_NONBLOCK), .events = POLLOUT };
+        int error = 0;
+        socklen_t size = sizeof(error);
+
+        if (poll(&fd, 1, ANSWER_MS) == 0)
+                puts("silence");
+        else if (getsockopt(fd.fd, SOL_SOCKET, SO_ERROR, &error, &size) == 0)
+                puts(error ? strerror(error) : "an answer");
 }
 
 static void say(const char *address, int port)
@@ -154,6 +171,10 @@ int main(int argc, char **argv)
                 serve(atoi(argv[2]));
         if (argc == 4 && strcmp(argv[1], "say") == 0) {
                 say(argv[2], atoi(argv[3]));
+                return 0;
+        }
+        if (argc == 4 && strcmp(argv[1], "try") == 0) {
+                try(argv[2], atoi(argv[3]));
                 return 0;
         }
         if (argc == 5 && strcmp(argv[1], "hold") == 0)
