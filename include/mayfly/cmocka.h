@@ -56,6 +56,22 @@ int mayfly_cmocka_start(void **state, const struct mayfly_spec *spec);
  */
 int mayfly_cmocka_stop(void **state);
 
+/**
+ * For a setup hook: starts several containers as mayfly_containers_start() does, at the same time or in the order that
+ * `.after` in their specs says, and puts them into `containers`, a place for each. Prints the error if one fails.
+ *
+ *     static struct mayfly_container *c[2];
+ *     const struct mayfly_spec *specs[] = { MAYFLY_SPEC(.name = "db", ...), MAYFLY_SPEC(.name = "app", .after = "db", ...) };
+ *     return mayfly_cmocka_start_all(c, specs, 2);
+ *
+ * @return 0 or -1, which the hook should return
+ */
+int mayfly_cmocka_start_all(struct mayfly_container **containers, const struct mayfly_spec *const *specs, size_t n);
+
+/** For the matching teardown hook: stops the containers as mayfly_cmocka_stop() does, the last one first, and sets their
+ * places to NULL. A place that is NULL is skipped. @return 0 or -1, which the hook should return */
+int mayfly_cmocka_stop_all(struct mayfly_container **containers, size_t n);
+
 /** Setup and teardown hooks of a test whose initial state is a `const struct mayfly_spec *`. */
 int mayfly_cmocka_setup(void **state);
 int mayfly_cmocka_teardown(void **state);

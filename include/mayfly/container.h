@@ -104,6 +104,8 @@ struct mayfly_volume {
         }())
 #endif
 
+struct mayfly_wait; /* <mayfly/wait.h> */
+
 #define MAYFLY_MEMORY_UNLIMITED UINT64_MAX /**< as a spec's memory_max: only the image's own limit holds */
 #define MAYFLY_TASKS_UNLIMITED UINT32_MAX  /**< as a spec's tasks_max */
 
@@ -189,6 +191,16 @@ struct mayfly_spec {
         struct mayfly_network *const *networks;
         /** More names of the container on its networks, NULL-terminated, at most 64. Members may have the same. */
         const char *const *aliases;
+        /**
+         * What the start waits for: see MAYFLY_WAIT(). The default is that all that the spec publishes listens, if the
+         * container runs an app; without published ports the app has been executed.
+         */
+        const struct mayfly_wait *wait;
+        /**
+         * Only for mayfly_containers_start(): the `name` of another of its specs, or several with "," between them. This
+         * container is started when those are ready.
+         */
+        const char *after;
 };
 
 #define MAYFLY_SPEC_INIT MAYFLY_INIT_(struct mayfly_spec)
@@ -277,8 +289,9 @@ struct mayfly_timings {
 int mayfly_host_check(enum mayfly_engine engine, struct mayfly_error *err);
 
 /**
- * Starts a container. On return it answers, and the app has been executed. An app that ends early does not fail the
- * start: mayfly_container_run() and mayfly_container_wait() say how it ended.
+ * Starts a container. On return it answers, the app has been executed, and what the spec's `wait` names has happened, or what
+ * the spec publishes listens. An app that ends before that fails the start. Where there is nothing to wait for, an app that
+ * ends early does not fail the start: mayfly_container_run() and mayfly_container_wait() say how it ended.
  * @param ret  set on success; the caller owns it
  * @return 0 or negative errno. A failed start leaves nothing behind. When the container died, the message says how
  *         and ends with its log.

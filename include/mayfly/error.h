@@ -38,7 +38,8 @@ enum mayfly_stage {
         MAYFLY_STAGE_LOGS,      /**< reading the container's logs */
         MAYFLY_STAGE_STOP,      /**< taking the container down */
         MAYFLY_STAGE_SIGNATURE, /**< the image's signature, or the keys that are trusted */
-        MAYFLY_STAGE_NETWORK    /**< the ports and networks of a container */
+        MAYFLY_STAGE_NETWORK,   /**< the ports and networks of a container */
+        MAYFLY_STAGE_WAIT       /**< waiting until the container is ready */
 };
 
 /**

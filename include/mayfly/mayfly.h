@@ -17,5 +17,6 @@
 #include <mayfly/port.h>
 #include <mayfly/store.h>
 #include <mayfly/trust.h>
+#include <mayfly/wait.h>
 
 #endif

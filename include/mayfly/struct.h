@@ -35,6 +35,7 @@
         {                            \
                 .size = sizeof(type) \
         }
+#define MAYFLY_STRINGS(...) ((const char *const[]){ __VA_ARGS__, NULL })
 #else
 #define MAYFLY_INIT_(type) mayfly_init_<type>()
 
@@ -46,6 +47,16 @@ template <typename Struct> inline Struct mayfly_init_()
 
         value.size = sizeof(Struct);
         return value;
+}
+
+template <typename Element, typename Place, size_t n>
+inline const Element *mayfly_keep_(Place, const Element (&list)[n])
+{
+        static thread_local Element kept[n];
+
+        for (size_t i = 0; i < n; i++)
+                kept[i] = list[i];
+        return kept;
 }
 }
 
@@ -61,6 +72,14 @@ template <typename Struct> inline Struct mayfly_init_()
                 MAYFLY_SET_(variable, __VA_ARGS__) \
                 return &variable;                  \
         }())
+/* A name that no other expansion has, so that one may be an argument of another. */
+#define MAYFLY_UNIQUE_(name) MAYFLY_JOIN_(name, __COUNTER__)
+#define MAYFLY_JOIN_(name, number) MAYFLY_JOINED_(name, number)
+#define MAYFLY_JOINED_(name, number) name##number
+/* A list with its header and its end, and a list of strings. They live as long as MAYFLY_MAKE_()'s variables: the lambda, of
+ * which each expansion has its own type, makes the function's variable another. */
+#define MAYFLY_KEEP_(type, ...) mayfly_keep_<type>([] {}, { mayfly_init_<type>(), __VA_ARGS__, type() })
+#define MAYFLY_STRINGS(...) mayfly_keep_<const char *>([] {}, { __VA_ARGS__, nullptr })
 #define MAYFLY_SET_(v, ...)                                                                                         \
         MAYFLY_NTH_(__VA_ARGS__, MAYFLY_SET_32_, MAYFLY_SET_31_, MAYFLY_SET_30_, MAYFLY_SET_29_, MAYFLY_SET_28_,    \
                     MAYFLY_SET_27_, MAYFLY_SET_26_, MAYFLY_SET_25_, MAYFLY_SET_24_, MAYFLY_SET_23_, MAYFLY_SET_22_, \

@@ -373,6 +373,11 @@ static void start_nothing(void)
         volumes[1].path = "/cache";
         volumes[2] = (struct mayfly_volume) MAYFLY_VOLUME_INIT;
         volumes[2].path = "/data";
+        struct mayfly_wait waits[4] = { MAYFLY_WAIT_INIT };
+        waits[1].log = "ready";
+        waits[2] = (struct mayfly_wait) MAYFLY_WAIT_INIT;
+        waits[2].file = "/ready";
+        spec.it.wait = waits;
         check(mayfly_container_start(&container, &spec.it, &err) == -EINVAL && strstr(err.message, "engine 9"));
         CHECK_GUARD(spec);
         clear_error();
@@ -384,6 +389,8 @@ static void start_nothing(void)
         SET(ports[1]);
         CHECK_SET(mayfly_container_start(&container, &spec.it, &err), -EINVAL, "the spec's publish", mayfly_publish);
         spec.it.publish = NULL;
+        SET(waits[2]);
+        CHECK_SET(mayfly_container_start(&container, &spec.it, &err), -EINVAL, "the wait", mayfly_wait);
         SET(spec.it);
         CHECK_SET(mayfly_container_start(&container, &spec.it, &err), -EINVAL, "the spec", mayfly_spec);
 }

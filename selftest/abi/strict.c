@@ -32,6 +32,7 @@ const struct mayfly_trust_options trust_options = MAYFLY_TRUST_OPTIONS_INIT;
 const struct mayfly_verify_options verify_options = MAYFLY_VERIFY_OPTIONS_INIT;
 const struct mayfly_verify_result verify_result = MAYFLY_VERIFY_RESULT_INIT;
 const struct mayfly_volume volume = MAYFLY_VOLUME_INIT;
+const struct mayfly_wait wait_init = MAYFLY_WAIT_INIT;
 
 int use_macros(struct mayfly_tmpfs *tmpfs, const struct mayfly_pin *pin)
 {
@@ -40,6 +41,12 @@ int use_macros(struct mayfly_tmpfs *tmpfs, const struct mayfly_pin *pin)
         struct mayfly_volume volumes[10] = { MAYFLY_VOLUME_INIT };
 
         volumes[1].path = "/cache";
+        const struct mayfly_wait *wait = MAYFLY_WAIT(
+                { .port = "6379/tcp" }, MAYFLY_WAIT_LOG("ready", .timeout_ms = 5),
+                MAYFLY_WAIT_ANY(MAYFLY_WAIT_FILE("/x"), MAYFLY_WAIT_ALL_WITHIN(9, MAYFLY_WAIT_COMMAND("true"))));
+
+        if (mayfly_container_wait_for(container, wait, &err) < 0)
+                return -1;
         if (!MAYFLY_HAS(pin, user_id))
                 return mayfly_container_start(&container, MAYFLY_SPEC(.image = "aci:x", .volumes = volumes), &err);
         return mayfly_container_start(

@@ -52,6 +52,7 @@ static void use_initializers()
         USE(mayfly_verify_options, MAYFLY_VERIFY_OPTIONS_INIT);
         USE(mayfly_verify_result, MAYFLY_VERIFY_RESULT_INIT);
         USE(mayfly_volume, MAYFLY_VOLUME_INIT);
+        USE(mayfly_wait, MAYFLY_WAIT_INIT);
 }
 
 /* The initializers of the headers, all of which must have been used. */
@@ -92,6 +93,32 @@ static void use_ports()
         check(ports[3].size == 0 && !ports[3].port);
 }
 
+static int is_ready(struct mayfly_container *, void *)
+{
+        return 1;
+}
+
+/* A list in a list in a list, each of which lives as long as the outermost. */
+static void use_waits()
+{
+        std::string pattern = "ready", program = "pg_isready";
+        const struct mayfly_wait *waits = MAYFLY_WAIT(
+                MAYFLY_WAIT_PORT("6379/tcp", .timeout_ms = 5),
+                MAYFLY_WAIT_ANY(MAYFLY_WAIT_LOG(pattern.c_str(), .log_count = 2),
+                                MAYFLY_WAIT_ALL_WITHIN(7, MAYFLY_WAIT_COMMAND(program.c_str(), "-q"), MAYFLY_WAIT_NOTIFY(),
+                                                       MAYFLY_WAIT_EXIT(3), MAYFLY_WAIT_CALLBACK(is_ready))),
+                MAYFLY_WAIT_HTTP("/health", .http_headers = MAYFLY_STRINGS("Accept: text/plain")));
+
+        check(waits[0].size == sizeof(*waits) && !waits[0].port && waits[4].size == 0);
+        check(waits[1].port == std::string("6379/tcp") && waits[1].timeout_ms == 5 && waits[1].size == sizeof(*waits));
+        check(waits[2].any[1].log == pattern && waits[2].any[1].log_count == 2 && !waits[2].any[1].any);
+        const struct mayfly_wait *all = waits[2].any[2].all;
+        check(waits[2].any[2].timeout_ms == 7 && all[1].command[0] == program && all[1].command[1] == std::string("-q") &&
+              !all[1].command[2] && all[2].notify && all[3].exit && all[3].exit_status == 3 && all[4].callback == is_ready &&
+              all[5].size == 0);
+        check(waits[3].http_headers[0] == std::string("Accept: text/plain") && !waits[3].http_headers[1]);
+}
+
 /* Each evaluation begins with nothing set. */
 static const struct mayfly_spec *spec_number(unsigned n)
 {
@@ -130,6 +157,7 @@ int main(int argc, char **argv)
                 check_used(argv[i]);
         use_volumes();
         use_ports();
+        use_waits();
         check(spec_number(5)->tasks_max == 5 && spec_number(6)->tasks_max == 6 && !spec_number(7)->volumes);
         start();
         return 0;

@@ -128,7 +128,9 @@ static void a_port_is_found_wherever_the_app_listens(void **state)
         struct mayfly_container *c =
                 START(.argv = SERVES("tcp6:::1:1001", "tcp:127.0.0.2:1002", "tcp:0.0.0.0:1003", "tcp6::::1004"),
                       .publish = MAYFLY_PORTS({ .port = 1001 }, { .port = 1002 }, { .port = 1003 }, { .port = 1004 },
-                                              { .port = 1005 }));
+                                              { .port = 1005 }),
+                      .wait = MAYFLY_WAIT(MAYFLY_WAIT_PORT("1001"), MAYFLY_WAIT_PORT("1002"), MAYFLY_WAIT_PORT("1003"),
+                                          MAYFLY_WAIT_PORT("1004")));
         char byte;
 
         (void) state;
@@ -272,7 +274,8 @@ static void many_ports_are_published_at_once(void **state)
         (void) state;
         for (unsigned i = 1; i <= 200; i++)
                 ports[i].port = 6000 + i;
-        struct mayfly_container *c = START(.argv = SERVES("tcp:127.0.0.1:6200"), .publish = ports);
+        struct mayfly_container *c = START(.argv = SERVES("tcp:127.0.0.1:6200"), .publish = ports,
+                                           .wait = MAYFLY_WAIT(MAYFLY_WAIT_PORT("6200")));
         await_output(c);
         for (unsigned i = 1; i <= 200; i++) {
                 struct mayfly_address address;
@@ -289,7 +292,7 @@ static void the_app_learns_the_published_number(void **state)
                 START(.argv = ((const char *const[]){ "/bin/sh", "-c", "echo \"$0 $WHERE\"; exec sleep 1000",
                                                       "port={mayfly:port:9092/tcp}", NULL }),
                       .env = ((const char *const[]){ "WHERE=tcp://{mayfly:address:9092}/x", NULL }),
-                      .publish = MAYFLY_PORTS({ .port = 9092 }));
+                      .publish = MAYFLY_PORTS({ .port = 9092 }), .wait = MAYFLY_WAIT_NONE);
         struct mayfly_address address;
         char expected[128], *log = NULL;
 

@@ -9,6 +9,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "container/command.h"
 #include "container/container.h"
 #include "protocol/exec-block.h"
 #include "util/error.h"
@@ -181,25 +182,37 @@ static int request(struct mayfly_container *container, const struct mayfly_comma
         return 0;
 }
 
-/* Polls once, and reads output. Returns 1 when the reply socket is readable or the container ended, 0, or -errno. */
-static int poll_once(struct capture captures[2], int reply, int leader_fd, int timeout_ms)
-{
-        struct pollfd fds[] = {
-                { .fd = reply, .events = POLLIN },
-                { .fd = leader_fd, .events = POLLIN },
-                { .fd = captures[0].fd, .events = POLLIN },
-                { .fd = captures[1].fd, .events = POLLIN },
-        };
+struct mf_command {
+        struct mayfly_command options;
+        struct capture captures[2];
+        int reply; /* our end of the reply socket */
+        uint64_t begin_us;
+};
 
-        if (poll(fds, MF_ELEMENTSOF(fds), timeout_ms) < 0)
-                return errno == EINTR ? 0 : -errno;
+size_t mf_command_poll_fds(const struct mf_command *command, struct pollfd ret[3])
+{
+        ret[0] = (struct pollfd){ .fd = command->reply, .events = POLLIN };
         for (int i = 0; i < 2; i++)
-                if (fds[2 + i].revents) {
-                        int r = capture_drain(&captures[i]);
+                ret[1 + i] = (struct pollfd){ .fd = command->captures[i].fd, .events = POLLIN };
+        return 3;
+}
+
+/* Polls once, and reads output. Returns 1 when the reply socket is readable or the container ended, 0, or -errno. */
+static int poll_once(struct mf_command *command, int leader_fd, int timeout_ms)
+{
+        struct pollfd fds[4];
+        size_t n = mf_command_poll_fds(command, fds);
+
+        fds[n] = (struct pollfd){ .fd = leader_fd, .events = POLLIN };
+        if (poll(fds, n + 1, timeout_ms) < 0)
+                return errno == EINTR ? 0 : -errno;
+        for (size_t i = 1; i < n; i++)
+                if (fds[i].revents) {
+                        int r = capture_drain(&command->captures[i - 1]);
                         if (r < 0)
                                 return r;
                 }
-        return fds[0].revents || fds[1].revents ? 1 : 0;
+        return fds[0].revents || fds[n].revents ? 1 : 0;
 }
 
 /* Says why nothing is left that could answer: the end of the app takes the container and its commands along. */
@@ -217,43 +230,52 @@ static int explain_silence(struct mayfly_container *container, const struct mayf
                         command->argv[0], container->machine);
 }
 
-/* Waits for the answer. */
-static int await_result(struct mayfly_container *container, const struct mayfly_command *command,
-                        struct capture captures[2], int reply, struct mf_message *ret, int *ret_timed_out,
-                        struct mayfly_error *err)
+/* Looks whether the answer is there. Returns 1 when it is, or 0. */
+static int take_answer(struct mayfly_container *container, struct mf_command *command, struct mf_message *ret,
+                       struct mayfly_error *err)
 {
-        unsigned timeout_ms = command->timeout_ms ? command->timeout_ms : TIMEOUT_DEFAULT_MS;
-        uint64_t deadline = mf_now_us() + (uint64_t) timeout_ms * 1000;
+        int r = mf_message_recv(command->reply, ret, NULL, NULL, NULL, MSG_DONTWAIT);
+
+        if (r == 1)
+                return 1;
+        if (r == -EAGAIN) {
+                (void) mf_container_poll(container, NULL, 0, 0, NULL);
+                if (container->control >= 0)
+                        return 0;
+        }
+        return explain_silence(container, &command->options, err);
+}
+
+/* Waits for the answer. */
+static int await_result(struct mayfly_container *container, struct mf_command *command, struct mf_message *ret,
+                        int *ret_timed_out, struct mayfly_error *err)
+{
+        const char *name = command->options.argv[0];
+        unsigned timeout_ms = command->options.timeout_ms ? command->options.timeout_ms : TIMEOUT_DEFAULT_MS;
+        uint64_t deadline = command->begin_us + (uint64_t) timeout_ms * 1000;
         int killed = 0;
 
         for (;;) {
                 uint64_t now = mf_now_us();
                 if (now >= deadline && !killed) {
-                        (void) mf_message_send(reply, &(struct mf_message){ .type = MF_MESSAGE_KILL }, NULL, 0);
+                        (void) mf_message_send(command->reply, &(struct mf_message){ .type = MF_MESSAGE_KILL }, NULL,
+                                               0);
                         killed = 1;
                         deadline = now + (uint64_t) KILL_TIMEOUT_MS * 1000;
                 } else if (now >= deadline) {
                         return mf_error(err, -ETIMEDOUT, MAYFLY_STAGE_EXEC,
-                                        "\"%.200s\" in %s ran into its timeout of %u ms and could not be killed",
-                                        command->argv[0], container->machine, timeout_ms);
+                                        "\"%.200s\" in %s ran into its timeout of %u ms and could not be killed", name,
+                                        container->machine, timeout_ms);
                 }
-                int r = poll_once(captures, reply, container->leader_fd, (int) ((deadline - now + 999) / 1000));
+                int r = poll_once(command, container->leader_fd, (int) ((deadline - now + 999) / 1000));
                 if (r < 0)
-                        return mf_error_errno(err, r, MAYFLY_STAGE_EXEC, "reading the output of \"%.200s\"",
-                                              command->argv[0]);
-                if (r == 0)
-                        continue;
-                r = mf_message_recv(reply, ret, NULL, NULL, NULL, MSG_DONTWAIT);
-                if (r == 1) {
+                        return mf_error_errno(err, r, MAYFLY_STAGE_EXEC, "reading the output of \"%.200s\"", name);
+                if (r > 0)
+                        r = take_answer(container, command, ret, err);
+                if (r == 1)
                         *ret_timed_out = killed && ret->value[3];
-                        return 0;
-                }
-                if (r == -EAGAIN) {
-                        (void) mf_container_poll(container, NULL, 0, 0, NULL);
-                        if (container->control >= 0)
-                                continue;
-                }
-                return explain_silence(container, command, err);
+                if (r != 0)
+                        return r < 0 ? r : 0;
         }
 }
 
@@ -298,47 +320,100 @@ static int make_result(struct capture captures[2], const struct mf_message *mess
         return 0;
 }
 
-static int run(struct mayfly_container *container, const struct mayfly_command *command, struct capture captures[2],
-               struct mayfly_result **ret, struct mayfly_error *err)
+/* Turns the answer into a result. */
+static int give_result(const struct mayfly_container *container, struct mf_command *command,
+                       const struct mf_message *message, int timed_out, struct mayfly_result **ret,
+                       struct mayfly_error *err)
 {
-        uint64_t begin = mf_now_us();
-        mf_cleanup(mf_closep) int reply = -1;
-        struct mf_message message = { 0 };
-        int timed_out = 0;
+        if (message->value[0] == ENOEXEC)
+                mf_container_explain_arch(container, message->text, MAYFLY_STAGE_EXEC, err);
+        if (message->value[0])
+                return mf_error(err, -message->value[0], MAYFLY_STAGE_EXEC, "running in container %s: %s",
+                                container->machine,
+                                message->text[0] ? message->text : strerrordesc_np(message->value[0]));
+        int r = make_result(command->captures, message, timed_out, command->begin_us, ret);
+        return r < 0 ? mf_error_errno(err, r, MAYFLY_STAGE_EXEC, "the output of \"%.200s\"", command->options.argv[0])
+                     : 0;
+}
 
-        int r = request(container, command, captures, &reply, err);
+static int begin(struct mayfly_container *container, const struct mayfly_command *given, struct mf_command *command,
+                 struct mayfly_error *err)
+{
+        *command =
+                (struct mf_command){ .captures = { { .fd = -1 }, { .fd = -1 } }, .reply = -1, .begin_us = mf_now_us() };
+        int r = mf_container_check_owner(container, err);
         if (r == 0)
-                r = await_result(container, command, captures, reply, &message, &timed_out, err);
+                r = take_command(&command->options, given, err);
         if (r < 0)
                 return r;
-        if (message.value[0] == ENOEXEC)
-                mf_container_explain_arch(container, message.text, MAYFLY_STAGE_EXEC, err);
-        if (message.value[0])
-                return mf_error(err, -message.value[0], MAYFLY_STAGE_EXEC, "running in container %s: %s",
-                                container->machine, message.text[0] ? message.text : strerrordesc_np(message.value[0]));
-        r = make_result(captures, &message, timed_out, begin, ret);
-        return r < 0 ? mf_error_errno(err, r, MAYFLY_STAGE_EXEC, "the output of \"%.200s\"", command->argv[0]) : 0;
+        uint64_t max = command->options.output_max ? command->options.output_max : OUTPUT_MAX_DEFAULT;
+        command->captures[0].max = command->captures[1].max = max;
+        return request(container, &command->options, command->captures, &command->reply, err);
+}
+
+static void end(struct mf_command *command)
+{
+        command->reply = mf_close(command->reply); /* which has it killed if it still runs */
+        capture_clear(&command->captures[0]);
+        capture_clear(&command->captures[1]);
+}
+
+int mf_command_begin(struct mayfly_container *container, const struct mayfly_command *given, struct mf_command **ret,
+                     struct mayfly_error *err)
+{
+        struct mf_command *command = malloc(sizeof(*command));
+
+        if (!command)
+                return mf_error_oom(err, MAYFLY_STAGE_EXEC);
+        int r = begin(container, given, command, err);
+        if (r < 0)
+                mf_command_end(command);
+        else
+                *ret = command;
+        return r;
+}
+
+int mf_command_step(struct mayfly_container *container, struct mf_command *command, struct mayfly_result **ret,
+                    struct mayfly_error *err)
+{
+        struct mf_message message = { 0 };
+
+        int r = poll_once(command, container->leader_fd, 0);
+        if (r < 0)
+                return mf_error_errno(err, r, MAYFLY_STAGE_EXEC, "reading the output of \"%.200s\"",
+                                      command->options.argv[0]);
+        if (r > 0)
+                r = take_answer(container, command, &message, err);
+        if (r <= 0)
+                return r;
+        r = give_result(container, command, &message, 0, ret, err);
+        return r < 0 ? r : 1;
+}
+
+struct mf_command *mf_command_end(struct mf_command *command)
+{
+        if (command)
+                end(command);
+        free(command);
+        return NULL;
 }
 
 MF_EXPORT int mayfly_container_run(struct mayfly_container *container, const struct mayfly_command *given,
                                    struct mayfly_result **ret, struct mayfly_error *err)
 {
-        struct mayfly_command command = MAYFLY_COMMAND_INIT;
+        struct mf_message message = { 0 };
+        struct mf_command command;
+        int timed_out = 0;
 
         if (!container || !given || !ret)
                 return mf_error(err, -EINVAL, MAYFLY_STAGE_SPEC,
                                 "mayfly_container_run() needs a container, a command and a place for its result");
-        int r = mf_container_check_owner(container, err);
+        int r = begin(container, given, &command, err);
         if (r == 0)
-                r = take_command(&command, given, err);
-        if (r < 0)
-                return r;
-
-        uint64_t max = command.output_max ? command.output_max : OUTPUT_MAX_DEFAULT;
-        struct capture captures[2] = { { .fd = -1, .max = max }, { .fd = -1, .max = max } };
-        r = run(container, &command, captures, ret, err);
-        capture_clear(&captures[0]);
-        capture_clear(&captures[1]);
+                r = await_result(container, &command, &message, &timed_out, err);
+        if (r == 0)
+                r = give_result(container, &command, &message, timed_out, ret, err);
+        end(&command);
         return r;
 }
 

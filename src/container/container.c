@@ -68,7 +68,7 @@ static int check_app(const struct mayfly_spec *spec, struct mayfly_error *err)
 static int take_spec(struct mayfly_spec *spec, const struct mayfly_spec *given, struct mayfly_error *err)
 {
         static const struct mf_option_kind kind =
-                MF_OPTION_KIND("the spec", "MAYFLY_SPEC_INIT or MAYFLY_SPEC()", struct mayfly_spec, aliases);
+                MF_OPTION_KIND("the spec", "MAYFLY_SPEC_INIT or MAYFLY_SPEC()", struct mayfly_spec, after);
 
         *spec = (struct mayfly_spec) MAYFLY_SPEC_INIT;
         if (!given)
@@ -254,6 +254,22 @@ int mf_container_explain_death(struct mayfly_container *container, int code, enu
         return mf_explain_death(&facts, code, stage, what, err);
 }
 
+int mf_container_explain_wait(const struct mayfly_container *container, int code, enum mayfly_stage stage,
+                              const char *text, struct mayfly_error *err)
+{
+        const struct mf_facts facts = facts_of(container);
+
+        return mf_explain_wait(&facts, code, stage, text, err);
+}
+
+int mf_container_check_cancelled(const struct mayfly_container *container, struct mayfly_error *err)
+{
+        if (container->cancel < 0 || poll(&(struct pollfd){ .fd = container->cancel, .events = POLLIN }, 1, 0) <= 0)
+                return 0;
+        return mf_error(err, -ECANCELED, MAYFLY_STAGE_START, "the start of container %s was given up",
+                        container->machine);
+}
+
 int mf_container_gone(const struct mayfly_container *container)
 {
         return !container->engine || container->engine->gone;
@@ -262,13 +278,14 @@ int mf_container_gone(const struct mayfly_container *container)
 int mf_container_poll(struct mayfly_container *container, struct pollfd *extra, size_t n_extra, int timeout_ms,
                       struct mayfly_error *err)
 {
-        struct pollfd fds[4 + MF_POLL_EXTRA_MAX] = { { .fd = container->control, .events = POLLIN },
-                                                     { .fd = container->leader_fd, .events = POLLIN } };
+        struct pollfd fds[5 + MF_POLL_EXTRA_MAX] = { { .fd = container->control, .events = POLLIN },
+                                                     { .fd = container->leader_fd, .events = POLLIN },
+                                                     { .fd = container->cancel, .events = POLLIN } };
         int engine_timeout = -1;
-        size_t n = 2;
+        size_t n = 3;
 
         if (container->engine)
-                n += container->engine->type->poll_fds(container->engine, fds + 2, &engine_timeout);
+                n += container->engine->type->poll_fds(container->engine, fds + 3, &engine_timeout);
         for (size_t i = 0; i < n_extra; i++)
                 fds[n + i] = extra[i];
         if (engine_timeout >= 0 && (timeout_ms < 0 || engine_timeout < timeout_ms))
@@ -310,6 +327,8 @@ static int await(struct mayfly_container *container, int (*is_done)(const struct
                         return mf_explain_unresponsive(&facts, container->spec.start_timeout_ms, "starting", err);
                 }
                 int r = mf_container_poll(container, NULL, 0, left, err);
+                if (r == 0)
+                        r = mf_container_check_cancelled(container, err);
                 if (r < 0)
                         return r;
         }
@@ -409,9 +428,7 @@ int mf_container_boot(struct mayfly_container *container, struct mayfly_error *e
         uint64_t begin = mf_now_us();
 
         container->start_deadline_us = begin + (uint64_t) container->spec.start_timeout_ms * 1000;
-        int r = mf_ports_bind(container, err);
-        if (r == 0)
-                r = mf_ports_expand(container, err);
+        int r = mf_ports_expand(container, err);
         if (r == 0)
                 r = mf_container_start_registered(container, start_until_ready, err);
         if (r == 0)
@@ -451,27 +468,6 @@ static int take_arrays(struct mayfly_container *container, struct mayfly_error *
         return r;
 }
 
-/* Fills in a container that is all zero. */
-static int set_up(struct mayfly_container *container, const struct mayfly_spec *given, struct mayfly_error *err)
-{
-        int r = take_spec(&container->spec, given, err);
-
-        if (r == 0)
-                r = take_arrays(container, err);
-        if (r == 0)
-                r = mf_engine_choose(container->spec.engine, &container->engine_type, err);
-        if (r == 0)
-                r = mf_host_check(container->engine_type, err);
-        if (r < 0)
-                return r;
-        set_defaults(&container->spec);
-        r = mf_membership_take(container, &container->membership, err);
-        if (r < 0)
-                return r;
-        container->is_unregistered = mf_privilege_is_delegated();
-        return mf_container_choose_name(container, err);
-}
-
 int mf_container_new(struct mayfly_container **ret, const struct mayfly_spec *given, struct mayfly_error *err)
 {
         struct mayfly_container *container = calloc(1, sizeof(*container));
@@ -479,15 +475,31 @@ int mf_container_new(struct mayfly_container **ret, const struct mayfly_spec *gi
         if (!container)
                 return mf_error_oom(err, MAYFLY_STAGE_START);
         container->owner = getpid();
-        container->ids.lock = container->control = container->boot_log = container->leader_fd = -1;
+        container->ids.lock = container->control = container->cancel = container->boot_log = container->leader_fd = -1;
         container->log = MF_LOG_NONE;
         container->forward.socket = -1;
-        int r = set_up(container, given, err);
-        if (r < 0)
+        int r = take_spec(&container->spec, given, err);
+        if (r == 0)
+                r = take_arrays(container, err);
+        if (r < 0) {
                 mayfly_container_free(container);
-        else
-                *ret = container;
-        return r;
+                return r;
+        }
+        set_defaults(&container->spec);
+        *ret = container;
+        return 0;
+}
+
+int mf_container_check_host(struct mayfly_container *container, struct mayfly_error *err)
+{
+        int r = mf_engine_choose(container->spec.engine, &container->engine_type, err);
+
+        if (r == 0)
+                r = mf_host_check(container->engine_type, err);
+        if (r == 0)
+                r = mf_membership_take(container, &container->membership, err);
+        container->is_unregistered = mf_privilege_is_delegated();
+        return r < 0 ? r : mf_container_choose_name(container, err);
 }
 
 int mf_container_open_image(struct mayfly_container *container, struct mayfly_error *err)

@@ -49,6 +49,9 @@ struct mayfly_container {
         int was_stopped;           /* by its owner */
         int stop_timed_out;        /* the app outlived its time after that */
 
+        int with_notify; /* the app gets $NOTIFY_SOCKET */
+        int cancel;      /* a descriptor that becomes readable when the start is to end, or -1 */
+
         int is_unregistered;        /* machined had no room for it */
         uint64_t start_deadline_us; /* by mf_now_us() */
 
@@ -70,16 +73,20 @@ int mf_container_start_over(struct mayfly_container *container, struct mayfly_er
 
 /* start.c: asks the engine to start it; the container's image and name are there. */
 int mf_container_launch(struct mayfly_container *container, struct mayfly_error *err);
+/* Whether it runs an app; known once its image is open. */
+int mf_container_runs_app(const struct mayfly_container *container);
 /* Sets an error when Linux refused to execute a program (-ENOEXEC) of an image that is for another architecture; `why` is what
  * mayfly-init said. Does nothing when the image is for this host's. */
 void mf_container_explain_arch(const struct mayfly_container *container, const char *why, enum mayfly_stage stage,
                                struct mayfly_error *err);
 
-/* container.c: the steps of a start. Makes a handle from a spec, and checks the host; to be freed by mayfly_container_free(). */
+/* container.c: the steps of a start. Makes a handle from a spec; to be freed by mayfly_container_free(). */
 int mf_container_new(struct mayfly_container **ret, const struct mayfly_spec *given, struct mayfly_error *err);
+/* Chooses the engine and the machine name, and checks the host. */
+int mf_container_check_host(struct mayfly_container *container, struct mayfly_error *err);
 /* Opens the image, which may mean to fetch it. */
 int mf_container_open_image(struct mayfly_container *container, struct mayfly_error *err);
-/* Starts the container and its app. On return it answers, and the app has been executed. */
+/* Starts the container and its app, after mf_ports_bind(). On return it answers, and the app has been executed. */
 int mf_container_boot(struct mayfly_container *container, struct mayfly_error *err);
 
 /* container.c: the rest */
@@ -97,6 +104,12 @@ void mf_container_receive(struct mayfly_container *container);
 int mf_container_poll(struct mayfly_container *container, struct pollfd *extra, size_t n_extra, int timeout_ms,
                       struct mayfly_error *err);
 
+/* Returns -ECANCELED with an error when the start is to end. */
+int mf_container_check_cancelled(const struct mayfly_container *container, struct mayfly_error *err);
+
+/* Sets an error about a wait that failed: `text`, and the end of the log. Returns code. */
+int mf_container_explain_wait(const struct mayfly_container *container, int code, enum mayfly_stage stage,
+                              const char *text, struct mayfly_error *err);
 /* Sets an error that says how the container died and with which last words; waits a little for those. Returns code. */
 int mf_container_explain_death(struct mayfly_container *container, int code, enum mayfly_stage stage, const char *what,
                                struct mayfly_error *err);

@@ -126,6 +126,20 @@ int mf_explain_death(const struct mf_facts *facts, int code, enum mayfly_stage s
         return code;
 }
 
+int mf_explain_wait(const struct mf_facts *facts, int code, enum mayfly_stage stage, const char *text,
+                    struct mayfly_error *err)
+{
+        mf_cleanup(mf_freep) char *log = NULL;
+
+        if (!err || err->code)
+                return code;
+        (void) mf_log_read(facts->log, LOG_TAIL_MAX, &log, NULL);
+        mf_error(err, code, stage, "%s%s", text, log && *log ? "; its output ends with:" : "; its output is empty");
+        if (log && *log)
+                append_tail(err, log);
+        return code;
+}
+
 int mf_explain_unresponsive(const struct mf_facts *facts, unsigned timeout_ms, const char *what,
                             struct mayfly_error *err)
 {

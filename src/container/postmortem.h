@@ -25,6 +25,10 @@ struct mf_facts {
 int mf_explain_death(const struct mf_facts *facts, int code, enum mayfly_stage stage, const char *what,
                      struct mayfly_error *err);
 
+/* Sets an error with `text` and the end of the log. Returns code. */
+int mf_explain_wait(const struct mf_facts *facts, int code, enum mayfly_stage stage, const char *text,
+                    struct mayfly_error *err);
+
 /* Sets an error that says that the container did not answer in time. Returns -ETIMEDOUT. */
 int mf_explain_unresponsive(const struct mf_facts *facts, unsigned timeout_ms, const char *what,
                             struct mayfly_error *err);

@@ -86,6 +86,14 @@ static const char *program_of(const struct app_command *command)
         return command->arguments ? command->arguments[0] : NULL;
 }
 
+int mf_container_runs_app(const struct mayfly_container *container)
+{
+        if (container->reports.ready) /* past the start the words of the spec are not ours */
+                return container->reports.expects_app;
+        const struct app_command command = app_command_of(&container->spec, container->image->config);
+        return !container->spec.idle && program_of(&command) != NULL;
+}
+
 /* Decides whether the container runs an app. */
 static int choose_app(struct mayfly_container *container, struct mayfly_error *err)
 {
@@ -101,6 +109,7 @@ static int choose_app(struct mayfly_container *container, struct mayfly_error *e
                                 "the spec's %s leaves no program to run in image %s; name one, or set idle",
                                 spec->argv ? "argv" : "entrypoint", container->image->config->name);
         container->reports.expects_app = program != NULL;
+        container->reports.expects_notify = container->with_notify;
         return 0;
 }
 
@@ -219,6 +228,17 @@ static int add_app(struct mayfly_container *container, struct mf_exec_block *blo
         return add_sockets(container, block, err);
 }
 
+/* The app's $NOTIFY_SOCKET, over what spec and image say of it. The name is the container's own, because with the host's network
+ * others have such sockets, too. */
+static void add_notify(const struct mayfly_container *container, struct mf_exec_block *block)
+{
+        char variable[128] = "NOTIFY_SOCKET=", *name = variable + strlen(variable);
+
+        snprintf(name, sizeof(variable) - strlen(variable), "@mayfly/%s/notify", container->machine);
+        mf_exec_block_add(block, MF_EXEC_NOTIFY, name);
+        mf_exec_block_add(block, MF_EXEC_ENV, variable);
+}
+
 static int queue_start_message(struct mayfly_container *container, struct mayfly_error *err)
 {
         const struct mf_isolation *isolation = &container->image->config->isolation;
@@ -240,6 +260,8 @@ static int queue_start_message(struct mayfly_container *container, struct mayfly
         mf_exec_block_add_all(&block, MF_EXEC_DIRECTORY, container->image->config->directories);
         mf_exec_block_add(&block, MF_EXEC_ENV, "container=systemd-nspawn");
         mf_exec_block_add_all(&block, MF_EXEC_ENV, container->env);
+        if (container->with_notify)
+                add_notify(container, &block);
         r = mf_exec_block_finish(&block, &exec_block);
         if (r < 0)
                 return mf_error_errno(err, r, MAYFLY_STAGE_START, "the app's arguments");

@@ -31,7 +31,9 @@ struct output {
 static struct {
         int control, signals;     /* descriptors, all close-on-exec */
         struct output outputs[2]; /* what the app and its hooks write: all of it, or output and error output */
-        struct mf_exec exec;      /* the app's */
+        int notify;               /* socket of $NOTIFY_SOCKET, or -1 */
+        int was_notified;
+        struct mf_exec exec; /* the app's */
         struct sock_fprog filter;
         struct mf_sockets sockets;
         enum phase phase;
@@ -40,7 +42,9 @@ static struct {
         int waits_for_go; /* the app does, until the library says so */
         int stopping;
         int64_t deadline_ms; /* then it has had its time; 0: none */
-} self = { .control = -1, .signals = -1, .outputs = { { .pipe = -1, .end = -1 }, { .pipe = -1, .end = -1 } } };
+} self = {
+        .control = -1, .signals = -1, .notify = -1, .outputs = { { .pipe = -1, .end = -1 }, { .pipe = -1, .end = -1 } }
+};
 
 static int64_t now_ms(void)
 {
@@ -108,6 +112,9 @@ static void receive_start(void)
                 die("the exec block of the app", r);
         if (message.value[0])
                 read_filter(fds[2]);
+        r = self.exec.notify ? mf_notify_open(self.exec.notify, &self.notify) : 0;
+        if (r < 0)
+                die("the socket of NOTIFY_SOCKET", r);
         for (size_t i = 0; i < n_fds; i++)
                 close(fds[i]);
 
@@ -269,6 +276,7 @@ static void run(const int *fds)
                         close_end(&self.outputs[i].pipe);
                         close_end(&self.outputs[i].end);
                 }
+                close_end(&self.notify);
                 int r = mf_confine_fully(result.text, sizeof(result.text));
                 if (r == 0)
                         r = mf_exec_block_read(fds[1], &exec);
@@ -286,6 +294,29 @@ static void run(const int *fds)
         }
 }
 
+/* Tells the library whether a file is there, and its mode. */
+static void look(int reply, const char *path)
+{
+        struct mf_message result = { .type = MF_MESSAGE_RESULT };
+        struct stat st;
+
+        if (stat(path, &st) < 0)
+                result.value[0] = errno;
+        else
+                result.value[1] = (int32_t) st.st_mode;
+        (void) mf_message_send(reply, &result, NULL, 0);
+}
+
+static void on_notify(void)
+{
+        int is_ready = mf_notify_receive(self.notify);
+
+        if (!is_ready || self.was_notified || self.phase != APP)
+                return;
+        self.was_notified = 1;
+        send_message(MF_MESSAGE_NOTIFIED, 0, 0, NULL);
+}
+
 static void on_control(void)
 {
         struct mf_message message;
@@ -299,6 +330,8 @@ static void on_control(void)
                 _exit(0); /* the lifeline: nobody owns us any more */
         if (message.type == MF_MESSAGE_RUN && n_fds == 5)
                 run(fds);
+        else if (message.type == MF_MESSAGE_LOOK && n_fds == 1)
+                look(fds[0], message.text);
         else if (message.type == MF_MESSAGE_STOP)
                 stop(message.value[0], message.value[1]);
         else if (message.type == MF_MESSAGE_GO && self.waits_for_go) {
@@ -415,6 +448,7 @@ static _Noreturn void loop(void)
                         { .fd = self.signals, .events = POLLIN },
                         { .fd = self.outputs[0].pipe, .events = POLLIN },
                         { .fd = self.outputs[1].pipe, .events = POLLIN },
+                        { .fd = self.notify, .events = POLLIN },
                 };
                 int timeout = -1;
                 if (self.deadline_ms && self.current) {
@@ -426,13 +460,15 @@ static _Noreturn void loop(void)
                                 timeout = (int) left;
                         }
                 }
-                if (poll(fds, 4, timeout) < 0)
+                if (poll(fds, 5, timeout) < 0)
                         continue;
                 if (fds[0].revents)
                         on_control();
                 for (int i = 0; i < 2; i++)
                         if (fds[2 + i].revents)
                                 drain_output(&self.outputs[i]);
+                if (fds[4].revents)
+                        on_notify();
                 if (fds[1].revents)
                         on_signal();
         }

@@ -51,6 +51,11 @@ int mf_log_is_separate(void); /* whether output and error output have a pipe eac
 int mf_log_drain(int pipe, enum mf_log_stream stream);
 void mf_log_note(const char *line);
 
+/* notify.c: opens the socket of $NOTIFY_SOCKET, whose value is "@NAME". Returns 0 or -errno. */
+int mf_notify_open(const char *name, int *ret);
+/* Reads what has arrived. Returns 1 when it has READY=1 of a process of this container. */
+int mf_notify_receive(int fd);
+
 /* mask.c: hides the files of /proc and /sys that are of the whole machine; before mf_confine(). Returns 0 or -errno with
  * text. */
 int mf_mask_kernel_files(char *text, size_t text_size);

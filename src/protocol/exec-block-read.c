@@ -159,6 +159,9 @@ static int take_string(enum mf_exec_tag tag, char *value, struct mf_exec *exec, 
         case MF_EXEC_OOM_SCORE_ADJ:
                 exec->confinement.oom_score_adj = value;
                 return 0;
+        case MF_EXEC_NOTIFY:
+                exec->notify = value;
+                return 0;
         default:
                 return -EPROTO;
         }

@@ -24,6 +24,7 @@ enum mf_exec_tag {
         MF_EXEC_CAPABILITIES = 'c', /* its bounding set, in hex */
         MF_EXEC_NO_NEW_PRIVS = 'n', /* empty */
         MF_EXEC_OOM_SCORE_ADJ = 'o',
+        MF_EXEC_NOTIFY = 'N', /* the value of $NOTIFY_SOCKET: "@NAME" */
 };
 
 /* Starts as zero. A failure to add is remembered for mf_exec_block_finish(). */

@@ -18,6 +18,8 @@
  *       library -> init   GO      the container's networks are there: the app and its hook can start
  *       init -> library   HOOK    the app's pre-start hook has been started
  *       init -> library   APP     value[0] 0, or the errno that kept the app from starting, and text
+ *       init -> library   NOTIFIED  READY=1 came to $NOTIFY_SOCKET from a process of the container
+ *       library -> init   LOOK    descriptor: reply socket; text is the absolute path of a file
  *       library -> init   RUN     descriptors: reply socket, exec block, standard input, output, error
  *       library -> init   STOP    value[0] signal, value[1] timeout in ms
  *       init -> library   EXIT    the app ended: value[0] si_code, value[1] si_status, value[2] 1 if it outlived
@@ -25,6 +27,7 @@
  *                                 post-stop hook
  *   reply socket (one a command)
  *       init -> library   RESULT  value[0] errno or 0, value[1] si_code, value[2] si_status, value[3] killed; text
+ *       init -> library   RESULT  after LOOK: value[0] errno or 0, value[1] st_mode
  *       library -> init   KILL    the command and its descendants
  *
  * protocol/reports.h has the order of the messages that come to the library.
@@ -50,6 +53,8 @@ enum mf_message_type {
         MF_MESSAGE_LAUNCH,
         MF_MESSAGE_HOSTS,
         MF_MESSAGE_GO,
+        MF_MESSAGE_NOTIFIED,
+        MF_MESSAGE_LOOK,
 };
 
 /* Limits that an image wants, and a host may have no controller for. */

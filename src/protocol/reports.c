@@ -71,6 +71,15 @@ static int take_exit(struct mf_reports *reports, const struct mf_message *messag
         return 0;
 }
 
+static int take_notified(struct mf_reports *reports, const struct mf_message *message)
+{
+        (void) message;
+        if (reports->notified || !reports->expects_notify)
+                return -EPROTO;
+        reports->notified = 1;
+        return 0;
+}
+
 /* What may come when. */
 static const struct {
         enum mf_message_type type;
@@ -84,6 +93,7 @@ static const struct {
         { MF_MESSAGE_READY, 0, 0, MF_APP_NONE, 0, take_ready },
         { MF_MESSAGE_HOOK, 1, 0, MF_APP_NONE, 1, take_hook },
         { MF_MESSAGE_APP, 1, -1, MF_APP_NONE, 1, take_app },
+        { MF_MESSAGE_NOTIFIED, 1, -1, MF_APP_STARTED, 1, take_notified },
         { MF_MESSAGE_EXIT, 1, -1, MF_APP_STARTED, 1, take_exit },
 };
 

@@ -19,10 +19,12 @@ enum mf_app_state {
 
 /* Starts as zero, with what is expected set as needed. */
 struct mf_reports {
-        int expects_app;   /* without it, HOOK, APP and EXIT are errors */
-        int expects_hosts; /* without it, HOSTS is an error */
+        int expects_app;    /* without it, HOOK, APP and EXIT are errors */
+        int expects_hosts;  /* without it, HOSTS is an error */
+        int expects_notify; /* without it, NOTIFIED is an error */
         int ready;
         int hook_started;
+        int notified;       /* READY=1 came */
         int missing_limits; /* of enum mf_limit */
         enum mf_app_state app;
         int app_error;         /* MF_APP_FAILED: negative errno, */

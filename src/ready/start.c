@@ -1,28 +1,117 @@
 /* SPDX-License-Identifier: MIT */
+#include "ready/start.h"
+
 #include <errno.h>
 
 #include "container/container.h"
+#include "container/ports.h"
 #include "util/error.h"
 #include "util/macro.h"
+
+int mf_start_prepare(struct mf_start *start, const struct mayfly_spec *spec, struct mayfly_error *err)
+{
+        int r = mf_container_new(&start->container, spec, err);
+
+        if (r == 0)
+                r = mf_conditions_make(&start->wait, start->container->spec.wait, err);
+        if (r == 0)
+                start->container->with_notify = mf_conditions_have(&start->wait, &mf_condition_notify);
+        return r;
+}
+
+/* Makes the wait of a spec that has none: what it publishes listens. What the image declares does not count, because many an app does
+ * not listen there. */
+static int wait_for_published(struct mf_start *start, struct mayfly_error *err)
+{
+        const struct mf_links *links = &start->container->links;
+        struct mayfly_wait *entry;
+
+        start->published = calloc(links->n + 2, sizeof(*start->published));
+        start->ports = calloc(links->n + 1, sizeof(*start->ports));
+        if (!start->published || !start->ports)
+                return mf_error_oom(err, MAYFLY_STAGE_START);
+        entry = start->published;
+        entry->size = sizeof(*entry);
+        for (size_t i = 0; i < links->n; i++) {
+                const struct mf_link *link = links->list[i];
+                if (link->is_host_port)
+                        continue;
+                entry++;
+                entry->size = sizeof(*entry);
+                if (link->inside.kind == MF_FORWARD_UNIX)
+                        entry->unix_socket = link->inside.path;
+                else
+                        entry->port = mf_port_show(&link->inside, start->ports[i], sizeof(start->ports[i]));
+        }
+        mf_conditions_clear(&start->wait);
+        return mf_conditions_make(&start->wait, start->published, err);
+}
+
+int mf_start_run(struct mf_start *start, int cancel, struct mayfly_container **ret, struct mayfly_error *err)
+{
+        struct mayfly_container *container = start->container;
+
+        container->cancel = cancel;
+        int r = mf_container_check_host(container, err);
+        if (r == 0)
+                r = mf_container_open_image(container, err);
+        if (r == 0)
+                r = mf_container_check_cancelled(container, err);
+        if (r == 0)
+                r = mf_ports_bind(container, err);
+        if (r == 0 && !container->spec.wait && mf_container_runs_app(container))
+                r = wait_for_published(start, err);
+        if (r == 0)
+                r = mf_conditions_resolve(&start->wait, container, err);
+        if (r == 0)
+                r = mf_container_boot(container, err);
+        if (r == 0)
+                r = mf_conditions_await(&start->wait, container, err);
+        container->cancel = -1; /* it is started, or is to be stopped */
+        if (r == 0)
+                *ret = mf_take(start->container);
+        return r;
+}
+
+void mf_start_clear(struct mf_start *start)
+{
+        mf_conditions_clear(&start->wait);
+        free(start->published);
+        free(start->ports);
+        mayfly_container_free(start->container);
+        *start = (struct mf_start){ 0 };
+}
 
 MF_EXPORT int mayfly_container_start(struct mayfly_container **ret, const struct mayfly_spec *spec,
                                      struct mayfly_error *err)
 {
-        struct mayfly_container *container = NULL;
+        mf_cleanup(mf_start_clear) struct mf_start start = { 0 };
 
-        int r = mf_container_new(&container, spec, err);
-        if (r < 0)
-                return r;
         if (!ret)
-                r = mf_error(err, -EINVAL, MAYFLY_STAGE_SPEC, "mayfly_container_start() needs a place for its result");
+                return mf_error(err, -EINVAL, MAYFLY_STAGE_SPEC,
+                                "mayfly_container_start() needs a place for its result");
+        int r = mf_start_prepare(&start, spec, err);
+        if (r == 0 && start.container->spec.after)
+                r = mf_error(err, -EINVAL, MAYFLY_STAGE_SPEC,
+                             "the spec has after = \"%.100s\", which only mayfly_containers_start() can heed; start "
+                             "them together by it, or leave it out",
+                             start.container->spec.after);
+        return r == 0 ? mf_start_run(&start, -1, ret, err) : r;
+}
+
+MF_EXPORT int mayfly_container_wait_for(struct mayfly_container *container, const struct mayfly_wait *wait,
+                                        struct mayfly_error *err)
+{
+        mf_cleanup(mf_conditions_clear) struct mf_condition conditions = { 0 };
+
+        if (!container || !wait)
+                return mf_error(
+                        err, -EINVAL, MAYFLY_STAGE_SPEC,
+                        "mayfly_container_wait_for() needs a container and a wait; write one with MAYFLY_WAIT()");
+        int r = mf_container_check_owner(container, err);
         if (r == 0)
-                r = mf_container_open_image(container, err);
+                r = mf_conditions_make(&conditions, wait, err);
         if (r == 0)
-                r = mf_container_boot(container, err);
-        if (r < 0) {
-                mayfly_container_free(container);
-                return r;
-        }
-        *ret = container;
-        return 0;
+                r = mf_conditions_resolve(&conditions, container, err);
+        return r == 0 ? mf_conditions_await(&conditions, container, err) : r;
 }

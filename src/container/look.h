@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef MF_LOOK_H
+#define MF_LOOK_H
+
+#include <mayfly/container.h>
+#include <sys/stat.h>
+
+/* Returns -EINVAL unless mf_container_look() can look at the path. */
+int mf_look_check(const char *path, struct mayfly_error *err);
+
+/* Asks mayfly-init for the mode of a file of the container; symbolic links are followed. Returns 0, -ENOENT (without an error) when
+ * it does not exist, or another negative errno with one. */
+int mf_container_look(struct mayfly_container *container, const char *path, mode_t *ret_mode, struct mayfly_error *err);
+
+#endif
