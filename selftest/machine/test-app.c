@@ -141,21 +141,23 @@ static void wrong_specs_are_named(void **state)
 static void the_reason_of_a_failed_start_is_told(void **state)
 {
         (void) state;
-        char directory[] = "/tmp/mayfly-libexec-XXXXXX", path[64], line[512];
+        char directory[] = "/tmp/mayfly-libexec-XXXXXX", path[64], line[700];
         char *libexec = strdup(getenv("MAYFLY_LIBEXEC"));
 
         assert_non_null(mkdtemp(directory));
         snprintf(line, sizeof(line),
-                 "cd %s && ln -s '%s/mayfly-init' . && printf '#!/bin/sh\\necho a warning >&2\\nexec %s/mayfly-launch "
+                 "cd %s && ln -s '%s/mayfly-init' '%s/mayfly-forward' . && printf '#!/bin/sh\\necho a warning "
+                 ">&2\\nexec %s/mayfly-launch "
                  "\"$@\"\\n' > mayfly-launch && chmod +x mayfly-launch",
-                 directory, libexec, libexec);
+                 directory, libexec, libexec, libexec);
         assert_int_equal(system(line), 0);
         setenv("MAYFLY_LIBEXEC", directory, 1);
         start_fails(MAYFLY_SPEC(.image = with_app, .argv = WORDS("/etc")), -EACCES, "could not be started: \"/etc\"");
         setenv("MAYFLY_LIBEXEC", libexec, 1);
         free(libexec);
-        for (size_t i = 0; i < 2; i++) {
-                snprintf(path, sizeof(path), "%s/%s", directory, i ? "mayfly-init" : "mayfly-launch");
+        for (size_t i = 0; i < 3; i++) {
+                static const char *const programs[] = { "mayfly-init", "mayfly-launch", "mayfly-forward" };
+                snprintf(path, sizeof(path), "%s/%s", directory, programs[i]);
                 unlink(path);
         }
         rmdir(directory);
