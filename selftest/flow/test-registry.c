@@ -173,6 +173,8 @@ static void bad_redirects_are_refused(void **state)
         assert_says(blob(), -ELOOP, "redirects more than 10 times");
 }
 
+#define OF_MANIFEST "sha256:bafebd36189ad3688b7b3915ea55d461e0bfcfbdde11e54b0a123999fb6be50f"
+
 /* --- other places ------------------------------------------------------------------------------------------------ */
 
 static void mirrors_come_first(void **state)
@@ -183,9 +185,17 @@ static void mirrors_come_first(void **state)
         snprintf(mirrors, sizeof(mirrors), "https://127.0.0.1:%d/ http://127.0.0.1:%d/proxy/",
                  faulty_port(world.registry), faulty_port(world.cdn));
         home.options.mirrors = mirrors;
-        ADD_CDN(.path = "/proxy/v2/team/redis/manifests/" DIGEST);
-        assert_answered(manifest(), MANIFEST, strlen(MANIFEST));
-        assert_int_equal(faulty_count(world.registry, MANIFEST_PATH), 0);
+        ADD_CDN(.path = "/proxy/v2/team/redis/manifests/" OF_MANIFEST);
+        ADD(.path = "/v2/team/redis/manifests/" OF_MANIFEST);
+        assert_answered(ask_manifest(world.name, OF_MANIFEST), MANIFEST, strlen(MANIFEST));
+        assert_int_equal(faulty_count(world.registry, "/v2/team/redis/manifests/" OF_MANIFEST), 0);
+        /* A mirror that lies is passed over. */
+        ADD_CDN(.path = "/proxy/v2/team/redis/manifests/" OF_MANIFEST, .body = "{}");
+        assert_answered(ask_manifest(world.name, OF_MANIFEST), MANIFEST, strlen(MANIFEST));
+        ADD(.path = "/v2/team/redis/manifests/" OF_MANIFEST, .body = "", .status = 404);
+        assert_says(ask_manifest(world.name, OF_MANIFEST), -EBADMSG,
+                    "the mirror 127.0.0.1:|gave another manifest of team/redis than it was asked for: "
+                    "expected " OF_MANIFEST "|the registry 127.0.0.1:|404");
         /* What the mirror lacks, the registry has; a blob that a mirror began it ends. */
         ADD(.path = BLOB_PATH);
         assert_answered(blob(), world.blob, SIZE);
@@ -203,13 +213,13 @@ static void docker_io_has_mirrors_by_both_names(void **state)
         static const char *const names[] = { "docker.io", "registry-1.docker.io" };
 
         (void) state;
-        ADD_CDN(.path = "/v2/library/redis/manifests/" DIGEST);
+        ADD_CDN(.path = "/v2/library/redis/manifests/" OF_MANIFEST);
         for (size_t i = 0; i < 2; i++) {
                 char mirrors[300];
                 snprintf(mirrors, sizeof(mirrors), "https://%s/ http://127.0.0.1:%d/", names[i],
                          faulty_port(world.cdn));
                 home.options.mirrors = mirrors;
-                assert_answered(ask_manifest("redis:7.2", DIGEST), MANIFEST, strlen(MANIFEST));
+                assert_answered(ask_manifest("redis:7.2", OF_MANIFEST), MANIFEST, strlen(MANIFEST));
         }
         home.options.mirrors = NULL;
 }

@@ -8,8 +8,10 @@
 #include <string.h>
 #include <strings.h>
 
+#include "archive/digest.h"
 #include "fetch/http.h"
 #include "fetch/mirrors.h"
+#include "model/image-id.h"
 #include "model/reference.h"
 #include "model/show.h"
 #include "registry/endpoint.h"
@@ -47,14 +49,19 @@ static int is_final(const struct mf_ask *ask, const struct mayfly_error *why)
                why->stage == MAYFLY_STAGE_SPEC;
 }
 
-/* Asks one endpoint after another. Returns 0, or negative errno with the messages of all. */
-static int ask_all(struct registry *registry, struct mf_ask *ask, struct mayfly_error *err)
+/* Asks one endpoint after another. `check` (may be NULL) looks at a whole answer, and an answer that it refuses leads to the next
+ * endpoint. Returns 0, or negative errno with the messages of all. */
+static int ask_all(struct registry *registry, struct mf_ask *ask,
+                   int (*check)(const struct mf_endpoint *endpoint, struct mf_ask *ask, struct mayfly_error *err),
+                   struct mayfly_error *err)
 {
         struct mayfly_error failures = MAYFLY_ERROR_INIT;
 
         for (size_t i = 0; i < registry->n; i++) {
                 struct mayfly_error why = MAYFLY_ERROR_INIT;
                 int r = mf_endpoint_get(registry->endpoints[i], ask, &why);
+                if (r == 0 && check)
+                        r = check(registry->endpoints[i], ask, &why);
                 if (r == 0 || ask->sink_failed)
                         return r;
                 if (is_final(ask, &why))
@@ -88,6 +95,36 @@ static int poll_document(void *userdata)
         return document->cancelled && document->cancelled(document->userdata);
 }
 
+/* Checks the digest of a document that a mirror gave; that of the registry itself is for the caller to check, who knows more. A wrong one is
+ * forgotten. Returns 0 or negative errno. */
+static int check_document(const struct mf_endpoint *endpoint, struct mf_ask *ask, struct mayfly_error *err)
+{
+        struct document *document = ask->userdata;
+        char expected[MF_ID_LENGTH + 1], actual[MF_ID_LENGTH + 1], shown[MF_ID_LENGTH + 1];
+
+        if (!endpoint->is_mirror || mf_image_id_of_digest(ask->which, expected) < 0)
+                return 0;
+        struct mf_digest *digest = mf_digest_new_like(expected);
+        int r = digest && mf_digest_update(digest, document->body.data, document->body.size) == 0 &&
+                                mf_digest_final(digest, actual) == 0
+                        ? 0
+                        : mf_error(err, -EIO, MAYFLY_STAGE_DIGEST, "a digest cannot be computed: libcrypto failed");
+        mf_digest_free(digest);
+        if (r == 0 && strcmp(expected, actual) != 0) {
+                mf_digest_of_image_id(actual, shown);
+                r = mf_error(err, -EBADMSG, MAYFLY_STAGE_DIGEST,
+                             "the mirror %.280s gave another manifest of %.300s than it was asked for: expected %s, "
+                             "actual %s; correct "
+                             "the mirror, or leave it out",
+                             endpoint->registry, endpoint->repository, ask->which, shown);
+        }
+        if (r < 0) {
+                mf_buffer_clear(&document->body);
+                ask->handed = 0;
+        }
+        return r;
+}
+
 static int get_manifest(struct mf_oci_source *source, const char *which, struct mf_buffer *ret, char **ret_media_type,
                         int (*cancelled)(void *userdata), void *userdata, struct mayfly_error *err)
 {
@@ -109,7 +146,7 @@ static int get_manifest(struct mf_oci_source *source, const char *which, struct 
                 .cancelled = poll_document,
                 .userdata = &document,
         };
-        int r = ask_all((struct registry *) source, &ask, err);
+        int r = ask_all((struct registry *) source, &ask, check_document, err);
         if (r == -EFBIG && ask.sink_failed)
                 r = mf_error(err, r, MAYFLY_STAGE_MANIFEST,
                              "the manifest %.150s of %.300s has more than %zu bytes, which no manifest may have; ask "
@@ -172,7 +209,7 @@ static int get_blob(struct mf_oci_source *source, const struct mf_oci_blob *blob
                 .cancelled = sink->cancelled,
                 .userdata = sink->userdata,
         };
-        int r = ask_all(registry, &ask, &failures);
+        int r = ask_all(registry, &ask, NULL, &failures);
         free(ask.media_type);
         for (size_t i = 0; r < 0 && !is_final(&ask, &failures) && ask.handed == 0 && blob->urls && blob->urls[i]; i++) {
                 struct mayfly_error why = MAYFLY_ERROR_INIT;
