@@ -56,6 +56,7 @@ static void up_and_down(unsigned number, struct round *ret)
 {
         const char *const argv[] = { "sh", "-c", "cat; echo done", NULL };
         struct mayfly_command command = MAYFLY_COMMAND_INIT;
+        struct mayfly_network *networks[] = { NULL, NULL };
         struct mayfly_container *c = NULL;
         struct mayfly_result *result = NULL;
         char *log = NULL, *boot_log = NULL;
@@ -69,10 +70,14 @@ static void up_and_down(unsigned number, struct round *ret)
         command.timeout_ms = 3000;
         unsigned begin = now_ms();
         faults_arm(number);
-        int r = mayfly_container_start(
-                &c,
-                MAYFLY_SPEC(.image = reference, .name = "faults", .stop_timeout_ms = 2000, .start_timeout_ms = 3000),
-                &ret->err);
+        int r = mayfly_network_create(&networks[0], &ret->err);
+        if (r == 0)
+                r = mayfly_container_start(&c,
+                                           MAYFLY_SPEC(.image = reference, .name = "faults", .stop_timeout_ms = 2000,
+                                                       .start_timeout_ms = 3000, .networks = networks),
+                                           &ret->err);
+        if (r == 0)
+                r = mayfly_network_cut(networks[0], c, NULL, &ret->err);
         if (r == 0)
                 r = mayfly_container_run(c, &command, &result, &ret->err);
         if (r == 0 && (result->out_size != 11 || memcmp(result->out, "hello done\n", 11) != 0)) {
@@ -90,6 +95,7 @@ static void up_and_down(unsigned number, struct round *ret)
                 find_fault(boot_log, ret);
         find_fault(ret->err.message, ret);
         mayfly_container_free(c);
+        mayfly_network_free(networks[0]);
         mayfly_result_free(result);
         free(log);
         free(boot_log);
@@ -185,7 +191,7 @@ int main(int argc, char **argv)
         }
         if (!mkdtemp(folder))
                 return 1;
-        snprintf(command, sizeof(command), "cp '%s'/mayfly-launch '%s'/mayfly-init %s/", getenv("MAYFLY_LIBEXEC"),
+        snprintf(command, sizeof(command), "cd '%s' && cp mayfly-forward mayfly-launch mayfly-init mayfly-network %s/",
                  getenv("MAYFLY_LIBEXEC"), folder);
         if (system(command) != 0)
                 return 1;
