@@ -191,8 +191,7 @@ int main(int argc, char **argv)
         }
         if (!mkdtemp(folder))
                 return 1;
-        snprintf(command, sizeof(command), "cd '%s' && cp mayfly-forward mayfly-launch mayfly-init mayfly-network %s/",
-                 getenv("MAYFLY_LIBEXEC"), folder);
+        snprintf(command, sizeof(command), "cp '%s'/mayfly-* %s/", getenv("MAYFLY_LIBEXEC"), folder);
         if (system(command) != 0)
                 return 1;
         setenv("MAYFLY_LIBEXEC", folder, 1);

@@ -178,7 +178,7 @@ int main(void)
         if (!mkdtemp(directory) || chmod(directory, 0755) < 0)
                 return 1;
         atexit(remove_directory);
-        snprintf(command, sizeof(command), "mkdir %s/volume && cp '%s/mayfly-init' %s/", directory,
+        snprintf(command, sizeof(command), "mkdir %s/volume && cp '%s'/mayfly-* %s/", directory,
                  getenv("MAYFLY_LIBEXEC"), directory);
         if (system(command) != 0)
                 return 1;

@@ -149,7 +149,7 @@ int main(void)
         if (!mkdtemp(directory) || !libexec)
                 return 1;
         atexit(remove_directory);
-        shell("chmod 755 %1$s && cp '%2$s/mayfly-launch' '%2$s/mayfly-helper' '%2$s/mayfly-forward' %1$s/", libexec);
+        shell("chmod 755 %1$s && cp '%2$s'/mayfly-* %1$s/", libexec);
         shell("cp '%2$s' %1$s/mayfly-init", FORGER);
         setenv("MAYFLY_LIBEXEC", directory, 1);
         (void) mayfly_host_check(MAYFLY_ENGINE_DEFAULT, NULL); /* a user's namespace is kept from here on */
