@@ -9,6 +9,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "model/oci-name.h"
 #include "model/show.h"
 #include "util/error.h"
 #include "util/macro.h"
@@ -79,6 +80,11 @@ static int parse_what(struct mf_reference *ret, const char *what, const char *te
                               "image reference \"%s\" has a path in place of a name; write oci:file:///PATH, with an "
                               "absolute path, for a layout or an archive");
         if (strncasecmp(what, "file:", 5) != 0) {
+                struct mf_oci_name name = { 0 };
+                int bad = mf_oci_name_parse(&name, what, err);
+                mf_oci_name_clear(&name);
+                if (bad < 0)
+                        return bad;
                 ret->repository = strdup(what);
                 return ret->repository ? 0 : mf_error_oom(err, MAYFLY_STAGE_REFERENCE);
         }
@@ -95,23 +101,25 @@ static int parse(struct mf_reference *ret, char **ret_bare, const char *text, in
         struct mf_reference reference = { .format = MF_FORMAT_OCI };
         const char *what = text + strlen(PREFIX), *at = find_pin(what);
 
-        if (!at && pin_required) {
-                char shown[MF_SHOWN_MAX];
-                mf_show_url(shown, text, 0);
-                return mf_error(err, -EINVAL, MAYFLY_STAGE_REFERENCE,
-                                "image reference \"%s\" is not pinned; run `mayfly pin %s` and use the reference that "
-                                "it prints",
-                                shown, shown);
-        }
-        int r = at ? parse_pin(at + 1, reference.id, text, err) : 0;
-        if (r < 0)
-                return r;
         mf_cleanup(mf_freep) char *bare = at ? strndup(text, (size_t) (at - text)) : strdup(text);
         if (!bare)
                 return mf_error_oom(err, MAYFLY_STAGE_REFERENCE);
-        r = parse_what(&reference, bare + strlen(PREFIX), text, err);
-        if (r < 0)
+        /* The name comes first: messages about the pin show the text, and a name may have a password by mistake. */
+        int r = parse_what(&reference, bare + strlen(PREFIX), text, err);
+        if (r == 0 && !at && pin_required) {
+                char shown[MF_SHOWN_MAX];
+                mf_show_url(shown, text, 0);
+                r = mf_error(err, -EINVAL, MAYFLY_STAGE_REFERENCE,
+                             "image reference \"%s\" is not pinned; run `mayfly pin %s` and use the reference that "
+                             "it prints",
+                             shown, shown);
+        }
+        if (r == 0 && at)
+                r = parse_pin(at + 1, reference.id, text, err);
+        if (r < 0) {
+                mf_reference_clear(&reference);
                 return r;
+        }
         *ret = reference;
         *ret_bare = mf_take(bare);
         return 0;

@@ -260,6 +260,29 @@ static void what_is_for_docker_is_said_to_be(void **state)
         assert_non_null(strstr(err.message, "run `mayfly pin oci:redis:7`"));
 }
 
+static void names_in_registries_are_checked(void **state)
+{
+        static const struct {
+                const char *text, *says;
+        } bad[] = {
+                { "oci:me:secret@h.io/redis", "no user or password belongs into it" },
+                { "oci:me:secret@h.io/redis@sha256:" HEX64, "no user or password belongs into it" },
+                { "oci:me:secret@h.io/redis@sha256:1", "no user or password belongs into it" },
+                { "oci:Redis@sha256:" HEX64, "has the upper-case letter 'R'" },
+                { "oci:h.io:x/redis@sha256:" HEX64, "has \"h.io:x\" before its first \"/\"" },
+                { "oci:h.io/a//b@sha256:" HEX64, "has \"a//b\", which is not a name" },
+        };
+
+        (void) state;
+        for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+                struct mayfly_error err = MAYFLY_ERROR_INIT;
+                struct mf_reference reference;
+                assert_int_equal(mf_reference_parse(&reference, bad[i].text, 0, &err), -EINVAL);
+                if (!strstr(err.message, bad[i].says) || strstr(err.message, "secret"))
+                        fail_msg("\"%s\" gives \"%s\"", bad[i].text, err.message);
+        }
+}
+
 static void a_file_of_that_name_is_told_of(void **state)
 {
         char folder[] = "/tmp/test-reference-XXXXXX", path[64], want[128], hint[MF_HINT_MAX], before[4096];
@@ -362,6 +385,7 @@ int main(void)
                 cmocka_unit_test(shows_no_secrets),
                 cmocka_unit_test(survives_any_text),
                 cmocka_unit_test(what_is_for_docker_is_said_to_be),
+                cmocka_unit_test(names_in_registries_are_checked),
                 cmocka_unit_test(a_file_of_that_name_is_told_of),
                 cmocka_unit_test(allows_http_when_asked),
                 cmocka_unit_test(takes_names),
