@@ -124,6 +124,12 @@ static void settle(struct mf_condition *group)
         }
 }
 
+/* Whether nothing more will come of the app, or of a container that has none. */
+static int is_over(const struct mayfly_container *container)
+{
+        return container->control < 0 || container->reports.app == MF_APP_ENDED || mf_container_gone(container);
+}
+
 static void look(struct loop *loop, struct mf_condition *condition)
 {
         struct mayfly_error why = MAYFLY_ERROR_INIT;
@@ -138,7 +144,9 @@ static void look(struct loop *loop, struct mf_condition *condition)
         else if (condition->next_look_us <= begin)
                 condition->next_look_us = end + mf_pace_pause_us(cost, condition->type->is_slow);
         condition->state = r;
-        if (r < 0)
+        if (r < 0 && is_over(loop->container))
+                condition->state = 0; /* because the container has died, which is explained once, for all conditions */
+        else if (r < 0)
                 mf_error_set(fail(condition, r), r, why.stage, "%s: %s", condition->what, why.message);
 }
 
@@ -221,12 +229,6 @@ static int pause_until_due(struct loop *loop, struct mayfly_error *err)
                 if (wanted.fds[i].revents)
                         wanted.of[i]->next_look_us = 0;
         return r;
-}
-
-/* Whether nothing more will come of the app, or of a container that has none. */
-static int is_over(const struct mayfly_container *container)
-{
-        return container->control < 0 || container->reports.app == MF_APP_ENDED || mf_container_gone(container);
 }
 
 static int explain_death(struct loop *loop, struct mayfly_error *err)

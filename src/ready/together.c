@@ -47,6 +47,7 @@ struct group {
         int cancel;                    /* eventfd: readable once one has failed */
         int has_failed;
         struct mayfly_error failure; /* the first */
+        char message[MAYFLY_ERROR_MESSAGE_MAX];
 };
 
 /* --- one member ------------------------------------------------------------------------------------------------- */
@@ -54,7 +55,7 @@ struct group {
 /* The name by which messages tell of a container. */
 static void show(const struct group *group, size_t i, char *text, size_t size)
 {
-        const char *name = group->order.names[i];
+        const char *name = i < group->order.n ? group->order.names[i] : NULL;
 
         snprintf(text, size, "container %zu of %zu%s%.100s%s", i + 1, group->n, name ? " (\"" : "", name ? name : "",
                  name ? "\")" : "");
@@ -70,7 +71,10 @@ static void fail(struct group *group, size_t i, int code, const struct mayfly_er
         if (!group->has_failed) {
                 group->has_failed = 1;
                 show(group, i, who, sizeof(who));
-                mf_error_set(&group->failure, code, why->stage, "%s: %s", who, why->message);
+                /* As it is: it may have the end of a log, on lines of its own. */
+                snprintf(group->message, sizeof(group->message), "%s: %.*s", who, (int) sizeof(group->message) - 170,
+                         why->message);
+                mf_error_copy(&group->failure, code, why->stage, group->message);
                 (void) eventfd_write(group->cancel, 1);
         }
         pthread_cond_broadcast(&group->changed);
@@ -242,6 +246,12 @@ static void clear(struct group *group)
         pthread_cond_destroy(&group->changed);
 }
 
+static int give_failure(const struct group *group, struct mayfly_error *err)
+{
+        mf_error_copy(err, group->failure.code, group->failure.stage, group->failure.message);
+        return group->failure.code;
+}
+
 static int start_all(struct group *group, const struct mayfly_spec *const *specs, struct mayfly_container **handles,
                      struct mayfly_error *err)
 {
@@ -256,7 +266,7 @@ static int start_all(struct group *group, const struct mayfly_spec *const *specs
                 return r;
         run(group);
         if (group->has_failed)
-                return mf_error(err, group->failure.code, group->failure.stage, "%s", group->failure.message);
+                return give_failure(group, err);
         for (size_t i = 0; i < group->n; i++)
                 handles[i] = group->members[i].container;
         return 0;

@@ -52,6 +52,21 @@ static void refuse_all_but(struct mf_reports *reports, uint32_t except)
 
 #define BIT(name) (1U << MF_MESSAGE_##name)
 
+/* Only an app that was started can say that it is ready, once, and only where the library has asked for it. */
+static void ready_is_said_once(void **state)
+{
+        struct mf_reports reports = { .expects_app = 1, .expects_notify = 1 };
+
+        (void) state;
+        assert_int_equal(take(&reports, M(.type = MF_MESSAGE_READY)), 0);
+        refuse_all_but(&reports, BIT(HOOK) | BIT(APP));
+        assert_int_equal(take(&reports, M(.type = MF_MESSAGE_APP)), 0);
+        refuse_all_but(&reports, BIT(EXIT) | BIT(NOTIFIED));
+        assert_int_equal(take(&reports, M(.type = MF_MESSAGE_NOTIFIED)), 0);
+        assert_true(reports.notified);
+        refuse_all_but(&reports, BIT(EXIT));
+}
+
 static void each_report_comes_once_and_in_order(void **state)
 {
         struct mf_reports reports = { .expects_app = 1 };
@@ -185,6 +200,7 @@ static void descriptors_are_refused(void **state)
 int main(void)
 {
         const struct CMUnitTest tests[] = {
+                cmocka_unit_test(ready_is_said_once),
                 cmocka_unit_test(each_report_comes_once_and_in_order),
                 cmocka_unit_test(an_app_that_failed_has_no_end),
                 cmocka_unit_test(an_idle_container_has_no_app),
