@@ -5,6 +5,9 @@
  *   bench start|exec|stop COUNT     of the image $MAYFLY_TEST_BUSYBOX, which is in the store
  *   bench start-on-host COUNT       the same start, without a user namespace
  *   bench start-published COUNT     the same start, with a published port
+ *   bench ready COUNT               a start that waits for the port of a server
+ *   bench ready-by-hand COUNT       the same, with a loop that tries to connect every millisecond
+ *   bench together COUNT            three of these starts at the same time
  *   bench connect COUNT             a socket that is connected to a server inside
  *   bench connect-loopback COUNT    a socket that is connected to one of the host's loopback
  *   bench fetch REFERENCE           into $MAYFLY_STORE; then peak memory in KiB on a second line */
@@ -52,6 +55,36 @@ static long long now_us(void)
         return (long long) t.tv_sec * 1000000 + t.tv_nsec / 1000;
 }
 
+/* Starts a server, or three, and waits until it can be used. */
+static void serve(const char *what)
+{
+        const char *const app[] = { "sh", "-c", "sleep 0.1; exec httpd -f -p 7", NULL };
+        struct mayfly_error err = MAYFLY_ERROR_INIT;
+        struct mayfly_container *containers[3] = { NULL };
+        struct mayfly_spec spec = MAYFLY_SPEC_INIT;
+        const struct mayfly_spec *const specs[] = { &spec, &spec, &spec };
+        int is_by_hand = strcmp(what, "ready-by-hand") == 0, fd = -1, r;
+
+        spec.image = getenv("MAYFLY_TEST_BUSYBOX");
+        spec.entrypoint = app;
+        spec.publish = MAYFLY_PORTS({ .port = 7 });
+        spec.wait = is_by_hand ? MAYFLY_WAIT_NONE : NULL;
+        long long begin = now_us();
+        if (strcmp(what, "together") == 0)
+                r = mayfly_containers_start(specs, 3, containers, &err);
+        else
+                r = mayfly_container_start(&containers[0], &spec, &err);
+        if (r < 0)
+                die(&err);
+        while (is_by_hand && mayfly_container_connect(containers[0], "7", &fd, NULL) == -ECONNREFUSED)
+                usleep(1000);
+        printf("%lld\n", now_us() - begin);
+        if (fd >= 0)
+                close(fd);
+        for (int i = 0; i < 3; i++)
+                mayfly_container_free(containers[i]);
+}
+
 static void connect_inside(unsigned count)
 {
         const char *const app[] = { "httpd", "-f", "-p", "7", NULL };
@@ -64,9 +97,6 @@ static void connect_inside(unsigned count)
                                                .publish = MAYFLY_PORTS({ .port = 7 })),
                                    &err) < 0)
                 die(&err);
-        while (mayfly_container_connect(container, "7", &fd, NULL) == -ECONNREFUSED)
-                usleep(1000);
-        close(fd);
         for (unsigned i = 0; i < count; i++) {
                 long long begin = now_us();
                 if (mayfly_container_connect(container, "7", &fd, &err) < 0)
@@ -130,9 +160,8 @@ static void cycle(const char *what)
 int main(int argc, char **argv)
 {
         if (argc != 3) {
-                fprintf(stderr, "usage: bench start|start-on-host|start-published|exec|stop|connect|connect-loopback "
-                                "COUNT, or bench fetch "
-                                "REFERENCE\n");
+                fprintf(stderr, "usage: bench start|start-on-host|start-published|exec|stop|connect|connect-loopback|"
+                                "ready|ready-by-hand|together COUNT, or bench fetch REFERENCE\n");
                 return 2;
         }
         unsigned count = (unsigned) strtoul(argv[2], NULL, 10);
@@ -144,6 +173,7 @@ int main(int argc, char **argv)
                 connect_outside(count);
         else
                 for (; count > 0; count--)
-                        cycle(argv[1]);
+                        (strcmp(argv[1], "together") == 0 || strncmp(argv[1], "ready", 5) == 0 ? serve
+                                                                                               : cycle)(argv[1]);
         return 0;
 }

@@ -50,10 +50,9 @@ static int error_of(const struct nlmsghdr *header)
  * would find it. */
 static int read_list(int fd, take_fn take, void *userdata)
 {
-        /* As large as the kernel's pieces; aligned for its headers. */
-        static _Thread_local union {
+        union { /* as large as the kernel's pieces */
                 struct nlmsghdr align;
-                char bytes[32 * 1024];
+                char bytes[8 * 1024];
         } buffer;
         int result = 0;
 
