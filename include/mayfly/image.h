@@ -108,7 +108,8 @@ struct mayfly_image_options {
  * @param ret        set on success; the caller owns it
  * @param reference  `aci:URL@sha512-<128 hex>`, URL being https:, file: or http: (see allow_http), or
  *                   `aci:NAME[:VERSION][,LABEL=VALUE]...@sha512-<128 hex>`, which is looked for by appc's discovery
- *                   and whose manifest must have that name and those labels
+ *                   and whose manifest must have that name and those labels; or, for an OCI image,
+ *                   `oci:REGISTRY/NAME[:TAG]@sha256:<64 hex>` or `oci:file:///PATH@sha256:<64 hex>`
  * @param options    NULL for the defaults
  * @return 0, or negative errno: -EINVAL (reference or option), -EBADMSG (digest, archive or manifest; another image
  *         than the one named), -ENOENT (no such image), -ETIMEDOUT, -ECANCELED, -ENOSPC, -EFBIG (over a limit), -EIO
@@ -122,10 +123,10 @@ int mayfly_image_open(struct mayfly_image **ret, const char *reference, const st
  * list, or 0.
  */
 
-/** The image ID, `sha512-` and 128 hex digits (appc spec, "Image ID"). */
+/** The image ID, `sha512-` and 128 hex digits (appc spec, "Image ID"); of an OCI image its pin, `sha256-` and 64 digits. */
 const char *mayfly_image_id(const struct mayfly_image *image);
 
-/** The name in the image's manifest. */
+/** The name in the image's manifest; of an OCI image what it was first fetched by. */
 const char *mayfly_image_name(const struct mayfly_image *image);
 
 /** The labels in the image's manifest, each "NAME=VALUE", NULL-terminated. */

@@ -22,7 +22,8 @@ enum mayfly_kind {
         MAYFLY_KIND_ANY = 0,  /**< whatever its content says */
         MAYFLY_KIND_APPIMAGE, /**< an image archive, compressed or not; an image of the store */
         MAYFLY_KIND_MANIFEST, /**< an image manifest, a JSON text */
-        MAYFLY_KIND_LAYOUT    /**< a directory with a manifest and a rootfs */
+        MAYFLY_KIND_LAYOUT,   /**< a directory with a manifest and a rootfs */
+        MAYFLY_KIND_OCI       /**< an OCI image: a layout directory, an archive of one, an archive of docker save */
 };
 
 /** A manifest's `app.mountPoints[]`. */
@@ -69,7 +70,8 @@ struct mayfly_inspection {
         enum mayfly_kind kind; /**< never MAYFLY_KIND_ANY */
         /** Things that are valid but probably a mistake: "PATH: VALUE is ...", each one line. */
         const char *const *warnings;
-        const char *manifest;        /**< the manifest's bytes, NUL-terminated */
+        const char *manifest; /**< the manifest's bytes, NUL-terminated */
+        /* (of an OCI image: its configuration) */
         size_t manifest_size;        /**< how many */
         const char *manifest_pretty; /**< the manifest, indented */
         const char *id;              /**< the image ID, `sha512-` and 128 hex digits; NULL when it is no image */

@@ -4,6 +4,14 @@
 #include "model/reference.h"
 #include "model/show.h"
 
+/* An image is in one place: at a URL, or where its name leads, or in a registry. */
+static void must_be_one(const struct mf_reference *reference)
+{
+        must((reference->url != NULL) + (reference->name != NULL) + (reference->repository != NULL) == 1);
+        must(!reference->name || reference->format == MF_FORMAT_ACI);
+        must(!reference->repository || reference->format == MF_FORMAT_OCI);
+}
+
 /* References, as they are in tests and as they are to be pinned. */
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
@@ -14,7 +22,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
                 struct mf_reference reference = { 0 };
                 int r = mf_reference_parse(&reference, text, allow_http, &err);
                 if (r == 0) {
-                        must(!reference.url != !reference.name && strlen(reference.id) == MF_ID_LENGTH);
+                        must_be_one(&reference);
+                        must(strlen(reference.id) == (reference.id[3] == '2' ? 71 : MF_ID_LENGTH));
                         mf_reference_clear(&reference);
                 } else {
                         must_have_failed(r, err);
@@ -22,7 +31,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
                 err = (struct mayfly_error) MAYFLY_ERROR_INIT;
                 r = mf_reference_parse_unpinned(&reference, &bare, text, allow_http, &err);
                 if (r == 0) {
-                        must(!reference.url != !reference.name && strncmp(bare, "aci:", 4) == 0);
+                        must_be_one(&reference);
+                        must(strncmp(bare, reference.format == MF_FORMAT_OCI ? "oci:" : "aci:", 4) == 0);
                         mf_reference_clear(&reference);
                         free(bare);
                 } else {

@@ -56,14 +56,25 @@ static const char *ago(int64_t when, char text[32])
 }
 
 #define UNREADABLE "(unreadable)"
+#define LAYER "(layer)"
+
+/* Returns the name for the table. A layer of OCI images is called by its digest, which is its ID, too. */
+static const char *name_of(const struct mayfly_stored_image *image)
+{
+        if (!image->name)
+                return UNREADABLE;
+        return strncmp(image->name, image->id, 6) == 0 && image->name[6] == ':' &&
+                               strcmp(image->name + 7, image->id + 7) == 0
+                       ? LAYER
+                       : image->name;
+}
 
 static void print_row(const struct mayfly_stored_image *image, int name_width, int id_width)
 {
         char size[32], used[32];
 
-        printf("%-*s  %-*.*s  %10s  %-14s  %-6s", name_width, image->name ? image->name : UNREADABLE, id_width,
-               id_width, image->id, tool_size(image->bytes, size), ago(image->last_used, used),
-               image->in_use ? "yes" : "no");
+        printf("%-*s  %-*.*s  %10s  %-14s  %-6s", name_width, name_of(image), id_width, id_width, image->id,
+               tool_size(image->bytes, size), ago(image->last_used, used), image->in_use ? "yes" : "no");
         printf("%s", image->labels && *image->labels ? "  " : "");
         tool_print_list(image->labels, ",");
         printf("\n");
@@ -71,11 +82,12 @@ static void print_row(const struct mayfly_stored_image *image, int name_width, i
 
 static void print_table(struct mayfly_stored_image *const *images, int whole_ids)
 {
-        int name_width = (int) strlen(UNREADABLE), id_width = whole_ids ? (int) strlen(images[0]->id) : SHORT_ID;
+        int name_width = (int) strlen(UNREADABLE), id_width = SHORT_ID;
 
         for (struct mayfly_stored_image *const *image = images; *image; image++) {
-                int n = (*image)->name ? (int) strlen((*image)->name) : 0;
+                int n = (int) strlen(name_of(*image)), id = whole_ids ? (int) strlen((*image)->id) : 0;
                 name_width = n > name_width ? n : name_width;
+                id_width = id > id_width ? id : id_width;
         }
         printf("%-*s  %-*s  %10s  %-14s  IN USE  LABELS\n", name_width, "NAME", id_width, "IMAGE ID", "SIZE",
                "LAST USED");

@@ -118,6 +118,12 @@ static void print_dependencies(const struct mayfly_manifest_dependency *const *d
         }
 }
 
+static void print_layers(const struct mayfly_manifest_dependency *const *layers)
+{
+        for (const char *title = "layer"; *layers; layers++, title = "")
+                printf("%-12s %s\n", title, (*layers)->name);
+}
+
 static void print(const struct mayfly_inspection *image)
 {
         print_line("type", tool_kind_names[image->kind]);
@@ -129,7 +135,10 @@ static void print(const struct mayfly_inspection *image)
         print_size("uncompressed", image->archive_size);
         print_size("on disk", image->stored_size);
         print_app(image);
-        print_dependencies(image->dependencies);
+        if (image->kind == MAYFLY_KIND_OCI)
+                print_layers(image->dependencies);
+        else
+                print_dependencies(image->dependencies);
         print_lines("whitelist", image->whitelist);
         print_lines("warning", image->warnings);
 }

@@ -7,8 +7,8 @@
 #include "cli/cli.h"
 #include "cli/operand.h"
 
-const char *const tool_kinds[] = { NULL, "appimage", "manifest", "layout", NULL };
-const char *const tool_kind_names[] = { "file", "image", "manifest", "layout" };
+const char *const tool_kinds[] = { NULL, "appimage", "manifest", "layout", "oci", NULL };
+const char *const tool_kind_names[] = { "file", "image", "manifest", "layout", "OCI image" };
 
 static int inspect_image(const char *operand, const struct tool_inspect_choices *choices,
                          struct mayfly_inspection **ret, struct mayfly_error *err)

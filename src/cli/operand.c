@@ -42,9 +42,10 @@ int tool_check_store(const char *store)
 
 static int is_short_id(const char *text)
 {
-        size_t n = strncmp(text, "sha512-", 7) == 0 ? strspn(text + 7, "0123456789abcdef") : 0;
+        int is_512 = strncmp(text, "sha512-", 7) == 0, is_256 = strncmp(text, "sha256-", 7) == 0;
+        size_t n = is_512 || is_256 ? strspn(text + 7, "0123456789abcdef") : 0;
 
-        return n >= 8 && n < 128 && !text[7 + n];
+        return n >= 8 && n < (is_512 ? 128U : 64U) && !text[7 + n];
 }
 
 int tool_complete_id(const char **operand, const char *store, char ret[TOOL_ID_MAX])

@@ -25,7 +25,7 @@ int tool_check_store(const char *store);
 #define TOOL_ID_MAX 136 /* a whole image ID, "sha512-" and 128 digits, and a NUL */
 
 /* Writes to `ret` the ID of the only image in the store that begins like the operand, if that is a shortened ID: "sha512-"
- * and 8 to 127 hex digits. Sets *operand to it. Returns TOOL_OK, also for any other operand, or complains and returns
+ * and 8 to 127 hex digits, or "sha256-" and 8 to 63. Sets *operand to it. Returns TOOL_OK, also for any other operand, or complains and returns
  * TOOL_FAILED when there is no such image or more than one. `store` is NULL for the default. */
 int tool_complete_id(const char **operand, const char *store, char ret[TOOL_ID_MAX]);
 

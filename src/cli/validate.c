@@ -118,7 +118,7 @@ static const struct tool_option options[] = {
           .value = "TYPE",
           .words = tool_kinds + MAYFLY_KIND_APPIMAGE,
           .first = MAYFLY_KIND_APPIMAGE,
-          .help = "what the files must be: appimage, manifest or layout" },
+          .help = "what the files must be: appimage, manifest, layout or oci" },
         TOOL_OPTION_JSON(struct choices, "print an array"),
         TOOL_OPTION_QUIET(struct choices, "print only what is not valid"),
         TOOL_OPTIONS_END,
@@ -127,11 +127,14 @@ static const char *const operand_names[] = { "FILE", NULL };
 
 const struct tool_command tool_validate = {
         .name = "validate",
-        .summary = "check images, manifests and layouts against the appc specification",
+        .summary = "check images, manifests and layouts against their specifications",
         .synopsis = "[OPTION]... FILE...",
-        .description = "Checks images (.aci), manifests (JSON) and layouts (a directory with a manifest and a rootfs) "
-                       "against all the rules of the appc specification. The content of a file decides what it is. "
-                       "\"-\" is standard input.",
+        .description =
+                "Checks images (.aci), manifests (JSON) and layouts (a directory with a manifest and a rootfs) "
+                "against all the rules of the appc specification, and OCI images (a layout, an archive of one, or "
+                "of docker save) against those of the OCI image specification: all digests, sizes and layers. The "
+                "content of a file decides what it is. "
+                "\"-\" is standard input.",
         .exit_status = "0, or 1 when a file is not valid or cannot be read, or 2 when the command line is wrong.",
         .options = options,
         .operands = operand_names,

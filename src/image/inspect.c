@@ -16,9 +16,14 @@
 #include "aci/manifest.h"
 #include "archive/read.h"
 #include "fetch/locate.h"
+#include "image/oci-examine.h"
+#include "image/oci-stored.h"
 #include "image/pull.h"
+#include "model/image-config.h"
 #include "model/image-options.h"
 #include "model/reference.h"
+#include "oci/config.h"
+#include "oci/local.h"
 #include "store/directory.h"
 #include "util/error.h"
 #include "util/fd.h"
@@ -108,6 +113,37 @@ static int publish_lists(struct inspection *inspection)
         return 0;
 }
 
+static int is_oci(const struct inspection *inspection)
+{
+        return inspection->image.config && inspection->image.config->is_layers_only;
+}
+
+/* Fills in the notes of an OCI image. Returns 0 or -ENOMEM. */
+static int note_oci(struct inspection *inspection, struct mayfly_error *err)
+{
+        inspection->notes.pretty = mf_oci_config_pretty(inspection->image.manifest, inspection->image.manifest_size);
+        return inspection->notes.pretty ? 0 : mf_error_oom(err, MAYFLY_STAGE_MANIFEST);
+}
+
+/* Returns the words of the app's command line, entrypoint and arguments; NULL when memory is short. The inspection owns the list. */
+static const char *const *command_line(struct inspection *inspection)
+{
+        const struct mf_image_config *config = inspection->image.config;
+        char *const *const parts[] = { config->entrypoint, config->argv };
+        size_t n = 0;
+
+        for (size_t i = 0; i < MF_ELEMENTSOF(parts); i++)
+                for (size_t k = 0; parts[i] && parts[i][k]; k++)
+                        n++;
+        char **words = calloc(n + 1, sizeof(char *));
+        inspection->lists[inspection->n_lists++] = words;
+        n = 0;
+        for (size_t i = 0; words && i < MF_ELEMENTSOF(parts); i++)
+                for (size_t k = 0; parts[i] && parts[i][k]; k++)
+                        words[n++] = parts[i][k];
+        return (const char *const *) words;
+}
+
 /* Fills in the public struct from the manifest and its notes. Returns 0 or negative errno. */
 static int publish(struct inspection *inspection, enum mayfly_kind kind, struct mayfly_error *err)
 {
@@ -115,15 +151,17 @@ static int publish(struct inspection *inspection, enum mayfly_kind kind, struct 
         const struct mf_examined *image = &inspection->image;
         struct mayfly_inspection *public = &inspection->public;
 
-        int r = config ? mf_manifest_notes(&inspection->notes, image->manifest, image->manifest_size, err)
-                       : mf_error_oom(err, MAYFLY_STAGE_MANIFEST);
+        int r = !config ? mf_error_oom(err, MAYFLY_STAGE_MANIFEST)
+                : is_oci(inspection)
+                        ? note_oci(inspection, err)
+                        : mf_manifest_notes(&inspection->notes, image->manifest, image->manifest_size, err);
         for (char **w = image->warnings; r == 0 && w && *w; w++)
                 if (mf_strings_add(&inspection->notes.warnings, strdup(*w)) < 0)
                         r = mf_error_oom(err, MAYFLY_STAGE_ARCHIVE);
         if (r < 0)
                 return r;
         public->size = sizeof(*public);
-        public->kind = kind;
+        public->kind = is_oci(inspection) ? MAYFLY_KIND_OCI : kind;
         public->warnings = strings(inspection->notes.warnings.list);
         public->manifest = image->manifest;
         public->manifest_size = image->manifest_size;
@@ -135,10 +173,12 @@ static int publish(struct inspection *inspection, enum mayfly_kind kind, struct 
         public->labels = strings(config->labels);
         public->annotations = strings(inspection->notes.annotations.list);
         public->whitelist = (const char *const *) config->whitelist;
-        public->exec = (const char *const *) config->argv;
-        public->user = config->argv ? config->user : NULL;
-        public->group = config->argv ? config->group : NULL;
-        public->cwd = config->argv ? config->cwd : NULL;
+        if (mf_image_config_has_app(config)) {
+                public->exec = command_line(inspection);
+                public->user = config->user;
+                public->group = config->group;
+                public->cwd = config->cwd;
+        }
         public->env = strings(config->env);
         public->groups = config->extra_groups;
         public->n_groups = config->n_extra_groups;
@@ -284,10 +324,19 @@ static int inspect_open(struct inspection *inspection, int fd, const char *path,
         return r < 0 ? r : mf_examine(&inspection->image, &source, &options, err);
 }
 
+/* Inspects a layout or archive of OCI images. Returns 0 or negative errno. */
+static int inspect_oci(struct inspection *inspection, const char *path, struct mayfly_error *err)
+{
+        struct mayfly_image_options options;
+
+        int r = mf_image_options_take(NULL, &options, err);
+        return r < 0 ? r : mf_oci_validate(&inspection->image, path, &options, err);
+}
+
 MF_EXPORT int mayfly_inspect_file(struct mayfly_inspection **ret, const char *path, enum mayfly_kind kind,
                                   struct mayfly_error *err)
 {
-        if (!ret || !path || (unsigned) kind > MAYFLY_KIND_LAYOUT)
+        if (!ret || !path || (unsigned) kind > MAYFLY_KIND_OCI)
                 return mf_error(err, -EINVAL, MAYFLY_STAGE_SPEC,
                                 "mayfly_inspect_file() needs a pointer for its result, a path and a valid kind");
         mf_cleanup(mf_closep) int fd = open(path, O_RDONLY | O_CLOEXEC);
@@ -295,20 +344,41 @@ MF_EXPORT int mayfly_inspect_file(struct mayfly_inspection **ret, const char *pa
         if (fd < 0 || fstat(fd, &st) < 0)
                 return mf_error_errno(err, -errno, MAYFLY_STAGE_ARCHIVE, "%s cannot be opened", path);
         int is_directory = S_ISDIR(st.st_mode);
+        if (kind == MAYFLY_KIND_ANY && (is_directory || S_ISREG(st.st_mode)) && mf_oci_is_local(path) > 0)
+                kind = MAYFLY_KIND_OCI;
         if (is_directory && kind == MAYFLY_KIND_ANY)
                 kind = MAYFLY_KIND_LAYOUT;
-        if (is_directory != (kind == MAYFLY_KIND_LAYOUT))
+        if (kind != MAYFLY_KIND_OCI && is_directory != (kind == MAYFLY_KIND_LAYOUT))
                 return mf_error(err, -EBADMSG, MAYFLY_STAGE_ARCHIVE,
                                 is_directory ? "it is a directory, which is neither an image archive nor a manifest"
                                              : "it is not a directory, so it is not a layout");
         struct inspection *inspection = calloc(1, sizeof(*inspection));
         if (!inspection)
                 return mf_error_oom(err, MAYFLY_STAGE_ARCHIVE);
+        if (kind == MAYFLY_KIND_OCI)
+                return conclude(ret, inspection, kind, inspect_oci(inspection, path, err), err);
         int r = is_directory ? inspect_layout(inspection, fd, err) : inspect_open(inspection, fd, path, &kind, err);
         return conclude(ret, inspection, kind, r, err);
 }
 
 /* --- images --------------------------------------------------------------------------------------------------- */
+
+/* Reads the manifest or configuration of a stored image. Returns 0 or negative errno. */
+static int read_stored(struct inspection *inspection, int directory, const char *id, struct mayfly_error *err)
+{
+        struct mf_examined *image = &inspection->image;
+
+        int r = mf_oci_stored_config(directory, id, &image->config, err);
+        if (r == -ENOENT)
+                return read_manifest_in(image, directory, err);
+        if (r < 0)
+                return r;
+        r = mf_read_file_at(directory, MF_OCI_CONFIG_FILE, MF_OCI_DOCUMENT_MAX, &image->manifest,
+                            &image->manifest_size);
+        if (r == -ENOENT)
+                return mf_error(err, -EINVAL, MAYFLY_STAGE_STORE, "%s is a layer of OCI images, not an image", id);
+        return r < 0 ? mf_error_errno(err, r, MAYFLY_STAGE_STORE, "the configuration of %s cannot be read", id) : 0;
+}
 
 /* Inspects a stored image. Returns 0, -ENOENT without an error when the store does not have it, or another negative errno. */
 static int inspect_stored(struct inspection *inspection, const char *id, const struct mayfly_image_options *options,
@@ -328,7 +398,7 @@ static int inspect_stored(struct inspection *inspection, const char *id, const s
                                ? -ENOENT
                                : mf_error_errno(err, r, MAYFLY_STAGE_STORE, "image %s in the store %s cannot be opened",
                                                 id, path);
-        r = read_manifest_in(&inspection->image, directory, err);
+        r = read_stored(inspection, directory, id, err);
         inspection->public.stored_size = mf_tree_bytes(directory, ".");
         strcpy(inspection->image.id, id);
         mf_unlock(directory);
@@ -374,6 +444,8 @@ static int inspect_reference(struct inspection *inspection, const char *text,
         r = reference.id[0] ? inspect_stored(inspection, reference.id, options, err) : -ENOENT;
         if (r == 0 && reference.name)
                 r = mf_image_name_match(reference.name, inspection->image.config, err);
+        else if (r == -ENOENT && reference.format == MF_FORMAT_OCI)
+                r = mf_oci_examine(&inspection->image, &reference, bare, options, err);
         else if (r == -ENOENT)
                 r = mf_locate(&reference, bare, options, look, &job, err);
         mf_reference_clear(&reference);

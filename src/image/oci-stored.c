@@ -29,6 +29,23 @@ static int add_rootfs(struct mf_record *record, int dirfd)
         return mf_record_add(record, MF_ROOTFS, &st, NULL, -1, NULL);
 }
 
+/* Lists the layers, for those that need not understand the config. Returns 0 or negative errno. */
+static int add_parts(struct mf_record *record, int dirfd, const struct mf_image_config *config)
+{
+        struct mf_buffer text = { 0 };
+        int r = 0;
+
+        for (size_t i = 0; i < config->n_dependencies && r == 0; i++) {
+                r = mf_buffer_add(&text, config->dependencies[i].id, strlen(config->dependencies[i].id));
+                if (r == 0)
+                        r = mf_buffer_add(&text, "\n", 1);
+        }
+        if (r == 0)
+                r = mf_record_add_text(record, dirfd, MF_PARTS, 0644, text.data ? text.data : "", text.size);
+        mf_buffer_clear(&text);
+        return r;
+}
+
 int mf_oci_stored_write(const struct mf_oci_image *image, const char *id, const char *name, int dirfd,
                         struct mayfly_error *err)
 {
@@ -41,6 +58,8 @@ int mf_oci_stored_write(const struct mf_oci_image *image, const char *id, const 
                 r = mf_record_add_text(record, dirfd, MF_OCI_CONFIG_FILE, 0644, config->data, config->size);
         if (r == 0)
                 r = mf_record_add_text(record, dirfd, MF_OCI_REFERENCE_FILE, 0644, name, strlen(name));
+        if (r == 0)
+                r = add_parts(record, dirfd, image->config.image);
         if (r == 0)
                 r = add_rootfs(record, dirfd);
         if (r == 0)

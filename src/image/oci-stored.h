@@ -4,10 +4,10 @@
 
 /* OCI images in the store. An image has no files of its own: it depends on its layers.
  *
- *     STORE/images/sha256-<pin>/{config,reference,rootfs,record}    an image
+ *     STORE/images/sha256-<pin>/{config,layers,reference,rootfs,record}    an image
  *     STORE/images/sha256-<diff_id>/{layer,rootfs,record}             a layer, which all images share
  *
- * `config` has the bytes of the image's configuration, `reference` the
+ * `config` has the bytes of the image's configuration, `layers` the names of the layers, `reference` the
  * name that the image was first fetched by. The files "implicit" and "opaque" are those of implied-dirs.h and whiteouts.h. */
 
 #include "model/image-config.h"

@@ -29,8 +29,8 @@ struct pull {
         struct mf_ring *tar;           /* decompress | unpack */
         struct mf_digest *blob_digest; /* NULL: the blob is the tar, whose digest says all */
         struct mf_digest *diff_digest;
-        struct mf_layer *layer;
-        char *acl; /* the name of the first entry with ACLs, allocated */
+        struct mf_layer *layer; /* NULL: the layer is only checked */
+        char *acl;              /* the name of the first entry with ACLs, allocated */
         atomic_int cancelled, failing;
         atomic_uint_least64_t bytes_done, bytes_unpacked, entries;
 
@@ -163,6 +163,8 @@ static int on_entry(void *userdata, const struct mf_entry *entry, struct mayfly_
         int r = mf_oci_entry_place(entry, &place, err);
         if (r < 0 || place.role == MF_OCI_IGNORED)
                 return r;
+        if (!pull->layer)
+                return place.role == MF_OCI_ENTRY ? mf_entry_check(entry, err) : 0;
         if (place.role != MF_OCI_ENTRY)
                 return mf_layer_hide(pull->layer, place.path, place.role == MF_OCI_OPAQUE, entry, err);
         if (entry->has_acl && !pull->acl && !(pull->acl = strdup(entry->name)))
@@ -176,7 +178,7 @@ static void *unpack_stage(void *userdata)
         struct mayfly_error err = MAYFLY_ERROR_INIT;
 
         int r = mf_untar_layer(pull->tar, on_entry, pull, &err);
-        if (r == 0)
+        if (r == 0 && pull->layer)
                 r = mf_layer_finish(pull->layer, &err);
         end_stage(pull, r, &err);
         mf_ring_abandon(pull->tar);
@@ -280,7 +282,7 @@ static int conclude(struct pull *pull, struct mayfly_error *err)
                         pull->request->shown, expected, actual);
 }
 
-/* Makes the rings and the digests. Returns 0 or negative errno. */
+/* Makes the rings and the digests, and prepares the directory, unless `dirfd` is -1. Returns 0 or negative errno. */
 static int prepare(struct pull *pull, int dirfd, struct mayfly_error *err)
 {
         const struct mf_oci_descriptor *blob = pull->request->blob;
@@ -300,6 +302,8 @@ static int prepare(struct pull *pull, int dirfd, struct mayfly_error *err)
                 pull->blob_digest = mf_digest_new_like(blob->digest);
         if (!pull->blob || !pull->tar || !pull->diff_digest || (!is_tar && !pull->blob_digest))
                 return mf_error_oom(err, MAYFLY_STAGE_STORE);
+        if (dirfd < 0)
+                return 0;
         errno = 0;
         pull->layer = mf_layer_new(dirfd, pull->request->id);
         if (!pull->layer)
@@ -349,4 +353,10 @@ int mf_pull_layer(const struct mf_layer_pull *request, int dirfd, const struct m
         pthread_cond_destroy(&pull.stage_ended);
         pthread_mutex_destroy(&pull.lock);
         return r;
+}
+
+int mf_check_layer(const struct mf_layer_pull *request, const struct mayfly_image_options *options,
+                   struct mayfly_error *err)
+{
+        return mf_pull_layer(request, -1, options, err);
 }

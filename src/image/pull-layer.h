@@ -32,4 +32,8 @@ struct mf_layer_pull {
 int mf_pull_layer(const struct mf_layer_pull *request, int dirfd, const struct mayfly_image_options *options,
                   struct mayfly_error *err);
 
+/* Does the same without a directory: reads the layer to its end, and checks all that can be checked. */
+int mf_check_layer(const struct mf_layer_pull *request, const struct mayfly_image_options *options,
+                   struct mayfly_error *err);
+
 #endif

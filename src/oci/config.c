@@ -375,6 +375,11 @@ static int read_config(json_t *root, struct mf_oci_config *ret, struct mayfly_er
         return config ? read_app(config, ret->image, err) : 0;
 }
 
+char *mf_oci_config_pretty(const char *text, size_t size)
+{
+        return mf_oci_json_pretty(text, size);
+}
+
 struct mf_image_config *mf_oci_layer_config(const char *name)
 {
         struct mf_image_config *config = calloc(1, sizeof(*config));

@@ -22,6 +22,9 @@ int mf_oci_config_parse(struct mf_oci_config *ret, const char *text, size_t size
                         struct mayfly_error *err);
 void mf_oci_config_clear(struct mf_oci_config *config);
 
+/* Returns the text of a configuration indented, for people to read; allocated, NULL when memory is short or it is not JSON. */
+char *mf_oci_config_pretty(const char *text, size_t size);
+
 /* Makes the configuration of a layer by itself: it has a name, and runs nothing. Returns NULL when memory is short. */
 struct mf_image_config *mf_oci_layer_config(const char *name);
 

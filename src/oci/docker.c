@@ -8,9 +8,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "archive/digest.h"
 #include "archive/entry.h"
 #include "oci/config.h"
+#include "oci/digest.h"
 #include "oci/json.h"
 #include "oci/source.h"
 #include "util/error.h"
@@ -46,21 +46,6 @@ static int copy_name(const char *name, char **ret, struct mayfly_error *err)
                 return mf_oci_json_bad(err, WHAT, NULL, "\"%.200s\" is not the name of a file in the archive", name);
         *ret = strdup(clean);
         return *ret ? 0 : mf_error_oom(err, MAYFLY_STAGE_MANIFEST);
-}
-
-/* Sets *ret to the digest of the bytes. Returns 0 or negative errno. */
-static int digest_of(const struct mf_buffer *bytes, char ret[MF_ID_LENGTH + 1], struct mayfly_error *err)
-{
-        struct mf_digest *digest = mf_digest_new_like("sha256");
-        char id[MF_ID_LENGTH + 1];
-        int fine =
-                digest && mf_digest_update(digest, bytes->data, bytes->size) == 0 && mf_digest_final(digest, id) == 0;
-
-        mf_digest_free(digest);
-        if (!fine)
-                return mf_error(err, -EIO, MAYFLY_STAGE_DIGEST, "a digest cannot be computed: libcrypto failed");
-        mf_digest_of_image_id(id, ret);
-        return 0;
 }
 
 /* Finds the layers' files, and their diff_ids in the config. Returns 0 or negative errno. */
@@ -158,7 +143,7 @@ static int read_image(json_t *item, struct mf_docker_image *ret, const struct mf
                              "%s has no file \"%.200s\", the config of an image; save the image again",
                              mf_oci_files_path(files), ret->config_file);
         if (r == 0)
-                r = digest_of(&config, ret->config, err);
+                r = mf_oci_digest(&config, "sha256", ret->config, err);
         if (r == 0)
                 r = read_layers(ret, &config, layers, err);
         if (r == 0)

@@ -237,6 +237,21 @@ int mf_oci_document_parse(struct mf_oci_document *ret, const char *text, size_t 
         return r;
 }
 
+int mf_oci_layout_check(const char *text, size_t size, struct mayfly_error *err)
+{
+        mf_cleanup(mf_oci_json_decrefp) json_t *root = NULL;
+        const char *version = NULL;
+
+        int r = mf_oci_json_load(&root, text, size, "file oci-layout", 0, err);
+        if (r == 0)
+                r = mf_oci_json_string(root, "file oci-layout", "imageLayoutVersion", "imageLayoutVersion", 1, &version,
+                                       err);
+        if (r == 0 && strncmp(version, "1.", 2) != 0)
+                r = mf_oci_json_bad(err, "file oci-layout", "imageLayoutVersion",
+                                    "\"%.60s\" is not a version that mayfly knows; it knows 1.0.0", version);
+        return r;
+}
+
 /* --- media types -------------------------------------------------------------------------------------------------- */
 
 static int is_one_of(const char *type, const char *const *types)

@@ -36,6 +36,9 @@ struct mf_oci_document {
 int mf_oci_document_parse(struct mf_oci_document *ret, const char *text, size_t size, struct mayfly_error *err);
 void mf_oci_document_clear(struct mf_oci_document *document);
 
+/* Checks the file "oci-layout" of a layout. Returns 0 or -EBADMSG. */
+int mf_oci_layout_check(const char *text, size_t size, struct mayfly_error *err);
+
 /* Checks the media types of a manifest's config and layers. Returns 0, or -EBADMSG for a type that mayfly cannot use. */
 int mf_oci_manifest_check(const struct mf_oci_document *manifest, struct mayfly_error *err);
 

@@ -76,6 +76,13 @@ int mf_oci_json_load(json_t **ret, const char *text, size_t size, const char *wh
         return r;
 }
 
+char *mf_oci_json_pretty(const char *text, size_t size)
+{
+        mf_cleanup(mf_oci_json_decrefp) json_t *root = json_loadb(text, size, JSON_REJECT_DUPLICATES, NULL);
+
+        return root ? json_dumps(root, JSON_INDENT(4) | JSON_PRESERVE_ORDER | JSON_REAL_PRECISION(6)) : NULL;
+}
+
 json_t *mf_oci_json_member(json_t *object, const char *name)
 {
         json_t *value = json_object_get(object, name);

@@ -27,6 +27,9 @@ void mf_oci_json_decrefp(json_t **json);
 int mf_oci_json_load(json_t **ret, const char *text, size_t size, const char *what, int is_list,
                      struct mayfly_error *err);
 
+/* Returns the text indented, for people to read; allocated, NULL when memory is short or it is not JSON. */
+char *mf_oci_json_pretty(const char *text, size_t size);
+
 /* Returns a member; NULL when it is absent or null. */
 json_t *mf_oci_json_member(json_t *object, const char *name);
 

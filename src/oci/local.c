@@ -8,11 +8,13 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "oci/digest.h"
 #include "oci/docker.h"
 #include "oci/document.h"
 #include "oci/files.h"
 #include "util/error.h"
 #include "util/macro.h"
+#include "util/strv.h"
 
 #define DEPTH_MAX 4
 #define NAME_MAX_BLOB (MF_ID_LENGTH + 16)
@@ -306,4 +308,113 @@ int mf_oci_local_open(struct mf_oci_source **ret, const char *path, struct mayfl
         else
                 *ret = &local->source;
         return r;
+}
+
+/* --- all images --------------------------------------------------------------------------------------------------- */
+
+/* Reads a document that an index names, and compares its size and digest. Returns 0 or negative errno. */
+static int read_listed(const struct local *local, const struct mf_oci_descriptor *descriptor, struct mf_buffer *ret,
+                       struct mayfly_error *err)
+{
+        char name[NAME_MAX_BLOB], digest[MF_ID_LENGTH + 1];
+
+        blob_name(descriptor->digest, name);
+        int r = mf_oci_files_read(local->files, name, MF_OCI_DOCUMENT_MAX, ret, err);
+        if (r == -ENOENT)
+                return mf_error(err, -EBADMSG, MAYFLY_STAGE_ARCHIVE,
+                                "there is no blob %s, which an index names; copy the whole image there",
+                                descriptor->digest);
+        if (r < 0)
+                return r;
+        r = mf_oci_digest(ret, descriptor->digest, digest, err);
+        if (r == 0 && (ret->size != descriptor->size || strcmp(digest, descriptor->digest) != 0))
+                r = mf_error(err, -EBADMSG, MAYFLY_STAGE_DIGEST,
+                             "the blob %s has %zu bytes and the digest %s; an index says that it has %llu bytes",
+                             descriptor->digest, ret->size, digest, (unsigned long long) descriptor->size);
+        if (r < 0)
+                mf_buffer_clear(ret);
+        return r;
+}
+
+/* Adds the manifests of an index to the list. Returns 0 or negative errno. */
+static int list_index(const struct local *local, const struct mf_buffer *text, int depth, struct mf_strings *ret,
+                      struct mayfly_error *err)
+{
+        struct mf_oci_document index = { 0 };
+
+        int r = mf_oci_document_parse(&index, text->data, text->size, err);
+        if (r == 0 && index.kind != MF_OCI_INDEX)
+                r = mf_error(err, -EBADMSG, MAYFLY_STAGE_MANIFEST, "index.json is not an index");
+        if (r == 0 && depth > DEPTH_MAX)
+                r = mf_error(err, -EBADMSG, MAYFLY_STAGE_MANIFEST, "indexes are nested more than %d deep", DEPTH_MAX);
+        for (size_t i = 0; i < index.n && r == 0; i++) {
+                struct mf_oci_document document = { 0 };
+                struct mf_buffer inner = { 0 };
+                r = read_listed(local, &index.list[i], &inner, err);
+                if (r == 0)
+                        r = mf_oci_document_parse(&document, inner.data, inner.size, err);
+                if (r == 0 && document.kind == MF_OCI_INDEX)
+                        r = list_index(local, &inner, depth + 1, ret, err);
+                else if (r == 0 && mf_strings_add(ret, strdup(index.list[i].digest)) < 0)
+                        r = mf_error_oom(err, MAYFLY_STAGE_MANIFEST);
+                mf_oci_document_clear(&document);
+                mf_buffer_clear(&inner);
+        }
+        mf_oci_document_clear(&index);
+        return r;
+}
+
+/* Checks the file that says that a directory is a layout. Returns 0 or negative errno. */
+static int check_version(const struct local *local, struct mayfly_error *err)
+{
+        struct mf_buffer text = { 0 };
+
+        int r = mf_oci_files_read(local->files, "oci-layout", 4096, &text, err);
+        if (r == -ENOENT)
+                return mf_error(err, -EBADMSG, MAYFLY_STAGE_MANIFEST,
+                                "there is no file \"oci-layout\", which every layout has");
+        if (r == 0)
+                r = mf_oci_layout_check(text.data, text.size, err);
+        mf_buffer_clear(&text);
+        return r;
+}
+
+int mf_oci_local_list(struct mf_oci_source *source, char ***ret, struct mayfly_error *err)
+{
+        const struct local *local = (const struct local *) source;
+        struct mf_strings list = { 0 };
+        int r = 0;
+
+        if (local->is_layout) {
+                r = check_version(local, err);
+                if (r == 0)
+                        r = list_index(local, &local->index, 0, &list, err);
+        }
+        for (size_t i = 0; i < local->docker.n && r == 0; i++)
+                if (mf_strings_add(&list, strdup(local->docker.list[i].config)) < 0)
+                        r = mf_error_oom(err, MAYFLY_STAGE_MANIFEST);
+        if (r == 0 && list.n == 0)
+                r = mf_error(err, -EBADMSG, MAYFLY_STAGE_MANIFEST, "there is no image");
+        if (r < 0)
+                mf_strings_clear(&list);
+        else
+                *ret = list.list;
+        return r;
+}
+
+int mf_oci_is_local(const char *path)
+{
+        static const char *const names[] = { "index.json", "manifest.json" };
+        struct mf_oci_files *files = NULL;
+        struct mf_oci_file file;
+        int found = 0;
+
+        int r = mf_oci_files_open(&files, path, NULL);
+        for (size_t i = 0; i < MF_ELEMENTSOF(names) && r == 0 && !found; i++)
+                if (mf_oci_files_get(files, names[i], &file, NULL) == 0) {
+                        mf_oci_file_close(&file);
+                        found = 1;
+                }
+        mf_oci_files_free(files);
+        return r == -ENOMEM ? r : found;
 }

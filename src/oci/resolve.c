@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "archive/digest.h"
+#include "oci/digest.h"
 #include "oci/platform.h"
 #include "util/error.h"
 #include "util/macro.h"
@@ -22,21 +22,6 @@ void mf_oci_image_clear(struct mf_oci_image *image)
         mf_buffer_clear(&image->config_text);
         mf_strv_free(image->platforms);
         *image = (struct mf_oci_image){ 0 };
-}
-
-/* Sets *ret to the digest of the bytes, by the algorithm of `like`. Returns 0 or negative errno. */
-static int digest_of(const struct mf_buffer *bytes, const char *like, char ret[MF_ID_LENGTH + 1],
-                     struct mayfly_error *err)
-{
-        struct mf_digest *digest = mf_digest_new_like(like);
-        char id[MF_ID_LENGTH + 1];
-        int r = digest && mf_digest_update(digest, bytes->data, bytes->size) == 0 && mf_digest_final(digest, id) == 0;
-
-        mf_digest_free(digest);
-        if (!r)
-                return mf_error(err, -EIO, MAYFLY_STAGE_DIGEST, "a digest cannot be computed: libcrypto failed");
-        mf_digest_of_image_id(id, ret);
-        return 0;
 }
 
 /* Checks the digest of a document. Returns 0 or -EBADMSG. */
@@ -91,7 +76,7 @@ static int get_config(struct mf_oci_image *image, const struct mf_oci_request *r
                                 (unsigned long long) config->size, MF_OCI_DOCUMENT_MAX);
         int r = request->source->type->get_blob(request->source, &blob, &sink, err);
         if (r == 0)
-                r = digest_of(&take.buffer, config->digest, actual, err);
+                r = mf_oci_digest(&take.buffer, config->digest, actual, err);
         if (r == 0 && take.buffer.size != config->size)
                 r = -EFBIG;
         if (r == -EFBIG)
@@ -136,7 +121,7 @@ static int get_document(const struct mf_oci_request *request, const char *which,
                                                     request->userdata, err);
         if (r < 0)
                 return r;
-        r = digest_of(&bytes, is_digest ? which : "sha256", ret_digest, err);
+        r = mf_oci_digest(&bytes, is_digest ? which : "sha256", ret_digest, err);
         if (r == 0) {
                 struct mayfly_error why = MAYFLY_ERROR_INIT;
                 r = mf_oci_document_parse(ret, bytes.data, bytes.size, &why);

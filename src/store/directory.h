@@ -43,6 +43,10 @@ void mf_store_remove_lock(int store, const char *id);
 /* The root file system in the directory of an image or layer, whatever format the image was of. */
 #define MF_ROOTFS "rootfs"
 
+/* The file of an image that lists, a line each, the IDs of the entries of images/ that have its files, where it has none itself. */
+#define MF_PARTS "layers"
+#define MF_PARTS_MAX ((size_t) 64 * 1024)
+
 /* Opens DIRECTORY/ID with a flock of kind `operation`, without waiting. 0, -ENOENT, -EWOULDBLOCK, or another -errno. */
 int mf_store_open_locked(int store, const char *directory, const char *id, int operation, int *ret);
 /* Whether DIRECTORY/ID is still what `fd` is. */

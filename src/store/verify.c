@@ -18,6 +18,7 @@
 #include "store/unflushed.h"
 #include "util/error.h"
 #include "util/fd.h"
+#include "util/fs.h"
 #include "util/macro.h"
 #include "util/options.h"
 
@@ -28,7 +29,8 @@ struct verify {
         struct mayfly_verify_result result;
         const char *path; /* of the store */
         int store;
-        const char *id; /* of the image being checked */
+        const char *id;               /* of the image being checked */
+        char given[MF_ID_LENGTH + 1]; /* the ID for the digest that the caller gave */
         struct mayfly_error *err;
 };
 
@@ -226,16 +228,55 @@ static int verify_all(struct verify *verify)
         return result < 0 ? result : r;
 }
 
+/* Reads which other entries of the store have the files of the image. *ret is empty when it has its own. Returns 0 or negative errno. */
+static int read_parts(struct verify *verify, const char *id, char **ret)
+{
+        mf_cleanup(mf_freep) char *path = NULL;
+        mf_cleanup(mf_closep) int fd = -1;
+        size_t size;
+
+        int r = open_entry(verify, MF_IMAGES, id, &path, &fd);
+        if (r == 0)
+                r = mf_read_file_at(fd, MF_PARTS, MF_PARTS_MAX, ret, &size);
+        mf_unlock(fd);
+        if (r == -ENOENT) /* dropped, or whole by itself */
+                r = (*ret = strdup("")) ? 0 : -ENOMEM;
+        return r < 0 ? mf_error_errno(verify->err, r, MAYFLY_STAGE_STORE, "the list of the layers of %s cannot be read",
+                                      id)
+                     : 0;
+}
+
+/* Verifies the image that was asked for, and the layers that it consists of. */
+static int verify_asked(struct verify *verify)
+{
+        mf_cleanup(mf_freep) char *parts = NULL;
+        const char *id = verify->options.image;
+
+        int r = read_parts(verify, id, &parts);
+        if (r == 0)
+                r = verify_image(verify, id);
+        verify->options.image = NULL; /* a layer may be missing; it is fetched again */
+        for (char *line = parts, *next; r == 0 && line && *line; line = next) {
+                next = line + strcspn(line, "\n");
+                next += *next ? (*next = '\0', 1) : 0;
+                if (mf_store_is_id(line))
+                        r = verify_image(verify, line);
+        }
+        return r;
+}
+
 /* An ID, or what ends in "@" and one. */
 static int find_id(struct verify *verify)
 {
         const char *at = strrchr(verify->options.image, '@');
         const char *id = at ? at + 1 : verify->options.image;
 
+        if (mf_image_id_of_digest(id, verify->given) == 0) /* as references of OCI images have it */
+                id = verify->given;
         if (!mf_store_is_id(id))
                 return mf_error(verify->err, -EINVAL, MAYFLY_STAGE_SPEC,
-                                "\"%.300s\" is no image ID; give sha512- and 128 lower-case hex digits, or a reference "
-                                "that ends in @ and that",
+                                "\"%.300s\" is no image ID; give sha512- and 128 lower-case hex digits, or sha256- and "
+                                "64, or a reference that ends in @ and that",
                                 id);
         verify->options.image = id;
         return 0;
@@ -279,7 +320,7 @@ MF_EXPORT int mayfly_store_verify(struct mayfly_verify_result *ret, const struct
         else if (r == 0 && mf_privilege_is_delegated())
                 r = delegate(&verify);
         else if (r == 0)
-                r = verify.options.image ? verify_image(&verify, verify.options.image) : verify_all(&verify);
+                r = verify.options.image ? verify_asked(&verify) : verify_all(&verify);
         mf_close(verify.store);
         mf_result_give(ret, &verify.result, &result_kind);
         return r;
