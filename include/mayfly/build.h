@@ -44,6 +44,7 @@ struct mayfly_build_options {
          * in the root file system, or that is left out. NULL: nobody. */
         void (*warning)(const char *text, void *userdata);
         void *warning_userdata; /**< given to it */
+        int oci;                /**< non-zero: an OCI image, in an archive of an OCI layout, in place of an ACI */
 };
 
 #define MAYFLY_BUILD_OPTIONS_INIT MAYFLY_INIT_(struct mayfly_build_options)

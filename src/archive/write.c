@@ -31,7 +31,8 @@ struct mf_writer {
         char *name;       /* of the entry, for messages */
         const struct mf_watch *watch;
         int fd;
-        int error; /* of write(2) */
+        int is_layer; /* names lose their "rootfs" */
+        int error;    /* of write(2) */
 };
 
 /* The entry's name is there for all errors but the descriptor's. */
@@ -106,15 +107,16 @@ static int open_blob(struct mf_writer *writer, enum mayfly_compression compressi
         return r;
 }
 
-int mf_writer_new(struct mf_writer **ret, int fd, enum mayfly_compression compression, const struct mf_watch *watch,
-                  struct mayfly_error *err)
+static int writer_new(struct mf_writer **ret, int fd, enum mayfly_compression compression, const struct mf_watch *watch,
+                      int is_layer, struct mayfly_error *err)
 {
         struct mf_writer *writer = calloc(1, sizeof(*writer));
 
         if (writer) {
                 writer->fd = fd;
                 writer->watch = watch;
-                writer->digest = mf_digest_new();
+                writer->is_layer = is_layer;
+                writer->digest = is_layer ? mf_digest_new_like("sha256") : mf_digest_new();
         }
         if (!writer || !writer->digest || open_blob(writer, compression) != ARCHIVE_OK) {
                 int r = writer && writer->error ? writer->error : -ENOMEM;
@@ -123,6 +125,18 @@ int mf_writer_new(struct mf_writer **ret, int fd, enum mayfly_compression compre
         }
         *ret = writer;
         return 0;
+}
+
+int mf_writer_new(struct mf_writer **ret, int fd, enum mayfly_compression compression, const struct mf_watch *watch,
+                  struct mayfly_error *err)
+{
+        return writer_new(ret, fd, compression, watch, 0, err);
+}
+
+int mf_writer_new_layer(struct mf_writer **ret, int fd, enum mayfly_compression compression,
+                        const struct mf_watch *watch, struct mayfly_error *err)
+{
+        return writer_new(ret, fd, compression, watch, 1, err);
 }
 
 struct mf_writer *mf_writer_free(struct mf_writer *writer)
@@ -355,18 +369,29 @@ static int put_entry(struct mf_writer *writer, const struct mf_entry *entry, con
         return r == 0 && writer->left == 0 ? put_zeros(writer, writer->padding) : r;
 }
 
+/* Returns the name that a file of the image has in a layer. */
+static const char *name_in_layer(const char *name)
+{
+        return strncmp(name, "rootfs/", 7) == 0 ? name + 7 : strcmp(name, "rootfs") == 0 ? "." : name;
+}
+
 int mf_writer_put(struct mf_writer *writer, const struct mf_entry *entry, struct mayfly_error *err)
 {
         mf_cleanup(mf_freep) char *map = NULL;
+        struct mf_entry written = *entry;
         size_t map_size = 0;
 
+        if (writer->is_layer) {
+                written.name = name_in_layer(entry->name);
+                written.hardlink = entry->hardlink ? name_in_layer(entry->hardlink) : NULL;
+        }
         free(writer->name);
-        writer->name = strdup(entry->name);
+        writer->name = strdup(written.name);
         if (entry->sparse)
                 map = make_map(entry, &map_size);
         if (!writer->name || (entry->sparse && !map))
                 return mf_error_oom(err, MAYFLY_STAGE_ARCHIVE);
-        int r = put_entry(writer, entry, map, map_size);
+        int r = put_entry(writer, &written, map, map_size);
         if (r < 0)
                 return failed(writer, r, err);
         return writer->watch ? writer->watch->entry(writer->watch->userdata, entry, err) : 0;

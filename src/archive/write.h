@@ -25,6 +25,9 @@ struct mf_watch {
 /* To `fd`, which stays the caller's, as does `watch`, which may be NULL. */
 int mf_writer_new(struct mf_writer **ret, int fd, enum mayfly_compression compression, const struct mf_watch *watch,
                   struct mayfly_error *err);
+/* Does the same for a layer of an OCI image: "rootfs/NAME" is written as "NAME", and "rootfs" as "./"; the ID is the diff_id, "sha256-...". */
+int mf_writer_new_layer(struct mf_writer **ret, int fd, enum mayfly_compression compression,
+                        const struct mf_watch *watch, struct mayfly_error *err);
 struct mf_writer *mf_writer_free(struct mf_writer *writer);
 
 /* Begins an entry, of whose attributes only those are written that images keep. Times are written in whole seconds. A

@@ -105,6 +105,9 @@ static const struct tool_option options[] = {
         { .name = "owner-root",
           .at = offsetof(struct choices, build.owner_root),
           .help = "all files belong to root, whoever owns them now" },
+        { .name = "oci",
+          .at = offsetof(struct choices, build.oci),
+          .help = "an OCI image, in an archive of an OCI layout" },
         TOOL_OPTION_JSON(struct choices, "print an object"),
         TOOL_OPTION_QUIET(struct choices, "print the reference alone"),
         TOOL_OPTIONS_END,
@@ -115,7 +118,8 @@ const struct tool_command tool_build = {
         .name = "build",
         .summary = "make an image of a root file system",
         .synopsis = "[OPTION]... ROOTFS IMAGE [-- PROGRAM [ARGUMENT]...]",
-        .description = "Makes an image (ACI) of a root file system: a directory, or a tar archive (\"-\" is standard "
+        .description = "Makes an image (ACI, or with --oci an OCI image) of a root file system: a directory, or a tar "
+                       "archive (\"-\" is standard "
                        "input). Prints the reference that pins it. The same input gives the same bytes. PROGRAM is the "
                        "image's app.\n"
                        "With SOURCE_DATE_EPOCH in the environment, no file in the image is newer than that.",

@@ -17,6 +17,8 @@
 #include "archive/write.h"
 #include "image/app-check.h"
 #include "image/contents.h"
+#include "image/oci-build.h"
+#include "image/oci-examine.h"
 #include "image/output.h"
 #include "image/pin.h"
 #include "image/pull.h"
@@ -179,10 +181,35 @@ static int put_all(struct mf_writer *writer, const struct source *source, struct
         return r == 0 ? mf_rootfs_add(writer, source->rootfs, rewrite, err) : r;
 }
 
+/* Opens a file without a name for the layer, beside the image's, for it may be large. Returns a descriptor or negative errno. */
+static int open_layer(const struct mf_output *output, struct mayfly_error *err)
+{
+        int fd = output->directory < 0 ? -1 : openat(output->directory, ".", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+
+        if (fd < 0) { /* not every file system can */
+                char path[] = "/tmp/mayfly-layer-XXXXXX";
+                fd = mkostemp(path, O_CLOEXEC);
+                if (fd >= 0)
+                        (void) unlink(path);
+        }
+        return fd >= 0 ? fd
+                       : mf_error_errno(err, -errno, MAYFLY_STAGE_ARCHIVE,
+                                        "no file for the layer can be made beside %s", output->path);
+}
+
+/* Writes the files and links. `is_whole`: with the manifest, as an ACI has it. */
+static int put_files(struct mf_writer *writer, const struct source *source, struct mf_rewrite *rewrite, int is_whole,
+                     struct mayfly_error *err)
+{
+        return is_whole ? put_all(writer, source, rewrite, err) : mf_rootfs_add(writer, source->rootfs, rewrite, err);
+}
+
 /* Writes the archive, and warns of what is left out of it and of what would keep its app from starting. */
 static int write_archive(int fd, struct source *source, struct mayfly_build_options *options, char id[MF_ID_LENGTH + 1],
                          struct mayfly_error *err)
 {
+        int (*const begin)(struct mf_writer **, int, enum mayfly_compression, const struct mf_watch *,
+                           struct mayfly_error *) = options->oci ? mf_writer_new_layer : mf_writer_new;
         struct mf_rewrite rewrite = { .owner_root = options->owner_root, .latest = source->latest };
         struct mf_writer *writer = NULL;
 
@@ -190,11 +217,11 @@ static int write_archive(int fd, struct source *source, struct mayfly_build_opti
         if (r == 0 && mf_image_config_has_app(source->config))
                 r = mf_contents_new(&source->contents, source->config, err);
         if (r == 0)
-                r = mf_writer_new(&writer, fd, options->compression,
-                                  source->contents ? mf_contents_watch(source->contents) : NULL, err);
+                r = begin(&writer, fd, options->compression,
+                          source->contents ? mf_contents_watch(source->contents) : NULL, err);
         if (r < 0)
                 return r;
-        r = put_all(writer, source, &rewrite, err);
+        r = put_files(writer, source, &rewrite, !options->oci, err);
         if (r == 0)
                 r = mf_writer_finish(writer, id, err);
         if (r == 0 && source->contents)
@@ -252,6 +279,52 @@ static int check_archive(int fd, const char *url, const char *id, struct mf_exam
         return 0;
 }
 
+/* Builds an OCI image: first its layer, then the archive that has it. Returns 0 or negative errno. */
+static int write_oci(const struct mf_output *output, struct source *source, struct mayfly_build_options *options,
+                     struct mayfly_error *err)
+{
+        mf_cleanup(mf_closep) int layer = open_layer(output, err);
+        struct mayfly_error why = MAYFLY_ERROR_INIT;
+        struct mayfly_image_options defaults;
+        struct mf_examined built = { 0 };
+        char id[MF_ID_LENGTH + 1], path[40];
+
+        int r = layer < 0 ? layer : write_archive(layer, source, options, id, err);
+        if (r < 0)
+                return r;
+        const struct mf_oci_parts parts = { .layer = layer,
+                                            .diff_id = id,
+                                            .is_gzip = options->compression == MAYFLY_COMPRESSION_GZIP,
+                                            .config = source->config,
+                                            .name = source->config->name,
+                                            .created = source->latest };
+        r = mf_oci_archive_write(output->fd, &parts, err);
+        if (r == 0)
+                r = mf_image_options_take(NULL, &defaults, err);
+        if (r < 0)
+                return r;
+        defaults.max_unpacked = defaults.max_entries = UINT64_MAX;
+        snprintf(path, sizeof(path), "/proc/self/fd/%d", output->fd);
+        r = mf_oci_validate(&built, path, &defaults, &why);
+        mf_examined_clear(&built);
+        return r < 0 ? mf_error(err, r, why.stage, "the image would not be valid: %s", why.message) : 0;
+}
+
+/* Gives an OCI image its name, and pins it. Returns 0 or negative errno. */
+static int publish_oci(struct mayfly_pin **ret, struct mf_output *output, const char *url, struct mayfly_error *err)
+{
+        mf_cleanup(mf_freep) char *reference = NULL;
+
+        int r = mf_output_publish(output, err);
+        if (r < 0 || !ret)
+                return r;
+        if (asprintf(&reference, "oci:%s", url) < 0) {
+                reference = NULL;
+                return mf_error_oom(err, MAYFLY_STAGE_REFERENCE);
+        }
+        return mayfly_image_pin(ret, reference, NULL, err);
+}
+
 /* Sets *ret to the options with all defaults, and checks the arguments. Returns 0 or -EINVAL. */
 static int check_options(const char *rootfs, const char *output, const struct mayfly_build_options *given,
                          struct mayfly_build_options *ret, struct mayfly_error *err)
@@ -267,6 +340,9 @@ static int check_options(const char *rootfs, const char *output, const struct ma
         if (r == 0 && (unsigned) ret->compression > MAYFLY_COMPRESSION_NONE)
                 r = mf_error(err, -EINVAL, MAYFLY_STAGE_SPEC, "compression %d is none of enum mayfly_compression",
                              (int) ret->compression);
+        if (r == 0 && ret->oci && ret->compression == MAYFLY_COMPRESSION_XZ)
+                r = mf_error(err, -EINVAL, MAYFLY_STAGE_SPEC,
+                             "layers of OCI images cannot be compressed by xz; choose gzip or none");
         return r;
 }
 
@@ -290,6 +366,13 @@ MF_EXPORT int mayfly_image_build(struct mayfly_pin **ret, const char *rootfs, co
         warn_of_no_app(&options);
         warn_of_place(&options, rootfs, output.directory);
         url = mf_output_url(&output);
+        if (url && options.oci && output.through)
+                return mf_error(err, -EINVAL, MAYFLY_STAGE_SPEC,
+                                "%s is no regular file, and an OCI image is built into one; choose another path", path);
+        if (url && options.oci) {
+                r = write_oci(&output, &source, &options, err);
+                return r == 0 ? publish_oci(ret, &output, url, err) : r;
+        }
         r = url ? write_archive(output.fd, &source, &options, id, err) : mf_error_oom(err, MAYFLY_STAGE_ARCHIVE);
         if (r == 0)
                 r = check_archive(output.fd, url, id, &built, err);

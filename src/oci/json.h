@@ -2,7 +2,7 @@
 #ifndef MF_OCI_JSON_H
 #define MF_OCI_JSON_H
 
-/* Readers of typed members of OCI documents. With document.c, config.c and docker.c the only users of jansson in this directory.
+/* Readers of typed members of OCI documents. With document.c, config.c, docker.c and write.c the only users of jansson in this directory.
  * Errors are -EBADMSG, and begin with the document and the member: "the image's config: config.Env[2]: ...". Members that nobody asks for
  * are ignored, as the specification wants it. All return 0 or negative errno unless a comment says otherwise. */
 

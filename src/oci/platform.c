@@ -29,18 +29,23 @@ const char *mf_oci_arch_label(const char *architecture, const char *variant)
         return architecture;
 }
 
+const char *mf_oci_arch_of_label(const char *label, const char **ret_variant)
+{
+        *ret_variant = NULL;
+        for (size_t i = 0; i < MF_ELEMENTSOF(names); i++)
+                if (strcmp(names[i].label, label) == 0) {
+                        *ret_variant = names[i].variant;
+                        return names[i].architecture;
+                }
+        return label;
+}
+
 const char *mf_oci_host_arch(const char **ret_variant)
 {
         static __thread char host[65];
 
         mf_host_arch(host);
-        *ret_variant = NULL;
-        for (size_t i = 0; i < MF_ELEMENTSOF(names); i++)
-                if (strcmp(names[i].label, host) == 0) {
-                        *ret_variant = names[i].variant;
-                        return names[i].architecture;
-                }
-        return host;
+        return mf_oci_arch_of_label(host, ret_variant);
 }
 
 /* Returns how well a variant fits this host: 0 not at all, and the higher the better. Newer variants of arm run what older ones do. */
