@@ -493,6 +493,28 @@ static void without_its_forwarder_a_container_ends(void **state)
         mayfly_container_free(c);
 }
 
+/* mayfly-launch has the container's files over /tmp. */
+static void the_programs_may_be_below_tmp(void **state)
+{
+        char directory[] = "/tmp/mayfly-libexec-XXXXXX", line[1024];
+        char *libexec = strdup(getenv("MAYFLY_LIBEXEC"));
+
+        (void) state;
+        assert_non_null(mkdtemp(directory));
+        snprintf(line, sizeof(line), "chmod 755 %s && ln -s '%s'/mayfly-* %s", directory, libexec, directory);
+        assert_int_equal(system(line), 0);
+        setenv("MAYFLY_LIBEXEC", directory, 1);
+        struct mayfly_container *c =
+                START(.argv = SERVES("tcp:127.0.0.1:6379"), .publish = MAYFLY_PORTS({ .port = 6379 }));
+        await_output(c);
+        echoes(reach_port(c, "6379", SOCK_STREAM));
+        mayfly_container_free(c);
+        setenv("MAYFLY_LIBEXEC", libexec, 1);
+        free(libexec);
+        snprintf(line, sizeof(line), "rm -r %s", directory);
+        assert_int_equal(system(line), 0);
+}
+
 int main(void)
 {
         const struct CMUnitTest tests[] = {
@@ -513,6 +535,7 @@ int main(void)
                 cmocka_unit_test(a_death_ends_every_connection),
                 cmocka_unit_test(on_the_hosts_network_a_port_is_the_apps_own),
                 cmocka_unit_test(without_its_forwarder_a_container_ends),
+                cmocka_unit_test(the_programs_may_be_below_tmp),
         };
 
         image = small_image("ports", "{\"exec\":[\"/bin/serve\"],\"user\":\"0\",\"group\":\"0\"}",

@@ -184,6 +184,7 @@ int main(void)
                 return 2;
         }
         signal(SIGPIPE, SIG_IGN);
+        prctl(PR_SET_NAME, "mayfly-forward"); /* executed by a descriptor, it has a number for its name */
         prctl(PR_SET_DUMPABLE, 0);
         prctl(PR_SET_PDEATHSIG, SIGKILL);
         forward_budget_init();

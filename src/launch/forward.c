@@ -14,9 +14,17 @@
 
 /* mayfly-forward, which the library talks to over a socket of its own. It is started when the first request has come. */
 
-static _Noreturn void execute(const char *program, int socket)
+int launch_forward_open(struct launch_forward *forward, const char *program)
 {
-        const char *const argv[] = { program, NULL };
+        if (forward->socket < 0)
+                return 0;
+        forward->program = open(program, O_PATH | O_CLOEXEC);
+        return forward->program < 0 ? launch_error(-errno, "%s; mayfly's installation is broken", program) : 0;
+}
+
+static _Noreturn void execute(int program, int socket)
+{
+        char *const argv[] = { (char[]){ "mayfly-forward" }, NULL };
         sigset_t none;
 
         sigemptyset(&none);
@@ -26,12 +34,12 @@ static _Noreturn void execute(const char *program, int socket)
                 _exit(127);
         }
         close_range(3, ~0U, CLOSE_RANGE_CLOEXEC);
-        execv(program, (char **) (uintptr_t) argv);
-        launch_error(-errno, "executing %s; mayfly's installation is broken", program);
+        execveat(program, "", argv, environ, AT_EMPTY_PATH);
+        launch_error(-errno, "executing mayfly-forward; mayfly's installation is broken");
         _exit(127);
 }
 
-void launch_forward_start(struct launch_forward *forward, const char *program)
+void launch_forward_start(struct launch_forward *forward)
 {
         pid_t parent = getpid();
 
@@ -40,7 +48,7 @@ void launch_forward_start(struct launch_forward *forward, const char *program)
                 prctl(PR_SET_PDEATHSIG, SIGKILL);
                 if (getppid() != parent)
                         _exit(1);
-                execute(program, forward->socket);
+                execute(forward->program, forward->socket);
         }
         if (forward->pid < 0)
                 launch_error(-errno, "fork");

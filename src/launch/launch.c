@@ -225,16 +225,15 @@ static int has_ended(pid_t child, struct launch_forward *forward, int *ret_lost)
 }
 
 /* Waits for nspawn or, with `is_payload`, mayfly-init, and ends the container when the owner or mayfly-forward dies. */
-static void supervise(pid_t child, int is_payload, const struct handles *handles, int signals, const char *program)
+static void supervise(pid_t child, int is_payload, int owner, int signals, struct launch_forward *forward)
 {
-        struct launch_forward forward = { .socket = handles->forward };
         struct pollfd fds[] = { { .fd = signals, .events = POLLIN },
-                                { .fd = handles->owner, .events = POLLIN },
-                                { .fd = forward.socket, .events = POLLIN } };
+                                { .fd = owner, .events = POLLIN },
+                                { .fd = forward->socket, .events = POLLIN } };
         int is_to_end = 0, is_lost = 0;
         unsigned attempts = 0;
 
-        while (!has_ended(child, &forward, &is_lost)) {
+        while (!has_ended(child, forward, &is_lost)) {
                 if (!is_lost && poll(fds, MF_ELEMENTSOF(fds), is_to_end ? GRACE_MS : -1) == 0)
                         push(child, is_payload, attempts++);
                 if (end_was_asked_for(signals)) {
@@ -249,7 +248,7 @@ static void supervise(pid_t child, int is_payload, const struct handles *handles
                 }
                 if (fds[2].fd >= 0 && fds[2].revents) {
                         fds[2].fd = -1;
-                        launch_forward_start(&forward, program);
+                        launch_forward_start(forward);
                 }
         }
 }
@@ -261,6 +260,9 @@ static int run(const struct launch_options *options, const struct launch_cgroup 
         prctl(PR_SET_CHILD_SUBREAPER, 1);
         struct handles handles = { .owner = -1, .ids = -1, .userns = -1, .forward = -1 };
         int r = receive_handles(&handles);
+        struct launch_forward forward = { .socket = handles.forward, .program = -1 };
+        if (r == 0)
+                r = launch_forward_open(&forward, options->forward);
         if (r == 0 && options->is_users)
                 r = launch_join_namespace(handles.userns);
         if (r == 0)
@@ -294,7 +296,7 @@ static int run(const struct launch_options *options, const struct launch_cgroup 
         /* Inside, only mayfly-init may have the control socket. */
         close(STDIN_FILENO);
         (void) !open("/dev/null", O_RDWR | O_CLOEXEC);
-        supervise(child, options->is_users, &handles, signals, options->forward);
+        supervise(child, options->is_users, handles.owner, signals, &forward);
 
         /* A killed nspawn leaves its payload to us. */
         for (;;) {

@@ -139,11 +139,15 @@ int launch_options_parse(int argc, char **argv, struct launch_options *ret);
 
 /* forward.c: mayfly-forward, which connects the ports of the container. */
 struct launch_forward {
-        int socket; /* to the library; closed when mayfly-forward has it, -1 without */
-        pid_t pid;  /* 0: it does not run */
+        int socket;  /* to the library; closed when mayfly-forward has it, -1 without */
+        int program; /* descriptor of the program, -1 without */
+        pid_t pid;   /* 0: it does not run */
 };
 
-void launch_forward_start(struct launch_forward *forward, const char *program);
+/* Opens the program, which may lie below SCRATCH, so that it is to be done before launch_mounts(). Prints and returns negative errno
+ * on failure. */
+int launch_forward_open(struct launch_forward *forward, const char *program);
+void launch_forward_start(struct launch_forward *forward);
 /* Whether the child that ended was mayfly-forward, and not because the library closed the socket; prints that. */
 int launch_forward_has_failed(struct launch_forward *forward, pid_t pid, int status);
 
