@@ -286,6 +286,7 @@ static void a_broken_init_fails_the_start_at_once(void **state)
         free(old);
         assert_true(r < 0);
         assert_non_null(strstr(err.message, "died before it could answer"));
+        assert_non_null(strstr(err.message, ":\n  | ")); /* each of its last messages is a line */
         snprintf(command, sizeof(command), "rm -r %s", folder);
         assert_int_equal(system(command), 0);
 }

@@ -82,9 +82,10 @@ static int connect_port(struct mayfly_container *container, const struct mf_port
                 r = connect_to(container, port, (const struct sockaddr *) &v6, sizeof(v6), &why);
         if (r == -EADDRNOTAVAIL || r == -EAFNOSUPPORT) /* without IPv6 */
                 r = -ECONNREFUSED;
-        if (r < 0 && why.code)
-                return mf_error(err, why.code, why.stage, "%s", why.message);
-        return r;
+        if (r == 0 || !why.code)
+                return r;
+        mf_error_copy(err, why.code, why.stage, why.message);
+        return why.code;
 }
 
 static int connect_unix(struct mayfly_container *container, const struct mf_port_name *port, struct mayfly_error *err)

@@ -376,7 +376,8 @@ static int verify(struct mayfly_container *container, struct mayfly_error *err)
         (void) mf_container_poll(container, NULL, 0, 0, NULL);
         if (is_leader_dead(container) || is_app_over(container))
                 return check_alive(container, err);
-        return mf_error(err, r, why.stage, "%s", why.message);
+        mf_error_copy(err, r, why.stage, why.message);
+        return r;
 }
 
 /* Makes what the app may need from its first moment on, and lets it start. A container that died meanwhile has none of it. */
@@ -396,7 +397,10 @@ static int prepare_network(struct mayfly_container *container, struct mayfly_err
                 return 0;
         (void) mf_container_poll(container, NULL, 0, 0, NULL);
         int died = check_alive(container, err);
-        return died < 0 ? died : mf_error(err, r, why.stage, "%s", why.message);
+        if (died < 0)
+                return died;
+        mf_error_copy(err, r, why.stage, why.message);
+        return r;
 }
 
 static int check_isolators(const struct mayfly_container *container, struct mayfly_error *err)

@@ -55,8 +55,10 @@ int mf_container_start_registered(struct mayfly_container *container,
                 int r = start(container, &why);
                 if (r == 0)
                         return 0;
-                if (!found_no_room(container, r) || mf_now_us() + pause > container->start_deadline_us)
-                        return mf_error(err, r, why.stage, "%s", why.message);
+                if (!found_no_room(container, r) || mf_now_us() + pause > container->start_deadline_us) {
+                        mf_error_copy(err, r, why.stage, why.message);
+                        return r;
+                }
                 r = mf_container_start_over(container, err);
                 if (r < 0)
                         return r;

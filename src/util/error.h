@@ -27,7 +27,7 @@ __attribute__((format(printf, 4, 5))) void mf_error_set_errno(struct mayfly_erro
                 mf_error_set_errno(err, mf_code_, __VA_ARGS__); \
                 mf_code_;                                       \
         })
-/* Does the same with a message that another process of mayfly made, which is taken as it is. */
+/* Does the same with a message that mayfly has made already, here or in another process. It is taken as it is, with its lines. */
 void mf_error_copy(struct mayfly_error *err, int code, enum mayfly_stage stage, const char *message);
 /* Empties an error that was filled, so that another can be put into it. */
 void mf_error_clear(struct mayfly_error *err);
