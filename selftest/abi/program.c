@@ -426,6 +426,29 @@ static void start_wrong(void)
         clear_error();
 }
 
+static void fail_links(struct mayfly_container *container)
+{
+        GUARDED(mayfly_link) link = { .it = MAYFLY_LINK_INIT };
+        GUARDED(mayfly_link_direction) down = { .it = MAYFLY_LINK_DIRECTION_INIT };
+
+        GUARD(link);
+        link.it.latency_ms = 1;
+        link.it.down = &down.it;
+        check(mayfly_link_set(container, "80", &link.it, &err) == 0);
+        SET(down.it);
+        CHECK_SET(mayfly_link_set(container, "80", &link.it, &err), 0, "a direction of the link",
+                  mayfly_link_direction);
+        link.it.down = NULL;
+        SET(link.it);
+        CHECK_SET(mayfly_link_set(container, "80", &link.it, &err), 0, "the link", mayfly_link);
+        link.it.size = 4;
+        check(mayfly_link_set(container, "80", &link.it, &err) == -EINVAL);
+        clear_error();
+        check(mayfly_link_set(container, "80", MAYFLY_LINK(.stopped = 1, .up = MAYFLY_LINK_DIRECTION(.cut_after = 1)),
+                              &err) == 0);
+        CHECK_GUARD(link);
+}
+
 /* Checks what a container fills, each with garbage in the field that the library may not know. */
 static void ask(struct mayfly_container *container)
 {
@@ -539,6 +562,7 @@ static void use_container(const char *image)
         spec.publish = MAYFLY_PORTS({ .port = 5300, .protocol = "udp" }, MAYFLY_PUBLISH(.port = 80));
         check(mayfly_container_start(&container, &spec, &err) == 0);
         ask(container);
+        fail_links(container);
         run(container);
         read_log(container);
         stop(container);

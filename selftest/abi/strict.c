@@ -23,6 +23,8 @@ const struct mayfly_exit end = MAYFLY_EXIT_INIT;
 const struct mayfly_gc_options gc_options = MAYFLY_GC_OPTIONS_INIT;
 const struct mayfly_gc_result gc_result = MAYFLY_GC_RESULT_INIT;
 const struct mayfly_image_options image_options = MAYFLY_IMAGE_OPTIONS_INIT;
+const struct mayfly_link fault = MAYFLY_LINK_INIT;
+const struct mayfly_link_direction direction = MAYFLY_LINK_DIRECTION_INIT;
 const struct mayfly_port port = MAYFLY_PORT_INIT;
 const struct mayfly_publish publish = MAYFLY_PUBLISH_INIT;
 const struct mayfly_spec spec = MAYFLY_SPEC_INIT;
@@ -47,6 +49,9 @@ int use_macros(struct mayfly_tmpfs *tmpfs, const struct mayfly_pin *pin)
 
         if (mayfly_container_wait_for(container, wait, &err) < 0)
                 return -1;
+        if (mayfly_link_set(container, "80", MAYFLY_LINK(.refuse = 1, .up = MAYFLY_LINK_DIRECTION(.latency_ms = 5)),
+                            &err) < 0)
+                return 1;
         if (!MAYFLY_HAS(pin, user_id))
                 return mayfly_container_start(&container, MAYFLY_SPEC(.image = "aci:x", .volumes = volumes), &err);
         return mayfly_container_start(

@@ -43,6 +43,8 @@ static void use_initializers()
         USE(mayfly_gc_result, MAYFLY_GC_RESULT_INIT);
         USE(mayfly_image_options, MAYFLY_IMAGE_OPTIONS_INIT);
         USE(mayfly_address, MAYFLY_ADDRESS_INIT);
+        USE(mayfly_link, MAYFLY_LINK_INIT);
+        USE(mayfly_link_direction, MAYFLY_LINK_DIRECTION_INIT);
         USE(mayfly_port, MAYFLY_PORT_INIT);
         USE(mayfly_publish, MAYFLY_PUBLISH_INIT);
         USE(mayfly_spec, MAYFLY_SPEC_INIT);
@@ -91,6 +93,8 @@ static void use_ports()
         check(ports[1].port == 6379 && !ports[1].name);
         check(ports[2].name == std::string("dns") && ports[2].protocol == std::string("udp"));
         check(ports[3].size == 0 && !ports[3].port);
+        const struct mayfly_link *link = MAYFLY_LINK(.latency_ms = 7, .down = MAYFLY_LINK_DIRECTION(.cut_after = 5));
+        check(link->latency_ms == 7 && !link->up && link->down->cut_after == 5);
 }
 
 static int is_ready(struct mayfly_container *, void *)
