@@ -380,6 +380,59 @@ static void test_unix_target(void **state)
         close(client);
 }
 
+/* An urgent byte keeps its place among the others, and none is left behind it. */
+static void test_urgent_data(void **state)
+{
+        int client, server;
+
+        make_pair(*state, &client, &server);
+        for (int i = 0; i < 100; i++) {
+                assert_int_equal(send(client, "abc", 3, MSG_OOB), 3);
+                say(client, "def");
+                hear(server, "abcdef");
+                assert_int_equal(send(server, "x", 1, MSG_OOB), 1);
+                hear(client, "x");
+        }
+        close(client);
+        close(server);
+}
+
+static void send_with_descriptor(int fd, const char *text)
+{
+        union {
+                struct cmsghdr align;
+                char buffer[CMSG_SPACE(sizeof(int))];
+        } control = { .align = {
+                              .cmsg_level = SOL_SOCKET, .cmsg_type = SCM_RIGHTS, .cmsg_len = CMSG_LEN(sizeof(int)) } };
+        struct iovec iov = { .iov_base = (void *) (uintptr_t) text, .iov_len = strlen(text) };
+        const struct msghdr header = { .msg_iov = &iov,
+                                       .msg_iovlen = 1,
+                                       .msg_control = control.buffer,
+                                       .msg_controllen = sizeof(control.buffer) };
+
+        memcpy(CMSG_DATA(&control.align), &fd, sizeof(fd));
+        assert_int_equal(sendmsg(fd, &header, 0), strlen(text));
+}
+
+/* A server's descriptors go nowhere, and what is sent with them and after them arrives. */
+static void test_descriptors_from_inside(void **state)
+{
+        struct forwarder *forwarder = *state;
+        int listener = listen_at(forwarder, "/x.sock");
+        uint16_t port = forwarder_publish_path(forwarder, 1, "/x.sock");
+        int client = connect_outside(port), server = accept_one(listener);
+
+        for (int i = 0; i < 100; i++) {
+                send_with_descriptor(server, "abc");
+                send_with_descriptor(server, "def");
+                say(server, "ghi");
+                hear(client, "abcdefghi");
+        }
+        close(client);
+        close(server);
+        close(listener);
+}
+
 static void test_network(void **state)
 {
         struct forwarder *forwarder = *state;
@@ -488,6 +541,8 @@ int main(int argc, char **argv)
                 cmocka_unit_test_setup_teardown(test_close, start, end),
                 cmocka_unit_test_setup_teardown(test_files, start, end),
                 cmocka_unit_test_setup_teardown(test_unix_target, start, end),
+                cmocka_unit_test_setup_teardown(test_urgent_data, start, end),
+                cmocka_unit_test_setup_teardown(test_descriptors_from_inside, start, end),
                 cmocka_unit_test_setup_teardown(test_network, start, end),
                 cmocka_unit_test_setup_teardown(test_bad_requests, start, end),
                 cmocka_unit_test_setup_teardown(test_unread_answers, start, end),

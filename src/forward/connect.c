@@ -12,7 +12,8 @@
 #include "util/time.h"
 
 #define LISTENERS_MAX 16U
-#define RETRY_US 2000U /* for a Unix socket whose queue is full */
+#define RETRY_US 1000U /* for a Unix socket whose queue is full, doubled each time */
+#define RETRY_DOUBLED 7U
 
 /* Which address is the `attempt`th to be tried: where the last connection found the server, the loopback addresses, then
  * wherever somebody listens. Returns 1, or 0 when there are no more; family 0: nothing to be tried. */
@@ -56,7 +57,7 @@ static int start(struct forward_connection *connection, const void *address, soc
                 r = -EINPROGRESS;
         if (r < 0 && r != -EINPROGRESS)
                 return r;
-        int w = forward_watch(fd, &connection->server.source, EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET);
+        int w = forward_watch(fd, &connection->server.source, FORWARD_EVENTS);
         return w < 0 ? w : r;
 }
 
@@ -76,12 +77,10 @@ static int connect_unix(struct forward_connection *connection)
 
 static int connect_tcp(struct forward_connection *connection, const struct sockaddr_storage *address)
 {
-        int one = 1;
-
         connection->server.fd = forward_link_socket(connection->link, address->ss_family, SOCK_STREAM);
         if (connection->server.fd < 0)
                 return connection->server.fd;
-        setsockopt(connection->server.fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
+        forward_set_options(connection->server.fd);
         int r = start(connection, address, forward_address_size(address));
         if (r == 0 || r == -EINPROGRESS)
                 connection->link->found = *address;
@@ -100,7 +99,9 @@ static void try_unix(struct forward_connection *connection)
                 return;
         }
         connection->server.fd = mf_close(connection->server.fd);
-        forward_timer_set(&connection->retry, mf_now_us() + RETRY_US);
+        if (connection->attempt < RETRY_DOUBLED)
+                connection->attempt++;
+        forward_timer_set(&connection->retry, mf_now_us() + ((uint64_t) RETRY_US << connection->attempt));
 }
 
 void forward_connect(struct forward_connection *connection)

@@ -116,8 +116,11 @@ static void run_task(struct forward_task *task)
 
 static void note_events(struct forward_side *side, uint32_t events)
 {
-        if (events & (EPOLLIN | EPOLLRDHUP | EPOLLHUP | EPOLLERR))
+        if (events & (EPOLLIN | EPOLLPRI | EPOLLRDHUP | EPOLLHUP | EPOLLERR))
                 side->is_readable = 1;
+        /* The end comes after the data, and a read stops before and after a byte that is urgent. */
+        if (events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR | EPOLLPRI))
+                side->reads_on = 1;
         if (events & (EPOLLOUT | EPOLLHUP | EPOLLERR))
                 side->is_writable = 1;
 }
@@ -175,7 +178,10 @@ static struct forward_connection *make(struct forward_link *link, int client)
         connection->task.run = run_task;
         connection->retry.expired = retry;
         connection->client = (struct forward_side){ .source.ready = client_ready, .fd = client, .is_writable = 1 };
-        connection->server = (struct forward_side){ .source.ready = server_ready, .fd = -1 };
+        connection->server = (struct forward_side){ .source.ready = server_ready,
+                                                    .fd = -1,
+                                                    /* A read stops where descriptors were sent along. */
+                                                    .reads_on = link->target.kind == MF_FORWARD_UNIX };
         forward_flow_init(&connection->up, connection, &connection->client, &connection->server, &link->faults.up);
         forward_flow_init(&connection->down, connection, &connection->server, &connection->client, &link->faults.down);
         connection->next = link->connections;
@@ -193,7 +199,7 @@ void forward_connection_begin(struct forward_link *link, int client)
                 forward_reset_socket(client);
                 return;
         }
-        if (forward_watch(client, &connection->client.source, EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET) < 0)
+        if (forward_watch(client, &connection->client.source, FORWARD_EVENTS) < 0)
                 forward_connection_reset(connection);
         else
                 forward_connect(connection);

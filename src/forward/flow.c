@@ -8,10 +8,11 @@
 #include "forward/forward.h"
 #include "util/time.h"
 
-/* Data of a healthy link go through a pipe, by splice(2). Those of a link with faults, and those for which there is no pipe,
+/* Data of a healthy link go through a pipe, by splice(2), or are copied where they are few. Those of a link with faults, and those for which there is no pipe,
  * are read into memory and held there. A flow never has data in both. */
 
-#define ONCE (256U * 1024U)      /* bytes that are asked for at once */
+#define ONCE (512U * 1024U)      /* bytes that are asked for at once */
+#define SMALL (16 * 1024)        /* bytes; less is copied */
 #define HELD_MAX (1024U * 1024U) /* bytes of one flow */
 #define HELD_STOPPED (64U * 1024U)
 #define HELD_MIN 4096U
@@ -92,6 +93,21 @@ static void note_end(struct forward_flow *flow, ssize_t n)
         flow->end_us = mf_now_us();
 }
 
+static char buffer[64 * 1024];
+
+/* Reads into the buffer. Returns how many bytes, or 0 when there are none. A read that gets less than it wants has got
+ * all, as a rule. */
+static size_t read_some(struct forward_flow *flow, size_t wanted)
+{
+        ssize_t n = recv(flow->from->fd, buffer, wanted, MSG_DONTWAIT);
+
+        if (n <= 0)
+                note_end(flow, n);
+        else if ((size_t) n < wanted && !flow->from->reads_on)
+                flow->from->is_readable = 0;
+        return n > 0 ? (size_t) n : 0;
+}
+
 /* --- through a pipe ------------------------------------------------------------------------------------------- */
 
 /* Takes from the sender into the pipe. */
@@ -106,6 +122,7 @@ static void pull(struct forward_flow *flow)
                 flow->in_pipe += (size_t) n;
         else
                 note_end(flow, n);
+        flow->is_bulk = n >= SMALL;
 }
 
 /* Gives what is in the pipe to the receiver. */
@@ -128,8 +145,6 @@ static int push(struct forward_flow *flow)
 
 /* --- through memory ------------------------------------------------------------------------------------------- */
 
-static char buffer[64 * 1024];
-
 /* How many bytes may be held: what is on its way in the time of the latency, if there is a bandwidth. */
 static size_t held_max(const struct mf_forward_flow *faults)
 {
@@ -148,12 +163,8 @@ static int hold(struct forward_flow *flow)
                 size_t room = forward_held_room(&flow->held, held_max(flow->faults));
                 if (room == 0)
                         return 0;
-                ssize_t n = recv(flow->from->fd, buffer, room < sizeof(buffer) ? room : sizeof(buffer), MSG_DONTWAIT);
-                if (n <= 0) {
-                        note_end(flow, n);
-                        continue;
-                }
-                int r = forward_held_add(&flow->held, buffer, (size_t) n);
+                size_t n = read_some(flow, room < sizeof(buffer) ? room : sizeof(buffer));
+                int r = n > 0 ? forward_held_add(&flow->held, buffer, n) : 0;
                 if (r < 0)
                         return r;
         }
@@ -253,7 +264,8 @@ static int finish(struct forward_flow *flow)
                 return 0;
         if (flow->end == FORWARD_RESET)
                 return -ECONNRESET;
-        shutdown(flow->to->fd, SHUT_WR);
+        if (!reverse_of(flow)->is_done) /* else both are closed now */
+                shutdown(flow->to->fd, SHUT_WR);
         flow->is_done = 1;
         return 0;
 }
@@ -275,6 +287,25 @@ static int move_slowly(struct forward_flow *flow)
         return flow->end ? finish(flow) : flow->from->is_readable;
 }
 
+/* Passes a small piece on at once. What the receiver does not take is held. Returns 0 or negative errno. */
+static int copy(struct forward_flow *flow)
+{
+        size_t size = read_some(flow, SMALL);
+
+        if (size == 0)
+                return 0;
+        flow->is_bulk = size == SMALL;
+        ssize_t n = send(flow->to->fd, buffer, size, MSG_DONTWAIT | MSG_NOSIGNAL);
+        if (n == (ssize_t) size)
+                return 0;
+        if (n < 0 && errno != EAGAIN && errno != EINTR)
+                return become_broken(flow);
+        if (n >= 0 || errno == EAGAIN)
+                flow->to->is_writable = 0;
+        size_t sent = n < 0 ? 0 : (size_t) n;
+        return forward_held_add(&flow->held, buffer + sent, size - sent);
+}
+
 /* Moves bytes once. Returns 1 when there may be more to move at once. */
 static int move_fast(struct forward_flow *flow)
 {
@@ -286,6 +317,8 @@ static int move_fast(struct forward_flow *flow)
                 return finish(flow);
         if (!flow->from->is_readable)
                 return 0;
+        if (!flow->is_bulk && flow->to->is_writable)
+                return copy(flow) < 0 ? -ECONNRESET : 1;
         pull(flow);
         return 1;
 }

@@ -8,6 +8,7 @@
 
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/epoll.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 
@@ -168,6 +169,8 @@ int forward_link_close(uint32_t number, struct forward_text *text);
 int forward_link_faults(const struct mf_forward_request *request, struct forward_text *text);
 /* Begins to accept, when the container has been entered. Returns 0 or negative errno with a text. */
 int forward_links_begin(struct forward_text *text);
+/* Sets what the sockets of a link want: no delays, no pacing, urgent data in their place. */
+void forward_set_options(int fd);
 /* Returns a socket of the network where the link's server is, that does not block, or negative errno. */
 int forward_link_socket(const struct forward_link *link, int family, int type);
 
@@ -182,11 +185,15 @@ void forward_datagrams_ready(struct forward_listener *listener);
 
 /* --- connection.c ---------------------------------------------------------------------------------------------- */
 
+/* What is waited for at a side, from the beginning and for ever: each change once. */
+#define FORWARD_EVENTS (EPOLLIN | EPOLLPRI | EPOLLOUT | EPOLLRDHUP | EPOLLET)
+
 struct forward_side {
         struct forward_source source;
         struct forward_connection *connection;
         int fd; /* -1: not yet */
         unsigned is_readable : 1, is_writable : 1;
+        unsigned reads_on : 1; /* a read that gets less than it wants has not got all */
 };
 
 enum forward_end { FORWARD_OPEN = 0, FORWARD_FINISHED, FORWARD_RESET };
@@ -207,6 +214,7 @@ struct forward_flow {
         unsigned is_done : 1;       /* the end was passed on */
         unsigned is_broken : 1;     /* `to` takes nothing any more */
         unsigned has_no_pipe : 1;
+        unsigned is_bulk : 1; /* as much comes as can be read at once */
 };
 
 struct forward_connection {

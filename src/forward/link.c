@@ -122,12 +122,10 @@ static int check(const struct mf_forward_request *request, struct forward_text *
 
 static void add_listener(struct forward_link *link, size_t i, int fd)
 {
-        int one = 1;
-
         link->listeners[i].fd = fd;
-        /* What it accepts inherits the option. */
+        /* What it accepts inherits the options. */
         if (!link->clients)
-                setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
+                forward_set_options(fd);
         fcntl(fd, F_SETFL, O_NONBLOCK);
 }
 
@@ -197,6 +195,16 @@ int forward_link_host(const struct mf_forward_request *request, struct forward_t
         if (r < 0)
                 forward_link_close(link->number, &(struct forward_text){ .text = "" });
         return r;
+}
+
+void forward_set_options(int fd)
+{
+        const int one = 1;
+
+        setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
+        setsockopt(fd, SOL_SOCKET, SO_OOBINLINE, &one, sizeof(one));
+        /* BBR, the default of some hosts, paces what it sends, and bulk takes half as long again. Anybody may use this one. */
+        setsockopt(fd, IPPROTO_TCP, TCP_CONGESTION, "reno", sizeof("reno") - 1);
 }
 
 int forward_link_socket(const struct forward_link *link, int family, int type)

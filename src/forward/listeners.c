@@ -15,6 +15,8 @@
 #include "util/fd.h"
 #include "util/macro.h"
 
+#define ANSWERS_MAX 64 /* that are read for one question */
+
 struct addresses {
         struct sockaddr_storage *list;
         size_t n, max;
@@ -70,9 +72,14 @@ static int read_answer(int fd, uint16_t port, struct addresses *addresses)
                 char bytes[16384];
         } buffer;
 
-        ssize_t n = recv(fd, &buffer, sizeof(buffer), MSG_DONTWAIT);
+        struct sockaddr_nl from = { 0 };
+        socklen_t size = sizeof(from);
+
+        ssize_t n = recvfrom(fd, &buffer, sizeof(buffer), MSG_DONTWAIT, (struct sockaddr *) &from, &size);
         if (n <= 0)
                 return 0;
+        if (from.nl_pid != 0)
+                return 1; /* not of the kernel: a process in the container with CAP_NET_ADMIN may send to this socket */
         uint32_t left = (uint32_t) n;
         for (struct nlmsghdr *header = &buffer.align; NLMSG_OK(header, left); header = NLMSG_NEXT(header, left)) {
                 const struct inet_diag_msg *found = NLMSG_DATA(header);
@@ -103,7 +110,7 @@ static void ask(int fd, int family, int protocol, uint16_t port, struct addresse
 
         if (send(fd, &question, sizeof(question), 0) < 0)
                 return;
-        while (read_answer(fd, port, addresses))
+        for (int i = 0; i < ANSWERS_MAX && read_answer(fd, port, addresses); i++)
                 ;
 }
 

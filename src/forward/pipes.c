@@ -10,7 +10,7 @@
  * are as many pipes as flows whose receivers are slow. */
 
 #define IDLE_MAX 16U
-#define PIPE_SIZE (256 * 1024)
+#define PIPE_SIZE (512 * 1024)
 
 static struct {
         int idle[IDLE_MAX][2];
