@@ -117,6 +117,7 @@ static void test_descriptors_used_up(void **state)
         unsigned first = 0;
 
         for (int round = 0; round < 3; round++) {
+                static char block[65536];
                 int clients[100], servers[100];
                 unsigned n = 0, served = 0;
 
@@ -125,10 +126,16 @@ static void test_descriptors_used_up(void **state)
                 struct pollfd more = { .fd = listener, .events = POLLIN };
                 while (poll(&more, 1, 300) > 0) {
                         servers[n] = accept_one(listener);
-                        say(servers[n++], "x");
+                        say(servers[n], "x");
+                        /* So much that it goes through a pipe. */
+                        assert_int_equal(send(servers[n++], block, sizeof(block), 0), sizeof(block));
                 }
-                for (int i = 0; i < 100; i++)
-                        served += (unsigned) is_served(clients[i]);
+                for (int i = 0; i < 100; i++) {
+                        if (!is_served(clients[i]))
+                                continue;
+                        served++;
+                        assert_int_equal(recv(clients[i], block, sizeof(block), MSG_WAITALL), sizeof(block));
+                }
                 assert_int_equal(served, n);
                 assert_true(n >= 60 && n <= 70);
                 if (round == 0)

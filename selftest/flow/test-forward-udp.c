@@ -174,6 +174,13 @@ static void test_flood(void **state)
         static const char large[60000];
         struct sockaddr_in there;
 
+        for (int i = 0; i < 3000; i++) { /* each of which has been served when the next one comes */
+                int fd = connect_udp(port);
+                put(fd, "hello", NULL);
+                get(server, "hello", NULL);
+                close(fd);
+        }
+        assert_true(count_fds(forwarder->pid) <= 2048);
         for (int i = 0; i < 5000; i++) {
                 int fd = connect_udp(port);
                 send(fd, large, i % 10 == 0 ? sizeof(large) : 100, MSG_DONTWAIT);

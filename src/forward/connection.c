@@ -96,9 +96,9 @@ void forward_connection_go_on(struct forward_connection *connection)
 
 void forward_connection_update(struct forward_connection *connection)
 {
-        if (forward_flow_update(&connection->up) < 0 || forward_flow_update(&connection->down) < 0)
-                forward_connection_reset(connection);
-        else if (connection->is_waiting)
+        forward_flow_update(&connection->up);
+        forward_flow_update(&connection->down);
+        if (connection->is_waiting)
                 forward_connect(connection);
         else
                 forward_later(&connection->task);

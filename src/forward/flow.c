@@ -335,10 +335,9 @@ int forward_flow_move(struct forward_flow *flow)
         return 1;
 }
 
-int forward_flow_update(struct forward_flow *flow)
+void forward_flow_update(struct forward_flow *flow)
 {
         flow->passed = 0;
         flow->next_us = 0;
         forward_timer_clear(&flow->timer);
-        return is_slow(flow) ? empty_pipe(flow) : 0;
 }

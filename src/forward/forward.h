@@ -252,7 +252,7 @@ void forward_flow_clear(struct forward_flow *flow);
 /* Moves what can be moved now. Returns 1 when there is more to do at once, 0 when it has to wait, -ECONNRESET when
  * the connection has to be reset. */
 int forward_flow_move(struct forward_flow *flow);
-/* Follows a change of the faults; data in a pipe come under them, too. Returns 0 or negative errno. */
-int forward_flow_update(struct forward_flow *flow);
+/* Follows a change of the faults. Data in a pipe come under them, too, when the flow is moved next. */
+void forward_flow_update(struct forward_flow *flow);
 
 #endif
