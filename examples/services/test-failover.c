@@ -31,7 +31,7 @@ static int start(void **state)
         return mayfly_cmocka_start_all(servers, specs, 3);
 }
 
-static int stop(void **state)
+static int tear_down(void **state)
 {
         (void) state;
         network = mayfly_network_free(network);
@@ -70,5 +70,5 @@ int main(void)
 {
         const struct CMUnitTest tests[] = { cmocka_unit_test(a_client_goes_on_with_a_replica) };
 
-        return cmocka_run_group_tests(tests, start, stop);
+        return cmocka_run_group_tests(tests, start, tear_down);
 }

@@ -192,8 +192,8 @@ struct forward_side {
         struct forward_source source;
         struct forward_connection *connection;
         int fd; /* -1: not yet */
-        unsigned is_readable : 1, is_writable : 1;
-        unsigned reads_on : 1; /* a read that gets less than it wants has not got all */
+        uint8_t is_readable, is_writable;
+        uint8_t reads_on; /* a read that gets less than it wants has not got all */
 };
 
 enum forward_end { FORWARD_OPEN = 0, FORWARD_FINISHED, FORWARD_RESET };
@@ -211,10 +211,10 @@ struct forward_flow {
         uint64_t next_us;           /* when the bandwidth allows more */
         uint64_t end_us;            /* when the end came */
         enum forward_end end;       /* of what `from` sends */
-        unsigned is_done : 1;       /* the end was passed on */
-        unsigned is_broken : 1;     /* `to` takes nothing any more */
-        unsigned has_no_pipe : 1;
-        unsigned is_bulk : 1; /* as much comes as can be read at once */
+        uint8_t is_done;            /* the end was passed on */
+        uint8_t is_broken;          /* `to` takes nothing any more */
+        uint8_t has_no_pipe;
+        uint8_t is_bulk; /* as much comes as can be read at once */
 };
 
 struct forward_connection {
@@ -225,9 +225,9 @@ struct forward_connection {
         struct forward_side client, server;
         struct forward_flow up, down;
         unsigned attempt; /* which address is tried, or the how manieth look at the end */
-        unsigned is_connected : 1, is_closed : 1;
-        unsigned is_waiting : 1; /* with its connect, until the link is mended */
-        unsigned is_ending : 1;  /* reset as soon as what was sent is on its way */
+        uint8_t is_connected, is_closed;
+        uint8_t is_waiting; /* with its connect, until the link is mended */
+        uint8_t is_ending;  /* reset as soon as what was sent is on its way */
 };
 
 /* Takes the accepted socket and connects it with a server. */
