@@ -88,7 +88,7 @@ static void start(const char *action)
             mayfly_container_start(&container,
                                    MAYFLY_SPEC(.image = test_image("busybox"), .name = "lifeline",
                                                .stop_signal = stubborn ? 28 : 0, .networks = networks,
-                                               .publish = MAYFLY_PORTS({ .port = 7 })),
+                                               .publish = MAYFLY_PORTS({ .port = 7 }), .wait = MAYFLY_WAIT_NONE),
                                    &err) < 0) {
                 fprintf(stderr, "%s\n", err.message);
                 exit(1);
