@@ -158,9 +158,10 @@ static int find_kind(json_t *root, enum mf_oci_kind *ret, struct mayfly_error *e
             is_manifest = mf_oci_json_member(root, "layers") != NULL || mf_oci_json_member(root, "config") != NULL;
 
         if (mf_oci_json_member(root, "fsLayers") || json_integer_value(json_object_get(root, "schemaVersion")) == 1)
-                return mf_error(err, -EBADMSG, MAYFLY_STAGE_MANIFEST,
-                                "the image has a docker manifest of schema 1, which was given up in 2017 and which no "
-                                "digest of an image covers; push it again with a docker of today");
+                return mf_error(
+                        err, -EBADMSG, MAYFLY_STAGE_MANIFEST,
+                        "the image has a docker manifest of schema 1, an old format that mayfly cannot use; push the "
+                        "image again with a current docker");
         if (mf_oci_json_member(root, "rootfs") && !is_index && !mf_oci_json_member(root, "layers")) {
                 *ret = MF_OCI_CONFIG;
                 return 0;
