@@ -342,9 +342,10 @@ static int begin(struct mayfly_container *container, const struct mayfly_command
         *command =
                 (struct mf_command){ .captures = { { .fd = -1 }, { .fd = -1 } }, .reply = -1, .begin_us = mf_now_us() };
         int r = mf_container_check_owner(container, err);
-        if (r == 0)
-                r = take_command(&command->options, given, err);
-        if (r < 0)
+        if (r != 0)
+                return r;
+        r = take_command(&command->options, given, err);
+        if (r != 0)
                 return r;
         uint64_t max = command->options.output_max ? command->options.output_max : OUTPUT_MAX_DEFAULT;
         command->captures[0].max = command->captures[1].max = max;

@@ -61,6 +61,9 @@ int mf_conditions_resolve(struct mf_condition *condition, const struct mayfly_co
 int mf_conditions_have(const struct mf_condition *condition, const struct mf_condition_type *type);
 void mf_conditions_clear(struct mf_condition *condition);
 
+/* events.c: returns -EINVAL when the container runs no app that `what` could come of. */
+int mf_condition_need_app(const struct mayfly_container *container, const char *what, struct mayfly_error *err);
+
 /* loop.c: waits until the tree holds. Returns 0 or negative errno. */
 int mf_conditions_await(struct mf_condition *root, struct mayfly_container *container, struct mayfly_error *err);
 

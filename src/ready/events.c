@@ -12,8 +12,7 @@
 
 /* Conditions that mayfly-init tells of, and those that the caller decides. */
 
-/* Returns -EINVAL when the container runs no app that `what` could come of. */
-static int need_app(const struct mayfly_container *container, const char *what, struct mayfly_error *err)
+int mf_condition_need_app(const struct mayfly_container *container, const char *what, struct mayfly_error *err)
 {
         if (mf_container_runs_app(container))
                 return 0;
@@ -35,7 +34,7 @@ static int notify_resolve(struct mf_condition *condition, const struct mayfly_co
                           struct mayfly_error *err)
 {
         (void) condition;
-        int r = need_app(container, "READY=1", err);
+        int r = mf_condition_need_app(container, "READY=1", err);
         if (r < 0 || container->with_notify)
                 return r;
         return mf_error(err, -EINVAL, MAYFLY_STAGE_SPEC,
@@ -81,7 +80,7 @@ static int exit_resolve(struct mf_condition *condition, const struct mayfly_cont
                         struct mayfly_error *err)
 {
         (void) condition;
-        return need_app(container, "the exit of the app", err);
+        return mf_condition_need_app(container, "the exit of the app", err);
 }
 
 static int exit_look(struct mf_condition *condition, struct mayfly_container *container, struct mayfly_error *err)

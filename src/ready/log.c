@@ -65,8 +65,10 @@ static int check(struct mf_condition *condition, char *what, size_t size, struct
 
 static int resolve(struct mf_condition *condition, const struct mayfly_container *container, struct mayfly_error *err)
 {
-        if (!condition->options.log_stream || container->spec.separate_streams)
-                return 0;
+        int r = mf_condition_need_app(container, "a line of the log", err);
+
+        if (r < 0 || !condition->options.log_stream || container->spec.separate_streams)
+                return r;
         return mf_error(err, -EINVAL, MAYFLY_STAGE_SPEC,
                         "the wait is for a %s, but the streams of container %s are one; set separate_streams in its "
                         "spec",

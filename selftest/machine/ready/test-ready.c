@@ -77,6 +77,8 @@ static void one_of_two_streams(void **state)
         fails(MAYFLY_SPEC(.image = image, SH("echo ready"),
                           .wait = MAYFLY_WAIT(MAYFLY_WAIT_LOG("ready", .log_stream = MAYFLY_STREAM_ERROR))),
               -EINVAL, "set separate_streams in its spec", NULL);
+        fails(MAYFLY_SPEC(.image = image, .idle = 1, .wait = MAYFLY_WAIT(MAYFLY_WAIT_LOG("ready"))), -EINVAL,
+              "the wait is for a line of the log, but container", "idle is set in its spec", NULL);
 }
 
 /* --- commands, files, the app itself ---------------------------------------------------------------------------- */
