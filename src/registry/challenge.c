@@ -134,6 +134,7 @@ int mf_challenge_add(struct mf_challenge *challenge, const char *header)
                 if (n == 0 && strspn(p, TOKEN68) == 0)
                         break;
                 if (p[n] == '/' || n == 0) { /* the inside of a token68 */
+                        p += n;              /* a token may have characters that no token68 has */
                         p += strspn(p, TOKEN68 "=");
                         continue;
                 }

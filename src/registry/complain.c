@@ -116,8 +116,12 @@ static int complain(const struct mf_conversation *c, int r, struct mayfly_error 
                         c->why.message, c->endpoint->registry);
         if (r != -ECANCELED && c->status != 0 && c->status / 100 != 2 && c->status / 100 != 3)
                 return answered(c, endpoint, err);
-        return mf_error(err, r, c->why.stage ? c->why.stage : MAYFLY_STAGE_HTTP, "%s: %.1500s", endpoint,
-                        c->why.code ? c->why.message : strerror(-r));
+        /* A server that wants a certificate may end the connection before its alert is read. */
+        int is_shut = r == -EIO && c->status == 0 && strncasecmp(c->endpoint->base, "https:", 6) == 0;
+        return mf_error(err, r, c->why.stage ? c->why.stage : MAYFLY_STAGE_HTTP, "%s: %.1500s%s%.200s%s", endpoint,
+                        c->why.code ? c->why.message : strerror(-r),
+                        is_shut ? "; if it wants a certificate of the client, put that into /etc/docker/certs.d/" : "",
+                        is_shut ? c->endpoint->registry : "", is_shut ? ", as client.cert and client.key" : "");
 }
 
 int mf_complain(const struct mf_conversation *c, int r, struct mayfly_error *err)

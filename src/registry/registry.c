@@ -262,33 +262,41 @@ static char *mirrored(const struct mf_mirror *mirror, const char *url, int *r)
         return NULL;
 }
 
+/* Adds the mirrors that are for the repository under this host. Returns 0 or -ENOMEM. */
+static int add_mirrors_of(struct registry *registry, const struct mf_mirrors *mirrors, const char *host,
+                          const char *repository)
+{
+        mf_cleanup(mf_freep) char *url = NULL;
+        int r = 0;
+
+        if (asprintf(&url, "https://%s/v2/%s/", host, repository) < 0) {
+                url = NULL;
+                return -ENOMEM;
+        }
+        for (size_t i = 0; i < mirrors->n && r == 0; i++) {
+                char *base = mirrored(&mirrors->list[i], url, &r);
+                struct mf_endpoint *added = base ? add(registry, base, NULL, repository) : NULL;
+                if (base && !added)
+                        r = -ENOMEM;
+                if (added)
+                        added->is_mirror = 1;
+        }
+        return r;
+}
+
 /* Adds the mirrors of the repository. A mirror is for the name that references have, "docker.io", or for the host of the API.
  * Returns 0 or negative errno. */
 static int add_mirrors(struct registry *registry, const struct mf_oci_name *name, struct mayfly_error *err)
 {
-        const char *hosts[] = { name->registry, mf_oci_api_host(name->registry) };
-        size_t n_hosts = strcmp(hosts[0], hosts[1]) == 0 ? 1 : 2;
+        const char *api = mf_oci_api_host(name->registry);
         struct mf_mirrors mirrors = { 0 };
 
         int r = mf_mirrors_load(registry->options->mirrors, &mirrors, err);
         if (r < 0)
                 return r;
-        for (size_t i = 0; i < mirrors.n && r == 0; i++) {
-                for (size_t k = 0; k < n_hosts && r == 0; k++) {
-                        mf_cleanup(mf_freep) char *url = NULL;
-                        if (asprintf(&url, "https://%s/v2/%s/", hosts[k], name->repository) < 0) {
-                                url = NULL;
-                                r = -ENOMEM;
-                                break;
-                        }
-                        char *base = mirrored(&mirrors.list[i], url, &r);
-                        struct mf_endpoint *added = base ? add(registry, base, NULL, name->repository) : NULL;
-                        if (base && !added)
-                                r = -ENOMEM;
-                        if (added)
-                                added->is_mirror = 1;
-                }
-        }
+        r = add_mirrors_of(registry, &mirrors, name->registry, name->repository);
+        if (r == 0 && strcmp(api, name->registry) != 0)
+                r = add_mirrors_of(registry, &mirrors, api, name->repository);
         mf_mirrors_clear(&mirrors);
         return r == -ENOMEM ? mf_error_oom(err, MAYFLY_STAGE_HTTP) : r;
 }

@@ -39,6 +39,7 @@ static const struct {
         { { "Negotiate, Basic realm=\"b\"" }, MF_CHALLENGE_BASIC, "b", NULL, NULL },
         { { "Negotiate YWJj/+ZGVm==, Basic realm=\"b\"" }, MF_CHALLENGE_BASIC, "b", NULL, NULL },
         { { "Negotiate /ab==, Basic realm=\"b\"" }, MF_CHALLENGE_BASIC, "b", NULL, NULL },
+        { { "Nego`x/y, Basic realm=\"b\"" }, MF_CHALLENGE_BASIC, "b", NULL, NULL },
         { { "Negotiate abc, Basic realm=\"b\"" }, MF_CHALLENGE_BASIC, "b", NULL, NULL },
         { { "Digest realm=\"d\", nonce=\"n\", qop=\"auth, auth-int\", Basic realm=\"b\"" },
           MF_CHALLENGE_BASIC,
