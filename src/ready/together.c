@@ -126,7 +126,7 @@ static void *run_member(void *argument)
 {
         struct member *member = argument;
         struct group *group = member->group;
-        struct mayfly_error *why = calloc(1, sizeof(*why)); /* not on the stack of a thread */
+        mf_cleanup(mf_freep) struct mayfly_error *why = calloc(1, sizeof(*why)); /* not on the stack of a thread */
 
         if (!why || !await_turn(group, member->index)) {
                 if (!why)
@@ -141,7 +141,6 @@ static void *run_member(void *argument)
         else if (!await_others(group, member->index))
                 member->container = mayfly_container_free(member->container);
         mf_start_clear(&member->start); /* which ends what has failed */
-        free(why);
         return NULL;
 }
 
