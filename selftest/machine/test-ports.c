@@ -341,6 +341,10 @@ static void wrong_ports_are_refused(void **state)
         REFUSES(-ENOENT, "has no port \"redis\"", { .name = "redis" });
         REFUSES(-EEXIST, "the port 1/tcp is published already", { .port = 1 }, { .port = 1 });
         REFUSES(-EEXIST, "have the name \"a\"", { .name = "a", .port = 1 }, { .name = "a", .port = 2 });
+        REFUSES(-EINVAL, "has the name \"80\"; a name begins with no digit", { .name = "80", .port = 8080 });
+        REFUSES(-EINVAL, "has the name \"a/b\"; a name", { .name = "a/b", .path = "/run/x" });
+        refuses(MAYFLY_SPEC(.image = image, .idle = 1, .host_ports = MAYFLY_HOST_PORTS(80, 80)), -EEXIST,
+                "host_ports has 80 twice");
         REFUSES(-EINVAL, "has both the path /x and a port", { .path = "/x", .port = 2 });
         REFUSES(-EINVAL, "names no Unix socket", { .path = "x" });
         refuses(MAYFLY_SPEC(.image = image, .argv = SERVES("{mayfly:port:1}")), -ENOENT, "is not published");
@@ -515,6 +519,28 @@ static void the_programs_may_be_below_tmp(void **state)
         assert_int_equal(system(line), 0);
 }
 
+/* What it answers too late is for nobody, and no later request takes it for its own answer. */
+static void a_late_answer_is_nobodys(void **state)
+{
+        struct mayfly_container *c = START(.entrypoint = SERVES("unix:/run/x.sock"), .wait = MAYFLY_WAIT_NONE,
+                                           .publish = MAYFLY_PORTS({ .path = "/run/x.sock", .name = "admin" }));
+        struct mayfly_error err = MAYFLY_ERROR_INIT;
+        pid_t forward = forward_of(c);
+        int fd = -1;
+
+        (void) state;
+        await_output(c);
+        assert_true(forward > 1);
+        assert_int_equal(kill(forward, SIGSTOP), 0);
+        assert_int_equal(mayfly_container_connect(c, "admin", &fd, &err), -ETIMEDOUT);
+        assert_int_equal(kill(forward, SIGCONT), 0);
+        err = (struct mayfly_error) MAYFLY_ERROR_INIT;
+        assert_int_equal(mayfly_container_connect(c, "unix:/run/none", &fd, &err), -ENOENT);
+        assert_int_equal(fd, -1);
+        echoes(connected(c, "admin"));
+        mayfly_container_free(c);
+}
+
 int main(void)
 {
         const struct CMUnitTest tests[] = {
@@ -535,6 +561,7 @@ int main(void)
                 cmocka_unit_test(a_death_ends_every_connection),
                 cmocka_unit_test(on_the_hosts_network_a_port_is_the_apps_own),
                 cmocka_unit_test(without_its_forwarder_a_container_ends),
+                cmocka_unit_test(a_late_answer_is_nobodys),
                 cmocka_unit_test(the_programs_may_be_below_tmp),
         };
 

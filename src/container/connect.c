@@ -66,7 +66,7 @@ static int connect_to(struct mayfly_container *container, const struct mf_port_n
         return r < 0 ? r : mf_take_fd(&fd);
 }
 
-/* Tries IPv4, then IPv6, as a published port does. */
+/* Tries 127.0.0.1, then ::1. */
 static int connect_port(struct mayfly_container *container, const struct mf_port_name *port, struct mayfly_error *err)
 {
         const struct sockaddr_in v4 = { .sin_family = AF_INET,
@@ -81,7 +81,7 @@ static int connect_port(struct mayfly_container *container, const struct mf_port
         if (r == -ECONNREFUSED)
                 r = connect_to(container, port, (const struct sockaddr *) &v6, sizeof(v6), &why);
         if (r == -EADDRNOTAVAIL || r == -EAFNOSUPPORT) /* without IPv6 */
-                r = -ECONNREFUSED;
+                return -ECONNREFUSED;
         if (r == 0 || !why.code)
                 return r;
         mf_error_copy(err, why.code, why.stage, why.message);
@@ -98,7 +98,9 @@ static int connect_unix(struct mayfly_container *container, const struct mf_port
         int r = mf_forward_ask(container, &request, NULL, 0, &reply, &fd, err);
         if (r < 0)
                 return r;
-        return reply.error < 0 || fd < 0 ? reply.error : fd;
+        if (reply.error < 0)
+                return reply.error;
+        return fd >= 0 ? fd : -EPROTO;
 }
 
 MF_EXPORT int mayfly_container_connect(struct mayfly_container *container, const char *port, int *ret_fd,

@@ -104,6 +104,16 @@ static int read_reply(struct mayfly_container *container, struct mf_forward_repl
         for (;;) {
                 struct pollfd answer = { .fd = container->forward.socket, .events = POLLIN };
                 int fd = -1, r = mf_forward_reply_recv(container->forward.socket, ret, &fd, MSG_DONTWAIT);
+                if ((r > 0 || r == -EMFILE) && container->forward.n_late > 0) {
+                        container->forward.n_late--;
+                        mf_close(fd);
+                        continue;
+                }
+                if (r == -EMFILE)
+                        return mf_error(
+                                err, r, MAYFLY_STAGE_NETWORK,
+                                "this process has no free descriptor for what mayfly-forward sends; close some, "
+                                "or raise the limit (ulimit -n)");
                 if (r > 0) {
                         if (ret_fd)
                                 *ret_fd = fd;
@@ -116,14 +126,18 @@ static int read_reply(struct mayfly_container *container, struct mf_forward_repl
                 if (container->control < 0)
                         return mf_container_explain_death(container, -ESRCH, MAYFLY_STAGE_NETWORK, "reaching a port",
                                                           err);
-                if (mf_left_ms(deadline) == 0)
+                if (mf_left_ms(deadline) == 0) {
+                        container->forward.n_late++;
                         return mf_error(err, -ETIMEDOUT, MAYFLY_STAGE_NETWORK,
                                         "mayfly-forward, which connects the ports of container %s, does not answer for "
                                         "%u s; is the host overloaded?",
                                         container->machine, ANSWER_MS / 1000);
+                }
                 r = mf_container_poll(container, &answer, 1, mf_left_ms(deadline), err);
-                if (r < 0)
+                if (r < 0) {
+                        container->forward.n_late++;
                         return r;
+                }
         }
 }
 
@@ -173,8 +187,10 @@ int mf_forward_finish(struct mayfly_container *container, struct mayfly_error *e
                 struct mf_forward_reply reply = { 0 };
                 int fd = -1, r = read_reply(container, &reply, &fd, err);
                 mf_close(fd);
-                if (r < 0)
+                if (r < 0) {
+                        container->forward.n_late += n - 1 - i;
                         return r;
+                }
                 if (reply.error < 0 && error == 0)
                         error = explain_failure(container, &reply, err);
         }
@@ -224,28 +240,4 @@ int mf_forward_socket(struct mayfly_container *container, int domain, int type, 
                 return fd;
         return mf_error_errno(err, reply.error ? reply.error : -EPROTO, MAYFLY_STAGE_NETWORK,
                               "making a socket in the network of container %s", container->machine);
-}
-
-int mf_forward_look(struct mayfly_container *container, const char *path, mode_t *ret_mode, struct mayfly_error *err)
-{
-        struct mf_forward_request request = { .type = MF_FORWARD_LOOK };
-        struct mf_forward_reply reply = { 0 };
-
-        if (path[0] != '/' || strlen(path) >= sizeof(request.target.path))
-                return mf_error(err, -EINVAL, MAYFLY_STAGE_NETWORK,
-                                "\"%.200s\" is no path in a container; give an absolute path of less than %zu bytes",
-                                path, sizeof(request.target.path));
-        strcpy(request.target.path, path);
-        int r = mf_forward_ask(container, &request, NULL, 0, &reply, NULL, err);
-        if (r < 0)
-                return r;
-        if (reply.error == -ENOENT || reply.error == -ENOTDIR) {
-                *ret_mode = 0;
-                return 0;
-        }
-        if (reply.error < 0)
-                return mf_error_errno(err, reply.error, MAYFLY_STAGE_NETWORK, "%s in container %s", path,
-                                      container->machine);
-        *ret_mode = (mode_t) reply.mode;
-        return 0;
 }

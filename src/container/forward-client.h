@@ -5,7 +5,6 @@
 /* Requests to mayfly-forward, the container's end of its ports: see protocol/forward.h. */
 
 #include <stddef.h>
-#include <sys/types.h>
 
 #include "protocol/forward.h"
 
@@ -16,6 +15,7 @@ struct mayfly_error;
 struct mf_forward {
         int socket;
         unsigned n_queued; /* requests whose replies nobody has read */
+        unsigned n_late;   /* replies that nobody waits for any more, and that come before others */
         int was_entered;
 };
 
@@ -41,9 +41,5 @@ int mf_forward_ask(struct mayfly_container *container, const struct mf_forward_r
 /* Makes a socket in the container's network, or in the host's if that is the container's. Returns the descriptor or negative
  * errno. */
 int mf_forward_socket(struct mayfly_container *container, int domain, int type, int protocol, struct mayfly_error *err);
-
-/* Looks at a file of the container, following its symbolic links: *ret_mode is its st_mode, and 0 when it does not exist. Returns 0 or
- * negative errno. */
-int mf_forward_look(struct mayfly_container *container, const char *path, mode_t *ret_mode, struct mayfly_error *err);
 
 #endif

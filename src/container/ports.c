@@ -154,7 +154,7 @@ int mf_port_parse(const struct mayfly_container *container, const char *text, st
                         container->image->config->name, port->protocol);
 }
 
-static int is_same(const struct mf_port_name *a, const struct mf_port_name *b)
+int mf_port_is_same(const struct mf_port_name *a, const struct mf_port_name *b)
 {
         if (a->kind != b->kind)
                 return 0;
@@ -173,7 +173,7 @@ const struct mf_link *mf_link_find(const struct mayfly_container *container, con
                 return NULL;
         for (size_t i = 0; i < container->links.n; i++) {
                 const struct mf_link *link = container->links.list[i];
-                if (link->is_host_port == is_host_port && is_same(&link->inside, &name))
+                if (link->is_host_port == is_host_port && mf_port_is_same(&link->inside, &name))
                         return link;
         }
         mf_port_show(&name, shown, sizeof(shown));

@@ -39,6 +39,7 @@ struct mf_link {
 struct mf_links {
         struct mf_link **list;
         size_t n;
+        uint32_t last_number; /* that a link got */
 };
 
 void mf_links_clear(struct mf_links *links);
@@ -53,6 +54,8 @@ const struct mf_link *mf_link_find(const struct mayfly_container *container, con
 /* Replaces {mayfly:port:PORT} and {mayfly:address:PORT} in the spec's env, argv and entrypoint, which become the container's.
  * Returns 0 or negative errno. */
 int mf_ports_expand(struct mayfly_container *container, struct mayfly_error *err);
+/* Whether both are one port, or one Unix socket. */
+int mf_port_is_same(const struct mf_port_name *a, const struct mf_port_name *b);
 /* Writes how a port is named: "6379/tcp", "unix:/run/x.sock". Returns `ret`. */
 const char *mf_port_show(const struct mf_port_name *name, char *ret, size_t size);
 

@@ -105,6 +105,12 @@ static void write_address(struct mf_link *link)
 
 /* --- what is to be published ------------------------------------------------------------------------------------ */
 
+/* Whether the spec may give a port this name. */
+static int is_name(const char *name)
+{
+        return *name && (*name < '0' || *name > '9') && !strpbrk(name, "/:");
+}
+
 /* Checks one entry of the spec, and sets what it publishes. */
 static int take(const struct mayfly_container *container, const struct mayfly_publish *given, struct mf_link *ret,
                 struct mayfly_error *err)
@@ -116,10 +122,12 @@ static int take(const struct mayfly_container *container, const struct mayfly_pu
                 return mf_error(err, -EINVAL, MAYFLY_STAGE_SPEC,
                                 "publish has the port number %u; a port is between 1 and %u",
                                 given->port > PORT_MAX ? given->port : given->host_port, PORT_MAX);
-        if (given->name && (!*given->name || strchr(given->name, '/') || strchr(given->name, ':')) && given->port)
-                return mf_error(err, -EINVAL, MAYFLY_STAGE_SPEC,
-                                "publish has the name \"%.100s\"; a name is not empty and has neither \"/\" nor \":\"",
-                                given->name);
+        if (given->name && (given->port || given->path) && !is_name(given->name))
+                return mf_error(
+                        err, -EINVAL, MAYFLY_STAGE_SPEC,
+                        "publish has the name \"%.100s\"; a name begins with no digit, so that it is no number of "
+                        "a port, and has neither \"/\" nor \":\"",
+                        given->name);
         if (given->path && (given->port || given->protocol))
                 return mf_error(err, -EINVAL, MAYFLY_STAGE_SPEC,
                                 "publish has both the path %.200s and a %s; a Unix socket has only a path", given->path,
@@ -157,13 +165,16 @@ static int is_known(const struct mayfly_container *container, const struct mf_li
                 const struct mf_link *known = container->links.list[i];
                 if (known->is_host_port != link->is_host_port)
                         continue;
-                if (strcmp(shown, mf_port_show(&known->inside, other, sizeof(other))) == 0)
+                if (mf_port_is_same(&known->inside, &link->inside) && link->is_host_port)
+                        return mf_error(err, -EEXIST, MAYFLY_STAGE_SPEC, "host_ports has %u twice; leave one out",
+                                        link->inside.port);
+                if (mf_port_is_same(&known->inside, &link->inside))
                         return mf_error(err, -EEXIST, MAYFLY_STAGE_SPEC, "the port %s is published already, at %s",
                                         shown, known->text);
                 if (link->name && known->name && strcmp(link->name, known->name) == 0)
                         return mf_error(err, -EEXIST, MAYFLY_STAGE_SPEC,
                                         "two published ports, %s and %s, have the name \"%.100s\"; give them two names",
-                                        other, shown, link->name);
+                                        mf_port_show(&known->inside, other, sizeof(other)), shown, link->name);
         }
         return 0;
 }
@@ -180,7 +191,7 @@ static int add_link(struct mayfly_container *container, struct mf_link *link, st
                 free(copy);
                 return mf_error_oom(err, MAYFLY_STAGE_NETWORK);
         }
-        link->link = (uint32_t) container->links.n + 1;
+        link->link = ++container->links.last_number;
         *copy = *link;
         *link = (struct mf_link){ 0 };
         container->links.list = grown;
