@@ -79,7 +79,8 @@ static int give_lines(struct mayfly_container *container, struct follower *follo
 {
         struct mayfly_log *log = NULL;
 
-        int r = (has_ended ? mf_log_read_rest : mf_log_read_lines)(&container->log, follower->position, &log);
+        int r = has_ended ? mf_log_read_rest(&container->log, follower->position, &log)
+                          : mf_log_read_lines(&container->log, follower->position, &log);
         if (r < 0)
                 return mf_error_errno(err, r, MAYFLY_STAGE_LOGS, "reading the log of %s", container->machine);
         for (const struct mayfly_log_line *const *line = log->lines; r == 0 && *line; line++) {
