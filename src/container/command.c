@@ -140,8 +140,8 @@ static int make_exec_block(const struct mayfly_container *container, const struc
         return mf_exec_block_finish(&block, ret);
 }
 
-/* Asks mayfly-init to run the command. *ret_reply is our end of the reply socket. */
-static int request(struct mayfly_container *container, const struct mayfly_command *command, struct capture captures[2],
+/* Asks mayfly-init to run the command, whose two captures are output and error. *ret_reply is our end of the reply socket. */
+static int request(struct mayfly_container *container, const struct mayfly_command *command, struct capture *captures,
                    int *ret_reply, struct mayfly_error *err)
 {
         mf_cleanup(mf_closep) int reply = -1, reply_end = -1, exec_block = -1, input = -1, out = -1, error = -1;
