@@ -90,9 +90,13 @@ class Image:
         self.platform = dict(platform)
 
     def descriptor(self, name=None):
+        annotations = {"org.opencontainers.image.ref.name": name} if name else {}
+        # A newer skopeo adds it to each entry of an index that lacks it, even where it must preserve the index.
+        if any(l.descriptor()["mediaType"].endswith("+zstd") for l in self.layers):
+            annotations["io.github.containers.compression.zstd"] = "true"
         return {"mediaType": MANIFEST, "digest": self.digest, "size": len(self.manifest),
                 **({"platform": self.platform} if self.platform else {}),
-                **({"annotations": {"org.opencontainers.image.ref.name": name}} if name else {})}
+                **({"annotations": annotations} if annotations else {})}
 
     def blobs(self):
         return {self.id: self.config, self.digest: self.manifest, **{l.digest: l.blob for l in self.layers}}

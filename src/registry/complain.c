@@ -9,6 +9,7 @@
 
 #include "registry/documents.h"
 #include "util/error.h"
+#include "util/macro.h"
 
 #define LOG_IN "log in with \"podman login %.200s\" or \"docker login %.200s\""
 
@@ -93,6 +94,22 @@ static int answered(const struct mf_conversation *c, const char *endpoint, struc
                         ask->kind, ask->which, c->endpoint->repository, tries);
 }
 
+/* Returns whether the server ended the connection over the client's certificate. Servers differ in the alert, and versions of
+ * OpenSSL in the words before it. */
+static int is_about_own_certificate(const char *message)
+{
+        static const char *const alerts[] = {
+                "alert bad certificate",        "certificate required",      "alert unknown ca",
+                "alert certificate expired",    "alert certificate unknown", "alert certificate revoked",
+                "alert unsupported certificate"
+        };
+
+        for (size_t i = 0; i < MF_ELEMENTSOF(alerts); i++)
+                if (strstr(message, alerts[i]))
+                        return 1;
+        return 0;
+}
+
 static int complain(const struct mf_conversation *c, int r, struct mayfly_error *err)
 {
         char endpoint[320];
@@ -107,7 +124,7 @@ static int complain(const struct mf_conversation *c, int r, struct mayfly_error 
         if (r == -EKEYREJECTED)
                 return mf_error(err, r, MAYFLY_STAGE_HTTP, "%.1500s, or in /etc/docker/certs.d/%.200s/ca.crt",
                                 c->why.message, c->endpoint->registry);
-        if (strstr(c->why.message, "alert bad certificate") || strstr(c->why.message, "certificate required"))
+        if (is_about_own_certificate(c->why.message))
                 return mf_error(
                         err, -EACCES, MAYFLY_STAGE_HTTP,
                         "%s wants a certificate of the client%s (%.1000s); put it into /etc/docker/certs.d/%.200s, as "
