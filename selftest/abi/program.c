@@ -560,6 +560,8 @@ static void use_container(const char *image)
         spec.entrypoint = app;
         spec.volumes = MAYFLY_VOLUMES({ .path = "/cache", .mode = 0700 }, MAYFLY_VOLUME(.path = "/more"));
         spec.publish = MAYFLY_PORTS({ .port = 5300, .protocol = "udp" }, MAYFLY_PUBLISH(.port = 80));
+        /* Nothing listens on these ports, which are what is waited for without it. */
+        spec.wait = MAYFLY_WAIT(MAYFLY_WAIT_LOG("the app"), MAYFLY_WAIT_LOG_TEXT("app"));
         check(mayfly_container_start(&container, &spec, &err) == 0);
         ask(container);
         fail_links(container);
