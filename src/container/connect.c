@@ -22,9 +22,9 @@
 #define CONNECT_MS 10000U /* on a loopback network a connection is there at once, unless the server's queue is full */
 
 /* Waits for a connection that is being made. Returns 0 or negative errno. */
-static int finish(struct mayfly_container *container, int fd, struct mayfly_error *err)
+static int finish(struct mayfly_container *container, int fd, unsigned timeout_ms, struct mayfly_error *err)
 {
-        uint64_t deadline = mf_now_us() + (uint64_t) CONNECT_MS * 1000;
+        uint64_t deadline = mf_now_us() + (uint64_t) timeout_ms * 1000;
         int error = 0;
         socklen_t size = sizeof(error);
 
@@ -45,7 +45,7 @@ static int finish(struct mayfly_container *container, int fd, struct mayfly_erro
 }
 
 static int connect_to(struct mayfly_container *container, const struct mf_port_name *port,
-                      const struct sockaddr *address, socklen_t size, struct mayfly_error *err)
+                      const struct sockaddr *address, socklen_t size, unsigned timeout_ms, struct mayfly_error *err)
 {
         int is_udp = port->kind == MF_FORWARD_UDP, one = 1;
         mf_cleanup(mf_closep) int fd =
@@ -60,14 +60,15 @@ static int connect_to(struct mayfly_container *container, const struct mf_port_n
                 return -errno;
         int r = connect(fd, address, size) < 0 ? -errno : 0;
         if (r == -EINPROGRESS)
-                r = finish(container, fd, err);
+                r = finish(container, fd, timeout_ms, err);
         if (r == 0 && fcntl(fd, F_SETFL, flags & ~O_NONBLOCK) < 0)
                 r = -errno;
         return r < 0 ? r : mf_take_fd(&fd);
 }
 
 /* Tries 127.0.0.1, then ::1. */
-static int connect_port(struct mayfly_container *container, const struct mf_port_name *port, struct mayfly_error *err)
+static int connect_port(struct mayfly_container *container, const struct mf_port_name *port, unsigned timeout_ms,
+                        struct mayfly_error *err)
 {
         const struct sockaddr_in v4 = { .sin_family = AF_INET,
                                         .sin_port = htons((uint16_t) port->port),
@@ -77,9 +78,9 @@ static int connect_port(struct mayfly_container *container, const struct mf_port
                                          .sin6_addr = IN6ADDR_LOOPBACK_INIT };
         struct mayfly_error why = MAYFLY_ERROR_INIT;
 
-        int r = connect_to(container, port, (const struct sockaddr *) &v4, sizeof(v4), &why);
+        int r = connect_to(container, port, (const struct sockaddr *) &v4, sizeof(v4), timeout_ms, &why);
         if (r == -ECONNREFUSED)
-                r = connect_to(container, port, (const struct sockaddr *) &v6, sizeof(v6), &why);
+                r = connect_to(container, port, (const struct sockaddr *) &v6, sizeof(v6), timeout_ms, &why);
         if (r == -EADDRNOTAVAIL || r == -EAFNOSUPPORT) /* without IPv6 */
                 return -ECONNREFUSED;
         if (r == 0 || !why.code)
@@ -103,21 +104,17 @@ static int connect_unix(struct mayfly_container *container, const struct mf_port
         return fd >= 0 ? fd : -EPROTO;
 }
 
-MF_EXPORT int mayfly_container_connect(struct mayfly_container *container, const char *port, int *ret_fd,
-                                       struct mayfly_error *err)
+int mf_container_connect_within(struct mayfly_container *container, const char *port, unsigned timeout_ms, int *ret_fd,
+                                struct mayfly_error *err)
 {
         struct mf_port_name name;
         char shown[200];
 
-        if (!container || !ret_fd)
-                return mf_error(err, -EINVAL, MAYFLY_STAGE_SPEC,
-                                "mayfly_container_connect() needs a container and a place for its result");
-        int r = mf_container_check_owner(container, err);
-        if (r == 0)
-                r = mf_port_parse(container, port, &name, err);
+        int r = mf_port_parse(container, port, &name, err);
         if (r < 0)
                 return r;
-        r = name.kind == MF_FORWARD_UNIX ? connect_unix(container, &name, err) : connect_port(container, &name, err);
+        r = name.kind == MF_FORWARD_UNIX ? connect_unix(container, &name, err)
+                                         : connect_port(container, &name, timeout_ms, err);
         if (r >= 0) {
                 *ret_fd = r;
                 return 0;
@@ -130,4 +127,14 @@ MF_EXPORT int mayfly_container_connect(struct mayfly_container *container, const
                                 shown, container->machine);
         return mf_error_errno(err, r, MAYFLY_STAGE_NETWORK, "connecting to %s in container %s", shown,
                               container->machine);
+}
+
+MF_EXPORT int mayfly_container_connect(struct mayfly_container *container, const char *port, int *ret_fd,
+                                       struct mayfly_error *err)
+{
+        if (!container || !ret_fd)
+                return mf_error(err, -EINVAL, MAYFLY_STAGE_SPEC,
+                                "mayfly_container_connect() needs a container and a place for its result");
+        int r = mf_container_check_owner(container, err);
+        return r == 0 ? mf_container_connect_within(container, port, CONNECT_MS, ret_fd, err) : r;
 }

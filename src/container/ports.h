@@ -59,6 +59,11 @@ int mf_port_is_same(const struct mf_port_name *a, const struct mf_port_name *b);
 /* Writes how a port is named: "6379/tcp", "unix:/run/x.sock". Returns `ret`. */
 const char *mf_port_show(const struct mf_port_name *name, char *ret, size_t size);
 
+/* connect.c: connects as mayfly_container_connect() does, but waits only so long for a server whose queue is full: then the result
+ * is -ETIMEDOUT, and of a Unix socket -EAGAIN at once. Returns 0 or negative errno. */
+int mf_container_connect_within(struct mayfly_container *container, const char *port, unsigned timeout_ms, int *ret_fd,
+                                struct mayfly_error *err);
+
 /* publish.c: binds what the spec publishes, before anything starts. */
 int mf_ports_bind(struct mayfly_container *container, struct mayfly_error *err);
 /* Queues the requests for all ports at mayfly-forward, as many as fit, or sends the rest once the container answers. */

@@ -29,6 +29,7 @@
 #define BODY_MAX (1U << 20) /* what is looked at of an answer's body */
 #define LATE_SHARE 16U
 #define LATE_MAX_US 20000U
+#define CONNECT_MS 50U   /* then the other conditions are looked at, and it is tried again */
 #define ATTEMPT_MS 5000L /* then the server gets another request: it may have taken this one before it was ready */
 
 struct asking {
@@ -49,6 +50,7 @@ struct asking {
         char problem[CURL_ERROR_SIZE];
         char last[CURL_ERROR_SIZE + 100]; /* how the last attempt ended */
         unsigned n_ended, looks;
+        int is_full; /* the server takes no more connections for now */
 };
 
 /* --- before the start ------------------------------------------------------------------------------------------- */
@@ -103,8 +105,9 @@ static int check(struct mf_condition *condition, char *what, size_t size, struct
         asking->netlink = asking->socket = asking->polled = -1;
         asking->port_text = o->port ? o->port : o->https ? "443" : "80";
         condition->data = asking;
-        snprintf(what, size, "%s of port %.100s%s%.200s", o->https ? "https" : "http", asking->port_text,
-                 o->port && strncmp(o->port, "unix:", 5) == 0 ? " " : "", o->https ? o->https : o->http);
+        int is_unix = strncmp(asking->port_text, "unix:", 5) == 0;
+        snprintf(what, size, "%s %.200s at %s%.100s", o->https ? "https" : "http", o->https ? o->https : o->http,
+                 is_unix ? "" : "port ", asking->port_text);
         pthread_once(&once, start_curl);
         int r = check_text(o, err);
         return r == 0 ? add_headers(asking, o->http_headers, err) : r;
@@ -298,23 +301,28 @@ static int judge(struct asking *asking, const struct mayfly_wait *o, CURLcode re
 
 /* --- the condition ---------------------------------------------------------------------------------------------- */
 
-/* Connects to the server. Returns 1 when it did, 0 when nothing listens, or negative errno. */
+/* Connects to the server. Returns 1 when it did, 0 when nothing listens or takes the connection, or negative errno. */
 static int connect_to(struct asking *asking, struct mayfly_container *container, struct mayfly_error *err)
 {
         struct mayfly_error why = MAYFLY_ERROR_INIT;
         int r = 1;
 
+        asking->is_full = 0;
         if (asking->port.kind == MF_FORWARD_TCP && asking->netlink < 0) {
                 asking->netlink = mf_open_diag(container, IPPROTO_TCP, &why);
                 r = asking->netlink < 0 ? asking->netlink : 1;
         }
         if (r == 1 && asking->port.kind == MF_FORWARD_TCP)
                 r = mf_port_listens(asking->netlink, IPPROTO_TCP, (uint16_t) asking->port.port, asking->looks++);
-        if (r == 1)
-                r = mayfly_container_connect(container, asking->port_text, &asking->socket, &why);
+        if (r == 1) {
+                r = mf_container_connect_within(container, asking->port_text, CONNECT_MS, &asking->socket, &why);
+                asking->is_full = r == -EAGAIN || r == -ETIMEDOUT;
+        }
         if (r >= 0)
                 return asking->socket >= 0;
-        if (r == -ECONNREFUSED || r == -ENOENT || r == -ESRCH) /* the container's death is seen elsewhere */
+        if (asking->is_full || r == -EAGAIN || r == -ECONNREFUSED || r == -ENOENT)
+                return 0;
+        if (r == -ESRCH) /* the container's death is seen elsewhere */
                 return 0;
         return mf_error(err, r, why.code ? why.stage : MAYFLY_STAGE_WAIT, "%s",
                         why.code ? why.message : "asking the kernel for the sockets of the container");
@@ -376,6 +384,8 @@ static void describe(struct mf_condition *condition, struct mayfly_container *co
                          asking->last);
         else if (asking->easy)
                 snprintf(seen, size, "the server took the connection, but does not answer");
+        else if (asking->is_full)
+                snprintf(seen, size, "the server takes no connection; its queue is full");
         else if (asking->port.kind == MF_FORWARD_TCP && asking->netlink >= 0)
                 mf_port_describe(asking->netlink, IPPROTO_TCP, seen, size);
         else

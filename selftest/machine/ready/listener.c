@@ -5,6 +5,7 @@
  *     listener MS tcp|udp ADDRESS PORT    then listens
  *     listener MS closing PORT            listens, and closes each connection at once
  *     listener MS unix|dgram PATH         listens on a Unix socket; "@NAME" is abstract
+ *     listener MS full PATH               listens on a Unix socket whose queue is full, and takes no connection
  *     listener MS notify TEXT             sends TEXT to $NOTIFY_SOCKET
  *     listener MS child TEXT              does that from a grandchild whose parents have ended
  */
@@ -63,6 +64,18 @@ static void bind_unix(const char *path, int type)
                 fail(path);
 }
 
+static void fill_queue(const char *path)
+{
+        struct sockaddr_un address;
+        socklen_t size = unix_address(path, &address);
+        int fd;
+
+        bind_unix(path, SOCK_STREAM);
+        do
+                fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0);
+        while (connect(fd, (const struct sockaddr *) &address, size) == 0);
+}
+
 static void notify(const char *text)
 {
         const char *name = getenv("NOTIFY_SOCKET");
@@ -112,6 +125,8 @@ int main(int argc, char **argv)
                 bind_unix(argv[3], SOCK_STREAM);
         else if (strcmp(how, "dgram") == 0)
                 bind_unix(argv[3], SOCK_DGRAM);
+        else if (strcmp(how, "full") == 0)
+                fill_queue(argv[3]);
         else if (strcmp(how, "notify") == 0)
                 notify(argv[3]);
         else if (strcmp(how, "child") == 0)

@@ -142,23 +142,26 @@ static void a_server_in_the_container(void **state)
                             .wait = MAYFLY_WAIT(MAYFLY_WAIT_HTTP("/page", .port = "8080", .http_body = "is up"))));
         waits(c, MAYFLY_WAIT(MAYFLY_WAIT_HTTP("/none", .port = "8080/tcp", .http_status = "400-403,404")));
         wait_fails(c, MAYFLY_WAIT(MAYFLY_WAIT_HTTP("/none", .port = "8080", .timeout_ms = 200)), -ETIMEDOUT,
-                   "http of port 8080/none: the last of ");
+                   "http /none at port 8080: the last of ");
         wait_fails(c, MAYFLY_WAIT(MAYFLY_WAIT_HTTP("/page", .port = "8080", .http_body = "is down", .timeout_ms = 200)),
                    -ETIMEDOUT, "status 200, \"it is up\", without the wanted text");
         wait_fails(c, MAYFLY_WAIT(MAYFLY_WAIT_HTTP("/page", .timeout_ms = 200)), -ETIMEDOUT,
-                   "http of port 80/page: nothing listens; 127.0.0.1:8080 does");
+                   "http /page at port 80: nothing listens; 127.0.0.1:8080 does");
         wait_fails(c, MAYFLY_WAIT(MAYFLY_WAIT_HTTPS("/page", .port = "8080", .timeout_ms = 200)), -ETIMEDOUT,
-                   "https of port");
+                   "https /page at port 8080: ");
         mayfly_container_free(c);
         /* Without IPv4, and one that accepts and closes. */
         starts(MAYFLY_SPEC(.image = image, SH("echo 6 >/tmp/page; exec httpd -f -p [::1]:80 -h /tmp"),
                            .wait = MAYFLY_WAIT(MAYFLY_WAIT_HTTP("/page", .http_body = "6"))));
         fails(MAYFLY_SPEC(.image = image, LISTENER_("0", "closing", "80"),
                           .wait = MAYFLY_WAIT(MAYFLY_WAIT_HTTP("/", .timeout_ms = 300))),
-              -ETIMEDOUT, "http of port 80/: the last of ", NULL);
+              -ETIMEDOUT, "http / at port 80: the last of ", NULL);
         fails(MAYFLY_SPEC(.image = image, LISTENER_("0", "tcp", "127.0.0.1", "80"),
                           .wait = MAYFLY_WAIT(MAYFLY_WAIT_HTTP("/", .timeout_ms = 300))),
               -ETIMEDOUT, "the server took the connection, but does not answer", NULL);
+        fails(MAYFLY_SPEC(.image = image, LISTENER_("0", "full", "/tmp/full"),
+                          .wait = MAYFLY_WAIT(MAYFLY_WAIT_HTTP("/", .port = "unix:/tmp/full", .timeout_ms = 300))),
+              -ETIMEDOUT, "http / at unix:/tmp/full: the server takes no connection; its queue is full", NULL);
         /* Its death while it is asked. */
         fails(MAYFLY_SPEC(.image = image, SH("listener 0 tcp 127.0.0.1 80 & sleep 0.5; exit 5"),
                           .wait = MAYFLY_WAIT(MAYFLY_WAIT_HTTP("/"))),
