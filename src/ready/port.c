@@ -132,6 +132,8 @@ static int look(struct mf_condition *condition, struct mayfly_container *contain
                         return wait->netlink == -ESRCH ? 0 : wait->netlink; /* its death is seen elsewhere */
         }
         int r = mf_port_listens(wait->netlink, protocol_of(wait), (uint16_t) wait->name.port, wait->looks++);
+        if (r == -EAGAIN)
+                return 0;
         return r < 0 ? mf_diag_failed(container, r, err) : r;
 }
 

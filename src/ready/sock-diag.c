@@ -16,6 +16,7 @@
 
 #define TCP_STATE_LISTEN 10
 #define TCP_STATE_CLOSE 7 /* of a UDP or datagram socket that is not connected */
+#define FOREIGN_MAX 1024U /* messages that are not of the kernel, for one of the kernel's */
 #define LOOPBACK_INDEX 1U /* of lo, in each network namespace */
 
 /* --- netlink -------------------------------------------------------------------------------------------------- */
@@ -34,6 +35,23 @@ static int send_request(int fd, struct nlmsghdr *header, size_t size, unsigned f
                 if (errno != EINTR)
                         return -errno;
         }
+}
+
+/* Receives what the kernel has sent. It answers before the request returns, so there is nothing to wait for. A process in the
+ * container with CAP_NET_ADMIN may send to this socket, too; its messages are dropped. Returns the size or negative errno; -EAGAIN:
+ * such messages left no room for the kernel's. */
+static ssize_t receive(int fd, void *buffer, size_t size)
+{
+        for (unsigned i = 0; i < FOREIGN_MAX; i++) {
+                struct sockaddr_nl from = { 0 };
+                socklen_t from_size = sizeof(from);
+                ssize_t n = recvfrom(fd, buffer, size, MSG_DONTWAIT, (struct sockaddr *) &from, &from_size);
+                if (n >= 0 && from.nl_pid == 0)
+                        return n;
+                if (n < 0 && errno != EINTR && errno != ENOBUFS)
+                        return -errno;
+        }
+        return -EAGAIN;
 }
 
 /* Takes one message. Non-zero ends the reading, and is its result. */
@@ -57,11 +75,9 @@ static int read_list(int fd, take_fn take, void *userdata)
         int result = 0;
 
         for (;;) {
-                ssize_t n = recv(fd, buffer.bytes, sizeof(buffer.bytes), 0);
-                if (n < 0 && errno == EINTR)
-                        continue;
+                ssize_t n = receive(fd, buffer.bytes, sizeof(buffer.bytes));
                 if (n < 0)
-                        return -errno;
+                        return (int) n;
                 size_t left = (size_t) n;
                 for (const struct nlmsghdr *h = &buffer.align; NLMSG_OK(h, left); h = NLMSG_NEXT(h, left)) {
                         if (h->nlmsg_type == NLMSG_DONE)
@@ -115,9 +131,9 @@ int mf_diag_reaches(int netlink, int protocol, int family, uint16_t port)
                (size_t) family_size(family));
         *(is_tcp ? &id->idiag_sport : &id->idiag_dport) = htons(port);
         int r = send_request(netlink, &request.header, sizeof(request), 0);
-        ssize_t n = r < 0 ? 0 : recv(netlink, &answer, sizeof(answer), 0);
-        if (r < 0 || n < 0)
-                return r < 0 ? r : -errno;
+        ssize_t n = r < 0 ? r : receive(netlink, &answer, sizeof(answer));
+        if (n < 0)
+                return (int) n;
         if (!NLMSG_OK(&answer.header, (size_t) n))
                 return -EPROTO;
         if (answer.header.nlmsg_type == NLMSG_ERROR) {

@@ -68,6 +68,8 @@ static int look(struct mf_condition *condition, struct mayfly_container *contain
                         return wait->netlink == -ESRCH ? 0 : wait->netlink; /* its death is seen elsewhere */
         }
         int r = mf_diag_unix(wait->netlink, is_same, (void *) (uintptr_t) path);
+        if (r == -EAGAIN)
+                return 0;
         if (r < 0)
                 return mf_diag_failed(container, r, err);
         wait->listens = r;

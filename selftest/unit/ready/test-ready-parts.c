@@ -227,6 +227,30 @@ static void look_at_sockets(int netlink)
         assert_int_equal(mf_diag_unix(netlink, count_name, (void *) (uintptr_t) "@other"), 0);
 }
 
+/* What another process sends to the socket is no answer, however much it is. */
+static void look_at_forged_answers(int netlink)
+{
+        struct sockaddr_nl address = { 0 };
+        socklen_t size = sizeof(address);
+        const struct nlmsghdr forged = { .nlmsg_len = sizeof(forged), .nlmsg_type = NLMSG_DONE };
+        struct mf_bound_socket sockets[8];
+
+        int other = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, NETLINK_SOCK_DIAG);
+        assert_true(other >= 0);
+        assert_int_equal(getsockname(netlink, (struct sockaddr *) &address, &size), 0);
+        for (unsigned i = 0; i < 3; i++)
+                assert_int_equal(sendto(other, &forged, sizeof(forged), 0, (struct sockaddr *) &address, size),
+                                 sizeof(forged));
+        assert_int_equal(mf_diag_reaches(netlink, IPPROTO_TCP, AF_INET, 1), 1);
+        assert_int_equal(sendto(other, &forged, sizeof(forged), 0, (struct sockaddr *) &address, size), sizeof(forged));
+        assert_int_equal(mf_diag_list(netlink, IPPROTO_TCP, 0, sockets, 8), 5);
+        while (sendto(other, &forged, sizeof(forged), 0, (struct sockaddr *) &address, size) > 0)
+                ;
+        assert_int_equal(mf_diag_reaches(netlink, IPPROTO_TCP, AF_INET, 1), -EAGAIN);
+        assert_int_equal(mf_diag_reaches(netlink, IPPROTO_TCP, AF_INET, 1), 1);
+        close(other);
+}
+
 static void the_kernel_says_what_listens(void **state)
 {
         (void) state;
@@ -239,6 +263,7 @@ static void the_kernel_says_what_listens(void **state)
         assert_int_equal(ioctl(fd, SIOCSIFFLAGS, &up), 0);
         close(fd);
         look_at_sockets(netlink);
+        look_at_forged_answers(netlink);
         close(netlink);
 }
 
