@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "util/time.h"
 
+#include <limits.h>
+
 uint64_t mf_now_us(void)
 {
         struct timespec now;
@@ -20,5 +22,8 @@ int mf_left_ms(uint64_t deadline_us)
 {
         uint64_t now = mf_now_us();
 
-        return now >= deadline_us ? 0 : (int) ((deadline_us - now + 999) / 1000);
+        if (now >= deadline_us)
+                return 0;
+        uint64_t ms = (deadline_us - now - 1) / 1000 + 1;
+        return ms < INT_MAX ? (int) ms : INT_MAX;
 }
