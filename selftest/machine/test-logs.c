@@ -139,6 +139,25 @@ static void streams_end_one_by_one(void **state)
         mayfly_container_free(c);
 }
 
+/* Whichever line was written last, and wherever a follower ended. */
+static void lines_without_an_end_come_once(void **state)
+{
+        struct mayfly_container *c =
+                start_container(MAYFLY_SPEC(.image = busybox, .separate_streams = 1,
+                                            SHELL("printf out; sleep 0.05; printf err >&2; sleep 0.05; echo put")));
+        uint64_t position = 0, stopped = 0;
+
+        (void) state;
+        await_end(c);
+        assert_int_equal(follow(c, &position, NULL, FOREVER_MS, "O:output|E?:err|"), 0);
+        assert_int_equal(follow(c, &position, NULL, FOREVER_MS, ""), 0);
+        assert_int_equal(follow(c, &position, NULL, FOREVER_MS, ""), 0);
+        assert_int_equal(follow(c, &stopped, "output", FOREVER_MS, "O:output|"), 42);
+        assert_int_equal(follow(c, &stopped, NULL, FOREVER_MS, "E?:err|"), 0);
+        assert_int_equal(follow(c, NULL, NULL, FOREVER_MS, "O:output|E?:err|"), 0);
+        mayfly_container_free(c);
+}
+
 static uint64_t now_us(void)
 {
         struct timespec now;
@@ -303,10 +322,15 @@ static void bad_input_is_named(void **state)
 int main(void)
 {
         const struct CMUnitTest tests[] = {
-                cmocka_unit_test(one_stream_keeps_the_exact_order), cmocka_unit_test(two_streams_are_told_apart),
-                cmocka_unit_test(streams_end_one_by_one),           cmocka_unit_test(a_follower_goes_on_where_it_was),
-                cmocka_unit_test(a_follower_notices_at_once),       cmocka_unit_test(what_was_overwritten_is_counted),
-                cmocka_unit_test(nothing_is_missing_or_double),     cmocka_unit_test(bad_input_is_named),
+                cmocka_unit_test(one_stream_keeps_the_exact_order),
+                cmocka_unit_test(two_streams_are_told_apart),
+                cmocka_unit_test(streams_end_one_by_one),
+                cmocka_unit_test(lines_without_an_end_come_once),
+                cmocka_unit_test(a_follower_goes_on_where_it_was),
+                cmocka_unit_test(a_follower_notices_at_once),
+                cmocka_unit_test(what_was_overwritten_is_counted),
+                cmocka_unit_test(nothing_is_missing_or_double),
+                cmocka_unit_test(bad_input_is_named),
         };
 
         busybox = test_image("busybox");

@@ -36,7 +36,9 @@ struct mayfly_container {
         int control;  /* control socket, -1 when closed */
         int boot_log; /* memfd: what mayfly-launch, systemd-nspawn and mayfly-init say */
         struct mf_log log;
-        int leader_fd; /* pidfd of the container's PID 1, -1 before READY */
+        uint64_t rest_position; /* where a follower of the log that saw the container's end goes on, */
+        unsigned rest_streams;  /* and the streams whose line without an end it has: a bit for each */
+        int leader_fd;          /* pidfd of the container's PID 1, -1 before READY */
         pid_t leader;
 
         struct mf_links links; /* published ports, and the host's */

@@ -72,11 +72,13 @@ struct follower {
         void *userdata;
 };
 
-/* Gives all new lines to the follower: at the end of the container also those without an end. Returns what it returned, 0, or
- * negative errno with an error. */
+/* Gives all new lines to the follower: at the end of the container also those without an end. Of two streams, such a line may lie
+ * before the position of a follower that has it already; the container remembers that. Returns what it returned, 0, or negative
+ * errno with an error. */
 static int give_lines(struct mayfly_container *container, struct follower *follower, int has_ended,
                       struct mayfly_error *err)
 {
+        unsigned given = follower->position == container->rest_position ? container->rest_streams : 0;
         struct mayfly_log *log = NULL;
 
         int r = has_ended ? mf_log_read_rest(&container->log, follower->position, &log)
@@ -84,11 +86,18 @@ static int give_lines(struct mayfly_container *container, struct follower *follo
         if (r < 0)
                 return mf_error_errno(err, r, MAYFLY_STAGE_LOGS, "reading the log of %s", container->machine);
         for (const struct mayfly_log_line *const *line = log->lines; r == 0 && *line; line++) {
-                if (!(*line)->is_complete && !has_ended)
+                unsigned stream = 1U << (*line)->stream;
+                if (!(*line)->is_complete && (!has_ended || (given & stream)))
                         continue;
+                if (!(*line)->is_complete)
+                        given |= stream;
                 if ((*line)->end > follower->position)
                         follower->position = (*line)->end;
                 r = follower->take(*line, follower->userdata);
+        }
+        if (has_ended) {
+                container->rest_position = follower->position;
+                container->rest_streams = given;
         }
         follower->seen = log->next;
         mayfly_log_free(log);
