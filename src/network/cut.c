@@ -166,11 +166,14 @@ static int cut_member(struct mf_network_call *call, struct nl_sock *socket, unsi
         pass(&ingress);
 
         mf_port_name(number, name);
-        if (call->arguments.failed || rtnl_link_get_kernel(socket, 0, name, &port) < 0)
-                return 0;
+        if (call->arguments.failed)
+                return 0; /* the caller says so */
+        int r = rtnl_link_get_kernel(socket, 0, name, &port);
+        if (r < 0)
+                return r == -NLE_OBJ_NOTFOUND || r == -NLE_NODEV ? 0 : r;
         int index = rtnl_link_get_ifindex(port);
         rtnl_link_put(port);
-        int r = allow_filters(socket, index);
+        r = allow_filters(socket, index);
         if (r == 0)
                 r = set_filter(socket, index, TC_H_MIN_INGRESS, &ingress);
         if (r == 0)
