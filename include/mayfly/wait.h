@@ -80,7 +80,8 @@ struct mayfly_wait {
  * A list of conditions, all of which must hold: `.wait = MAYFLY_WAIT(MAYFLY_WAIT_PORT("6379/tcp"))`. In C, an entry may be
  * written in braces, too: `MAYFLY_WAIT({ .port = "6379/tcp" })`. The list is valid in the block where it is written.
  *
- * The macros of the conditions take more fields after their first: `MAYFLY_WAIT_LOG("ready", .log_count = 2)`.
+ * The macros of most conditions take more fields after their first: `MAYFLY_WAIT_LOG("ready", .log_count = 2)`. Those whose
+ * arguments are words or conditions, or that have none, take a time-out in another macro: MAYFLY_WAIT_COMMAND_WITHIN().
  */
 #ifndef __cplusplus
 #define MAYFLY_WAIT_FOR(...)                                    \
@@ -115,8 +116,11 @@ struct mayfly_wait {
 #define MAYFLY_WAIT_HTTPS(...) MAYFLY_WAIT_FOR(.https = __VA_ARGS__)
 /** `MAYFLY_WAIT_COMMAND("pg_isready", "-q")`: the words of the command. */
 #define MAYFLY_WAIT_COMMAND(...) MAYFLY_WAIT_FOR(.command = MAYFLY_STRINGS(__VA_ARGS__))
+/** The same, with a time-out: `MAYFLY_WAIT_COMMAND_WITHIN(5000, "pg_isready", "-q")`. */
+#define MAYFLY_WAIT_COMMAND_WITHIN(ms, ...) MAYFLY_WAIT_FOR(.command = MAYFLY_STRINGS(__VA_ARGS__), .timeout_ms = (ms))
 #define MAYFLY_WAIT_FILE(...) MAYFLY_WAIT_FOR(.file = __VA_ARGS__)
 #define MAYFLY_WAIT_NOTIFY() MAYFLY_WAIT_FOR(.notify = 1)
+#define MAYFLY_WAIT_NOTIFY_WITHIN(ms) MAYFLY_WAIT_FOR(.notify = 1, .timeout_ms = (ms)) /**< with a time-out */
 /** The app has exited with this status. */
 #define MAYFLY_WAIT_EXIT(...) MAYFLY_WAIT_FOR(.exit = 1, .exit_status = __VA_ARGS__)
 /** `MAYFLY_WAIT_CALLBACK(function, .userdata = &data)` */

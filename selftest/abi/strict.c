@@ -45,7 +45,8 @@ int use_macros(struct mayfly_tmpfs *tmpfs, const struct mayfly_pin *pin)
         volumes[1].path = "/cache";
         const struct mayfly_wait *wait = MAYFLY_WAIT(
                 { .port = "6379/tcp" }, MAYFLY_WAIT_LOG("ready", .timeout_ms = 5),
-                MAYFLY_WAIT_ANY(MAYFLY_WAIT_FILE("/x"), MAYFLY_WAIT_ALL_WITHIN(9, MAYFLY_WAIT_COMMAND("true"))));
+                MAYFLY_WAIT_ANY(MAYFLY_WAIT_FILE("/x"), MAYFLY_WAIT_ALL_WITHIN(9, MAYFLY_WAIT_COMMAND("true"))),
+                MAYFLY_WAIT_COMMAND_WITHIN(8, "true", "x"), MAYFLY_WAIT_NOTIFY(), MAYFLY_WAIT_NOTIFY_WITHIN(7));
 
         if (mayfly_container_wait_for(container, wait, &err) < 0)
                 return -1;

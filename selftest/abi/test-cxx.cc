@@ -106,20 +106,25 @@ static int is_ready(struct mayfly_container *, void *)
 static void use_waits()
 {
         std::string pattern = "ready", program = "pg_isready";
-        const struct mayfly_wait *waits = MAYFLY_WAIT(
-                MAYFLY_WAIT_PORT("6379/tcp", .timeout_ms = 5),
-                MAYFLY_WAIT_ANY(MAYFLY_WAIT_LOG(pattern.c_str(), .log_count = 2),
-                                MAYFLY_WAIT_ALL_WITHIN(7, MAYFLY_WAIT_COMMAND(program.c_str(), "-q"), MAYFLY_WAIT_NOTIFY(),
-                                                       MAYFLY_WAIT_EXIT(3), MAYFLY_WAIT_CALLBACK(is_ready))),
-                MAYFLY_WAIT_HTTP("/health", .http_headers = MAYFLY_STRINGS("Accept: text/plain")));
+        const struct mayfly_wait *waits =
+                MAYFLY_WAIT(MAYFLY_WAIT_PORT("6379/tcp", .timeout_ms = 5),
+                            MAYFLY_WAIT_ANY(MAYFLY_WAIT_LOG(pattern.c_str(), .log_count = 2),
+                                            MAYFLY_WAIT_ALL_WITHIN(7, MAYFLY_WAIT_COMMAND(program.c_str(), "-q"),
+                                                                   MAYFLY_WAIT_NOTIFY(), MAYFLY_WAIT_EXIT(3),
+                                                                   MAYFLY_WAIT_CALLBACK(is_ready),
+                                                                   MAYFLY_WAIT_COMMAND_WITHIN(8, program.c_str(), "-q"),
+                                                                   MAYFLY_WAIT_NOTIFY_WITHIN(9))),
+                            MAYFLY_WAIT_HTTP("/health", .http_headers = MAYFLY_STRINGS("Accept: text/plain")));
 
         check(waits[0].size == sizeof(*waits) && !waits[0].port && waits[4].size == 0);
         check(waits[1].port == std::string("6379/tcp") && waits[1].timeout_ms == 5 && waits[1].size == sizeof(*waits));
         check(waits[2].any[1].log == pattern && waits[2].any[1].log_count == 2 && !waits[2].any[1].any);
         const struct mayfly_wait *all = waits[2].any[2].all;
-        check(waits[2].any[2].timeout_ms == 7 && all[1].command[0] == program && all[1].command[1] == std::string("-q") &&
-              !all[1].command[2] && all[2].notify && all[3].exit && all[3].exit_status == 3 && all[4].callback == is_ready &&
-              all[5].size == 0);
+        check(waits[2].any[2].timeout_ms == 7 && all[1].command[0] == program &&
+              all[1].command[1] == std::string("-q") && !all[1].command[2] && all[2].notify && all[3].exit &&
+              all[3].exit_status == 3 && all[4].callback == is_ready && all[5].command[1] == std::string("-q") &&
+              !all[5].command[2] && all[5].timeout_ms == 8 && all[6].notify && all[6].timeout_ms == 9 &&
+              all[7].size == 0);
         check(waits[3].http_headers[0] == std::string("Accept: text/plain") && !waits[3].http_headers[1]);
 }
 
