@@ -511,7 +511,7 @@ static void wrong_specs_are_refused(void **state)
                 many[i] = "name";
         fails(SPEC(.networks = one, .aliases = many), -E2BIG, "more than 64 aliases");
         list[0] = (struct mayfly_network *) (void *) &nothing;
-        fails(SPEC(.networks = list), -EINVAL, "networks[0] of the spec is none of mayfly_network_create()");
+        fails(SPEC(.networks = list), -EINVAL, "networks[0] of the spec was not made by mayfly_network_create()");
         for (size_t i = 0; i < 9; i++)
                 list[i] = make_network();
         fails(SPEC(.networks = list), -E2BIG, "more than 8 networks");

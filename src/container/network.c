@@ -53,7 +53,7 @@ struct mayfly_network *mf_network_take(const struct mayfly_network *handle, cons
         struct mayfly_network *network = find(handle);
         if (!network)
                 (void) mf_error(err, -EINVAL, MAYFLY_STAGE_SPEC,
-                                "%s is none of mayfly_network_create(), or was freed long ago", what);
+                                "%s was not made by mayfly_network_create(), or was freed long ago", what);
         else if (network->is_freed)
                 (void) mf_error(err, -EINVAL, MAYFLY_STAGE_SPEC,
                                 "%s was freed; call mayfly_network_free() after the last use of the handle", what);

@@ -35,10 +35,12 @@ static void describe(struct mf_condition *condition, struct mayfly_container *co
         snprintf(directory, sizeof(directory), "%s", condition->options.file);
         char *slash = strrchr(directory, '/');
         slash[slash == directory] = '\0';
-        if (mf_container_look(container, directory, &mode, NULL) == 0)
-                snprintf(seen, size, "%s", S_ISDIR(mode) ? "it does not exist" : "its directory is none");
-        else
+        if (mf_container_look(container, directory, &mode, NULL) < 0)
                 snprintf(seen, size, "its directory %.200s does not exist", directory);
+        else if (S_ISDIR(mode))
+                snprintf(seen, size, "it does not exist");
+        else
+                snprintf(seen, size, "%.200s is not a directory", directory);
 }
 
 const struct mf_condition_type mf_condition_file = { .check = check, .look = look, .describe = describe };

@@ -120,6 +120,10 @@ static void a_file_that_exists(void **state)
                    "file /tmp/never: it does not exist");
         wait_fails(c, MAYFLY_WAIT(MAYFLY_WAIT_FILE("/none/never", .timeout_ms = 50)), -ETIMEDOUT,
                    "its directory /none does not exist");
+        wait_fails(c, MAYFLY_WAIT(MAYFLY_WAIT_FILE("/tmp/later/never", .timeout_ms = 50)), -ETIMEDOUT,
+                   "file /tmp/later/never: /tmp/later is not a directory");
+        wait_fails(c, MAYFLY_WAIT(MAYFLY_WAIT_COMMAND_WITHIN(50, "sh", "-c", "exit 3")), -ETIMEDOUT,
+                   "not ready after 50 ms: command \"sh -c exit 3\"");
         wait_fails(c, MAYFLY_WAIT(MAYFLY_WAIT_FILE("never")), -EINVAL, "is not absolute");
         mayfly_container_free(c);
 }
