@@ -207,6 +207,14 @@ static int prepare(struct group *group, const struct mayfly_spec *const *specs, 
         return mf_order_check(&group->order, err);
 }
 
+static int has_failed(struct group *group)
+{
+        pthread_mutex_lock(&group->lock);
+        int r = group->has_failed;
+        pthread_mutex_unlock(&group->lock);
+        return r;
+}
+
 /* Starts a thread for each, and waits for their ends. */
 static void run(struct group *group)
 {
@@ -215,7 +223,7 @@ static void run(struct group *group)
 
         sigfillset(&all);
         pthread_sigmask(SIG_SETMASK, &all, &old); /* signals belong to the threads of the program */
-        for (size_t i = 0; i < group->n && !group->has_failed; i++) {
+        for (size_t i = 0; i < group->n && !has_failed(group); i++) {
                 struct member *member = &group->members[i];
                 int r = pthread_create(&member->thread, NULL, run_member, member);
                 member->has_thread = r == 0;
