@@ -191,7 +191,7 @@ static void packets_come_late_or_never(void **state)
         echoes(fd, "fast");
         close(fd);
         assert_int_equal(mayfly_link_set(container, "53/udp", MAYFLY_LINK(.refuse = 1), &err), -ENOTSUP);
-        assert_non_null(strstr(err.message, "a UDP port can have latency and be stopped"));
+        assert_non_null(strstr(err.message, "a UDP port can have latency and jitter and be stopped"));
 }
 
 /* Exits with 0 when a client of this program's port says this. */

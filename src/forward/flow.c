@@ -8,8 +8,8 @@
 #include "forward/forward.h"
 #include "util/time.h"
 
-/* Data of a healthy link go through a pipe, by splice(2), or are copied where they are few. Those of a link with faults, and those for which there is no pipe,
- * are read into memory and held there. A flow never has data in both. */
+/* Data of a healthy link go through a pipe, by splice(2), or are copied where they are few. Those of a link with faults, and
+ * those for which there is no pipe, are read into memory and held there. A flow never has data in both. */
 
 #define ONCE (512U * 1024U)      /* bytes that are asked for at once */
 #define SMALL (16 * 1024)        /* bytes; less is copied */

@@ -268,7 +268,8 @@ int forward_link_faults(const struct mf_forward_request *request, struct forward
                 return forward_say(text, -ENOENT, "there is no link %u", request->link);
         if (link->clients && (is_for_streams(&faults->up) || is_for_streams(&faults->down) || faults->slow_close_us ||
                               faults->refuse || faults->reset))
-                return forward_say(text, -ENOTSUP, "a UDP port can have latency and be stopped, and nothing else");
+                return forward_say(text, -ENOTSUP,
+                                   "a UDP port can have latency and jitter and be stopped, and nothing else");
         link->faults = *faults;
         update(link);
         return 0;
