@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -496,6 +497,25 @@ static void test_unread_answers(void **state)
                 assert_int_equal(forwarder_receive(forwarder, &reply, NULL), 0);
 }
 
+/* An answer whose descriptor finds no place here is lost, and the next one is not. */
+static void test_no_place_for_a_descriptor(void **state)
+{
+        struct forwarder *forwarder = *state;
+        struct mf_forward_request request = { .type = MF_FORWARD_NETWORK };
+        struct mf_forward_reply reply;
+        struct rlimit limit;
+        int fd = -1;
+
+        assert_int_equal(getrlimit(RLIMIT_NOFILE, &limit), 0);
+        forwarder_send(forwarder, &request, NULL, 0);
+        assert_int_equal(setrlimit(RLIMIT_NOFILE, &(struct rlimit){ 0, limit.rlim_max }), 0);
+        int r = mf_forward_reply_recv(forwarder->control, &reply, &fd, 0);
+        assert_int_equal(setrlimit(RLIMIT_NOFILE, &limit), 0);
+        assert_int_equal(r, -EMFILE);
+        assert_int_equal(forwarder_ask(forwarder, &request, &fd), 0);
+        close(fd);
+}
+
 /* Reads a line of /proc/PID/status. */
 static void read_status(pid_t pid, const char *name, char value[256])
 {
@@ -546,6 +566,7 @@ int main(int argc, char **argv)
                 cmocka_unit_test_setup_teardown(test_network, start, end),
                 cmocka_unit_test_setup_teardown(test_bad_requests, start, end),
                 cmocka_unit_test_setup_teardown(test_unread_answers, start, end),
+                cmocka_unit_test_setup_teardown(test_no_place_for_a_descriptor, start, end),
                 cmocka_unit_test_setup_teardown(test_privileges, start, end),
         };
 

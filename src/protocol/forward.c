@@ -85,9 +85,11 @@ static ssize_t recv_block(int fd, void *ret, size_t size, int *fds, size_t *ret_
                 memcpy(&version, ret, sizeof(version));
         if (n > 0 && !(header.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) && version == MF_FORWARD_VERSION)
                 return n;
+        /* Where fewer came than could have, this process had no place for them. */
+        int is_full = (header.msg_flags & MSG_CTRUNC) && *ret_n_fds < MF_FORWARD_FDS_MAX;
         close_all(fds, *ret_n_fds);
         *ret_n_fds = 0;
-        return n == 0 ? 0 : -EPROTO;
+        return n == 0 ? 0 : is_full ? -EMFILE : -EPROTO;
 }
 
 int mf_forward_request_send(int socket, const struct mf_forward_request *request, const int *fds, size_t n_fds)

@@ -105,7 +105,8 @@ int mf_forward_reply_send(int socket, const struct mf_forward_reply *reply, int 
  * Descriptors are close-on-exec, and the caller's to close. */
 int mf_forward_request_recv(int socket, struct mf_forward_request *ret, int fds[MF_FORWARD_FDS_MAX], size_t *ret_n_fds,
                             int flags);
-/* *ret_fd is -1 where the reply has no descriptor. The text ends with a NUL. */
+/* *ret_fd is -1 where the reply has no descriptor. The text ends with a NUL. -EMFILE: the reply has been read and is lost,
+ * because this process has no place for its descriptor. */
 int mf_forward_reply_recv(int socket, struct mf_forward_reply *ret, int *ret_fd, int flags);
 
 #endif
