@@ -208,6 +208,51 @@ static void test_flood(void **state)
         close(server);
 }
 
+/* Pages that a process has in memory. */
+static unsigned long count_pages(pid_t pid)
+{
+        char path[64];
+        unsigned long pages = 0;
+
+        snprintf(path, sizeof(path), "/proc/%d/statm", (int) pid);
+        FILE *f = fopen(path, "re");
+        assert_non_null(f);
+        assert_int_equal(fscanf(f, "%*u %lu", &pages), 1);
+        fclose(f);
+        return pages;
+}
+
+/* Packets that wait need memory even if they are empty. */
+static void test_empty_packets_that_wait(void **state)
+{
+        struct forwarder *forwarder = *state;
+        struct mf_forward_request faults = { .type = MF_FORWARD_FAULTS,
+                                             .link = 1,
+                                             .faults.up.latency_us = UINT64_C(1000000000) };
+        int server = listen_inside(forwarder, SOCK_DGRAM, "127.0.0.1", 53);
+        uint16_t slow_port = forwarder_publish_udp(forwarder, 1, 54, 0);
+        uint16_t port = forwarder_publish_udp(forwarder, 2, 53, 0);
+        int slow = connect_udp(slow_port), client = connect_udp(port);
+
+        assert_int_equal(forwarder_ask(forwarder, &faults, NULL), 0);
+        put(client, "", NULL);
+        get(server, "", NULL);
+        unsigned long before = count_pages(forwarder->pid);
+        for (int i = 0; i < 3000; i++) {
+                for (int j = 0; j < 64; j++)
+                        put(slow, "", NULL);
+                /* They have been received when this one comes. */
+                put(client, "", NULL);
+                get(server, "", NULL);
+        }
+        unsigned long most = before + (4UL << 20) / (unsigned long) getpagesize(), now = count_pages(forwarder->pid);
+        if (now > most)
+                fail_msg("%lu pages have become %lu", before, now);
+        close(slow);
+        close(client);
+        close(server);
+}
+
 /* --- ports of the host ---------------------------------------------------------------------------------------- */
 
 static int ask_for_port(struct forwarder *forwarder, uint32_t number, uint32_t kind, uint16_t port)
@@ -309,6 +354,7 @@ int main(int argc, char **argv)
                 cmocka_unit_test_setup_teardown(test_addresses, start, end),
                 cmocka_unit_test_setup_teardown(test_silent_client_is_forgotten, start, end),
                 cmocka_unit_test_setup_teardown(test_flood, start, end),
+                cmocka_unit_test_setup_teardown(test_empty_packets_that_wait, start, end),
                 cmocka_unit_test_setup_teardown(test_host_port, start, end),
                 cmocka_unit_test_setup_teardown(test_host_port_udp, start, end),
                 cmocka_unit_test(test_host_port_before_enter),

@@ -221,7 +221,7 @@ static void pass(struct client *client, struct forward_held *held, const struct 
                         send_down(client, packet, size);
                 return;
         }
-        if (forward_held_room(held, HELD_MAX) >= size && forward_held_add(held, packet, size) == 0)
+        if (forward_held_fits(held, size, HELD_MAX) && forward_held_add(held, packet, size) == 0)
                 release_both(client);
 }
 

@@ -86,6 +86,8 @@ struct forward_held {
 
 /* Returns how many bytes may be added where one flow may hold `max`. */
 size_t forward_held_room(const struct forward_held *held, size_t max);
+/* Whether a packet may be added, which may be empty. */
+int forward_held_fits(const struct forward_held *held, size_t size, size_t max);
 /* Returns 0 or -ENOMEM. */
 int forward_held_add(struct forward_held *held, const void *data, size_t size);
 /* Takes bytes from the first chunk, which must have them. */

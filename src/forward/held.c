@@ -31,11 +31,22 @@ static uint32_t next_random(void)
         return (uint32_t) ((total.random * 2685821657736338717U) >> 32);
 }
 
+/* How much one flow may hold when so much more is held in all. */
+static size_t limit_with(size_t more, size_t max)
+{
+        return total.bytes + more <= TOTAL_MAX || max < LITTLE ? max : LITTLE;
+}
+
 size_t forward_held_room(const struct forward_held *held, size_t max)
 {
-        size_t limit = total.bytes < TOTAL_MAX || max < LITTLE ? max : LITTLE;
+        size_t limit = limit_with(OVERHEAD, max), used = held->size + OVERHEAD;
 
-        return held->size < limit ? limit - held->size : 0;
+        return used < limit ? limit - used : 0;
+}
+
+int forward_held_fits(const struct forward_held *held, size_t size, size_t max)
+{
+        return held->size + OVERHEAD + size <= limit_with(OVERHEAD + size, max);
 }
 
 int forward_held_add(struct forward_held *held, const void *data, size_t size)
