@@ -166,15 +166,27 @@ void forwarder_enter(struct forwarder *forwarder)
                 fail_msg("ENTER: %d: %s", reply.error, reply.text);
 }
 
-void forwarder_stop(struct forwarder *forwarder)
+static void clean_up(struct forwarder *forwarder, int expected)
 {
         int status;
 
-        close(forwarder->control);
         assert_int_equal(waitpid(forwarder->pid, &status, 0), forwarder->pid);
-        assert_int_equal(status, 0);
+        assert_true(WIFEXITED(status));
+        assert_int_equal(WEXITSTATUS(status), expected);
         close(forwarder->container);
         remove_folder(forwarder->root);
+}
+
+void forwarder_stop(struct forwarder *forwarder)
+{
+        close(forwarder->control);
+        clean_up(forwarder, 0);
+}
+
+void forwarder_expect_failure(struct forwarder *forwarder)
+{
+        clean_up(forwarder, 1);
+        close(forwarder->control);
 }
 
 /* --- requests ------------------------------------------------------------------------------------------------- */

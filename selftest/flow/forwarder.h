@@ -26,6 +26,8 @@ void forwarder_start_limited(struct forwarder *forwarder, unsigned limit);
 void forwarder_start(struct forwarder *forwarder);
 void forwarder_enter(struct forwarder *forwarder);
 void forwarder_stop(struct forwarder *forwarder);
+/* Waits until mayfly-forward has ended by itself, which has to be a failure, and cleans up. */
+void forwarder_expect_failure(struct forwarder *forwarder);
 
 /* Sends a request without waiting. */
 void forwarder_send(struct forwarder *forwarder, const struct mf_forward_request *request, const int *fds,

@@ -7,7 +7,9 @@
 
 #include <cmocka.h>
 
+#include <arpa/inet.h>
 #include <errno.h>
+#include <netinet/in.h>
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
@@ -223,6 +225,107 @@ static void test_server_that_closes_at_once(void **state)
         close(listener);
 }
 
+/* Sends descriptors that nobody receives, more than mayfly-forward may have. Returns the sockets that they are in. */
+static void put_in_flight(int ret[2])
+{
+        enum { N = 253 }; /* in one message */
+        static union {
+                struct cmsghdr align;
+                char buffer[CMSG_SPACE(N * sizeof(int))];
+        } control;
+        struct iovec iov = { .iov_base = (char[1]){ 0 }, .iov_len = 1 };
+        const struct msghdr header = { .msg_iov = &iov,
+                                       .msg_iovlen = 1,
+                                       .msg_control = control.buffer,
+                                       .msg_controllen = sizeof(control.buffer) };
+
+        assert_int_equal(socketpair(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0, ret), 0);
+        control.align = (struct cmsghdr){ .cmsg_level = SOL_SOCKET,
+                                          .cmsg_type = SCM_RIGHTS,
+                                          .cmsg_len = CMSG_LEN(N * sizeof(int)) };
+        for (size_t i = 0; i < N; i++)
+                memcpy(CMSG_DATA(&control.align) + i * sizeof(int), &ret[1], sizeof(int));
+        assert_int_equal(sendmsg(ret[0], &header, 0), 1);
+}
+
+static void end_flight(const int sockets[2])
+{
+        close(sockets[0]);
+        close(sockets[1]);
+}
+
+static const struct mf_forward_request a_socket = { .type = MF_FORWARD_SOCKET,
+                                                    .domain = AF_INET,
+                                                    .socket_type = SOCK_STREAM };
+
+/* The container's user sends so many descriptors about that no answer with one can be sent. It is sent later. */
+static void test_descriptors_in_flight(void **state)
+{
+        struct forwarder *forwarder = *state;
+        struct mf_forward_reply reply;
+        int sockets[2], fd = -1;
+        struct pollfd answer = { .fd = forwarder->control, .events = POLLIN };
+
+        put_in_flight(sockets);
+        forwarder_send(forwarder, &a_socket, NULL, 0);
+        assert_int_equal(poll(&answer, 1, 200), 0);
+        end_flight(sockets);
+        assert_int_equal(forwarder_receive(forwarder, &reply, &fd), 0);
+        assert_true(fd >= 0);
+        close(fd);
+        assert_int_equal(forwarder_ask(forwarder, &a_socket, &fd), 0);
+        close(fd);
+}
+
+/* The end of the library is noticed while an answer waits, and is no failure. */
+static void test_end_with_descriptors_in_flight(void **state)
+{
+        struct forwarder forwarder;
+        int sockets[2];
+        struct pollfd answer;
+
+        (void) state;
+        alarm(100);
+        forwarder_start_limited(&forwarder, FEW);
+        forwarder_enter(&forwarder);
+        put_in_flight(sockets);
+        forwarder_send(&forwarder, &a_socket, NULL, 0);
+        answer = (struct pollfd){ .fd = forwarder.control, .events = POLLIN };
+        assert_int_equal(poll(&answer, 1, 100), 0);
+        forwarder_stop(&forwarder);
+        end_flight(sockets);
+}
+
+/* Meanwhile ports of the host cannot be reached, and afterwards they can. */
+static void test_host_port_with_descriptors_in_flight(void **state)
+{
+        struct forwarder *forwarder = *state;
+        struct mf_forward_request request = { .type = MF_FORWARD_HOST_PORT,
+                                              .link = 1,
+                                              .target = { .kind = MF_FORWARD_TCP } };
+        struct sockaddr_in address = { .sin_family = AF_INET };
+        uint16_t port;
+        int sockets[2], client = -1, listener = listen_outside(SOCK_STREAM, &port);
+
+        request.target.port = port;
+        assert_int_equal(forwarder_ask(forwarder, &request, NULL), 0);
+        assert_int_equal(forwarder_ask(forwarder, &a_socket, &client), 0);
+        address.sin_port = htons(port);
+        inet_pton(AF_INET, MF_HOST_ADDRESS, &address.sin_addr);
+        put_in_flight(sockets);
+        assert_int_equal(connect(client, (struct sockaddr *) &address, sizeof(address)), 0);
+        hear_reset(client);
+        close(client);
+        end_flight(sockets);
+        client = connect_inside(forwarder, SOCK_STREAM, MF_HOST_ADDRESS, port);
+        int server = accept_one(listener);
+        say(client, "hello");
+        hear(server, "hello");
+        close(client);
+        close(server);
+        close(listener);
+}
+
 int main(int argc, char **argv)
 {
         const struct CMUnitTest tests[] = {
@@ -230,6 +333,9 @@ int main(int argc, char **argv)
                 cmocka_unit_test_setup_teardown(test_descriptors_used_up, start_with_few, end),
                 cmocka_unit_test_setup_teardown(test_many_that_do_not_read, start_with_few, end),
                 cmocka_unit_test_setup_teardown(test_server_that_closes_at_once, start, end),
+                cmocka_unit_test_setup_teardown(test_descriptors_in_flight, start_with_few, end),
+                cmocka_unit_test(test_end_with_descriptors_in_flight),
+                cmocka_unit_test_setup_teardown(test_host_port_with_descriptors_in_flight, start_with_few, end),
         };
 
         forwarder_main(argc, argv);

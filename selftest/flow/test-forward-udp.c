@@ -7,8 +7,10 @@
 
 #include <cmocka.h>
 
+#include <dirent.h>
 #include <errno.h>
 #include <netinet/in.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -338,6 +340,41 @@ static void test_host_port_before_enter(void **state)
         close(listener);
 }
 
+static pid_t find_child(pid_t parent)
+{
+        DIR *proc = opendir("/proc");
+        pid_t found = 0;
+
+        assert_non_null(proc);
+        for (const struct dirent *entry; !found && (entry = readdir(proc));) {
+                char path[300];
+                int of = 0;
+                snprintf(path, sizeof(path), "/proc/%s/stat", entry->d_name);
+                FILE *f = fopen(path, "re");
+                if (!f)
+                        continue;
+                if (fscanf(f, "%*d (mayfly-forward) %*c %d", &of) == 1 && of == parent)
+                        found = atoi(entry->d_name);
+                fclose(f);
+        }
+        closedir(proc);
+        assert_true(found > 0);
+        return found;
+}
+
+/* Without the process that makes the host's sockets its ports cannot be reached. That is a failure. */
+static void test_end_of_the_child(void **state)
+{
+        struct forwarder forwarder;
+
+        (void) state;
+        alarm(60);
+        forwarder_start(&forwarder);
+        forwarder_enter(&forwarder);
+        assert_int_equal(kill(find_child(forwarder.pid), SIGKILL), 0);
+        forwarder_expect_failure(&forwarder);
+}
+
 /* Ports below 1024 need a capability, which mayfly-forward has. */
 static void test_low_port(void **state)
 {
@@ -358,6 +395,7 @@ int main(int argc, char **argv)
                 cmocka_unit_test_setup_teardown(test_host_port, start, end),
                 cmocka_unit_test_setup_teardown(test_host_port_udp, start, end),
                 cmocka_unit_test(test_host_port_before_enter),
+                cmocka_unit_test(test_end_of_the_child),
                 cmocka_unit_test_setup_teardown(test_low_port, start, end),
         };
 

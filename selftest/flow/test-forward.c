@@ -497,6 +497,19 @@ static void test_unread_answers(void **state)
                 assert_int_equal(forwarder_receive(forwarder, &reply, NULL), 0);
 }
 
+/* What ends mayfly-forward, but for the end of the library, is a failure: the container cannot go on without its ports. */
+static void test_bad_message(void **state)
+{
+        struct forwarder forwarder;
+
+        (void) state;
+        alarm(60);
+        forwarder_start(&forwarder);
+        forwarder_enter(&forwarder);
+        say(forwarder.control, "no request");
+        forwarder_expect_failure(&forwarder);
+}
+
 /* An answer whose descriptor finds no place here is lost, and the next one is not. */
 static void test_no_place_for_a_descriptor(void **state)
 {
@@ -566,6 +579,7 @@ int main(int argc, char **argv)
                 cmocka_unit_test_setup_teardown(test_network, start, end),
                 cmocka_unit_test_setup_teardown(test_bad_requests, start, end),
                 cmocka_unit_test_setup_teardown(test_unread_answers, start, end),
+                cmocka_unit_test(test_bad_message),
                 cmocka_unit_test_setup_teardown(test_no_place_for_a_descriptor, start, end),
                 cmocka_unit_test_setup_teardown(test_privileges, start, end),
         };

@@ -14,8 +14,10 @@
 #include "forward/forward.h"
 #include "util/fd.h"
 #include "util/macro.h"
+#include "util/time.h"
 
-#define CONTROL 0 /* the socket to the library is standard input */
+#define CONTROL 0       /* the socket to the library is standard input */
+#define RETRY_US 10000U /* for an answer that the kernel does not take now */
 
 /* The answer that could not be sent yet. No request is read before it is gone. */
 static struct {
@@ -23,6 +25,7 @@ static struct {
         struct mf_forward_reply reply;
         int fd;
         int is_waiting;
+        struct forward_timer retry;
 } self = { .fd = -1 };
 
 static int enter(const struct mf_forward_request *request, const int *fds, size_t n_fds, struct forward_text *text)
@@ -107,18 +110,37 @@ static int serve_inside(const struct mf_forward_request *request, struct forward
         }
 }
 
+/* Whether the kernel may take the answer later, and does not tell when. The first: too many descriptors are in flight, which
+ * root in the container can bring about where it is the same user outside. */
+static int is_passing(int error)
+{
+        return error == -ETOOMANYREFS || error == -ENOBUFS || error == -ENOMEM;
+}
+
 /* Sends the answer, or has it sent when there is place for it. */
 static void answer(void)
 {
         int r = mf_forward_reply_send(CONTROL, &self.reply, self.fd, MSG_DONTWAIT);
 
-        self.is_waiting = r == -EAGAIN;
-        forward_rewatch(CONTROL, &self.source, self.is_waiting ? EPOLLOUT : EPOLLIN);
-        if (self.is_waiting)
+        self.is_waiting = r == -EAGAIN || is_passing(r);
+        if (is_passing(r))
+                forward_timer_set(&self.retry, mf_now_us() + RETRY_US);
+        if (self.is_waiting) {
+                forward_rewatch(CONTROL, &self.source, r == -EAGAIN ? EPOLLOUT : 0);
                 return;
+        }
+        forward_rewatch(CONTROL, &self.source, EPOLLIN);
         self.fd = mf_close(self.fd);
-        if (r < 0)
+        if (r == -EPIPE || r == -ECONNRESET)
                 forward_loop_end();
+        else if (r < 0)
+                forward_loop_fail("answering the library", r);
+}
+
+static void retry(struct forward_timer *timer)
+{
+        (void) timer;
+        answer();
 }
 
 static void serve(const struct mf_forward_request *request, int *fds, size_t n_fds)
@@ -162,7 +184,10 @@ static void control_ready(struct forward_source *source, uint32_t events)
         size_t n_fds;
 
         (void) source;
-        (void) events;
+        if (self.is_waiting && (events & EPOLLHUP)) {
+                forward_loop_end();
+                return;
+        }
         if (self.is_waiting) {
                 answer();
                 return;
@@ -170,8 +195,10 @@ static void control_ready(struct forward_source *source, uint32_t events)
         int r = mf_forward_request_recv(CONTROL, &request, fds, &n_fds, MSG_DONTWAIT);
         if (r > 0)
                 serve(&request, fds, n_fds);
-        else if (r != -EAGAIN)
+        else if (r == 0)
                 forward_loop_end();
+        else if (r != -EAGAIN)
+                forward_loop_fail("a request of the library", r);
 }
 
 int main(void)
@@ -189,13 +216,15 @@ int main(void)
         prctl(PR_SET_PDEATHSIG, SIGKILL);
         forward_budget_init();
         self.source.ready = control_ready;
+        self.retry.expired = retry;
         int r = forward_loop_init();
         if (r == 0)
-                r = forward_watch(CONTROL, &self.source, EPOLLIN);
+                r = forward_timers_reserve(1);
         if (r == 0)
-                r = forward_loop_run();
-        forward_host_end();
+                r = forward_watch(CONTROL, &self.source, EPOLLIN);
         if (r < 0)
-                fprintf(stderr, "mayfly-forward: waiting for events: %s\n", strerror(-r));
+                forward_loop_fail("waiting for events", r);
+        r = forward_loop_run();
+        forward_host_end();
         return r < 0;
 }

@@ -35,9 +35,11 @@ struct forward_task {
 };
 
 int forward_loop_init(void);
-/* Serves until forward_loop_end(). Returns 0 or negative errno. */
+/* Serves until the end or a failure. Returns 0 or negative errno. */
 int forward_loop_run(void);
 void forward_loop_end(void);
+/* Says what failed, and has forward_loop_run() return the error. */
+void forward_loop_fail(const char *what, int error);
 
 /* Returns 0 or negative errno. */
 int forward_watch(int fd, struct forward_source *source, uint32_t events);

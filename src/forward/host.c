@@ -18,6 +18,7 @@
 #define BATCH 8
 
 static struct {
+        struct forward_source source;
         int fd; /* to the child; -1: there is none */
         pid_t pid;
         struct {
@@ -33,7 +34,8 @@ union control {
 
 /* --- the child ------------------------------------------------------------------------------------------------ */
 
-/* Sends sockets of the wanted type; none where they cannot be made. */
+/* Sends sockets of the wanted type; none where they cannot be made or sent. The latter: the container's user may have too many
+ * descriptors in flight. Returns 0, or negative errno when the parent is gone. */
 static int send_sockets(int fd, int type)
 {
         union control control = { .buffer = { 0 } };
@@ -53,10 +55,12 @@ static int send_sockets(int fd, int type)
                 control.align.cmsg_len = CMSG_LEN(n * sizeof(int));
                 memcpy(CMSG_DATA(&control.align), fds, n * sizeof(int));
         }
-        ssize_t sent = sendmsg(fd, &header, MSG_NOSIGNAL);
+        int r = sendmsg(fd, &header, MSG_NOSIGNAL) < 0 ? -errno : 0;
         while (n > 0)
                 close(fds[--n]);
-        return sent < 0 ? -errno : 0;
+        if (r < 0)
+                r = send(fd, &byte, 1, MSG_NOSIGNAL) < 0 ? -errno : 0;
+        return r;
 }
 
 static _Noreturn void be_child(int fd, const struct mf_forward_request *request, pid_t parent)
@@ -78,6 +82,15 @@ static _Noreturn void be_child(int fd, const struct mf_forward_request *request,
 
 /* --- the parent ----------------------------------------------------------------------------------------------- */
 
+/* The child ends before this process only by a failure. */
+static void child_ended(struct forward_source *source, uint32_t events)
+{
+        (void) source;
+        (void) events;
+        forward_unwatch(host.fd);
+        forward_loop_fail("the process that makes sockets of the host has ended", -EPIPE);
+}
+
 int forward_host_start(const struct mf_forward_request *request)
 {
         int pair[2];
@@ -89,12 +102,14 @@ int forward_host_start(const struct mf_forward_request *request)
                 be_child(pair[1], request, parent);
         int r = pid < 0 ? -errno : 0;
         close(pair[1]);
-        if (r < 0)
+        if (r < 0) {
                 close(pair[0]);
-        else
-                host.fd = pair[0];
+                return r;
+        }
+        host.fd = pair[0];
         host.pid = pid;
-        return r;
+        host.source.ready = child_ended;
+        return forward_watch(host.fd, &host.source, 0); /* its end is always reported */
 }
 
 void forward_host_end(void)

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 #define _GNU_SOURCE
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/epoll.h>
 #include <sys/timerfd.h>
 #include <unistd.h>
@@ -13,7 +15,7 @@
 
 static struct {
         int epoll, clock;
-        int has_ended;
+        int has_ended, error;
         uint64_t armed_us;           /* when the clock will ring; 0: never */
         struct forward_timer **heap; /* from [1] on; the earliest first */
         size_t n, reserved, allocated;
@@ -176,6 +178,13 @@ void forward_loop_end(void)
         loop.has_ended = 1;
 }
 
+void forward_loop_fail(const char *what, int error)
+{
+        fprintf(stderr, "mayfly-forward: %s: %s\n", what, strerror(-error));
+        loop.has_ended = 1;
+        loop.error = error;
+}
+
 int forward_loop_run(void)
 {
         struct epoll_event events[EVENTS_MAX];
@@ -184,12 +193,12 @@ int forward_loop_run(void)
                 arm();
                 int n = epoll_wait(loop.epoll, events, EVENTS_MAX, loop.tasks ? 0 : -1);
                 if (n < 0 && errno != EINTR)
-                        return -errno;
+                        forward_loop_fail("waiting for events", -errno);
                 for (int i = 0; i < n; i++) {
                         struct forward_source *source = events[i].data.ptr;
                         source->ready(source, events[i].events);
                 }
                 run_tasks();
         }
-        return 0;
+        return loop.error;
 }
