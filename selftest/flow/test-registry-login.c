@@ -242,6 +242,20 @@ static void answers_that_repeat_a_secret_are_not_shown(void **state)
             .page = "{\"errors\":[{\"code\":\"UNAUTHORIZED\",\"message\":\"secret is wrong\"}]}");
         assert_says(manifest(), -EACCES,
                     "denies access to team/redis with the credentials from |auth.json (401); check the name");
+        /* The token server got the password too, and the registry gets tokens that are longer than what is shown. */
+        ADD(.path = MANIFEST_PATH, .wants = "Bearer TOK", .challenge = world.challenge);
+        ADD(.path = TOKEN_PATH, .wants = "x", .page = "{\"details\":\"me:secret is wrong\"}");
+        assert_says(manifest(), -EACCES, "refuses the credentials from |/run/containers/auth.json (401); log in");
+        char token[301], answer_of_server[400], page[400];
+        memset(token, 'k', 300);
+        token[300] = '\0';
+        snprintf(answer_of_server, sizeof(answer_of_server), "{\"token\":\"%s\"}", token);
+        snprintf(page, sizeof(page), "{\"message\":\"bad token %s\"}", token);
+        ADD(.path = MANIFEST_PATH, .wants = "Bearer x", .challenge = world.challenge, .page = page);
+        ADD(.path = TOKEN_PATH, .body = answer_of_server);
+        answer = manifest();
+        assert_null(strstr(answer.err.message, "kkkkkkkk"));
+        assert_says(answer, -EACCES, "with the credentials from |auth.json (401); check the name");
 }
 
 static void the_first_file_that_knows_the_registry_counts(void **state)

@@ -13,20 +13,12 @@
 
 #define LOG_IN "log in with \"podman login %.200s\" or \"docker login %.200s\""
 
-/* Writes the status and what the page says. A page that repeats a secret is not shown. */
+/* Writes the status and what the page says. */
 static void describe(const struct mf_conversation *c, char ret[MF_PAGE_SHOWN_MAX + 32])
 {
-        const struct mf_credentials *credentials = &c->endpoint->login.credentials;
-        const char *secrets[] = { credentials->password, credentials->identity_token, credentials->registry_token };
         char page[MF_PAGE_SHOWN_MAX];
 
-        mf_error_page_show(page, c->page.data, c->page.size);
-        for (size_t i = 0; i < sizeof(secrets) / sizeof(secrets[0]); i++)
-                if (secrets[i] && *secrets[i] && strstr(page, secrets[i]))
-                        page[0] = '\0';
-        const char *token = c->endpoint->authorization ? strchr(c->endpoint->authorization, ' ') : NULL;
-        if (token && strstr(page, token + 1))
-                page[0] = '\0';
+        mf_error_page_show(page, c->page.data, c->page.size, &c->endpoint->login.credentials, c->authorization);
         snprintf(ret, MF_PAGE_SHOWN_MAX + 32, "%d%s%s", c->status, *page ? ": " : "", page);
 }
 
@@ -49,7 +41,7 @@ static int denied(const struct mf_conversation *c, const char *endpoint, const c
                                 "Basic; ask "
                                 "the operator of the registry",
                                 endpoint, c->endpoint->challenge.name, repository);
-        if (login->where && is_plain && !c->authorized)
+        if (login->where && is_plain && !c->authorization)
                 return mf_error(
                         err, -EACCES, MAYFLY_STAGE_HTTP,
                         "%s denies access to %.300s without credentials (%s), and mayfly does not send those of %.300s "
@@ -87,8 +79,9 @@ static int answered(const struct mf_conversation *c, const char *endpoint, struc
                         err, -EBUSY, MAYFLY_STAGE_HTTP,
                         "%s limits how often it may be asked (%s)%s, and wants a pause of %s; try again later%s%s%s%s",
                         endpoint, answer, tries, c->retry_after[0] ? c->retry_after : "unknown length",
-                        c->authorized ? "" : ", or log in with \"podman login ",
-                        c->authorized ? "" : c->endpoint->registry, c->authorized ? "" : "\"", ", or use a mirror");
+                        c->authorization ? "" : ", or log in with \"podman login ",
+                        c->authorization ? "" : c->endpoint->registry, c->authorization ? "" : "\"",
+                        ", or use a mirror");
         return mf_error(err, -EIO, MAYFLY_STAGE_HTTP,
                         "%s answers %s when asked for the %s %.150s of %.300s%s; try again later", endpoint, answer,
                         ask->kind, ask->which, c->endpoint->repository, tries);

@@ -13,7 +13,7 @@ struct mf_conversation {
         struct mf_endpoint *endpoint;
         struct mf_ask *ask;
         enum mf_challenge_scheme scheme; /* of the last challenge that was answered */
-        int authorized;                  /* the request had an Authorization */
+        const char *authorization;       /* what the request had, borrowed; NULL: nothing */
         uint64_t wrong_size;             /* the size that the answer claims, when it is not the one asked for */
 
         /* The last answer: */

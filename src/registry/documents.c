@@ -17,6 +17,7 @@
 #define HUB_KEY "https://index.docker.io/v1/" /* the key of docker.io in docker's files and programs */
 #define EXPIRES_S 60U                         /* when the token server does not say, as the specification has it */
 #define EXPIRES_MAX_S 86400U
+#define SECRET_PIECE_MIN 8U /* so much of a secret counts as the secret */
 
 void mf_secret_free(char *secret)
 {
@@ -255,7 +256,48 @@ int mf_token_parse(struct mf_token *ret, const char *text, size_t size, const ch
         return 0;
 }
 
-void mf_error_page_show(char ret[MF_PAGE_SHOWN_MAX], const char *text, size_t size)
+/* Whether the text has the secret, or ends within it, with so much of it that it counts. */
+static int has_secret(const char *text, size_t size, const char *secret)
+{
+        size_t n = secret ? strlen(secret) : 0;
+
+        if (n > 0 && memmem(text, size, secret, n))
+                return 1;
+        for (size_t piece = n < size ? n : size; piece >= SECRET_PIECE_MIN; piece--)
+                if (memcmp(text + size - piece, secret, piece) == 0)
+                        return 1;
+        return 0;
+}
+
+/* Whether the text has what "Basic" sends for user and password, with or without the padding. Returns 1 also when memory is short. */
+static int has_basic(const char *text, size_t size, const struct mf_credentials *credentials)
+{
+        mf_cleanup(mf_secret_freep) char *plain = NULL, *encoded = NULL;
+
+        if (!credentials->user || !credentials->password)
+                return 0;
+        if (asprintf(&plain, "%s:%s", credentials->user, credentials->password) < 0)
+                plain = NULL;
+        encoded = plain ? mf_base64_encode(plain, strlen(plain)) : NULL;
+        if (!encoded)
+                return 1;
+        encoded[strcspn(encoded, "=")] = '\0';
+        return has_secret(text, size, plain) || has_secret(text, size, encoded);
+}
+
+/* Whether the text repeats what was sent to a server, or is to be kept from others. */
+static int repeats_secret(const char *text, size_t size, const struct mf_credentials *credentials,
+                          const char *authorization)
+{
+        const char *token = authorization ? strchr(authorization, ' ') : NULL;
+
+        return has_secret(text, size, credentials->password) || has_secret(text, size, credentials->identity_token) ||
+               has_secret(text, size, credentials->registry_token) ||
+               has_secret(text, size, token ? token + 1 : NULL) || has_basic(text, size, credentials);
+}
+
+void mf_error_page_show(char ret[MF_PAGE_SHOWN_MAX], const char *text, size_t size,
+                        const struct mf_credentials *credentials, const char *authorization)
 {
         static const char *const names[] = { "message", "details", "error_description", "error" };
         mf_cleanup(json_decrefp) json_t *page = size > 0 ? json_loadb(text, size, 0, NULL) : NULL;
@@ -265,7 +307,14 @@ void mf_error_page_show(char ret[MF_PAGE_SHOWN_MAX], const char *text, size_t si
 
         for (size_t i = 0; i < MF_ELEMENTSOF(names) && !message; i++)
                 message = member(first ? first : page, names[i]);
-        snprintf(raw, sizeof(raw), "%.60s%s%.200s", code ? code : "", code && message ? ": " : "",
-                 message ? message : "");
+        code = code ? code : "";
+        message = message ? message : "";
+        ret[0] = '\0';
+        /* JSON has several ways to write a character: what it says counts, as well as its bytes. */
+        if (!page || repeats_secret(text, size, credentials, authorization) ||
+            repeats_secret(code, strlen(code), credentials, authorization) ||
+            repeats_secret(message, strlen(message), credentials, authorization))
+                return;
+        snprintf(raw, sizeof(raw), "%.60s%s%.200s", code, *code && *message ? ": " : "", message);
         mf_escape(ret, MF_PAGE_SHOWN_MAX, raw);
 }

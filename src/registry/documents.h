@@ -49,7 +49,9 @@ int mf_token_parse(struct mf_token *ret, const char *text, size_t size, const ch
 
 #define MF_PAGE_SHOWN_MAX 300
 
-/* Writes what the page of an error says, "CODE: message", made safe for messages; or nothing. */
-void mf_error_page_show(char ret[MF_PAGE_SHOWN_MAX], const char *text, size_t size);
+/* Writes what the page of an error says, "CODE: message", made safe for messages. Writes nothing when the page says nothing, or
+ * when it repeats a secret of `credentials` or of `authorization`, the value of the header, which may be NULL. */
+void mf_error_page_show(char ret[MF_PAGE_SHOWN_MAX], const char *text, size_t size,
+                        const struct mf_credentials *credentials, const char *authorization);
 
 #endif

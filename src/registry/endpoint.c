@@ -340,7 +340,7 @@ static int converse(struct mf_conversation *c, const char *url, struct mayfly_er
                 int r = take_authorization(c->endpoint, c->ask, &authorization, err);
                 if (r < 0)
                         return r;
-                c->authorized = authorization != NULL;
+                c->authorization = authorization;
                 r = send_request(c, url, authorization);
                 if (r == 0)
                         return 0;

@@ -112,7 +112,8 @@ static int complain(const struct exchange *exchange, int r, const char *realm, c
         const char *registry = exchange->request->registry;
         char page[MF_PAGE_SHOWN_MAX];
 
-        mf_error_page_show(page, exchange->page.data, exchange->page.size);
+        mf_error_page_show(page, exchange->page.data, exchange->page.size, &exchange->request->login->credentials,
+                           NULL);
         const char *colon = *page ? ": " : "";
         if (r == -EFBIG)
                 return mf_error(err, r, MAYFLY_STAGE_HTTP,

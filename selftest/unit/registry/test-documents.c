@@ -223,25 +223,67 @@ static const struct {
 static void pages_are_shown(void **state)
 {
         char shown[MF_PAGE_SHOWN_MAX], page[2000];
+        static const struct mf_credentials none = { 0 };
 
         (void) state;
         for (size_t i = 0; i < sizeof(pages) / sizeof(pages[0]); i++) {
-                mf_error_page_show(shown, pages[i].page, strlen(pages[i].page));
+                mf_error_page_show(shown, pages[i].page, strlen(pages[i].page), &none, NULL);
                 assert_string_equal(shown, pages[i].shown);
         }
         memset(page, 'x', sizeof(page));
         memcpy(page, "{\"message\":\"", 12);
         memcpy(page + sizeof(page) - 2, "\"}", 2);
-        mf_error_page_show(shown, page, sizeof(page));
+        mf_error_page_show(shown, page, sizeof(page), &none, NULL);
         assert_int_equal(strlen(shown), 200);
+}
+
+#define FILL_50 "01234567890123456789012345678901234567890123456789"
+#define FILL_195 FILL_50 FILL_50 FILL_50 "012345678901234567890123456789012345678901234"
+
+static void pages_with_secrets_are_not_shown(void **state)
+{
+        static char password[] = "pass\"word/1", user[] = "me", identity[] = "identity-0123456789";
+        static const struct mf_credentials credentials = { .user = user,
+                                                           .password = password,
+                                                           .identity_token = identity };
+        /* base64 of "me:pass"word/1" is bWU6cGFzcyJ3b3JkLzE= */
+        static const char *const bad[] = {
+                "{\"message\":\"no pass\\\"word/1\"}",
+                "{\"message\":\"no pass\\u0022word\\/1\"}",
+                "{\"message\":\"no me:pass\\\"word/1\"}",
+                "{\"message\":\"Basic bWU6cGFzcyJ3b3JkLzE=\"}",
+                "{\"message\":\"Basic bWU6cGFzcyJ3b3JkLzE\"}",
+                "{\"message\":\"bWU6cGFzcyJ3\"}",
+                "{\"message\":\"" FILL_195 "identity-0123456789\"}",
+                "{\"message\":\"ends in identity\"}",
+                "{\"errors\":[{\"code\":\"identity-0123456789\"}]}",
+                "{\"message\":\"fine\",\"more\":\"identity-0123456789\"}",
+                "{\"message\":\"" FILL_195 "bearer.0123456789.bearer\"}",
+                "{\"message\":\"bearer.0123456789.bearer\"}",
+        };
+        char shown[MF_PAGE_SHOWN_MAX];
+
+        (void) state;
+        for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+                mf_error_page_show(shown, bad[i], strlen(bad[i]), &credentials, "Bearer bearer.0123456789.bearer");
+                if (shown[0])
+                        fail_msg("%s shows \"%s\"", bad[i], shown);
+        }
+        static const char good[] = "{\"message\":\"me has no word or identit\"}";
+        mf_error_page_show(shown, good, strlen(good), &credentials, "Bearer bearer.0123456789.bearer");
+        assert_string_equal(shown, "me has no word or identit");
 }
 
 int main(void)
 {
         const struct CMUnitTest tests[] = {
-                cmocka_unit_test(entries_are_found),     cmocka_unit_test(tokens_of_files_are_found),
-                cmocka_unit_test(bad_files_are_refused), cmocka_unit_test(programs_are_understood),
-                cmocka_unit_test(tokens_are_taken),      cmocka_unit_test(pages_are_shown),
+                cmocka_unit_test(entries_are_found),
+                cmocka_unit_test(tokens_of_files_are_found),
+                cmocka_unit_test(bad_files_are_refused),
+                cmocka_unit_test(programs_are_understood),
+                cmocka_unit_test(tokens_are_taken),
+                cmocka_unit_test(pages_are_shown),
+                cmocka_unit_test(pages_with_secrets_are_not_shown),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);
