@@ -68,11 +68,15 @@ static int copy(char **ret, const char *text)
 /* Whether a key like "https://HOST/v1/" means the registry. */
 static int key_is_registry(const char *key, const char *registry)
 {
+        static const char *const paths[] = { "", "/", "/v1", "/v1/", "/v2", "/v2/" };
         const char *scheme = strstr(key, "://"), *host = scheme ? scheme + 3 : key;
         size_t n = strcspn(host, "/");
         const char *path = host + n;
+        int is_api = 0;
 
-        if (*path && strcmp(path, "/") != 0 && strncmp(path, "/v1", 3) != 0 && strncmp(path, "/v2", 3) != 0)
+        for (size_t i = 0; i < MF_ELEMENTSOF(paths) && !is_api; i++)
+                is_api = strcmp(path, paths[i]) == 0;
+        if (!is_api)
                 return 0;
         if (strlen(registry) == n && strncasecmp(host, registry, n) == 0)
                 return 1;

@@ -34,6 +34,11 @@ static const struct {
         { "{\"auths\":{\"h:5.evil.example\":" ME "}}", "h:5", "a", NULL, NULL, NULL, NULL, 0 },
         { "{\"auths\":{\"evil.example/h:5\":" ME "}}", "h:5", "a", NULL, NULL, NULL, NULL, 0 },
         { "{\"auths\":{\"h:5/other\":" ME "}}", "h:5", "a", NULL, NULL, NULL, NULL, 0 },
+        { "{\"auths\":{\"h:5/v2\":" ME "}}", "h:5", "a", "me", "secret", NULL, NULL, 1 },
+        /* A namespace is not the registry. */
+        { "{\"auths\":{\"h:5/v2fly\":" ME "}}", "h:5", "a", NULL, NULL, NULL, NULL, 0 },
+        { "{\"auths\":{\"h:5/v2/team\":" ME "}}", "h:5", "a", NULL, NULL, NULL, NULL, 0 },
+        { "{\"auths\":{\"h:5/v2fly\":" ME "}}", "h:5", "v2fly/x", "me", "secret", NULL, NULL, 1 },
         /* The key that says most. */
         { "{\"auths\":{\"h\":" ME ",\"h/team\":" TEAM ",\"h/team/redis\":" REDIS "}}", "h", "team/redis", "redis", "r",
           NULL, NULL, 1 },
