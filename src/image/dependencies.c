@@ -207,6 +207,7 @@ static int get(const struct node *node, struct mayfly_image **ret, int only_stor
         options.progress_userdata = (void *) (uintptr_t) node;
         request.reference = &node->reference;
         request.fetcher = request.layer_fetcher;
+        request.is_layer = request.layer_fetcher != NULL;
         request.text = node->text;
         request.size = node->size;
         request.options = &options;

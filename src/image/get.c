@@ -233,6 +233,14 @@ static int missing_if_locked(int r)
         return r == -EWOULDBLOCK ? -ENOENT : r;
 }
 
+/* Returns the kind of entry that the store has to have for the request. */
+static enum mf_stored_kind wanted_kind(const struct job *job)
+{
+        if (job->request->is_layer)
+                return MF_STORED_OCI_LAYER;
+        return job->reference->format == MF_FORMAT_OCI ? MF_STORED_OCI_IMAGE : MF_STORED_ACI;
+}
+
 /* Opens the image, with locks/ID held, and fetches it unless another process has put it there. Returns 0, BUSY, or negative
  * errno. */
 static int fetch_locked(const struct job *job, struct mayfly_error *err)
@@ -240,7 +248,7 @@ static int fetch_locked(const struct job *job, struct mayfly_error *err)
         struct mayfly_image *image = job->image;
         char old[MF_TMP_NAME_MAX], why[400];
 
-        int r = mf_stored_open(job->store, image, err);
+        int r = mf_stored_open(job->store, image, wanted_kind(job), err);
         if (r == 0) {
                 r = is_signed(job, why, err);
                 if (r == 0)
@@ -262,7 +270,7 @@ static int fetch_locked(const struct job *job, struct mayfly_error *err)
                 return r;
         }
         image->fetched = 1;
-        r = mf_stored_open(job->store, image, err); /* its signature was just checked */
+        r = mf_stored_open(job->store, image, wanted_kind(job), err); /* its signature was just checked */
         if (r != -ENOENT)
                 return busy_if_locked(r);
         snprintf(why, sizeof(why), "%s", image->damage[0] ? image->damage : "it is gone");
@@ -289,7 +297,7 @@ static int try_stored(const struct job *job, struct mayfly_error *err)
 {
         char why[400];
 
-        int r = mf_stored_open(job->store, job->image, err);
+        int r = mf_stored_open(job->store, job->image, wanted_kind(job), err);
         if (r < 0)
                 return r;
         r = is_signed(job, why, err);

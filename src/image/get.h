@@ -32,6 +32,7 @@ struct mf_image_request {
         const struct mayfly_image_options *options; /* with final values */
         const struct mf_fetcher *fetcher;           /* NULL: the reference is one of an ACI */
         const struct mf_fetcher *layer_fetcher;     /* for what the image depends on, in the same way */
+        int is_layer;                               /* the reference is one of a layer of an OCI image */
         int only_stored; /* nothing is fetched or made; -ENOENT without an error: mayfly-helper has to do that */
 };
 

@@ -128,7 +128,37 @@ static int load(struct mayfly_image *image, struct mayfly_error *err)
         return r < 0 ? r : load_manifest(image, err);
 }
 
-int mf_stored_open(int store, struct mayfly_image *image, struct mayfly_error *err)
+/* Whether the open directory has a file or anything else of that name. */
+static int has(int dir_fd, const char *name)
+{
+        struct stat st;
+
+        return fstatat(dir_fd, name, &st, AT_SYMLINK_NOFOLLOW) == 0;
+}
+
+/* Compares what the store has with what is wanted. An ACI, the configuration of an OCI image and a layer can have one digest: whoever
+ * makes one of them chooses its bytes. Returns 0 or -EEXIST. */
+static int check_kind(const struct mayfly_image *image, enum mf_stored_kind wanted, struct mayfly_error *err)
+{
+        static const char *const names[] = { "an ACI", "an OCI image", "a layer of OCI images" };
+        enum mf_stored_kind found = MF_STORED_OCI_LAYER;
+
+        if (has(image->dir_fd, "manifest"))
+                found = MF_STORED_ACI;
+        else if (has(image->dir_fd, MF_OCI_CONFIG_FILE))
+                found = MF_STORED_OCI_IMAGE;
+        if (found == wanted)
+                return 0;
+        return mf_error(err, -EEXIST, MAYFLY_STAGE_STORE,
+                        "the store has %s as %s, but %s is wanted; %suse another store for one of the two "
+                        "(MAYFLY_STORE)",
+                        image->path, names[found], names[wanted],
+                        wanted == MF_STORED_OCI_IMAGE && found == MF_STORED_OCI_LAYER
+                                ? "pin the image by the digest that `mayfly pin` prints, or "
+                                : "");
+}
+
+int mf_stored_open(int store, struct mayfly_image *image, enum mf_stored_kind wanted, struct mayfly_error *err)
 {
         image->damage[0] = '\0';
         int r = mf_store_open_locked(store, MF_IMAGES, image->id, LOCK_SH, &image->dir_fd);
@@ -139,6 +169,8 @@ int mf_stored_open(int store, struct mayfly_image *image, struct mayfly_error *e
         if (r < 0)
                 return mf_error_errno(err, r, MAYFLY_STAGE_STORE, "the stored image %s cannot be opened", image->path);
         r = load(image, err);
+        if (r == 0)
+                r = check_kind(image, wanted, err);
         if (r < 0)
                 image->dir_fd = mf_close(image->dir_fd);
         else
