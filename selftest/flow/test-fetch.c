@@ -326,6 +326,35 @@ static void limits_hold(void **state)
         assert_store_is_empty();
 }
 
+/* One entry can have a thousand directories above it that have none. */
+static void directories_without_entries_count(void **state)
+{
+        struct mayfly_image_options options = MAYFLY_IMAGE_OPTIONS_INIT;
+        struct mayfly_image *image = NULL;
+        struct mayfly_error err = MAYFLY_ERROR_INIT;
+        struct tar tar = { 0 };
+        char id[136], name[256] = "rootfs/";
+
+        (void) state;
+        for (size_t i = strlen(name); i < 80; i += 2)
+                memcpy(name + i, "d/", 3);
+        strcat(name, "f");
+        tar_add_basics(&tar);
+        tar_add(&tar, name, '0', 0644, NULL, "x", 1);
+        tar_end(&tar);
+        image_id(tar.data, tar.size, id);
+        serve("deep.aci", tar.data, tar.size);
+        options.max_entries = 30;
+        assert_int_equal(fetch_with("deep.aci", id, &options, &image, &err), -EFBIG);
+        assert_non_null(strstr(err.message, "max_entries = 30"));
+        assert_store_is_empty();
+        options.max_entries = 50;
+        err.code = 0;
+        assert_int_equal(fetch_with("deep.aci", id, &options, &image, &err), 0);
+        mayfly_image_close(image);
+        tar_free(&tar);
+}
+
 static int cancel(const struct mayfly_progress *progress, void *userdata)
 {
         *(uint64_t *) userdata = progress->bytes_done;
@@ -538,6 +567,7 @@ int main(int argc, char **argv)
                 TEST(appc_archive_3_wrong_bytes_are_refused),
                 TEST(passwords_are_not_shown),
                 TEST(limits_hold),
+                TEST(directories_without_entries_count),
                 TEST(progress_can_cancel),
                 TEST(appc_archive_4_contents_are_kept),
                 TEST(many_processes_fetch_once),

@@ -2,8 +2,8 @@
 
 /* What the store's tests run, kill and inject faults into: one call of the library.
  *
- *   store-tool open REFERENCE [MS]          prints "fetched" or "stored"; keeps it open for so long, and fails unless
- *                                           it is whole then
+ *   store-tool open REFERENCE [MS [N]]      prints "fetched" or "stored"; keeps it open for so long, and fails unless
+ *                                           it is whole then; max_entries is N
  *   store-tool layers REFERENCE             prints the directories that lie over each other, lowest first
  *   store-tool verify [--keep] [ID]         prints each finding, and "images N damaged N dropped N"
  *   store-tool gc [--dry-run] [--all] [--age S] [--bytes N]
@@ -38,6 +38,7 @@ static int do_open(int argc, char **argv, struct mayfly_error *err)
         if (argc < 1)
                 return -1;
         options.retries = UINT32_MAX;
+        options.max_entries = argc > 2 ? strtoull(argv[2], NULL, 10) : 0;
         int r = mayfly_image_open(&image, argv[0], &options, err);
         if (r < 0)
                 return r;

@@ -12,6 +12,7 @@
 #include "archive/digest.h"
 #include "archive/read.h"
 #include "oci/layer-rules.h"
+#include "store/unpack-errors.h"
 #include "store/unpack.h"
 #include "util/error.h"
 #include "util/escape.h"
@@ -156,10 +157,7 @@ static int on_entry(void *userdata, const struct mf_entry *entry, struct mayfly_
 
         atomic_fetch_add(&pull->entries, 1);
         if (atomic_fetch_add(&pull->request->totals->entries, 1) + 1 > pull->options->max_entries)
-                return mf_error(err, -EFBIG, MAYFLY_STAGE_ARCHIVE,
-                                "the image has more than max_entries = %llu entries; raise max_entries if the image "
-                                "is meant to have so many",
-                                (unsigned long long) pull->options->max_entries);
+                return mf_too_many_entries(err, pull->options->max_entries);
         int r = mf_oci_entry_place(entry, &place, err);
         if (r < 0 || place.role == MF_OCI_IGNORED)
                 return r;
@@ -310,6 +308,7 @@ static int prepare(struct pull *pull, int dirfd, struct mayfly_error *err)
                 return mf_error_errno(err, errno ? -errno : -ENOMEM, MAYFLY_STAGE_STORE,
                                       "%s cannot be unpacked into the store", pull->request->shown);
         mf_layer_set_partial(pull->layer);
+        mf_layer_set_limit(pull->layer, &pull->request->totals->entries, pull->options->max_entries);
         return 0;
 }
 

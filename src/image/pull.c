@@ -20,6 +20,7 @@
 #include "archive/read.h"
 #include "fetch/http.h"
 #include "model/show.h"
+#include "store/unpack-errors.h"
 #include "store/unpack.h"
 #include "util/error.h"
 #include "util/escape.h"
@@ -268,10 +269,7 @@ static int on_entry(void *userdata, const struct mf_entry *entry, struct mayfly_
         struct pull *pull = userdata;
 
         if (atomic_fetch_add(&pull->entries, 1) + 1 > pull->options->max_entries)
-                return mf_error(err, -EFBIG, MAYFLY_STAGE_ARCHIVE,
-                                "the image has more than max_entries = %llu entries; raise max_entries if the "
-                                "image is meant to have so many",
-                                (unsigned long long) pull->options->max_entries);
+                return mf_too_many_entries(err, pull->options->max_entries);
         return pull->layer ? unpack_entry(pull, entry, err) : examine_entry(pull, entry, err);
 }
 
@@ -477,6 +475,8 @@ int mf_pull(const struct mf_source *source, int dirfd, const struct mayfly_image
                 if (!pull.layer)
                         r = mf_error_errno(err, errno ? -errno : -ENOMEM, MAYFLY_STAGE_STORE,
                                            "the image cannot be unpacked into the store");
+                else
+                        mf_layer_set_limit(pull.layer, &pull.entries, options->max_entries);
         }
         if (r == 0) {
                 run_stages(&pull);

@@ -101,7 +101,7 @@ static const struct place *find_nearest(const struct mf_open_dirs *dirs, const c
         return nearest;
 }
 
-/* Opens the directory that is `n` levels above `fd`. Directories stay where they were made, so that is in the tree. */
+/* Opens the directory that is `n` levels above `fd`. Directories stay where they were made until mf_open_dirs_drop(), so that is in the tree. */
 static int open_above(int fd, size_t n)
 {
         char way[3 * UP_MAX + 1];
@@ -183,4 +183,18 @@ int mf_open_dirs_get(struct mf_open_dirs *dirs, const char *path, mf_open_dirs_m
         if (fd == -ENOENT && make)
                 fd = make_levels(from, path, at, make, userdata);
         return fd < 0 ? fd : keep(dirs, path, fd);
+}
+
+void mf_open_dirs_drop(struct mf_open_dirs *dirs, const char *path)
+{
+        const size_t length = strlen(path);
+
+        for (size_t i = 0; i < MF_ELEMENTSOF(dirs->place); i++) {
+                struct place *place = &dirs->place[i];
+                if (place->fd < 0 || strncmp(place->path, path, length) != 0 ||
+                    (place->path[length] && place->path[length] != '/'))
+                        continue;
+                place->fd = mf_close(place->fd);
+                place->used = 0;
+        }
 }

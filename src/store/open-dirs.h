@@ -19,4 +19,7 @@ struct mf_open_dirs *mf_open_dirs_free(struct mf_open_dirs *dirs);
  * level, from the top. */
 int mf_open_dirs_get(struct mf_open_dirs *dirs, const char *path, mf_open_dirs_make *make, void *userdata);
 
+/* Closes the directory `path` and those below it, before it is removed. */
+void mf_open_dirs_drop(struct mf_open_dirs *dirs, const char *path);
+
 #endif

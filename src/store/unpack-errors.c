@@ -86,3 +86,19 @@ int mf_cannot_have_size(struct mayfly_error *err, int code, const struct mf_entr
                                 entry->name, (unsigned long long) entry->size);
         return mf_cannot_be(err, code, entry, "made as long as it is");
 }
+
+int mf_too_many_entries(struct mayfly_error *err, uint64_t max)
+{
+        return mf_error(err, -EFBIG, MAYFLY_STAGE_ARCHIVE,
+                        "the image has more than max_entries = %llu entries; raise max_entries if the image is meant "
+                        "to have so many",
+                        (unsigned long long) max);
+}
+
+int mf_too_long_lists(struct mayfly_error *err, size_t max)
+{
+        return mf_error(err, -EFBIG, MAYFLY_STAGE_ARCHIVE,
+                        "the names of the directories that have no entry, or a late one, and of what the layer hides "
+                        "have more than %zu MiB; give each directory an entry before the files in it",
+                        max / 1024 / 1024);
+}

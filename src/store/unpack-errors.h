@@ -4,6 +4,8 @@
 
 /* The errors of unpack.c: of an entry that cannot be stored. `code` is a negative errno. All return a negative errno. */
 
+#include <stdint.h>
+
 #include "archive/entry.h"
 
 /* The entry cannot be `what`. */
@@ -20,5 +22,9 @@ int mf_cannot_set_xattr(struct mayfly_error *err, int code, int fd, const struct
                         const struct mf_xattr *xattr);
 /* The file cannot be as long as it is with its holes. */
 int mf_cannot_have_size(struct mayfly_error *err, int code, const struct mf_entry *entry);
+/* The image has more entries than the caller's max_entries. */
+int mf_too_many_entries(struct mayfly_error *err, uint64_t max);
+/* The paths that unpacking has to remember have more bytes than `max`. */
+int mf_too_long_lists(struct mayfly_error *err, size_t max);
 
 #endif

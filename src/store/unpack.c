@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -26,6 +27,7 @@
 #include "util/fs.h"
 #include "util/macro.h"
 
+#define LISTED_MAX ((size_t) 64 * 1024 * 1024)
 #define BUSY_MODE 0700     /* of a directory with an entry, until the end: so that files can be made in it */
 #define IMPLICIT_MODE 0701 /* of a directory without an entry so far: it tells the two apart without a table */
 
@@ -50,6 +52,9 @@ struct mf_layer {
         struct mf_record *record;
         struct mf_paths implicit;
         int as_root;
+        atomic_uint_least64_t *entries; /* of the whole image, with directories without an entry; NULL: not counted */
+        uint64_t max_entries;
+        size_t listed;     /* bytes of the paths that are kept or spilled without an entry of that name */
         int lacks_devices; /* those of /dev, which containers get in any case */
 };
 
@@ -95,6 +100,12 @@ struct mf_layer *mf_layer_new(int dirfd, const char *id)
                 return NULL;
         }
         return layer;
+}
+
+void mf_layer_set_limit(struct mf_layer *layer, atomic_uint_least64_t *entries, uint64_t max)
+{
+        layer->entries = entries;
+        layer->max_entries = max;
 }
 
 struct mf_layer *mf_layer_free(struct mf_layer *layer)
@@ -148,13 +159,25 @@ static int note_late(struct mf_layer *layer, const char *path, const struct mf_e
         return 0;
 }
 
-/* Makes a directory without an entry, unless it is there: see mf_open_dirs_make. */
+/* Counts a path that is remembered. Returns 0 or -E2BIG. */
+static int count_path(struct mf_layer *layer, const char *path)
+{
+        layer->listed += strlen(path) + 1;
+        return layer->listed > LISTED_MAX ? -E2BIG : 0;
+}
+
+/* Makes a directory without an entry, unless it is there: see mf_open_dirs_make. One entry can have thousands of them above it, so they
+ * count as entries, too. Returns also -EFBIG and -E2BIG for the two limits. */
 static int make_implicit(void *userdata, int fd, const char *name, const char *path)
 {
         struct mf_layer *layer = userdata;
 
         if (mkdirat(fd, name, BUSY_MODE) < 0)
                 return errno == EEXIST ? 0 : -errno;
+        if (layer->entries && atomic_fetch_add(layer->entries, 1) + 1 > layer->max_entries)
+                return -EFBIG;
+        if (count_path(layer, path) < 0)
+                return -E2BIG;
         if (fchmodat(fd, name, IMPLICIT_MODE, 0) < 0)
                 return -errno;
         return spill_dir(layer, path, 0755, NULL);
@@ -181,6 +204,10 @@ static int enter_parent(struct mf_layer *layer, const char *path, const char **r
                 return mf_entry_bad(err, entry, MF_ENTRY_BEYOND_LINK);
         if (fd == -ENOTDIR)
                 return mf_entry_bad(err, entry, MF_ENTRY_BELOW_FILE);
+        if (fd == -EFBIG)
+                return mf_too_many_entries(err, layer->max_entries);
+        if (fd == -E2BIG)
+                return mf_too_long_lists(err, LISTED_MAX);
         if (fd < 0)
                 return mf_cannot_be(err, fd, entry, "put into its directory");
         layer->parent_fd = fd;
@@ -212,7 +239,7 @@ static int set_xattrs(int fd, const struct mf_entry *entry, size_t *ret_n, struc
 }
 
 /* Removes the file, link or empty directory that an earlier entry has put at the path of the entry. Returns 0 or negative errno. */
-static int replace(const struct mf_layer *layer, const char *base, const struct mf_entry *entry,
+static int replace(const struct mf_layer *layer, const char *path, const char *base, const struct mf_entry *entry,
                    struct mayfly_error *err)
 {
         struct stat st;
@@ -225,6 +252,8 @@ static int replace(const struct mf_layer *layer, const char *base, const struct 
         if (!is_dir && st.st_nlink > 1)
                 return mf_entry_bad(err, entry,
                                     "is there twice, and there are hard links to the first; keep only one of the two");
+        if (is_dir)
+                mf_open_dirs_drop(layer->dirs, path);
         if (unlinkat(layer->parent_fd, base, is_dir ? AT_REMOVEDIR : 0) == 0)
                 return 0;
         return errno == ENOTEMPTY || errno == EEXIST
@@ -247,6 +276,8 @@ static int add_directory(struct mf_layer *layer, const char *path, const char *b
                 return mf_cannot_make(err, -errno, entry);
         if (fchmodat(layer->parent_fd, base, BUSY_MODE, 0) < 0)
                 return mf_cannot_make(err, -errno, entry);
+        if (is_late && count_path(layer, path) < 0)
+                return mf_too_long_lists(err, LISTED_MAX);
         int r = is_late ? note_late(layer, path, entry) : spill_dir(layer, path, entry->mode, &entry->mtime);
         if (r < 0)
                 return cannot_record(err, r, entry);
@@ -373,7 +404,7 @@ int mf_layer_add(struct mf_layer *layer, const char *path, const char *target, c
         if (r == 0 && layer->is_partial && entry->hardlink && strcmp(path, target) == 0)
                 return 0;
         if (r == 0 && layer->is_partial)
-                r = replace(layer, base, entry, err);
+                r = replace(layer, path, base, entry, err);
         if (r < 0)
                 return r;
         if (entry->hardlink)
@@ -402,6 +433,8 @@ int mf_layer_hide(struct mf_layer *layer, const char *path, int is_opaque, const
         if (snprintf(inner, sizeof(inner), "%s/x", path) >= (int) sizeof(inner))
                 return mf_entry_bad(err, entry, "has too long a name");
         int r = enter_parent(layer, is_opaque ? inner : path, &base, entry, err);
+        if (r == 0 && count_path(layer, path) < 0)
+                return mf_too_long_lists(err, LISTED_MAX);
         if (r == 0 && mf_paths_add(is_opaque ? &layer->whiteouts.opaque : &layer->whiteouts.hidden, strdup(path)) < 0)
                 r = mf_error_oom(err, MAYFLY_STAGE_STORE);
         return r;

@@ -5,6 +5,9 @@
 /* Writes an archive's entries below one directory, and never outside it, whatever the entries say; and the record of
  * what they then were, see record.h. */
 
+#include <stdatomic.h>
+#include <stdint.h>
+
 #include "archive/read.h"
 
 #define MF_LAYER_MARK "layer" /* the file that says that a directory has one layer of several */
@@ -14,6 +17,9 @@ struct mf_layer;
 /* `dirfd` is borrowed, `id` is what the image is to be. NULL with errno: out of memory, or no file can be made there.
  */
 struct mf_layer *mf_layer_new(int dirfd, const char *id);
+/* Counts directories without an entry in *entries, which the caller counts entries in, and refuses more than `max`. Without it, and in
+ * any case, the paths of such directories and of what is hidden may have 64 MiB. */
+void mf_layer_set_limit(struct mf_layer *layer, atomic_uint_least64_t *entries, uint64_t max);
 /* Makes the entries those of one layer of several of an image: of two entries for one path the last counts, and the directory gets a file
  * "layer" that says so. */
 void mf_layer_set_partial(struct mf_layer *layer);

@@ -122,6 +122,22 @@ static void what_is_no_directory_is_refused(void **state)
         assert_int_equal(mf_open_dirs_get(w->dirs, "a/b/none/x", NULL, NULL), -ENOENT);
 }
 
+static void a_directory_that_was_dropped_is_looked_for_again(void **state)
+{
+        struct world *w = *state;
+
+        (void) get(w, "a/b/c");
+        (void) get(w, "a/b");
+        (void) get(w, "a/bc");
+        assert_int_equal(unlinkat(w->fd, "a/b/c", AT_REMOVEDIR), 0);
+        assert_int_equal(unlinkat(w->fd, "a/b", AT_REMOVEDIR), 0);
+        mf_open_dirs_drop(w->dirs, "a/b");
+        assert_int_equal(mknodat(w->fd, "a/b", S_IFREG | 0600, 0), 0);
+        assert_int_equal(mf_open_dirs_get(w->dirs, "a/b", NULL, NULL), -ENOTDIR);
+        assert_int_equal(mf_open_dirs_get(w->dirs, "a/b/c", NULL, NULL), -ENOTDIR);
+        (void) get(w, "a/bc");
+}
+
 static void the_deepest_directory_is_found_from_any_other(void **state)
 {
         struct world *w = *state;
@@ -148,6 +164,7 @@ int main(void)
                 TEST(each_way_leads_there),
                 TEST(a_descriptor_stays_open_for_six_calls),
                 TEST(what_is_no_directory_is_refused),
+                TEST(a_directory_that_was_dropped_is_looked_for_again),
                 TEST(the_deepest_directory_is_found_from_any_other),
         };
 
