@@ -42,35 +42,6 @@ static void free_registry(struct mf_oci_source *source)
         free(registry);
 }
 
-/* Whether another place cannot help: the trouble is at this host, or the user has cancelled. */
-static int is_final(const struct mf_ask *ask, const struct mayfly_error *why)
-{
-        return ask->sink_failed || why->code == -ECANCELED || why->code == -ENOMEM || why->code == -EFBIG ||
-               why->stage == MAYFLY_STAGE_SPEC;
-}
-
-/* Asks one endpoint after another. `check` (may be NULL) looks at a whole answer, and an answer that it refuses leads to the next
- * endpoint. Returns 0, or negative errno with the messages of all. */
-static int ask_all(struct registry *registry, struct mf_ask *ask,
-                   int (*check)(const struct mf_endpoint *endpoint, struct mf_ask *ask, struct mayfly_error *err),
-                   struct mayfly_error *err)
-{
-        struct mayfly_error failures = MAYFLY_ERROR_INIT;
-
-        for (size_t i = 0; i < registry->n; i++) {
-                struct mayfly_error why = MAYFLY_ERROR_INIT;
-                int r = mf_endpoint_get(registry->endpoints[i], ask, &why);
-                if (r == 0 && check)
-                        r = check(registry->endpoints[i], ask, &why);
-                if (r == 0 || ask->sink_failed)
-                        return r;
-                if (is_final(ask, &why))
-                        return mf_error(err, r, why.stage, "%s", why.code ? why.message : "out of memory");
-                mf_error_join(&failures, &why);
-        }
-        return mf_error(err, failures.code, failures.stage, "%s", failures.message);
-}
-
 /* --- documents --------------------------------------------------------------------------------------------------- */
 
 struct document {
@@ -95,11 +66,10 @@ static int poll_document(void *userdata)
         return document->cancelled && document->cancelled(document->userdata);
 }
 
-/* Checks the digest of a document that a mirror gave; that of the registry itself is for the caller to check, who knows more. A wrong one is
- * forgotten. Returns 0 or negative errno. */
-static int check_document(const struct mf_endpoint *endpoint, struct mf_ask *ask, struct mayfly_error *err)
+/* Checks the digest of a document that a mirror gave; that of the registry itself is for the caller to check, who knows more. Returns 0 or negative errno. */
+static int check_document(const struct mf_endpoint *endpoint, const struct mf_ask *ask, const struct document *document,
+                          struct mayfly_error *err)
 {
-        struct document *document = ask->userdata;
         char expected[MF_ID_LENGTH + 1], actual[MF_ID_LENGTH + 1], shown[MF_ID_LENGTH + 1];
 
         if (!endpoint->is_mirror || mf_image_id_of_digest(ask->which, expected) < 0)
@@ -118,11 +88,40 @@ static int check_document(const struct mf_endpoint *endpoint, struct mf_ask *ask
                              "the mirror, or leave it out",
                              endpoint->registry, endpoint->repository, ask->which, shown);
         }
-        if (r < 0) {
-                mf_buffer_clear(&document->body);
-                ask->handed = 0;
-        }
         return r;
+}
+
+/* --- questions --------------------------------------------------------------------------------------------------- */
+
+/* Whether another place cannot help: the trouble is at this host, or the user has cancelled. */
+static int is_final(const struct mf_ask *ask, const struct mayfly_error *why)
+{
+        return ask->sink_failed || why->code == -ECANCELED || why->code == -ENOMEM || why->code == -EFBIG ||
+               why->stage == MAYFLY_STAGE_SPEC;
+}
+
+/* Asks one endpoint after another. A document is taken from one endpoint, which must have the right one; bytes without `document` (NULL)
+ * are continued by the next endpoint. Returns 0, or negative errno with the messages of all. */
+static int ask_all(struct registry *registry, struct mf_ask *ask, struct document *document, struct mayfly_error *err)
+{
+        struct mayfly_error failures = MAYFLY_ERROR_INIT;
+
+        for (size_t i = 0; i < registry->n; i++) {
+                struct mayfly_error why = MAYFLY_ERROR_INIT;
+                if (document) {
+                        mf_buffer_clear(&document->body);
+                        ask->handed = 0;
+                }
+                int r = mf_endpoint_get(registry->endpoints[i], ask, &why);
+                if (r == 0 && document)
+                        r = check_document(registry->endpoints[i], ask, document, &why);
+                if (r == 0 || ask->sink_failed)
+                        return r;
+                if (is_final(ask, &why))
+                        return mf_error(err, r, why.stage, "%s", why.code ? why.message : "out of memory");
+                mf_error_join(&failures, &why);
+        }
+        return mf_error(err, failures.code, failures.stage, "%s", failures.message);
 }
 
 static int get_manifest(struct mf_oci_source *source, const char *which, struct mf_buffer *ret, char **ret_media_type,
@@ -146,7 +145,7 @@ static int get_manifest(struct mf_oci_source *source, const char *which, struct 
                 .cancelled = poll_document,
                 .userdata = &document,
         };
-        int r = ask_all((struct registry *) source, &ask, check_document, err);
+        int r = ask_all((struct registry *) source, &ask, &document, err);
         if (r == -EFBIG && ask.sink_failed)
                 r = mf_error(err, r, MAYFLY_STAGE_MANIFEST,
                              "the manifest %.150s of %.300s has more than %zu bytes, which no manifest may have; ask "
