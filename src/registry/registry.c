@@ -83,10 +83,10 @@ static int check_document(const struct mf_endpoint *endpoint, const struct mf_as
         if (r == 0 && strcmp(expected, actual) != 0) {
                 mf_digest_of_image_id(actual, shown);
                 r = mf_error(err, -EBADMSG, MAYFLY_STAGE_DIGEST,
-                             "the mirror %.280s gave another manifest of %.300s than it was asked for: expected %s, "
+                             "the mirror %.280s gave another %s of %.300s than it was asked for: expected %s, "
                              "actual %s; correct "
                              "the mirror, or leave it out",
-                             endpoint->registry, endpoint->repository, ask->which, shown);
+                             endpoint->registry, ask->kind, endpoint->repository, ask->which, shown);
         }
         return r;
 }
@@ -100,9 +100,23 @@ static int is_final(const struct mf_ask *ask, const struct mayfly_error *why)
                why->stage == MAYFLY_STAGE_SPEC;
 }
 
+/* Tells the sink which endpoint gave it bytes. `before` is the number of bytes that it had before. */
+static void name_giver(const struct registry *registry, const struct mf_endpoint *endpoint, const struct mf_ask *ask,
+                       uint64_t before, const struct mf_oci_sink *sink)
+{
+        char mirror[300];
+
+        if (!sink || !sink->given_by || (ask->handed == before && !ask->sink_failed))
+                return;
+        snprintf(mirror, sizeof(mirror), "the mirror %.280s", endpoint->registry);
+        sink->given_by(sink->userdata, endpoint->is_mirror ? mirror : registry->source.shown);
+}
+
 /* Asks one endpoint after another. A document is taken from one endpoint, which must have the right one; bytes without `document` (NULL)
- * are continued by the next endpoint. Returns 0, or negative errno with the messages of all. */
-static int ask_all(struct registry *registry, struct mf_ask *ask, struct document *document, struct mayfly_error *err)
+ * are continued by the next endpoint, and `sink` (may be NULL) hears which ones gave them. Returns 0, or negative errno with the
+ * messages of all. */
+static int ask_all(struct registry *registry, struct mf_ask *ask, struct document *document,
+                   const struct mf_oci_sink *sink, struct mayfly_error *err)
 {
         struct mayfly_error failures = MAYFLY_ERROR_INIT;
 
@@ -112,7 +126,9 @@ static int ask_all(struct registry *registry, struct mf_ask *ask, struct documen
                         mf_buffer_clear(&document->body);
                         ask->handed = 0;
                 }
+                uint64_t before = ask->handed;
                 int r = mf_endpoint_get(registry->endpoints[i], ask, &why);
+                name_giver(registry, registry->endpoints[i], ask, before, sink);
                 if (r == 0 && document)
                         r = check_document(registry->endpoints[i], ask, document, &why);
                 if (r == 0 || ask->sink_failed)
@@ -145,7 +161,7 @@ static int get_manifest(struct mf_oci_source *source, const char *which, struct 
                 .cancelled = poll_document,
                 .userdata = &document,
         };
-        int r = ask_all((struct registry *) source, &ask, &document, err);
+        int r = ask_all((struct registry *) source, &ask, &document, NULL, err);
         if (r == -EFBIG && ask.sink_failed)
                 r = mf_error(err, r, MAYFLY_STAGE_MANIFEST,
                              "the manifest %.150s of %.300s has more than %zu bytes, which no manifest may have; ask "
@@ -188,6 +204,29 @@ static int get_foreign(const struct registry *registry, const char *url, struct 
         return mf_http_get(&request, err);
 }
 
+/* Gets a config into memory, so that a wrong one of a mirror is not the last word, and hands it on. Returns 0 or negative errno. */
+static int get_config(struct registry *registry, const struct mf_oci_blob *blob, const char *path,
+                      const struct mf_oci_sink *sink, struct mayfly_error *err)
+{
+        struct document document = { .cancelled = sink->cancelled, .userdata = sink->userdata };
+        struct mf_ask ask = {
+                .kind = "config",
+                .which = blob->digest,
+                .path = path,
+                .size = blob->size,
+                .body = on_document,
+                .cancelled = poll_document,
+                .userdata = &document,
+        };
+
+        int r = ask_all(registry, &ask, &document, NULL, err);
+        if (r == 0 && document.body.size > 0)
+                r = sink->data(sink->userdata, document.body.data, document.body.size);
+        free(ask.media_type);
+        mf_buffer_clear(&document.body);
+        return r;
+}
+
 static int get_blob(struct mf_oci_source *source, const struct mf_oci_blob *blob, const struct mf_oci_sink *sink,
                     struct mayfly_error *err)
 {
@@ -199,6 +238,8 @@ static int get_blob(struct mf_oci_source *source, const struct mf_oci_blob *blob
                 path = NULL;
                 return mf_error_oom(err, MAYFLY_STAGE_HTTP);
         }
+        if (blob->is_document)
+                return get_config(registry, blob, path, sink, err);
         struct mf_ask ask = {
                 .kind = "blob",
                 .which = blob->digest,
@@ -208,7 +249,7 @@ static int get_blob(struct mf_oci_source *source, const struct mf_oci_blob *blob
                 .cancelled = sink->cancelled,
                 .userdata = sink->userdata,
         };
-        int r = ask_all(registry, &ask, NULL, &failures);
+        int r = ask_all(registry, &ask, NULL, sink, &failures);
         free(ask.media_type);
         for (size_t i = 0; r < 0 && !is_final(&ask, &failures) && ask.handed == 0 && blob->urls && blob->urls[i]; i++) {
                 struct mayfly_error why = MAYFLY_ERROR_INIT;
