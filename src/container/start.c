@@ -199,6 +199,8 @@ static void add_identity(const struct mayfly_spec *spec, const struct mf_image_c
                 mf_exec_block_add(block, MF_EXEC_GROUP, config->group);
         for (size_t i = 0; i < config->n_extra_groups; i++)
                 add_number(block, MF_EXEC_EXTRA_GROUP, config->extra_groups[i]);
+        if (config->only_groups)
+                mf_exec_block_add(block, MF_EXEC_ONLY_GROUPS, "");
 }
 
 static int add_app(struct mayfly_container *container, struct mf_exec_block *block, struct mayfly_error *err)

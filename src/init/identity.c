@@ -236,7 +236,7 @@ int mf_identity_find(const struct mf_exec *exec, struct mf_identity *ret, char *
                 return -ENOMEM;
         identity.n_groups = exec->n_extra_groups;
         memcpy(identity.groups, exec->extra_groups, exec->n_extra_groups * sizeof(gid_t));
-        if (name) {
+        if (name && !exec->only_groups) {
                 r = add_member_groups(name, &identity, text, text_size);
                 if (r < 0)
                         return r;

@@ -63,7 +63,8 @@ struct mf_image_config {
         char *group;        /* never NULL when there is an app */
         uint32_t *extra_groups; /* supplementaryGIDs */
         size_t n_extra_groups;
-        char *cwd;          /* working directory, "/" by default */
+        int only_groups; /* the user does not get the groups that list it as a member */
+        char *cwd;       /* working directory, "/" by default */
         char **directories; /* absolute paths that a container has, made where they are missing; NULL-terminated, or NULL */
         int stop_signal;  /* that asks the app to end; 0: SIGTERM */
         char **pre_start; /* a command that ends before the app starts; NULL-terminated, or NULL */

@@ -95,7 +95,8 @@ static int read_layers(json_t *root, struct mf_image_config *ret, struct mayfly_
 
 /* --- the app ------------------------------------------------------------------------------------------------------ */
 
-/* Reads "USER", "UID", and either with ":GROUP" or ":GID". Without a group it is the user's. Returns 0 or negative errno. */
+/* Reads "USER", "UID", and either with ":GROUP" or ":GID". Without a group it is the user's, with
+ * all groups that the user is in; with one it is that group alone, as the image specification says. Returns 0 or negative errno. */
 static int read_user(json_t *config, struct mf_image_config *ret, struct mayfly_error *err)
 {
         const char *user = NULL;
@@ -109,6 +110,7 @@ static int read_user(json_t *config, struct mf_image_config *ret, struct mayfly_
                 return mf_oci_json_bad(err, WHAT, "config.User",
                                        "\"%.100s\" is neither a user nor USER:GROUP, by name or number", user);
         ret->user = length ? strndup(user, length) : strdup("0");
+        ret->only_groups = user[length] != '\0';
         if (user[length])
                 ret->group = strdup(user + length + 1);
         return ret->user && (ret->group || !user[length]) ? 0 : mf_error_oom(err, MAYFLY_STAGE_MANIFEST);

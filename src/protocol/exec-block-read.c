@@ -131,6 +131,9 @@ static int take_string(enum mf_exec_tag tag, char *value, struct mf_exec *exec, 
         case MF_EXEC_EXTRA_GROUP:
                 exec->extra_groups[exec->n_extra_groups++] = (gid_t) strtoul(value, NULL, 10);
                 return 0;
+        case MF_EXEC_ONLY_GROUPS:
+                exec->only_groups = 1;
+                return 0;
         case MF_EXEC_BOUND:
                 exec->bound = strtoull(value, NULL, 16);
                 return 0;

@@ -26,6 +26,7 @@ struct mf_exec {
         const char *cwd, *user, *group;
         gid_t *extra_groups;
         size_t n_extra_groups;
+        int only_groups;               /* no groups that list the user as a member */
         uint64_t bound;                /* the container's capabilities */
         char **pre_start, **post_stop; /* argv; empty without a hook */
         int hook_timeout_ms;

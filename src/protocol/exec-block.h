@@ -14,6 +14,7 @@ enum mf_exec_tag {
         MF_EXEC_USER = 'u',
         MF_EXEC_GROUP = 'g',
         MF_EXEC_EXTRA_GROUP = 'G', /* a number */
+        MF_EXEC_ONLY_GROUPS = 'M', /* empty: the user gets no groups that list it as a member */
         MF_EXEC_BOUND = 'B',       /* START: capabilities that the container has at all, in hex */
         MF_EXEC_DIRECTORY = 'D',   /* START: a directory to make, with its parents, where there is nothing */
         /* Of the app alone: */

@@ -97,6 +97,7 @@ static void users_come_in_all_forms(void **state)
                 snprintf(text, sizeof(text), CONFIG("%s"), cases[i].text);
                 struct mf_oci_config config = good(text);
                 assert_string_equal(config.image->user, cases[i].user);
+                assert_int_equal(config.image->only_groups, cases[i].group != NULL);
                 if (cases[i].group)
                         assert_string_equal(config.image->group, cases[i].group);
                 else

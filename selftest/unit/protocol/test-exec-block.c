@@ -40,6 +40,7 @@ static void all_strings_arrive(void **state)
         mf_exec_block_add(&block, MF_EXEC_ENV, "AB=2");
         mf_exec_block_add(&block, MF_EXEC_ENV, "A=3=4");
         mf_exec_block_add(&block, MF_EXEC_EXTRA_GROUP, "44");
+        mf_exec_block_add(&block, MF_EXEC_ONLY_GROUPS, "");
         mf_exec_block_add(&block, MF_EXEC_BOUND, "a80425fb");
         mf_exec_block_add(&block, MF_EXEC_CAPABILITIES, "0");
         mf_exec_block_add(&block, MF_EXEC_POST_STOP, "bye");
@@ -55,6 +56,7 @@ static void all_strings_arrive(void **state)
         assert_null(exec.env[2]);
         assert_int_equal(exec.n_extra_groups, 1);
         assert_int_equal(exec.extra_groups[0], 44);
+        assert_true(exec.only_groups);
         assert_int_equal(exec.bound, 0xa80425fb);
         assert_true(exec.confinement.has_capabilities && exec.confinement.capabilities == 0);
         assert_string_equal(exec.post_stop[0], "bye");
