@@ -88,6 +88,10 @@ static int parse_what(struct mf_reference *ret, const char *what, const char *te
                 ret->repository = strdup(what);
                 return ret->repository ? 0 : mf_error_oom(err, MAYFLY_STAGE_REFERENCE);
         }
+        if (strncmp(what + 5, "///", 3) != 0 && strncasecmp(what + 5, "//localhost/", 12) != 0)
+                return refuse(err, text,
+                              "image reference \"%s\" has a path that is not absolute; write oci:file:///PATH for a "
+                              "layout or an archive");
         int r = mf_url_check(what, 0, &ret->scheme, err);
         if (r == 0 && !(ret->url = strdup(what)))
                 r = mf_error_oom(err, MAYFLY_STAGE_REFERENCE);

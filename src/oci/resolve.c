@@ -65,9 +65,9 @@ static int is_cancelled(void *userdata)
 static int get_config(struct mf_oci_image *image, const struct mf_oci_request *request, struct mayfly_error *err)
 {
         const struct mf_oci_descriptor *config = &image->manifest.config;
-        const struct mf_oci_blob blob = { config->digest, config->size, NULL, 1 };
+        const struct mf_oci_blob blob = { config->digest, config->size, NULL };
         struct take take = { .max = config->size, .request = request };
-        const struct mf_oci_sink sink = { take_bytes, is_cancelled, &take, NULL };
+        const struct mf_oci_sink sink = { take_bytes, is_cancelled, &take };
         char actual[MF_ID_LENGTH + 1];
 
         if (config->size > MF_OCI_DOCUMENT_MAX)
@@ -107,6 +107,16 @@ static int read_config(struct mf_oci_image *image, const struct mf_oci_request *
 
 /* --- manifest ----------------------------------------------------------------------------------------------------- */
 
+/* Whether the bytes are no JSON object, as those of a layer. */
+static int is_no_document(const struct mf_buffer *bytes)
+{
+        size_t i = 0;
+
+        while (i < bytes->size && strchr(" \t\r\n", bytes->data[i]) && bytes->data[i])
+                i++;
+        return i == bytes->size || bytes->data[i] != '{';
+}
+
 /* Reads the document `which` and checks its digest. A source that knows images by their config answers with the manifest of the image;
  * *ret_is_by_config is 1 then. Returns 0 or negative errno. */
 static int get_document(const struct mf_oci_request *request, const char *which, int is_digest,
@@ -128,7 +138,12 @@ static int get_document(const struct mf_oci_request *request, const char *which,
                 /* A document that is not the one that was asked for need not be one at all. */
                 if (r == -EBADMSG && is_digest)
                         (void) check_digest(request, "document", which, ret_digest, err);
-                if (r < 0)
+                if (r == -EBADMSG && is_digest && is_no_document(&bytes))
+                        mf_error(err, r, why.stage,
+                                 "%s has no image under %s, which is a layer or another file; pin the digest of the "
+                                 "image's manifest or index",
+                                 request->source->shown, which);
+                else if (r < 0)
                         mf_error(err, r, why.stage, "%s has no image under %s: %s", request->source->shown,
                                  which ? which : "this name", why.message);
         }
