@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <sys/file.h>
 
 #include "image/collect.h"
 #include "image/delegate.h"
@@ -19,6 +20,25 @@
 #include "util/macro.h"
 #include "util/program-path.h"
 #include "util/strv.h"
+
+/* Removes an OCI image whose layers could not be fetched, unless another process uses it: in a list it would look like a whole one. The
+ * layers that are there stay for the next try. */
+static void discard(const struct mf_image_request *request)
+{
+        const char *id = request->reference->id;
+        mf_cleanup(mf_closep) int lock = -1, fd = -1;
+        char name[MF_TMP_NAME_MAX];
+
+        if (mf_store_lock(request->store, id, &lock) < 0)
+                return;
+        if (mf_store_open_locked(request->store, MF_IMAGES, id, LOCK_EX, &fd) == 0 &&
+            mf_store_move_to_tmp(request->store, MF_IMAGES, id, name) == 0) {
+                mf_store_remove_lock(request->store, id);
+                mf_store_remove_if_unused(request->store, name, fd);
+        }
+        mf_unlock(fd);
+        mf_unlock(lock);
+}
 
 /* Opens the image, its dependencies and its layers. Returns 0 or negative errno, and with request->only_stored as in get.h. */
 static int open_in_store(struct mayfly_image **ret, const struct mf_image_request *request, struct mayfly_error *err)
@@ -36,8 +56,12 @@ static int open_in_store(struct mayfly_image **ret, const struct mf_image_reques
                 mf_collect(request);
         if (r == 0)
                 *ret = image;
-        else
-                mayfly_image_close(image);
+        if (r == 0)
+                return 0;
+        const int is_partial = image && image->fetched && request->layer_fetcher;
+        mayfly_image_close(image);
+        if (is_partial)
+                discard(request);
         return r;
 }
 
