@@ -17,6 +17,7 @@
 #include "util/strv.h"
 
 #define DEPTH_MAX 4
+#define DOCUMENTS_MAX 1000U /* that are read for one answer */
 #define NAME_MAX_BLOB (MF_ID_LENGTH + 16)
 
 struct local {
@@ -25,6 +26,9 @@ struct local {
         int is_layout;
         struct mf_buffer index; /* index.json of a layout */
         struct mf_docker_images docker;
+        unsigned documents; /* that were read for the answer at hand */
+        int (*cancelled)(void *userdata);
+        void *userdata;
 };
 
 static void free_local(struct mf_oci_source *source)
@@ -51,14 +55,37 @@ static void blob_name(const char *digest, char ret[NAME_MAX_BLOB])
         snprintf(ret, NAME_MAX_BLOB, "blobs/%.6s/%s", digest, digest + 7);
 }
 
+/* Begins an answer, which may read so many documents. */
+static void begin(struct local *local, int (*cancelled)(void *userdata), void *userdata)
+{
+        local->documents = 0;
+        local->cancelled = cancelled;
+        local->userdata = userdata;
+}
+
+/* Counts a document that an index names. Indexes that name each other's copies many times lead to more documents than can be read. Returns 0,
+ * -EFBIG or -ECANCELED. */
+static int count_document(struct local *local, struct mayfly_error *err)
+{
+        if (++local->documents > DOCUMENTS_MAX)
+                return mf_error(err, -EFBIG, MAYFLY_STAGE_MANIFEST,
+                                "the indexes in %s lead to more than %u documents; copy the images that are needed to "
+                                "a layout of their own",
+                                local->source.shown, DOCUMENTS_MAX);
+        if (local->cancelled && local->cancelled(local->userdata))
+                return mf_error(err, -ECANCELED, MAYFLY_STAGE_MANIFEST, "reading %s was cancelled",
+                                local->source.shown);
+        return 0;
+}
+
 /* --- finding an image by its config --------------------------------------------------------------------------------- */
 
 /* Calls `each` for every manifest that the index leads to, until it returns non-zero, and returns that. Documents that are missing or
- * damaged are passed over: the layout may have a part of a larger image. */
+ * damaged are passed over: the layout may have a part of a larger image. Returns also -EFBIG or -ECANCELED, with an error. */
 static int each_manifest(struct local *local, const struct mf_buffer *text, int depth,
                          int (*each)(void *userdata, const struct mf_buffer *text,
                                      const struct mf_oci_document *manifest, const char *name),
-                         void *userdata)
+                         void *userdata, struct mayfly_error *err)
 {
         struct mf_oci_document index = { 0 };
         int r = 0;
@@ -70,11 +97,12 @@ static int each_manifest(struct local *local, const struct mf_buffer *text, int 
                 struct mf_buffer inner = { 0 };
                 char name[NAME_MAX_BLOB];
                 blob_name(index.list[i].digest, name);
-                if (mf_oci_files_read(local->files, name, MF_OCI_DOCUMENT_MAX, &inner, NULL) < 0)
+                r = count_document(local, err);
+                if (r < 0 || mf_oci_files_read(local->files, name, MF_OCI_DOCUMENT_MAX, &inner, NULL) < 0)
                         continue;
                 if (mf_oci_document_parse(&document, inner.data, inner.size, NULL) == 0) {
                         if (document.kind == MF_OCI_INDEX)
-                                r = each_manifest(local, &inner, depth + 1, each, userdata);
+                                r = each_manifest(local, &inner, depth + 1, each, userdata, err);
                         else if (document.kind == MF_OCI_MANIFEST)
                                 r = each(userdata, &inner, &document, index.list[i].ref_name);
                         mf_oci_document_clear(&document);
@@ -120,7 +148,7 @@ static int find_by_config(struct local *local, const char *digest, struct mf_buf
         int r = 0;
 
         if (local->is_layout) {
-                r = each_manifest(local, &local->index, 0, match_config, &search);
+                r = each_manifest(local, &local->index, 0, match_config, &search, err);
         } else {
                 for (size_t i = 0; i < local->docker.n && r == 0; i++) {
                         const struct mf_docker_image *image = &local->docker.list[i];
@@ -132,7 +160,7 @@ static int find_by_config(struct local *local, const char *digest, struct mf_buf
                 }
         }
         if (r < 0)
-                return mf_error_oom(err, MAYFLY_STAGE_MANIFEST);
+                return r == -ENOMEM ? mf_error_oom(err, MAYFLY_STAGE_MANIFEST) : r;
         if (r == 0)
                 return mf_error(err, -ENOENT, MAYFLY_STAGE_MANIFEST, "%s has no image %s; it has %s%s",
                                 local->source.shown, digest, search.used ? search.known : "none that can be read",
@@ -188,8 +216,7 @@ static int get_manifest(struct mf_oci_source *source, const char *which, struct 
         char id[MF_ID_LENGTH + 1];
         int r = -ENOENT;
 
-        (void) cancelled;
-        (void) userdata;
+        begin(local, cancelled, userdata);
         if (!which || mf_image_id_of_digest(which, id) < 0)
                 r = read_unpinned(local, &document, err);
         else if (local->is_layout)
@@ -337,7 +364,7 @@ static int read_listed(const struct local *local, const struct mf_oci_descriptor
 }
 
 /* Adds the manifests of an index to the list. Returns 0 or negative errno. */
-static int list_index(const struct local *local, const struct mf_buffer *text, int depth, struct mf_strings *ret,
+static int list_index(struct local *local, const struct mf_buffer *text, int depth, struct mf_strings *ret,
                       struct mayfly_error *err)
 {
         struct mf_oci_document index = { 0 };
@@ -350,7 +377,9 @@ static int list_index(const struct local *local, const struct mf_buffer *text, i
         for (size_t i = 0; i < index.n && r == 0; i++) {
                 struct mf_oci_document document = { 0 };
                 struct mf_buffer inner = { 0 };
-                r = read_listed(local, &index.list[i], &inner, err);
+                r = count_document(local, err);
+                if (r == 0)
+                        r = read_listed(local, &index.list[i], &inner, err);
                 if (r == 0)
                         r = mf_oci_document_parse(&document, inner.data, inner.size, err);
                 if (r == 0 && document.kind == MF_OCI_INDEX)
@@ -381,10 +410,11 @@ static int check_version(const struct local *local, struct mayfly_error *err)
 
 int mf_oci_local_list(struct mf_oci_source *source, char ***ret, struct mayfly_error *err)
 {
-        const struct local *local = (const struct local *) source;
+        struct local *local = (struct local *) source;
         struct mf_strings list = { 0 };
         int r = 0;
 
+        begin(local, NULL, NULL);
         if (local->is_layout) {
                 r = check_version(local, err);
                 if (r == 0)
