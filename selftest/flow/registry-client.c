@@ -122,8 +122,8 @@ struct answer ask_blob(const char *name, const char *digest, size_t size, const 
 {
         struct mf_oci_source *source = open_source(name);
         struct answer answer = { .err = MAYFLY_ERROR_INIT };
-        const struct mf_oci_sink sink = { keep, cancel, &answer };
-        const struct mf_oci_blob blob = { digest, size, urls };
+        const struct mf_oci_sink sink = { keep, cancel, &answer, NULL };
+        const struct mf_oci_blob blob = { digest, size, urls, 0 };
 
         answer.result = source->type->get_blob(source, &blob, &sink, &answer.err);
         mf_oci_source_free(source);

@@ -63,12 +63,12 @@ static int count(void *userdata, const void *data, size_t size)
 static void *fetch_in_crowd(void *userdata)
 {
         struct crowd *crowd = userdata;
-        const struct mf_oci_blob blob = { DIGEST, SIZE, NULL };
+        const struct mf_oci_blob blob = { DIGEST, SIZE, NULL, 0 };
 
         pthread_mutex_lock(&crowd->lock);
         struct answer *answer = &crowd->answers[crowd->next++];
         pthread_mutex_unlock(&crowd->lock);
-        const struct mf_oci_sink sink = { count, NULL, &answer->size };
+        const struct mf_oci_sink sink = { count, NULL, &answer->size, NULL };
         answer->err = (struct mayfly_error) MAYFLY_ERROR_INIT;
         answer->result = crowd->source->type->get_blob(crowd->source, &blob, &sink, &answer->err);
         return NULL;

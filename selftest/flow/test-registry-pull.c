@@ -176,6 +176,45 @@ static void other_layers_are_refused(void **state)
         assert_int_equal(faulty_count(world.registry, image.layer_paths[0]), 1);
 }
 
+static void mirrors_that_lie_are_named(void **state)
+{
+        char mirrors[200], *data = malloc(image.layers[1].size), *config = strdup(image.config);
+
+        (void) state;
+        snprintf(mirrors, sizeof(mirrors), "https://127.0.0.1:%d/ http://127.0.0.1:%d/", faulty_port(world.registry),
+                 faulty_port(world.cdn));
+        home.options.mirrors = mirrors;
+        memcpy(strstr(config, "linux"), "hurdy", 5);
+        memcpy(data, image.layers[1].data, image.layers[1].size);
+        data[2000] ^= 1;
+        /* The registry has another config than the mirror, and the mirror another layer. */
+        ADD_CDN(.path = image.manifest_path, .body = image.manifest);
+        ADD_CDN(.path = image.config_path, .body = config);
+        faulty_add(world.cdn,
+                   &(struct faulty_path){ .path = image.layer_paths[1], .body = data, .size = image.layers[1].size });
+        char mirror[200];
+        snprintf(mirror, sizeof(mirror), "layer 2 of 2|: the mirror 127.0.0.1:%d gave another blob than",
+                 faulty_port(world.cdn));
+        assert_pull_says(-EBADMSG, mirror);
+        assert_int_equal(faulty_count(world.cdn, image.config_path), 1);
+        assert_int_equal(faulty_count(world.registry, image.config_path), 1);
+        faulty_add(world.cdn, &(struct faulty_path){ .path = image.layer_paths[1],
+                                                     .body = data,
+                                                     .size = image.layers[1].size,
+                                                     .flags = FAULTY_CUT,
+                                                     .cut = 5000 });
+        snprintf(mirror, sizeof(mirror), "layer 2 of 2|: the mirror 127.0.0.1:%d and 127.0.0.1:%d/team/redis gave",
+                 faulty_port(world.cdn), faulty_port(world.registry));
+        home.options.retries = UINT32_MAX;
+        assert_pull_says(-EBADMSG, mirror);
+        ADD(.path = image.config_path, .status = 404);
+        assert_pull_says(-EBADMSG, "the mirror 127.0.0.1:|gave another config of team/redis than|"
+                                   "the registry 127.0.0.1:|has no config sha512:");
+        home.options.mirrors = NULL;
+        free(config);
+        free(data);
+}
+
 static void wrong_sizes_are_refused(void **state)
 {
         (void) state;
@@ -242,6 +281,7 @@ int main(void)
                 TEST(what_is_stored_is_not_asked_for),
                 TEST(other_documents_are_refused),
                 TEST(other_layers_are_refused),
+                TEST(mirrors_that_lie_are_named),
                 TEST(wrong_sizes_are_refused),
                 TEST(bombs_are_refused),
                 TEST(registries_go_away),

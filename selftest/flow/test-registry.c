@@ -196,6 +196,15 @@ static void mirrors_come_first(void **state)
         assert_says(ask_manifest(world.name, OF_MANIFEST), -EBADMSG,
                     "the mirror 127.0.0.1:|gave another manifest of team/redis than it was asked for: "
                     "expected " OF_MANIFEST "|the registry 127.0.0.1:|404");
+        /* The registry begins anew with a document that a mirror has cut off. */
+        ADD_CDN(.path = "/proxy/v2/team/redis/manifests/" OF_MANIFEST, .flags = FAULTY_CUT, .cut = 7);
+        ADD(.path = "/v2/team/redis/manifests/" OF_MANIFEST);
+        unsigned before = faulty_count(world.registry, "/v2/team/redis/manifests/" OF_MANIFEST);
+        assert_answered(ask_manifest(world.name, OF_MANIFEST), MANIFEST, strlen(MANIFEST));
+        assert_head(world.registry, "/v2/team/redis/manifests/" OF_MANIFEST, before, "Range:", 0);
+        ADD(.path = "/v2/team/redis/manifests/7", .body = "{\"of\":\"the registry\"}");
+        ADD_CDN(.path = "/proxy/v2/team/redis/manifests/7", .flags = FAULTY_CUT, .cut = 7);
+        assert_answered(ask_manifest(world.name, "7"), "{\"of\":\"the registry\"}", 21);
         /* What the mirror lacks, the registry has; a blob that a mirror began it ends. */
         ADD(.path = BLOB_PATH);
         assert_answered(blob(), world.blob, SIZE);

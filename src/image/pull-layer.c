@@ -32,6 +32,7 @@ struct pull {
         struct mf_digest *diff_digest;
         struct mf_layer *layer; /* NULL: the layer is only checked */
         char *acl;              /* the name of the first entry with ACLs, allocated */
+        char giver[640];        /* the places that gave the blob; empty: the source has one place */
         atomic_int cancelled, failing;
         atomic_uint_least64_t bytes_done, bytes_unpacked, entries;
 
@@ -75,6 +76,20 @@ static int is_cancelled(void *userdata)
         return atomic_load(&pull->cancelled) || atomic_load(&pull->failing);
 }
 
+static void note_giver(void *userdata, const char *place)
+{
+        struct pull *pull = userdata;
+        size_t n = strlen(pull->giver);
+
+        snprintf(pull->giver + n, sizeof(pull->giver) - n, "%s%.280s", n > 0 ? " and " : "", place);
+}
+
+/* Returns the place that gave the blob, for messages. */
+static const char *giver(const struct pull *pull)
+{
+        return pull->giver[0] ? pull->giver : pull->request->source->shown;
+}
+
 /* Compares the blob's size and digest with those of the manifest. Returns 0 or negative errno. */
 static int check_blob(struct pull *pull, struct mayfly_error *err)
 {
@@ -84,9 +99,9 @@ static int check_blob(struct pull *pull, struct mayfly_error *err)
 
         if (size != blob->size)
                 return mf_error(err, -EBADMSG, MAYFLY_STAGE_DIGEST,
-                                "%s has %s%llu bytes as its blob %s, but the manifest says %llu",
-                                pull->request->source->shown, size > blob->size ? "at least " : "",
-                                (unsigned long long) size, blob->digest, (unsigned long long) blob->size);
+                                "%s has %s%llu bytes as its blob %s, but the manifest says %llu", giver(pull),
+                                size > blob->size ? "at least " : "", (unsigned long long) size, blob->digest,
+                                (unsigned long long) blob->size);
         if (!pull->blob_digest)
                 return 0;
         if (mf_digest_final(pull->blob_digest, id) < 0)
@@ -98,16 +113,16 @@ static int check_blob(struct pull *pull, struct mayfly_error *err)
                                  err, -EBADMSG, MAYFLY_STAGE_DIGEST,
                                  "%s gave another blob than it was asked for: expected %s, actual %s; if it is a copy, "
                                  "make it again",
-                                 pull->request->source->shown, blob->digest, digest);
+                                 giver(pull), blob->digest, digest);
 }
 
 static void *read_stage(void *userdata)
 {
         struct pull *pull = userdata;
         const struct mf_oci_descriptor *descriptor = pull->request->blob;
-        const struct mf_oci_blob blob = { descriptor->digest, descriptor->size,
-                                          (const char *const *) descriptor->urls };
-        const struct mf_oci_sink sink = { on_blob_bytes, is_cancelled, pull };
+        const struct mf_oci_blob blob = { descriptor->digest, descriptor->size, (const char *const *) descriptor->urls,
+                                          0 };
+        const struct mf_oci_sink sink = { on_blob_bytes, is_cancelled, pull, note_giver };
         struct mayfly_error err = MAYFLY_ERROR_INIT;
 
         int r = pull->request->source->type->get_blob(pull->request->source, &blob, &sink, &err);
@@ -258,8 +273,9 @@ static int conclude(struct pull *pull, struct mayfly_error *err)
                 return mf_error(err, -ECANCELED, MAYFLY_STAGE_HTTP, "fetching %s was cancelled", pull->request->shown);
         if (pull->result == -EBADMSG && pull->error.stage == MAYFLY_STAGE_ARCHIVE && pull->blob_digest)
                 return mf_error(err, -EBADMSG, MAYFLY_STAGE_ARCHIVE,
-                                "%s: %.3000s; its digest could not be checked (expected %s)", pull->request->shown,
-                                pull->error.message, pull->request->blob->digest);
+                                "%s: %.3000s; its digest could not be checked (expected %s)%s%s", pull->request->shown,
+                                pull->error.message, pull->request->blob->digest,
+                                pull->giver[0] ? "; it came from " : "", pull->giver);
         if (pull->result < 0)
                 return mf_error(err, pull->result, pull->error.stage, "%s: %.3000s", pull->request->shown,
                                 pull->error.message);
@@ -273,7 +289,7 @@ static int conclude(struct pull *pull, struct mayfly_error *err)
                 return mf_error(err, -EBADMSG, MAYFLY_STAGE_DIGEST,
                                 "%s: %s gave another blob than it was asked for: expected %s, actual %s; if it is a "
                                 "copy, make it again",
-                                pull->request->shown, pull->request->source->shown, expected, actual);
+                                pull->request->shown, giver(pull), expected, actual);
         return mf_error(err, -EBADMSG, MAYFLY_STAGE_DIGEST,
                         "%s: its content is not that of the image's config: expected diff_id %s, actual %s; make the "
                         "image again",

@@ -65,9 +65,9 @@ static int is_cancelled(void *userdata)
 static int get_config(struct mf_oci_image *image, const struct mf_oci_request *request, struct mayfly_error *err)
 {
         const struct mf_oci_descriptor *config = &image->manifest.config;
-        const struct mf_oci_blob blob = { config->digest, config->size, NULL };
+        const struct mf_oci_blob blob = { config->digest, config->size, NULL, 1 };
         struct take take = { .max = config->size, .request = request };
-        const struct mf_oci_sink sink = { take_bytes, is_cancelled, &take };
+        const struct mf_oci_sink sink = { take_bytes, is_cancelled, &take, NULL };
         char actual[MF_ID_LENGTH + 1];
 
         if (config->size > MF_OCI_DOCUMENT_MAX)

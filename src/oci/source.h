@@ -24,6 +24,7 @@ struct mf_oci_blob {
         const char *digest;      /* "sha256:<64 hex>" or "sha512:<128 hex>", in lower case */
         uint64_t size;           /* bytes; a source may stop after one byte more */
         const char *const *urls; /* other places that have it, NULL-terminated; NULL: none */
+        int is_document;         /* a config: a source with several places checks it, and takes the next place's */
 };
 
 /* Where the bytes of a blob go. */
@@ -34,6 +35,9 @@ struct mf_oci_sink {
         /* Polled several times a second; non-zero cancels with -ECANCELED. May be NULL. */
         int (*cancelled)(void *userdata);
         void *userdata;
+        /* Gets the name of each place that gave bytes, "the mirror 127.0.0.1:5000", when the source has several. It is called by the
+         * thread that asks. May be NULL. */
+        void (*given_by)(void *userdata, const char *place);
 };
 
 struct mf_oci_source;

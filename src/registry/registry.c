@@ -42,35 +42,6 @@ static void free_registry(struct mf_oci_source *source)
         free(registry);
 }
 
-/* Whether another place cannot help: the trouble is at this host, or the user has cancelled. */
-static int is_final(const struct mf_ask *ask, const struct mayfly_error *why)
-{
-        return ask->sink_failed || why->code == -ECANCELED || why->code == -ENOMEM || why->code == -EFBIG ||
-               why->stage == MAYFLY_STAGE_SPEC;
-}
-
-/* Asks one endpoint after another. `check` (may be NULL) looks at a whole answer, and an answer that it refuses leads to the next
- * endpoint. Returns 0, or negative errno with the messages of all. */
-static int ask_all(struct registry *registry, struct mf_ask *ask,
-                   int (*check)(const struct mf_endpoint *endpoint, struct mf_ask *ask, struct mayfly_error *err),
-                   struct mayfly_error *err)
-{
-        struct mayfly_error failures = MAYFLY_ERROR_INIT;
-
-        for (size_t i = 0; i < registry->n; i++) {
-                struct mayfly_error why = MAYFLY_ERROR_INIT;
-                int r = mf_endpoint_get(registry->endpoints[i], ask, &why);
-                if (r == 0 && check)
-                        r = check(registry->endpoints[i], ask, &why);
-                if (r == 0 || ask->sink_failed)
-                        return r;
-                if (is_final(ask, &why))
-                        return mf_error(err, r, why.stage, "%s", why.code ? why.message : "out of memory");
-                mf_error_join(&failures, &why);
-        }
-        return mf_error(err, failures.code, failures.stage, "%s", failures.message);
-}
-
 /* --- documents --------------------------------------------------------------------------------------------------- */
 
 struct document {
@@ -95,11 +66,10 @@ static int poll_document(void *userdata)
         return document->cancelled && document->cancelled(document->userdata);
 }
 
-/* Checks the digest of a document that a mirror gave; that of the registry itself is for the caller to check, who knows more. A wrong one is
- * forgotten. Returns 0 or negative errno. */
-static int check_document(const struct mf_endpoint *endpoint, struct mf_ask *ask, struct mayfly_error *err)
+/* Checks the digest of a document that a mirror gave; that of the registry itself is for the caller to check, who knows more. Returns 0 or negative errno. */
+static int check_document(const struct mf_endpoint *endpoint, const struct mf_ask *ask, const struct document *document,
+                          struct mayfly_error *err)
 {
-        struct document *document = ask->userdata;
         char expected[MF_ID_LENGTH + 1], actual[MF_ID_LENGTH + 1], shown[MF_ID_LENGTH + 1];
 
         if (!endpoint->is_mirror || mf_image_id_of_digest(ask->which, expected) < 0)
@@ -113,16 +83,61 @@ static int check_document(const struct mf_endpoint *endpoint, struct mf_ask *ask
         if (r == 0 && strcmp(expected, actual) != 0) {
                 mf_digest_of_image_id(actual, shown);
                 r = mf_error(err, -EBADMSG, MAYFLY_STAGE_DIGEST,
-                             "the mirror %.280s gave another manifest of %.300s than it was asked for: expected %s, "
+                             "the mirror %.280s gave another %s of %.300s than it was asked for: expected %s, "
                              "actual %s; correct "
                              "the mirror, or leave it out",
-                             endpoint->registry, endpoint->repository, ask->which, shown);
-        }
-        if (r < 0) {
-                mf_buffer_clear(&document->body);
-                ask->handed = 0;
+                             endpoint->registry, ask->kind, endpoint->repository, ask->which, shown);
         }
         return r;
+}
+
+/* --- questions --------------------------------------------------------------------------------------------------- */
+
+/* Whether another place cannot help: the trouble is at this host, or the user has cancelled. */
+static int is_final(const struct mf_ask *ask, const struct mayfly_error *why)
+{
+        return ask->sink_failed || why->code == -ECANCELED || why->code == -ENOMEM || why->code == -EFBIG ||
+               why->stage == MAYFLY_STAGE_SPEC;
+}
+
+/* Tells the sink which endpoint gave it bytes. `before` is the number of bytes that it had before. */
+static void name_giver(const struct registry *registry, const struct mf_endpoint *endpoint, const struct mf_ask *ask,
+                       uint64_t before, const struct mf_oci_sink *sink)
+{
+        char mirror[300];
+
+        if (!sink || !sink->given_by || (ask->handed == before && !ask->sink_failed))
+                return;
+        snprintf(mirror, sizeof(mirror), "the mirror %.280s", endpoint->registry);
+        sink->given_by(sink->userdata, endpoint->is_mirror ? mirror : registry->source.shown);
+}
+
+/* Asks one endpoint after another. A document is taken from one endpoint, which must have the right one; bytes without `document` (NULL)
+ * are continued by the next endpoint, and `sink` (may be NULL) hears which ones gave them. Returns 0, or negative errno with the
+ * messages of all. */
+static int ask_all(struct registry *registry, struct mf_ask *ask, struct document *document,
+                   const struct mf_oci_sink *sink, struct mayfly_error *err)
+{
+        struct mayfly_error failures = MAYFLY_ERROR_INIT;
+
+        for (size_t i = 0; i < registry->n; i++) {
+                struct mayfly_error why = MAYFLY_ERROR_INIT;
+                if (document) {
+                        mf_buffer_clear(&document->body);
+                        ask->handed = 0;
+                }
+                uint64_t before = ask->handed;
+                int r = mf_endpoint_get(registry->endpoints[i], ask, &why);
+                name_giver(registry, registry->endpoints[i], ask, before, sink);
+                if (r == 0 && document)
+                        r = check_document(registry->endpoints[i], ask, document, &why);
+                if (r == 0 || ask->sink_failed)
+                        return r;
+                if (is_final(ask, &why))
+                        return mf_error(err, r, why.stage, "%s", why.code ? why.message : "out of memory");
+                mf_error_join(&failures, &why);
+        }
+        return mf_error(err, failures.code, failures.stage, "%s", failures.message);
 }
 
 static int get_manifest(struct mf_oci_source *source, const char *which, struct mf_buffer *ret, char **ret_media_type,
@@ -146,7 +161,7 @@ static int get_manifest(struct mf_oci_source *source, const char *which, struct 
                 .cancelled = poll_document,
                 .userdata = &document,
         };
-        int r = ask_all((struct registry *) source, &ask, check_document, err);
+        int r = ask_all((struct registry *) source, &ask, &document, NULL, err);
         if (r == -EFBIG && ask.sink_failed)
                 r = mf_error(err, r, MAYFLY_STAGE_MANIFEST,
                              "the manifest %.150s of %.300s has more than %zu bytes, which no manifest may have; ask "
@@ -189,6 +204,29 @@ static int get_foreign(const struct registry *registry, const char *url, struct 
         return mf_http_get(&request, err);
 }
 
+/* Gets a config into memory, so that a wrong one of a mirror is not the last word, and hands it on. Returns 0 or negative errno. */
+static int get_config(struct registry *registry, const struct mf_oci_blob *blob, const char *path,
+                      const struct mf_oci_sink *sink, struct mayfly_error *err)
+{
+        struct document document = { .cancelled = sink->cancelled, .userdata = sink->userdata };
+        struct mf_ask ask = {
+                .kind = "config",
+                .which = blob->digest,
+                .path = path,
+                .size = blob->size,
+                .body = on_document,
+                .cancelled = poll_document,
+                .userdata = &document,
+        };
+
+        int r = ask_all(registry, &ask, &document, NULL, err);
+        if (r == 0 && document.body.size > 0)
+                r = sink->data(sink->userdata, document.body.data, document.body.size);
+        free(ask.media_type);
+        mf_buffer_clear(&document.body);
+        return r;
+}
+
 static int get_blob(struct mf_oci_source *source, const struct mf_oci_blob *blob, const struct mf_oci_sink *sink,
                     struct mayfly_error *err)
 {
@@ -200,6 +238,8 @@ static int get_blob(struct mf_oci_source *source, const struct mf_oci_blob *blob
                 path = NULL;
                 return mf_error_oom(err, MAYFLY_STAGE_HTTP);
         }
+        if (blob->is_document)
+                return get_config(registry, blob, path, sink, err);
         struct mf_ask ask = {
                 .kind = "blob",
                 .which = blob->digest,
@@ -209,7 +249,7 @@ static int get_blob(struct mf_oci_source *source, const struct mf_oci_blob *blob
                 .cancelled = sink->cancelled,
                 .userdata = sink->userdata,
         };
-        int r = ask_all(registry, &ask, NULL, &failures);
+        int r = ask_all(registry, &ask, NULL, sink, &failures);
         free(ask.media_type);
         for (size_t i = 0; r < 0 && !is_final(&ask, &failures) && ask.handed == 0 && blob->urls && blob->urls[i]; i++) {
                 struct mayfly_error why = MAYFLY_ERROR_INIT;
