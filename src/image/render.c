@@ -165,7 +165,7 @@ static int make_layer(const struct render *render, struct layer *layer)
 /* Adds a layer on top where merged directories would have a wrong owner, mode or time. Returns 0 or negative errno. */
 static int make_directories(const struct render *render, struct layer *top)
 {
-        mf_cleanup(mf_freep) struct mf_dirs_of *of = calloc(render->n, sizeof(*of));
+        mf_cleanup(mf_freep) struct mf_dirs_of *of = calloc(render->n + 1, sizeof(*of));
         struct mf_dirs directories = { of, render->n, render->image->config->is_layers_only };
         struct mf_cached_layer cached;
         int r = of ? 0 : mf_error_oom(render->err, MAYFLY_STAGE_STORE);

@@ -11,7 +11,7 @@
 
 static uint64_t number(const char *text)
 {
-        return strtoull(text, NULL, 10);
+        return text ? strtoull(text, NULL, 10) : 0;
 }
 
 /* One that says more of the volume that the last --volume began. */
@@ -40,7 +40,7 @@ static int parse_volume(int c, struct launch_options *ret)
 
 static int parse_limit(int c, struct launch_options *ret)
 {
-        uint64_t value = optarg ? number(optarg) : 0;
+        uint64_t value = number(optarg);
 
         if (c == 'M')
                 ret->memory_max = value;
