@@ -4,14 +4,10 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <pthread.h>
-#include <signal.h>
-#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "aci/archive-rules.h"
@@ -19,11 +15,11 @@
 #include "archive/digest.h"
 #include "archive/read.h"
 #include "fetch/http.h"
+#include "image/pipeline.h"
 #include "model/show.h"
 #include "store/unpack-errors.h"
 #include "store/unpack.h"
 #include "util/error.h"
-#include "util/escape.h"
 #include "util/fs.h"
 #include "util/macro.h"
 #include "util/ring.h"
@@ -31,69 +27,42 @@
 #include "util/time.h"
 
 #define RING_SIZE (1U << 20)
-#define ANSWER_S 2
-#define REPORT_MS 100U
+#define ANSWER_MS 2000U
 
 struct pull {
         const struct mf_source *source;
         const struct mayfly_image_options *options;
-        struct mf_ring *blob; /* fetch | decompress */
-        struct mf_ring *tar;  /* decompress | untar */
+        struct mf_pipeline pipeline;
         struct mf_digest *digest;
         struct mf_layer *layer;           /* NULL: only examine */
         struct mf_parts parts;            /* that the layer has */
         struct mf_archive_rules *checked; /* the entries so far, when the image is only examined */
         struct mf_signature_check *check; /* NULL: no signature */
-        char *acl;                        /* the name of the layer's first entry with ACLs, allocated */
         char *manifest;                   /* of an image that is examined */
         size_t manifest_size;
-        atomic_int cancelled, failing;
-        atomic_uint_least64_t bytes_done, bytes_total, bytes_unpacked, entries;
-
-        pthread_mutex_t lock;
-        pthread_cond_t stage_ended;
-        int running;  /* number of stages */
-        int answered; /* the fetch of the image has brought bytes, or ended */
-        int result;   /* of the stage that failed first, not counting -EPIPE */
-        struct mayfly_error error;
+        int answered; /* under the pipeline's lock: the fetch of the image has brought bytes, or ended */
 };
-
-/* Ends a stage. A stage that only failed because its neighbour did has -EPIPE, which does not count as a cause. */
-static void end_stage(struct pull *pull, int r, const struct mayfly_error *err)
-{
-        pthread_mutex_lock(&pull->lock);
-        if (r < 0 && r != -EPIPE && pull->result == 0) {
-                pull->result = r;
-                pull->error = *err;
-                atomic_store(&pull->failing, 1);
-        }
-        pull->running--;
-        pthread_cond_broadcast(&pull->stage_ended);
-        pthread_mutex_unlock(&pull->lock);
-}
 
 /* Notes that the fetch of the image has brought bytes, or ended. */
 static void note_answer(struct pull *pull)
 {
-        pthread_mutex_lock(&pull->lock);
+        pthread_mutex_lock(&pull->pipeline.lock);
         pull->answered = 1;
-        pthread_cond_broadcast(&pull->stage_ended);
-        pthread_mutex_unlock(&pull->lock);
+        pthread_cond_broadcast(&pull->pipeline.changed);
+        pthread_mutex_unlock(&pull->pipeline.lock);
 }
 
 /* Waits a while for the fetch of the image, in another thread: its error is more useful than that of the signature's fetch. A
  * silent server is not waited for. */
 static void await_answer(struct pull *pull)
 {
-        struct timespec until;
+        const struct timespec until = mf_in_ms(ANSWER_MS);
         int r = 0;
 
-        clock_gettime(CLOCK_MONOTONIC, &until);
-        until.tv_sec += ANSWER_S;
-        pthread_mutex_lock(&pull->lock);
+        pthread_mutex_lock(&pull->pipeline.lock);
         while (!pull->answered && r == 0)
-                r = pthread_cond_timedwait(&pull->stage_ended, &pull->lock, &until);
-        pthread_mutex_unlock(&pull->lock);
+                r = pthread_cond_timedwait(&pull->pipeline.changed, &pull->pipeline.lock, &until);
+        pthread_mutex_unlock(&pull->pipeline.lock);
 }
 
 /* Checks the size of the archive so far (`at_least`) or at its end: an archive that is too long is not read to its end. Returns 0
@@ -105,13 +74,14 @@ static int check_size(struct pull *pull, uint64_t size, int at_least)
         if (pull->source->size == 0 || (at_least ? size <= pull->source->size : size == pull->source->size))
                 return 0;
         mf_show_url(shown, pull->source->url, 0);
-        pthread_mutex_lock(&pull->lock);
-        if (pull->result == 0)
-                pull->result = mf_error(&pull->error, -EBADMSG, MAYFLY_STAGE_DIGEST,
-                                        "%s is %s%llu bytes long, but the image that depends on it gives the size %llu",
-                                        shown, at_least ? "at least " : "", (unsigned long long) size,
-                                        (unsigned long long) pull->source->size);
-        pthread_mutex_unlock(&pull->lock);
+        pthread_mutex_lock(&pull->pipeline.lock);
+        if (pull->pipeline.result == 0)
+                pull->pipeline.result =
+                        mf_error(&pull->pipeline.error, -EBADMSG, MAYFLY_STAGE_DIGEST,
+                                 "%s is %s%llu bytes long, but the image that depends on it gives the size %llu", shown,
+                                 at_least ? "at least " : "", (unsigned long long) size,
+                                 (unsigned long long) pull->source->size);
+        pthread_mutex_unlock(&pull->pipeline.lock);
         return -EPIPE;
 }
 
@@ -119,15 +89,15 @@ static int on_body(void *userdata, const void *data, size_t size)
 {
         struct pull *pull = userdata;
 
-        if (atomic_load(&pull->bytes_done) == 0)
+        if (atomic_load(&pull->pipeline.bytes_done) == 0)
                 note_answer(pull);
-        if (check_size(pull, atomic_load(&pull->bytes_done) + size, 1) < 0)
+        if (check_size(pull, atomic_load(&pull->pipeline.bytes_done) + size, 1) < 0)
                 return -EPIPE;
-        int r = mf_ring_push(pull->blob, data, size);
+        int r = mf_ring_push(pull->pipeline.blob, data, size);
         if (r == 0 && pull->check)
                 r = mf_signature_check_push(pull->check, data, size);
         if (r == 0)
-                atomic_fetch_add(&pull->bytes_done, size);
+                atomic_fetch_add(&pull->pipeline.bytes_done, size);
         return r;
 }
 
@@ -135,14 +105,14 @@ static void on_total(void *userdata, uint64_t size)
 {
         struct pull *pull = userdata;
 
-        atomic_store(&pull->bytes_total, size);
+        atomic_store(&pull->pipeline.bytes_total, size);
 }
 
 static int is_cancelled(void *userdata)
 {
         struct pull *pull = userdata;
 
-        return atomic_load(&pull->cancelled) || atomic_load(&pull->failing);
+        return mf_pipeline_is_cancelled(&pull->pipeline);
 }
 
 static void *fetch_stage(void *userdata)
@@ -157,10 +127,10 @@ static void *fetch_stage(void *userdata)
         request.userdata = pull;
         int r = mf_http_get(&request, &err);
         if (r == 0)
-                r = check_size(pull, atomic_load(&pull->bytes_done), 0);
-        end_stage(pull, r, &err); /* before the ring ends, so that this error is the first */
+                r = check_size(pull, atomic_load(&pull->pipeline.bytes_done), 0);
+        mf_pipeline_end_stage(&pull->pipeline, r, &err); /* before the ring ends, so that this error is the first */
         note_answer(pull);
-        mf_ring_finish(pull->blob, r < 0);
+        mf_ring_finish(pull->pipeline.blob, r < 0);
         if (pull->check)
                 mf_signature_check_finish(pull->check, r < 0);
         return NULL;
@@ -174,7 +144,7 @@ static void *signature_stage(void *userdata)
         int r = mf_signature_check_run(pull->check, is_cancelled, pull, &err);
         if (r < 0 && r != -EPIPE)
                 await_answer(pull);
-        end_stage(pull, r, &err);
+        mf_pipeline_end_stage(&pull->pipeline, r, &err);
         mf_signature_check_leave(pull->check, r < 0);
         return NULL;
 }
@@ -197,8 +167,8 @@ static void *file_stage(void *userdata)
                 else if (n > 0)
                         r = on_body(pull, block, (size_t) n);
         }
-        end_stage(pull, r, &err);
-        mf_ring_finish(pull->blob, r < 0);
+        mf_pipeline_end_stage(&pull->pipeline, r, &err);
+        mf_ring_finish(pull->pipeline.blob, r < 0);
         return NULL;
 }
 
@@ -206,28 +176,17 @@ static int on_tar_bytes(void *userdata, const void *data, size_t size)
 {
         struct pull *pull = userdata;
 
-        if (atomic_fetch_add(&pull->bytes_unpacked, size) + size > pull->options->max_unpacked)
+        if (atomic_fetch_add(&pull->pipeline.bytes_unpacked, size) + size > pull->options->max_unpacked)
                 return -EFBIG;
         int r = mf_digest_update(pull->digest, data, size);
-        return r < 0 ? r : mf_ring_push(pull->tar, data, size);
+        return r < 0 ? r : mf_ring_push(pull->pipeline.tar, data, size);
 }
 
 static void *decompress_stage(void *userdata)
 {
         struct pull *pull = userdata;
-        struct mayfly_error err = MAYFLY_ERROR_INIT;
 
-        int r = mf_decompress(pull->blob, on_tar_bytes, pull, &err);
-        if (r == -EFBIG)
-                mf_error(&err, r, MAYFLY_STAGE_ARCHIVE,
-                         "the decompressed image is larger than max_unpacked = %llu bytes; raise max_unpacked if the "
-                         "image is meant to be so large",
-                         (unsigned long long) pull->options->max_unpacked);
-        else if (r < 0 && r != -EPIPE)
-                mf_error_errno(&err, r, MAYFLY_STAGE_ARCHIVE, "the image cannot be decompressed");
-        end_stage(pull, r, &err);
-        mf_ring_abandon(pull->blob);
-        mf_ring_finish(pull->tar, r < 0);
+        mf_pipeline_decompress(&pull->pipeline, mf_decompress, on_tar_bytes, pull);
         return NULL;
 }
 
@@ -259,7 +218,7 @@ static int unpack_entry(struct pull *pull, const struct mf_entry *entry, struct 
         if (r < 0 || !*place.path)
                 return r;
         mf_parts_note(&pull->parts, place.path);
-        if (entry->has_acl && !pull->acl && !(pull->acl = strdup(entry->name)))
+        if (entry->has_acl && !pull->pipeline.acl && !(pull->pipeline.acl = strdup(entry->name)))
                 return mf_error_oom(err, MAYFLY_STAGE_ARCHIVE);
         return mf_layer_add(pull->layer, place.path, place.target, entry, err);
 }
@@ -268,7 +227,7 @@ static int on_entry(void *userdata, const struct mf_entry *entry, struct mayfly_
 {
         struct pull *pull = userdata;
 
-        if (atomic_fetch_add(&pull->entries, 1) + 1 > pull->options->max_entries)
+        if (atomic_fetch_add(&pull->pipeline.entries, 1) + 1 > pull->options->max_entries)
                 return mf_too_many_entries(err, pull->options->max_entries);
         return pull->layer ? unpack_entry(pull, entry, err) : examine_entry(pull, entry, err);
 }
@@ -278,7 +237,7 @@ static void *untar_stage(void *userdata)
         struct pull *pull = userdata;
         struct mayfly_error err = MAYFLY_ERROR_INIT;
 
-        int r = mf_untar(pull->tar, on_entry, pull, &err);
+        int r = mf_untar(pull->pipeline.tar, on_entry, pull, &err);
         if (r == 0)
                 r = mf_parts_check(&pull->parts, &err);
         if (r == 0 && pull->layer)
@@ -286,82 +245,31 @@ static void *untar_stage(void *userdata)
         /* An archive without an entry for rootfs itself is not valid, but can be fetched. */
         if (r == 0 && pull->checked && pull->source->file)
                 r = mf_archive_rules_finish(pull->checked, &err);
-        end_stage(pull, r, &err);
-        mf_ring_abandon(pull->tar);
+        mf_pipeline_end_stage(&pull->pipeline, r, &err);
+        mf_ring_abandon(pull->pipeline.tar);
         return NULL;
 }
 
-static void report(struct pull *pull, uint64_t begin_us)
+/* Without a thread that reads the image, the signature's stage would wait for ever. */
+static void abandon(void *userdata)
 {
-        const struct mayfly_progress progress = {
-                .size = sizeof(progress),
-                .phase = MAYFLY_PROGRESS_FETCH,
-                .reference = pull->source->text,
-                .bytes_done = atomic_load(&pull->bytes_done),
-                .bytes_total = atomic_load(&pull->bytes_total),
-                .bytes_unpacked = atomic_load(&pull->bytes_unpacked),
-                .entries = atomic_load(&pull->entries),
-                .elapsed_ms = (mf_now_us() - begin_us) / 1000,
-        };
+        struct pull *pull = userdata;
 
-        if (pull->options->progress && pull->options->progress(&progress, pull->options->progress_userdata) != 0)
-                atomic_store(&pull->cancelled, 1);
-}
-
-/* Reports progress until all stages have ended. */
-static void coordinate(struct pull *pull)
-{
-        uint64_t begin = mf_now_us();
-
-        pthread_mutex_lock(&pull->lock);
-        while (pull->running > 0) {
-                struct timespec until;
-                clock_gettime(CLOCK_MONOTONIC, &until);
-                until.tv_nsec += REPORT_MS * 1000000L;
-                until.tv_sec += until.tv_nsec / 1000000000L;
-                until.tv_nsec %= 1000000000L;
-                if (pthread_cond_timedwait(&pull->stage_ended, &pull->lock, &until) != ETIMEDOUT)
-                        continue;
-                pthread_mutex_unlock(&pull->lock);
-                report(pull, begin);
-                pthread_mutex_lock(&pull->lock);
-        }
-        pthread_mutex_unlock(&pull->lock);
-        report(pull, begin);
+        if (pull->check)
+                mf_signature_check_finish(pull->check, 1);
+        note_answer(pull);
 }
 
 /* Runs all stages, each in a thread. */
 static void run_stages(struct pull *pull)
 {
         void *(*stages[4])(void *) = { untar_stage, decompress_stage };
-        pthread_t threads[MF_ELEMENTSOF(stages)];
-        size_t n = 2, started = 0;
-        sigset_t all, old;
-        int r = 0;
+        size_t n = 2;
 
         if (pull->check)
                 stages[n++] = signature_stage;
         stages[n++] = pull->source->file ? file_stage : fetch_stage;
-        pull->running = (int) n;
-        sigfillset(&all);
-        pthread_sigmask(SIG_SETMASK, &all, &old); /* signals belong to the threads of the program */
-        for (; started < n && r == 0; started += r == 0)
-                r = -pthread_create(&threads[started], NULL, stages[started], pull);
-        pthread_sigmask(SIG_SETMASK, &old, NULL);
-        if (r < 0) { /* the source starts last, so the other stages would wait forever */
-                struct mayfly_error err = MAYFLY_ERROR_INIT;
-                mf_error_errno(&err, r, MAYFLY_STAGE_STORE, "no thread can be started to read the image");
-                mf_ring_finish(pull->blob, 1);
-                mf_ring_finish(pull->tar, 1);
-                if (pull->check)
-                        mf_signature_check_finish(pull->check, 1);
-                for (size_t i = started; i < n; i++)
-                        end_stage(pull, r, &err);
-                note_answer(pull);
-        }
-        coordinate(pull);
-        for (size_t i = 0; i < started; i++)
-                pthread_join(threads[i], NULL);
+        mf_pipeline_run(&pull->pipeline, stages, n, abandon, pull);
 }
 
 /* Parses the manifest that was unpacked. Returns 0 or negative errno. */
@@ -383,16 +291,18 @@ static int conclude(struct pull *pull, char id[MF_ID_LENGTH + 1], struct mayfly_
         char shown[MF_SHOWN_MAX];
 
         mf_show_url(shown, pull->source->url, 0);
-        if (pull->result == -ECANCELED)
-                return mf_error(err, -ECANCELED, MAYFLY_STAGE_HTTP, "%s", pull->error.message);
-        if (pull->result < 0 && pull->error.stage == MAYFLY_STAGE_ARCHIVE && !pull->source->file)
-                return mf_error(err, pull->result, MAYFLY_STAGE_ARCHIVE, "%s: %.1500s%s%s%s", shown,
-                                pull->error.message, pin ? "; the pin could not be checked (expected " : "",
+        if (pull->pipeline.result == -ECANCELED)
+                return mf_error(err, -ECANCELED, MAYFLY_STAGE_HTTP, "%s", pull->pipeline.error.message);
+        if (pull->pipeline.result < 0 && pull->pipeline.error.stage == MAYFLY_STAGE_ARCHIVE && !pull->source->file)
+                return mf_error(err, pull->pipeline.result, MAYFLY_STAGE_ARCHIVE, "%s: %.1500s%s%s%s", shown,
+                                pull->pipeline.error.message, pin ? "; the pin could not be checked (expected " : "",
                                 pin ? pin : "", pin ? ")" : "");
-        if (pull->result < 0 && pull->error.stage == MAYFLY_STAGE_STORE && !pull->source->file)
-                return mf_error(err, pull->result, MAYFLY_STAGE_STORE, "%s: %.1500s", shown, pull->error.message);
-        if (pull->result < 0)
-                return mf_error(err, pull->result, pull->error.stage, "%s", pull->error.message);
+        if (pull->pipeline.result < 0 && pull->pipeline.error.stage == MAYFLY_STAGE_STORE && !pull->source->file)
+                return mf_error(err, pull->pipeline.result, MAYFLY_STAGE_STORE, "%s: %.1500s", shown,
+                                pull->pipeline.error.message);
+        if (pull->pipeline.result < 0)
+                return mf_error(err, pull->pipeline.result, pull->pipeline.error.stage, "%s",
+                                pull->pipeline.error.message);
         if (mf_digest_final(pull->digest, id) < 0)
                 return mf_error(err, -EIO, MAYFLY_STAGE_DIGEST,
                                 "the digest of the image cannot be computed: libcrypto failed");
@@ -407,17 +317,12 @@ static int conclude(struct pull *pull, char id[MF_ID_LENGTH + 1], struct mayfly_
 /* Makes the rings, the digest and the check of the signature. Returns 0 or negative errno. */
 static int prepare(struct pull *pull, struct mayfly_error *err)
 {
-        pthread_condattr_t attributes;
+        int r = mf_pipeline_init(&pull->pipeline, RING_SIZE, err);
 
-        pthread_mutex_init(&pull->lock, NULL);
-        pthread_condattr_init(&attributes);
-        pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
-        pthread_cond_init(&pull->stage_ended, &attributes);
-        pthread_condattr_destroy(&attributes);
-        pull->blob = mf_ring_new(RING_SIZE);
-        pull->tar = mf_ring_new(RING_SIZE);
+        if (r < 0)
+                return r;
         pull->digest = mf_digest_new();
-        if (!pull->blob || !pull->tar || !pull->digest)
+        if (!pull->digest)
                 return mf_error_oom(err, MAYFLY_STAGE_STORE);
         if (!pull->source->signature)
                 return 0;
@@ -434,38 +339,25 @@ static int check_signature(const struct pull *pull, const struct mf_image_config
 /* Says once what the layer leaves out of the image. Returns 0, or negative errno when the caller does not want that. */
 static int report_warning(const struct pull *pull, struct mayfly_error *err)
 {
-        char text[1024], shown[1024], url[MF_SHOWN_MAX];
+        char url[MF_SHOWN_MAX];
 
-        if (!pull->acl || !pull->options->progress)
-                return 0;
-        snprintf(text, sizeof(text), MF_WARNING_ACL, pull->acl);
-        (void) mf_escape(shown, sizeof(shown), text);
-        const struct mayfly_progress progress = { .size = sizeof(progress),
-                                                  .phase = MAYFLY_PROGRESS_WARNING,
-                                                  .reference = pull->source->text,
-                                                  .warning = shown };
-        if (pull->options->progress(&progress, pull->options->progress_userdata) == 0)
-                return 0;
         mf_show_url(url, pull->source->url, 0);
-        return mf_error(err, -ECANCELED, MAYFLY_STAGE_STORE, "fetching %s was cancelled after the warning: %s", url,
-                        shown);
+        return mf_pipeline_warn(&pull->pipeline, url, err);
 }
 
 static void clean_up(struct pull *pull)
 {
-        free(pull->acl);
         mf_signature_check_free(pull->check);
         mf_digest_free(pull->digest);
-        mf_ring_free(pull->tar);
-        mf_ring_free(pull->blob);
-        pthread_cond_destroy(&pull->stage_ended);
-        pthread_mutex_destroy(&pull->lock);
+        mf_pipeline_clear(&pull->pipeline);
 }
 
 int mf_pull(const struct mf_source *source, int dirfd, const struct mayfly_image_options *options,
             struct mayfly_error *err)
 {
-        struct pull pull = { .source = source, .options = options };
+        struct pull pull = { .source = source,
+                             .options = options,
+                             .pipeline = { .options = options, .reference = source->text, .what = "the image" } };
         char id[MF_ID_LENGTH + 1];
 
         int r = prepare(&pull, err);
@@ -476,7 +368,7 @@ int mf_pull(const struct mf_source *source, int dirfd, const struct mayfly_image
                         r = mf_error_errno(err, errno ? -errno : -ENOMEM, MAYFLY_STAGE_STORE,
                                            "the image cannot be unpacked into the store");
                 else
-                        mf_layer_set_limit(pull.layer, &pull.entries, options->max_entries);
+                        mf_layer_set_limit(pull.layer, &pull.pipeline.entries, options->max_entries);
         }
         if (r == 0) {
                 run_stages(&pull);
@@ -498,7 +390,9 @@ int mf_pull(const struct mf_source *source, int dirfd, const struct mayfly_image
 int mf_examine(struct mf_examined *ret, const struct mf_source *source, const struct mayfly_image_options *options,
                struct mayfly_error *err)
 {
-        struct pull pull = { .source = source, .options = options };
+        struct pull pull = { .source = source,
+                             .options = options,
+                             .pipeline = { .options = options, .reference = source->text, .what = "the image" } };
         struct mf_examined examined = { 0 };
 
         int r = prepare(&pull, err);
@@ -521,9 +415,9 @@ int mf_examine(struct mf_examined *ret, const struct mf_source *source, const st
         if (r == 0) {
                 examined.manifest = mf_take(pull.manifest);
                 examined.manifest_size = pull.manifest_size;
-                examined.blob_size = atomic_load(&pull.bytes_done);
-                examined.archive_size = atomic_load(&pull.bytes_unpacked);
-                examined.entries = atomic_load(&pull.entries);
+                examined.blob_size = atomic_load(&pull.pipeline.bytes_done);
+                examined.archive_size = atomic_load(&pull.pipeline.bytes_unpacked);
+                examined.entries = atomic_load(&pull.pipeline.entries);
                 examined.warnings = mf_archive_rules_take_warnings(pull.checked);
                 *ret = examined;
         }
