@@ -189,6 +189,29 @@ void forwarder_expect_failure(struct forwarder *forwarder)
         close(forwarder->control);
 }
 
+int forwarder_set_up_limited(void **state, unsigned seconds, unsigned limit)
+{
+        struct forwarder *forwarder = calloc(1, sizeof(*forwarder));
+
+        alarm(seconds);
+        forwarder_start_limited(forwarder, limit);
+        forwarder_enter(forwarder);
+        *state = forwarder;
+        return 0;
+}
+
+int forwarder_set_up(void **state)
+{
+        return forwarder_set_up_limited(state, 60, 0);
+}
+
+int forwarder_tear_down(void **state)
+{
+        forwarder_stop(*state);
+        free(*state);
+        return 0;
+}
+
 /* --- requests ------------------------------------------------------------------------------------------------- */
 
 void forwarder_send(struct forwarder *forwarder, const struct mf_forward_request *request, const int *fds, size_t n_fds)
@@ -214,6 +237,29 @@ int forwarder_ask(struct forwarder *forwarder, const struct mf_forward_request *
 
         forwarder_send(forwarder, request, NULL, 0);
         return forwarder_receive(forwarder, &reply, ret_fd);
+}
+
+int forwarder_ask_socket(struct forwarder *forwarder, int domain, int type, int *ret_fd)
+{
+        struct mf_forward_request request = { .type = MF_FORWARD_SOCKET, .domain = domain, .socket_type = type };
+
+        return forwarder_ask(forwarder, &request, ret_fd);
+}
+
+int forwarder_ask_host_port(struct forwarder *forwarder, uint32_t number, uint32_t kind, uint16_t port)
+{
+        struct mf_forward_request request = { .type = MF_FORWARD_HOST_PORT,
+                                              .link = number,
+                                              .target = { .kind = kind, .port = port } };
+
+        return forwarder_ask(forwarder, &request, NULL);
+}
+
+int forwarder_ask_faults(struct forwarder *forwarder, uint32_t number, struct mf_forward_faults faults)
+{
+        struct mf_forward_request request = { .type = MF_FORWARD_FAULTS, .link = number, .faults = faults };
+
+        return forwarder_ask(forwarder, &request, NULL);
 }
 
 static uint16_t publish(struct forwarder *forwarder, struct mf_forward_request *request)
@@ -272,11 +318,8 @@ int listen_inside(struct forwarder *forwarder, int type, const char *address, ui
         struct sockaddr_in ip4 = { .sin_family = AF_INET, .sin_port = htons(port) };
         struct sockaddr_in6 ip6 = { .sin6_family = AF_INET6, .sin6_port = htons(port) };
         int is_ip6 = inet_pton(AF_INET6, address, &ip6.sin6_addr) == 1, one = 1, fd = -1;
-        struct mf_forward_request request = { .type = MF_FORWARD_SOCKET,
-                                              .domain = is_ip6 ? AF_INET6 : AF_INET,
-                                              .socket_type = type };
 
-        assert_int_equal(forwarder_ask(forwarder, &request, &fd), 0);
+        assert_int_equal(forwarder_ask_socket(forwarder, is_ip6 ? AF_INET6 : AF_INET, type, &fd), 0);
         limit_waits(fd);
         setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
         if (is_ip6) {
@@ -288,6 +331,14 @@ int listen_inside(struct forwarder *forwarder, int type, const char *address, ui
         if (type == SOCK_STREAM)
                 assert_int_equal(listen(fd, 4096), 0);
         return fd;
+}
+
+int listen_published(struct forwarder *forwarder, uint16_t *ret_port)
+{
+        int listener = listen_inside(forwarder, SOCK_STREAM, "127.0.0.1", 80);
+
+        *ret_port = forwarder_publish(forwarder, 1, 80);
+        return listener;
 }
 
 int listen_outside(int type, uint16_t *ret_port)
@@ -328,10 +379,9 @@ int connect_udp(uint16_t port)
 int connect_inside(struct forwarder *forwarder, int type, const char *address, uint16_t port)
 {
         struct sockaddr_in ip4 = { .sin_family = AF_INET, .sin_port = htons(port) };
-        struct mf_forward_request request = { .type = MF_FORWARD_SOCKET, .domain = AF_INET, .socket_type = type };
         int fd = -1;
 
-        assert_int_equal(forwarder_ask(forwarder, &request, &fd), 0);
+        assert_int_equal(forwarder_ask_socket(forwarder, AF_INET, type, &fd), 0);
         assert_int_equal(inet_pton(AF_INET, address, &ip4.sin_addr), 1);
         assert_int_equal(connect(limit_waits(fd), (struct sockaddr *) &ip4, sizeof(ip4)), 0);
         return fd;
@@ -384,4 +434,61 @@ void hear_reset(int fd)
 
         assert_int_equal(recv(fd, &c, 1, 0), -1);
         assert_int_equal(errno, ECONNRESET);
+}
+
+size_t fill(int fd, unsigned pauses, unsigned pause_us)
+{
+        static const char block[65536];
+        size_t sent = 0;
+
+        for (unsigned quiet = 0; quiet < pauses;) {
+                ssize_t n = send(fd, block, sizeof(block), MSG_DONTWAIT | MSG_NOSIGNAL);
+                if (n > 0) {
+                        sent += (size_t) n;
+                        quiet = 0;
+                        continue;
+                }
+                assert_int_equal(errno, EAGAIN);
+                usleep(pause_us);
+                quiet++;
+        }
+        return sent;
+}
+
+void send_with_descriptors(int socket, const char *text, int fd, size_t n)
+{
+        enum { MAX = 253 }; /* what the kernel takes in one message */
+        static union {
+                struct cmsghdr align;
+                char buffer[CMSG_SPACE(MAX * sizeof(int))];
+        } control;
+        struct iovec iov = { .iov_base = (void *) (uintptr_t) text, .iov_len = strlen(text) };
+        const struct msghdr header = { .msg_iov = &iov,
+                                       .msg_iovlen = 1,
+                                       .msg_control = control.buffer,
+                                       .msg_controllen = CMSG_SPACE(n * sizeof(int)) };
+
+        assert_true(n <= MAX);
+        control.align = (struct cmsghdr){ .cmsg_level = SOL_SOCKET,
+                                          .cmsg_type = SCM_RIGHTS,
+                                          .cmsg_len = CMSG_LEN(n * sizeof(int)) };
+        for (size_t i = 0; i < n; i++)
+                memcpy(CMSG_DATA(&control.align) + i * sizeof(int), &fd, sizeof(fd));
+        assert_int_equal(sendmsg(socket, &header, 0), strlen(text));
+}
+
+/* --- processes ------------------------------------------------------------------------------------------------ */
+
+void read_status(pid_t pid, const char *name, char value[256])
+{
+        char path[64], line[256];
+
+        snprintf(path, sizeof(path), "/proc/%d/status", (int) pid);
+        FILE *f = fopen(path, "re");
+        assert_non_null(f);
+        value[0] = '\0';
+        while (fgets(line, sizeof(line), f))
+                if (strncmp(line, name, strlen(name)) == 0)
+                        snprintf(value, 256, "%s", line + strlen(name));
+        fclose(f);
 }

@@ -34,8 +34,7 @@ static int start(void **state)
         alarm(60); /* each test */
         forwarder_start(&world->forwarder);
         forwarder_enter(&world->forwarder);
-        world->listener = listen_inside(&world->forwarder, SOCK_STREAM, "127.0.0.1", 80);
-        world->port = forwarder_publish(&world->forwarder, 1, 80);
+        world->listener = listen_published(&world->forwarder, &world->port);
         world->client = connect_outside(world->port);
         world->server = accept_one(world->listener);
         *state = world;
@@ -56,9 +55,7 @@ static int end(void **state)
 
 static int try_faults(struct world *world, uint32_t link, struct mf_forward_faults faults)
 {
-        struct mf_forward_request request = { .type = MF_FORWARD_FAULTS, .link = link, .faults = faults };
-
-        return forwarder_ask(&world->forwarder, &request, NULL);
+        return forwarder_ask_faults(&world->forwarder, link, faults);
 }
 
 static void set(struct world *world, struct mf_forward_faults faults)
@@ -148,26 +145,6 @@ static void test_bandwidth(void **state)
         assert_memory_equal(got, data, sizeof(data));
 }
 
-/* Writes until nobody takes more. */
-static size_t fill(int fd)
-{
-        static const char block[65536];
-        size_t sent = 0;
-
-        for (int quiet = 0; quiet < 20;) {
-                ssize_t n = send(fd, block, sizeof(block), MSG_DONTWAIT | MSG_NOSIGNAL);
-                if (n > 0) {
-                        sent += (size_t) n;
-                        quiet = 0;
-                        continue;
-                }
-                assert_int_equal(errno, EAGAIN);
-                usleep(5000);
-                quiet++;
-        }
-        return sent;
-}
-
 /* Reads until nothing comes for a while. */
 static size_t drain(int fd)
 {
@@ -189,7 +166,7 @@ static void test_stop_with_data_on_their_way(void **state)
 {
         struct world *world = *state;
 
-        size_t sent = fill(world->server);
+        size_t sent = fill(world->server, 20, 5000);
         set(world, (struct mf_forward_faults){ .down.is_stopped = 1 });
         size_t got = drain(world->client);
         assert_true(got > 0 && got < sent);
@@ -208,7 +185,7 @@ static void test_black_hole(void **state)
 
         set(world, (struct mf_forward_faults){ .up.is_stopped = 1, .down.is_stopped = 1 });
         /* It takes some data, as a network does, but not without end. */
-        size_t sent = fill(world->client);
+        size_t sent = fill(world->client, 20, 5000);
         assert_true(sent < 64U << 20);
         hear_nothing(world->server);
         int client = connect_outside(world->port);
@@ -414,11 +391,8 @@ static void test_host_port(void **state)
         struct world *world = *state;
         uint16_t port;
         int listener = listen_outside(SOCK_STREAM, &port);
-        struct mf_forward_request request = { .type = MF_FORWARD_HOST_PORT,
-                                              .link = 2,
-                                              .target = { .kind = MF_FORWARD_TCP, .port = port } };
 
-        assert_int_equal(forwarder_ask(&world->forwarder, &request, NULL), 0);
+        assert_int_equal(forwarder_ask_host_port(&world->forwarder, 2, MF_FORWARD_TCP, port), 0);
         assert_int_equal(try_faults(world, 2, (struct mf_forward_faults){ .up.cut_after = 3 }), 0);
         int client = connect_inside(&world->forwarder, SOCK_STREAM, MF_HOST_ADDRESS, port);
         int server = accept_one(listener);

@@ -21,35 +21,18 @@
 
 /* Many connections at once, few descriptors, and peers that behave badly. */
 
+#define SECONDS 100 /* of each test */
 #define READERS 40
 #define FEW 200U /* descriptors of mayfly-forward: for about 68 connections */
 
-static int start_limited(void **state, unsigned limit)
-{
-        struct forwarder *forwarder = calloc(1, sizeof(*forwarder));
-
-        alarm(100); /* each test */
-        forwarder_start_limited(forwarder, limit);
-        forwarder_enter(forwarder);
-        *state = forwarder;
-        return 0;
-}
-
 static int start(void **state)
 {
-        return start_limited(state, 0);
+        return forwarder_set_up_limited(state, SECONDS, 0);
 }
 
 static int start_with_few(void **state)
 {
-        return start_limited(state, FEW);
-}
-
-static int end(void **state)
-{
-        forwarder_stop(*state);
-        free(*state);
-        return 0;
+        return forwarder_set_up_limited(state, SECONDS, FEW);
 }
 
 /* Raises this process's limit and returns how many connections it may have, 5,000 if it can be. */
@@ -68,8 +51,8 @@ static void test_thousands(void **state)
         struct forwarder *forwarder = *state;
         unsigned n = as_many_as_possible();
         int *clients = calloc(n, sizeof(int)), *servers = calloc(n, sizeof(int));
-        int listener = listen_inside(forwarder, SOCK_STREAM, "127.0.0.1", 80);
-        uint16_t port = forwarder_publish(forwarder, 1, 80);
+        uint16_t port;
+        int listener = listen_published(forwarder, &port);
 
         for (unsigned i = 0; i < n; i++) {
                 clients[i] = connect_outside(port);
@@ -114,8 +97,8 @@ static int is_served(int client)
 static void test_descriptors_used_up(void **state)
 {
         struct forwarder *forwarder = *state;
-        int listener = listen_inside(forwarder, SOCK_STREAM, "127.0.0.1", 80);
-        uint16_t port = forwarder_publish(forwarder, 1, 80);
+        uint16_t port;
+        int listener = listen_published(forwarder, &port);
         unsigned first = 0;
 
         for (int round = 0; round < 3; round++) {
@@ -153,31 +136,12 @@ static void test_descriptors_used_up(void **state)
         close(listener);
 }
 
-static size_t fill(int fd)
-{
-        static const char block[65536];
-        size_t sent = 0;
-
-        for (int quiet = 0; quiet < 3;) {
-                ssize_t n = send(fd, block, sizeof(block), MSG_DONTWAIT | MSG_NOSIGNAL);
-                if (n > 0) {
-                        sent += (size_t) n;
-                        quiet = 0;
-                        continue;
-                }
-                assert_int_equal(errno, EAGAIN);
-                usleep(2000);
-                quiet++;
-        }
-        return sent;
-}
-
 /* Without descriptors for pipes, data wait in memory. */
 static void test_many_that_do_not_read(void **state)
 {
         struct forwarder *forwarder = *state;
-        int listener = listen_inside(forwarder, SOCK_STREAM, "127.0.0.1", 80);
-        uint16_t port = forwarder_publish(forwarder, 1, 80);
+        uint16_t port;
+        int listener = listen_published(forwarder, &port);
         int clients[READERS], servers[READERS];
         size_t sent[READERS];
 
@@ -186,7 +150,7 @@ static void test_many_that_do_not_read(void **state)
                 servers[i] = accept_one(listener);
         }
         for (int i = 0; i < READERS; i++)
-                sent[i] = fill(servers[i]);
+                sent[i] = fill(servers[i], 3, 2000);
         /* The others are served meanwhile. */
         int client = connect_outside(port), server = accept_one(listener);
         say(client, "hello");
@@ -209,8 +173,8 @@ static void test_many_that_do_not_read(void **state)
 static void test_server_that_closes_at_once(void **state)
 {
         struct forwarder *forwarder = *state;
-        int listener = listen_inside(forwarder, SOCK_STREAM, "127.0.0.1", 80);
-        uint16_t port = forwarder_publish(forwarder, 1, 80);
+        uint16_t port;
+        int listener = listen_published(forwarder, &port);
 
         for (int i = 0; i < 500; i++) {
                 int client = connect_outside(port);
@@ -228,24 +192,8 @@ static void test_server_that_closes_at_once(void **state)
 /* Sends descriptors that nobody receives, more than mayfly-forward may have. Returns the sockets that they are in. */
 static void put_in_flight(int ret[2])
 {
-        enum { N = 253 }; /* in one message */
-        static union {
-                struct cmsghdr align;
-                char buffer[CMSG_SPACE(N * sizeof(int))];
-        } control;
-        struct iovec iov = { .iov_base = (char[1]){ 0 }, .iov_len = 1 };
-        const struct msghdr header = { .msg_iov = &iov,
-                                       .msg_iovlen = 1,
-                                       .msg_control = control.buffer,
-                                       .msg_controllen = sizeof(control.buffer) };
-
         assert_int_equal(socketpair(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0, ret), 0);
-        control.align = (struct cmsghdr){ .cmsg_level = SOL_SOCKET,
-                                          .cmsg_type = SCM_RIGHTS,
-                                          .cmsg_len = CMSG_LEN(N * sizeof(int)) };
-        for (size_t i = 0; i < N; i++)
-                memcpy(CMSG_DATA(&control.align) + i * sizeof(int), &ret[1], sizeof(int));
-        assert_int_equal(sendmsg(ret[0], &header, 0), 1);
+        send_with_descriptors(ret[0], "x", ret[1], 253);
 }
 
 static void end_flight(const int sockets[2])
@@ -273,7 +221,7 @@ static void test_descriptors_in_flight(void **state)
         assert_int_equal(forwarder_receive(forwarder, &reply, &fd), 0);
         assert_true(fd >= 0);
         close(fd);
-        assert_int_equal(forwarder_ask(forwarder, &a_socket, &fd), 0);
+        assert_int_equal(forwarder_ask_socket(forwarder, AF_INET, SOCK_STREAM, &fd), 0);
         close(fd);
 }
 
@@ -285,7 +233,7 @@ static void test_end_with_descriptors_in_flight(void **state)
         struct pollfd answer;
 
         (void) state;
-        alarm(100);
+        alarm(SECONDS);
         forwarder_start_limited(&forwarder, FEW);
         forwarder_enter(&forwarder);
         put_in_flight(sockets);
@@ -300,16 +248,12 @@ static void test_end_with_descriptors_in_flight(void **state)
 static void test_host_port_with_descriptors_in_flight(void **state)
 {
         struct forwarder *forwarder = *state;
-        struct mf_forward_request request = { .type = MF_FORWARD_HOST_PORT,
-                                              .link = 1,
-                                              .target = { .kind = MF_FORWARD_TCP } };
         struct sockaddr_in address = { .sin_family = AF_INET };
         uint16_t port;
         int sockets[2], client = -1, listener = listen_outside(SOCK_STREAM, &port);
 
-        request.target.port = port;
-        assert_int_equal(forwarder_ask(forwarder, &request, NULL), 0);
-        assert_int_equal(forwarder_ask(forwarder, &a_socket, &client), 0);
+        assert_int_equal(forwarder_ask_host_port(forwarder, 1, MF_FORWARD_TCP, port), 0);
+        assert_int_equal(forwarder_ask_socket(forwarder, AF_INET, SOCK_STREAM, &client), 0);
         address.sin_port = htons(port);
         inet_pton(AF_INET, MF_HOST_ADDRESS, &address.sin_addr);
         put_in_flight(sockets);
@@ -329,13 +273,14 @@ static void test_host_port_with_descriptors_in_flight(void **state)
 int main(int argc, char **argv)
 {
         const struct CMUnitTest tests[] = {
-                cmocka_unit_test_setup_teardown(test_thousands, start, end),
-                cmocka_unit_test_setup_teardown(test_descriptors_used_up, start_with_few, end),
-                cmocka_unit_test_setup_teardown(test_many_that_do_not_read, start_with_few, end),
-                cmocka_unit_test_setup_teardown(test_server_that_closes_at_once, start, end),
-                cmocka_unit_test_setup_teardown(test_descriptors_in_flight, start_with_few, end),
+                cmocka_unit_test_setup_teardown(test_thousands, start, forwarder_tear_down),
+                cmocka_unit_test_setup_teardown(test_descriptors_used_up, start_with_few, forwarder_tear_down),
+                cmocka_unit_test_setup_teardown(test_many_that_do_not_read, start_with_few, forwarder_tear_down),
+                cmocka_unit_test_setup_teardown(test_server_that_closes_at_once, start, forwarder_tear_down),
+                cmocka_unit_test_setup_teardown(test_descriptors_in_flight, start_with_few, forwarder_tear_down),
                 cmocka_unit_test(test_end_with_descriptors_in_flight),
-                cmocka_unit_test_setup_teardown(test_host_port_with_descriptors_in_flight, start_with_few, end),
+                cmocka_unit_test_setup_teardown(test_host_port_with_descriptors_in_flight, start_with_few,
+                                                forwarder_tear_down),
         };
 
         forwarder_main(argc, argv);

@@ -21,24 +21,6 @@
 
 /* UDP ports, and ports of the host for the container. */
 
-static int start(void **state)
-{
-        struct forwarder *forwarder = calloc(1, sizeof(*forwarder));
-
-        alarm(60); /* each test */
-        forwarder_start(forwarder);
-        forwarder_enter(forwarder);
-        *state = forwarder;
-        return 0;
-}
-
-static int end(void **state)
-{
-        forwarder_stop(*state);
-        free(*state);
-        return 0;
-}
-
 /* Expects a packet with this text. */
 static void get(int fd, const char *text, struct sockaddr_in *ret_from)
 {
@@ -152,19 +134,13 @@ static void test_silent_client_is_forgotten(void **state)
         close(server);
 }
 
-static unsigned count_fds(pid_t pid)
+/* The size of a process's table of descriptors. */
+static unsigned long count_fds(pid_t pid)
 {
-        char path[64], line[256];
-        unsigned size = 0;
+        char value[256];
 
-        snprintf(path, sizeof(path), "/proc/%d/status", (int) pid);
-        FILE *f = fopen(path, "re");
-        assert_non_null(f);
-        while (fgets(line, sizeof(line), f))
-                if (sscanf(line, "FDSize: %u", &size) == 1)
-                        break;
-        fclose(f);
-        return size;
+        read_status(pid, "FDSize:", value);
+        return strtoul(value, NULL, 10);
 }
 
 /* From more clients than there is place for, and larger packets than the server takes. */
@@ -228,15 +204,13 @@ static unsigned long count_pages(pid_t pid)
 static void test_empty_packets_that_wait(void **state)
 {
         struct forwarder *forwarder = *state;
-        struct mf_forward_request faults = { .type = MF_FORWARD_FAULTS,
-                                             .link = 1,
-                                             .faults.up.latency_us = UINT64_C(1000000000) };
+        struct mf_forward_faults slowness = { .up.latency_us = UINT64_C(1000000000) };
         int server = listen_inside(forwarder, SOCK_DGRAM, "127.0.0.1", 53);
         uint16_t slow_port = forwarder_publish_udp(forwarder, 1, 54, 0);
         uint16_t port = forwarder_publish_udp(forwarder, 2, 53, 0);
         int slow = connect_udp(slow_port), client = connect_udp(port);
 
-        assert_int_equal(forwarder_ask(forwarder, &faults, NULL), 0);
+        assert_int_equal(forwarder_ask_faults(forwarder, 1, slowness), 0);
         put(client, "", NULL);
         get(server, "", NULL);
         unsigned long before = count_pages(forwarder->pid);
@@ -257,22 +231,13 @@ static void test_empty_packets_that_wait(void **state)
 
 /* --- ports of the host ---------------------------------------------------------------------------------------- */
 
-static int ask_for_port(struct forwarder *forwarder, uint32_t number, uint32_t kind, uint16_t port)
-{
-        struct mf_forward_request request = { .type = MF_FORWARD_HOST_PORT,
-                                              .link = number,
-                                              .target = { .kind = kind, .port = port } };
-
-        return forwarder_ask(forwarder, &request, NULL);
-}
-
 static void test_host_port(void **state)
 {
         struct forwarder *forwarder = *state;
         uint16_t port;
         int listener = listen_outside(SOCK_STREAM, &port);
 
-        assert_int_equal(ask_for_port(forwarder, 1, MF_FORWARD_TCP, port), 0);
+        assert_int_equal(forwarder_ask_host_port(forwarder, 1, MF_FORWARD_TCP, port), 0);
         for (int i = 0; i < 50; i++) { /* more than one batch of sockets */
                 int client = connect_inside(forwarder, SOCK_STREAM, MF_HOST_ADDRESS, port);
                 int server = accept_one(listener);
@@ -287,7 +252,7 @@ static void test_host_port(void **state)
                 close(server);
         }
         /* Nothing else of the host can be reached through it. */
-        assert_int_equal(ask_for_port(forwarder, 2, MF_FORWARD_TCP, port), -EADDRINUSE);
+        assert_int_equal(forwarder_ask_host_port(forwarder, 2, MF_FORWARD_TCP, port), -EADDRINUSE);
         close(listener);
         int client = connect_inside(forwarder, SOCK_STREAM, MF_HOST_ADDRESS, port);
         hear_reset(client);
@@ -301,7 +266,7 @@ static void test_host_port_udp(void **state)
         uint16_t port;
         int server = listen_outside(SOCK_DGRAM, &port);
 
-        assert_int_equal(ask_for_port(forwarder, 1, MF_FORWARD_UDP, port), 0);
+        assert_int_equal(forwarder_ask_host_port(forwarder, 1, MF_FORWARD_UDP, port), 0);
         int client = connect_inside(forwarder, SOCK_DGRAM, MF_HOST_ADDRESS, port);
         put(client, "question", NULL);
         get(server, "question", &there);
@@ -323,7 +288,7 @@ static void test_host_port_before_enter(void **state)
         (void) state;
         alarm(60);
         forwarder_start(&forwarder);
-        assert_int_equal(ask_for_port(&forwarder, 1, MF_FORWARD_TCP, port), 0);
+        assert_int_equal(forwarder_ask_host_port(&forwarder, 1, MF_FORWARD_TCP, port), 0);
         forwarder_enter(&forwarder);
         int client = connect_inside(&forwarder, SOCK_STREAM, MF_HOST_ADDRESS, port), server = accept_one(listener);
         say(client, "hello");
@@ -333,7 +298,7 @@ static void test_host_port_before_enter(void **state)
         forwarder_stop(&forwarder);
         /* Without word of it in ENTER there is nobody in the host's network to make sockets. */
         forwarder_start(&forwarder);
-        assert_int_equal(ask_for_port(&forwarder, 1, MF_FORWARD_TCP, port), 0);
+        assert_int_equal(forwarder_ask_host_port(&forwarder, 1, MF_FORWARD_TCP, port), 0);
         forwarder_send(&forwarder, &request, &forwarder.container, 1);
         assert_int_equal(forwarder_receive(&forwarder, &reply, NULL), -ENOTSUP);
         forwarder_stop(&forwarder);
@@ -378,25 +343,25 @@ static void test_end_of_the_child(void **state)
 /* Ports below 1024 need a capability, which mayfly-forward has. */
 static void test_low_port(void **state)
 {
-        assert_int_equal(ask_for_port(*state, 1, MF_FORWARD_TCP, 80), 0);
-        assert_int_equal(ask_for_port(*state, 2, MF_FORWARD_TCP, 0), -EINVAL);
-        assert_int_equal(ask_for_port(*state, 2, MF_FORWARD_UNIX, 80), -EINVAL);
+        assert_int_equal(forwarder_ask_host_port(*state, 1, MF_FORWARD_TCP, 80), 0);
+        assert_int_equal(forwarder_ask_host_port(*state, 2, MF_FORWARD_TCP, 0), -EINVAL);
+        assert_int_equal(forwarder_ask_host_port(*state, 2, MF_FORWARD_UNIX, 80), -EINVAL);
 }
 
 int main(int argc, char **argv)
 {
         const struct CMUnitTest tests[] = {
-                cmocka_unit_test_setup_teardown(test_packets, start, end),
-                cmocka_unit_test_setup_teardown(test_strangers, start, end),
-                cmocka_unit_test_setup_teardown(test_addresses, start, end),
-                cmocka_unit_test_setup_teardown(test_silent_client_is_forgotten, start, end),
-                cmocka_unit_test_setup_teardown(test_flood, start, end),
-                cmocka_unit_test_setup_teardown(test_empty_packets_that_wait, start, end),
-                cmocka_unit_test_setup_teardown(test_host_port, start, end),
-                cmocka_unit_test_setup_teardown(test_host_port_udp, start, end),
+                cmocka_unit_test_setup_teardown(test_packets, forwarder_set_up, forwarder_tear_down),
+                cmocka_unit_test_setup_teardown(test_strangers, forwarder_set_up, forwarder_tear_down),
+                cmocka_unit_test_setup_teardown(test_addresses, forwarder_set_up, forwarder_tear_down),
+                cmocka_unit_test_setup_teardown(test_silent_client_is_forgotten, forwarder_set_up, forwarder_tear_down),
+                cmocka_unit_test_setup_teardown(test_flood, forwarder_set_up, forwarder_tear_down),
+                cmocka_unit_test_setup_teardown(test_empty_packets_that_wait, forwarder_set_up, forwarder_tear_down),
+                cmocka_unit_test_setup_teardown(test_host_port, forwarder_set_up, forwarder_tear_down),
+                cmocka_unit_test_setup_teardown(test_host_port_udp, forwarder_set_up, forwarder_tear_down),
                 cmocka_unit_test(test_host_port_before_enter),
                 cmocka_unit_test(test_end_of_the_child),
-                cmocka_unit_test_setup_teardown(test_low_port, start, end),
+                cmocka_unit_test_setup_teardown(test_low_port, forwarder_set_up, forwarder_tear_down),
         };
 
         forwarder_main(argc, argv);

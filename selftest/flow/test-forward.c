@@ -21,29 +21,11 @@
 
 #include "flow/forwarder.h"
 
-static int start(void **state)
-{
-        struct forwarder *forwarder = calloc(1, sizeof(*forwarder));
-
-        alarm(60); /* each test */
-        forwarder_start(forwarder);
-        forwarder_enter(forwarder);
-        *state = forwarder;
-        return 0;
-}
-
-static int end(void **state)
-{
-        forwarder_stop(*state);
-        free(*state);
-        return 0;
-}
-
 /* A client and the server's end of its connection, through a port that is published. */
 static void make_pair(struct forwarder *forwarder, int *ret_client, int *ret_server)
 {
-        int listener = listen_inside(forwarder, SOCK_STREAM, "127.0.0.1", 80);
-        uint16_t port = forwarder_publish(forwarder, 1, 80);
+        uint16_t port;
+        int listener = listen_published(forwarder, &port);
 
         *ret_client = connect_outside(port);
         *ret_server = accept_one(listener);
@@ -88,8 +70,8 @@ static void test_server_ends_first(void **state)
 static void test_resets(void **state)
 {
         struct forwarder *forwarder = *state;
-        int listener = listen_inside(forwarder, SOCK_STREAM, "127.0.0.1", 80);
-        uint16_t port = forwarder_publish(forwarder, 1, 80);
+        uint16_t port;
+        int listener = listen_published(forwarder, &port);
 
         int client = connect_outside(port), server = accept_one(listener);
         say(server, "bye");
@@ -181,32 +163,12 @@ static void test_much_data(void **state)
         close(server);
 }
 
-/* Writes until nobody takes more. Returns how many bytes were taken. */
-static size_t fill(int fd)
-{
-        static const char block[65536];
-        size_t sent = 0;
-
-        for (int quiet = 0; quiet < 20;) {
-                ssize_t n = send(fd, block, sizeof(block), MSG_DONTWAIT | MSG_NOSIGNAL);
-                if (n > 0) {
-                        sent += (size_t) n;
-                        quiet = 0;
-                        continue;
-                }
-                assert_int_equal(errno, EAGAIN);
-                usleep(10000);
-                quiet++;
-        }
-        return sent;
-}
-
 static void test_slow_readers(void **state)
 {
         int client, server;
 
         make_pair(*state, &client, &server);
-        size_t sent = fill(client);
+        size_t sent = fill(client, 20, 10000);
         assert_true(sent < 64U << 20); /* the kernel's buffers of four sockets, and a pipe */
         shutdown(client, SHUT_WR);
         size_t taken = 0;
@@ -214,7 +176,7 @@ static void test_slow_readers(void **state)
                 taken += (size_t) n;
         assert_int_equal(taken, sent);
         /* A client that never reads does not keep a reset from the server. */
-        fill(server);
+        fill(server, 20, 10000);
         reset_socket(server);
         close(client);
 }
@@ -258,10 +220,7 @@ static void test_queue_before_enter(void **state)
         uint16_t port = forwarder_publish(&forwarder, 7, 80);
         int client = connect_outside(port);
         say(client, "early");
-        struct mf_forward_request request = { .type = MF_FORWARD_SOCKET,
-                                              .domain = AF_INET,
-                                              .socket_type = SOCK_STREAM };
-        assert_int_equal(forwarder_ask(&forwarder, &request, NULL), -ENOTCONN);
+        assert_int_equal(forwarder_ask_socket(&forwarder, AF_INET, SOCK_STREAM, NULL), -ENOTCONN);
         /* Nobody listens in the container yet, so that the first client is sent away as soon as it has been entered. */
         forwarder_enter(&forwarder);
         hear_reset(client);
@@ -398,23 +357,6 @@ static void test_urgent_data(void **state)
         close(server);
 }
 
-static void send_with_descriptor(int fd, const char *text)
-{
-        union {
-                struct cmsghdr align;
-                char buffer[CMSG_SPACE(sizeof(int))];
-        } control = { .align = {
-                              .cmsg_level = SOL_SOCKET, .cmsg_type = SCM_RIGHTS, .cmsg_len = CMSG_LEN(sizeof(int)) } };
-        struct iovec iov = { .iov_base = (void *) (uintptr_t) text, .iov_len = strlen(text) };
-        const struct msghdr header = { .msg_iov = &iov,
-                                       .msg_iovlen = 1,
-                                       .msg_control = control.buffer,
-                                       .msg_controllen = sizeof(control.buffer) };
-
-        memcpy(CMSG_DATA(&control.align), &fd, sizeof(fd));
-        assert_int_equal(sendmsg(fd, &header, 0), strlen(text));
-}
-
 /* A server's descriptors go nowhere, and what is sent with them and after them arrives. */
 static void test_descriptors_from_inside(void **state)
 {
@@ -424,8 +366,8 @@ static void test_descriptors_from_inside(void **state)
         int client = connect_outside(port), server = accept_one(listener);
 
         for (int i = 0; i < 100; i++) {
-                send_with_descriptor(server, "abc");
-                send_with_descriptor(server, "def");
+                send_with_descriptors(server, "abc", server, 1);
+                send_with_descriptors(server, "def", server, 1);
                 say(server, "ghi");
                 hear(client, "abcdefghi");
         }
@@ -529,21 +471,6 @@ static void test_no_place_for_a_descriptor(void **state)
         close(fd);
 }
 
-/* Reads a line of /proc/PID/status. */
-static void read_status(pid_t pid, const char *name, char value[256])
-{
-        char path[64], line[256];
-
-        snprintf(path, sizeof(path), "/proc/%d/status", (int) pid);
-        FILE *f = fopen(path, "re");
-        assert_non_null(f);
-        value[0] = '\0';
-        while (fgets(line, sizeof(line), f))
-                if (strncmp(line, name, strlen(name)) == 0)
-                        snprintf(value, 256, "%s", line + strlen(name));
-        fclose(f);
-}
-
 static void test_privileges(void **state)
 {
         struct forwarder *forwarder = *state;
@@ -564,24 +491,24 @@ static void test_privileges(void **state)
 int main(int argc, char **argv)
 {
         const struct CMUnitTest tests[] = {
-                cmocka_unit_test_setup_teardown(test_both_ways, start, end),
-                cmocka_unit_test_setup_teardown(test_server_ends_first, start, end),
-                cmocka_unit_test_setup_teardown(test_resets, start, end),
-                cmocka_unit_test_setup_teardown(test_much_data, start, end),
-                cmocka_unit_test_setup_teardown(test_slow_readers, start, end),
-                cmocka_unit_test_setup_teardown(test_addresses, start, end),
+                cmocka_unit_test_setup_teardown(test_both_ways, forwarder_set_up, forwarder_tear_down),
+                cmocka_unit_test_setup_teardown(test_server_ends_first, forwarder_set_up, forwarder_tear_down),
+                cmocka_unit_test_setup_teardown(test_resets, forwarder_set_up, forwarder_tear_down),
+                cmocka_unit_test_setup_teardown(test_much_data, forwarder_set_up, forwarder_tear_down),
+                cmocka_unit_test_setup_teardown(test_slow_readers, forwarder_set_up, forwarder_tear_down),
+                cmocka_unit_test_setup_teardown(test_addresses, forwarder_set_up, forwarder_tear_down),
                 cmocka_unit_test(test_queue_before_enter),
-                cmocka_unit_test_setup_teardown(test_close, start, end),
-                cmocka_unit_test_setup_teardown(test_files, start, end),
-                cmocka_unit_test_setup_teardown(test_unix_target, start, end),
-                cmocka_unit_test_setup_teardown(test_urgent_data, start, end),
-                cmocka_unit_test_setup_teardown(test_descriptors_from_inside, start, end),
-                cmocka_unit_test_setup_teardown(test_network, start, end),
-                cmocka_unit_test_setup_teardown(test_bad_requests, start, end),
-                cmocka_unit_test_setup_teardown(test_unread_answers, start, end),
+                cmocka_unit_test_setup_teardown(test_close, forwarder_set_up, forwarder_tear_down),
+                cmocka_unit_test_setup_teardown(test_files, forwarder_set_up, forwarder_tear_down),
+                cmocka_unit_test_setup_teardown(test_unix_target, forwarder_set_up, forwarder_tear_down),
+                cmocka_unit_test_setup_teardown(test_urgent_data, forwarder_set_up, forwarder_tear_down),
+                cmocka_unit_test_setup_teardown(test_descriptors_from_inside, forwarder_set_up, forwarder_tear_down),
+                cmocka_unit_test_setup_teardown(test_network, forwarder_set_up, forwarder_tear_down),
+                cmocka_unit_test_setup_teardown(test_bad_requests, forwarder_set_up, forwarder_tear_down),
+                cmocka_unit_test_setup_teardown(test_unread_answers, forwarder_set_up, forwarder_tear_down),
                 cmocka_unit_test(test_bad_message),
-                cmocka_unit_test_setup_teardown(test_no_place_for_a_descriptor, start, end),
-                cmocka_unit_test_setup_teardown(test_privileges, start, end),
+                cmocka_unit_test_setup_teardown(test_no_place_for_a_descriptor, forwarder_set_up, forwarder_tear_down),
+                cmocka_unit_test_setup_teardown(test_privileges, forwarder_set_up, forwarder_tear_down),
         };
 
         forwarder_main(argc, argv);
