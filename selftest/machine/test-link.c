@@ -4,7 +4,6 @@
 
 #define _GNU_SOURCE
 #include <errno.h>
-#include <netinet/in.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -17,7 +16,7 @@
 #include <mayfly/cmocka.h>
 
 #include "support/containers.h"
-#include "support/small-image.h"
+#include "support/reach.h"
 
 static const char *image;
 static struct mayfly_container *container;
@@ -26,17 +25,11 @@ static int host_listener = -1;
 
 static int set_up(void **state)
 {
-        struct sockaddr_in address = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
         const struct timeval limit = { .tv_sec = 20 };
-        socklen_t size = sizeof(address);
 
         (void) state;
-        host_listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-        assert_int_equal(bind(host_listener, (struct sockaddr *) &address, size), 0);
+        host_listener = listen_on_host(&host_port);
         assert_int_equal(setsockopt(host_listener, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit)), 0);
-        assert_int_equal(listen(host_listener, 16), 0);
-        assert_int_equal(getsockname(host_listener, (struct sockaddr *) &address, &size), 0);
-        host_port = ntohs(address.sin_port);
         container = start_container(
                 MAYFLY_SPEC(.image = image,
                             .argv = ((const char *const[]){ "/bin/serve", "tcp:127.0.0.1:6379", "udp:127.0.0.1:53",
@@ -66,27 +59,11 @@ static void set(const char *port, const struct mayfly_link *link)
 
 static int reach(const char *port, int type)
 {
-        struct mayfly_address address = MAYFLY_ADDRESS_INIT;
-        struct mayfly_error err = MAYFLY_ERROR_INIT;
-        const struct timeval limit = { .tv_sec = 20 };
+        int fd = reach_port(container, port, type);
 
-        if (mayfly_container_address(container, port, &address, &err) < 0)
-                fail_msg("%s", err.message);
-        int fd = socket(AF_INET, type | SOCK_CLOEXEC, 0);
-        assert_int_equal(setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit)), 0);
-        assert_int_equal(connect(fd, address.sockaddr, address.sockaddr_size), 0);
+        if (fd < 0)
+                fail_msg("no connection: %s", strerror(-fd));
         return fd;
-}
-
-static void echoes(int fd, const char *text)
-{
-        char got[64] = "";
-
-        assert_int_equal(send(fd, text, strlen(text), MSG_NOSIGNAL), strlen(text));
-        ssize_t n = recv(fd, got, strlen(text), MSG_WAITALL);
-        if (n < 0)
-                fail_msg("no answer: %s", strerror(errno));
-        assert_string_equal(got, text);
 }
 
 static void is_silent(int fd)
@@ -94,15 +71,6 @@ static void is_silent(int fd)
         struct pollfd wait = { .fd = fd, .events = POLLIN };
 
         assert_int_equal(poll(&wait, 1, 100), 0);
-}
-
-static void is_reset(int fd)
-{
-        char byte;
-
-        assert_int_equal(recv(fd, &byte, 1, 0), -1);
-        assert_int_equal(errno, ECONNRESET);
-        close(fd);
 }
 
 static long now_ms(void)
@@ -293,7 +261,6 @@ int main(void)
                 cmocka_unit_test(a_dead_container_has_no_links),
         };
 
-        image = small_image("link", "{\"exec\":[\"/bin/serve\"],\"user\":\"0\",\"group\":\"0\"}",
-                            "cp '" SERVE "' bin/serve");
+        image = serving_image("link");
         return cmocka_run_group_tests(tests, set_up, tear_down);
 }

@@ -19,57 +19,17 @@
 #include <mayfly/cmocka.h>
 
 #include "support/containers.h"
-#include "support/small-image.h"
+#include "support/reach.h"
 
 static const char *image;
 
 #define SERVES(...) ((const char *const[]){ "/bin/serve", __VA_ARGS__, NULL })
 #define START(...) start_container(MAYFLY_SPEC(.image = image, __VA_ARGS__))
 
-static void address_of(struct mayfly_container *c, const char *port, struct mayfly_address *ret)
+/* What is sent must come back. Closes the connection. */
+static void answers(int fd)
 {
-        struct mayfly_error err = MAYFLY_ERROR_INIT;
-
-        *ret = (struct mayfly_address) MAYFLY_ADDRESS_INIT;
-        if (mayfly_container_address(c, port, ret, &err) < 0)
-                fail_msg("%s", err.message);
-}
-
-/* Connects to an address of the host. Returns the descriptor or negative errno. */
-static int reach(const struct sockaddr *address, socklen_t size, int type)
-{
-        const struct timeval limit = { .tv_sec = 20 };
-        int fd = socket(address->sa_family, type | SOCK_CLOEXEC, 0);
-
-        assert_true(fd >= 0);
-        assert_int_equal(setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit)), 0);
-        if (connect(fd, address, size) == 0)
-                return fd;
-        int r = -errno;
-        close(fd);
-        return r;
-}
-
-static int reach_port(struct mayfly_container *c, const char *port, int type)
-{
-        struct mayfly_address address;
-
-        address_of(c, port, &address);
-        return reach(address.sockaddr, address.sockaddr_size, type);
-}
-
-/* What is sent must come back. */
-static void echoes(int fd)
-{
-        char got[6] = "";
-
-        if (fd < 0)
-                fail_msg("no connection: %s", strerror(-fd));
-        assert_int_equal(send(fd, "hello", 5, MSG_NOSIGNAL), 5);
-        ssize_t n = recv(fd, got, 5, MSG_WAITALL);
-        if (n != 5)
-                fail_msg("no answer: %s", n < 0 ? strerror(errno) : "the connection was closed");
-        assert_string_equal(got, "hello");
+        echoes(fd, "hello");
         close(fd);
 }
 
@@ -106,9 +66,9 @@ static void a_published_port_reaches_the_app(void **state)
 
         (void) state;
         await_output(c);
-        echoes(reach_port(c, "6379", SOCK_STREAM));
-        echoes(reach_port(c, "6379/tcp", SOCK_STREAM));
-        echoes(reach_port(c, "redis", SOCK_STREAM));
+        answers(reach_port(c, "6379", SOCK_STREAM));
+        answers(reach_port(c, "6379/tcp", SOCK_STREAM));
+        answers(reach_port(c, "redis", SOCK_STREAM));
         address_of(c, "6379/tcp", &address);
         char text[64];
         snprintf(text, sizeof(text), "127.0.0.1:%u", address.port);
@@ -117,9 +77,9 @@ static void a_published_port_reaches_the_app(void **state)
         struct sockaddr_in6 v6 = { .sin6_family = AF_INET6,
                                    .sin6_port = htons((uint16_t) address.port),
                                    .sin6_addr = IN6ADDR_LOOPBACK_INIT };
-        int fd = reach((const struct sockaddr *) &v6, sizeof(v6), SOCK_STREAM);
+        int fd = reach_address((const struct sockaddr *) &v6, sizeof(v6), SOCK_STREAM);
         if (fd != -EADDRNOTAVAIL) /* a host without IPv6 */
-                echoes(fd);
+                answers(fd);
         mayfly_container_free(c);
 }
 
@@ -131,20 +91,17 @@ static void a_port_is_found_wherever_the_app_listens(void **state)
                                               { .port = 1005 }),
                       .wait = MAYFLY_WAIT(MAYFLY_WAIT_PORT("1001"), MAYFLY_WAIT_PORT("1002"), MAYFLY_WAIT_PORT("1003"),
                                           MAYFLY_WAIT_PORT("1004")));
-        char byte;
 
         (void) state;
         await_output(c);
-        echoes(reach_port(c, "1001", SOCK_STREAM));
-        echoes(reach_port(c, "1002", SOCK_STREAM));
-        echoes(reach_port(c, "1003", SOCK_STREAM));
-        echoes(reach_port(c, "1004", SOCK_STREAM));
+        answers(reach_port(c, "1001", SOCK_STREAM));
+        answers(reach_port(c, "1002", SOCK_STREAM));
+        answers(reach_port(c, "1003", SOCK_STREAM));
+        answers(reach_port(c, "1004", SOCK_STREAM));
         /* Nothing listens there: the connection ends at once. */
         int fd = reach_port(c, "1005", SOCK_STREAM);
         if (fd >= 0) {
-                assert_int_equal(recv(fd, &byte, 1, 0), -1);
-                assert_int_equal(errno, ECONNRESET);
-                close(fd);
+                is_reset(fd);
         } else {
                 assert_int_equal(fd, -ECONNRESET);
         }
@@ -160,9 +117,9 @@ static void packets_are_passed_on(void **state)
         (void) state;
         await_output(c);
         int one = reach_port(c, "dns", SOCK_DGRAM), other = reach_port(c, "53/udp", SOCK_DGRAM);
-        echoes(one);
-        echoes(other);
-        echoes(reach_port(c, "54/udp", SOCK_DGRAM));
+        answers(one);
+        answers(other);
+        answers(reach_port(c, "54/udp", SOCK_DGRAM));
         mayfly_container_free(c);
 }
 
@@ -174,7 +131,7 @@ static void any_user_listens_on_a_low_port(void **state)
 
         (void) state;
         await_output(c);
-        echoes(reach_port(c, "80", SOCK_STREAM));
+        answers(reach_port(c, "80", SOCK_STREAM));
         mayfly_container_free(c);
 }
 
@@ -192,17 +149,12 @@ static void *serve_one(void *userdata)
 
 static void a_container_reaches_the_tests_own_server(void **state)
 {
-        struct sockaddr_in address = { .sin_family = AF_INET, .sin_addr = { htonl(INADDR_LOOPBACK) } };
-        socklen_t size = sizeof(address);
-        int listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+        unsigned ports[] = { 0, 0 };
+        int listener = listen_on_host(&ports[0]);
         pthread_t thread;
         char line[64];
 
         (void) state;
-        assert_int_equal(bind(listener, (struct sockaddr *) &address, size), 0);
-        assert_int_equal(listen(listener, 1), 0);
-        assert_int_equal(getsockname(listener, (struct sockaddr *) &address, &size), 0);
-        const unsigned ports[] = { ntohs(address.sin_port), 0 };
         struct mayfly_container *c = START(.idle = 1, .host_ports = ports);
         assert_int_equal(pthread_create(&thread, NULL, serve_one, &listener), 0);
         snprintf(line, sizeof(line), "nc host.mayfly %u", ports[0]);
@@ -224,10 +176,10 @@ static void connected_sockets_need_no_port(void **state)
 
         (void) state;
         await_output(c);
-        echoes(connected(c, "6379/tcp"));
-        echoes(connected(c, "6380"));
-        echoes(connected(c, "53/udp"));
-        echoes(connected(c, "unix:/run/x.sock"));
+        answers(connected(c, "6379/tcp"));
+        answers(connected(c, "6380"));
+        answers(connected(c, "53/udp"));
+        answers(connected(c, "unix:/run/x.sock"));
         assert_int_equal(mayfly_container_connect(c, "7/tcp", &fd, &err), -ECONNREFUSED);
         assert_non_null(strstr(err.message, "nothing listens on 7/tcp in container "));
         err = (struct mayfly_error) MAYFLY_ERROR_INIT;
@@ -243,8 +195,8 @@ static void a_unix_socket_is_published_as_a_port(void **state)
 
         (void) state;
         await_output(c);
-        echoes(reach_port(c, "admin", SOCK_STREAM));
-        echoes(reach_port(c, "unix:/run/x.sock", SOCK_STREAM));
+        answers(reach_port(c, "admin", SOCK_STREAM));
+        answers(reach_port(c, "unix:/run/x.sock", SOCK_STREAM));
         mayfly_container_free(c);
 }
 
@@ -259,7 +211,7 @@ static void a_running_container_publishes_more(void **state)
         more.port = 6380;
         if (mayfly_container_publish(c, &more, &err) < 0)
                 fail_msg("%s", err.message);
-        echoes(reach_port(c, "6380", SOCK_STREAM));
+        answers(reach_port(c, "6380", SOCK_STREAM));
         assert_int_equal(mayfly_container_publish(c, &more, &err), -EEXIST);
         assert_non_null(strstr(err.message, "the port 6380/tcp is published already, at 127.0.0.1:"));
         mayfly_container_free(c);
@@ -282,7 +234,7 @@ static void many_ports_are_published_at_once(void **state)
                 snprintf(text, sizeof(text), "%u", 6000 + i);
                 address_of(c, text, &address);
         }
-        echoes(reach_port(c, "6200", SOCK_STREAM));
+        answers(reach_port(c, "6200", SOCK_STREAM));
         mayfly_container_free(c);
 }
 
@@ -400,7 +352,7 @@ static void an_end_closes_ports_and_connections(void **state)
         assert_true(recv(fd, &byte, 1, 0) <= 0);
         close(fd);
         address_of(c, "6379", &address);
-        assert_int_equal(reach(address.sockaddr, address.sockaddr_size, SOCK_STREAM), -ECONNREFUSED);
+        assert_int_equal(reach_address(address.sockaddr, address.sockaddr_size, SOCK_STREAM), -ECONNREFUSED);
         assert_int_equal(mayfly_container_connect(c, "6379", &fd2, &err), -ESRCH);
         mayfly_container_free(c);
 }
@@ -445,9 +397,9 @@ static void on_the_hosts_network_a_port_is_the_apps_own(void **state)
         await_output(c);
         address_of(c, "redis", &address);
         assert_string_equal(address.text, "127.0.0.1:46379");
-        echoes(reach_port(c, "redis", SOCK_STREAM));
-        echoes(connected(c, "redis"));
-        echoes(connected(c, "unix:/run/x.sock"));
+        answers(reach_port(c, "redis", SOCK_STREAM));
+        answers(connected(c, "redis"));
+        answers(connected(c, "unix:/run/x.sock"));
         mayfly_container_free(c);
         refuses(MAYFLY_SPEC(.image = image, .idle = 1, .network = MAYFLY_NETWORK_HOST,
                             .publish = MAYFLY_PORTS({ .port = 1, .host_port = 2 })),
@@ -511,7 +463,7 @@ static void the_programs_may_be_below_tmp(void **state)
         struct mayfly_container *c =
                 START(.argv = SERVES("tcp:127.0.0.1:6379"), .publish = MAYFLY_PORTS({ .port = 6379 }));
         await_output(c);
-        echoes(reach_port(c, "6379", SOCK_STREAM));
+        answers(reach_port(c, "6379", SOCK_STREAM));
         mayfly_container_free(c);
         setenv("MAYFLY_LIBEXEC", libexec, 1);
         free(libexec);
@@ -537,7 +489,7 @@ static void a_late_answer_is_nobodys(void **state)
         err = (struct mayfly_error) MAYFLY_ERROR_INIT;
         assert_int_equal(mayfly_container_connect(c, "unix:/run/none", &fd, &err), -ENOENT);
         assert_int_equal(fd, -1);
-        echoes(connected(c, "admin"));
+        answers(connected(c, "admin"));
         mayfly_container_free(c);
 }
 
@@ -565,7 +517,6 @@ int main(void)
                 cmocka_unit_test(the_programs_may_be_below_tmp),
         };
 
-        image = small_image("ports", "{\"exec\":[\"/bin/serve\"],\"user\":\"0\",\"group\":\"0\"}",
-                            "cp '" SERVE "' bin/serve");
+        image = serving_image("ports");
         return cmocka_run_group_tests(tests, NULL, NULL);
 }
