@@ -41,17 +41,6 @@ static void ends(struct mayfly_container *c, int status, const char *output)
         mayfly_container_free(c);
 }
 
-static void start_fails(const struct mayfly_spec *spec, int code, const char *words)
-{
-        struct mayfly_error err = MAYFLY_ERROR_INIT;
-        struct mayfly_container *c = NULL;
-
-        assert_int_equal(mayfly_container_start(&c, spec, &err), code);
-        assert_null(c);
-        if (!strstr(err.message, words))
-                fail_msg("no \"%s\" in \"%s\"", words, err.message);
-}
-
 /* Runs a shell command or, by its path, a program, which must fail with `code` and all words up to NULL in the message. */
 static void run_fails(struct mayfly_container *c, const char *line, int code, const char *words, const char *more)
 {

@@ -45,19 +45,6 @@ static int connected(struct mayfly_container *c, const char *port)
         return fd;
 }
 
-/* The start fails with this code, and a message that has this text. */
-static void refuses(const struct mayfly_spec *spec, int code, const char *text)
-{
-        struct mayfly_error err = MAYFLY_ERROR_INIT;
-        struct mayfly_container *c = NULL;
-
-        int r = mayfly_container_start(&c, spec, &err);
-        if (r == 0)
-                mayfly_container_free(c);
-        if (r != code || !strstr(err.message, text))
-                fail_msg("%d: %s", r, err.message);
-}
-
 static void a_published_port_reaches_the_app(void **state)
 {
         struct mayfly_container *c =
@@ -269,9 +256,9 @@ static void a_wanted_number_is_had_or_refused(void **state)
         /* By the other container's mayfly-forward, whose name the user who started it can see. */
         snprintf(text, sizeof(text), "the port 2/tcp cannot be published at %s, which is in use by process ",
                  address.text);
-        refuses(MAYFLY_SPEC(.image = image, .idle = 1,
-                            .publish = MAYFLY_PORTS({ .port = 2, .host_port = address.port })),
-                -EADDRINUSE, text);
+        start_fails(MAYFLY_SPEC(.image = image, .idle = 1,
+                                .publish = MAYFLY_PORTS({ .port = 2, .host_port = address.port })),
+                    -EADDRINUSE, text);
         unsigned wanted = address.port;
         mayfly_container_free(c);
         c = START(.idle = 1, .publish = MAYFLY_PORTS({ .port = 2, .host_port = wanted }));
@@ -284,7 +271,7 @@ static void wrong_ports_are_refused(void **state)
 {
         (void) state;
 #define REFUSES(code, text, ...) \
-        refuses(MAYFLY_SPEC(.image = image, .idle = 1, .publish = MAYFLY_PORTS(__VA_ARGS__)), code, text)
+        start_fails(MAYFLY_SPEC(.image = image, .idle = 1, .publish = MAYFLY_PORTS(__VA_ARGS__)), code, text)
         REFUSES(-EINVAL, "publish has an entry without port, name and path", { .host_port = 4000 });
         REFUSES(-EINVAL, "publish has the port number 65536; a port is between 1 and 65535", { .port = 65536 });
         REFUSES(-EINVAL, "publish has the port number 70000", { .port = 1, .host_port = 70000 });
@@ -295,14 +282,15 @@ static void wrong_ports_are_refused(void **state)
         REFUSES(-EEXIST, "have the name \"a\"", { .name = "a", .port = 1 }, { .name = "a", .port = 2 });
         REFUSES(-EINVAL, "has the name \"80\"; a name begins with no digit", { .name = "80", .port = 8080 });
         REFUSES(-EINVAL, "has the name \"a/b\"; a name", { .name = "a/b", .path = "/run/x" });
-        refuses(MAYFLY_SPEC(.image = image, .idle = 1, .host_ports = MAYFLY_HOST_PORTS(80, 80)), -EEXIST,
-                "host_ports has 80 twice");
+        start_fails(MAYFLY_SPEC(.image = image, .idle = 1, .host_ports = MAYFLY_HOST_PORTS(80, 80)), -EEXIST,
+                    "host_ports has 80 twice");
         REFUSES(-EINVAL, "has both the path /x and a port", { .path = "/x", .port = 2 });
         REFUSES(-EINVAL, "names no Unix socket", { .path = "x" });
-        refuses(MAYFLY_SPEC(.image = image, .argv = SERVES("{mayfly:port:1}")), -ENOENT, "is not published");
-        refuses(MAYFLY_SPEC(.image = image, .argv = SERVES("{mayfly:prot:1}")), -EINVAL, "write {mayfly:port:PORT}");
-        refuses(MAYFLY_SPEC(.image = image, .idle = 1, .host_ports = MAYFLY_HOST_PORTS(65536)), -EINVAL,
-                "host_ports has 65536");
+        start_fails(MAYFLY_SPEC(.image = image, .argv = SERVES("{mayfly:port:1}")), -ENOENT, "is not published");
+        start_fails(MAYFLY_SPEC(.image = image, .argv = SERVES("{mayfly:prot:1}")), -EINVAL,
+                    "write {mayfly:port:PORT}");
+        start_fails(MAYFLY_SPEC(.image = image, .idle = 1, .host_ports = MAYFLY_HOST_PORTS(65536)), -EINVAL,
+                    "host_ports has 65536");
 }
 
 static void a_port_that_is_not_there_is_named(void **state)
@@ -401,9 +389,9 @@ static void on_the_hosts_network_a_port_is_the_apps_own(void **state)
         answers(connected(c, "redis"));
         answers(connected(c, "unix:/run/x.sock"));
         mayfly_container_free(c);
-        refuses(MAYFLY_SPEC(.image = image, .idle = 1, .network = MAYFLY_NETWORK_HOST,
-                            .publish = MAYFLY_PORTS({ .port = 1, .host_port = 2 })),
-                -EINVAL, "on the network of the host the app's own port is the published one");
+        start_fails(MAYFLY_SPEC(.image = image, .idle = 1, .network = MAYFLY_NETWORK_HOST,
+                                .publish = MAYFLY_PORTS({ .port = 1, .host_port = 2 })),
+                    -EINVAL, "on the network of the host the app's own port is the published one");
 }
 
 /* Finds the mayfly-forward of this program's only container. */

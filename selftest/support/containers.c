@@ -17,6 +17,20 @@ struct mayfly_container *start_container(const struct mayfly_spec *spec)
         return c;
 }
 
+void start_fails(const struct mayfly_spec *spec, int code, const char *words)
+{
+        struct mayfly_error err = MAYFLY_ERROR_INIT;
+        struct mayfly_container *c = NULL;
+
+        int r = mayfly_container_start(&c, spec, &err);
+        if (r == 0)
+                mayfly_container_free(c);
+        else
+                assert_null(c);
+        if (r != code || !strstr(err.message, words))
+                fail_msg("the start returned %d, not %d, or there is no \"%s\" in \"%s\"", r, code, words, err.message);
+}
+
 void await_output(struct mayfly_container *c)
 {
         char *log = NULL;

@@ -8,6 +8,9 @@
 
 struct mayfly_container *start_container(const struct mayfly_spec *spec);
 
+/* The start must fail with this code and a message that has these words. */
+void start_fails(const struct mayfly_spec *spec, int code, const char *words);
+
 /* Waits until the app has written something. */
 void await_output(struct mayfly_container *c);
 
