@@ -24,23 +24,6 @@
 
 static char *with_app, *without_app, *working;
 
-/* Waits for the app, which must exit with `status` and have written `output`. */
-static void ends(struct mayfly_container *c, int status, const char *output)
-{
-        struct mayfly_error err = MAYFLY_ERROR_INIT;
-        struct mayfly_exit end = MAYFLY_EXIT_INIT;
-        char *log = NULL;
-
-        if (mayfly_container_wait(c, 30000, &end, &err) < 0)
-                fail_msg("%s", err.message);
-        assert_true(end.exited);
-        assert_int_equal(end.status, status);
-        assert_int_equal(mayfly_container_logs(c, &log, NULL, NULL), 0);
-        assert_string_equal(log, output);
-        free(log);
-        mayfly_container_free(c);
-}
-
 /* Runs a shell command or, by its path, a program, which must fail with `code` and all words up to NULL in the message. */
 static void run_fails(struct mayfly_container *c, const char *line, int code, const char *words, const char *more)
 {

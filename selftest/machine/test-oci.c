@@ -30,23 +30,6 @@ static const char *image(const char *name)
         return NULL;
 }
 
-/* Waits for the app, which must exit with `status` and have written `output`. */
-static void ends(struct mayfly_container *c, int status, const char *output)
-{
-        struct mayfly_error err = MAYFLY_ERROR_INIT;
-        struct mayfly_exit end = MAYFLY_EXIT_INIT;
-        char *log = NULL;
-
-        if (mayfly_container_wait(c, 30000, &end, &err) < 0)
-                fail_msg("%s", err.message);
-        assert_int_equal(mayfly_container_logs(c, &log, NULL, NULL), 0);
-        assert_string_equal(log, output);
-        assert_true(end.exited);
-        assert_int_equal(end.status, status);
-        free(log);
-        mayfly_container_free(c);
-}
-
 #define WORDS_OF_THE_APP "from the image too in /work/made as 1000:1001 1001 1002\n"
 
 static void the_app_runs_as_the_config_says(void **state)

@@ -78,6 +78,22 @@ int sh(struct mayfly_container *c, const char *line)
         return r->exit->exited ? r->exit->status : -r->exit->signal;
 }
 
+void ends(struct mayfly_container *c, int status, const char *output)
+{
+        struct mayfly_error err = MAYFLY_ERROR_INIT;
+        struct mayfly_exit end = MAYFLY_EXIT_INIT;
+        char *log = NULL;
+
+        if (mayfly_container_wait(c, 30000, &end, &err) < 0)
+                fail_msg("%s", err.message);
+        assert_int_equal(mayfly_container_logs(c, &log, NULL, NULL), 0);
+        assert_string_equal(log, output);
+        assert_true(end.exited);
+        assert_int_equal(end.status, status);
+        free(log);
+        mayfly_container_free(c);
+}
+
 void stops(struct mayfly_container *c, int timed_out)
 {
         struct mayfly_stop_result result = MAYFLY_STOP_RESULT_INIT;

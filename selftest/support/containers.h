@@ -26,6 +26,9 @@ void free_result(struct mayfly_result **r);
 /* Runs a command line in the container's sh. Returns its exit status, or minus the signal that ended it. */
 int sh(struct mayfly_container *c, const char *line);
 
+/* Waits for the app, which must exit with `status` and have written `output`, and frees the container. */
+void ends(struct mayfly_container *c, int status, const char *output);
+
 /* Stops and frees the container, whose app must have been killed for its lateness or not. */
 void stops(struct mayfly_container *c, int timed_out);
 
