@@ -242,6 +242,18 @@ static void blobs_come_from_urls_of_the_manifest(void **state)
         snprintf(url, sizeof(url), "http://127.0.0.1:%d/blobs/foreign", faulty_port(world.cdn));
         ADD_CDN(.path = "/blobs/foreign", .spurns = 1);
         assert_answered(ask_blob(world.name, DIGEST, SIZE, urls), world.blob, SIZE);
+        /* The second URL goes on where the first one broke off, and so does the first one after the registry. */
+        char cut[200];
+        snprintf(cut, sizeof(cut), "http://127.0.0.1:%d/blobs/cut", faulty_port(world.cdn));
+        ADD_CDN(.path = "/blobs/cut", .flags = FAULTY_CUT, .cut = 70000);
+        urls[1] = cut;
+        assert_answered(ask_blob(world.name, DIGEST, SIZE, urls), world.blob, SIZE);
+        assert_head(world.cdn, "/blobs/foreign", 1, "Range: bytes=70000-\r\n", 1);
+        ADD(.path = BLOB_PATH, .flags = FAULTY_CUT, .cut = 50000);
+        assert_answered(ask_blob(world.name, DIGEST, SIZE, urls), world.blob, SIZE);
+        assert_head(world.cdn, "/blobs/cut", 1, "Range: bytes=50000-\r\n", 1);
+        ADD(.path = BLOB_PATH, .status = 404);
+        urls[1] = "ftp://h/x";
         urls[2] = NULL;
         assert_says(
                 ask_blob(world.name, DIGEST, SIZE, urls), -EINVAL,

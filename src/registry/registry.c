@@ -100,16 +100,11 @@ static int is_final(const struct mf_ask *ask, const struct mayfly_error *why)
                why->stage == MAYFLY_STAGE_SPEC;
 }
 
-/* Tells the sink which endpoint gave it bytes. `before` is the number of bytes that it had before. */
-static void name_giver(const struct registry *registry, const struct mf_endpoint *endpoint, const struct mf_ask *ask,
-                       uint64_t before, const struct mf_oci_sink *sink)
+/* Tells the sink that this place gave it bytes, when it did. `before` is the number of bytes that it had before. */
+static void name_giver(const char *place, const struct mf_ask *ask, uint64_t before, const struct mf_oci_sink *sink)
 {
-        char mirror[300];
-
-        if (!sink || !sink->given_by || (ask->handed == before && !ask->sink_failed))
-                return;
-        snprintf(mirror, sizeof(mirror), "the mirror %.280s", endpoint->registry);
-        sink->given_by(sink->userdata, endpoint->is_mirror ? mirror : registry->source.shown);
+        if (sink && sink->given_by && (ask->handed > before || ask->sink_failed))
+                sink->given_by(sink->userdata, place);
 }
 
 /* Asks one endpoint after another. A document is taken from one endpoint, which must have the right one; bytes without `document` (NULL)
@@ -119,6 +114,7 @@ static int ask_all(struct registry *registry, struct mf_ask *ask, struct documen
                    const struct mf_oci_sink *sink, struct mayfly_error *err)
 {
         struct mayfly_error failures = MAYFLY_ERROR_INIT;
+        char mirror[300];
 
         for (size_t i = 0; i < registry->n; i++) {
                 struct mayfly_error why = MAYFLY_ERROR_INIT;
@@ -128,7 +124,8 @@ static int ask_all(struct registry *registry, struct mf_ask *ask, struct documen
                 }
                 uint64_t before = ask->handed;
                 int r = mf_endpoint_get(registry->endpoints[i], ask, &why);
-                name_giver(registry, registry->endpoints[i], ask, before, sink);
+                snprintf(mirror, sizeof(mirror), "the mirror %.280s", registry->endpoints[i]->registry);
+                name_giver(registry->endpoints[i]->is_mirror ? mirror : registry->source.shown, ask, before, sink);
                 if (r == 0 && document)
                         r = check_document(registry->endpoints[i], ask, document, &why);
                 if (r == 0 || ask->sink_failed)
@@ -182,6 +179,25 @@ static int get_manifest(struct mf_oci_source *source, const char *which, struct 
 
 /* --- blobs ------------------------------------------------------------------------------------------------------- */
 
+static int on_foreign(void *userdata, const void *data, size_t size)
+{
+        struct mf_ask *ask = userdata;
+
+        int r = ask->body(ask->userdata, data, size);
+        if (r < 0)
+                ask->sink_failed = 1;
+        else
+                ask->handed += size;
+        return r;
+}
+
+static int poll_foreign(void *userdata)
+{
+        const struct mf_ask *ask = userdata;
+
+        return ask->cancelled && ask->cancelled(ask->userdata);
+}
+
 /* Fetches what is left of a blob from a URL outside of the registry, without credentials. Returns 0 or negative errno. */
 static int get_foreign(const struct registry *registry, const char *url, struct mf_ask *ask, struct mayfly_error *err)
 {
@@ -196,9 +212,9 @@ static int get_foreign(const struct registry *registry, const char *url, struct 
                              url, ask->which);
         if (r < 0)
                 return r;
-        request.body = ask->body;
-        request.cancelled = ask->cancelled;
-        request.userdata = ask->userdata;
+        request.body = on_foreign;
+        request.cancelled = poll_foreign;
+        request.userdata = ask;
         request.offset = ask->handed;
         request.immutable = 1;
         return mf_http_get(&request, err);
@@ -251,12 +267,14 @@ static int get_blob(struct mf_oci_source *source, const struct mf_oci_blob *blob
         };
         int r = ask_all(registry, &ask, NULL, sink, &failures);
         free(ask.media_type);
-        for (size_t i = 0; r < 0 && !is_final(&ask, &failures) && ask.handed == 0 && blob->urls && blob->urls[i]; i++) {
+        for (size_t i = 0; r < 0 && !is_final(&ask, &failures) && blob->urls && blob->urls[i]; i++) {
                 struct mayfly_error why = MAYFLY_ERROR_INIT;
+                uint64_t before = ask.handed;
+                char shown[MF_SHOWN_MAX];
                 r = get_foreign(registry, blob->urls[i], &ask, &why);
-                if (r < 0 && !why.code)
-                        return r; /* the sink's */
-                if (r < 0)
+                mf_show_url(shown, blob->urls[i], 1);
+                name_giver(shown, &ask, before, sink);
+                if (r < 0 && !ask.sink_failed)
                         mf_error_join(&failures, &why);
         }
         if (r < 0 && !ask.sink_failed)
