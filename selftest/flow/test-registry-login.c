@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <pthread.h>
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -324,6 +325,14 @@ static void programs_are_asked(void **state)
         assert_says(manifest(), -EFBIG, "writes more than");
         make_program("x", "#!/bin/sh\necho credentials not found in native keychain\nexit 1\n");
         assert_says(manifest(), -EACCES, "denies access to team/redis without credentials");
+        /* A test program that ignores SIGCHLD leaves no status to look at. */
+        signal(SIGCHLD, SIG_IGN);
+        struct answer answer = manifest();
+        make_program("x", "#!/bin/sh\necho '{\"Username\":\"me\",\"Secret\":\"secret\"}'\n");
+        struct answer found = manifest();
+        signal(SIGCHLD, SIG_DFL);
+        assert_says(answer, -EACCES, "denies access to team/redis without credentials");
+        assert_answered(found, MANIFEST, strlen(MANIFEST));
         /* A program for all registries may fail: the image may need no credentials. */
         write_home(".docker/config.json", "{\"credsStore\":\"nowhere\"}");
         assert_says(manifest(), -EACCES,
