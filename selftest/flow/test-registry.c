@@ -4,6 +4,7 @@
 
 #define _GNU_SOURCE
 #include <errno.h>
+#include <netinet/in.h>
 #include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -12,7 +13,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -127,6 +130,53 @@ static void silent_registries_are_given_up(void **state)
         ADD(.path = BLOB_PATH, .flags = FAULTY_SILENT);
         home.options.stall_timeout_ms = 300;
         assert_says(blob(), -ETIMEDOUT, "the registry 127.0.0.1:|sent nothing for stall_timeout_ms = 300");
+}
+
+/* A server that begins to listen when it has been asked. */
+static void *serve_late(void *userdata)
+{
+        static const char answer[] = "HTTP/1.1 200 OK\r\nContent-Length: 19\r\nConnection: close\r\n\r\n" MANIFEST;
+        const int *fd = userdata;
+        char request[4096];
+        int peer;
+
+        nanosleep(&(struct timespec){ .tv_nsec = 600000000L }, NULL);
+        if (listen(*fd, 16) < 0)
+                return NULL;
+        while ((peer = accept4(*fd, NULL, NULL, SOCK_CLOEXEC)) >= 0) {
+                if (read(peer, request, sizeof(request)) > 0)
+                        (void) !write(peer, answer, sizeof(answer) - 1);
+                shutdown(peer, SHUT_WR);
+                while (read(peer, request, sizeof(request)) > 0)
+                        ;
+                close(peer);
+        }
+        return NULL;
+}
+
+static void registries_may_start_late(void **state)
+{
+        struct sockaddr_in address = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+        socklen_t size = sizeof(address);
+        pthread_t thread;
+        char name[64];
+
+        (void) state;
+        int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+        assert_int_equal(bind(fd, (struct sockaddr *) &address, size), 0);
+        const struct timeval patience = { .tv_sec = 10 }; /* of accept(2), in case nobody comes */
+        assert_int_equal(setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience)), 0);
+        assert_int_equal(getsockname(fd, (struct sockaddr *) &address, &size), 0);
+        snprintf(name, sizeof(name), "127.0.0.1:%d/team/redis", ntohs(address.sin_port));
+        home.options.retries = 0;
+        assert_says(ask_manifest(name, DIGEST), -ECONNREFUSED, "the registry 127.0.0.1:");
+        home.options.retries = 6;
+        assert_int_equal(pthread_create(&thread, NULL, serve_late, &fd), 0);
+        struct answer answer = ask_manifest(name, DIGEST);
+        shutdown(fd, SHUT_RDWR);
+        pthread_join(thread, NULL);
+        close(fd);
+        assert_answered(answer, MANIFEST, strlen(MANIFEST));
 }
 
 static void users_can_cancel(void **state)
@@ -270,6 +320,7 @@ int main(void)
                 REGISTRY_TEST(wrong_sizes_are_seen_at_once),
                 REGISTRY_TEST(endless_manifests_end),
                 REGISTRY_TEST(silent_registries_are_given_up),
+                REGISTRY_TEST(registries_may_start_late),
                 REGISTRY_TEST(users_can_cancel),
                 REGISTRY_TEST(blobs_come_from_elsewhere_without_credentials),
                 REGISTRY_TEST(bad_redirects_are_refused),

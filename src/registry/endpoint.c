@@ -83,10 +83,16 @@ static int poll_probe(void *userdata)
         return ask->cancelled && ask->cancelled(ask->userdata);
 }
 
-/* Asks the base of the API once with this scheme. *ret_at_origin is whether the answer, if any, came from there. Returns its status,
- * 0 without an answer, or negative errno. */
-static int try_scheme(struct mf_endpoint *endpoint, const char *scheme, const struct mf_ask *ask, int *ret_at_origin,
-                      struct mayfly_error *err)
+/* Whether the error says nothing about what a server speaks: there may be none yet. */
+static int is_unreachable(int r)
+{
+        return r == -ECONNREFUSED || r == -ETIMEDOUT;
+}
+
+/* Asks the base of the API with this scheme. *ret_at_origin is whether the answer, if any, came from there. Returns its status, 0
+ * when a server does not answer in this scheme, or negative errno. */
+static int try_scheme(struct mf_endpoint *endpoint, const char *scheme, unsigned retries, const struct mf_ask *ask,
+                      int *ret_at_origin, struct mayfly_error *err)
 {
         mf_cleanup(mf_freep) char *url = NULL;
         const char *host = strstr(endpoint->base, "://") + 3;
@@ -97,7 +103,7 @@ static int try_scheme(struct mf_endpoint *endpoint, const char *scheme, const st
                 return mf_error_oom(err, MAYFLY_STAGE_HTTP);
         }
         struct mf_http_request request = mf_http_request(url, endpoint->options);
-        request.retries = 0;
+        request.retries = retries;
         request.allow_http = 1;
         request.body = ignore_body;
         request.header = note_origin;
@@ -109,30 +115,59 @@ static int try_scheme(struct mf_endpoint *endpoint, const char *scheme, const st
         struct mayfly_error why = MAYFLY_ERROR_INIT;
         int r = mf_http_get(&request, &why);
         *ret_at_origin = probe.at_origin;
-        if (r == -ENOMEM || r == -ECANCELED)
-                return mf_error(err, r, MAYFLY_STAGE_HTTP, "%s", why.code ? why.message : "out of memory");
+        if (r == -ENOMEM || r == -ECANCELED || (status == 0 && is_unreachable(r)))
+                return mf_error(err, r, MAYFLY_STAGE_HTTP, "the registry %.280s: %.1500s", endpoint->registry,
+                                why.code ? why.message : "out of memory");
         return status > 0 ? status : r == -EKEYREJECTED ? r : 0;
 }
 
+/* Finds out whether a registry on loopback speaks http. It is asked again when there is no server yet. Returns 1, 0 for https, or
+ * negative errno: -ETIMEDOUT when it may be either. */
+static int speaks_http(struct mf_endpoint *endpoint, const struct mf_ask *ask, struct mayfly_error *err)
+{
+        unsigned retries = endpoint->options->retries;
+        int at_origin = 0;
+
+        int status = try_scheme(endpoint, "http", 0, ask, &at_origin, err);
+        if (is_unreachable(status) && retries > 0)
+                status = try_scheme(endpoint, "http", retries, ask, &at_origin, err);
+        if (status < 0)
+                return status == -EKEYREJECTED ? 0 : status;
+        return status > 0 && status != 400 && at_origin;
+}
+
+/* Does the same for another host, which is asked with https first. Returns 1, 0, or negative errno: -ECONNREFUSED or -ETIMEDOUT when
+ * it may be either. */
+static int speaks_only_http(struct mf_endpoint *endpoint, const struct mf_ask *ask, struct mayfly_error *err)
+{
+        int at_origin = 0;
+
+        int status = try_scheme(endpoint, "https", 0, ask, &at_origin, err);
+        if (status > 0 || status == -EKEYREJECTED)
+                return 0;
+        if (status < 0 && !is_unreachable(status))
+                return status;
+        struct mayfly_error why = MAYFLY_ERROR_INIT;
+        if (try_scheme(endpoint, "http", 0, ask, &at_origin, &why) > 0)
+                return 1;
+        return status;
+}
+
 /* Finds out whether the registry speaks https or http. On loopback http is tried first: a server for https answers it with an
- * error at once, while a server for http may wait for more. Elsewhere https is. Returns 0 or negative errno. */
-static int find_scheme(struct mf_endpoint *endpoint, int is_loopback, const struct mf_ask *ask,
+ * error at once, while a server for http may wait for more. Elsewhere https is. *ret_is_known is 0 when the next request is to find
+ * it out again, and this one is sent with https. Returns 0 or negative errno. */
+static int find_scheme(struct mf_endpoint *endpoint, int is_loopback, const struct mf_ask *ask, int *ret_is_known,
                        struct mayfly_error *err)
 {
-        int at_origin = 0, is_http;
+        struct mayfly_error why = MAYFLY_ERROR_INIT;
 
-        if (is_loopback) {
-                int status = try_scheme(endpoint, "http", ask, &at_origin, err);
-                if (status < 0 && status != -EKEYREJECTED)
-                        return status;
-                is_http = status > 0 && status != 400 && at_origin;
-        } else {
-                int status = try_scheme(endpoint, "https", ask, &at_origin, err);
-                if (status < 0)
-                        return status == -EKEYREJECTED ? 0 : status;
-                is_http = status == 0 && try_scheme(endpoint, "http", ask, &at_origin, err) > 0;
-        }
-        if (!is_http)
+        int r = is_loopback ? speaks_http(endpoint, ask, &why) : speaks_only_http(endpoint, ask, &why);
+        *ret_is_known = r >= 0;
+        if (r == -ETIMEDOUT || (r == -ECONNREFUSED && !is_loopback))
+                return 0;
+        if (r < 0)
+                return mf_error(err, r, why.stage, "%s", why.message);
+        if (r == 0)
                 return 0;
         char *base = NULL;
         if (asprintf(&base, "http%s", endpoint->base + strlen("https")) < 0)
@@ -161,7 +196,7 @@ static int is_safe(const struct mf_endpoint *endpoint)
 /* Makes ready for the first request. Returns 0 or negative errno. */
 static int prepare(struct mf_endpoint *endpoint, const struct mf_ask *ask, struct mayfly_error *err)
 {
-        int r = 0;
+        int r = 0, is_known = 1;
 
         pthread_mutex_lock(&endpoint->lock);
         if (!endpoint->is_ready) {
@@ -169,8 +204,8 @@ static int prepare(struct mf_endpoint *endpoint, const struct mf_ask *ask, struc
                         r = mf_certs_load(&endpoint->certs, endpoint->registry, endpoint->options->ca_file, err);
                 int loopback = is_loopback(endpoint->base);
                 if (r == 0 && endpoint->probe && (loopback || endpoint->options->allow_http))
-                        r = find_scheme(endpoint, loopback, ask, err);
-                endpoint->is_ready = r == 0;
+                        r = find_scheme(endpoint, loopback, ask, &is_known, err);
+                endpoint->is_ready = r == 0 && is_known;
         }
         pthread_mutex_unlock(&endpoint->lock);
         return r;
