@@ -2,7 +2,6 @@
 #define _GNU_SOURCE
 #include <errno.h>
 #include <signal.h>
-#include <string.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
@@ -10,6 +9,7 @@
 #include <unistd.h>
 
 #include "forward/forward.h"
+#include "protocol/packet.h"
 #include "util/fd.h"
 
 /* Sockets of the host's network, for host ports. This process has left that network for the container's, so a child that
@@ -27,35 +27,20 @@ static struct {
         } ready[2]; /* streams, datagrams */
 } host = { .fd = -1 };
 
-union control {
-        struct cmsghdr align;
-        char buffer[CMSG_SPACE(BATCH * sizeof(int))];
-};
-
 /* --- the child ------------------------------------------------------------------------------------------------ */
 
 /* Sends sockets of the wanted type; none where they cannot be made or sent. The latter: the container's user may have too many
  * descriptors in flight. Returns 0, or negative errno when the parent is gone. */
 static int send_sockets(int fd, int type)
 {
-        union control control = { .buffer = { 0 } };
         char byte = 0;
-        struct iovec iov = { .iov_base = &byte, .iov_len = 1 };
-        struct msghdr header = { .msg_iov = &iov, .msg_iovlen = 1 };
+        const struct iovec iov = { .iov_base = &byte, .iov_len = 1 };
         int fds[BATCH];
         size_t n = 0;
 
         while (n < BATCH && (fds[n] = socket(AF_INET, type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0)) >= 0)
                 n++;
-        if (n > 0) {
-                header.msg_control = control.buffer;
-                header.msg_controllen = CMSG_SPACE(n * sizeof(int));
-                control.align.cmsg_level = SOL_SOCKET;
-                control.align.cmsg_type = SCM_RIGHTS;
-                control.align.cmsg_len = CMSG_LEN(n * sizeof(int));
-                memcpy(CMSG_DATA(&control.align), fds, n * sizeof(int));
-        }
-        int r = sendmsg(fd, &header, MSG_NOSIGNAL) < 0 ? -errno : 0;
+        int r = mf_packet_send(fd, &iov, 1, fds, n, 0);
         while (n > 0)
                 close(fds[--n]);
         if (r < 0)
@@ -128,23 +113,15 @@ int forward_host_is_there(void)
 /* Waits for the child's answer, which takes microseconds. */
 static int fetch(int type, int *fds, size_t *ret_n)
 {
-        union control control = { .buffer = { 0 } };
         char byte;
-        struct iovec iov = { .iov_base = &byte, .iov_len = 1 };
-        struct msghdr header = { .msg_iov = &iov,
-                                 .msg_iovlen = 1,
-                                 .msg_control = control.buffer,
-                                 .msg_controllen = sizeof(control.buffer) };
+        const struct iovec iov = { .iov_base = &byte, .iov_len = 1 };
+        struct mf_packet packet;
 
         if (send(host.fd, &type, sizeof(type), MSG_NOSIGNAL) < 0)
                 return -errno;
-        if (recvmsg(host.fd, &header, MSG_CMSG_CLOEXEC) != 1)
+        if (mf_packet_recv(host.fd, &iov, 1, fds, BATCH, 0, &packet, 0) != 1)
                 return -EIO;
-        const struct cmsghdr *cmsg = CMSG_FIRSTHDR(&header);
-        if (!cmsg || cmsg->cmsg_level != SOL_SOCKET || cmsg->cmsg_type != SCM_RIGHTS)
-                return -EMFILE;
-        *ret_n = (cmsg->cmsg_len - CMSG_LEN(0)) / sizeof(int);
-        memcpy(fds, CMSG_DATA(cmsg), *ret_n * sizeof(int));
+        *ret_n = packet.n_fds;
         return *ret_n > 0 ? 0 : -EMFILE;
 }
 

@@ -10,6 +10,7 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
+#include "protocol/packet.h"
 #include "util/fd.h"
 #include "util/macro.h"
 
@@ -21,11 +22,6 @@ struct header {
         uint32_t in_memfd; /* the payload is in the last descriptor */
 };
 
-union rights {
-        struct cmsghdr align;
-        char buffer[CMSG_SPACE((MF_CALL_FDS_MAX + 1) * sizeof(int))];
-};
-
 /* Returns a memfd with the payload, or negative errno. */
 static int write_memfd(const struct mf_buffer *payload)
 {
@@ -35,27 +31,6 @@ static int write_memfd(const struct mf_buffer *payload)
                 return -errno;
         int r = mf_write_full(fd, payload->data, payload->size);
         return r < 0 ? r : mf_take_fd(&fd);
-}
-
-static int send_all(int fd, struct header *header, const struct mf_buffer *payload, const int *fds, size_t n_fds)
-{
-        struct iovec parts[] = { { header, sizeof(*header) }, { payload->data, payload->size } };
-        union rights rights = { .buffer = { 0 } };
-        struct msghdr message = { .msg_iov = parts, .msg_iovlen = payload->size > 0 ? 2 : 1 };
-
-        if (n_fds > 0) {
-                struct cmsghdr *cmsg = &rights.align;
-                cmsg->cmsg_level = SOL_SOCKET;
-                cmsg->cmsg_type = SCM_RIGHTS;
-                cmsg->cmsg_len = CMSG_LEN(n_fds * sizeof(int));
-                memcpy(CMSG_DATA(cmsg), fds, n_fds * sizeof(int));
-                message.msg_control = rights.buffer;
-                message.msg_controllen = CMSG_SPACE(n_fds * sizeof(int));
-        }
-        while (sendmsg(fd, &message, MSG_NOSIGNAL) < 0)
-                if (errno != EINTR)
-                        return -errno;
-        return 0;
 }
 
 int mf_frame_send(int fd, enum mf_frame_type type, int32_t value, const struct mf_pack *payload, const int *fds,
@@ -78,26 +53,8 @@ int mf_frame_send(int fd, enum mf_frame_type type, int32_t value, const struct m
                 header.in_memfd = 1;
                 bytes.size = 0;
         }
-        return send_all(fd, &header, &bytes, all, n_fds);
-}
-
-/* Takes the descriptors of a message. Returns 0 or -EPROTO. */
-static int take_rights(struct msghdr *message, struct mf_frame *frame, int *ret_extra)
-{
-        for (struct cmsghdr *cmsg = CMSG_FIRSTHDR(message); cmsg; cmsg = CMSG_NXTHDR(message, cmsg)) {
-                size_t n = (cmsg->cmsg_len - CMSG_LEN(0)) / sizeof(int);
-                if (cmsg->cmsg_level != SOL_SOCKET || cmsg->cmsg_type != SCM_RIGHTS)
-                        continue;
-                for (size_t i = 0; i < n; i++) {
-                        int fd;
-                        memcpy(&fd, CMSG_DATA(cmsg) + i * sizeof(int), sizeof(int));
-                        if (frame->n_fds < MF_CALL_FDS_MAX)
-                                frame->fds[frame->n_fds++] = fd;
-                        else
-                                *ret_extra = fd; /* there is room for one */
-                }
-        }
-        return message->msg_flags & (MSG_CTRUNC | MSG_TRUNC) ? -EPROTO : 0;
+        const struct iovec parts[] = { { &header, sizeof(header) }, { bytes.data, bytes.size } };
+        return mf_packet_send(fd, parts, bytes.size > 0 ? 2 : 1, all, n_fds, 0);
 }
 
 /* Reads the payload from a memfd. */
@@ -131,21 +88,19 @@ int mf_frame_recv(int fd, struct mf_frame *ret, int flags)
 {
         struct header header;
         char data[INLINE_MAX];
-        struct iovec parts[] = { { &header, sizeof(header) }, { data, sizeof(data) } };
-        union rights rights = { .buffer = { 0 } };
-        struct msghdr message = {
-                .msg_iov = parts, .msg_iovlen = 2, .msg_control = rights.buffer, .msg_controllen = sizeof(rights.buffer)
-        };
-        int extra = -1;
-        ssize_t n;
+        const struct iovec parts[] = { { &header, sizeof(header) }, { data, sizeof(data) } };
+        int fds[MF_CALL_FDS_MAX + 1], extra = -1;
+        struct mf_packet packet;
 
         *ret = (struct mf_frame){ 0 };
-        do
-                n = recvmsg(fd, &message, flags | MSG_CMSG_CLOEXEC);
-        while (n < 0 && errno == EINTR);
+        ssize_t n = mf_packet_recv(fd, parts, 2, fds, MF_ELEMENTSOF(fds), 0, &packet, flags);
         if (n < 0)
-                return errno == ECONNRESET ? 0 : -errno;
-        int r = take_rights(&message, ret, &extra);
+                return (int) n;
+        if (packet.n_fds == MF_ELEMENTSOF(fds)) /* the last is the payload's */
+                extra = fds[--packet.n_fds];
+        memcpy(ret->fds, fds, packet.n_fds * sizeof(int));
+        ret->n_fds = packet.n_fds;
+        int r = packet.flags & (MSG_CTRUNC | MSG_TRUNC) ? -EPROTO : 0;
         if (n == 0) {
                 mf_close(extra);
                 mf_frame_clear(ret);

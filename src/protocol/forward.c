@@ -8,33 +8,13 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
-union control {
-        struct cmsghdr align;
-        char buffer[CMSG_SPACE(MF_FORWARD_FDS_MAX * sizeof(int))];
-};
+#include "protocol/packet.h"
 
 static int send_block(int fd, const void *data, size_t size, const int *fds, size_t n_fds, int flags)
 {
-        union control control = { .buffer = { 0 } };
-        struct iovec iov = { .iov_base = (void *) (uintptr_t) data, .iov_len = size };
-        struct msghdr header = { .msg_iov = &iov, .msg_iovlen = 1 };
+        const struct iovec iov = { .iov_base = (void *) (uintptr_t) data, .iov_len = size };
 
-        if (n_fds > MF_FORWARD_FDS_MAX)
-                return -EINVAL;
-        if (n_fds > 0) {
-                header.msg_control = control.buffer;
-                header.msg_controllen = CMSG_SPACE(n_fds * sizeof(int));
-                control.align.cmsg_level = SOL_SOCKET;
-                control.align.cmsg_type = SCM_RIGHTS;
-                control.align.cmsg_len = CMSG_LEN(n_fds * sizeof(int));
-                memcpy(CMSG_DATA(&control.align), fds, n_fds * sizeof(int));
-        }
-        for (;;) {
-                if (sendmsg(fd, &header, MSG_NOSIGNAL | flags) >= 0)
-                        return 0;
-                if (errno != EINTR)
-                        return -errno;
-        }
+        return n_fds > MF_FORWARD_FDS_MAX ? -EINVAL : mf_packet_send(fd, &iov, 1, fds, n_fds, flags);
 }
 
 static void close_all(const int *fds, size_t n)
@@ -43,50 +23,24 @@ static void close_all(const int *fds, size_t n)
                 close(fds[i]);
 }
 
-/* Takes the descriptors that came, and closes those for which there is no place. */
-static void take_fds(struct msghdr *header, int *fds, size_t *n_fds)
-{
-        for (struct cmsghdr *cmsg = CMSG_FIRSTHDR(header); cmsg; cmsg = CMSG_NXTHDR(header, cmsg)) {
-                if (cmsg->cmsg_level != SOL_SOCKET || cmsg->cmsg_type != SCM_RIGHTS)
-                        continue;
-                size_t n = (cmsg->cmsg_len - CMSG_LEN(0)) / sizeof(int);
-                for (size_t i = 0; i < n; i++) {
-                        int fd;
-                        memcpy(&fd, CMSG_DATA(cmsg) + i * sizeof(int), sizeof(int));
-                        if (*n_fds < MF_FORWARD_FDS_MAX)
-                                fds[(*n_fds)++] = fd;
-                        else
-                                close(fd);
-                }
-        }
-}
-
 /* Receives at most `size` bytes, and the version that they begin with. Returns how many, 0 at the end of the stream, or
  * -errno; then there are no descriptors. */
 static ssize_t recv_block(int fd, void *ret, size_t size, int *fds, size_t *ret_n_fds, int flags)
 {
-        union control control = { .buffer = { 0 } };
-        struct iovec iov = { .iov_base = ret, .iov_len = size };
-        struct msghdr header = { .msg_iov = &iov,
-                                 .msg_iovlen = 1,
-                                 .msg_control = control.buffer,
-                                 .msg_controllen = sizeof(control.buffer) };
+        const struct iovec iov = { .iov_base = ret, .iov_len = size };
+        struct mf_packet packet;
         uint32_t version = 0;
-        ssize_t n;
 
-        *ret_n_fds = 0;
-        do
-                n = recvmsg(fd, &header, flags | MSG_CMSG_CLOEXEC);
-        while (n < 0 && errno == EINTR);
+        ssize_t n = mf_packet_recv(fd, &iov, 1, fds, MF_FORWARD_FDS_MAX, 0, &packet, flags);
+        *ret_n_fds = packet.n_fds;
         if (n < 0)
-                return errno == ECONNRESET ? 0 : -errno;
-        take_fds(&header, fds, ret_n_fds);
+                return n;
         if (n >= (ssize_t) sizeof(version))
                 memcpy(&version, ret, sizeof(version));
-        if (n > 0 && !(header.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) && version == MF_FORWARD_VERSION)
+        if (n > 0 && !(packet.flags & (MSG_TRUNC | MSG_CTRUNC)) && version == MF_FORWARD_VERSION)
                 return n;
         /* Where fewer came than could have, this process had no place for them. */
-        int is_full = (header.msg_flags & MSG_CTRUNC) && *ret_n_fds < MF_FORWARD_FDS_MAX;
+        int is_full = (packet.flags & MSG_CTRUNC) && *ret_n_fds < MF_FORWARD_FDS_MAX;
         close_all(fds, *ret_n_fds);
         *ret_n_fds = 0;
         return n == 0 ? 0 : is_full ? -EMFILE : -EPROTO;
