@@ -196,10 +196,12 @@ static void put_in_flight(int ret[2])
         send_with_descriptors(ret[0], "x", ret[1], 253);
 }
 
+/* The socket that its own queue holds goes first. The end of the other one lets the kernel collect both: a collection that ran
+ * before would find a descriptor of this process's, and none comes later. */
 static void end_flight(const int sockets[2])
 {
-        close(sockets[0]);
         close(sockets[1]);
+        close(sockets[0]);
 }
 
 static const struct mf_forward_request a_socket = { .type = MF_FORWARD_SOCKET,
