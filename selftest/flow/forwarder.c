@@ -135,7 +135,7 @@ void forwarder_start_limited(struct forwarder *forwarder, unsigned limit)
         int control[2], tell[2];
         pid_t container = 0;
 
-        forwarder->root = make_folder();
+        forwarder->root = make_directory();
         assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, control), 0);
         assert_int_equal(pipe2(tell, O_CLOEXEC), 0);
         forwarder->pid = fork();
@@ -174,7 +174,7 @@ static void clean_up(struct forwarder *forwarder, int expected)
         assert_true(WIFEXITED(status));
         assert_int_equal(WEXITSTATUS(status), expected);
         close(forwarder->container);
-        remove_folder(forwarder->root);
+        remove_directory(forwarder->root);
 }
 
 void forwarder_stop(struct forwarder *forwarder)

@@ -24,7 +24,7 @@ static const char *const people[] = { "alice", "bob", "carol", "old", "gone", "s
 
 static char *home, fingerprints[N_PEOPLE][65];
 
-const char *keys_folder(void)
+const char *keys_directory(void)
 {
         return home;
 }
@@ -83,7 +83,7 @@ static void note_fingerprint(size_t who)
 
 void keys_start(void)
 {
-        home = make_folder();
+        home = make_directory();
         for (size_t i = 0; i < N_PEOPLE; i++) {
                 const char *who = people[i];
                 assert_int_equal(keys_gpg("--faked-system-time 20190101T000000 --quick-generate-key '%s "
@@ -109,7 +109,7 @@ void keys_start(void)
 void keys_stop(void)
 {
         run("gpgconf --homedir %s --kill all", home);
-        remove_folder(home);
+        remove_directory(home);
 }
 
 const char *keys_fingerprint(const char *who)
@@ -165,12 +165,13 @@ int keys_verify(const char *const *who, const char *signature, const void *data,
         return status == 0;
 }
 
-void keys_trust(const char *folder, const char *prefix, const char *who)
+void keys_trust(const char *directory, const char *prefix, const char *who)
 {
         char name[32], *text = keys_export(who), *path = NULL;
 
         snprintf(name, sizeof(name), "%.*s", (int) strcspn(who, "!"), who);
-        assert_int_equal(mf_keyring_write(folder, prefix, keys_fingerprint(name), text, strlen(text), &path, NULL), 0);
+        assert_int_equal(mf_keyring_write(directory, prefix, keys_fingerprint(name), text, strlen(text), &path, NULL),
+                         0);
         free(path);
         free(text);
 }

@@ -13,7 +13,7 @@ void keys_stop(void); /* with the agent that gpg started */
 
 /* Runs gpg in that directory. Returns its exit status. */
 int keys_gpg(const char *format, ...) __attribute__((format(printf, 1, 2)));
-const char *keys_folder(void);
+const char *keys_directory(void);
 /* The fingerprint of a key. Borrowed. */
 const char *keys_fingerprint(const char *who);
 /* A key in ASCII armour, allocated; "gone!" is gone before it was revoked. */
@@ -23,6 +23,6 @@ char *keys_sign(const char *who, const char *options, const char *command, const
 /* What gpg itself says, with the keys of these people alone: 1 when it finds the signature good. */
 int keys_verify(const char *const *who, const char *signature, const void *data, size_t size);
 /* Makes these keys trusted: in prefix.d of the directory, or without a prefix in root.d. */
-void keys_trust(const char *folder, const char *prefix, const char *who);
+void keys_trust(const char *directory, const char *prefix, const char *who);
 
 #endif

@@ -20,11 +20,11 @@ int setup(void **state)
         (void) state;
         memset(&world, 0, sizeof(world));
         world.server = faulty_start();
-        world.folder = make_folder();
+        world.directory = make_directory();
         snprintf(world.base, sizeof(world.base), "http://127.0.0.1:%d/", faulty_port(world.server));
         snprintf(world.mirrors, sizeof(world.mirrors), "https://localhost/ %s", world.base);
         world.options = (struct mayfly_image_options) MAYFLY_IMAGE_OPTIONS_INIT;
-        world.options.store = world.folder;
+        world.options.store = world.directory;
         world.options.mirrors = world.mirrors;
         world.options.retries = UINT32_MAX;
         world.options.stall_timeout_ms = 2000;
@@ -39,7 +39,7 @@ int teardown(void **state)
                 next = world.pieces->next;
                 free(world.pieces);
         }
-        remove_folder(world.folder);
+        remove_directory(world.directory);
         return 0;
 }
 
@@ -124,7 +124,7 @@ int open_name(const char *name)
         if (image)
                 assert_string_equal(mayfly_image_id(image), world.id);
         mayfly_image_close(image);
-        assert_int_equal(count_entries(world.folder, "tmp"), 0);
+        assert_int_equal(count_entries(world.directory, "tmp"), 0);
         return r;
 }
 
@@ -141,7 +141,7 @@ void finds_nothing(const char *name, int code, const char *message)
         if (r != code || world.err.code != code || !strstr(world.err.message, message) ||
             strpbrk(world.err.message, "\n\r"))
                 fail_msg("%s: %d \"%s\", not %d \"%s\"", name, r, world.err.message, code, message);
-        assert_int_equal(count_entries(world.folder, "images"), 0);
+        assert_int_equal(count_entries(world.directory, "images"), 0);
 }
 
 unsigned asked(const char *path)
@@ -153,8 +153,8 @@ struct faulty_server *start_tls(char ca[300])
 {
         char certificate[300];
 
-        snprintf(ca, 300, "%s/ca.pem", world.folder);
-        snprintf(certificate, sizeof(certificate), "%s/server.pem", world.folder);
+        snprintf(ca, 300, "%s/ca.pem", world.directory);
+        snprintf(certificate, sizeof(certificate), "%s/server.pem", world.directory);
         struct authority *authority = authority_new(ca);
         authority_sign(authority, "DNS:localhost,IP:127.0.0.1", 86400L * 9, certificate);
         authority_free(authority);

@@ -28,7 +28,7 @@ struct piece {
 
 extern struct world {
         struct faulty_server *server;
-        char *folder;              /* the store, and for other files */
+        char *directory;           /* the store, and for other files */
         char base[40];             /* http://127.0.0.1:PORT/ */
         char mirrors[1024];        /* https://localhost/ is our server */
         char id[136];              /* of the last image that was made */

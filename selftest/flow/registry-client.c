@@ -28,11 +28,11 @@ int set_up_home(void **state)
         char runtime[300];
 
         (void) state;
-        home.folder = make_folder();
+        home.directory = make_directory();
         for (size_t i = 0; i < sizeof(unset) / sizeof(unset[0]); i++)
                 unsetenv(unset[i]);
-        setenv("HOME", home.folder, 1);
-        snprintf(runtime, sizeof(runtime), "%s/run", home.folder);
+        setenv("HOME", home.directory, 1);
+        snprintf(runtime, sizeof(runtime), "%s/run", home.directory);
         setenv("XDG_RUNTIME_DIR", runtime, 1);
         home.options = (struct mayfly_image_options) MAYFLY_IMAGE_OPTIONS_INIT;
         home.cancel_after = 0;
@@ -44,7 +44,7 @@ int set_up_home(void **state)
 int tear_down_home(void **state)
 {
         (void) state;
-        remove_folder(home.folder);
+        remove_directory(home.directory);
         return 0;
 }
 
@@ -52,8 +52,8 @@ void write_home(const char *path, const char *text)
 {
         char whole[512];
 
-        snprintf(whole, sizeof(whole), "%s/%s", home.folder, path);
-        for (char *p = whole + strlen(home.folder) + 1; (p = strchr(p, '/')); p++) {
+        snprintf(whole, sizeof(whole), "%s/%s", home.directory, path);
+        for (char *p = whole + strlen(home.directory) + 1; (p = strchr(p, '/')); p++) {
                 *p = '\0';
                 mkdir(whole, 0755);
                 *p = '/';
@@ -65,7 +65,7 @@ void remove_home(const char *path)
 {
         char whole[512];
 
-        snprintf(whole, sizeof(whole), "%s/%s", home.folder, path);
+        snprintf(whole, sizeof(whole), "%s/%s", home.directory, path);
         assert_int_equal(unlink(whole), 0);
 }
 

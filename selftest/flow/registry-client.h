@@ -12,7 +12,7 @@
 #include "support/server.h"
 
 extern struct home {
-        char *folder;
+        char *directory;
         struct mayfly_image_options options; /* with final values; tests may change them */
         unsigned cancel_after;               /* cancel when asked so often; 0: never */
 } home;

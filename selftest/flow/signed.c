@@ -21,7 +21,7 @@ char url[700];
 int signed_setup(void **state)
 {
         setup(state);
-        trusted = make_folder();
+        trusted = make_directory();
         snprintf(url, sizeof(url), "%sa.aci", world.base);
         unsetenv("MAYFLY_SIGNATURES");
         world.options.trusted_keys = trusted;
@@ -44,7 +44,7 @@ int count_processes(void)
                         continue;
                 ssize_t size = read(fd, text, sizeof(text) - 1);
                 close(fd);
-                n += size > 0 && memmem(text, (size_t) size, world.folder, strlen(world.folder)) != NULL;
+                n += size > 0 && memmem(text, (size_t) size, world.directory, strlen(world.directory)) != NULL;
         }
         closedir(dir);
         return n;
@@ -60,8 +60,8 @@ void wait_for_processes_to_end(void)
 int signed_teardown(void **state)
 {
         wait_for_processes_to_end();
-        assert_int_equal(count_entries(world.folder, "tmp"), 0);
-        remove_folder(trusted);
+        assert_int_equal(count_entries(world.directory, "tmp"), 0);
+        remove_directory(trusted);
         return teardown(state);
 }
 

@@ -81,7 +81,7 @@ __attribute__((format(printf, 3, 4))) static void make(struct made *ret, const c
         image_id(tar.data, tar.size, ret->id);
         if (in_files) {
                 char path[300];
-                snprintf(path, sizeof(path), "%s/%s.aci", world.folder, name);
+                snprintf(path, sizeof(path), "%s/%s.aci", world.directory, name);
                 write_file(path, tar.data, tar.size);
         } else {
                 ret->archive = serve("/unused", tar.data, tar.size);
@@ -103,7 +103,7 @@ static int open_made(const struct made *made, struct mayfly_image **ret)
         world.err = (struct mayfly_error) MAYFLY_ERROR_INIT;
         int r = mayfly_image_open(&image, reference, &world.options, &world.err);
         assert_true((r == 0) == (image != NULL));
-        assert_int_equal(count_entries(world.folder, "tmp"), 0);
+        assert_int_equal(count_entries(world.directory, "tmp"), 0);
         if (ret)
                 *ret = image;
         else
@@ -155,8 +155,8 @@ static void appc_rendering_1_all_that_an_image_depends_on_is_fetched_once(void *
                 assert_false(mf_image_config_has_app(image->config)); /* the app of a dependency is nobody's */
                 mayfly_image_close(image);
         }
-        assert_int_equal(count_entries(world.folder, "images"), 4);
-        assert_int_equal(count_entries(world.folder, "layers"), 0);
+        assert_int_equal(count_entries(world.directory, "images"), 4);
+        assert_int_equal(count_entries(world.directory, "layers"), 0);
 }
 
 static void appc_rendering_1_an_image_alone_is_its_only_layer(void **state)
@@ -183,7 +183,7 @@ static void appc_rendering_1_what_was_removed_is_fetched_again(void **state)
         make(&b, "localhost/b", DEPENDENCIES());
         make(&a, "localhost/a", DEPENDENCIES(ON), OF(&b));
         assert_int_equal(open_made(&a, &image), 0);
-        gc.store = world.folder;
+        gc.store = world.directory;
         gc.all = 1;
         assert_int_equal(mayfly_store_gc(&result, &gc, NULL), 0);
         assert_int_equal(result.in_use, 2); /* with the image, what it depends on */
@@ -205,7 +205,7 @@ static void appc_rendering_1_the_id_must_match(void **state)
         make(&a, "localhost/a", DEPENDENCIES(ON), OF(&b));
         fails(&a, -EBADMSG, "a dependency of image localhost/a cannot be used: ");
         assert_non_null(strstr(world.err.message, "is not the pinned image: expected sha512-"));
-        assert_int_equal(count_entries(world.folder, "images"), 1);
+        assert_int_equal(count_entries(world.directory, "images"), 1);
         put(b.path, b.archive);
         opens(&a);
 }
@@ -282,7 +282,7 @@ static void appc_rendering_1_a_bad_one_is_told(void **state)
         assert_non_null(strstr(world.err.message, "image manifest: app: "));
         faulty_add(tls, &(struct faulty_path){ .path = b.path, .flags = FAULTY_GARBAGE });
         assert_true(open_made(&a, NULL) < 0);
-        assert_int_equal(count_entries(world.folder, "images"), 1);
+        assert_int_equal(count_entries(world.directory, "images"), 1);
 }
 
 static void appc_rendering_1_one_without_an_id_is_not_pinned(void **state)
@@ -329,14 +329,14 @@ static void appc_rendering_1_there_is_a_limit(void **state)
 {
         static char list[180000];
         struct made a, b[MF_DEPENDENCIES_MAX + 1];
-        char folder[300];
+        char directory[300];
         size_t n = 0;
 
         (void) state;
         in_files = 1;
-        snprintf(folder, sizeof(folder), "%.250s/localhost", world.folder);
-        assert_int_equal(mkdir(folder, 0700), 0);
-        snprintf(world.mirrors, sizeof(world.mirrors), "localhost/ file://%.300s/{name}.aci", world.folder);
+        snprintf(directory, sizeof(directory), "%.250s/localhost", world.directory);
+        assert_int_equal(mkdir(directory, 0700), 0);
+        snprintf(world.mirrors, sizeof(world.mirrors), "localhost/ file://%.300s/{name}.aci", world.directory);
         for (unsigned i = 0; i <= MF_DEPENDENCIES_MAX; i++) {
                 char name[32];
                 snprintf(name, sizeof(name), "localhost/b%u", i);
@@ -376,7 +376,7 @@ static void appc_rendering_1_there_is_a_limit(void **state)
                      OF(&b[below + 1]), i);
         }
         fails(&b[41], -E2BIG, "has more than 200 layers");
-        assert_int_equal(count_entries(world.folder, "layers"), 0);
+        assert_int_equal(count_entries(world.directory, "layers"), 0);
 }
 
 /* --- fetching */
@@ -450,7 +450,7 @@ static void fetching_them_can_be_cancelled(void **state)
         world.options.progress = on_progress;
         world.options.progress_userdata = &seen;
         fails(&a, -ECANCELED, "cancelled");
-        assert_int_equal(count_entries(world.folder, "images"), 1);
+        assert_int_equal(count_entries(world.directory, "images"), 1);
 }
 
 static void one_that_fails_ends_the_others(void **state)

@@ -130,14 +130,14 @@ static int tear_down_world(void **state)
 static int set_up(void **state)
 {
         (void) state;
-        world.store = make_folder();
+        world.store = make_directory();
         return 0;
 }
 
 static int tear_down(void **state)
 {
         (void) state;
-        remove_folder(world.store);
+        remove_directory(world.store);
         return 0;
 }
 
@@ -172,8 +172,8 @@ static void succeeds(const char *path)
         assert_int_equal(count_entries(world.store, "images"), 1);
         assert_int_equal(count_entries(world.store, "tmp"), 0);
         mayfly_image_close(image);
-        remove_folder(world.store);
-        world.store = make_folder();
+        remove_directory(world.store);
+        world.store = make_directory();
 }
 
 static void fails(const char *path, const char *id, unsigned retries, enum mayfly_stage stage, const char *message)

@@ -24,7 +24,7 @@
 #define GOOD_FOR (10 * DAY)
 
 static struct {
-        char *folder;
+        char *directory;
         char ca[256], other_ca[256], store[256];
         struct authority *authority;
         struct tar tar;
@@ -33,13 +33,13 @@ static struct {
 
 static void path(char ret[256], const char *name)
 {
-        snprintf(ret, 256, "%s/%s", fixture.folder, name);
+        snprintf(ret, 256, "%s/%s", fixture.directory, name);
 }
 
 static int setup(void **state)
 {
         (void) state;
-        fixture.folder = make_folder();
+        fixture.directory = make_directory();
         path(fixture.ca, "ca.pem");
         path(fixture.other_ca, "other.pem");
         fixture.authority = authority_new(fixture.ca);
@@ -55,7 +55,7 @@ static int teardown(void **state)
         (void) state;
         authority_free(fixture.authority);
         tar_free(&fixture.tar);
-        remove_folder(fixture.folder);
+        remove_directory(fixture.directory);
         return 0;
 }
 
@@ -83,7 +83,7 @@ static int fetch_from(const char *scheme, const char *host, const struct faulty_
 
         snprintf(reference, sizeof(reference), "aci:%s://%s:%d/%s@%s", scheme, host, faulty_port(server), name,
                  fixture.id);
-        snprintf(store, sizeof(store), "%s/store%u", fixture.folder, n++);
+        snprintf(store, sizeof(store), "%s/store%u", fixture.directory, n++);
         options.store = store;
         options.ca_file = ca;
         options.retries = UINT32_MAX;
@@ -208,8 +208,8 @@ static void bad_ca_files_are_named(void **state)
         (void) state;
         assert_int_equal(fetch("https", server, "x.aci", "/no/such.pem", &err), -ENOENT);
         says(&err, "the CA file \"/no/such.pem\" (MAYFLY_CA_FILE, or the option ca_file) cannot be read: No such file");
-        assert_true(fetch("https", server, "x.aci", fixture.folder, &err) < 0);
-        says(&err, fixture.folder);
+        assert_true(fetch("https", server, "x.aci", fixture.directory, &err) < 0);
+        says(&err, fixture.directory);
         path(file, "rubbish.pem");
         write_file(file, "0\202\001\n", 4);
         assert_int_equal(fetch("https", server, "x.aci", file, &err), -EINVAL);

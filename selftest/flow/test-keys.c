@@ -40,7 +40,7 @@ static int tell(const struct mayfly_key *key, void *userdata)
 static int keys_setup(void **state)
 {
         setup(state);
-        trusted = make_folder();
+        trusted = make_directory();
         world.options.trusted_keys = trusted;
         options = (struct mayfly_trust_options) MAYFLY_TRUST_OPTIONS_INIT;
         options.image = &world.options;
@@ -53,8 +53,8 @@ static int keys_setup(void **state)
 
 static int keys_teardown(void **state)
 {
-        assert_int_equal(count_entries(world.folder, "tmp"), 0);
-        remove_folder(trusted);
+        assert_int_equal(count_entries(world.directory, "tmp"), 0);
+        remove_directory(trusted);
         return teardown(state);
 }
 

@@ -163,9 +163,9 @@ static void a_template_of_the_users_comes_before_discovery(void **state)
 
         (void) state;
         serve_good_image("/kept");
-        snprintf(path, sizeof(path), "%s/app-1.0.aci", world.folder);
+        snprintf(path, sizeof(path), "%s/app-1.0.aci", world.directory);
         write_file(path, world.image->data, world.image->size);
-        snprintf(file, sizeof(file), "localhost/tools/ap file://%s/app-{version}.{ext}", world.folder);
+        snprintf(file, sizeof(file), "localhost/tools/ap file://%s/app-{version}.{ext}", world.directory);
         snprintf(world.mirrors, sizeof(world.mirrors), "localhost/tool/ %sno/{name} %s https://localhost/ %s",
                  world.base, file, world.base);
         finds(APP);
@@ -199,7 +199,7 @@ static void a_name_is_pinned(void **state)
         assert_non_null(strstr(pin->url, "/a.aci"));
         assert_int_equal(pin->blob_size, pin->archive_size);
         assert_int_equal(pin->archive_size % 512, 0);
-        assert_int_equal(count_entries(world.folder, "images"), 0); /* nothing is stored */
+        assert_int_equal(count_entries(world.directory, "images"), 0); /* nothing is stored */
         struct mayfly_image *image = NULL;
         assert_int_equal(mayfly_image_open(&image, pin->reference, &world.options, NULL), 0);
         assert_string_equal(mayfly_image_labels(image)[0], "version=1.0");

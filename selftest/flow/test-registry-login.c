@@ -273,7 +273,7 @@ static void the_first_file_that_knows_the_registry_counts(void **state)
                 assert_says(manifest(), -EACCES, files[i]);
         }
         char path[300];
-        snprintf(path, sizeof(path), "%s/mine.json", home.folder);
+        snprintf(path, sizeof(path), "%s/mine.json", home.directory);
         setenv("REGISTRY_AUTH_FILE", path, 1);
         struct answer answer = manifest();
         unsetenv("REGISTRY_AUTH_FILE");
@@ -295,7 +295,7 @@ static void make_program(const char *name, const char *script)
 
         snprintf(path, sizeof(path), "bin/docker-credential-%s", name);
         write_home(path, script);
-        snprintf(whole, sizeof(whole), "%s/%s", home.folder, path);
+        snprintf(whole, sizeof(whole), "%s/%s", home.directory, path);
         assert_int_equal(chmod(whole, 0755), 0);
 }
 
@@ -304,7 +304,7 @@ static void programs_are_asked(void **state)
         char *old = strdup(getenv("PATH")), path[1000], config[200];
 
         (void) state;
-        snprintf(path, sizeof(path), "%s/bin:%s", home.folder, old);
+        snprintf(path, sizeof(path), "%s/bin:%s", home.directory, old);
         setenv("PATH", path, 1);
         ADD(.path = MANIFEST_PATH, .wants = BASIC, .challenge = "Basic realm=\"r\"");
         snprintf(config, sizeof(config), "{\"credHelpers\":{\"127.0.0.1:%d\":\"x\"}}", faulty_port(world.registry));

@@ -89,7 +89,7 @@ static int setup(void **state)
         make_image();
         serve_image();
         snprintf(image.reference, sizeof(image.reference), "oci:%s:7@%s", world.name, image.digest);
-        snprintf(image.store, sizeof(image.store), "%s/store", home.folder);
+        snprintf(image.store, sizeof(image.store), "%s/store", home.directory);
         home.options = (struct mayfly_image_options) MAYFLY_IMAGE_OPTIONS_INIT;
         home.options.retries = UINT32_MAX;
         home.options.store = image.store;
@@ -270,7 +270,7 @@ static void registries_go_away(void **state)
         faulty_stop(world.registry);
         world.registry = NULL;
         pull(); /* nothing is asked for what is stored */
-        snprintf(image.store, sizeof(image.store), "%s/other", home.folder);
+        snprintf(image.store, sizeof(image.store), "%s/other", home.directory);
         assert_pull_says(-ECONNREFUSED, NAMED "|the registry 127.0.0.1:");
 }
 

@@ -67,7 +67,7 @@ static void a_fetch_that_fails_ends_the_check(void **state)
 
 static void signals_and_the_users_keyring_are_left_alone(void **state)
 {
-        char *home = make_folder();
+        char *home = make_directory();
         struct sigaction action;
 
         (void) state;
@@ -79,14 +79,14 @@ static void signals_and_the_users_keyring_are_left_alone(void **state)
         assert_int_equal(sigaction(SIGPIPE, NULL, &action), 0);
         assert_true(action.sa_handler == SIG_DFL);
         assert_int_equal(count_entries(home, "."), 0);
-        remove_folder(home);
+        remove_directory(home);
 }
 
 static size_t count_homes(void)
 {
         char command[600], text[32] = "";
 
-        snprintf(command, sizeof(command), "ls %s/tmp/*/pubring.gpg 2>/dev/null | wc -l", world.folder);
+        snprintf(command, sizeof(command), "ls %s/tmp/*/pubring.gpg 2>/dev/null | wc -l", world.directory);
         FILE *p = popen(command, "re");
         assert_true(p && fgets(text, sizeof(text), p));
         pclose(p);

@@ -36,7 +36,7 @@ static void appc_signatures_a_good_one_is_accepted(void **state)
         assert_int_equal(asked(IMAGE), 1);
         struct mayfly_verify_options options = MAYFLY_VERIFY_OPTIONS_INIT;
         struct mayfly_verify_result result = MAYFLY_VERIFY_RESULT_INIT;
-        options.store = world.folder;
+        options.store = world.directory;
         assert_int_equal(mayfly_store_verify(&result, &options, NULL), 0);
         assert_int_equal(result.images, 1);
         assert_int_equal(result.damaged, 0);
@@ -122,7 +122,7 @@ static void appc_signatures_keys_are_trusted_for_a_prefix(void **state)
                                 "for other names only (%s); to trust it for this name, too: mayfly trust "
                                 "--prefix " NAME,
                                 keys_fingerprint("alice"), cases[i].prefix);
-                gc.store = world.folder;
+                gc.store = world.directory;
                 gc.all = 1;
                 assert_int_equal(mayfly_store_gc(NULL, &gc, NULL), 0);
                 snprintf(path, sizeof(path), "rm -rf %s/*", trusted);
@@ -452,7 +452,7 @@ static void what_the_store_knows_of_a_signature_can_cease_to_count(void **state)
         finds(url);
         assert_int_equal(asked(ASC), n);
         /* what is damaged or another image's counts for nothing */
-        snprintf(path, sizeof(path), "%s/images/%s/signature", world.folder, world.id);
+        snprintf(path, sizeof(path), "%s/images/%s/signature", world.directory, world.id);
         FILE *f = fopen(path, "r+e");
         assert_true(f && fseek(f, 200, SEEK_SET) == 0 && fputc('#', f) == '#' && fclose(f) == 0);
         finds(url);
@@ -500,7 +500,7 @@ static void a_pin_tells_the_signature(void **state)
         (void) state;
         world.options.signatures = MAYFLY_SIGNATURES_DEFAULT;
         pins(MAYFLY_SIGNATURE_MISSING, NULL, NULL);
-        assert_int_equal(count_entries(world.folder, "."), 0); /* the store is not touched without need */
+        assert_int_equal(count_entries(world.directory, "."), 0); /* the store is not touched without need */
         free(sign_by("alice"));
         pins(MAYFLY_SIGNATURE_UNTRUSTED, keys_fingerprint("alice"), NULL);
         keys_trust(trusted, "example.com", "alice");
@@ -518,7 +518,7 @@ static void a_pin_tells_the_signature(void **state)
         assert_int_equal(mayfly_image_pin(&pin, url, &world.options, NULL), -ENOKEY);
         world.options.signatures = MAYFLY_SIGNATURES_REQUIRED;
         assert_int_equal(mayfly_image_pin(&pin, url, &world.options, NULL), -ENOKEY);
-        assert_int_equal(count_entries(world.folder, "images"), 0);
+        assert_int_equal(count_entries(world.directory, "images"), 0);
 }
 
 int main(void)

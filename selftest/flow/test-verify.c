@@ -76,7 +76,7 @@ static void change_mode(void)
         assert_int_equal(chmod(in_image(1, "rootfs/etc/passwd"), 0600), 0);
 }
 
-static void change_folder_mode(void)
+static void change_directory_mode(void)
 {
         assert_int_equal(chmod(in_image(1, "rootfs/empty"), 0777), 0);
 }
@@ -163,7 +163,7 @@ static void every_damage_is_named_and_mended(void **state)
                 { add_file, { "differs 1 rootfs/empty/new\\040one: it was not there when the image was published\n" } },
                 { add_beside, { "differs 1 other: it was not there" } },
                 { change_mode, { "differs 1 rootfs/etc/passwd: mode 0600 instead of 0640\n" } },
-                { change_folder_mode, { "differs 1 rootfs/empty: mode 0777 instead of 0711\n" } },
+                { change_directory_mode, { "differs 1 rootfs/empty: mode 0777 instead of 0711\n" } },
                 { change_xattr, { "differs 1 rootfs/big: extended attributes\n" } },
                 { change_link, { "differs 1 rootfs/link: target etc/shadow instead of etc/passwd\n" } },
                 { split_hardlink, { "differs 1 rootfs/hard: it is no hard link any more\n" } },

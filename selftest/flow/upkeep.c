@@ -32,7 +32,7 @@ static void make_image(int i)
         tar_add(&tar, "rootfs/empty/", '5', 0711, NULL, NULL, 0);
         tar_end(&tar);
         image_id(tar.data, tar.size, world.id[i]);
-        snprintf(path, sizeof(path), "%s/%d.aci", world.folder, i);
+        snprintf(path, sizeof(path), "%s/%d.aci", world.directory, i);
         write_file(path, tar.data, tar.size);
         char id[136];
         memcpy(id, world.id[i], sizeof(id));
@@ -43,8 +43,8 @@ static void make_image(int i)
 int set_up(void **state)
 {
         (void) state;
-        world.folder = make_folder();
-        snprintf(world.store, sizeof(world.store), "%s/store", world.folder);
+        world.directory = make_directory();
+        snprintf(world.store, sizeof(world.store), "%s/store", world.directory);
         for (int i = 0; i < IMAGES; i++)
                 make_image(i);
         world.cancel_at = 0;
@@ -54,7 +54,7 @@ int set_up(void **state)
 int tear_down(void **state)
 {
         (void) state;
-        remove_folder(world.folder);
+        remove_directory(world.directory);
         return 0;
 }
 

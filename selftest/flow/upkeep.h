@@ -18,7 +18,7 @@
 #define BIG (200U << 10) /* bytes of rootfs/big */
 
 struct world {
-        char *folder, store[512];
+        char *directory, store[512];
         char id[IMAGES][136], reference[IMAGES][1024];
         char told[1 << 16]; /* what was reported, a line each: "event image", "differs image path: what" */
         int cancel_at;      /* the report to cancel at, from 1 */

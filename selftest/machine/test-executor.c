@@ -16,11 +16,11 @@
 #include <unistd.h>
 
 #include "executor.h"
-static void read_file(const char *folder, const char *name, char text[256])
+static void read_file(const char *directory, const char *name, char text[256])
 {
         char path[300];
 
-        snprintf(path, sizeof(path), "%s/%s", folder, name);
+        snprintf(path, sizeof(path), "%s/%s", directory, name);
         FILE *f = fopen(path, "re");
         if (!f)
                 fail_msg("%s: %s", path, strerror(errno));
@@ -48,10 +48,10 @@ static void appc_executor_1_environment_of_app_and_hooks(void **state)
         mayfly_container_free(c);
 }
 
-static void appc_executor_2_missing_folder_is_an_error(void **state)
+static void appc_executor_2_missing_directory_is_an_error(void **state)
 {
         (void) state;
-        start_fails((struct mayfly_spec){ 0 }, "no-folder", -ENOENT, "working directory \"/not/there\"", NULL);
+        start_fails((struct mayfly_spec){ 0 }, "no-directory", -ENOENT, "working directory \"/not/there\"", NULL);
 }
 
 static void appc_executor_2_program_is_searched_in_path(void **state)
@@ -78,42 +78,43 @@ static void appc_executor_3_users_and_groups(void **state)
 
 /* --- hooks */
 
-struct folder {
+struct directory {
         char path[64];
 };
 
-static int make_folder(void **state)
+static int make_directory(void **state)
 {
-        struct folder *folder = calloc(1, sizeof(*folder));
+        struct directory *directory = calloc(1, sizeof(*directory));
 
-        snprintf(folder->path, sizeof(folder->path), "/var/tmp/mayfly-executor-XXXXXX");
-        *state = folder;
-        return mkdtemp(folder->path) ? 0 : -1;
+        snprintf(directory->path, sizeof(directory->path), "/var/tmp/mayfly-executor-XXXXXX");
+        *state = directory;
+        return mkdtemp(directory->path) ? 0 : -1;
 }
 
-static int remove_folder(void **state)
+static int remove_directory(void **state)
 {
-        struct folder *folder = *state;
+        struct directory *directory = *state;
         char command[128];
 
-        snprintf(command, sizeof(command), "rm -rf '%s'", folder->path);
+        snprintf(command, sizeof(command), "rm -rf '%s'", directory->path);
         int r = system(command);
-        free(folder);
+        free(directory);
         return r;
 }
 
 static void appc_executor_4_hooks_run_before_and_after(void **state)
 {
-        struct folder *folder = *state;
+        struct directory *directory = *state;
         char text[256];
 
         struct mayfly_container *c = start_spec(
-                (struct mayfly_spec){ .volumes = MAYFLY_VOLUMES({ .name = "data", .source = folder->path }) }, "hooks");
+                (struct mayfly_spec){ .volumes = MAYFLY_VOLUMES({ .name = "data", .source = directory->path }) },
+                "hooks");
         expect_output(c, "while ! [ -e /main ]; do sleep 0.01; done; echo up", "up\n");
-        read_file(folder->path, "order", text);
+        read_file(directory->path, "order", text);
         assert_string_equal(text, "pre-start\napp\n");
         assert_int_equal(mayfly_container_stop(c, NULL), 0);
-        read_file(folder->path, "order", text);
+        read_file(directory->path, "order", text);
         assert_string_equal(text, "pre-start\napp\npost-stop value\n");
         mayfly_container_free(c);
 }
@@ -162,27 +163,27 @@ static void appc_executor_4_failing_post_stop_is_logged(void **state)
 
 /* --- volumes */
 
-static void write_file(const char *folder, const char *name, const char *text)
+static void write_file(const char *directory, const char *name, const char *text)
 {
         char path[300];
 
-        snprintf(path, sizeof(path), "%s/%s", folder, name);
+        snprintf(path, sizeof(path), "%s/%s", directory, name);
         FILE *f = fopen(path, "we");
         assert_non_null(f);
         fputs(text, f);
         fclose(f);
 }
 
-static void appc_executor_5_host_folders_and_files(void **state)
+static void appc_executor_5_host_directories_and_files(void **state)
 {
-        struct folder *folder = *state;
+        struct directory *directory = *state;
         char data[128], odd[128], file[128], text[256];
 
-        snprintf(data, sizeof(data), "%s/da ta", folder->path);
-        snprintf(odd, sizeof(odd), "%s/$HOME:\\x", folder->path);
-        snprintf(file, sizeof(file), "%s/one file", folder->path);
+        snprintf(data, sizeof(data), "%s/da ta", directory->path);
+        snprintf(odd, sizeof(odd), "%s/$HOME:\\x", directory->path);
+        snprintf(file, sizeof(file), "%s/one file", directory->path);
         assert_int_equal(mkdir(data, 0755) | mkdir(odd, 0755), 0);
-        write_file(folder->path, "one file", "of the host");
+        write_file(directory->path, "one file", "of the host");
         write_file(data, "there", "yes");
 
         struct mayfly_container *c = start_spec(
@@ -203,7 +204,7 @@ static void appc_executor_5_host_folders_and_files(void **state)
         assert_int_not_equal(access("/opt/bin/a:b \\$c", F_OK), 0); /* nothing is made on the host */
 }
 
-static void appc_executor_5_empty_folders(void **state)
+static void appc_executor_5_empty_directories(void **state)
 {
         (void) state;
         /* What the spec asks for; without a word, mode and owner of what is covered; over a file; read-only. */
@@ -334,15 +335,15 @@ static void volumes_fail(const struct mayfly_volume *volumes, const char *name, 
 
 static void appc_executor_5_bad_volumes_are_errors(void **state)
 {
-        struct folder *folder = *state;
+        struct directory *directory = *state;
         struct mayfly_tmpfs *tmpfs = NULL;
         char real[128], link[128], through[160], missing[128], file[128];
 
-        snprintf(file, sizeof(file), "%s/file", folder->path);
-        snprintf(real, sizeof(real), "%s/real", folder->path);
-        snprintf(link, sizeof(link), "%s/link", folder->path);
-        snprintf(through, sizeof(through), "%s/link/below", folder->path);
-        snprintf(missing, sizeof(missing), "%s/missing", folder->path);
+        snprintf(file, sizeof(file), "%s/file", directory->path);
+        snprintf(real, sizeof(real), "%s/real", directory->path);
+        snprintf(link, sizeof(link), "%s/link", directory->path);
+        snprintf(through, sizeof(through), "%s/link/below", directory->path);
+        snprintf(missing, sizeof(missing), "%s/missing", directory->path);
         assert_int_equal(mkdir(real, 0755) | symlink(real, link), 0);
         char below[160];
         snprintf(below, sizeof(below), "%s/below", real);
@@ -447,24 +448,24 @@ static void appc_executor_8_sockets_are_handed_over(void **state)
         start_fails((struct mayfly_spec){ 0 }, "sctp", -EPROTONOSUPPORT, "the port \"odd\"", "\"sctp\"", NULL);
 }
 
-#define WITH_FOLDER(test) cmocka_unit_test_setup_teardown(test, make_folder, remove_folder)
+#define WITH_DIRECTORY(test) cmocka_unit_test_setup_teardown(test, make_directory, remove_directory)
 int main(void)
 {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(appc_executor_1_environment_of_app_and_hooks),
-                cmocka_unit_test(appc_executor_2_missing_folder_is_an_error),
+                cmocka_unit_test(appc_executor_2_missing_directory_is_an_error),
                 cmocka_unit_test(appc_executor_2_program_is_searched_in_path),
                 cmocka_unit_test(appc_executor_3_users_and_groups),
-                WITH_FOLDER(appc_executor_4_hooks_run_before_and_after),
+                WITH_DIRECTORY(appc_executor_4_hooks_run_before_and_after),
                 cmocka_unit_test(appc_executor_4_failing_pre_start_fails_the_start),
                 cmocka_unit_test(appc_executor_4_post_stop_has_its_time),
                 cmocka_unit_test(appc_executor_4_failing_post_stop_is_logged),
-                WITH_FOLDER(appc_executor_5_host_folders_and_files),
-                cmocka_unit_test(appc_executor_5_empty_folders),
+                WITH_DIRECTORY(appc_executor_5_host_directories_and_files),
+                cmocka_unit_test(appc_executor_5_empty_directories),
                 cmocka_unit_test(appc_executor_5_containers_share_a_tmpfs),
                 cmocka_unit_test(appc_executor_5_a_tmpfs_has_its_owner),
                 cmocka_unit_test(appc_executor_5_several_tmpfs_have_the_same_ids),
-                WITH_FOLDER(appc_executor_5_bad_volumes_are_errors),
+                WITH_DIRECTORY(appc_executor_5_bad_volumes_are_errors),
                 cmocka_unit_test(appc_executor_6_special_files),
                 cmocka_unit_test(appc_executor_8_ports_have_names),
                 cmocka_unit_test(appc_executor_8_sockets_are_handed_over),

@@ -26,7 +26,7 @@
 #define SILENT 8     /* so many rounds in which nothing failed: that was the last call, and not one of a child's */
 
 static const char *reference;
-static char folder[] = "/tmp/mayfly-faults-XXXXXX"; /* programs to be executed instead of the real ones */
+static char directory[] = "/tmp/mayfly-faults-XXXXXX"; /* programs to be executed instead of the real ones */
 
 /* What one round came to. */
 struct round {
@@ -114,7 +114,7 @@ static void fetch(unsigned number, struct round *ret)
         char store[64];
 
         *ret = (struct round){ .err = MAYFLY_ERROR_INIT };
-        snprintf(store, sizeof(store), "%s/store", folder);
+        snprintf(store, sizeof(store), "%s/store", directory);
         options.store = all.store = store;
         options.retries = UINT32_MAX;
         unsigned begin = now_ms();
@@ -189,12 +189,12 @@ int main(int argc, char **argv)
                 fprintf(stderr, "usage: test-faults library|fetch|mayfly-launch|mayfly-init [STEP]\n");
                 return 2;
         }
-        if (!mkdtemp(folder))
+        if (!mkdtemp(directory))
                 return 1;
-        snprintf(command, sizeof(command), "cp '%s'/mayfly-* %s/", getenv("MAYFLY_LIBEXEC"), folder);
+        snprintf(command, sizeof(command), "cp '%s'/mayfly-* %s/", getenv("MAYFLY_LIBEXEC"), directory);
         if (system(command) != 0)
                 return 1;
-        setenv("MAYFLY_LIBEXEC", folder, 1);
+        setenv("MAYFLY_LIBEXEC", directory, 1);
 
         if (fetches)
                 fetch(0, &round);
@@ -208,7 +208,7 @@ int main(int argc, char **argv)
         for (unsigned number = 1, silent = 0; silent < SILENT; number += step) {
                 if (!in_library) {
                         snprintf(digits, sizeof(digits), "%08u", number);
-                        arm_program(folder, where, FAULTS_MARK, digits);
+                        arm_program(directory, where, FAULTS_MARK, digits);
                 }
                 if (fetches)
                         fetch(number, &round);
@@ -218,7 +218,7 @@ int main(int argc, char **argv)
                 tried += silent == 0;
                 failed += judge(where, number, &round, descriptors);
         }
-        snprintf(command, sizeof(command), "rm -rf %s", folder);
+        snprintf(command, sizeof(command), "rm -rf %s", directory);
         if (system(command) != 0 || tried < 10 / step)
                 failed++;
         printf("soak\tfaults, %s: calls that fail in %s\t%u\t%u\n", getenv("MAYFLY_ENGINE"), where, tried, failed);

@@ -269,25 +269,25 @@ static void the_owners_limits_stay_with_it(void **state)
 
 static void a_broken_init_fails_the_start_at_once(void **state)
 {
-        char folder[] = "/tmp/mayfly-resist-XXXXXX", command[512];
+        char directory[] = "/tmp/mayfly-resist-XXXXXX", command[512];
         const char *libexec = getenv("MAYFLY_LIBEXEC");
         struct mayfly_error err = MAYFLY_ERROR_INIT;
         struct mayfly_container *c = NULL;
 
         (void) state;
         char *old = strdup(libexec);
-        assert_non_null(mkdtemp(folder));
+        assert_non_null(mkdtemp(directory));
         snprintf(command, sizeof(command), "cp %1$s/mayfly-* %2$s/; echo 'no program' > %2$s/mayfly-init", libexec,
-                 folder);
+                 directory);
         assert_int_equal(system(command), 0);
-        setenv("MAYFLY_LIBEXEC", folder, 1);
+        setenv("MAYFLY_LIBEXEC", directory, 1);
         int r = mayfly_container_start(&c, MAYFLY_SPEC(.image = busybox, .idle = 1), &err);
         setenv("MAYFLY_LIBEXEC", old, 1);
         free(old);
         assert_true(r < 0);
         assert_non_null(strstr(err.message, "died before it could answer"));
         assert_non_null(strstr(err.message, ":\n  | ")); /* each of its last messages is a line */
-        snprintf(command, sizeof(command), "rm -r %s", folder);
+        snprintf(command, sizeof(command), "rm -r %s", directory);
         assert_int_equal(system(command), 0);
 }
 
@@ -314,15 +314,15 @@ static void mount_into(pid_t leader, const char *path)
 static void what_cannot_die_is_named_in_time(void **state)
 {
         struct mayfly_error err = MAYFLY_ERROR_INIT;
-        char folder[] = "/tmp/mayfly-resist-XXXXXX", command[512];
+        char directory[] = "/tmp/mayfly-resist-XXXXXX", command[512];
 
         (void) state;
-        assert_non_null(mkdtemp(folder));
+        assert_non_null(mkdtemp(directory));
         snprintf(command, sizeof(command),
                  "truncate -s 16M %s/image && mkfs.ext4 -q %s/image && mkdir %s/mnt && mount -o loop %s/image %s/mnt",
-                 folder, folder, folder, folder, folder);
+                 directory, directory, directory, directory, directory);
         assert_int_equal(system(command), 0);
-        snprintf(command, sizeof(command), "%s/mnt", folder);
+        snprintf(command, sizeof(command), "%s/mnt", directory);
         struct mayfly_container *c = start_container(MAYFLY_SPEC(.image = busybox, .idle = 1, .stop_timeout_ms = 100));
         mount_into(mayfly_container_leader(c), command);
         int mnt = open(command, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -338,8 +338,8 @@ static void what_cannot_die_is_named_in_time(void **state)
         if (mayfly_container_stop(c, &err) < 0)
                 fail_msg("%s", err.message);
         mayfly_container_free(c);
-        snprintf(command, sizeof(command), "umount %s/mnt && rmdir %s/mnt && rm %s/image && rmdir %s", folder, folder,
-                 folder, folder);
+        snprintf(command, sizeof(command), "umount %s/mnt && rmdir %s/mnt && rm %s/image && rmdir %s", directory,
+                 directory, directory, directory);
         assert_int_equal(system(command), 0);
 }
 

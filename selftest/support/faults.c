@@ -95,23 +95,23 @@ WRAP(off_t, lseek, EIO, -1, (int fd, off_t at, int whence), fd, at, whence)
 WRAP(int, ftruncate, ENOSPC, -1, (int fd, off_t size), fd, size)
 WRAP(int, fstat, EIO, -1, (int fd, struct stat *st), fd, st)
 WRAP(int, stat, EIO, -1, (const char *name, struct stat *st), name, st)
-WRAP(int, fstatat, EIO, -1, (int folder, const char *name, struct stat *st, int flags), folder, name, st, flags)
+WRAP(int, fstatat, EIO, -1, (int directory, const char *name, struct stat *st, int flags), directory, name, st, flags)
 WRAP(int, access, EIO, -1, (const char *name, int mode), name, mode)
 WRAP(int, flock, ENOLCK, -1, (int fd, int operation), fd, operation)
 WRAP(int, mkdir, ENOSPC, -1, (const char *name, mode_t mode), name, mode)
-WRAP(int, mkdirat, ENOSPC, -1, (int folder, const char *name, mode_t mode), folder, name, mode)
-WRAP(int, unlinkat, EIO, -1, (int folder, const char *name, int flags), folder, name, flags)
-WRAP(int, fchmodat, EIO, -1, (int folder, const char *name, mode_t mode, int flags), folder, name, mode, flags)
+WRAP(int, mkdirat, ENOSPC, -1, (int directory, const char *name, mode_t mode), directory, name, mode)
+WRAP(int, unlinkat, EIO, -1, (int directory, const char *name, int flags), directory, name, flags)
+WRAP(int, fchmodat, EIO, -1, (int directory, const char *name, mode_t mode, int flags), directory, name, mode, flags)
 WRAP(int, fchmod, EIO, -1, (int fd, mode_t mode), fd, mode)
 WRAP(int, fchown, EPERM, -1, (int fd, uid_t uid, gid_t gid), fd, uid, gid)
-WRAP(int, fchownat, EPERM, -1, (int folder, const char *name, uid_t uid, gid_t gid, int flags), folder, name, uid, gid,
-     flags)
+WRAP(int, fchownat, EPERM, -1, (int directory, const char *name, uid_t uid, gid_t gid, int flags), directory, name, uid,
+     gid, flags)
 WRAP(int, futimens, EIO, -1, (int fd, const struct timespec times[2]), fd, times)
-WRAP(int, utimensat, EIO, -1, (int folder, const char *name, const struct timespec times[2], int flags), folder, name,
-     times, flags)
+WRAP(int, utimensat, EIO, -1, (int directory, const char *name, const struct timespec times[2], int flags), directory,
+     name, times, flags)
 WRAP(int, linkat, EMLINK, -1, (int from, const char *name, int to, const char *new, int flags), from, name, to, new,
      flags)
-WRAP(int, symlinkat, ENOSPC, -1, (const char *target_, int folder, const char *name), target_, folder, name)
+WRAP(int, symlinkat, ENOSPC, -1, (const char *target_, int directory, const char *name), target_, directory, name)
 WRAP(int, renameat, EIO, -1, (int from, const char *name, int to, const char *new), from, name, to, new)
 WRAP(int, renameat2, EIO, -1, (int from, const char *name, int to, const char *new, unsigned flags), from, name, to,
      new, flags)
@@ -143,11 +143,11 @@ int __wrap_open(const char *name, int flags, mode_t mode)
         return fails("open", EMFILE) ? -1 : __real_open(name, flags, mode);
 }
 
-int __real_openat(int folder, const char *name, int flags, ...);
-int __wrap_openat(int folder, const char *name, int flags, mode_t mode);
-int __wrap_openat(int folder, const char *name, int flags, mode_t mode)
+int __real_openat(int directory, const char *name, int flags, ...);
+int __wrap_openat(int directory, const char *name, int flags, mode_t mode);
+int __wrap_openat(int directory, const char *name, int flags, mode_t mode)
 {
-        return fails("openat", EMFILE) ? -1 : __real_openat(folder, name, flags, mode);
+        return fails("openat", EMFILE) ? -1 : __real_openat(directory, name, flags, mode);
 }
 
 int __real_fcntl(int fd, int command, ...);

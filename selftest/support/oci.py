@@ -4,7 +4,7 @@
 
 import gzip, hashlib, io, json, os, subprocess, tarfile
 
-FILE, FOLDER, SYMLINK, HARDLINK, FIFO, DEVICE = (
+FILE, DIRECTORY, SYMLINK, HARDLINK, FIFO, DEVICE = (
     tarfile.REGTYPE, tarfile.DIRTYPE, tarfile.SYMTYPE, tarfile.LNKTYPE, tarfile.FIFOTYPE, tarfile.CHRTYPE)
 MANIFEST, INDEX = "application/vnd.oci.image.manifest.v1+json", "application/vnd.oci.image.index.v1+json"
 CONFIG, LAYER = "application/vnd.oci.image.config.v1+json", "application/vnd.oci.image.layer.v1.tar"
@@ -22,7 +22,7 @@ def canonical(value):
 class Entry:
     def __init__(self, name, kind=FILE, data=b"", mode=None, uid=0, gid=0, mtime=10**9, link="", xattrs=(), device=(1, 3)):
         self.name, self.kind, self.data, self.link, self.device = name, kind, data, link, device
-        self.mode = mode if mode is not None else 0o755 if kind == FOLDER else 0o644
+        self.mode = mode if mode is not None else 0o755 if kind == DIRECTORY else 0o644
         self.uid, self.gid, self.mtime, self.xattrs = uid, gid, mtime, dict(xattrs)
 
 

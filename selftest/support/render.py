@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: MIT
 """Images that depend on each other, and what appc's specification says they are when put together: done the naive way, by
-unpacking every archive in turn into one folder. For tests to compare with what mayfly shows."""
+unpacking every archive in turn into one directory. For tests to compare with what mayfly shows."""
 
 import hashlib, io, json, os, random, shutil, stat, tarfile
 
-FILE, FOLDER, SYMLINK, HARDLINK, FIFO, DEVICE = (
+FILE, DIRECTORY, SYMLINK, HARDLINK, FIFO, DEVICE = (
     tarfile.REGTYPE, tarfile.DIRTYPE, tarfile.SYMTYPE, tarfile.LNKTYPE, tarfile.FIFOTYPE, tarfile.CHRTYPE)
 
 
@@ -13,23 +13,23 @@ class Entry:
 
     def __init__(self, path, kind=FILE, data=b"", mode=None, uid=0, gid=0, mtime=10**9, link="", xattrs=(), device=(1, 3)):
         self.path, self.kind, self.data, self.link, self.device = path.strip("/"), kind, data, link, device
-        self.mode = mode if mode is not None else 0o755 if kind == FOLDER else 0o644
+        self.mode = mode if mode is not None else 0o755 if kind == DIRECTORY else 0o644
         self.uid, self.gid, self.mtime, self.xattrs = uid, gid, mtime, dict(xattrs)
 
 
 class Image:
-    """An archive in `folder`, as NAME.aci. Its dependencies are images, made before it."""
+    """An archive in `directory`, as NAME.aci. Its dependencies are images, made before it."""
 
-    def __init__(self, folder, name, entries, dependencies=(), whitelist=(), labels=(), implicit_root=False):
+    def __init__(self, directory, name, entries, dependencies=(), whitelist=(), labels=(), implicit_root=False):
         self.name, self.entries, self.dependencies, self.whitelist = name, entries, list(dependencies), list(whitelist)
         manifest = {"acKind": "ImageManifest", "acVersion": "0.8.11", "name": name,
                     "labels": [{"name": k, "value": v} for k, v in labels],
                     "dependencies": [{"imageName": d.name, "imageID": d.id, "size": d.size} for d in self.dependencies],
                     "pathWhitelist": self.whitelist}
-        path = os.path.join(folder, name + ".aci")
+        path = os.path.join(directory, name + ".aci")
         os.makedirs(os.path.dirname(path), exist_ok=True)
         if not implicit_root and not any(e.path == "" for e in entries):
-            entries.insert(0, Entry("", FOLDER))
+            entries.insert(0, Entry("", DIRECTORY))
         with tarfile.open(path, "w", format=tarfile.PAX_FORMAT) as tar:
             self._add(tar, "manifest", Entry("manifest", data=json.dumps(manifest).encode()))
             for entry in entries:
@@ -59,15 +59,15 @@ class Image:
 # --- the specification, naively -----------------------------------------------------------------------------------------
 
 
-def passes(whitelist, path, is_folder):
+def passes(whitelist, path, is_directory):
     listed = {os.path.normpath("/" + p.lstrip("/")).strip("/") for p in whitelist}
     if path == "" or path in listed:
         return True
-    return is_folder and any(p.startswith(path + "/") for p in listed)
+    return is_directory and any(p.startswith(path + "/") for p in listed)
 
 
 class Rendering:
-    """Lays images into the folder `top`, which is empty. `times`: what folders' times must be; None for those that no image
+    """Lays images into the directory `top`, which is empty. `times`: what directories' times must be; None for those that no image
     has an entry for."""
 
     def __init__(self, top, image):
@@ -82,7 +82,7 @@ class Rendering:
         for dependency in image.dependencies:
             self._render(dependency, whitelists)
         for entry in image.entries:
-            if all(passes(w, entry.path, entry.kind == FOLDER) for w in whitelists):
+            if all(passes(w, entry.path, entry.kind == DIRECTORY) for w in whitelists):
                 self._lay(image, entry)
 
     def _forget(self, path):
@@ -99,13 +99,13 @@ class Rendering:
         else:
             os.unlink(full)
 
-    def _make_folder(self, path):
+    def _make_directory(self, path):
         full = os.path.join(self.top, path)
         if os.path.lexists(full) and stat.S_ISDIR(os.lstat(full).st_mode):
             return
         self._remove(path)
         os.mkdir(full)
-        os.chown(full, 0, 0)  # whatever the folder it is in would hand down
+        os.chown(full, 0, 0)  # whatever the directory it is in would hand down
         os.chmod(full, 0o755)
         self.times[path] = None
 
@@ -113,10 +113,10 @@ class Rendering:
         path, full = entry.path, os.path.join(self.top, entry.path)
         parts = path.split("/")
         for i in range(1, len(parts)):
-            self._make_folder("/".join(parts[:i]))
-        if entry.kind == FOLDER:
+            self._make_directory("/".join(parts[:i]))
+        if entry.kind == DIRECTORY:
             if path:
-                self._make_folder(path)
+                self._make_directory(path)
             self.times[path] = entry.mtime
             for name in os.listxattr(full):
                 os.removexattr(full, name)
@@ -139,7 +139,7 @@ class Rendering:
             os.chmod(full, source.mode)
             for name, value in source.xattrs.items():
                 os.setxattr(full, name, value.encode())
-        if entry.kind != FOLDER:
+        if entry.kind != DIRECTORY:
             os.utime(full, ns=(0, source.mtime * 10**9), follow_symlinks=False)
 
 
@@ -165,15 +165,15 @@ def look(path, top="", ids=0):
 
 def look_at_all(top, ids=0):
     seen = {"": look(top, top, ids)}
-    for folder, folders, files in os.walk(top):
-        for name in folders + files:
-            full = os.path.join(folder, name)
+    for directory, directories, files in os.walk(top):
+        for name in directories + files:
+            full = os.path.join(directory, name)
             seen[os.path.relpath(full, top)] = look(full, "", ids)
     return seen
 
 
 def differences(rendering, shown, below="", ids=0):
-    """Between what ought to be and what the folder `shown` has, file for file; only of `below`, if that is given. `ids` is the
+    """Between what ought to be and what the directory `shown` has, file for file; only of `below`, if that is given. `ids` is the
     first ID of the user namespace that `shown` is of."""
     expected, actual = look_at_all(os.path.join(rendering.top, below)), look_at_all(os.path.join(shown, below), ids)
     found = []
@@ -198,15 +198,15 @@ def random_entries(dice, device):
     def fill(at, depth):
         for name in NAMES:
             path = f"{at}/{name}".strip("/")
-            kind = dice.choice((None, FILE, FOLDER, FOLDER, FOLDER, SYMLINK, HARDLINK, FIFO, device))
+            kind = dice.choice((None, FILE, DIRECTORY, DIRECTORY, DIRECTORY, SYMLINK, HARDLINK, FIFO, device))
             common = {"uid": dice.randrange(3), "gid": dice.randrange(3), "mtime": 10**9 + dice.randrange(10**6)}
             xattrs = {"user.mayfly": str(dice.randrange(9))} if dice.random() < 0.2 else {}
-            if kind == FOLDER and depth < 3:
+            if kind == DIRECTORY and depth < 3:
                 below = len(entries)
                 fill(path, depth + 1)
                 if len(entries) == below or dice.random() < 0.6:  # else it is implied by what is in it
                     at_end = dice.random() < 0.3
-                    entry = Entry(path, FOLDER, mode=dice.choice((0o700, 0o755, 0o1777, 0o2750)), xattrs=xattrs, **common)
+                    entry = Entry(path, DIRECTORY, mode=dice.choice((0o700, 0o755, 0o1777, 0o2750)), xattrs=xattrs, **common)
                     entries.insert(len(entries) if at_end else below, entry)
             elif kind == FILE:
                 entries.append(Entry(path, FILE, str(dice.random()).encode(), mode=dice.choice((0o600, 0o644, 0o4755)),
@@ -220,7 +220,7 @@ def random_entries(dice, device):
 
     fill("", 1)
     if dice.random() < 0.7:
-        entries.insert(0, Entry("", FOLDER, mode=dice.choice((0o755, 0o700)), mtime=10**9 + dice.randrange(10**6)))
+        entries.insert(0, Entry("", DIRECTORY, mode=dice.choice((0o755, 0o700)), mtime=10**9 + dice.randrange(10**6)))
     for path in links:
         files = [e.path for e in entries if e.kind == FILE]
         if files:
@@ -235,7 +235,7 @@ def random_whitelist(dice):
     return [path() for _ in range(dice.randrange(1, 8))] if dice.random() < 0.4 else []
 
 
-def random_graph(dice, folder, prefix):
+def random_graph(dice, directory, prefix):
     """The topmost image of some that depend on each other."""
     images = []
     for i in range(dice.randrange(1, 7)):
@@ -243,6 +243,6 @@ def random_graph(dice, folder, prefix):
         if i and not dependencies:
             dependencies = [images[-1]]
         entries = random_entries(dice, DEVICE)
-        images.append(Image(folder, f"{prefix}{i}", entries, dependencies, random_whitelist(dice),
+        images.append(Image(directory, f"{prefix}{i}", entries, dependencies, random_whitelist(dice),
                             implicit_root=bool(entries)))
     return images[-1]

@@ -117,7 +117,7 @@ char *compress_with(const char *program, const void *data, size_t size, size_t *
         return out;
 }
 
-char *make_folder(void)
+char *make_directory(void)
 {
         const char *base = getenv("TMPDIR");
         char *path = NULL;
@@ -126,18 +126,18 @@ char *make_folder(void)
         return path;
 }
 
-void remove_folder(char *path)
+void remove_directory(char *path)
 {
         must(mf_remove_tree(AT_FDCWD, path) == 0, path);
         free(path);
 }
 
-size_t count_entries(const char *folder, const char *name)
+size_t count_entries(const char *directory, const char *name)
 {
         char path[4096];
         size_t n = 0;
 
-        snprintf(path, sizeof(path), "%s/%s", folder, name);
+        snprintf(path, sizeof(path), "%s/%s", directory, name);
         DIR *dir = opendir(path);
         if (!dir)
                 return 0;

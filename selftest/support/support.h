@@ -30,10 +30,10 @@ void image_id(const void *data, size_t size, char id[136]);
 void write_file(const char *path, const void *data, size_t size);
 /* Through gzip, bzip2 or xz, whatever `program` names; the caller frees. */
 char *compress_with(const char *program, const void *data, size_t size, size_t *ret_size);
-/* A new directory under $TMPDIR or /tmp; remove_folder() removes it. The caller frees. */
-char *make_folder(void);
-void remove_folder(char *path);
+/* A new directory under $TMPDIR or /tmp; remove_directory() removes it. The caller frees. */
+char *make_directory(void);
+void remove_directory(char *path);
 /* Entries in a directory, "." and ".." not counted; 0 when there is none. */
-size_t count_entries(const char *folder, const char *name);
+size_t count_entries(const char *directory, const char *name);
 
 #endif

@@ -205,7 +205,7 @@ int mf_dirs_layer(struct mf_cached_layer *ret, struct mf_dirs *directories, stru
         FILE *f = open_memstream(&cached.text, &cached.size);
         if (!f)
                 return mf_error_oom(err, MAYFLY_STAGE_STORE);
-        fputs("mayfly-layer 1\nfolders\n", f);
+        fputs("mayfly-layer 1\ndirectories\n", f);
         for (size_t i = 0; i < directories->n; i++)
                 fprintf(f, "over %s\nimage %s\n", directories->layer[i].id, directories->layer[i].image_id);
         int failed = ferror(f);

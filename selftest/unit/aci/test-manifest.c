@@ -25,12 +25,12 @@ static void corpus(char path[4096], const char *kind)
         snprintf(path, 4096, SELFTEST "/unit/aci/manifests/%s", kind);
 }
 
-static char *read_json(const char *folder, const char *name, size_t *ret_size)
+static char *read_json(const char *directory, const char *name, size_t *ret_size)
 {
         char path[5000];
         char *text = malloc(1 << 20);
 
-        snprintf(path, sizeof(path), "%s/%s", folder, name);
+        snprintf(path, sizeof(path), "%s/%s", directory, name);
         FILE *f = fopen(path, "re");
         if (!f || !text)
                 fail_msg("%s cannot be read", path);
@@ -41,12 +41,12 @@ static char *read_json(const char *folder, const char *name, size_t *ret_size)
 
 static void accepts_what_is_valid(void **state)
 {
-        char folder[4096];
+        char directory[4096];
         size_t n = 0;
 
         (void) state;
-        corpus(folder, "valid");
-        DIR *dir = opendir(folder);
+        corpus(directory, "valid");
+        DIR *dir = opendir(directory);
         assert_non_null(dir);
         for (const struct dirent *entry; (entry = readdir(dir));) {
                 struct mf_image_config *config = NULL;
@@ -54,7 +54,7 @@ static void accepts_what_is_valid(void **state)
                 size_t size;
                 if (entry->d_name[0] == '.')
                         continue;
-                char *text = read_json(folder, entry->d_name, &size);
+                char *text = read_json(directory, entry->d_name, &size);
                 if (mf_manifest_parse(&config, text, size, &err) < 0)
                         fail_msg("%s is valid, but: %s", entry->d_name, err.message);
                 assert_non_null(config->name);
@@ -70,17 +70,17 @@ static void accepts_what_is_valid(void **state)
 
 static void refuses_what_is_not(void **state)
 {
-        char folder[4096];
+        char directory[4096];
 
         (void) state;
-        corpus(folder, "invalid");
+        corpus(directory, "invalid");
         for (size_t i = 0; i < sizeof(manifest_cases) / sizeof(manifest_cases[0]); i++) {
                 struct mf_image_config *config = NULL;
                 struct mayfly_error err = MAYFLY_ERROR_INIT;
                 char name[128];
                 size_t size;
                 snprintf(name, sizeof(name), "%s.json", manifest_cases[i].name);
-                char *text = read_json(folder, name, &size);
+                char *text = read_json(directory, name, &size);
                 int r = mf_manifest_parse(&config, text, size, &err);
                 if (r != -EBADMSG || strncmp(err.message, "image manifest: ", 16) != 0 ||
                     strcmp(err.message + 16, manifest_cases[i].message) != 0)
@@ -90,7 +90,7 @@ static void refuses_what_is_not(void **state)
                 assert_null(strpbrk(err.message, "\n\r\t\x1b"));
                 free(text);
         }
-        assert_int_equal(count_entries(folder, "."), sizeof(manifest_cases) / sizeof(manifest_cases[0]));
+        assert_int_equal(count_entries(directory, "."), sizeof(manifest_cases) / sizeof(manifest_cases[0]));
 }
 
 static void becomes_a_run_configuration(void **state)

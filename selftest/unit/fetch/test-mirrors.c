@@ -16,26 +16,26 @@
 #include "support/support.h"
 
 /* Where the user's file is; $XDG_CONFIG_HOME or $HOME leads there. */
-static void write_config(const char *folder, const char *text)
+static void write_config(const char *directory, const char *text)
 {
         char path[600];
 
-        snprintf(path, sizeof(path), "%s/mayfly", folder);
+        snprintf(path, sizeof(path), "%s/mayfly", directory);
         assert_true(mkdir(path, 0700) == 0 || errno == EEXIST);
-        snprintf(path, sizeof(path), "%s/mayfly/mirrors", folder);
+        snprintf(path, sizeof(path), "%s/mayfly/mirrors", directory);
         write_file(path, text, strlen(text));
 }
 
 static int setup(void **state)
 {
-        *state = make_folder();
+        *state = make_directory();
         setenv("XDG_CONFIG_HOME", *state, 1);
         return unsetenv("MAYFLY_MIRRORS");
 }
 
 static int teardown(void **state)
 {
-        remove_folder(*state);
+        remove_directory(*state);
         return 0;
 }
 

@@ -285,22 +285,22 @@ static void names_in_registries_are_checked(void **state)
 
 static void a_file_of_that_name_is_told_of(void **state)
 {
-        char folder[] = "/tmp/test-reference-XXXXXX", path[64], want[128], hint[MF_HINT_MAX], before[4096];
+        char directory[] = "/tmp/test-reference-XXXXXX", path[64], want[128], hint[MF_HINT_MAX], before[4096];
         struct mayfly_error err = MAYFLY_ERROR_INIT;
         struct mf_reference r;
         char *bare;
 
         (void) state;
         assert_non_null(getcwd(before, sizeof(before)));
-        assert_non_null(mkdtemp(folder));
-        snprintf(path, sizeof(path), "%s/x@1.aci", folder);
+        assert_non_null(mkdtemp(directory));
+        snprintf(path, sizeof(path), "%s/x@1.aci", directory);
         snprintf(want, sizeof(want), "; there is a file of that name: write aci:file://%s", path);
         FILE *f = fopen(path, "w");
         assert_non_null(f);
         fclose(f);
         assert_int_equal(mf_reference_parse_unpinned(&r, &bare, path, 0, &err), -EINVAL);
         assert_non_null(strstr(err.message, want));
-        assert_int_equal(chdir(folder), 0);
+        assert_int_equal(chdir(directory), 0);
         mf_reference_hint("x@1.aci", hint);
         assert_string_equal(hint, want);
         mf_reference_hint("./x@1.aci", hint);
@@ -308,10 +308,10 @@ static void a_file_of_that_name_is_told_of(void **state)
         mf_reference_hint("x@1.acj", hint);
         assert_string_equal(hint, "");
         assert_int_equal(chdir(before), 0);
-        mf_reference_hint(folder, hint); /* a directory is no image */
+        mf_reference_hint(directory, hint); /* a directory is no image */
         assert_string_equal(hint, "");
         unlink(path);
-        rmdir(folder);
+        rmdir(directory);
 }
 
 static void takes_names(void **state)

@@ -33,7 +33,7 @@ static int set_up(void **state)
 {
         struct world *w = calloc(1, sizeof(*w));
 
-        w->top = make_folder();
+        w->top = make_directory();
         w->fd = open(w->top, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
         w->dirs = mf_open_dirs_new(w->fd);
         *state = w;
@@ -46,7 +46,7 @@ static int tear_down(void **state)
 
         mf_open_dirs_free(w->dirs);
         close(w->fd);
-        remove_folder(w->top);
+        remove_directory(w->top);
         free(w);
         return 0;
 }

@@ -125,10 +125,10 @@ static void a_sum_begins_anew(void **state)
 
 static void extended_attributes_have_a_sum_without_order(void **state)
 {
-        char *folder = make_folder(), path[600], sums[4][MF_MAC_LENGTH + 1];
+        char *directory = make_directory(), path[600], sums[4][MF_MAC_LENGTH + 1];
 
         for (int i = 0; i < 4; i++) {
-                snprintf(path, sizeof(path), "%s/%d", folder, i);
+                snprintf(path, sizeof(path), "%s/%d", directory, i);
                 write_file(path, "x", 1);
                 if (i == 1) {
                         assert_int_equal(setxattr(path, "user.a", "1", 1, 0), 0);
@@ -149,7 +149,7 @@ static void extended_attributes_have_a_sum_without_order(void **state)
         assert_int_equal(strlen(sums[1]), MF_MAC_LENGTH);
         assert_string_equal(sums[1], sums[2]);
         assert_string_not_equal(sums[1], sums[3]);
-        remove_folder(folder);
+        remove_directory(directory);
 }
 
 static void lines_have_one_word_a_field(void **state)
@@ -171,13 +171,13 @@ static void lines_have_one_word_a_field(void **state)
 
 static void a_record_is_known_by_its_end(void **state)
 {
-        char *folder = make_folder(), path[600];
+        char *directory = make_directory(), path[600];
         struct mf_record_summary summary;
         struct stat st = { .st_mode = S_IFDIR | 0755, .st_blocks = 8, .st_uid = 99, .st_gid = 4294967294U };
         const char *why;
 
         (void) state;
-        int dirfd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        int dirfd = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
         assert_true(dirfd >= 0);
         assert_int_equal(mf_record_peek(dirfd, &summary, &why), -EBADMSG);
         assert_string_equal(why, "its record is missing");
@@ -194,7 +194,7 @@ static void a_record_is_known_by_its_end(void **state)
         assert_int_equal(summary.largest, 4294967294U);
         assert_null(mf_record_new(dirfd, "sha512-x")); /* there is one */
 
-        snprintf(path, sizeof(path), "%s/record", folder);
+        snprintf(path, sizeof(path), "%s/record", directory);
         assert_int_equal(stat(path, &st), 0);
         assert_int_equal(st.st_size, summary.length + MF_RECORD_TRAILER_LENGTH);
         for (off_t size = st.st_size - 1; size >= 0; size--) {
@@ -202,7 +202,7 @@ static void a_record_is_known_by_its_end(void **state)
                 assert_int_equal(mf_record_peek(dirfd, &summary, &why), -EBADMSG);
         }
         close(dirfd);
-        remove_folder(folder);
+        remove_directory(directory);
 }
 
 int main(void)

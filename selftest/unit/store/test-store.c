@@ -301,8 +301,8 @@ static void refuses_the_store_of_another_user(void **state)
         struct world *w = *state;
 
         if (geteuid() == 0) {
-                w->options.store = w->folder;
-                assert_int_equal(chown(w->folder, NOBODY, NOBODY), 0);
+                w->options.store = w->directory;
+                assert_int_equal(chown(w->directory, NOBODY, NOBODY), 0);
         } else {
                 w->options.store = "/"; /* root's */
         }
@@ -315,8 +315,8 @@ static void refuses_a_store_that_others_write(void **state)
 {
         struct world *w = *state;
 
-        w->options.store = w->folder;
-        assert_int_equal(chmod(w->folder, 0770), 0);
+        w->options.store = w->directory;
+        assert_int_equal(chmod(w->directory, 0770), 0);
         assert_int_equal(fetched(w), -EPERM);
         assert_error(w, "chmod go-w");
 }
@@ -351,17 +351,17 @@ static int count_fetched_read_only(struct world *w, int keep_lock, int keep_imag
         if (!keep_image) {
                 char away[600];
                 snprintf(path, sizeof(path), "%s/images/%s", w->store, w->id);
-                snprintf(away, sizeof(away), "%s/away", w->folder);
+                snprintf(away, sizeof(away), "%s/away", w->directory);
                 (void) rename(path, away);
         }
-        static const char *const folders[] = { "/images", "/locks", "/tmp", "" };
+        static const char *const directories[] = { "/images", "/locks", "/tmp", "" };
         for (size_t i = 0; i < 4; i++) {
-                snprintf(path, sizeof(path), "%s%s", w->store, folders[i]);
+                snprintf(path, sizeof(path), "%s%s", w->store, directories[i]);
                 chmod(path, 0500);
         }
         r = fetched(w);
         for (size_t i = 4; i-- > 0;) {
-                snprintf(path, sizeof(path), "%s%s", w->store, folders[i]);
+                snprintf(path, sizeof(path), "%s%s", w->store, directories[i]);
                 chmod(path, 0700);
         }
         return r;
@@ -472,9 +472,9 @@ static void finds_the_default_store(void **state)
                 { "MAYFLY_STORE", env, "env" },
         };
 
-        snprintf(home, sizeof(home), "%s/home", w->folder);
-        snprintf(cache, sizeof(cache), "%s/cache", w->folder);
-        snprintf(env, sizeof(env), "%s/env", w->folder);
+        snprintf(home, sizeof(home), "%s/home", w->directory);
+        snprintf(cache, sizeof(cache), "%s/cache", w->directory);
+        snprintf(env, sizeof(env), "%s/env", w->directory);
         const char *given_home = getenv("HOME");
         char *old_home = given_home ? strdup(given_home) : NULL;
         w->options.store = NULL;
@@ -486,7 +486,7 @@ static void finds_the_default_store(void **state)
                 char *path = NULL;
                 setenv(cases[i].name, cases[i].value, 1);
                 assert_int_equal(mf_store_path(NULL, &path, &w->err), 0);
-                snprintf(expected, sizeof(expected), "%s/%s", w->folder, cases[i].expected);
+                snprintf(expected, sizeof(expected), "%s/%s", w->directory, cases[i].expected);
                 assert_string_equal(path, expected);
                 free(path);
         }

@@ -44,7 +44,7 @@ static void appc_rendering_3_what_passes(void **state)
 {
         static const struct {
                 const char *path;
-                int file, folder;
+                int file, directory;
         } cases[] = {
                 { "", 0, 1 },          { "etc", 0, 1 },      { "etc/ssl", 1, 1 },    { "etc/ssl/x", 0, 0 },
                 { "etc/ss", 0, 0 },    { "et", 0, 0 },       { "usr", 0, 1 },        { "usr/bin", 0, 1 },
@@ -57,7 +57,7 @@ static void appc_rendering_3_what_passes(void **state)
         struct mf_whitelist *one = list("/usr/bin/x", "/etc/ssl/", "/usr/bin-");
         for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
                 if (!mf_whitelist_passes(one, cases[i].path, 0) != !cases[i].file ||
-                    !mf_whitelist_passes(one, cases[i].path, 1) != !cases[i].folder)
+                    !mf_whitelist_passes(one, cases[i].path, 1) != !cases[i].directory)
                         fail_msg("%s", cases[i].path);
         mf_whitelist_free(one);
 }

@@ -21,15 +21,15 @@ int setup(void **state)
         char path[600];
         static char zeros[128 << 10];
 
-        w->folder = make_folder();
+        w->directory = make_directory();
         tar_add_basics(&tar);
         tar_add(&tar, "rootfs/big", '0', 0644, NULL, zeros, sizeof(zeros));
         tar_end(&tar);
         image_id(tar.data, tar.size, w->id);
-        snprintf(path, sizeof(path), "%s/image.aci", w->folder);
+        snprintf(path, sizeof(path), "%s/image.aci", w->directory);
         write_file(path, tar.data, tar.size);
         tar_free(&tar);
-        snprintf(w->store, sizeof(w->store), "%s/parent/store", w->folder);
+        snprintf(w->store, sizeof(w->store), "%s/parent/store", w->directory);
         snprintf(w->reference, sizeof(w->reference), "aci:file://%s@%s", path, w->id);
         memcpy(w->wrong, w->reference, sizeof(w->wrong));
         char *last = &w->wrong[strlen(w->wrong) - 1];
@@ -46,7 +46,7 @@ int teardown(void **state)
 {
         struct world *w = *state;
 
-        remove_folder(w->folder);
+        remove_directory(w->directory);
         free(w);
         return 0;
 }

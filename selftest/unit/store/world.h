@@ -9,7 +9,7 @@
 
 /* For tests of the store: a directory with an image, and a store that does not exist yet. */
 struct world {
-        char *folder, store[512], id[136], reference[1024], wrong[1024];
+        char *directory, store[512], id[136], reference[1024], wrong[1024];
         struct mayfly_image_options options;
         struct mayfly_error err;
         int held; /* a lock that on_progress() lets go of */

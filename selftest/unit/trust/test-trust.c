@@ -38,13 +38,13 @@
 #define FINGERPRINT "0D22DAAD0E1DD83438C059E72CE35F93DEA437C1"
 #define FILE_NAME "0d22daad0e1dd83438c059e72ce35f93dea437c1"
 
-static char *folder, *other;
+static char *directory, *other;
 
 static int setup(void **state)
 {
         (void) state;
-        folder = make_folder();
-        other = make_folder();
+        directory = make_directory();
+        other = make_directory();
         unsetenv("MAYFLY_TRUSTED_KEYS");
         setenv("XDG_CONFIG_HOME", "/nowhere", 1);
         return 0;
@@ -53,8 +53,8 @@ static int setup(void **state)
 static int teardown(void **state)
 {
         (void) state;
-        remove_folder(folder);
-        remove_folder(other);
+        remove_directory(directory);
+        remove_directory(other);
         unsetenv("XDG_CONFIG_HOME");
         return 0;
 }
@@ -253,26 +253,26 @@ static void keys_are_files_named_by_prefix_and_fingerprint(void **state)
 
         (void) state;
         umask(0);
-        trust(folder, "example.com/a-b", &path);
-        snprintf(expected, sizeof(expected), "%s/prefix.d/example.com,a-b/" FILE_NAME, folder);
+        trust(directory, "example.com/a-b", &path);
+        snprintf(expected, sizeof(expected), "%s/prefix.d/example.com,a-b/" FILE_NAME, directory);
         assert_string_equal(path, expected);
         assert_int_equal(stat(path, &st), 0);
         assert_int_equal(st.st_mode & 07777, 0644);
         free(path);
-        trust(folder, NULL, NULL);
-        trust(folder, NULL, NULL); /* again */
-        snprintf(expected, sizeof(expected), "%s/root.d", folder);
+        trust(directory, NULL, NULL);
+        trust(directory, NULL, NULL); /* again */
+        snprintf(expected, sizeof(expected), "%s/root.d", directory);
         assert_int_equal(stat(expected, &st), 0);
         assert_int_equal(st.st_mode & 07777, 0755);
-        assert_int_equal(count_entries(folder, "root.d"), 1);
+        assert_int_equal(count_entries(directory, "root.d"), 1);
         /* what is no key by its name is passed over */
-        snprintf(expected, sizeof(expected), "%s/root.d/README", folder);
+        snprintf(expected, sizeof(expected), "%s/root.d/README", directory);
         write_file(expected, "x", 1);
-        snprintf(expected, sizeof(expected), "%s/README", folder);
+        snprintf(expected, sizeof(expected), "%s/README", directory);
         write_file(expected, "x", 1);
-        snprintf(expected, sizeof(expected), "%s/prefix.d/Bad,Prefix", folder);
+        snprintf(expected, sizeof(expected), "%s/prefix.d/Bad,Prefix", directory);
         assert_int_equal(mkdir(expected, 0755), 0);
-        assert_int_equal(mf_keyring_load(folder, &trusted, NULL), 0);
+        assert_int_equal(mf_keyring_load(directory, &trusted, NULL), 0);
         assert_int_equal(trusted.n, 2);
         assert_null(trusted.list[0].prefix);
         assert_string_equal(trusted.list[1].prefix, "example.com/a-b");
@@ -284,17 +284,17 @@ static void keys_are_files_named_by_prefix_and_fingerprint(void **state)
         mf_keyring_clear(&trusted);
 }
 
-static void folders_are_chosen(void **state)
+static void directories_are_chosen(void **state)
 {
         struct mayfly_error err = MAYFLY_ERROR_INIT;
         struct mf_keyring trusted = { 0 };
         char both[600], path[600];
 
         (void) state;
-        snprintf(both, sizeof(both), "%s:%s", folder, other);
+        snprintf(both, sizeof(both), "%s:%s", directory, other);
         setenv("MAYFLY_TRUSTED_KEYS", both, 1);
         trust(NULL, "example.com", NULL); /* into the first */
-        assert_int_equal(count_entries(folder, "prefix.d"), 1);
+        assert_int_equal(count_entries(directory, "prefix.d"), 1);
         trust(other, "example.org", NULL);
         assert_int_equal(mf_keyring_load(NULL, &trusted, NULL), 0);
         assert_int_equal(trusted.n, 2);
@@ -309,8 +309,8 @@ static void folders_are_chosen(void **state)
         assert_int_equal(mf_keyring_load("keys", &trusted, &err), -EINVAL);
         assert_non_null(strstr(err.message, "\"keys\" (from the option trusted_keys) must be an absolute path"));
         unsetenv("MAYFLY_TRUSTED_KEYS");
-        setenv("XDG_CONFIG_HOME", folder, 1);
-        snprintf(path, sizeof(path), "%s/mayfly/trustedkeys", folder);
+        setenv("XDG_CONFIG_HOME", directory, 1);
+        snprintf(path, sizeof(path), "%s/mayfly/trustedkeys", directory);
         trust(path, "example.net", NULL);
         assert_int_equal(mf_keyring_load(NULL, &trusted, NULL), 0);
         assert_non_null(mf_keyring_find(&trusted, FINGERPRINT, "example.net"));
@@ -322,7 +322,7 @@ static void refused(const char *path, const char *message)
         struct mayfly_error err = MAYFLY_ERROR_INIT;
         struct mf_keyring trusted = { 0 };
 
-        int r = mf_keyring_load(folder, &trusted, &err);
+        int r = mf_keyring_load(directory, &trusted, &err);
         if (r != -EPERM || !strstr(err.message, path) || !strstr(err.message, message))
                 fail_msg("%s: %d \"%s\", not \"%s\"", path, r, err.message, message);
 }
@@ -334,11 +334,11 @@ static void keys_that_others_can_write_are_refused(void **state)
         struct mf_keyring trusted = { 0 };
 
         (void) state;
-        trust(folder, "example.com", NULL);
+        trust(directory, "example.com", NULL);
         for (size_t i = 0; i < sizeof(paths) / sizeof(paths[0]); i++) {
                 char path[600];
                 struct stat st;
-                snprintf(path, sizeof(path), "%s%s", folder, paths[i]);
+                snprintf(path, sizeof(path), "%s%s", directory, paths[i]);
                 assert_int_equal(stat(path, &st), 0);
                 assert_int_equal(chmod(path, (st.st_mode & 07777) | 02), 0);
                 refused(path, "can be written by others");
@@ -351,7 +351,7 @@ static void keys_that_others_can_write_are_refused(void **state)
                         assert_int_equal(chown(path, 0, 0), 0);
                 }
         }
-        assert_int_equal(mf_keyring_load(folder, &trusted, NULL), 0);
+        assert_int_equal(mf_keyring_load(directory, &trusted, NULL), 0);
         assert_int_equal(trusted.n, 1);
         mf_keyring_clear(&trusted);
 }
@@ -363,16 +363,16 @@ static void what_is_no_file_is_refused(void **state)
         char path[600];
 
         (void) state;
-        trust(folder, NULL, NULL);
-        snprintf(path, sizeof(path), "%s/root.d/" FILE_NAME, folder);
+        trust(directory, NULL, NULL);
+        snprintf(path, sizeof(path), "%s/root.d/" FILE_NAME, directory);
         assert_int_equal(unlink(path), 0);
         assert_int_equal(mkfifo(path, 0600), 0);
-        assert_int_equal(mf_keyring_load(folder, &trusted, &err), -EINVAL);
+        assert_int_equal(mf_keyring_load(directory, &trusted, &err), -EINVAL);
         assert_non_null(strstr(err.message, "is not a regular file of at most 1 MiB"));
         assert_int_equal(unlink(path), 0);
         assert_int_equal(symlink("/etc/passwd", path), 0);
         err = (struct mayfly_error) MAYFLY_ERROR_INIT;
-        assert_int_equal(mf_keyring_load(folder, &trusted, &err), -ELOOP);
+        assert_int_equal(mf_keyring_load(directory, &trusted, &err), -ELOOP);
 }
 
 #define trust_test(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
@@ -387,7 +387,7 @@ int main(void)
                 trust_test(fingerprints_are_parsed),
                 trust_test(appc_signatures_keys_are_trusted_by_whole_parts_of_a_name),
                 trust_test(keys_are_files_named_by_prefix_and_fingerprint),
-                trust_test(folders_are_chosen),
+                trust_test(directories_are_chosen),
                 trust_test(keys_that_others_can_write_are_refused),
                 trust_test(what_is_no_file_is_refused),
         };
