@@ -20,7 +20,7 @@ static int on_progress(const struct mayfly_progress *progress, void *userdata)
         mf_cleanup(mf_pack_clear) struct mf_pack report = { 0 };
 
         (void) userdata;
-        mf_pack_progress(&report, progress);
+        mf_pack_fields(&report, &mf_progress_fields, progress);
         return mf_helper_report(&report);
 }
 
@@ -38,12 +38,11 @@ static struct mayfly_image *image; /* stays open until this process ends */
 
 int mf_helper_open(struct mf_helper *helper, struct mayfly_error *err)
 {
-        struct mayfly_image_options options;
-        int reports;
+        struct mayfly_image_options options = MAYFLY_IMAGE_OPTIONS_INIT;
 
         const char *text = mf_unpack_string(&helper->arguments);
-        mf_unpack_image_options(&helper->arguments, &options, &reports);
-        options.progress = reports ? on_progress : NULL;
+        mf_unpack_fields(&helper->arguments, &mf_image_options_fields, &options);
+        options.progress = mf_unpack_number(&helper->arguments) ? on_progress : NULL;
         int r = check_arguments(helper, err);
         if (r == 0)
                 r = mf_image_open(&image, text, &options, err);
@@ -54,30 +53,28 @@ int mf_helper_open(struct mf_helper *helper, struct mayfly_error *err)
 
 int mf_helper_verify(struct mf_helper *helper, struct mayfly_error *err)
 {
-        struct mayfly_verify_options options;
+        struct mayfly_verify_options options = MAYFLY_VERIFY_OPTIONS_INIT;
         struct mayfly_verify_result result = MAYFLY_VERIFY_RESULT_INIT;
-        int reports;
 
-        mf_unpack_verify_options(&helper->arguments, &options, &reports);
-        options.report = reports ? on_store_report : NULL;
+        mf_unpack_fields(&helper->arguments, &mf_verify_options_fields, &options);
+        options.report = mf_unpack_number(&helper->arguments) ? on_store_report : NULL;
         int r = check_arguments(helper, err);
         if (r == 0)
                 r = mayfly_store_verify(&result, &options, err);
-        mf_pack_verify_result(&helper->answer.result, &result);
+        mf_pack_fields(&helper->answer.result, &mf_verify_result_fields, &result);
         return r;
 }
 
 int mf_helper_gc(struct mf_helper *helper, struct mayfly_error *err)
 {
-        struct mayfly_gc_options options;
+        struct mayfly_gc_options options = MAYFLY_GC_OPTIONS_INIT;
         struct mayfly_gc_result result = MAYFLY_GC_RESULT_INIT;
-        int reports;
 
-        mf_unpack_gc_options(&helper->arguments, &options, &reports);
-        options.report = reports ? on_store_report : NULL;
+        mf_unpack_fields(&helper->arguments, &mf_gc_options_fields, &options);
+        options.report = mf_unpack_number(&helper->arguments) ? on_store_report : NULL;
         int r = check_arguments(helper, err);
         if (r == 0)
                 r = mayfly_store_gc(&result, &options, err);
-        mf_pack_gc_result(&helper->answer.result, &result);
+        mf_pack_fields(&helper->answer.result, &mf_gc_result_fields, &result);
         return r;
 }

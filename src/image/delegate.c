@@ -5,79 +5,39 @@
 #include "util/error.h"
 #include "util/macro.h"
 
-void mf_pack_image_options(struct mf_pack *pack, const struct mayfly_image_options *options)
-{
-        mf_pack_string(pack, options->store);
-        mf_pack_number(pack, options->allow_http != 0);
-        mf_pack_number(pack, options->retries);
-        mf_pack_number(pack, options->stall_timeout_ms);
-        mf_pack_number(pack, options->connect_timeout_ms);
-        mf_pack_number(pack, options->max_unpacked);
-        mf_pack_number(pack, options->max_entries);
-        mf_pack_number(pack, options->progress != NULL);
-        mf_pack_string(pack, options->ca_file);
-        mf_pack_string(pack, options->mirrors);
-        mf_pack_number(pack, options->signatures);
-        mf_pack_string(pack, options->trusted_keys);
-        mf_pack_number(pack, options->store_max_bytes);
-        mf_pack_number(pack, options->store_max_age_s);
-}
+static const struct mf_field image_options_field[] = {
+        MF_FIELD(struct mayfly_image_options, store),
+        MF_FIELD(struct mayfly_image_options, allow_http),
+        MF_FIELD(struct mayfly_image_options, retries),
+        MF_FIELD(struct mayfly_image_options, stall_timeout_ms),
+        MF_FIELD(struct mayfly_image_options, connect_timeout_ms),
+        MF_FIELD(struct mayfly_image_options, max_unpacked),
+        MF_FIELD(struct mayfly_image_options, max_entries),
+        MF_FIELD(struct mayfly_image_options, ca_file),
+        MF_FIELD(struct mayfly_image_options, mirrors),
+        MF_FIELD(struct mayfly_image_options, signatures),
+        MF_FIELD(struct mayfly_image_options, trusted_keys),
+        MF_FIELD(struct mayfly_image_options, store_max_bytes),
+        MF_FIELD(struct mayfly_image_options, store_max_age_s),
+};
+const struct mf_fields mf_image_options_fields = { image_options_field, MF_ELEMENTSOF(image_options_field) };
 
-void mf_unpack_image_options(struct mf_unpack *unpack, struct mayfly_image_options *ret, int *ret_reports)
-{
-        *ret = (struct mayfly_image_options) MAYFLY_IMAGE_OPTIONS_INIT;
-        ret->store = mf_unpack_string(unpack);
-        ret->allow_http = (int) mf_unpack_number(unpack);
-        ret->retries = (unsigned) mf_unpack_number(unpack);
-        ret->stall_timeout_ms = (unsigned) mf_unpack_number(unpack);
-        ret->connect_timeout_ms = (unsigned) mf_unpack_number(unpack);
-        ret->max_unpacked = mf_unpack_number(unpack);
-        ret->max_entries = mf_unpack_number(unpack);
-        *ret_reports = (int) mf_unpack_number(unpack);
-        ret->ca_file = mf_unpack_string(unpack);
-        ret->mirrors = mf_unpack_string(unpack);
-        ret->signatures = (enum mayfly_signatures) mf_unpack_number(unpack);
-        ret->trusted_keys = mf_unpack_string(unpack);
-        ret->store_max_bytes = mf_unpack_number(unpack);
-        ret->store_max_age_s = mf_unpack_number(unpack);
-}
-
-void mf_pack_progress(struct mf_pack *pack, const struct mayfly_progress *progress)
-{
-        mf_pack_number(pack, progress->phase);
-        mf_pack_string(pack, progress->reference);
-        mf_pack_number(pack, progress->bytes_done);
-        mf_pack_number(pack, progress->bytes_total);
-        mf_pack_number(pack, progress->bytes_unpacked);
-        mf_pack_number(pack, progress->entries);
-        mf_pack_number(pack, progress->elapsed_ms);
-        mf_pack_number(pack, progress->images_removed);
-        mf_pack_number(pack, progress->bytes_freed);
-        mf_pack_string(pack, progress->warning);
-}
-
-void mf_unpack_progress(struct mf_unpack *unpack, struct mayfly_progress *ret)
-{
-        *ret = (struct mayfly_progress){ .size = sizeof(*ret) };
-        ret->phase = (enum mayfly_progress_phase) mf_unpack_number(unpack);
-        ret->reference = mf_unpack_string(unpack);
-        ret->bytes_done = mf_unpack_number(unpack);
-        ret->bytes_total = mf_unpack_number(unpack);
-        ret->bytes_unpacked = mf_unpack_number(unpack);
-        ret->entries = mf_unpack_number(unpack);
-        ret->elapsed_ms = mf_unpack_number(unpack);
-        ret->images_removed = mf_unpack_number(unpack);
-        ret->bytes_freed = mf_unpack_number(unpack);
-        ret->warning = mf_unpack_string(unpack);
-}
+static const struct mf_field progress_field[] = {
+        MF_FIELD(struct mayfly_progress, phase),          MF_FIELD(struct mayfly_progress, reference),
+        MF_FIELD(struct mayfly_progress, bytes_done),     MF_FIELD(struct mayfly_progress, bytes_total),
+        MF_FIELD(struct mayfly_progress, bytes_unpacked), MF_FIELD(struct mayfly_progress, entries),
+        MF_FIELD(struct mayfly_progress, elapsed_ms),     MF_FIELD(struct mayfly_progress, images_removed),
+        MF_FIELD(struct mayfly_progress, bytes_freed),    MF_FIELD(struct mayfly_progress, warning),
+};
+const struct mf_fields mf_progress_fields = { progress_field, MF_ELEMENTSOF(progress_field) };
 
 /* The callback of mf_call(): passes a report on to the caller's callback. */
 static int on_progress(void *userdata, struct mf_unpack *report)
 {
         const struct mayfly_image_options *options = userdata;
-        struct mayfly_progress progress;
+        struct mayfly_progress progress = { .size = sizeof(progress) };
 
-        mf_unpack_progress(report, &progress);
+        mf_unpack_fields(report, &mf_progress_fields, &progress);
         return options->progress ? options->progress(&progress, options->progress_userdata) : 0;
 }
 
@@ -89,7 +49,8 @@ int mf_delegate_open(const struct mf_image_request *request, struct mf_call_resu
 
         options.store = request->path;
         mf_pack_string(&arguments, request->text);
-        mf_pack_image_options(&arguments, &options);
+        mf_pack_fields(&arguments, &mf_image_options_fields, &options);
+        mf_pack_number(&arguments, options.progress != NULL);
         const struct mf_call call = {
                 .operation = MF_OPERATION_OPEN, .arguments = &arguments, .report = on_progress, .userdata = &options
         };
@@ -101,49 +62,20 @@ int mf_delegate_open(const struct mf_image_request *request, struct mf_call_resu
 
 /* --- the collection ------------------------------------------------------------------------------------------- */
 
-void mf_pack_gc_options(struct mf_pack *pack, const struct mayfly_gc_options *options)
-{
-        mf_pack_string(pack, options->store);
-        mf_pack_number(pack, options->max_age_s);
-        mf_pack_number(pack, options->max_bytes);
-        mf_pack_number(pack, options->all != 0);
-        mf_pack_number(pack, options->dry_run != 0);
-        mf_pack_number(pack, options->report != NULL);
-}
+static const struct mf_field gc_options_field[] = {
+        MF_FIELD(struct mayfly_gc_options, store),     MF_FIELD(struct mayfly_gc_options, max_age_s),
+        MF_FIELD(struct mayfly_gc_options, max_bytes), MF_FIELD(struct mayfly_gc_options, all),
+        MF_FIELD(struct mayfly_gc_options, dry_run),
+};
+const struct mf_fields mf_gc_options_fields = { gc_options_field, MF_ELEMENTSOF(gc_options_field) };
 
-void mf_unpack_gc_options(struct mf_unpack *unpack, struct mayfly_gc_options *ret, int *ret_reports)
-{
-        *ret = (struct mayfly_gc_options) MAYFLY_GC_OPTIONS_INIT;
-        ret->store = mf_unpack_string(unpack);
-        ret->max_age_s = mf_unpack_number(unpack);
-        ret->max_bytes = mf_unpack_number(unpack);
-        ret->all = (int) mf_unpack_number(unpack);
-        ret->dry_run = (int) mf_unpack_number(unpack);
-        *ret_reports = (int) mf_unpack_number(unpack);
-}
-
-void mf_pack_gc_result(struct mf_pack *pack, const struct mayfly_gc_result *result)
-{
-        mf_pack_number(pack, result->removed);
-        mf_pack_number(pack, result->kept);
-        mf_pack_number(pack, result->in_use);
-        mf_pack_number(pack, result->leftovers);
-        mf_pack_number(pack, result->bytes_freed);
-        mf_pack_number(pack, result->bytes_kept);
-        mf_pack_number(pack, result->layers);
-}
-
-void mf_unpack_gc_result(struct mf_unpack *unpack, struct mayfly_gc_result *ret)
-{
-        *ret = (struct mayfly_gc_result) MAYFLY_GC_RESULT_INIT;
-        ret->removed = mf_unpack_number(unpack);
-        ret->kept = mf_unpack_number(unpack);
-        ret->in_use = mf_unpack_number(unpack);
-        ret->leftovers = mf_unpack_number(unpack);
-        ret->bytes_freed = mf_unpack_number(unpack);
-        ret->bytes_kept = mf_unpack_number(unpack);
-        ret->layers = mf_unpack_number(unpack);
-}
+static const struct mf_field gc_result_field[] = {
+        MF_FIELD(struct mayfly_gc_result, removed),     MF_FIELD(struct mayfly_gc_result, kept),
+        MF_FIELD(struct mayfly_gc_result, in_use),      MF_FIELD(struct mayfly_gc_result, leftovers),
+        MF_FIELD(struct mayfly_gc_result, bytes_freed), MF_FIELD(struct mayfly_gc_result, bytes_kept),
+        MF_FIELD(struct mayfly_gc_result, layers),
+};
+const struct mf_fields mf_gc_result_fields = { gc_result_field, MF_ELEMENTSOF(gc_result_field) };
 
 int mf_delegate_gc(const struct mayfly_gc_options *options, struct mayfly_gc_result *ret, struct mayfly_error *err)
 {
@@ -151,13 +83,14 @@ int mf_delegate_gc(const struct mayfly_gc_options *options, struct mayfly_gc_res
         struct mf_call_result result = MF_CALL_RESULT_INIT;
         mf_cleanup(mf_pack_clear) struct mf_pack arguments = { 0 };
 
-        mf_pack_gc_options(&arguments, options);
+        mf_pack_fields(&arguments, &mf_gc_options_fields, options);
+        mf_pack_number(&arguments, options->report != NULL);
         const struct mf_call call = {
                 .operation = MF_OPERATION_GC, .arguments = &arguments, .report = mf_store_relay, .userdata = &reporter
         };
         int r = mf_call(&result, &call, err);
         struct mf_unpack payload = mf_call_payload(&result);
-        mf_unpack_gc_result(&payload, ret);
+        mf_unpack_fields(&payload, &mf_gc_result_fields, ret);
         mf_call_end(&result);
         return r;
 }

@@ -17,18 +17,13 @@ int mf_delegate_open(const struct mf_image_request *request, struct mf_call_resu
 /* Does what mayfly_store_gc() does, with the store's path in the options. *ret is filled also on failure. */
 int mf_delegate_gc(const struct mayfly_gc_options *options, struct mayfly_gc_result *ret, struct mayfly_error *err);
 
-/* The arguments of the operation OPEN. The helper's callback is set by its caller, if there is one here (*ret_reports). */
-void mf_pack_image_options(struct mf_pack *pack, const struct mayfly_image_options *options);
-void mf_unpack_image_options(struct mf_unpack *unpack, struct mayfly_image_options *ret, int *ret_reports);
-
+/* The operation OPEN has as arguments the reference, the options, and whether there is a progress callback. */
+extern const struct mf_fields mf_image_options_fields;
 /* Its reports. */
-void mf_pack_progress(struct mf_pack *pack, const struct mayfly_progress *progress);
-void mf_unpack_progress(struct mf_unpack *unpack, struct mayfly_progress *ret);
+extern const struct mf_fields mf_progress_fields;
 
-/* The arguments and the result of the operation GC; store/delegate.h has its reports. */
-void mf_pack_gc_options(struct mf_pack *pack, const struct mayfly_gc_options *options);
-void mf_unpack_gc_options(struct mf_unpack *unpack, struct mayfly_gc_options *ret, int *ret_reports);
-void mf_pack_gc_result(struct mf_pack *pack, const struct mayfly_gc_result *result);
-void mf_unpack_gc_result(struct mf_unpack *unpack, struct mayfly_gc_result *ret);
+/* The operation GC has as arguments the options, and whether there is a callback. store/delegate.h has its reports. */
+extern const struct mf_fields mf_gc_options_fields;
+extern const struct mf_fields mf_gc_result_fields;
 
 #endif

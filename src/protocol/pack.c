@@ -96,3 +96,41 @@ const char **mf_unpack_strings(struct mf_unpack *unpack)
                 list[i] = mf_unpack_string(unpack);
         return list;
 }
+
+/* Only the bytes of the member are copied, so that its sign does not matter. */
+static void pack_field(struct mf_pack *pack, const struct mf_field *field, const char *member)
+{
+        const char *string;
+        uint64_t number = 0;
+
+        if (field->is_string) {
+                memcpy(&string, member, sizeof(string));
+                mf_pack_string(pack, string);
+        } else {
+                memcpy(&number, member, field->size);
+                mf_pack_number(pack, number);
+        }
+}
+
+static void unpack_field(struct mf_unpack *unpack, const struct mf_field *field, char *member)
+{
+        if (field->is_string) {
+                const char *string = mf_unpack_string(unpack);
+                memcpy(member, &string, sizeof(string));
+        } else {
+                uint64_t number = mf_unpack_number(unpack);
+                memcpy(member, &number, field->size);
+        }
+}
+
+void mf_pack_fields(struct mf_pack *pack, const struct mf_fields *fields, const void *object)
+{
+        for (size_t i = 0; i < fields->n; i++)
+                pack_field(pack, &fields->field[i], (const char *) object + fields->field[i].offset);
+}
+
+void mf_unpack_fields(struct mf_unpack *unpack, const struct mf_fields *fields, void *object)
+{
+        for (size_t i = 0; i < fields->n; i++)
+                unpack_field(unpack, &fields->field[i], (char *) object + fields->field[i].offset);
+}

@@ -36,4 +36,26 @@ const char *mf_unpack_string(struct mf_unpack *unpack);
 /* Returns an allocated list of strings within the block, or NULL. Free the list alone. */
 const char **mf_unpack_strings(struct mf_unpack *unpack);
 
+/* One member of a struct: a number (an enum, too) or a string. */
+struct mf_field {
+        size_t offset, size;
+        int is_string;
+};
+
+#define MF_FIELD(type, member)                                                                            \
+        {                                                                                                 \
+                .offset = offsetof(type, member), .size = sizeof(((type *) NULL)->member),                \
+                .is_string = _Generic(((type *) NULL)->member, char * : 1, const char * : 1, default : 0) \
+        }
+
+/* The members that cross, in their order on the way. */
+struct mf_fields {
+        const struct mf_field *field;
+        size_t n;
+};
+
+void mf_pack_fields(struct mf_pack *pack, const struct mf_fields *fields, const void *object);
+/* Sets these members of the object, and no others. Strings are within the block. */
+void mf_unpack_fields(struct mf_unpack *unpack, const struct mf_fields *fields, void *object);
+
 #endif

@@ -12,11 +12,9 @@
 int mf_delegate_verify(const struct mayfly_verify_options *options, struct mayfly_verify_result *ret,
                        struct mayfly_error *err);
 
-/* The arguments and the result of the operation VERIFY. */
-void mf_pack_verify_options(struct mf_pack *pack, const struct mayfly_verify_options *options);
-void mf_unpack_verify_options(struct mf_unpack *unpack, struct mayfly_verify_options *ret, int *ret_reports);
-void mf_pack_verify_result(struct mf_pack *pack, const struct mayfly_verify_result *result);
-void mf_unpack_verify_result(struct mf_unpack *unpack, struct mayfly_verify_result *ret);
+/* The operation VERIFY has as arguments the options, and whether there is a callback. */
+extern const struct mf_fields mf_verify_options_fields;
+extern const struct mf_fields mf_verify_result_fields;
 
 /* Reports of VERIFY and GC. */
 void mf_pack_store_report(struct mf_pack *pack, const struct mayfly_store_report *report);

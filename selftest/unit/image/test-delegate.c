@@ -31,12 +31,6 @@ static void finish(struct mf_pack *pack, struct mf_pack *again, const struct mf_
         mf_pack_clear(pack);
 }
 
-static int no_progress(const struct mayfly_progress *progress, void *userdata)
-{
-        (void) progress, (void) userdata;
-        return 0;
-}
-
 static void test_image_options(void **state)
 {
         const struct mayfly_image_options options = { .size = sizeof(options),
@@ -47,29 +41,25 @@ static void test_image_options(void **state)
                                                       .connect_timeout_ms = 4,
                                                       .max_unpacked = UINT64_C(5) << 40,
                                                       .max_entries = UINT64_C(6) << 40,
-                                                      .progress = no_progress,
                                                       .ca_file = "ca",
                                                       .mirrors = "mirrors",
                                                       .signatures = MAYFLY_SIGNATURES_REQUIRED,
                                                       .trusted_keys = "keys",
                                                       .store_max_bytes = UINT64_C(7) << 40,
                                                       .store_max_age_s = UINT64_MAX };
-        struct mayfly_image_options came;
+        struct mayfly_image_options came = MAYFLY_IMAGE_OPTIONS_INIT;
         struct mf_pack pack = { 0 }, again = { 0 };
-        int reports = 0;
 
         (void) state;
         assert_true(sizeof(options) - LAST(struct mayfly_image_options, store_max_age_s) < sizeof(uint64_t));
-        mf_pack_image_options(&pack, &options);
+        mf_pack_fields(&pack, &mf_image_options_fields, &options);
         struct mf_unpack unpack = reader(&pack);
-        mf_unpack_image_options(&unpack, &came, &reports);
-        assert_int_equal(reports, 1);
+        mf_unpack_fields(&unpack, &mf_image_options_fields, &came);
         assert_string_equal(came.store, "/store");
         assert_string_equal(came.ca_file, "ca");
         assert_string_equal(came.mirrors, "mirrors");
         assert_string_equal(came.trusted_keys, "keys");
-        came.progress = options.progress;
-        mf_pack_image_options(&again, &came);
+        mf_pack_fields(&again, &mf_image_options_fields, &came);
         finish(&pack, &again, &unpack);
 }
 
@@ -86,17 +76,17 @@ static void test_progress(void **state)
                                                   .images_removed = 6,
                                                   .bytes_freed = UINT64_MAX,
                                                   .warning = "look" };
-        struct mayfly_progress came;
+        struct mayfly_progress came = { .size = sizeof(came) };
         struct mf_pack pack = { 0 }, again = { 0 };
 
         (void) state;
         assert_true(sizeof(progress) - LAST(struct mayfly_progress, warning) < sizeof(uint64_t));
-        mf_pack_progress(&pack, &progress);
+        mf_pack_fields(&pack, &mf_progress_fields, &progress);
         struct mf_unpack unpack = reader(&pack);
-        mf_unpack_progress(&unpack, &came);
+        mf_unpack_fields(&unpack, &mf_progress_fields, &came);
         assert_string_equal(came.reference, "aci:x");
         assert_string_equal(came.warning, "look");
-        mf_pack_progress(&again, &came);
+        mf_pack_fields(&again, &mf_progress_fields, &came);
         finish(&pack, &again, &unpack);
 }
 
@@ -106,23 +96,21 @@ static void test_gc(void **state)
                 .size = sizeof(options), .store = "/store", .max_age_s = 1, .max_bytes = 2, .all = 1, .dry_run = 1
         };
         const struct mayfly_gc_result result = { sizeof(result), 1, 2, 3, 4, 5, 6, UINT64_MAX };
-        struct mayfly_gc_options came_options;
-        struct mayfly_gc_result came_result;
+        struct mayfly_gc_options came_options = MAYFLY_GC_OPTIONS_INIT;
+        struct mayfly_gc_result came_result = MAYFLY_GC_RESULT_INIT;
         struct mf_pack pack = { 0 }, again = { 0 };
-        int reports = 1;
 
         (void) state;
         assert_true(sizeof(options) - LAST(struct mayfly_gc_options, userdata) < sizeof(uint64_t));
         assert_true(sizeof(result) - LAST(struct mayfly_gc_result, layers) < sizeof(uint64_t));
-        mf_pack_gc_options(&pack, &options);
-        mf_pack_gc_result(&pack, &result);
+        mf_pack_fields(&pack, &mf_gc_options_fields, &options);
+        mf_pack_fields(&pack, &mf_gc_result_fields, &result);
         struct mf_unpack unpack = reader(&pack);
-        mf_unpack_gc_options(&unpack, &came_options, &reports);
-        mf_unpack_gc_result(&unpack, &came_result);
-        assert_int_equal(reports, 0);
+        mf_unpack_fields(&unpack, &mf_gc_options_fields, &came_options);
+        mf_unpack_fields(&unpack, &mf_gc_result_fields, &came_result);
         assert_string_equal(came_options.store, "/store");
-        mf_pack_gc_options(&again, &came_options);
-        mf_pack_gc_result(&again, &came_result);
+        mf_pack_fields(&again, &mf_gc_options_fields, &came_options);
+        mf_pack_fields(&again, &mf_gc_result_fields, &came_result);
         finish(&pack, &again, &unpack);
 }
 
@@ -157,27 +145,25 @@ static void test_verify(void **state)
         };
         const struct mayfly_verify_result result = { sizeof(result), 1, 2, 3, 4, 5, 6, 7, UINT64_MAX };
         struct mf_store_reporter reporter = { compare_report, &report };
-        struct mayfly_verify_options came_options;
-        struct mayfly_verify_result came_result;
+        struct mayfly_verify_options came_options = MAYFLY_VERIFY_OPTIONS_INIT;
+        struct mayfly_verify_result came_result = MAYFLY_VERIFY_RESULT_INIT;
         struct mf_pack pack = { 0 }, again = { 0 };
-        int reports = 1;
 
         (void) state;
         assert_true(sizeof(options) - LAST(struct mayfly_verify_options, userdata) < sizeof(uint64_t));
         assert_true(sizeof(result) - LAST(struct mayfly_verify_result, damaged_layers) < sizeof(uint64_t));
         assert_true(sizeof(report) - LAST(struct mayfly_store_report, labels) < sizeof(uint64_t));
-        mf_pack_verify_options(&pack, &options);
-        mf_pack_verify_result(&pack, &result);
+        mf_pack_fields(&pack, &mf_verify_options_fields, &options);
+        mf_pack_fields(&pack, &mf_verify_result_fields, &result);
         mf_pack_store_report(&pack, &report);
         struct mf_unpack unpack = reader(&pack);
-        mf_unpack_verify_options(&unpack, &came_options, &reports);
-        mf_unpack_verify_result(&unpack, &came_result);
+        mf_unpack_fields(&unpack, &mf_verify_options_fields, &came_options);
+        mf_unpack_fields(&unpack, &mf_verify_result_fields, &came_result);
         assert_int_equal(mf_store_relay(&reporter, &unpack), 42);
-        assert_int_equal(reports, 0);
         assert_string_equal(came_options.store, "/store");
         assert_string_equal(came_options.image, "sha512-0");
-        mf_pack_verify_options(&again, &came_options);
-        mf_pack_verify_result(&again, &came_result);
+        mf_pack_fields(&again, &mf_verify_options_fields, &came_options);
+        mf_pack_fields(&again, &mf_verify_result_fields, &came_result);
         mf_pack_store_report(&again, &report);
         finish(&pack, &again, &unpack);
 }
