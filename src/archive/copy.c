@@ -20,8 +20,8 @@ struct copy {
         struct mf_writer *writer;
         struct mf_rewrite *rewrite;
         struct archive *in; /* decompresses */
-        void *names;        /* a tree, to find what comes twice */
-        int seen;           /* an entry */
+        void *names;        /* a tree of the names so far, to find those that come twice */
+        int seen;           /* whether there was an entry */
 };
 
 void mf_rewrite_entry(const struct mf_rewrite *rewrite, struct mf_entry *entry)
@@ -62,7 +62,7 @@ static ssize_t next_piece(void *userdata, const void **ret, struct mayfly_error 
         return r == ARCHIVE_OK ? (ssize_t) size : read_failed(copy->in, err);
 }
 
-/* Reads to the end, as what is compressed shows only there that it is whole. */
+/* Reads to the end: only there do compressed data show that they are whole. */
 static int drain(struct copy *copy, struct mayfly_error *err)
 {
         const void *ignored;
@@ -85,7 +85,7 @@ static int refuse(struct mayfly_error *err, const char *name, const char *why)
         return mf_error(err, -EBADMSG, MAYFLY_STAGE_ARCHIVE, "the archive's entry \"%.300s\" %s", name, why);
 }
 
-/* The name below "rootfs": that, or "rootfs/" and the name. */
+/* Makes the name that an entry has in the image: "rootfs", or "rootfs/" and the name. */
 static int place(const char *name, const char *what, char ret[PATH_MAX + 8], struct mayfly_error *err)
 {
         char clean[PATH_MAX];
@@ -98,7 +98,7 @@ static int place(const char *name, const char *what, char ret[PATH_MAX + 8], str
         return 0;
 }
 
-/* Remembers the name. 0, -EEXIST when it is there, or -ENOMEM. */
+/* Remembers the name. Returns 0, -EEXIST if it was there before, or -ENOMEM. */
 static int note_name(struct copy *copy, const char *path)
 {
         char *name = strdup(path), **found = name ? tsearch(name, &copy->names, compare) : NULL;
@@ -141,7 +141,7 @@ static int copy_entry(struct copy *copy, const struct mf_entry *from, struct may
         return r;
 }
 
-/* An archive need not have an entry for its root. */
+/* Writes an entry for the root, for archives that have none. */
 static int put_root(struct copy *copy, struct mayfly_error *err)
 {
         struct mf_entry root = { .name = "rootfs", .mode = S_IFDIR | 0755 };

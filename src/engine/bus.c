@@ -16,12 +16,12 @@
 #include "util/macro.h"
 #include "util/time.h"
 
-/* The interval between questions where no signal announces the answer. */
+/* How often to ask when no signal will come, in ms. */
 #define RETRY_MS 50
-/* With more connections no container is registered: each keeps one, dbus-daemon allows root 256, and others and our own
- * turns need some. */
+/* Containers are registered while the bus has no more connections than this. Each registered container keeps one, dbus-daemon
+ * allows 256 for root, and other programs and our own turns need some. */
 #define CONNECTIONS_MAX 160
-/* The longest wait for a turn to stop a container. */
+/* How long the stop of a container waits for its turn. */
 #define WAKE_US UINT64_C(60000000)
 
 struct mf_bus {
@@ -29,13 +29,13 @@ struct mf_bus {
         char *unit, *machine;
         int is_users; /* of the user's systemd, which has no machined */
         int has_turn, is_resting;
-        int started;       /* systemd has taken the unit on */
-        int unit_in_doubt; /* systemd said that it removed the unit, which it also says when it reloads */
+        int started;       /* systemd has accepted the unit */
+        int unit_in_doubt; /* systemd sent UnitRemoved, which it also sends when it reloads */
         int unit_removed, machine_seen, machine_removed;
-        uint64_t unit_removed_us;    /* when that was */
+        uint64_t unit_removed_us;    /* when the removal was noticed */
         char job_result[32];         /* of the start, unless it is "done" */
         int start_error;             /* negative errno */
-        struct mayfly_error failure; /* why, when start_error */
+        struct mayfly_error failure; /* the reason, when start_error is set */
 };
 
 int mf_bus_error(struct mayfly_error *err, int r, const sd_bus_error *error, const char *what, const char *object)
@@ -116,7 +116,7 @@ static int subscribe(struct mf_bus *bus)
                 { MACHINED, MACHINED_PATH, MACHINED_MANAGER, "MachineRemoved", on_machine },
         };
 
-        /* All sent without waiting: the bus keeps their order, so they are in force before the unit exists. */
+        /* Nothing waits for the answers: the bus keeps the order of messages, so the matches hold before the unit exists. */
         for (size_t i = 0; i < (bus->is_users ? 2 : MF_ELEMENTSOF(signals)); i++) {
                 int r = sd_bus_match_signal_async(bus->bus, NULL, signals[i].sender, signals[i].path,
                                                   signals[i].interface, signals[i].member, signals[i].handler, NULL,
@@ -260,7 +260,7 @@ static int append_properties(sd_bus_message *m, const struct mf_bus *bus, const 
                 r = sd_bus_message_append(m, "(sv)", "CPUQuotaPerSecUSec", "t", unit->limits.cpu_max * 1000);
         if (r >= 0 && unit->limits.cpu_weight)
                 r = sd_bus_message_append(m, "(sv)", "CPUWeight", "t", unit->limits.cpu_weight);
-        if (r >= 0) /* systemd has a default of its own, so that no limit must be asked for, too */
+        if (r >= 0) /* systemd has a default limit: a unit without a limit must say so */
                 r = sd_bus_message_append(m, "(sv)", "TasksMax", "t",
                                           unit->limits.tasks_max ? (uint64_t) unit->limits.tasks_max : UINT64_MAX);
         if (r >= 0)
@@ -282,12 +282,12 @@ int mf_bus_start_unit(struct mf_bus *bus, const struct mf_bus_unit *unit, struct
         if (r >= 0)
                 r = sd_bus_call_async(bus->bus, NULL, m, on_started, bus, MF_BUS_TIMEOUT_US);
         if (r >= 0)
-                r = sd_bus_flush(bus->bus); /* the descriptors are the caller's to close */
+                r = sd_bus_flush(bus->bus); /* the caller closes the descriptors after this */
         sd_bus_message_unref(m);
         return r < 0 ? mf_error_errno(err, r, MAYFLY_STAGE_BUS, "asking systemd to start %s", bus->unit) : 0;
 }
 
-/* Whether to ask for the machine: without machined, no signal says that it is gone. */
+/* Returns whether machined must be asked if the machine exists: if machined has ended, no signal says that the machine is gone. */
 static int asks_for_machine(const struct mf_bus *bus)
 {
         return bus->unit_removed && !mf_bus_gone(bus);
@@ -315,7 +315,7 @@ int mf_bus_fd(struct mf_bus *bus, short *ret_events, int *ret_timeout_ms)
         return sd_bus_get_fd(bus->bus);
 }
 
-/* Calls `method` with `name`. Returns 1 when that exists, 0 when the error is `absent`, or another negative errno. */
+/* Calls `method` with `name`. Returns 1 if that succeeds, 0 if the answer is the error `absent`, or negative errno. */
 static int exists(struct mf_bus *bus, const char *destination, const char *path, const char *interface,
                   const char *method, const char *name, const char *absent, struct mayfly_error *err)
 {
@@ -351,7 +351,8 @@ int mf_bus_reaches_machined(sd_bus *bus)
         if (sd_bus_path_encode(SYSTEMD_PATH "/unit", MACHINED_UNIT, &path) < 0 ||
             sd_bus_get_property_string(bus, SYSTEMD, path, SYSTEMD ".Unit", "ActiveState", NULL, &state) < 0)
                 return 1;
-        return strcmp(state, "active") != 0 || has_machined(bus); /* it may have been starting */
+        return strcmp(state, "active") != 0 ||
+               has_machined(bus); /* machined may have been starting when it was looked for */
 }
 
 static int check_machined(struct mf_bus *bus, struct mayfly_error *err)
@@ -393,15 +394,15 @@ static int resolve_doubt(struct mf_bus *bus, struct mayfly_error *err)
         return 0;
 }
 
-/* Replaces a lost connection, and asks for what was missed meanwhile. */
+/* Replaces a lost connection, and asks whether the unit was removed meanwhile. */
 static int reconnect(struct mf_bus *bus, struct mayfly_error *err)
 {
         bus->bus = sd_bus_close_unref(bus->bus);
         if (!bus->started)
-                return mf_error(
-                        err, -ECONNRESET, MAYFLY_STAGE_BUS,
-                        "the system bus went away while %s was being started; is dbus being restarted? Try again",
-                        bus->unit);
+                return mf_error(err, -ECONNRESET, MAYFLY_STAGE_BUS,
+                                "the system bus closed the connection while %s was being started; is dbus being "
+                                "restarted? Try again",
+                                bus->unit);
         int r = mf_bus_connect(&bus->bus, bus->is_users, err);
         if (r >= 0)
                 r = subscribe(bus);
@@ -434,7 +435,7 @@ void mf_bus_wake(struct mf_bus *bus)
         if (!bus->is_resting)
                 return;
         bus->is_resting = 0;
-        /* Without a turn the container is to be stopped all the same. */
+        /* Without a turn the container must be stopped, too. */
         bus->has_turn = mf_turn_take(mf_now_us() + WAKE_US) == 0;
 }
 
@@ -453,7 +454,7 @@ int mf_bus_process(struct mf_bus *bus, struct mayfly_error *err)
         if (r < 0)
                 return r;
         if (asks_for_machine(bus) && mf_now_us() > bus->unit_removed_us + RETRY_MS * 1000)
-                /* An error means that machined is not there, and so the machine is not, either. */
+                /* An error means that machined does not run. Then the machine is not registered. */
                 bus->machine_removed = machine_exists(bus, NULL) <= 0;
         if (bus->start_error)
                 return mf_error(err, bus->start_error, bus->failure.stage, "%s", bus->failure.message);
@@ -468,7 +469,7 @@ int mf_bus_gone(const struct mf_bus *bus)
 int mf_bus_ask_gone(struct mf_bus *bus, struct mayfly_error *err)
 {
         if (!bus->bus || sd_bus_is_open(bus->bus) <= 0) {
-                bus->started = 1; /* it may have been: only the question below can tell */
+                bus->started = 1; /* perhaps it was: the question below says so */
                 int r = reconnect(bus, err);
                 if (r < 0)
                         return r;

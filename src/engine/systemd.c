@@ -13,7 +13,7 @@
 #include "util/macro.h"
 
 /* The engine "systemd": mayfly-launch is a transient unit, and the container is registered with machined, unless machined
- * has no room for it. For an ordinary user it is a unit of the user's systemd, and machined is not asked. */
+ * has no room for the container. For an ordinary user, mayfly-launch is a unit of the user's systemd, and machined is not used. */
 
 struct systemd_engine {
         struct mf_engine base;
@@ -53,7 +53,7 @@ static int start(struct mf_engine **ret, const struct mf_engine_request *request
                 .stdio = { request->control, request->boot_log, request->boot_log },
                 .max_runtime_s = request->max_runtime_s,
                 .limits = request->limits,
-                .stop_timeout_ms = 2000, /* mayfly-launch needs no more to push nspawn */
+                .stop_timeout_ms = 2000, /* mayfly-launch ends nspawn in less */
         };
         int r = mf_bus_open(&engine->bus, is_users, unit, request->machine, request->deadline_us, err);
         if (r == 0 && !request->is_unregistered)
@@ -97,7 +97,7 @@ static int diagnose(struct mf_engine *engine, int has_boot_log, struct mayfly_er
                         systemd->machine, failure, systemd->machine);
 }
 
-/* Checks that `leader` is in our unit's cgroup. */
+/* Checks that the process `leader` is in our unit's cgroup. Returns 0, -ESTALE if it is not, or negative errno. */
 static int verify_cgroup(const struct systemd_engine *systemd, pid_t leader, struct mayfly_error *err)
 {
         mf_cleanup(mf_fclosep) FILE *f = NULL;
@@ -134,7 +134,7 @@ static int verify(struct mf_engine *engine, pid_t leader, struct mayfly_error *e
         return r;
 }
 
-/* The unit's cgroup tells who is in the container. */
+/* Nothing outside the unit's cgroup is in the container, and systemd looks after that. */
 static int has_process(struct mf_engine *engine, pid_t pid)
 {
         (void) engine, (void) pid;
@@ -161,7 +161,7 @@ static int terminate(struct mf_engine *engine, int leader_fd, unsigned attempt, 
                 engine->gone = gone > 0;
                 return gone < 0 ? gone : 0;
         }
-        /* The unit may be there without the machine, so a refusal only means to try the next way. */
+        /* The unit may exist without the machine, so after an error the next way is tried. */
         if (attempt == 0 && mf_bus_terminate_machine(bus, NULL) == 0)
                 return 0;
         if (attempt <= 1)
