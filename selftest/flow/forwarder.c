@@ -98,7 +98,7 @@ void forwarder_main(int argc, char **argv)
 /* Starts the container in namespaces of its own, tells its PID, and executes mayfly-forward. */
 static _Noreturn void be_launch(const char *root, int control, int tell, unsigned limit)
 {
-        const char *libexec = getenv("MAYFLY_LIBEXEC");
+        const char *program = getenv("MAYFLY_FORWARD"), *libexec = getenv("MAYFLY_LIBEXEC");
         struct clone_args args = { .flags = CLONE_NEWUSER | CLONE_NEWNET | CLONE_NEWPID | CLONE_NEWNS,
                                    .exit_signal = SIGCHLD };
         char path[4096], c;
@@ -122,7 +122,10 @@ static _Noreturn void be_launch(const char *root, int control, int tell, unsigne
                 fail_child("the container did not start");
         if (limit && setrlimit(RLIMIT_NOFILE, &(struct rlimit){ limit, limit }) < 0)
                 fail_child("setrlimit");
-        snprintf(path, sizeof(path), "%s/mayfly-forward", libexec ? libexec : ".");
+        if (program)
+                snprintf(path, sizeof(path), "%s", program);
+        else
+                snprintf(path, sizeof(path), "%s/mayfly-forward", libexec ? libexec : ".");
         if (dup2(control, 0) < 0)
                 fail_child("dup2");
         execl(path, "mayfly-forward", (char *) NULL);
@@ -166,13 +169,13 @@ void forwarder_enter(struct forwarder *forwarder)
                 fail_msg("ENTER: %d: %s", reply.error, reply.text);
 }
 
+/* Waits for the end, whose status has to be this one. */
 static void clean_up(struct forwarder *forwarder, int expected)
 {
         int status;
 
         assert_int_equal(waitpid(forwarder->pid, &status, 0), forwarder->pid);
-        assert_true(WIFEXITED(status));
-        assert_int_equal(WEXITSTATUS(status), expected);
+        assert_int_equal(status, expected);
         close(forwarder->container);
         remove_directory(forwarder->root);
 }
@@ -185,7 +188,13 @@ void forwarder_stop(struct forwarder *forwarder)
 
 void forwarder_expect_failure(struct forwarder *forwarder)
 {
-        clean_up(forwarder, 1);
+        clean_up(forwarder, W_EXITCODE(1, 0));
+        close(forwarder->control);
+}
+
+void forwarder_expect_signal(struct forwarder *forwarder, int signal)
+{
+        clean_up(forwarder, W_EXITCODE(0, signal));
         close(forwarder->control);
 }
 
@@ -292,11 +301,9 @@ uint16_t forwarder_publish_path(struct forwarder *forwarder, uint32_t number, co
         return publish(forwarder, &request);
 }
 
-uint16_t forwarder_publish_udp(struct forwarder *forwarder, uint32_t number, uint16_t inside, uint32_t idle_ms)
+uint16_t forwarder_publish_udp(struct forwarder *forwarder, uint32_t number, uint16_t inside)
 {
-        struct mf_forward_request request = { .link = number,
-                                              .idle_ms = idle_ms,
-                                              .target = { .kind = MF_FORWARD_UDP, .port = inside } };
+        struct mf_forward_request request = { .link = number, .target = { .kind = MF_FORWARD_UDP, .port = inside } };
 
         return publish(forwarder, &request);
 }

@@ -21,7 +21,8 @@ struct forwarder {
 /* To be called first in main(): the container runs the test's program, too. */
 void forwarder_main(int argc, char **argv);
 
-/* Starts both. The container is not entered yet. `limit`: of descriptors; 0: as it is. */
+/* Starts both. The container is not entered yet. `limit`: of descriptors; 0: as it is. The program is $MAYFLY_FORWARD, or else
+ * mayfly-forward. */
 void forwarder_start_limited(struct forwarder *forwarder, unsigned limit);
 void forwarder_start(struct forwarder *forwarder);
 void forwarder_enter(struct forwarder *forwarder);
@@ -35,6 +36,8 @@ int forwarder_set_up_limited(void **state, unsigned seconds, unsigned limit);
 
 /* Waits until mayfly-forward has ended by itself, which has to be a failure, and cleans up. */
 void forwarder_expect_failure(struct forwarder *forwarder);
+/* The same, but the kernel has to have killed it with this signal. */
+void forwarder_expect_signal(struct forwarder *forwarder, int signal);
 
 /* Sends a request without waiting. */
 void forwarder_send(struct forwarder *forwarder, const struct mf_forward_request *request, const int *fds,
@@ -55,8 +58,7 @@ int forwarder_ask_faults(struct forwarder *forwarder, uint32_t number, struct mf
 uint16_t forwarder_publish(struct forwarder *forwarder, uint32_t number, uint16_t inside);
 uint16_t forwarder_publish_path(struct forwarder *forwarder, uint32_t number, const char *path);
 
-/* The same for a UDP port; `idle_ms` as in the request. */
-uint16_t forwarder_publish_udp(struct forwarder *forwarder, uint32_t number, uint16_t inside, uint32_t idle_ms);
+uint16_t forwarder_publish_udp(struct forwarder *forwarder, uint32_t number, uint16_t inside);
 
 /* A socket of the container's network that is bound to address and port, and listens if it is a stream. Waits of it, and of
  * all sockets below, end after ten seconds. */

@@ -363,7 +363,7 @@ static void test_udp(void **state)
 {
         struct world *world = *state;
         int server = listen_inside(&world->forwarder, SOCK_DGRAM, "127.0.0.1", 53);
-        uint16_t port = forwarder_publish_udp(&world->forwarder, 2, 53, 0);
+        uint16_t port = forwarder_publish_udp(&world->forwarder, 2, 53);
         int client = connect_udp(port);
 
         assert_int_equal(try_faults(world, 2, (struct mf_forward_faults){ .up.is_stopped = 1 }), 0);

@@ -43,7 +43,7 @@ static void test_packets(void **state)
 {
         struct forwarder *forwarder = *state;
         int server = listen_inside(forwarder, SOCK_DGRAM, "127.0.0.1", 53);
-        uint16_t port = forwarder_publish_udp(forwarder, 1, 53, 0);
+        uint16_t port = forwarder_publish_udp(forwarder, 1, 53);
         int first = connect_udp(port), second = connect_udp(port);
         struct sockaddr_in first_there, second_there;
 
@@ -73,7 +73,7 @@ static void test_strangers(void **state)
         struct forwarder *forwarder = *state;
         int server = listen_inside(forwarder, SOCK_DGRAM, "127.0.0.1", 53);
         int stranger = listen_inside(forwarder, SOCK_DGRAM, "127.0.0.1", 54);
-        uint16_t port = forwarder_publish_udp(forwarder, 1, 53, 0);
+        uint16_t port = forwarder_publish_udp(forwarder, 1, 53);
         int client = connect_udp(port);
         struct sockaddr_in there;
 
@@ -92,7 +92,7 @@ static void test_addresses(void **state)
 {
         struct forwarder *forwarder = *state;
         static const char *const addresses[] = { "::1", "127.0.0.2", "0.0.0.0", "::" };
-        uint16_t port = forwarder_publish_udp(forwarder, 1, 53, 0);
+        uint16_t port = forwarder_publish_udp(forwarder, 1, 53);
         int client = connect_udp(port);
 
         for (size_t i = 0; i < 4; i++) {
@@ -109,11 +109,20 @@ static void test_addresses(void **state)
         close(client);
 }
 
+/* With a mayfly-forward that forgets silent clients after a tenth of a second. */
+static int set_up_hasty(void **state)
+{
+        setenv("MAYFLY_FORWARD", HASTY, 1);
+        int r = forwarder_set_up(state);
+        unsetenv("MAYFLY_FORWARD");
+        return r;
+}
+
 static void test_silent_client_is_forgotten(void **state)
 {
         struct forwarder *forwarder = *state;
         int server = listen_inside(forwarder, SOCK_DGRAM, "127.0.0.1", 53);
-        uint16_t port = forwarder_publish_udp(forwarder, 1, 53, 100);
+        uint16_t port = forwarder_publish_udp(forwarder, 1, 53);
         int client = connect_udp(port);
         struct sockaddr_in first, second;
 
@@ -148,7 +157,7 @@ static void test_flood(void **state)
 {
         struct forwarder *forwarder = *state;
         int server = listen_inside(forwarder, SOCK_DGRAM, "127.0.0.1", 53);
-        uint16_t port = forwarder_publish_udp(forwarder, 1, 53, 0);
+        uint16_t port = forwarder_publish_udp(forwarder, 1, 53);
         static const char large[60000];
         struct sockaddr_in there;
 
@@ -206,8 +215,8 @@ static void test_empty_packets_that_wait(void **state)
         struct forwarder *forwarder = *state;
         struct mf_forward_faults slowness = { .up.latency_us = UINT64_C(1000000000) };
         int server = listen_inside(forwarder, SOCK_DGRAM, "127.0.0.1", 53);
-        uint16_t slow_port = forwarder_publish_udp(forwarder, 1, 54, 0);
-        uint16_t port = forwarder_publish_udp(forwarder, 2, 53, 0);
+        uint16_t slow_port = forwarder_publish_udp(forwarder, 1, 54);
+        uint16_t port = forwarder_publish_udp(forwarder, 2, 53);
         int slow = connect_udp(slow_port), client = connect_udp(port);
 
         assert_int_equal(forwarder_ask_faults(forwarder, 1, slowness), 0);
@@ -354,7 +363,7 @@ int main(int argc, char **argv)
                 cmocka_unit_test_setup_teardown(test_packets, forwarder_set_up, forwarder_tear_down),
                 cmocka_unit_test_setup_teardown(test_strangers, forwarder_set_up, forwarder_tear_down),
                 cmocka_unit_test_setup_teardown(test_addresses, forwarder_set_up, forwarder_tear_down),
-                cmocka_unit_test_setup_teardown(test_silent_client_is_forgotten, forwarder_set_up, forwarder_tear_down),
+                cmocka_unit_test_setup_teardown(test_silent_client_is_forgotten, set_up_hasty, forwarder_tear_down),
                 cmocka_unit_test_setup_teardown(test_flood, forwarder_set_up, forwarder_tear_down),
                 cmocka_unit_test_setup_teardown(test_empty_packets_that_wait, forwarder_set_up, forwarder_tear_down),
                 cmocka_unit_test_setup_teardown(test_host_port, forwarder_set_up, forwarder_tear_down),

@@ -187,6 +187,21 @@ static void a_unix_socket_is_published_as_a_port(void **state)
         mayfly_container_free(c);
 }
 
+/* Where neither the host's root nor the container's could go by the mode alone. */
+static void a_users_own_unix_socket_is_reached(void **state)
+{
+        struct mayfly_container *c =
+                START(.user = "www", .entrypoint = MAYFLY_STRINGS("/bin/sh", "-c"),
+                      .argv = MAYFLY_STRINGS("umask 077; mkdir /tmp/own; cd /tmp/own; exec serve unix:/tmp/own/x.sock"),
+                      .publish = MAYFLY_PORTS({ .path = "/tmp/own/x.sock" }));
+
+        (void) state;
+        await_output(c);
+        answers(connected(c, "unix:/tmp/own/x.sock"));
+        answers(reach_port(c, "unix:/tmp/own/x.sock", SOCK_STREAM));
+        mayfly_container_free(c);
+}
+
 static void a_running_container_publishes_more(void **state)
 {
         struct mayfly_container *c = START(.argv = SERVES("tcp:127.0.0.1:6379", "tcp:127.0.0.1:6380"));
@@ -491,6 +506,7 @@ int main(void)
                 cmocka_unit_test(a_container_reaches_the_tests_own_server),
                 cmocka_unit_test(connected_sockets_need_no_port),
                 cmocka_unit_test(a_unix_socket_is_published_as_a_port),
+                cmocka_unit_test(a_users_own_unix_socket_is_reached),
                 cmocka_unit_test(a_running_container_publishes_more),
                 cmocka_unit_test(many_ports_are_published_at_once),
                 cmocka_unit_test(the_app_learns_the_published_number),

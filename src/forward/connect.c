@@ -44,35 +44,36 @@ static void become_connected(struct forward_connection *connection)
         forward_connection_go_on(connection);
 }
 
-/* Begins to connect with the socket of the server's side. Returns 0, or -EINPROGRESS, or another negative errno. */
-static int start(struct forward_connection *connection, const void *address, socklen_t size)
+static int watch_server(struct forward_connection *connection)
 {
+        return forward_watch(connection->server.fd, &connection->server.source, FORWARD_EVENTS);
+}
+
+/* Begins to connect with the socket of the server's side. Returns 0, or -EINPROGRESS, or another negative errno. */
+static int start(struct forward_connection *connection, const struct sockaddr_storage *address)
+{
+        const struct sockaddr *to = (const struct sockaddr *) address;
         int fd = connection->server.fd, r;
 
-        r = connect(fd, address, size) < 0 ? -errno : 0;
+        r = connect(fd, to, forward_address_size(address)) < 0 ? -errno : 0;
         /* On the loopback network the answer is there already. */
         if (r == -EINPROGRESS)
-                r = connect(fd, address, size) < 0 ? -errno : 0;
+                r = connect(fd, to, forward_address_size(address)) < 0 ? -errno : 0;
         if (r == -EALREADY)
                 r = -EINPROGRESS;
         if (r < 0 && r != -EINPROGRESS)
                 return r;
-        int w = forward_watch(fd, &connection->server.source, FORWARD_EVENTS);
+        int w = watch_server(connection);
         return w < 0 ? w : r;
 }
 
 static int connect_unix(struct forward_connection *connection)
 {
-        struct sockaddr_un address;
-        int fd;
-
-        int r = forward_unix_address(connection->link->target.path, &address, &fd);
-        if (r < 0)
-                return r;
         connection->server.fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-        r = connection->server.fd < 0 ? -errno : start(connection, &address, sizeof(address));
-        close(fd);
-        return r;
+        if (connection->server.fd < 0)
+                return -errno;
+        int r = forward_connect_unix(connection->server.fd, connection->link->target.path);
+        return r < 0 ? r : watch_server(connection);
 }
 
 static int connect_tcp(struct forward_connection *connection, const struct sockaddr_storage *address)
@@ -81,7 +82,7 @@ static int connect_tcp(struct forward_connection *connection, const struct socka
         if (connection->server.fd < 0)
                 return connection->server.fd;
         forward_set_options(connection->server.fd);
-        int r = start(connection, address, forward_address_size(address));
+        int r = start(connection, address);
         if (r == 0 || r == -EINPROGRESS)
                 connection->link->found = *address;
         return r;

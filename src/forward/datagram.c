@@ -16,9 +16,11 @@
  * that asked, and to nobody else. Where there are too many clients, the one that was silent for the longest time is forgotten,
  * as is one that was silent for too long. */
 
+#ifndef FORWARD_IDLE_US /* a test has it shorter */
+#define FORWARD_IDLE_US 60000000U
+#endif
 #define CLIENTS_MAX 1024U /* of a link */
 #define BUCKETS 256U
-#define TIMEOUT_US 60000000U
 #define BATCH 64              /* packets before others are served */
 #define HELD_MAX (256U << 10) /* bytes of a direction of a client, beyond which packets are lost */
 
@@ -42,7 +44,6 @@ struct forward_clients {
         struct client *oldest, *newest;
         unsigned n;
         struct forward_timer timer; /* until the oldest is forgotten */
-        struct forward_link *link;
 };
 
 static char packet[65536];
@@ -71,11 +72,6 @@ static void put_in(struct forward_clients *clients, struct client *client)
         client->older = clients->newest;
         *(clients->newest ? &clients->newest->newer : &clients->oldest) = client;
         clients->newest = client;
-}
-
-static uint64_t timeout_us(const struct forward_link *link)
-{
-        return link->idle_ms ? link->idle_ms * UINT64_C(1000) : TIMEOUT_US;
 }
 
 /* Notes that a packet came or went. */
@@ -116,12 +112,12 @@ static void forget(struct client *client)
 static void forget_old(struct forward_timer *timer)
 {
         struct forward_clients *clients = (void *) ((char *) timer - offsetof(struct forward_clients, timer));
-        uint64_t now = mf_now_us(), timeout = timeout_us(clients->link);
+        uint64_t now = mf_now_us();
 
-        while (clients->oldest && clients->oldest->used_us + timeout <= now)
+        while (clients->oldest && clients->oldest->used_us + FORWARD_IDLE_US <= now)
                 forget(clients->oldest);
         if (clients->oldest)
-                forward_timer_set(timer, clients->oldest->used_us + timeout);
+                forward_timer_set(timer, clients->oldest->used_us + FORWARD_IDLE_US);
 }
 
 /* --- packets -------------------------------------------------------------------------------------------------- */
@@ -271,7 +267,7 @@ static struct client *add_client(struct forward_link *link, int listener, const 
         put_in(clients, client);
         clients->n++;
         if (!clients->timer.place)
-                forward_timer_set(&clients->timer, mf_now_us() + timeout_us(link));
+                forward_timer_set(&clients->timer, mf_now_us() + FORWARD_IDLE_US);
         return client;
 }
 
@@ -289,9 +285,10 @@ void forward_datagrams_ready(struct forward_listener *listener)
 {
         struct forward_link *link = listener->link;
 
-        for (int i = 0; i < BATCH && listener->fd >= 0; i++) {
-                struct sockaddr_storage address = { 0 };
+        for (int i = 0; i < BATCH; i++) {
+                struct sockaddr_storage address;
                 socklen_t length = sizeof(address);
+                memset(&address, 0, sizeof(address)); /* its padding too: a client is known by its bytes */
                 ssize_t n = recvfrom(listener->fd, packet, sizeof(packet), MSG_DONTWAIT, (struct sockaddr *) &address,
                                      &length);
                 if (n < 0)
@@ -314,7 +311,6 @@ int forward_clients_init(struct forward_link *link)
                 free(clients);
                 return -ENOMEM;
         }
-        clients->link = link;
         clients->timer.expired = forget_old;
         link->clients = clients;
         return 0;
@@ -334,10 +330,6 @@ void forward_clients_free(struct forward_link *link)
 
         if (!clients)
                 return;
-        while (clients->oldest)
-                forget(clients->oldest);
-        forward_timer_clear(&clients->timer);
         forward_timers_release(1);
         free(clients);
-        link->clients = NULL;
 }

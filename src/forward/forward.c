@@ -8,7 +8,6 @@
 #include <sys/epoll.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "forward/forward.h"
@@ -50,49 +49,21 @@ static int make_socket(const struct mf_forward_request *request, struct forward_
 
 static int connect_unix(const char *path, struct forward_text *text, int *ret_fd)
 {
-        struct sockaddr_un address;
-        mf_cleanup(mf_closep) int file = -1;
-
-        int r = forward_unix_address(path, &address, &file);
-        if (r < 0)
-                return forward_say(text, r, "the socket %.200s in the container", path);
         mf_cleanup(mf_closep) int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+
         if (fd < 0)
                 return forward_say(text, -errno, "making a socket");
-        if (connect(fd, (struct sockaddr *) &address, sizeof(address)) < 0)
-                return forward_say(text, -errno, "connecting to %.200s in the container", path);
+        int r = forward_connect_unix(fd, path);
+        if (r < 0)
+                return forward_say(text, r, "connecting to %.200s in the container", path);
         if (fcntl(fd, F_SETFL, 0) < 0)
                 return forward_say(text, -errno, "the connection to %.200s", path);
         *ret_fd = mf_take_fd(&fd);
         return 0;
 }
 
-static int look(const char *path, struct forward_text *text, uint32_t *ret_mode)
-{
-        struct stat st;
-
-        mf_cleanup(mf_closep) int fd = forward_open_inside(path);
-        if (fd < 0)
-                return forward_say(text, fd, "%.200s in the container", path);
-        if (fstat(fd, &st) < 0)
-                return forward_say(text, -errno, "%.200s in the container", path);
-        *ret_mode = st.st_mode;
-        return 0;
-}
-
-static int open_network(struct forward_text *text, int *ret_fd)
-{
-        int fd = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC);
-
-        if (fd < 0)
-                return forward_say(text, -errno, "opening the container's network namespace");
-        *ret_fd = fd;
-        return 0;
-}
-
 /* Does what needs the container. */
-static int serve_inside(const struct mf_forward_request *request, struct forward_text *text, uint32_t *ret_mode,
-                        int *ret_fd)
+static int serve_inside(const struct mf_forward_request *request, struct forward_text *text, int *ret_fd)
 {
         if (!forward_has_entered())
                 return forward_say(text, -ENOTCONN, "the container has not been entered");
@@ -101,10 +72,6 @@ static int serve_inside(const struct mf_forward_request *request, struct forward
                 return make_socket(request, text, ret_fd);
         case MF_FORWARD_CONNECT:
                 return connect_unix(request->target.path, text, ret_fd);
-        case MF_FORWARD_LOOK:
-                return look(request->target.path, text, ret_mode);
-        case MF_FORWARD_NETWORK:
-                return open_network(text, ret_fd);
         default:
                 return forward_say(text, -EBADRQC, "request %u is not known", request->type);
         }
@@ -161,14 +128,11 @@ static void serve(const struct mf_forward_request *request, int *fds, size_t n_f
         case MF_FORWARD_HOST_PORT:
                 r = forward_link_host(request, &text);
                 break;
-        case MF_FORWARD_CLOSE:
-                r = forward_link_close(request->link, &text);
-                break;
         case MF_FORWARD_FAULTS:
                 r = forward_link_faults(request, &text);
                 break;
         default:
-                r = serve_inside(request, &text, &self.reply.mode, &self.fd);
+                r = serve_inside(request, &text, &self.fd);
         }
         for (size_t i = kept; i < n_fds; i++)
                 close(fds[i]);

@@ -10,7 +10,6 @@
 #include <stdint.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
-#include <sys/un.h>
 
 #include "protocol/forward.h"
 
@@ -111,20 +110,27 @@ __attribute__((format(printf, 3, 4))) int forward_say(struct forward_text *text,
 int forward_enter(const struct mf_forward_request *request, int pidfd, struct forward_text *text);
 int forward_has_entered(void);
 
-/* Opens a file of the container with O_PATH. No link leads out of its root. Returns a descriptor or negative errno. */
-int forward_open_inside(const char *path);
-/* The address of a Unix socket of the container. *ret_fd keeps it valid and is the caller's to close. Returns 0 or
- * negative errno. */
-int forward_unix_address(const char *path, struct sockaddr_un *ret, int *ret_fd);
+/* Connects a Unix socket with the one at a path of the container. No link leads out of its root. Returns 0 or negative errno. */
+int forward_connect_unix(int fd, const char *path);
 
-/* Becomes a user of the host, with no capability but those of the mask, and ends with `parent`. Returns 0 or negative
- * errno. */
-int forward_drop_privileges(uid_t uid, gid_t gid, uint32_t capabilities, pid_t parent);
+/* --- confine.c: what this process can do to the host ------------------------------------------------------------- */
+
+struct forward_confinement {
+        int root; /* becomes the root directory */
+        uid_t uid;
+        gid_t gid;
+        uint32_t capabilities; /* a mask of those that are kept */
+        pid_t parent;          /* with which this process ends */
+};
+
+/* Confines this process, with the filter of its system calls. Returns 0 or negative errno with a text. */
+int forward_confine(const struct forward_confinement *to, struct forward_text *text);
 
 /* --- host.c: the host's network ------------------------------------------------------------------------------- */
 
-/* Before the container is entered: starts the child that stays in the host's network. Returns 0 or negative errno. */
-int forward_host_start(const struct mf_forward_request *request);
+/* Before the container is entered: starts the child that stays in the host's network, and is confined as said, but for
+ * capabilities, which it has none of, and its parent, which is this process. Returns 0 or negative errno. */
+int forward_host_start(const struct forward_confinement *confinement);
 int forward_host_is_there(void);
 /* Ends the child and waits for it. */
 void forward_host_end(void);
@@ -152,11 +158,9 @@ struct forward_listener {
 
 struct forward_link {
         struct forward_link *next;
-        struct forward_task grave;  /* frees it */
         struct forward_timer pause; /* after an accept that failed for want of something */
         uint32_t number;
         int is_host; /* a port of the host for the container */
-        uint32_t idle_ms;
         struct mf_forward_target target;
         struct mf_forward_faults faults;
         struct forward_listener listeners[MF_FORWARD_FDS_MAX];
@@ -169,7 +173,6 @@ struct forward_link {
 int forward_link_listen(const struct mf_forward_request *request, const int *fds, size_t n_fds,
                         struct forward_text *text); /* the descriptors are its own then */
 int forward_link_host(const struct mf_forward_request *request, struct forward_text *text);
-int forward_link_close(uint32_t number, struct forward_text *text);
 int forward_link_faults(const struct mf_forward_request *request, struct forward_text *text);
 /* Begins to accept, when the container has been entered. Returns 0 or negative errno with a text. */
 int forward_links_begin(struct forward_text *text);

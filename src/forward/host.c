@@ -48,17 +48,22 @@ static int send_sockets(int fd, int type)
         return r;
 }
 
-static _Noreturn void be_child(int fd, const struct mf_forward_request *request, pid_t parent)
+static _Noreturn void be_child(int fd, const struct forward_confinement *parents, pid_t parent)
 {
+        struct forward_confinement confinement = *parents;
         int type;
 
-        if (dup2(fd, 0) < 0)
+        confinement.root = 1;
+        confinement.capabilities = 0;
+        confinement.parent = parent;
+        if (dup2(fd, 0) < 0 || dup2(parents->root, confinement.root) < 0)
                 _exit(1);
-        if (syscall(SYS_close_range, 1, ~0U, 0) < 0)
-                for (int i = 1; i < 1024; i++)
+        if (syscall(SYS_close_range, 2, ~0U, 0) < 0)
+                for (int i = 2; i < 1024; i++)
                         close(i);
-        if (forward_drop_privileges(request->uid, request->gid, 0, parent) < 0)
+        if (forward_confine(&confinement, &(struct forward_text){ .text = "" }) < 0)
                 _exit(1);
+        close(confinement.root);
         while (recv(0, &type, sizeof(type), 0) == sizeof(type))
                 if (send_sockets(0, type) < 0)
                         break;
@@ -76,7 +81,7 @@ static void child_ended(struct forward_source *source, uint32_t events)
         forward_loop_fail("the process that makes sockets of the host has ended", -EPIPE);
 }
 
-int forward_host_start(const struct mf_forward_request *request)
+int forward_host_start(const struct forward_confinement *confinement)
 {
         int pair[2];
 
@@ -84,7 +89,7 @@ int forward_host_start(const struct mf_forward_request *request)
                 return -errno;
         pid_t parent = getpid(), pid = fork();
         if (pid == 0)
-                be_child(pair[1], request, parent);
+                be_child(pair[1], confinement, parent);
         int r = pid < 0 ? -errno : 0;
         close(pair[1]);
         if (r < 0) {

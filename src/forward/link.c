@@ -60,7 +60,7 @@ static void accept_ready(struct forward_source *source, uint32_t events)
                 forward_datagrams_ready(listener);
                 return;
         }
-        for (int i = 0; i < BATCH && listener->fd >= 0; i++) {
+        for (int i = 0; i < BATCH; i++) {
                 int fd = accept4(listener->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
                 if (fd >= 0 && link->faults.refuse)
                         forward_reset_socket(fd);
@@ -77,11 +77,6 @@ static void accept_ready(struct forward_source *source, uint32_t events)
         }
 }
 
-static void bury(struct forward_task *task)
-{
-        free((char *) task - offsetof(struct forward_link, grave));
-}
-
 static struct forward_link *make(const struct mf_forward_request *request)
 {
         struct forward_link *link = calloc(1, sizeof(*link));
@@ -92,8 +87,6 @@ static struct forward_link *make(const struct mf_forward_request *request)
         }
         link->number = request->link;
         link->target = request->target;
-        link->idle_ms = request->idle_ms;
-        link->grave.run = bury;
         link->pause.expired = end_pause;
         for (size_t i = 0; i < MF_FORWARD_FDS_MAX; i++)
                 link->listeners[i] = (struct forward_listener){ .source.ready = accept_ready, .link = link, .fd = -1 };
@@ -105,6 +98,15 @@ static struct forward_link *make(const struct mf_forward_request *request)
         link->next = links;
         links = link;
         return link;
+}
+
+/* Takes back the link that was made last, which has never listened. */
+static void unmake(struct forward_link *link)
+{
+        links = link->next;
+        forward_clients_free(link);
+        forward_timers_release(1);
+        free(link);
 }
 
 static int check(const struct mf_forward_request *request, struct forward_text *text)
@@ -193,7 +195,7 @@ int forward_link_host(const struct mf_forward_request *request, struct forward_t
         link->is_host = 1;
         r = forward_has_entered() ? begin(link, text) : 0;
         if (r < 0)
-                forward_link_close(link->number, &(struct forward_text){ .text = "" });
+                unmake(link);
         return r;
 }
 
@@ -213,27 +215,6 @@ int forward_link_socket(const struct forward_link *link, int family, int type)
                 return forward_host_socket(type);
         int fd = socket(family, type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
         return fd < 0 ? -errno : fd;
-}
-
-int forward_link_close(uint32_t number, struct forward_text *text)
-{
-        struct forward_link **link = &links;
-
-        while (*link && (*link)->number != number)
-                link = &(*link)->next;
-        if (!*link)
-                return forward_say(text, -ENOENT, "there is no link %u", number);
-        struct forward_link *gone = *link;
-        *link = gone->next;
-        while (gone->connections)
-                forward_connection_reset(gone->connections);
-        forward_clients_free(gone);
-        forward_timer_clear(&gone->pause);
-        forward_timers_release(1);
-        for (size_t i = 0; i < MF_FORWARD_FDS_MAX; i++)
-                gone->listeners[i].fd = mf_close(gone->listeners[i].fd);
-        forward_later(&gone->grave);
-        return 0;
 }
 
 /* Whether a direction has a fault that packets cannot have. */

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 
-/* Writes the containers' system call filters as C arrays, ready to load, from the list in the file `syscalls`. Runs
- * when mayfly is built, because compiling a filter with libseccomp takes 30 ms.
+/* Writes system call filters as C arrays, ready to load, from a list in a file: those of containers from src/init/syscalls, that
+ * of mayfly-forward from src/forward/syscalls. Runs when mayfly is built, because compiling a filter with libseccomp takes 30 ms.
  *
- *     gen-filter LIST > syscall-filter.h
- *     gen-filter LIST aarch64|x86_64 private|host    the filter itself, as seccomp(2) takes it, for the tests */
+ *     gen-filter LIST array private host > syscall-filter.h
+ *     gen-filter LIST array forward > forward-filter.h
+ *     gen-filter LIST aarch64|x86_64 private|host|forward    the filter itself, as seccomp(2) takes it, for the tests */
 
 #define _GNU_SOURCE
 #include <errno.h>
@@ -13,6 +14,7 @@
 #include <linux/net.h>
 #include <linux/netlink.h>
 #include <linux/seccomp.h>
+#include <linux/sockios.h>
 #include <sched.h>
 #include <seccomp.h>
 #include <stddef.h>
@@ -20,6 +22,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -33,8 +36,10 @@
 /* More address families than there are. */
 #define FAMILIES 64
 
-/* The filter of containers on a network of their own, or on the host's. */
-enum network { PRIVATE, HOST };
+/* The filter of containers on a network of their own, or on the host's, or of mayfly-forward. */
+enum use { PRIVATE, HOST, FORWARD };
+
+static const char *const uses[] = { "private", "host", "forward" };
 
 /* Where seccomp(2) keeps what a filter looks at. */
 #define DATA_NR offsetof(struct seccomp_data, nr)
@@ -71,7 +76,7 @@ static void check(int r, const char *what)
 struct filter {
         scmp_filter_ctx ctx;
         uint32_t architecture;
-        enum network network;
+        enum use use;
 };
 
 static void add(const struct filter *filter, uint32_t action, const char *name, unsigned n,
@@ -138,7 +143,7 @@ static void add_socket(const struct filter *filter, const char *name)
                         continue;
                 }
                 int allowed = family == AF_UNIX || family == AF_INET || family == AF_INET6 ||
-                              (family == AF_PACKET && filter->network == PRIVATE);
+                              (family == AF_PACKET && filter->use == PRIVATE);
                 add(filter, allowed ? SCMP_ACT_ALLOW : SCMP_ACT_ERRNO(EAFNOSUPPORT), name, 1, &is_family);
         }
 }
@@ -150,8 +155,34 @@ static void add_socketpair(const struct filter *filter, const char *name)
                     (struct scmp_arg_cmp[]){ SCMP_A0(SCMP_CMP_EQ, (scmp_datum_t) family, 0) });
 }
 
+/* What mayfly-forward may call with some arguments only: the sockets that the library asks for, memory that is not executed,
+ * and the one question about a socket's queue. */
+static void allow_forward(const struct filter *filter, const char *name)
+{
+        if (strcmp(name, "socket") == 0) {
+                static const int families[] = { AF_UNIX, AF_INET, AF_INET6 };
+                for (size_t i = 0; i < ELEMENTSOF(families); i++)
+                        add(filter, SCMP_ACT_ALLOW, name, 1,
+                            (struct scmp_arg_cmp[]){ SCMP_A0(SCMP_CMP_EQ, (scmp_datum_t) families[i], 0) });
+                add(filter, SCMP_ACT_ALLOW, name, 2,
+                    (struct scmp_arg_cmp[]){ SCMP_A0(SCMP_CMP_EQ, AF_NETLINK, 0),
+                                             SCMP_A2(SCMP_CMP_EQ, NETLINK_SOCK_DIAG, 0) });
+        } else if (strcmp(name, "mmap") == 0 || strcmp(name, "mprotect") == 0) {
+                add(filter, SCMP_ACT_ALLOW, name, 1,
+                    (struct scmp_arg_cmp[]){ SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0) });
+        } else if (strcmp(name, "ioctl") == 0) {
+                add(filter, SCMP_ACT_ALLOW, name, 1, (struct scmp_arg_cmp[]){ SCMP_A1(SCMP_CMP_EQ, SIOCOUTQNSD, 0) });
+        } else {
+                add(filter, SCMP_ACT_ALLOW, name, 0, NULL);
+        }
+}
+
 static void allow(const struct filter *filter, const char *name)
 {
+        if (filter->use == FORWARD) {
+                allow_forward(filter, name);
+                return;
+        }
         if (strcmp(name, "arch_prctl") == 0 && filter->architecture == SCMP_ARCH_X86)
                 return; /* a call of 64-bit programs */
         if (strcmp(name, "clone") == 0)
@@ -185,9 +216,11 @@ static void add_line(const struct filter *filter, char *line)
                         check(-EINVAL, verb);
 }
 
-static struct filter make_filter(const char *list, uint32_t architecture, enum network network)
+static struct filter make_filter(const char *list, uint32_t architecture, enum use use)
 {
-        const struct filter filter = { seccomp_init(SCMP_ACT_ERRNO(ENOSYS)), architecture, network };
+        /* A program of a container may try what there is; mayfly-forward has no reason to. */
+        const uint32_t otherwise = use == FORWARD ? SCMP_ACT_KILL_PROCESS : SCMP_ACT_ERRNO(ENOSYS);
+        const struct filter filter = { seccomp_init(otherwise), architecture, use };
         FILE *f = fopen(list, "re");
         char line[1024];
 
@@ -197,7 +230,7 @@ static struct filter make_filter(const char *list, uint32_t architecture, enum n
                 check(seccomp_arch_add(filter.ctx, architecture), "the other architecture");
                 check(seccomp_arch_remove(filter.ctx, seccomp_arch_native()), "this architecture");
         }
-        check(seccomp_attr_set(filter.ctx, SCMP_FLTATR_ACT_BADARCH, SCMP_ACT_ERRNO(ENOSYS)), "bad architectures");
+        check(seccomp_attr_set(filter.ctx, SCMP_FLTATR_ACT_BADARCH, otherwise), "bad architectures");
         check(seccomp_attr_set(filter.ctx, SCMP_FLTATR_CTL_OPTIMIZE, 2), "binary tree");
         while (fgets(line, sizeof(line), f))
                 add_line(&filter, line);
@@ -206,15 +239,15 @@ static struct filter make_filter(const char *list, uint32_t architecture, enum n
 }
 
 /* The whole program, as a stream of struct sock_filter to read from. */
-static FILE *make_program(const char *list, uint32_t architecture, enum network network)
+static FILE *make_program(const char *list, uint32_t architecture, enum use use)
 {
-        struct filter filter = make_filter(list, architecture, network);
+        struct filter filter = make_filter(list, architecture, use);
         FILE *f = tmpfile();
 
         if (!f)
                 check(-errno, "tmpfile");
-        if (architecture == SCMP_ARCH_X86_64) {
-                check(seccomp_merge(filter.ctx, make_filter(list, SCMP_ARCH_X86, network).ctx), "i386");
+        if (architecture == SCMP_ARCH_X86_64 && use != FORWARD) {
+                check(seccomp_merge(filter.ctx, make_filter(list, SCMP_ARCH_X86, use).ctx), "i386");
                 if (fwrite(i386_sockets, sizeof(i386_sockets), 1, f) != 1 || fflush(f) != 0)
                         check(-errno, "a temporary file");
         }
@@ -224,22 +257,21 @@ static FILE *make_program(const char *list, uint32_t architecture, enum network 
         return f;
 }
 
-static void print_array(const char *list, enum network network)
+static void print_array(const char *list, enum use use)
 {
-        FILE *f = make_program(list, seccomp_arch_native(), network);
+        FILE *f = make_program(list, seccomp_arch_native(), use);
         struct sock_filter op;
 
-        printf("static const struct sock_filter syscall_filter_%s[] = {\n", network == PRIVATE ? "private" : "host");
+        printf("static const struct sock_filter syscall_filter_%s[] = {\n", uses[use]);
         while (fread(&op, sizeof(op), 1, f) == 1)
                 printf("        { %#x, %u, %u, %#x },\n", op.code, op.jt, op.jf, op.k);
         puts("};");
         fclose(f);
 }
 
-static void write_program(const char *list, const char *architecture, const char *network)
+static void write_program(const char *list, const char *architecture, enum use use)
 {
-        FILE *f = make_program(list, seccomp_arch_resolve_name(architecture),
-                               strcmp(network, "host") == 0 ? HOST : PRIVATE);
+        FILE *f = make_program(list, seccomp_arch_resolve_name(architecture), use);
         struct sock_filter op;
 
         while (fread(&op, sizeof(op), 1, f) == 1)
@@ -247,17 +279,29 @@ static void write_program(const char *list, const char *architecture, const char
         fclose(f);
 }
 
+static enum use parse_use(const char *name)
+{
+        size_t use = 0;
+
+        while (use < ELEMENTSOF(uses) && strcmp(uses[use], name) != 0)
+                use++;
+        if (use == ELEMENTSOF(uses))
+                check(-EINVAL, name);
+        return (enum use) use;
+}
+
 int main(int argc, char **argv)
 {
-        if (argc == 4) {
-                write_program(argv[1], argv[2], argv[3]);
-        } else if (argc == 2) {
-                puts("/* Made by gen-filter.c. */");
-                print_array(argv[1], PRIVATE);
-                print_array(argv[1], HOST);
-        } else {
-                fputs("usage: gen-filter LIST [ARCHITECTURE private|host]\n", stderr);
+        if (argc < 4) {
+                fputs("usage: gen-filter LIST array|ARCHITECTURE private|host|forward...\n", stderr);
                 return 2;
         }
+        if (strcmp(argv[2], "array") == 0)
+                puts("/* Made by gen-filter.c. */");
+        for (int i = 3; i < argc; i++)
+                if (strcmp(argv[2], "array") == 0)
+                        print_array(argv[1], parse_use(argv[i]));
+                else
+                        write_program(argv[1], argv[2], parse_use(argv[i]));
         return fflush(stdout) == 0 && !ferror(stdout) ? 0 : 1;
 }

@@ -9,21 +9,18 @@
  *       library -> forward  struct mf_forward_request, with descriptors
  *       forward -> library  one struct mf_forward_reply for each request, in order, with a descriptor where the request asks for one
  *
- *   ENTER        descriptor: pidfd of the container's PID 1. Joins its network namespace, opens its root, becomes `uid` and
- *                `gid`, and drops privileges. Until then ports only queue their connections, and the requests below that
+ *   ENTER        descriptor: pidfd of the container's PID 1. Joins its network namespace, changes to its root, becomes `uid` and
+ *                `gid`, drops privileges, and loads a filter of system calls. Until then ports only queue their connections, and the requests below that
  *                need the container get -ENOTCONN. `has_host_ports`: HOST_PORT will follow.
  *   LISTEN       descriptors: one or two listening sockets of the host (UDP: bound sockets). `link` is the number by which the
  *                library names the port later; `target` is where connections go, or packets. May come before ENTER.
  *   HOST_PORT    listens in the container on MF_HOST_ADDRESS, port `target.port`, TCP or UDP, and connects to the host's
  *                127.0.0.1, same port. The only request that needs a process in the network namespace of mayfly-launch. May come before
  *                ENTER, whose reply then has the error if the port cannot be listened on.
- *   CLOSE        ends the link: its listening sockets, and its connections, which are reset.
  *   FAULTS       what the link does from now on, to open connections too.
  *   SOCKET       makes a socket in the container's network namespace and sends it: `domain`, `socket_type`, `protocol`.
  *   CONNECT      connects to a Unix socket of the container, target.path, and sends the connected socket. -EAGAIN: the
  *                server's queue is full now.
- *   LOOK         whether a file exists in the container, target.path: sets `mode`. Symbolic links are followed.
- *   NETWORK      sends a descriptor of the container's network namespace.
  *
  * After the end of the stream mayfly-forward exits. */
 
@@ -39,12 +36,9 @@ enum mf_forward_type {
         MF_FORWARD_ENTER = 1,
         MF_FORWARD_LISTEN,
         MF_FORWARD_HOST_PORT,
-        MF_FORWARD_CLOSE,
         MF_FORWARD_FAULTS,
         MF_FORWARD_SOCKET,
         MF_FORWARD_CONNECT,
-        MF_FORWARD_LOOK,
-        MF_FORWARD_NETWORK,
 };
 
 enum mf_forward_kind { MF_FORWARD_TCP = 1, MF_FORWARD_UDP, MF_FORWARD_UNIX };
@@ -79,11 +73,10 @@ struct mf_forward_faults {
 struct mf_forward_request {
         uint32_t version; /* set by mf_forward_request_send() */
         uint32_t type;
-        uint32_t link; /* LISTEN, HOST_PORT, CLOSE, FAULTS */
+        uint32_t link; /* LISTEN, HOST_PORT, FAULTS */
         uint32_t has_host_ports;
         uint32_t uid, gid;                     /* ENTER: of the container's root, as seen by mayfly-launch */
         int32_t domain, socket_type, protocol; /* SOCKET */
-        uint32_t idle_ms; /* LISTEN, HOST_PORT of UDP: after it a silent client is forgotten; 0: a minute */
         struct mf_forward_faults faults;
         struct mf_forward_target target; /* the last one: only what its path uses is sent */
 };
@@ -91,8 +84,7 @@ struct mf_forward_request {
 struct mf_forward_reply {
         uint32_t version;
         int32_t error;  /* 0 or negative errno */
-        uint32_t mode;  /* LOOK: st_mode */
-        char text[244]; /* what failed, for a human; may be empty */
+        char text[248]; /* what failed, for a human; may be empty */
 };
 
 #define MF_FORWARD_FDS_MAX 2

@@ -9,7 +9,6 @@
 #include <errno.h>
 #include <jansson.h>
 #include <linux/audit.h>
-#include <linux/filter.h>
 #include <linux/seccomp.h>
 #include <sched.h>
 #include <seccomp.h>
@@ -20,10 +19,11 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 
+#include "support/filter.h"
 #include "util/macro.h"
 
-/* The containers' system call filters, as gen-filter makes them for each architecture and network, run by an interpreter of
- * our own: what they answer, and that they allow nothing that the default profile of docker and podman does not
+/* The containers' system call filters, as gen-filter makes them for each architecture and network: what they answer, and that they
+ * allow nothing that the default profile of docker and podman does not
  * (PROFILE, of the Debian package golang-github-containers-common). */
 
 #define ALLOWED (-1) /* what ask() returns for an allowed call; otherwise the errno */
@@ -45,12 +45,7 @@ static const struct architecture architectures[] = {
         { "aarch64", "aarch64", "arm64", AUDIT_ARCH_AARCH64, SCMP_ARCH_AARCH64, 0 },
 };
 
-struct program {
-        struct sock_filter ops[4096];
-        size_t n;
-};
-
-static struct program programs[MF_ELEMENTSOF(architectures)][MF_ELEMENTSOF(networks)];
+static struct filter programs[MF_ELEMENTSOF(architectures)][MF_ELEMENTSOF(networks)];
 static json_t *profile;
 
 static int load_programs(void **state)
@@ -58,15 +53,8 @@ static int load_programs(void **state)
         (void) state;
         for (size_t a = 0; a < MF_ELEMENTSOF(architectures); a++)
                 for (size_t n = 0; n < MF_ELEMENTSOF(networks); n++) {
-                        char command[4096];
-                        snprintf(command, sizeof(command), "'" GEN_FILTER "' '" SYSCALLS "' %s %s",
-                                 architectures[a].filter, networks[n]);
-                        FILE *f = popen(command, "re");
-                        assert_non_null(f);
-                        struct program *program = &programs[a][n];
-                        program->n = fread(program->ops, sizeof(struct sock_filter), MF_ELEMENTSOF(program->ops), f);
-                        assert_int_equal(pclose(f), 0);
-                        assert_true(program->n > 100 && program->n < MF_ELEMENTSOF(program->ops));
+                        filter_make(&programs[a][n], "init/syscalls", architectures[a].filter, networks[n]);
+                        assert_true(programs[a][n].n > 100);
                 }
         profile = json_load_file(PROFILE, 0, NULL);
         if (!profile)
@@ -83,50 +71,13 @@ static int unload(void **state)
         return 0;
 }
 
-/* Runs a program of classic BPF as the kernel does; libseccomp uses no more of its instructions. */
-static uint32_t interpret(const struct program *program, const struct seccomp_data *data)
-{
-        uint32_t a = 0;
-
-        for (size_t i = 0; i < program->n; i++) {
-                const struct sock_filter *op = &program->ops[i];
-                int truth;
-                switch (op->code) {
-                case BPF_LD | BPF_W | BPF_ABS:
-                        assert_true(op->k + sizeof(a) <= sizeof(*data));
-                        memcpy(&a, (const char *) data + op->k, sizeof(a));
-                        break;
-                case BPF_ALU | BPF_AND | BPF_K:
-                        a &= op->k;
-                        break;
-                case BPF_JMP | BPF_JA:
-                        i += op->k;
-                        break;
-                case BPF_JMP | BPF_JEQ | BPF_K:
-                case BPF_JMP | BPF_JGE | BPF_K:
-                case BPF_JMP | BPF_JGT | BPF_K:
-                        truth = op->code == (BPF_JMP | BPF_JEQ | BPF_K)   ? a == op->k
-                                : op->code == (BPF_JMP | BPF_JGE | BPF_K) ? a >= op->k
-                                                                          : a > op->k;
-                        i += truth ? op->jt : op->jf;
-                        break;
-                case BPF_RET | BPF_K:
-                        return op->k;
-                default:
-                        fail_msg("instruction %#x, which the interpreter does not know", op->code);
-                }
-        }
-        fail_msg("the program has no end");
-        return 0;
-}
-
 static int ask(size_t architecture, size_t network, uint32_t nr, const uint64_t args[6])
 {
         struct seccomp_data data = { .nr = (int) nr, .arch = architectures[architecture].audit };
 
         if (args)
                 memcpy(data.args, args, sizeof(data.args));
-        uint32_t answer = interpret(&programs[architecture][network], &data);
+        uint32_t answer = filter_run(&programs[architecture][network], &data);
         if (answer == SECCOMP_RET_ALLOW)
                 return ALLOWED;
         assert_int_equal(answer & SECCOMP_RET_ACTION_FULL, SECCOMP_RET_ERRNO);
@@ -297,7 +248,7 @@ static void test_other_architectures_have_no_calls(void **state)
         for (uint32_t nr = 0; nr < 1200; nr++) {
                 struct seccomp_data data = { .nr = (int) nr, .arch = AUDIT_ARCH_PPC64LE };
                 assert_int_equal(ask(2, 0, nr | 0x40000000, NULL), ENOSYS);
-                assert_int_equal(interpret(&programs[0][0], &data), SECCOMP_RET_ERRNO | ENOSYS);
+                assert_int_equal(filter_run(&programs[0][0], &data), SECCOMP_RET_ERRNO | ENOSYS);
         }
 }
 
