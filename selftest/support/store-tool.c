@@ -41,6 +41,7 @@ static int do_open(int argc, char **argv, struct mayfly_error *err)
                 return -1;
         options.retries = UINT32_MAX;
         options.max_entries = argc > 2 ? strtoull(argv[2], NULL, 10) : 0;
+        options.max_unpacked = argc > 3 ? strtoull(argv[3], NULL, 10) : 0;
         int r = mayfly_image_open(&image, argv[0], &options, err);
         if (r < 0)
                 return r;

@@ -11,27 +11,34 @@
 
 #include "archive/tar.h"
 #include "util/error.h"
+#include "util/fd.h"
 #include "util/macro.h"
 
 #define BLOCK (64U * 1024)
 
-/* What libarchive reads from: a ring, with the first bytes kept for a look at them. */
+/* What libarchive reads from: a ring or a file, with the first bytes kept for a look at them. */
 struct source {
-        struct mf_ring *ring;
+        struct mf_ring *ring; /* NULL: the file */
+        int fd;
         char block[BLOCK];
         size_t ahead; /* bytes in block that were not handed out yet */
         uint64_t total;
         int broken;
-        const char *what; /* "image" or "layer", for messages */
+        int error;        /* why the file could not be read, negative errno */
+        const char *what; /* "image", "layer" or "archive", for messages */
 };
 
 /* Reads more into the block. Returns the number of bytes, 0 at the end, or a negative number. */
 static ssize_t fill(struct source *source)
 {
-        long n = mf_ring_pop(source->ring, source->block + source->ahead, sizeof(source->block) - source->ahead);
+        char *at = source->block + source->ahead;
+        const size_t room = sizeof(source->block) - source->ahead;
+        ssize_t n = source->ring ? mf_ring_pop(source->ring, at, room) : mf_read_full(source->fd, at, room);
 
-        if (n < 0)
+        if (n < 0) {
                 source->broken = 1;
+                source->error = (int) n;
+        }
         if (n > 0) {
                 source->ahead += (size_t) n;
                 source->total += (uint64_t) n;
@@ -107,6 +114,13 @@ int mf_archive_is_known(const void *head, size_t size)
         return find_kind(head, size) != NULL;
 }
 
+int mf_archive_is_compressed(const void *head, size_t size)
+{
+        const struct kind *kind = find_kind(head, size);
+
+        return kind && kind->compression != PLAIN;
+}
+
 /* Sets *ret to the compression that the first bytes show. Returns 0 or -EBADMSG. */
 static int sniff(const struct source *source, enum compression *ret, struct mayfly_error *err)
 {
@@ -124,13 +138,16 @@ static int sniff(const struct source *source, enum compression *ret, struct mayf
         return 0;
 }
 
-/* Sets *ret to the compression of a layer. Whatever is not known counts as a tar: the first entry's name can be anything. */
-static void sniff_layer(const struct source *source, enum compression *ret)
+/* Sets *ret to the compression of a layer. Whatever is not known counts as a tar: the first entry's name can be
+ * anything. Returns 0. */
+static int sniff_layer(const struct source *source, enum compression *ret, struct mayfly_error *err)
 {
         const struct kind *kind = find_kind(source->block, source->ahead);
         const int is_tar = source->ahead >= 262 && memcmp(source->block + 257, "ustar", 5) == 0;
 
+        (void) err;
         *ret = kind && !is_tar ? kind->compression : PLAIN;
+        return 0;
 }
 
 /* Hands an archive that is not compressed to the sink. Returns 0 or negative errno. */
@@ -211,26 +228,19 @@ static struct archive *new_filter(enum compression compression)
         return a;
 }
 
-static int decompress(struct mf_ring *in, int is_layer, int (*sink)(void *, const void *, size_t), void *userdata,
-                      struct mayfly_error *err)
+/* Decompresses what the source has. `sniff_kind` finds out how. Returns 0 or negative errno. */
+static int decompress(struct source *source,
+                      int (*sniff_kind)(const struct source *source, enum compression *ret, struct mayfly_error *err),
+                      int (*sink)(void *, const void *, size_t), void *userdata, struct mayfly_error *err)
 {
-        mf_cleanup(mf_freep) struct source *source = calloc(1, sizeof(*source));
         enum compression compression = PLAIN;
         ssize_t n = 1;
-        int r = 0;
 
-        if (!source)
-                return mf_error_oom(err, MAYFLY_STAGE_ARCHIVE);
-        source->ring = in;
-        source->what = is_layer ? "layer" : "image";
         while (source->ahead < MF_ARCHIVE_HEAD && n > 0)
                 n = fill(source);
         if (n < 0)
                 return -EPIPE;
-        if (is_layer)
-                sniff_layer(source, &compression);
-        else
-                r = sniff(source, &compression, err);
+        int r = sniff_kind(source, &compression, err);
         if (r < 0)
                 return r;
         if (compression == PLAIN)
@@ -246,13 +256,40 @@ static int decompress(struct mf_ring *in, int is_layer, int (*sink)(void *, cons
 int mf_decompress(struct mf_ring *in, int (*sink)(void *userdata, const void *data, size_t size), void *userdata,
                   struct mayfly_error *err)
 {
-        return decompress(in, 0, sink, userdata, err);
+        mf_cleanup(mf_freep) struct source *source = calloc(1, sizeof(*source));
+
+        if (!source)
+                return mf_error_oom(err, MAYFLY_STAGE_ARCHIVE);
+        source->ring = in;
+        source->what = "image";
+        return decompress(source, sniff, sink, userdata, err);
 }
 
 int mf_decompress_layer(struct mf_ring *in, int (*sink)(void *userdata, const void *data, size_t size), void *userdata,
                         struct mayfly_error *err)
 {
-        return decompress(in, 1, sink, userdata, err);
+        mf_cleanup(mf_freep) struct source *source = calloc(1, sizeof(*source));
+
+        if (!source)
+                return mf_error_oom(err, MAYFLY_STAGE_ARCHIVE);
+        source->ring = in;
+        source->what = "layer";
+        return decompress(source, sniff_layer, sink, userdata, err);
+}
+
+int mf_decompress_file(int fd, int (*sink)(void *userdata, const void *data, size_t size), void *userdata,
+                       struct mayfly_error *err)
+{
+        mf_cleanup(mf_freep) struct source *source = calloc(1, sizeof(*source));
+
+        if (!source)
+                return mf_error_oom(err, MAYFLY_STAGE_ARCHIVE);
+        source->fd = fd;
+        source->what = "archive";
+        int r = decompress(source, sniff_layer, sink, userdata, err);
+        return r == -EPIPE && source->error
+                       ? mf_error_errno(err, source->error, MAYFLY_STAGE_ARCHIVE, "the archive cannot be read")
+                       : r;
 }
 
 /* Writes all of a piece of a file. 0 or -errno. */

@@ -19,6 +19,9 @@
  * mf_decompress() to tell what is wrong with it. */
 int mf_archive_is_known(const void *head, size_t size);
 
+/* Whether a file that begins so is compressed in a way that mf_decompress_file() knows. */
+int mf_archive_is_compressed(const void *head, size_t size);
+
 /* Reads a compressed (gzip, bzip2, xz) or plain archive from `in` and hands the tar's bytes to `sink`, which returns 0
  * or negative errno. -EPIPE without a message when `in` broke. */
 int mf_decompress(struct mf_ring *in, int (*sink)(void *userdata, const void *data, size_t size), void *userdata,
@@ -28,6 +31,10 @@ int mf_decompress(struct mf_ring *in, int (*sink)(void *userdata, const void *da
  * as a tar. */
 int mf_decompress_layer(struct mf_ring *in, int (*sink)(void *userdata, const void *data, size_t size), void *userdata,
                         struct mayfly_error *err);
+
+/* Does the same for a file, from where it stands to its end. */
+int mf_decompress_file(int fd, int (*sink)(void *userdata, const void *data, size_t size), void *userdata,
+                       struct mayfly_error *err);
 
 /* Reads the entry's data. Writes it to `fd`, holes left out, unless that is -1, and adds it to `sum`, unless that is
  * NULL. *ret_end is where it ends, which is before the entry's size when there is a hole at its end. 0, or negative

@@ -28,6 +28,7 @@
 #include "util/escape.h"
 #include "util/fd.h"
 #include "util/file-url.h"
+#include "util/fs.h"
 #include "util/macro.h"
 #include "util/options.h"
 
@@ -185,16 +186,13 @@ static int put_all(struct mf_writer *writer, const struct source *source, struct
 static int open_layer(const struct mf_output *output, struct mayfly_error *err)
 {
         int fd = output->directory < 0 ? -1 : openat(output->directory, ".", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+        const char *directory;
 
-        if (fd < 0) { /* not every file system can */
-                char path[] = "/tmp/mayfly-layer-XXXXXX";
-                fd = mkostemp(path, O_CLOEXEC);
-                if (fd >= 0)
-                        (void) unlink(path);
-        }
+        if (fd < 0) /* not every file system can */
+                fd = mf_temporary_file(&directory);
         return fd >= 0 ? fd
-                       : mf_error_errno(err, -errno, MAYFLY_STAGE_ARCHIVE,
-                                        "no file for the layer can be made beside %s", output->path);
+                       : mf_error_errno(err, fd, MAYFLY_STAGE_ARCHIVE, "no file for the layer can be made beside %s",
+                                        output->path);
 }
 
 /* Writes the files and links. `is_whole`: with the manifest, as an ACI has it. */

@@ -70,10 +70,10 @@ int mf_wants_signature(const struct mayfly_image_options *options)
         return options->signatures == MAYFLY_SIGNATURES_REQUIRED || options->signatures == MAYFLY_SIGNATURES_IF_PRESENT;
 }
 
-/* Sets the error of a fetch. A full disk gets a remedy. */
+/* Sets the error of a fetch. A full store gets a remedy. */
 static void fail_fetch(const struct job *job, int r, const struct mayfly_error *why, struct mayfly_error *err)
 {
-        if (r == -ENOSPC || r == -EDQUOT)
+        if ((r == -ENOSPC || r == -EDQUOT) && why->stage == MAYFLY_STAGE_STORE)
                 (void) mf_error(err, r, MAYFLY_STAGE_STORE,
                                 "the image store %s has no room for the image: %s; free some (mayfly gc), or choose "
                                 "another store with MAYFLY_STORE",

@@ -24,10 +24,7 @@ static int take(struct mf_oci_image *image, const char *pin, struct mf_examined 
         ret->config = mf_take(image->config.image);
         ret->manifest_size = image->config_text.size;
         ret->manifest = mf_take(image->config_text.data);
-        ret->blob_size = image->manifest.config.size;
-        for (size_t i = 0; i < image->manifest.n; i++)
-                if (__builtin_add_overflow(ret->blob_size, image->manifest.list[i].size, &ret->blob_size))
-                        ret->blob_size = UINT64_MAX;
+        ret->blob_size = mf_oci_manifest_size(&image->manifest);
         return 0;
 }
 
@@ -40,11 +37,15 @@ static int examine_pinned(struct mf_examined *ret, const struct mf_reference *re
         struct mf_oci_image image = { 0 };
         char pin[MF_ID_LENGTH + 1];
 
+        struct mf_oci_patience patience = { .options = options };
         int r = mf_oci_name(reference, &name, err);
+        patience.text = name;
         if (r == 0)
-                r = mf_oci_source_open(&source, reference, options, err);
+                r = mf_oci_source_open(&source, reference, &patience, err);
         mf_digest_of_image_id(reference->id, pin);
-        const struct mf_oci_request request = { .source = source, .pin = pin, .name = name };
+        const struct mf_oci_request request = {
+                .source = source, .pin = pin, .name = name, .cancelled = mf_oci_is_cancelled, .userdata = &patience
+        };
         if (r == 0)
                 r = mf_oci_resolve(&image, &request, err);
         if (r < 0)
@@ -100,7 +101,10 @@ static int check_layers(struct mf_oci_source *source, const struct mf_oci_image 
 static int check_image(struct mf_oci_source *source, const char *pin, const char *name,
                        const struct mayfly_image_options *options, struct mf_examined *ret, struct mayfly_error *err)
 {
-        const struct mf_oci_request request = { .source = source, .pin = pin, .name = name };
+        struct mf_oci_patience patience = { .options = options, .text = name };
+        const struct mf_oci_request request = {
+                .source = source, .pin = pin, .name = name, .cancelled = mf_oci_is_cancelled, .userdata = &patience
+        };
         struct mf_examined examined = { 0 };
         struct mf_oci_image image = { 0 };
 
@@ -123,11 +127,13 @@ int mf_oci_validate(struct mf_examined *ret, const char *path, const struct mayf
 {
         mf_cleanup(mf_oci_source_freep) struct mf_oci_source *source = NULL;
         struct mf_examined examined = { 0 };
+        struct mf_oci_patience patience = { .options = options, .text = path };
+        const struct mf_spool_limits limits = { options->max_unpacked, mf_oci_is_cancelled, &patience };
         char **pins = NULL;
 
-        int r = mf_oci_local_open(&source, path, err);
+        int r = mf_oci_local_open(&source, path, &limits, err);
         if (r == 0)
-                r = mf_oci_local_list(source, &pins, err);
+                r = mf_oci_local_list(source, &pins, mf_oci_is_cancelled, &patience, err);
         for (char **pin = pins; pin && *pin && r == 0; pin++)
                 r = check_image(source, *pin, path, options, &examined, err);
         mf_strv_free(pins);

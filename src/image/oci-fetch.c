@@ -16,6 +16,7 @@
 #include "util/error.h"
 #include "util/file-url.h"
 #include "util/macro.h"
+#include "util/time.h"
 
 struct mf_oci_fetch {
         const struct mf_image_request *request;
@@ -44,13 +45,34 @@ static int open_registry(struct mf_oci_source **ret, const char *text, const str
         return r;
 }
 
-int mf_oci_source_open(struct mf_oci_source **ret, const struct mf_reference *reference,
-                       const struct mayfly_image_options *options, struct mayfly_error *err)
+int mf_oci_is_cancelled(void *userdata)
 {
+        struct mf_oci_patience *patience = userdata;
+        const struct mayfly_image_options *options = patience->options;
+        const uint64_t now = mf_now_us();
+
+        if (!options->progress || now < patience->next_us)
+                return 0;
+        patience->begin_us = patience->begin_us ? patience->begin_us : now;
+        patience->next_us = now + 100000;
+        const struct mayfly_progress progress = {
+                .size = sizeof(progress),
+                .phase = MAYFLY_PROGRESS_FETCH,
+                .reference = patience->text,
+                .elapsed_ms = (now - patience->begin_us) / 1000,
+        };
+        return options->progress(&progress, options->progress_userdata) != 0;
+}
+
+int mf_oci_source_open(struct mf_oci_source **ret, const struct mf_reference *reference,
+                       struct mf_oci_patience *patience, struct mayfly_error *err)
+{
+        const struct mf_spool_limits limits = { patience->options->max_unpacked, mf_oci_is_cancelled, patience };
+
         if (!reference->url)
-                return open_registry(ret, reference->repository, options, err);
+                return open_registry(ret, reference->repository, patience->options, err);
         mf_cleanup(mf_freep) char *path = mf_file_url_path(reference->url);
-        return path ? mf_oci_local_open(ret, path, err) : mf_error_oom(err, MAYFLY_STAGE_REFERENCE);
+        return path ? mf_oci_local_open(ret, path, &limits, err) : mf_error_oom(err, MAYFLY_STAGE_REFERENCE);
 }
 
 int mf_oci_name(const struct mf_reference *reference, char **ret, struct mayfly_error *err)
@@ -61,10 +83,12 @@ int mf_oci_name(const struct mf_reference *reference, char **ret, struct mayfly_
 
 /* --- fetching ----------------------------------------------------------------------------------------------------- */
 
-/* Opens the place and finds the image there, unless that was done. `fetch` is locked. Returns 0 or negative errno. */
-static int find_locked(struct mf_oci_fetch *fetch, struct mayfly_error *err)
+/* Opens the place and finds the image there, unless that was done. `fetch` is locked, `by` the request that the thread sees to. Returns 0 or negative
+ * errno. */
+static int find_locked(struct mf_oci_fetch *fetch, const struct mf_image_request *by, struct mayfly_error *err)
 {
         const struct mf_reference *reference = fetch->request->reference;
+        struct mf_oci_patience patience = { .options = by->options, .text = by->text };
         struct mayfly_error why = MAYFLY_ERROR_INIT;
         char pin[MF_ID_LENGTH + 1];
         int r = 0;
@@ -72,20 +96,24 @@ static int find_locked(struct mf_oci_fetch *fetch, struct mayfly_error *err)
         if (fetch->is_found)
                 return 0;
         if (!fetch->source)
-                r = mf_oci_source_open(&fetch->source, reference, fetch->request->options, err);
+                r = mf_oci_source_open(&fetch->source, reference, &patience, err);
         if (r < 0)
                 return r;
         mf_digest_of_image_id(reference->id, pin);
-        const struct mf_oci_request request = { .source = fetch->source, .pin = pin, .name = fetch->name };
+        const struct mf_oci_request request = { .source = fetch->source,
+                                                .pin = pin,
+                                                .name = fetch->name,
+                                                .cancelled = mf_oci_is_cancelled,
+                                                .userdata = &patience };
         r = mf_oci_resolve(&fetch->image, &request, &why);
         fetch->is_found = r == 0;
         return r < 0 ? mf_error(err, r, why.stage, "image %s@%.19s...: %s", fetch->name, pin, why.message) : 0;
 }
 
-static int find(struct mf_oci_fetch *fetch, struct mayfly_error *err)
+static int find(struct mf_oci_fetch *fetch, const struct mf_image_request *by, struct mayfly_error *err)
 {
         pthread_mutex_lock(&fetch->lock);
-        int r = find_locked(fetch, err);
+        int r = find_locked(fetch, by, err);
         pthread_mutex_unlock(&fetch->lock);
         return r;
 }
@@ -95,7 +123,7 @@ static int fetch_image(void *userdata, const struct mf_image_request *request, i
 {
         struct mf_oci_fetch *fetch = userdata;
 
-        int r = find(fetch, err);
+        int r = find(fetch, request, err);
         return r < 0 ? r : mf_oci_stored_write(&fetch->image, request->reference->id, fetch->name, dirfd, err);
 }
 
@@ -105,7 +133,7 @@ static int fetch_layer(void *userdata, const struct mf_image_request *request, i
         struct mf_oci_fetch *fetch = userdata;
         mf_cleanup(mf_freep) char *shown = NULL;
 
-        int r = find(fetch, err);
+        int r = find(fetch, request, err);
         if (r < 0)
                 return r;
         const struct mf_image_config *config = fetch->image.config.image;

@@ -23,9 +23,18 @@ const struct mf_fetcher *mf_oci_layer_fetcher(const struct mf_oci_fetch *fetch);
 /* Refuses to go on where signatures are required: those of OCI images cannot be checked yet. Returns 0 or -EOPNOTSUPP. */
 int mf_oci_check_signatures(const char *text, const struct mayfly_image_options *options, struct mayfly_error *err);
 
+/* Asks the caller's progress function, ten times a second at most, whether to go on looking for an image. Used by one thread. */
+struct mf_oci_patience {
+        const struct mayfly_image_options *options;
+        const char *text; /* the image's reference, for the reports */
+        uint64_t begin_us, next_us;
+};
+/* For mf_oci_request.cancelled and the like: `userdata` is a struct mf_oci_patience. Returns non-zero to give up. */
+int mf_oci_is_cancelled(void *userdata);
+
 /* Opens the place that has the image of a reference. Returns 0 or negative errno. */
 int mf_oci_source_open(struct mf_oci_source **ret, const struct mf_reference *reference,
-                       const struct mayfly_image_options *options, struct mayfly_error *err);
+                       struct mf_oci_patience *patience, struct mayfly_error *err);
 
 /* Sets *ret to the name of the image, allocated: what the reference says without pin and scheme. Returns 0 or negative errno. */
 int mf_oci_name(const struct mf_reference *reference, char **ret, struct mayfly_error *err);

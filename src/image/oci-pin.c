@@ -35,14 +35,14 @@ static int ambiguous(const struct mf_oci_document *index, const char *shown, con
 
 /* Finds the digest by which the only image of a layout or archive is pinned: that of its index or manifest in a layout, that of its
  * config in an archive of docker, which has no other. Returns 0 or negative errno. */
-static int find_local(struct mf_oci_source *source, const char *bare, char ret[MF_ID_LENGTH + 1],
+static int find_local(struct mf_oci_source *source, struct mf_oci_patience *patience, char ret[MF_ID_LENGTH + 1],
                       struct mayfly_error *err)
 {
         struct mf_oci_document document = { 0 };
         struct mf_buffer text = { 0 };
         char *media_type = NULL;
 
-        int r = source->type->get_manifest(source, NULL, &text, &media_type, NULL, NULL, err);
+        int r = source->type->get_manifest(source, NULL, &text, &media_type, mf_oci_is_cancelled, patience, err);
         if (r < 0)
                 return r;
         struct mayfly_error why = MAYFLY_ERROR_INIT;
@@ -56,7 +56,7 @@ static int find_local(struct mf_oci_source *source, const char *bare, char ret[M
         else if (document.kind == MF_OCI_INDEX && document.n == 1)
                 strcpy(ret, document.list[0].digest);
         else if (document.kind == MF_OCI_INDEX && document.n > 1)
-                r = ambiguous(&document, source->shown, bare, err);
+                r = ambiguous(&document, source->shown, patience->text, err);
         else
                 r = mf_error(err, -ENOENT, MAYFLY_STAGE_MANIFEST, "%s has no image; check the path", source->shown);
         mf_oci_document_clear(&document);
@@ -91,10 +91,7 @@ static int describe(struct mf_oci_pin *pin, const struct mf_oci_source *source, 
                                                               : image->manifest_id;
 
         pin->kind = kinds[image->pinned];
-        pin->size = image->manifest.config.size;
-        for (size_t i = 0; i < image->manifest.n; i++)
-                if (__builtin_add_overflow(pin->size, image->manifest.list[i].size, &pin->size))
-                        pin->size = UINT64_MAX;
+        pin->size = mf_oci_manifest_size(&image->manifest);
         pin->url = strdup(reference->url ? reference->url : source->shown);
         if (!pin->url || mf_image_id_of_digest(digest, pin->id) < 0 ||
             asprintf(&pin->reference, "%s@%s", bare, digest) < 0) {
@@ -107,7 +104,7 @@ static int describe(struct mf_oci_pin *pin, const struct mf_oci_source *source, 
 
 /* Finds the image in the source. Returns 0 or negative errno. */
 static int resolve(struct mf_oci_pin *pin, struct mf_oci_source *source, const struct mf_reference *reference,
-                   const char *bare, struct mayfly_error *err)
+                   struct mf_oci_patience *patience, struct mayfly_error *err)
 {
         mf_cleanup(mf_freep) char *name = NULL;
         struct mf_oci_name parts = { 0 };
@@ -119,14 +116,19 @@ static int resolve(struct mf_oci_pin *pin, struct mf_oci_source *source, const s
         if (r == 0 && reference->url && reference->id[0])
                 mf_digest_of_image_id(reference->id, digest);
         else if (r == 0 && reference->url)
-                r = find_local(source, bare, digest, err);
+                r = find_local(source, patience, digest, err);
         if (r == 0) {
                 const struct mf_oci_request request = {
-                        .source = source, .pin = reference->url ? digest : NULL, .tag = parts.tag, .name = name
+                        .source = source,
+                        .pin = reference->url ? digest : NULL,
+                        .tag = parts.tag,
+                        .name = name,
+                        .cancelled = mf_oci_is_cancelled,
+                        .userdata = patience,
                 };
                 r = mf_oci_resolve(&pin->image, &request, err);
         }
-        if (r == 0 && describe(pin, source, reference, bare) < 0)
+        if (r == 0 && describe(pin, source, reference, patience->text) < 0)
                 r = mf_error_oom(err, MAYFLY_STAGE_MANIFEST);
         mf_oci_name_clear(&parts);
         return r;
@@ -138,11 +140,12 @@ int mf_oci_pin_make(struct mf_oci_pin **ret, const struct mf_reference *referenc
         mf_cleanup(mf_oci_source_freep) struct mf_oci_source *source = NULL;
         struct mayfly_error why = MAYFLY_ERROR_INIT;
 
-        int r = mf_oci_source_open(&source, reference, options, err);
+        struct mf_oci_patience patience = { .options = options, .text = bare };
+        int r = mf_oci_source_open(&source, reference, &patience, err);
         if (r < 0)
                 return r;
         struct mf_oci_pin *pin = calloc(1, sizeof(*pin));
-        r = pin ? resolve(pin, source, reference, bare, &why) : mf_error_oom(&why, MAYFLY_STAGE_MANIFEST);
+        r = pin ? resolve(pin, source, reference, &patience, &why) : mf_error_oom(&why, MAYFLY_STAGE_MANIFEST);
         if (r == 0) {
                 *ret = pin;
                 return 0;

@@ -15,6 +15,7 @@
 #include "util/error.h"
 #include "util/fd.h"
 #include "util/file-url.h"
+#include "util/fs.h"
 #include "util/macro.h"
 
 #define LINKS_MAX 40 /* as many as Linux follows */
@@ -119,21 +120,10 @@ static int open_beside(struct mf_output *output)
 /* Opens a file without a name elsewhere, for an image that is copied in the end. */
 static int open_temporary(struct mf_output *output, struct mayfly_error *err)
 {
-        const char *directory = getenv("TMPDIR");
-        char *template;
+        const char *directory;
 
-        if (!directory || !*directory)
-                directory = "/tmp";
-        output->fd = open(directory, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
-        if (output->fd < 0 && (errno == EOPNOTSUPP || errno == EISDIR)) {
-                if (asprintf(&template, "%s/mayfly-XXXXXX", directory) < 0)
-                        return mf_error_oom(err, MAYFLY_STAGE_ARCHIVE);
-                output->fd = mkostemp(template, O_CLOEXEC);
-                if (output->fd >= 0)
-                        (void) unlink(template);
-                free(template);
-        }
-        return output->fd < 0 ? mf_error_errno(err, -errno, MAYFLY_STAGE_ARCHIVE,
+        output->fd = mf_temporary_file(&directory);
+        return output->fd < 0 ? mf_error_errno(err, output->fd, MAYFLY_STAGE_ARCHIVE,
                                                "no temporary file can be made in %s (set TMPDIR to another directory)",
                                                directory)
                               : 0;

@@ -296,3 +296,13 @@ int mf_oci_manifest_check(const struct mf_oci_document *manifest, struct mayfly_
         }
         return 0;
 }
+
+uint64_t mf_oci_manifest_size(const struct mf_oci_document *manifest)
+{
+        uint64_t size = manifest->config.size;
+
+        for (size_t i = 0; i < manifest->n; i++)
+                if (__builtin_add_overflow(size, manifest->list[i].size, &size))
+                        return UINT64_MAX;
+        return size;
+}

@@ -36,6 +36,9 @@ struct mf_oci_document {
 int mf_oci_document_parse(struct mf_oci_document *ret, const char *text, size_t size, struct mayfly_error *err);
 void mf_oci_document_clear(struct mf_oci_document *document);
 
+/* Returns the bytes of a manifest's config and layers as they are served; UINT64_MAX when they are more. */
+uint64_t mf_oci_manifest_size(const struct mf_oci_document *manifest);
+
 /* Checks the file "oci-layout" of a layout. Returns 0 or -EBADMSG. */
 int mf_oci_layout_check(const char *text, size_t size, struct mayfly_error *err);
 

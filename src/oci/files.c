@@ -11,6 +11,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "archive/read.h"
 #include "archive/tar.h"
 #include "util/error.h"
 #include "util/fd.h"
@@ -156,21 +157,21 @@ static int compare(const void *a, const void *b)
         return r ? r : (one->order < other->order) - (one->order > other->order);
 }
 
-/* Tells what a file is that is not a tar, if that is known. */
-static const char *known_as(const char *head, size_t size)
+/* Puts a copy without compression in the place of a compressed tar. Returns 0 or negative errno. */
+static int decompress(struct mf_oci_files *files, const struct mf_spool_limits *limits, struct mayfly_error *err)
 {
-        if (size >= 2 && memcmp(head, "\x1f\x8b", 2) == 0)
-                return "compressed by gzip; decompress it first: gunzip";
-        if (size >= 6 && memcmp(head,
-                                "\xfd"
-                                "7zXZ",
-                                5) == 0)
-                return "compressed by xz; decompress it first: unxz";
-        if (size >= 4 && memcmp(head, "\x28\xb5\x2f\xfd", 4) == 0)
-                return "compressed by zstd; decompress it first: unzstd";
-        if (size >= 3 && memcmp(head, "BZh", 3) == 0)
-                return "compressed by bzip2; decompress it first: bunzip2";
-        return NULL;
+        char head[MF_ARCHIVE_HEAD];
+
+        ssize_t n = pread(files->fd, head, sizeof(head), 0);
+        if (n <= 0 || !mf_archive_is_compressed(head, (size_t) n))
+                return 0;
+        int copy = mf_spool(files->fd, files->path, limits, err);
+        if (copy < 0)
+                return copy;
+        mf_close(files->fd);
+        files->fd = copy;
+        files->size = (uint64_t) lseek(copy, 0, SEEK_END);
+        return 0;
 }
 
 /* Finds all files in the tar. Returns 0 or negative errno. */
@@ -179,17 +180,10 @@ static int read_tar(struct mf_oci_files *files, struct mayfly_error *err)
         struct mayfly_error why = MAYFLY_ERROR_INIT;
         struct mf_tar *tar = mf_tar_new(next_piece, files);
         struct mf_entry entry;
-        char head[8];
         int r;
 
         if (!tar)
                 return mf_error_oom(err, MAYFLY_STAGE_ARCHIVE);
-        ssize_t n = pread(files->fd, head, sizeof(head), 0);
-        const char *compressed = known_as(head, n > 0 ? (size_t) n : 0);
-        if (compressed) {
-                mf_tar_free(tar);
-                return mf_error(err, -EBADMSG, MAYFLY_STAGE_ARCHIVE, "%s is %s", files->path, compressed);
-        }
         mf_tar_set_skip(tar, skip_bytes);
         mf_tar_may_lack_end(tar);
         while ((r = mf_tar_next(tar, &entry, &why)) > 0) {
@@ -208,7 +202,8 @@ static int read_tar(struct mf_oci_files *files, struct mayfly_error *err)
 
 /* --- finding ------------------------------------------------------------------------------------------------------ */
 
-int mf_oci_files_open(struct mf_oci_files **ret, const char *path, struct mayfly_error *err)
+int mf_oci_files_open(struct mf_oci_files **ret, const char *path, const struct mf_spool_limits *limits,
+                      struct mayfly_error *err)
 {
         struct mf_oci_files *files = calloc(1, sizeof(*files));
         struct stat st = { 0 };
@@ -229,8 +224,11 @@ int mf_oci_files_open(struct mf_oci_files **ret, const char *path, struct mayfly
         if (r == 0) {
                 files->is_directory = S_ISDIR(st.st_mode);
                 files->size = (uint64_t) st.st_size;
-                r = files->is_directory ? 0 : read_tar(files, err);
         }
+        if (r == 0 && !files->is_directory)
+                r = decompress(files, limits, err);
+        if (r == 0 && !files->is_directory)
+                r = read_tar(files, err);
         if (r < 0)
                 mf_oci_files_free(files);
         else

@@ -9,6 +9,7 @@
 
 #include <mayfly/error.h>
 
+#include "archive/spool.h"
 #include "util/buffer.h"
 
 struct mf_oci_files;
@@ -20,8 +21,9 @@ struct mf_oci_file {
         uint64_t offset, size;
 };
 
-/* Opens the directory or the tar `path`. Returns 0 or negative errno. */
-int mf_oci_files_open(struct mf_oci_files **ret, const char *path, struct mayfly_error *err);
+/* Opens the directory or the tar `path`. Of a compressed tar a copy is made, which goes when it is closed. Returns 0 or negative errno. */
+int mf_oci_files_open(struct mf_oci_files **ret, const char *path, const struct mf_spool_limits *limits,
+                      struct mayfly_error *err);
 /* NULL is fine; returns NULL. */
 struct mf_oci_files *mf_oci_files_free(struct mf_oci_files *files);
 

@@ -3,21 +3,27 @@
 #include "oci/local.h"
 
 #include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "archive/read.h"
+#include "archive/tar.h"
 #include "oci/digest.h"
 #include "oci/docker.h"
 #include "oci/document.h"
 #include "oci/files.h"
 #include "util/error.h"
+#include "util/fd.h"
 #include "util/macro.h"
 #include "util/strv.h"
 
 #define DEPTH_MAX 4
 #define DOCUMENTS_MAX 1000U /* that are read for one answer */
+#define HEAD 65536          /* bytes to guess by */
 #define NAME_MAX_BLOB (MF_ID_LENGTH + 16)
 
 struct local {
@@ -318,7 +324,8 @@ static int open_local(struct local *local, struct mayfly_error *err)
         return r;
 }
 
-int mf_oci_local_open(struct mf_oci_source **ret, const char *path, struct mayfly_error *err)
+int mf_oci_local_open(struct mf_oci_source **ret, const char *path, const struct mf_spool_limits *limits,
+                      struct mayfly_error *err)
 {
         static const struct mf_oci_source_type type = { get_manifest, get_blob, free_local };
         struct local *local = calloc(1, sizeof(*local));
@@ -326,7 +333,7 @@ int mf_oci_local_open(struct mf_oci_source **ret, const char *path, struct mayfl
         if (!local)
                 return mf_error_oom(err, MAYFLY_STAGE_ARCHIVE);
         local->source = (struct mf_oci_source){ .type = &type, .shown = strdup(path) };
-        int r = local->source.shown ? mf_oci_files_open(&local->files, path, err)
+        int r = local->source.shown ? mf_oci_files_open(&local->files, path, limits, err)
                                     : mf_error_oom(err, MAYFLY_STAGE_ARCHIVE);
         if (r == 0)
                 r = open_local(local, err);
@@ -408,13 +415,14 @@ static int check_version(const struct local *local, struct mayfly_error *err)
         return r;
 }
 
-int mf_oci_local_list(struct mf_oci_source *source, char ***ret, struct mayfly_error *err)
+int mf_oci_local_list(struct mf_oci_source *source, char ***ret, int (*cancelled)(void *userdata), void *userdata,
+                      struct mayfly_error *err)
 {
         struct local *local = (struct local *) source;
         struct mf_strings list = { 0 };
         int r = 0;
 
-        begin(local, NULL, NULL);
+        begin(local, cancelled, userdata);
         if (local->is_layout) {
                 r = check_version(local, err);
                 if (r == 0)
@@ -432,14 +440,66 @@ int mf_oci_local_list(struct mf_oci_source *source, char ***ret, struct mayfly_e
         return r;
 }
 
-int mf_oci_is_local(const char *path)
+/* --- guessing ------------------------------------------------------------------------------------------------------- */
+
+/* Whether archives of images have a file of this name: "blobs/...", "manifest.json", "<64 hex>.json", "sha256:<64 hex>". */
+static int is_of_images(const char *name)
+{
+        static const char *const names[] = { "blobs", "oci-layout", "index.json", "manifest.json", "repositories" };
+        const size_t length = strcspn(name, "/");
+
+        for (size_t i = 0; i < MF_ELEMENTSOF(names); i++)
+                if (strlen(names[i]) == length && memcmp(name, names[i], length) == 0)
+                        return 1;
+        name += strncmp(name, "sha256:", 7) == 0 ? 7 : 0;
+        return strspn(name, "0123456789abcdef") == 64;
+}
+
+/* The first bytes of a tar. */
+struct head {
+        char bytes[HEAD];
+        ssize_t size;
+};
+
+static ssize_t give_head(void *userdata, const void **ret, struct mayfly_error *err)
+{
+        struct head *head = userdata;
+        const ssize_t n = head->size;
+
+        (void) err;
+        *ret = head->bytes;
+        head->size = 0;
+        return n;
+}
+
+/* Whether the compressed file begins as an archive of images, and not as an ACI. Returns 1, 0, or -ENOMEM. */
+static int begins_as_images(int fd)
+{
+        mf_cleanup(mf_freep) struct head *head = malloc(sizeof(*head));
+        char name[PATH_MAX] = "";
+        struct mf_entry entry;
+        const char *why;
+
+        if (!head)
+                return -ENOMEM;
+        head->size = mf_spool_head(fd, head->bytes, sizeof(head->bytes));
+        struct mf_tar *tar = head->size > 0 ? mf_tar_new(give_head, head) : NULL;
+        while (tar && !*name && mf_tar_next(tar, &entry, NULL) > 0)
+                mf_entry_normalize(entry.name + strspn(entry.name, "/"), name, &why);
+        mf_tar_free(tar);
+        return is_of_images(name);
+}
+
+/* Whether the directory, or the tar that is not compressed, has what images are found by. Returns 1, 0, or -ENOMEM. */
+static int has_images(const char *path)
 {
         static const char *const names[] = { "index.json", "manifest.json" };
+        static const struct mf_spool_limits none = { 0 };
         struct mf_oci_files *files = NULL;
         struct mf_oci_file file;
         int found = 0;
 
-        int r = mf_oci_files_open(&files, path, NULL);
+        int r = mf_oci_files_open(&files, path, &none, NULL);
         for (size_t i = 0; i < MF_ELEMENTSOF(names) && r == 0 && !found; i++)
                 if (mf_oci_files_get(files, names[i], &file, NULL) == 0) {
                         mf_oci_file_close(&file);
@@ -447,4 +507,13 @@ int mf_oci_is_local(const char *path)
                 }
         mf_oci_files_free(files);
         return r == -ENOMEM ? r : found;
+}
+
+int mf_oci_is_local(const char *path)
+{
+        char head[MF_ARCHIVE_HEAD];
+
+        mf_cleanup(mf_closep) int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+        ssize_t n = fd < 0 ? -1 : pread(fd, head, sizeof(head), 0);
+        return n > 0 && mf_archive_is_compressed(head, (size_t) n) ? begins_as_images(fd) : has_images(path);
 }

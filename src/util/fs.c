@@ -5,6 +5,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <linux/openat2.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -218,4 +219,32 @@ int mf_mkdir_p(const char *path)
                         break;
         }
         return 0;
+}
+
+/* Makes a file without a name in the directory. Returns a descriptor or negative errno. */
+static int make_unnamed(const char *directory)
+{
+        char path[PATH_MAX];
+
+        int fd = open(directory, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+        if (fd >= 0 || (errno != EOPNOTSUPP && errno != EISDIR))
+                return fd >= 0 ? fd : -errno;
+        if ((size_t) snprintf(path, sizeof(path), "%s/mayfly-XXXXXX", directory) >= sizeof(path))
+                return -ENAMETOOLONG;
+        fd = mkostemp(path, O_CLOEXEC); /* not every file system can do without a name */
+        if (fd < 0)
+                return -errno;
+        (void) unlink(path);
+        return fd;
+}
+
+int mf_temporary_file(const char **ret_directory)
+{
+        const char *chosen = getenv("TMPDIR");
+
+        *ret_directory = chosen && *chosen ? chosen : "/var/tmp";
+        int fd = make_unnamed(*ret_directory);
+        if (fd == -ENOENT && *ret_directory != chosen)
+                fd = make_unnamed(*ret_directory = "/tmp");
+        return fd;
 }
