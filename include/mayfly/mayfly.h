@@ -12,6 +12,7 @@
 #include <mayfly/error.h>
 #include <mayfly/image.h>
 #include <mayfly/inspect.h>
+#include <mayfly/life.h>
 #include <mayfly/link.h>
 #include <mayfly/log.h>
 #include <mayfly/network.h>

@@ -15,93 +15,9 @@
 
 #include <mayfly/mayfly.h>
 
-/* What a caller's struct has behind it, which is not the library's. */
-#define GUARDED(type)             \
-        struct {                  \
-                struct type it;   \
-                char behind[128]; \
-        }
-#define GUARD(object) memset((object).behind, 'g', sizeof((object).behind))
-#define CHECK_GUARD(object)                                                 \
-        for (size_t guard_ = 0; guard_ < sizeof((object).behind); guard_++) \
-        check((object).behind[guard_] == 'g')
+#include "guard.h"
 
-/* A field that this program's headers and the library may know or not. */
-#ifdef MAYFLY_GROWN
-#define ADDED sizeof(const char *)
-#define SET(object) ((object).added_ = "set")
-#define CHECK_ADDED_NULL(object) check((object).added_ == NULL)
-#else
-#define ADDED 0U
-#define SET(object) ((void) 0)
-#define CHECK_ADDED_NULL(object) ((void) 0)
-#endif
-
-#define check(condition) check_at(!!(condition), #condition, __LINE__)
-
-static int library_is_grown;
-static struct mayfly_error err = MAYFLY_ERROR_INIT;
 static char directory[512], store[600], reference[2048];
-
-static void check_at(int holds, const char *what, int line)
-{
-        if (holds)
-                return;
-        fprintf(stderr, "program.c:%d: not %s; the last error: %s\n", line, what, err.message);
-        exit(1);
-}
-
-static void clear_error(void)
-{
-        err = (struct mayfly_error) MAYFLY_ERROR_INIT;
-}
-
-/* Checks the size of a struct that the library made: it is the library's. */
-#define CHECK_MADE(pointer, type)                                                                    \
-        do {                                                                                         \
-                check((pointer)->size ==                                                             \
-                      sizeof(struct type) - ADDED + (library_is_grown ? sizeof(const char *) : 0U)); \
-                CHECK_MADE_ADDED(pointer);                                                           \
-        } while (0)
-#ifdef MAYFLY_GROWN
-#define CHECK_MADE_ADDED(pointer)                                       \
-        do {                                                            \
-                check(MAYFLY_HAS(pointer, added_) == library_is_grown); \
-                if (MAYFLY_HAS(pointer, added_))                        \
-                        check((pointer)->added_ == NULL);               \
-        } while (0)
-#else
-#define CHECK_MADE_ADDED(pointer) ((void) 0)
-#endif
-
-/* After a call with a field set that an older library does not know. `done` is what a library returns that knows it. */
-static void check_set(int r, int done, const char *what, size_t offset)
-{
-        char where[64];
-
-#ifndef MAYFLY_GROWN
-        (void) offset;
-        (void) what;
-        (void) where;
-        check(r == done);
-#else
-        if (library_is_grown) {
-                check(r == done);
-        } else {
-                check(r == -EINVAL && err.code == -EINVAL && err.stage == MAYFLY_STAGE_SPEC);
-                check(strstr(err.message, what) && strstr(err.message, "is too old to know it"));
-                snprintf(where, sizeof(where), "the field at byte %zu is set", offset);
-                check(strstr(err.message, where));
-                check(strstr(err.message, "mayfly 0."));
-        }
-#endif
-        clear_error();
-}
-#ifdef MAYFLY_GROWN
-#define CHECK_SET(r, done, what, type) check_set(r, done, what, offsetof(struct type, added_))
-#else
-#define CHECK_SET(r, done, what, type) check_set(r, done, what, 0)
-#endif
 
 static void write_file(const char *name, const char *text)
 {
@@ -449,6 +365,28 @@ static void fail_links(struct mayfly_container *container)
         CHECK_GUARD(link);
 }
 
+static void live(struct mayfly_container *container)
+{
+        GUARDED(mayfly_limits) limits = { .it = MAYFLY_LIMITS_INIT };
+        GUARDED(mayfly_stats) stats = { .it = MAYFLY_STATS_INIT };
+
+        GUARD(limits);
+        GUARD(stats);
+        SET(stats.it);
+        check(mayfly_container_stats(container, &stats.it, &err) == 0 && stats.it.state == MAYFLY_STATE_RUNNING);
+        CHECK_ADDED_NULL(stats.it);
+        CHECK_GUARD(stats);
+        stats.it.size = 4;
+        check(mayfly_container_stats(container, &stats.it, &err) == -EINVAL);
+        clear_error();
+        SET(limits.it);
+        CHECK_SET(mayfly_container_set_limits(container, &limits.it, &err), 0, "the limits", mayfly_limits);
+        limits.it.size = 4;
+        check(mayfly_container_set_limits(container, &limits.it, &err) == -EINVAL);
+        clear_error();
+        CHECK_GUARD(limits);
+}
+
 /* Checks what a container fills, each with garbage in the field that the library may not know. */
 static void ask(struct mayfly_container *container)
 {
@@ -565,6 +503,7 @@ static void use_container(const char *image)
         check(mayfly_container_start(&container, &spec, &err) == 0);
         ask(container);
         fail_links(container);
+        live(container);
         run(container);
         read_log(container);
         stop(container);

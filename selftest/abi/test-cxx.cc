@@ -48,6 +48,8 @@ static void use_initializers()
         USE(mayfly_port, MAYFLY_PORT_INIT);
         USE(mayfly_publish, MAYFLY_PUBLISH_INIT);
         USE(mayfly_spec, MAYFLY_SPEC_INIT);
+        USE(mayfly_stats, MAYFLY_STATS_INIT);
+        USE(mayfly_limits, MAYFLY_LIMITS_INIT);
         USE(mayfly_stop_result, MAYFLY_STOP_RESULT_INIT);
         USE(mayfly_timings, MAYFLY_TIMINGS_INIT);
         USE(mayfly_trust_options, MAYFLY_TRUST_OPTIONS_INIT);

@@ -11,6 +11,7 @@
 
 #include "container/command.h"
 #include "container/container.h"
+#include "container/life.h"
 #include "protocol/exec-block.h"
 #include "util/error.h"
 #include "util/fd.h"
@@ -342,6 +343,8 @@ static int begin(struct mayfly_container *container, const struct mayfly_command
         *command =
                 (struct mf_command){ .captures = { { .fd = -1 }, { .fd = -1 } }, .reply = -1, .begin_us = mf_now_us() };
         int r = mf_container_check_owner(container, err);
+        if (r == 0)
+                r = mf_container_check_unpaused(container, "running a command", err);
         if (r != 0)
                 return r;
         r = take_command(&command->options, given, err);

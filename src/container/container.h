@@ -51,6 +51,7 @@ struct mayfly_container {
         int was_stopped;           /* by its owner */
         int stop_timed_out;        /* the app outlived its time after that */
 
+        int is_paused;
         int with_notify; /* the app gets $NOTIFY_SOCKET */
         int cancel;      /* a descriptor that becomes readable when the start is to end, or -1 */
 

@@ -3,6 +3,7 @@
 #include <signal.h>
 
 #include "container/container.h"
+#include "container/life.h"
 #include "util/error.h"
 #include "util/macro.h"
 #include "util/options.h"
@@ -42,6 +43,9 @@ MF_EXPORT int mayfly_container_wait(struct mayfly_container *container, unsigned
         uint64_t deadline = mf_now_us() + (uint64_t) timeout_ms * 1000;
         mf_container_receive(container);
         while (container->reports.app != MF_APP_ENDED) {
+                r = mf_container_check_unpaused(container, "waiting for the app", err);
+                if (r < 0)
+                        return r;
                 if (container->control < 0)
                         return mf_container_explain_death(container, -ESRCH, MAYFLY_STAGE_STOP, "waiting", err);
                 int left = timeout_ms == UINT32_MAX ? -1 : mf_left_ms(deadline);

@@ -71,7 +71,9 @@ static int find_cause(const struct mf_facts *facts, char *text, size_t size)
         switch (reports->app) {
         case MF_APP_ENDED:
                 describe_end(&reports->app_end, end, sizeof(end));
-                snprintf(text, size, "the app of container %s %s", facts->machine, end);
+                snprintf(text, size, "the app of container %s %s%s", facts->machine, end,
+                         mf_reports_have_oom(reports) ? ", because the container's memory was used up (see memory_max)"
+                                                      : "");
                 return 0;
         case MF_APP_FAILED:
                 snprintf(text, size, "the app of container %s could not be started: %s", facts->machine,

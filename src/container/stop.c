@@ -8,6 +8,7 @@
 
 #include "container/container.h"
 #include "container/ids.h"
+#include "container/life.h"
 #include "container/network.h"
 #include "image/open.h"
 #include "protocol/message.h"
@@ -87,6 +88,8 @@ MF_EXPORT int mayfly_container_stop(struct mayfly_container *container, struct m
         }
 
         uint64_t begin = mf_now_us();
+        if (container->is_paused)
+                (void) mayfly_container_resume(container, NULL);
         container->was_stopped = 1;
         if (container->engine->type->wake)
                 container->engine->type->wake(container->engine);

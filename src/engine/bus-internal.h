@@ -2,11 +2,13 @@
 #ifndef MF_BUS_INTERNAL_H
 #define MF_BUS_INTERNAL_H
 
-/* Shared by bus.c, bus-connect.c and bus-list.c, the only users of libsystemd. */
+/* Shared by bus.c, bus-connect.c, bus-limits.c and bus-list.c, the only users of libsystemd. */
 
 #include <systemd/sd-bus.h>
 
 #include <mayfly/error.h>
+
+struct mf_bus;
 
 #define SYSTEMD "org.freedesktop.systemd1"
 #define SYSTEMD_PATH "/org/freedesktop/systemd1"
@@ -25,6 +27,8 @@ int mf_bus_connect(sd_bus **ret, int is_users, struct mayfly_error *err);
  * machined runs without its name, as for a while after a restart of D-Bus: D-Bus then asks systemd for a start, systemd has
  * nothing to start, and a call waits until its timeout. */
 int mf_bus_reaches_machined(sd_bus *bus);
+/* Gives the connection, which is made if there is none, and the unit's name. */
+int mf_bus_get(struct mf_bus *bus, sd_bus **ret, const char **ret_unit, struct mayfly_error *err);
 /* Sets an error that says which call failed with what object, and why. Returns r. */
 int mf_bus_error(struct mayfly_error *err, int r, const sd_bus_error *error, const char *what, const char *object);
 

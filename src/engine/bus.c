@@ -414,6 +414,17 @@ static int reconnect(struct mf_bus *bus, struct mayfly_error *err)
         return mf_error_errno(err, r, MAYFLY_STAGE_BUS, "subscribing to the signals of systemd again");
 }
 
+int mf_bus_get(struct mf_bus *bus, sd_bus **ret, const char **ret_unit, struct mayfly_error *err)
+{
+        int r = bus->bus ? 0 : reconnect(bus, err);
+
+        if (r < 0)
+                return r;
+        *ret = bus->bus;
+        *ret_unit = bus->unit;
+        return 0;
+}
+
 /* Ends the connection and gives the turn back. */
 static void disconnect(struct mf_bus *bus)
 {

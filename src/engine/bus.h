@@ -3,7 +3,7 @@
 #define MF_BUS_H
 
 /* systemd and machined over D-Bus: one connection for a container that is being started or stopped. bus.c,
- * bus-connect.c and bus-list.c are the only users of libsystemd. */
+ * bus-connect.c, bus-limits.c and bus-list.c are the only users of libsystemd. */
 
 #include <stddef.h>
 #include <stdint.h>
@@ -56,6 +56,8 @@ int mf_bus_check_machined(struct mf_bus *bus, struct mayfly_error *err);
 /* Asks machined for the leader of the machine, and checks that the machine is in our unit. Returns -EHOSTDOWN, and sets no error,
  * where machined runs and is not on the bus. */
 int mf_bus_inspect_machine(struct mf_bus *bus, pid_t *ret_leader, struct mayfly_error *err);
+/* Changes limits of the unit, as struct mf_engine_type has it. systemd says nothing where the kernel has no such controller. */
+int mf_bus_set_limits(struct mf_bus *bus, uint64_t memory_max, uint64_t tasks_max, struct mayfly_error *err);
 int mf_bus_terminate_machine(struct mf_bus *bus, struct mayfly_error *err);
 int mf_bus_stop_unit(struct mf_bus *bus, struct mayfly_error *err);
 int mf_bus_kill_unit(struct mf_bus *bus, struct mayfly_error *err);

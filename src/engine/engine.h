@@ -59,6 +59,9 @@ struct mf_engine_type {
          * nothing. */
         void (*rest)(struct mf_engine *engine);
         void (*wake)(struct mf_engine *engine);
+        /* Changes limits of the running container: 0 leaves one as it is, UINT64_MAX takes it away. NULL: the container's cgroup is
+         * there to be written. */
+        int (*set_limits)(struct mf_engine *engine, uint64_t memory_max, uint64_t tasks_max, struct mayfly_error *err);
         /* Ends the container by force; `attempt` counts from 0, each harder than the one before. `leader_fd` is a pidfd
          * of its PID 1, or -1. */
         int (*terminate)(struct mf_engine *engine, int leader_fd, unsigned attempt, struct mayfly_error *err);

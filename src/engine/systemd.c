@@ -141,6 +141,16 @@ static int has_process(struct mf_engine *engine, pid_t pid)
         return 0;
 }
 
+static int set_limits(struct mf_engine *engine, uint64_t memory_max, uint64_t tasks_max, struct mayfly_error *err)
+{
+        struct mf_bus *bus = systemd_of(engine)->bus;
+
+        mf_bus_wake(bus);
+        int r = mf_bus_set_limits(bus, memory_max, tasks_max, err);
+        mf_bus_rest(bus);
+        return r;
+}
+
 static void rest(struct mf_engine *engine)
 {
         mf_bus_rest(systemd_of(engine)->bus);
@@ -179,6 +189,7 @@ const struct mf_engine_type mf_engine_systemd = {
         .has_process = has_process,
         .rest = rest,
         .wake = wake,
+        .set_limits = set_limits,
         .terminate = terminate,
         .release = release,
 };

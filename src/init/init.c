@@ -11,12 +11,15 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
+
+#include "protocol/usage.h"
 
 /* PID 1 never frees and never fails softly: when it ends, the kernel ends everything else in the container. */
 
@@ -262,6 +265,13 @@ static void stop(int signal_number, int timeout_ms)
         self.deadline_ms = now_ms() + timeout_ms;
 }
 
+/* Sends the app, or the hook in its place, a signal. */
+static void send_signal(int signal_number)
+{
+        if (self.current)
+                kill(self.current, signal_number);
+}
+
 static void run(const int *fds)
 {
         pid_t pid = fork();
@@ -334,6 +344,8 @@ static void on_control(void)
                 look(fds[0], message.text);
         else if (message.type == MF_MESSAGE_STOP)
                 stop(message.value[0], message.value[1]);
+        else if (message.type == MF_MESSAGE_SIGNAL)
+                send_signal(message.value[0]);
         else if (message.type == MF_MESSAGE_GO && self.waits_for_go) {
                 self.waits_for_go = 0;
                 start();
@@ -366,6 +378,23 @@ static void on_pre_start_end(const siginfo_t *info)
         give_up(ESRCH, text);
 }
 
+/* Tells what the container has used. Without a cgroup of its own only the time of what was waited for is known. */
+static void send_usage(void)
+{
+        int directory = open("/sys/fs/cgroup", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        struct mf_usage usage;
+        struct rusage children;
+        char text[80];
+
+        mf_usage_read(directory, &usage);
+        close_end(&directory);
+        if (usage.cpu_us == MF_USAGE_UNKNOWN && getrusage(RUSAGE_CHILDREN, &children) == 0)
+                usage.cpu_us = (uint64_t) (children.ru_utime.tv_sec + children.ru_stime.tv_sec) * 1000000 +
+                               (uint64_t) (children.ru_utime.tv_usec + children.ru_stime.tv_usec);
+        mf_usage_write(&usage, text, sizeof(text));
+        send_message(MF_MESSAGE_USAGE, 0, 0, text);
+}
+
 static void send_exit(const siginfo_t *info)
 {
         /* stop() sets the deadline, and only the kill at that time takes it away. */
@@ -383,6 +412,7 @@ static void on_app_end(const siginfo_t *info)
         char text[232] = "", line[300];
 
         drain_log(); /* once only: a daemon of the app may keep the pipe open */
+        send_usage();
         send_exit(info);
         if (!self.exec.post_stop[0])
                 _exit(0);

@@ -126,6 +126,24 @@ int launch_cgroup_create(const char *machine, struct launch_cgroup *ret)
         return launch_error(-EAGAIN, "making the cgroup %s/%s: it is removed again and again", directory, ret->name);
 }
 
+int launch_cgroup_create_inside(struct launch_cgroup *ret)
+{
+        char directory[400];
+
+        int r = find_own_directory(directory, sizeof(directory));
+        if (r < 0)
+                return r;
+        snprintf(ret->name, sizeof(ret->name), "payload");
+        mf_cleanup(mf_closep) int parent = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        if (parent < 0 || mkdirat(parent, ret->name, 0755) < 0)
+                return -errno;
+        ret->fd = openat(parent, ret->name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        if (ret->fd < 0)
+                return -errno;
+        ret->parent = mf_take_fd(&parent);
+        return 0;
+}
+
 static int write_file(const struct launch_cgroup *cgroup, const char *name, const char *value)
 {
         int fd = openat(cgroup->fd, name, O_WRONLY | O_CLOEXEC);

@@ -253,6 +253,16 @@ static void supervise(pid_t child, int is_payload, int owner, int signals, struc
         }
 }
 
+/* Makes the container of an ordinary user. In a unit its processes get a cgroup of their own. Returns PID 1 or negative errno. */
+static pid_t contain(const struct launch_options *options, const struct launch_cgroup *cgroup)
+{
+        struct launch_cgroup inside;
+
+        if (options->in_unit && launch_cgroup_create_inside(&inside) == 0)
+                cgroup = &inside;
+        return launch_contain(options, cgroup);
+}
+
 static int run(const struct launch_options *options, const struct launch_cgroup *cgroup)
 {
         sigset_t mask;
@@ -290,7 +300,7 @@ static int run(const struct launch_options *options, const struct launch_cgroup 
                 return EXIT_FAILURE;
         }
 
-        pid_t child = options->is_users ? launch_contain(options, cgroup) : start_nspawn(options, cgroup);
+        pid_t child = options->is_users ? contain(options, cgroup) : start_nspawn(options, cgroup);
         if (child < 0)
                 return EXIT_FAILURE;
         /* Inside, only mayfly-init may have the control socket. */

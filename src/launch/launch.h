@@ -114,6 +114,9 @@ struct launch_cgroup {
 /* Whether this process may make cgroups in its own. */
 int launch_cgroup_is_ours(void);
 int launch_cgroup_create(const char *machine, struct launch_cgroup *ret);
+/* Makes a cgroup in that of this process, which is a unit of systemd, for the container without its supervisor: so it can be frozen.
+ * Returns 0 or negative errno, and prints nothing, because the container can do without. */
+int launch_cgroup_create_inside(struct launch_cgroup *ret);
 int launch_cgroup_limit(const struct launch_cgroup *cgroup, const struct launch_options *options);
 /* What an image wants: sets it (cgroup NULL: sees whether systemd has) and returns those of enum mf_limit that are not
  * in force. */

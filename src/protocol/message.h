@@ -22,6 +22,8 @@
  *       library -> init   LOOK    descriptor: reply socket; text is the absolute path of a file
  *       library -> init   RUN     descriptors: reply socket, exec block, standard input, output, error
  *       library -> init   STOP    value[0] signal, value[1] timeout in ms
+ *       library -> init   SIGNAL  value[0] signal for the app
+ *       init -> library   USAGE   what the container used, just before EXIT; text is as protocol/usage.h has it
  *       init -> library   EXIT    the app ended: value[0] si_code, value[1] si_status, value[2] 1 if it outlived
  *                                 its time after STOP and was killed; the container ends after the app's
  *                                 post-stop hook
@@ -37,7 +39,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-#define MF_PROTOCOL_VERSION 5U
+#define MF_PROTOCOL_VERSION 6U
 
 enum mf_message_type {
         MF_MESSAGE_START = 1,
@@ -55,6 +57,8 @@ enum mf_message_type {
         MF_MESSAGE_GO,
         MF_MESSAGE_NOTIFIED,
         MF_MESSAGE_LOOK,
+        MF_MESSAGE_SIGNAL,
+        MF_MESSAGE_USAGE,
 };
 
 /* Limits that an image wants, and a host may have no controller for. */

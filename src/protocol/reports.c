@@ -56,6 +56,14 @@ static int take_app(struct mf_reports *reports, const struct mf_message *message
         return 0;
 }
 
+static int take_usage(struct mf_reports *reports, const struct mf_message *message)
+{
+        int r = reports->has_usage ? -EPROTO : mf_usage_parse(message->text, &reports->usage);
+
+        reports->has_usage |= r == 0;
+        return r;
+}
+
 static int take_exit(struct mf_reports *reports, const struct mf_message *message)
 {
         int code = message->value[0], status = message->value[1];
@@ -94,6 +102,7 @@ static const struct {
         { MF_MESSAGE_HOOK, 1, 0, MF_APP_NONE, 1, take_hook },
         { MF_MESSAGE_APP, 1, -1, MF_APP_NONE, 1, take_app },
         { MF_MESSAGE_NOTIFIED, 1, -1, MF_APP_STARTED, 1, take_notified },
+        { MF_MESSAGE_USAGE, 1, -1, MF_APP_STARTED, 1, take_usage },
         { MF_MESSAGE_EXIT, 1, -1, MF_APP_STARTED, 1, take_exit },
 };
 
@@ -111,4 +120,11 @@ int mf_reports_take(struct mf_reports *reports, const struct mf_message *message
                 return rules[i].take(reports, message);
         }
         return -EPROTO;
+}
+
+int mf_reports_have_oom(const struct mf_reports *reports)
+{
+        return reports->app == MF_APP_ENDED && reports->app_end.si_code != CLD_EXITED &&
+               reports->app_end.si_status == SIGKILL && reports->has_usage &&
+               reports->usage.oom_kills != MF_USAGE_UNKNOWN && reports->usage.oom_kills > 0;
 }

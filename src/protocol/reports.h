@@ -9,6 +9,7 @@
 #include <stddef.h>
 
 #include "protocol/message.h"
+#include "protocol/usage.h"
 
 enum mf_app_state {
         MF_APP_NONE = 0, /* not heard of yet */
@@ -31,7 +32,12 @@ struct mf_reports {
         char app_failure[232]; /* and why, for a human; may be empty */
         siginfo_t app_end;     /* MF_APP_ENDED: si_code and si_status */
         int app_was_late;      /* MF_APP_ENDED: it outlived its time after a stop and was killed */
+        int has_usage;
+        struct mf_usage usage; /* of the container when its app had ended */
 };
+
+/* Whether the app was killed because the container's memory was used up, as far as its cgroup told. */
+int mf_reports_have_oom(const struct mf_reports *reports);
 
 /* Takes one message. Returns 0, or -EPROTO, with nothing changed, for one that may not come (now, again, with these
  * values or with so many descriptors). */

@@ -52,6 +52,32 @@ static void refuse_all_but(struct mf_reports *reports, uint32_t except)
 
 #define BIT(name) (1U << MF_MESSAGE_##name)
 
+/* What was used is told once, before the end, and makes a kill one for want of memory. */
+static void use_is_told_once(void **state)
+{
+        struct mf_reports reports = { .expects_app = 1 };
+        struct mf_message usage = { .type = MF_MESSAGE_USAGE, .text = "1 2 3" };
+
+        (void) state;
+        refuse(&reports, usage);
+        assert_int_equal(take(&reports, M(.type = MF_MESSAGE_READY)), 0);
+        refuse(&reports, usage);
+        assert_int_equal(take(&reports, M(.type = MF_MESSAGE_APP)), 0);
+        refuse(&reports, M(.type = MF_MESSAGE_USAGE, .text = "1 2"));
+        assert_int_equal(take(&reports, usage), 0);
+        assert_int_equal(reports.usage.oom_kills, 3);
+        refuse(&reports, usage);
+        assert_false(mf_reports_have_oom(&reports));
+        assert_int_equal(take(&reports, M(.type = MF_MESSAGE_EXIT, .value = { CLD_KILLED, SIGKILL })), 0);
+        assert_true(mf_reports_have_oom(&reports));
+        refuse(&reports, usage);
+        reports.app_end.si_status = SIGTERM;
+        assert_false(mf_reports_have_oom(&reports));
+        reports.app_end.si_status = SIGKILL;
+        reports.usage.oom_kills = MF_USAGE_UNKNOWN;
+        assert_false(mf_reports_have_oom(&reports));
+}
+
 /* Only an app that was started can say that it is ready, once, and only where the library has asked for it. */
 static void ready_is_said_once(void **state)
 {
@@ -200,6 +226,7 @@ static void descriptors_are_refused(void **state)
 int main(void)
 {
         const struct CMUnitTest tests[] = {
+                cmocka_unit_test(use_is_told_once),
                 cmocka_unit_test(ready_is_said_once),
                 cmocka_unit_test(each_report_comes_once_and_in_order),
                 cmocka_unit_test(an_app_that_failed_has_no_end),

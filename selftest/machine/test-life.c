@@ -1,0 +1,251 @@
+/* SPDX-License-Identifier: MIT */
+
+/* The life of a container between its start and its end: signals, pauses, what it uses and may use. */
+
+#define _GNU_SOURCE
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <mayfly/cmocka.h>
+
+#include "support/containers.h"
+#include "support/host.h"
+
+static const char *busybox;
+static struct mayfly_error err; /* of the last call */
+
+#define APP(line) ((const char *const[]){ "/bin/sh", "-c", line, NULL })
+
+static void is_error(int r, int code, const char *words)
+{
+        if (r != code || !strstr(err.message, words))
+                fail_msg("%d, not %d, or there is no \"%s\" in \"%s\"", r, code, words, err.message);
+}
+
+/* Forgets the last error, for the next call. */
+static struct mayfly_error *fresh(void)
+{
+        err = (struct mayfly_error) MAYFLY_ERROR_INIT;
+        return &err;
+}
+
+static void works(int r)
+{
+        if (r < 0)
+                fail_msg("%s", err.message);
+}
+
+static struct mayfly_stats stats_of(struct mayfly_container *c)
+{
+        struct mayfly_stats stats = MAYFLY_STATS_INIT;
+
+        works(mayfly_container_stats(c, &stats, fresh()));
+        return stats;
+}
+
+/* Waits until the log has these words. */
+static void await_words(struct mayfly_container *c, const char *words)
+{
+        char *log = NULL;
+
+        do {
+                free(log);
+                usleep(2000);
+                assert_int_equal(mayfly_container_logs(c, &log, NULL, NULL), 0);
+        } while (!strstr(log, words));
+        free(log);
+}
+
+/* --- signals ---------------------------------------------------------------------------------------------------- */
+
+static void signals_reach_the_app(void **state)
+{
+        struct mayfly_exit end = MAYFLY_EXIT_INIT;
+        struct mayfly_container *c = start_container(
+                MAYFLY_SPEC(.image = busybox,
+                            .argv = APP("trap 'echo hup' HUP; trap 'echo usr1; exit 3' USR1; echo ready; "
+                                        "while :; do sleep 0.01; done")));
+
+        (void) state;
+        await_words(c, "ready");
+        works(mayfly_container_kill(c, SIGHUP, fresh()));
+        await_words(c, "hup");
+        works(mayfly_container_kill(c, SIGUSR1, fresh()));
+        works(mayfly_container_wait(c, FOREVER_MS, &end, fresh()));
+        assert_int_equal(end.status, 3);
+        assert_int_equal(stats_of(c).reason, MAYFLY_END_EXIT);
+        assert_int_equal(stats_of(c).status, 3);
+        is_error(mayfly_container_kill(c, SIGHUP, fresh()), -ESRCH, "sending a signal: the app of container ");
+        mayfly_container_free(c);
+}
+
+static void a_kill_is_seen(void **state)
+{
+        struct mayfly_container *c = start_container(MAYFLY_SPEC(.image = busybox, .argv = APP("exec sleep 1000")));
+        struct mayfly_exit end = MAYFLY_EXIT_INIT;
+
+        (void) state;
+        works(mayfly_container_kill(c, SIGKILL, fresh()));
+        works(mayfly_container_wait(c, FOREVER_MS, &end, fresh()));
+        assert_int_equal(end.signal, SIGKILL);
+        assert_int_equal(stats_of(c).reason, MAYFLY_END_SIGNAL);
+        assert_int_equal(stats_of(c).signal_number, SIGKILL);
+        mayfly_container_stop(c, NULL);
+        assert_int_equal(stats_of(c).state, MAYFLY_STATE_ENDED);
+        assert_int_equal(stats_of(c).processes, 0);
+        mayfly_container_free(c);
+}
+
+static void wrong_signals_are_refused(void **state)
+{
+        struct mayfly_container *c = start_container(MAYFLY_SPEC(.image = busybox, .argv = APP("exec sleep 1000")));
+        struct mayfly_container *idle = start_container(MAYFLY_SPEC(.image = busybox, .idle = 1));
+
+        (void) state;
+        is_error(mayfly_container_kill(c, 0, fresh()), -EINVAL, "0 is no signal");
+        is_error(mayfly_container_kill(c, 999, fresh()), -EINVAL, "999 is no signal");
+        is_error(mayfly_container_kill(c, -9, fresh()), -EINVAL, "-9 is no signal");
+        is_error(mayfly_container_kill(idle, SIGHUP, fresh()), -EINVAL, "runs no app");
+        mayfly_container_stop(c, NULL);
+        is_error(mayfly_container_kill(c, SIGHUP, fresh()), -ESRCH, "sending a signal: ");
+        is_error(mayfly_container_pause(c, fresh()), -ESRCH, "pausing: ");
+        mayfly_container_free(c);
+        mayfly_container_free(idle);
+}
+
+/* --- pauses ----------------------------------------------------------------------------------------------------- */
+
+#define COUNTS "i=0; while :; do i=$((i + 1)); echo $i > /tmp/count; done"
+
+static void a_pause_stops_all(void **state)
+{
+        struct mayfly_container *c = start_container(MAYFLY_SPEC(.image = busybox, .argv = APP("echo x; " COUNTS)));
+        const char *const argv[] = { "true", NULL };
+        struct mayfly_command command = MAYFLY_COMMAND_INIT;
+        struct mayfly_result *result = NULL;
+
+        (void) state;
+        command.argv = argv;
+        await_output(c);
+        for (unsigned i = 0; i < 3; i++) {
+                works(mayfly_container_pause(c, fresh()));
+                assert_int_equal(stats_of(c).state, MAYFLY_STATE_PAUSED);
+                uint64_t cpu = stats_of(c).cpu_us;
+                usleep(50000);
+                assert_int_equal(stats_of(c).cpu_us, cpu);
+                is_error(mayfly_container_pause(c, fresh()), -EBUSY, "is paused already");
+                is_error(mayfly_container_run(c, &command, &result, fresh()), -EBUSY,
+                         "is paused; call mayfly_container_resume() first");
+                is_error(mayfly_container_wait(c, FOREVER_MS, NULL, fresh()), -EBUSY, "is paused");
+                is_error(mayfly_container_kill(c, SIGTERM, fresh()), -EBUSY, "is paused");
+                works(mayfly_container_resume(c, fresh()));
+                assert_int_equal(sh(c, "a=$(cat /tmp/count); while [ \"$(cat /tmp/count)\" = \"$a\" ]; do :; done"), 0);
+                is_error(mayfly_container_resume(c, fresh()), -EINVAL, "is not paused");
+        }
+        stops(c, 0);
+}
+
+static void a_paused_container_can_be_stopped(void **state)
+{
+        struct mayfly_container *c = start_container(
+                MAYFLY_SPEC(.image = busybox,
+                            .argv = APP("trap 'echo bye; exit' TERM; echo x; while :; do sleep 0.01; done")));
+
+        (void) state;
+        await_output(c);
+        works(mayfly_container_pause(c, fresh()));
+        works(mayfly_container_stop(c, fresh()));
+        await_words(c, "bye");
+        mayfly_container_free(c);
+
+        c = start_container(MAYFLY_SPEC(.image = busybox, .argv = APP("exec sleep 1000")));
+        works(mayfly_container_pause(c, fresh()));
+        mayfly_container_free(c);
+}
+
+/* What dies while it is paused is dead, not paused. */
+static void a_paused_container_can_die(void **state)
+{
+        struct mayfly_container *c = start_container(MAYFLY_SPEC(.image = busybox, .argv = APP("exec sleep 1000")));
+
+        (void) state;
+        works(mayfly_container_pause(c, fresh()));
+        assert_int_equal(kill(mayfly_container_leader(c), SIGKILL), 0);
+        while (stats_of(c).state != MAYFLY_STATE_ENDED)
+                usleep(1000);
+        is_error(mayfly_container_resume(c, fresh()), -ESRCH, "resuming: container ");
+        mayfly_container_free(c);
+}
+
+/* --- what it uses ----------------------------------------------------------------------------------------------- */
+
+static void use_is_told(void **state)
+{
+        struct mayfly_container *c = start_container(
+                MAYFLY_SPEC(.image = busybox, .argv = APP("i=0; while [ $i -lt 20000 ]; do i=$((i + 1)); done; echo x; "
+                                                          "sleep 1000 & exec sleep 1000")));
+
+        (void) state;
+        await_output(c);
+        struct mayfly_stats stats = stats_of(c);
+        assert_int_equal(stats.state, MAYFLY_STATE_RUNNING);
+        assert_int_equal(stats.reason, MAYFLY_END_NONE);
+        assert_true(stats.memory > 0 && stats.memory != MAYFLY_UNKNOWN);
+        assert_true(stats.cpu_us > 0 && stats.cpu_us != MAYFLY_UNKNOWN);
+        while (stats.processes != 2) /* the shell that ends with its child */
+                stats = stats_of(c);
+        works(mayfly_container_kill(c, SIGTERM, fresh()));
+        works(mayfly_container_wait(c, FOREVER_MS, NULL, fresh()));
+        mayfly_container_stop(c, NULL);
+        struct mayfly_stats after = stats_of(c);
+        assert_int_equal(after.state, MAYFLY_STATE_ENDED);
+        assert_int_equal(after.memory, 0);
+        assert_true(after.cpu_us >= stats.cpu_us / 2 && after.cpu_us != MAYFLY_UNKNOWN);
+        mayfly_container_free(c);
+}
+
+static void limits_change(void **state)
+{
+        const struct mayfly_limits limits = { .size = sizeof(limits), .memory_max = 64 << 20, .tasks_max = 20 };
+        struct mayfly_container *c = start_container(MAYFLY_SPEC(.image = busybox, .argv = APP("exec sleep 1000")));
+
+        (void) state;
+        int has_memory = stats_of(c).oom_kills != MAYFLY_UNKNOWN;
+        int r = mayfly_container_set_limits(c, &limits, fresh());
+        if (!has_memory) {
+                is_error(r, -ENOTSUP, "memory.max = 67108864: there is no \"memory\" controller");
+        } else {
+                if (r < 0)
+                        fail_msg("%s", err.message);
+                assert_int_not_equal(sh(c, "i=0; while [ $i -lt 100 ]; do sleep 1000 & i=$((i + 1)); done"), 0);
+                works(mayfly_container_set_limits(
+                        c, &(const struct mayfly_limits){ .size = sizeof(limits), .tasks_max = 1000 }, fresh()));
+                assert_int_equal(sh(c, "exec tail -n 1 /dev/zero"), -SIGKILL);
+                assert_true(stats_of(c).oom_kills > 0);
+        }
+        works(mayfly_container_set_limits(c, &(const struct mayfly_limits) MAYFLY_LIMITS_INIT, fresh()));
+        mayfly_container_stop(c, NULL);
+        is_error(mayfly_container_set_limits(c, &limits, fresh()), -ESRCH, "changing limits: ");
+        mayfly_container_free(c);
+}
+
+int main(void)
+{
+        const struct CMUnitTest tests[] = {
+                cmocka_unit_test(signals_reach_the_app),
+                cmocka_unit_test(a_kill_is_seen),
+                cmocka_unit_test(wrong_signals_are_refused),
+                cmocka_unit_test(a_pause_stops_all),
+                cmocka_unit_test(a_paused_container_can_be_stopped),
+                cmocka_unit_test(a_paused_container_can_die),
+                cmocka_unit_test(use_is_told),
+                cmocka_unit_test(limits_change),
+        };
+
+        busybox = test_image("busybox");
+        return cmocka_run_group_tests_name("life", tests, NULL, NULL);
+}
