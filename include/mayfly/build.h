@@ -44,7 +44,7 @@ struct mayfly_build_options {
          * in the root file system, or that is left out. NULL: nobody. */
         void (*warning)(const char *text, void *userdata);
         void *warning_userdata; /**< given to it */
-        int oci;                /**< non-zero: an OCI image, in an archive of an OCI layout, in place of an ACI */
+        int oci;                /**< non-zero: an OCI image in place of an ACI, in an OCI layout or an archive of one */
 };
 
 #define MAYFLY_BUILD_OPTIONS_INIT MAYFLY_INIT_(struct mayfly_build_options)
@@ -59,7 +59,8 @@ struct mayfly_build_options {
  *                 directory are sorted by name, those of an archive keep their order. Owners, modes, hard links,
  *                 devices and the extended attributes `user.*` and `security.capability` are kept.
  * @param output   path of the image. A regular file that is there is replaced, also where a symbolic link leads to
- *                 one; to a device or a pipe the image is written.
+ *                 one; to a device or a pipe the image is written. An OCI image is built into a layout if the path
+ *                 ends in "/" or is a directory; a layout that is there is replaced, another directory is not.
  * @param options  NULL for the defaults
  * @return 0, or negative errno: -EINVAL (options), -EBADMSG (manifest, or a name in the archive), -EBUSY (a file
  *         changed meanwhile), -ENOSPC and others. Nothing is left behind on failure.

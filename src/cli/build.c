@@ -107,7 +107,7 @@ static const struct tool_option options[] = {
           .help = "all files belong to root, whoever owns them now" },
         { .name = "oci",
           .at = offsetof(struct choices, build.oci),
-          .help = "an OCI image, in an archive of an OCI layout" },
+          .help = "an OCI image: a layout if IMAGE ends in / or is a directory, else an archive of one" },
         TOOL_OPTION_JSON(struct choices, "print an object"),
         TOOL_OPTION_QUIET(struct choices, "print the reference alone"),
         TOOL_OPTIONS_END,

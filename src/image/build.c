@@ -296,7 +296,7 @@ static int write_oci(const struct mf_output *output, struct source *source, stru
                                             .config = source->config,
                                             .name = source->config->name,
                                             .created = source->latest };
-        r = mf_oci_archive_write(output->fd, &parts, err);
+        r = mf_oci_layout_write(output->fd, &parts, err);
         if (r == 0)
                 r = mf_image_options_take(NULL, &defaults, err);
         if (r < 0)
@@ -358,7 +358,7 @@ MF_EXPORT int mayfly_image_build(struct mayfly_pin **ret, const char *rootfs, co
         if (r == 0)
                 r = get_latest(&options, &source.latest, err);
         if (r == 0)
-                r = mf_output_open(&output, path, err);
+                r = mf_output_open(&output, path, options.oci, err);
         if (r < 0)
                 return r;
         warn_of_no_app(&options);
@@ -366,7 +366,10 @@ MF_EXPORT int mayfly_image_build(struct mayfly_pin **ret, const char *rootfs, co
         url = mf_output_url(&output);
         if (url && options.oci && output.through)
                 return mf_error(err, -EINVAL, MAYFLY_STAGE_SPEC,
-                                "%s is no regular file, and an OCI image is built into one; choose another path", path);
+                                "%s is neither a regular file nor a directory, and an OCI image is built into one of "
+                                "these; choose "
+                                "another path",
+                                path);
         if (url && options.oci) {
                 r = write_oci(&output, &source, &options, err);
                 return r == 0 ? publish_oci(ret, &output, url, err) : r;

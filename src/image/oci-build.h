@@ -2,7 +2,7 @@
 #ifndef MF_OCI_BUILD_H
 #define MF_OCI_BUILD_H
 
-/* Writes an archive of an OCI layout, with one image of one layer. */
+/* Writes an OCI layout, with one image of one layer. */
 
 #include <mayfly/build.h>
 
@@ -18,7 +18,7 @@ struct mf_oci_parts {
         int64_t created;  /* INT64_MAX: not said */
 };
 
-/* Writes the archive to `fd`. Returns 0 or negative errno. */
-int mf_oci_archive_write(int fd, const struct mf_oci_parts *parts, struct mayfly_error *err);
+/* Writes the layout to `fd`: into an empty directory, or as an archive into a file. Returns 0 or negative errno. */
+int mf_oci_layout_write(int fd, const struct mf_oci_parts *parts, struct mayfly_error *err);
 
 #endif

@@ -2,6 +2,7 @@
 #define _GNU_SOURCE
 #include "image/output.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdint.h>
@@ -49,13 +50,25 @@ static int is_through(const char *path)
         return S_ISDIR(st.st_mode) ? -EISDIR : 1;
 }
 
+/* Whether a path is that of a layout, which is there or to be made: a directory. Returns 1 or 0. */
+static int is_of_layout(const char *path)
+{
+        struct stat st;
+        const size_t length = strlen(path);
+
+        return (length > 1 && path[length - 1] == '/') || (stat(path, &st) == 0 && S_ISDIR(st.st_mode));
+}
+
 /* Sets output->path to where symbolic links lead, unless the image is written through them. */
-static int resolve(struct mf_output *output, const char *path, struct mayfly_error *err)
+static int resolve(struct mf_output *output, const char *path, int may_be_layout, struct mayfly_error *err)
 {
         struct stat st;
 
         output->path = strdup(path);
-        output->through = is_through(path);
+        output->is_layout = may_be_layout && is_of_layout(path);
+        for (size_t n = strlen(path); output->path && output->is_layout && n > 1 && output->path[n - 1] == '/'; n--)
+                output->path[n - 1] = '\0';
+        output->through = output->is_layout ? 0 : is_through(path);
         if (output->through == -EISDIR)
                 return mf_error(err, -EISDIR, MAYFLY_STAGE_SPEC, "%s is a directory; name a file for the image", path);
         for (int links = 0; output->path && !output->through && lstat(output->path, &st) == 0 && S_ISLNK(st.st_mode);
@@ -129,9 +142,24 @@ static int open_temporary(struct mf_output *output, struct mayfly_error *err)
                               : 0;
 }
 
-int mf_output_open(struct mf_output *ret, const char *path, struct mayfly_error *err)
+/* Makes the directory of a layout beside the one that it replaces. Returns 0 or negative errno. */
+static int open_layout(struct mf_output *output)
 {
-        int r = resolve(ret, path, err);
+        int r = choose_name(output);
+
+        if (r < 0)
+                return r;
+        if (mkdirat(output->directory, output->name, 0777) < 0) {
+                *output->name = '\0';
+                return -errno;
+        }
+        output->fd = openat(output->directory, output->name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        return output->fd < 0 ? -errno : 0;
+}
+
+int mf_output_open(struct mf_output *ret, const char *path, int may_be_layout, struct mayfly_error *err)
+{
+        int r = resolve(ret, path, may_be_layout, err);
 
         if (r < 0)
                 return r;
@@ -140,14 +168,16 @@ int mf_output_open(struct mf_output *ret, const char *path, struct mayfly_error 
         r = open_directory(ret, err);
         if (r < 0)
                 return r;
-        r = open_beside(ret);
-        return r < 0 ? mf_error_errno(err, r, MAYFLY_STAGE_ARCHIVE, "the file %s cannot be made", ret->base) : 0;
+        r = ret->is_layout ? open_layout(ret) : open_beside(ret);
+        return r < 0 ? mf_error_errno(err, r, MAYFLY_STAGE_ARCHIVE, "the %s %s cannot be made",
+                                      ret->is_layout ? "directory" : "file", ret->base)
+                     : 0;
 }
 
 void mf_output_clear(struct mf_output *output)
 {
         if (*output->name)
-                (void) unlinkat(output->directory, output->name, 0);
+                (void) mf_remove_tree(output->directory, output->name);
         mf_close(output->fd);
         mf_close(output->directory);
         free(output->path);
@@ -195,6 +225,58 @@ static int replace(struct mf_output *output, struct mayfly_error *err)
         return 0;
 }
 
+/* Whether the directory has nothing but what a layout has, so that it can be replaced. Returns 1, 0 or negative errno. */
+static int is_replaceable(int parent, const char *name)
+{
+        static const char *const files[] = { ".", "..", "oci-layout", "index.json", "blobs" };
+        int is_other = 0;
+
+        int fd = openat(parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+        DIR *stream = fd < 0 ? NULL : fdopendir(fd);
+        if (!stream) {
+                int r = -errno;
+                mf_close(fd);
+                return r;
+        }
+        for (const struct dirent *entry; !is_other && (entry = readdir(stream));) {
+                size_t i = 0;
+                while (i < MF_ELEMENTSOF(files) && strcmp(entry->d_name, files[i]) != 0)
+                        i++;
+                is_other = i == MF_ELEMENTSOF(files);
+        }
+        closedir(stream);
+        return !is_other;
+}
+
+/* Gives the directory its name, or exchanges it with the layout that has it. Returns 0 or negative errno: -ENOTEMPTY when a directory that is no
+ * layout has the name. */
+static int rename_layout(struct mf_output *output)
+{
+        const int parent = output->directory;
+
+        if (renameat2(parent, output->name, parent, output->base, RENAME_NOREPLACE) == 0) {
+                *output->name = '\0';
+                return 0;
+        }
+        int r = errno == EEXIST ? is_replaceable(parent, output->base) : -errno;
+        if (r <= 0)
+                return r < 0 ? r : -ENOTEMPTY;
+        return renameat2(parent, output->name, parent, output->base, RENAME_EXCHANGE) < 0 ? -errno : 0;
+}
+
+static int replace_layout(struct mf_output *output, struct mayfly_error *err)
+{
+        int r = rename_layout(output);
+
+        if (r == -ENOTEMPTY)
+                return mf_error(err, r, MAYFLY_STAGE_ARCHIVE,
+                                "%s has other files than a layout of images, and is not replaced; name another "
+                                "directory",
+                                output->path);
+        return r < 0 ? mf_error_errno(err, r, MAYFLY_STAGE_ARCHIVE, "the layout cannot be renamed to %s", output->base)
+                     : 0;
+}
+
 /* Copies the image to an open descriptor. Returns 0 or negative errno. */
 static int copy_to(const struct mf_output *output, int to)
 {
@@ -227,6 +309,8 @@ static int write_through(const struct mf_output *output, struct mayfly_error *er
 
 int mf_output_publish(struct mf_output *output, struct mayfly_error *err)
 {
+        if (output->is_layout)
+                return replace_layout(output, err);
         return output->through ? write_through(output, err) : replace(output, err);
 }
 
