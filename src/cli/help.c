@@ -51,13 +51,14 @@ static void print_option(const struct tool_option *option, unsigned indent)
 
 static void print_usage(const struct tool_command *command)
 {
-        const char *title = "Usage:";
+        const char *title = "Usage:", *line = command->synopsis;
 
-        for (const char *line = command->synopsis; *line; title = "") {
+        do {
                 size_t n = strcspn(line, "\n");
-                printf("%-6s mayfly %s %.*s\n", title, command->name, (int) n, line);
+                printf("%-6s mayfly %s%s%.*s\n", title, command->name, n > 0 ? " " : "", (int) n, line);
                 line += n + (line[n] == '\n');
-        }
+                title = "";
+        } while (*line);
 }
 
 static void print_description(const char *text)

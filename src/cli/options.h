@@ -34,7 +34,7 @@ struct tool_option {
 struct tool_command {
         const char *name;
         const char *summary;               /* its line in mayfly --help */
-        const char *synopsis;              /* what follows its name, a form a line */
+        const char *synopsis;              /* what follows its name, a form a line; "": nothing */
         const char *description;           /* a paragraph a line */
         const char *exit_status;           /* what 0 and 1 mean, and any others */
         const struct tool_option *options; /* ends with an element without a name; --help is understood by all */
