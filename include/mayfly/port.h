@@ -102,10 +102,11 @@ int mayfly_container_publish(struct mayfly_container *container, const struct ma
 /**
  * Makes a socket in the container's network, connects it to a port inside, and gives it to the caller: for clients
  * that take a connected descriptor. It costs no port of the host and no copying. TCP sockets have TCP_NODELAY set.
- * A UDP socket is connected to the port's address.
+ * The connection goes to the address where the port listens: 127.0.0.1, ::1, or any other of the container's. A UDP socket is
+ * connected to the address that is bound.
  * @param port    "6379/tcp", "6379", a name, or "unix:/PATH" of a stream socket inside
  * @param ret_fd  set on success; close-on-exec, blocking, the caller's to close
- * @return 0, or negative errno: -ECONNREFUSED (nothing listens there), -ENOENT (no such name or path), -ESRCH (the
+ * @return 0, or negative errno: -ECONNREFUSED (nothing listens there; the message says what does), -ENOENT (no such name or path), -ESRCH (the
  *         container has died), ...
  */
 int mayfly_container_connect(struct mayfly_container *container, const char *port, int *ret_fd,

@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #include <mayfly/cmocka.h>
+#include <mayfly/network.h>
 
 #include "support/containers.h"
 #include "support/reach.h"
@@ -72,12 +73,12 @@ static void a_published_port_reaches_the_app(void **state)
 
 static void a_port_is_found_wherever_the_app_listens(void **state)
 {
-        struct mayfly_container *c =
-                START(.argv = SERVES("tcp6:::1:1001", "tcp:127.0.0.2:1002", "tcp:0.0.0.0:1003", "tcp6::::1004"),
-                      .publish = MAYFLY_PORTS({ .port = 1001 }, { .port = 1002 }, { .port = 1003 }, { .port = 1004 },
-                                              { .port = 1005 }),
-                      .wait = MAYFLY_WAIT(MAYFLY_WAIT_PORT("1001"), MAYFLY_WAIT_PORT("1002"), MAYFLY_WAIT_PORT("1003"),
-                                          MAYFLY_WAIT_PORT("1004")));
+        struct mayfly_container *c = START(.argv = SERVES("tcp6:::1:1001", "tcp:127.0.0.2:1002", "tcp:0.0.0.0:1003",
+                                                          "tcp6::::1004", "udp:127.0.0.2:1002", "udp6:::1:1001"),
+                                           .publish = MAYFLY_PORTS({ .port = 1001 }, { .port = 1002 }, { .port = 1003 },
+                                                                   { .port = 1004 }, { .port = 1005 }),
+                                           .wait = MAYFLY_WAIT(MAYFLY_WAIT_PORT("1001"), MAYFLY_WAIT_PORT("1002"),
+                                                               MAYFLY_WAIT_PORT("1003"), MAYFLY_WAIT_PORT("1004")));
 
         (void) state;
         await_output(c);
@@ -85,6 +86,12 @@ static void a_port_is_found_wherever_the_app_listens(void **state)
         answers(reach_port(c, "1002", SOCK_STREAM));
         answers(reach_port(c, "1003", SOCK_STREAM));
         answers(reach_port(c, "1004", SOCK_STREAM));
+        answers(connected(c, "1001"));
+        answers(connected(c, "1002"));
+        answers(connected(c, "1003"));
+        answers(connected(c, "1004"));
+        answers(connected(c, "1001/udp"));
+        answers(connected(c, "1002/udp"));
         /* Nothing listens there: the connection ends at once. */
         int fd = reach_port(c, "1005", SOCK_STREAM);
         if (fd >= 0) {
@@ -93,6 +100,29 @@ static void a_port_is_found_wherever_the_app_listens(void **state)
                 assert_int_equal(fd, -ECONNRESET);
         }
         mayfly_container_free(c);
+}
+
+static void a_port_is_found_at_an_address_of_a_network(void **state)
+{
+        struct mayfly_error err = MAYFLY_ERROR_INIT;
+        struct mayfly_network *network = NULL;
+
+        (void) state;
+        if (mayfly_network_create(&network, &err) < 0)
+                fail_msg("%s", err.message);
+        struct mayfly_network *const networks[] = { network, NULL };
+        struct mayfly_container *c =
+                START(.name = "own", .networks = networks, .entrypoint = MAYFLY_STRINGS("/bin/sh", "-c"),
+                      .argv = MAYFLY_STRINGS("a=$(grep -w own /etc/hosts | cut -f 1 | grep -v : | head -n 1); "
+                                             "exec serve tcp:$a:1001 udp:$a:1002"),
+                      .publish = MAYFLY_PORTS({ .port = 1001 }, { .port = 1002, .protocol = "udp" }));
+        await_output(c);
+        answers(connected(c, "1001"));
+        answers(connected(c, "1002/udp"));
+        answers(reach_port(c, "1001", SOCK_STREAM));
+        answers(reach_port(c, "1002/udp", SOCK_DGRAM));
+        mayfly_container_free(c);
+        mayfly_network_free(network);
 }
 
 static void packets_are_passed_on(void **state)
@@ -169,6 +199,14 @@ static void connected_sockets_need_no_port(void **state)
         answers(connected(c, "unix:/run/x.sock"));
         assert_int_equal(mayfly_container_connect(c, "7/tcp", &fd, &err), -ECONNREFUSED);
         assert_non_null(strstr(err.message, "nothing listens on 7/tcp in container "));
+        assert_non_null(strstr(err.message, "; "));
+        assert_non_null(strstr(err.message, "127.0.0.1:6379"));
+        assert_non_null(strstr(err.message, "[::1]:6380"));
+        assert_non_null(strstr(err.message, " do. Has the app started to serve?"));
+        err = (struct mayfly_error) MAYFLY_ERROR_INIT;
+        assert_int_equal(mayfly_container_connect(c, "7/udp", &fd, &err), -ECONNREFUSED);
+        assert_non_null(strstr(err.message, "nothing listens on 7/udp in container "));
+        assert_non_null(strstr(err.message, "; 127.0.0.1:53 does. "));
         err = (struct mayfly_error) MAYFLY_ERROR_INIT;
         assert_int_equal(mayfly_container_connect(c, "unix:/run/none", &fd, &err), -ENOENT);
         assert_int_equal(fd, -1);
@@ -501,6 +539,7 @@ int main(void)
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(a_published_port_reaches_the_app),
                 cmocka_unit_test(a_port_is_found_wherever_the_app_listens),
+                cmocka_unit_test(a_port_is_found_at_an_address_of_a_network),
                 cmocka_unit_test(packets_are_passed_on),
                 cmocka_unit_test(any_user_listens_on_a_low_port),
                 cmocka_unit_test(a_container_reaches_the_tests_own_server),

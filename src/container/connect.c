@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
 #define _GNU_SOURCE
-#include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <netinet/tcp.h>
@@ -11,6 +10,7 @@
 #include <unistd.h>
 
 #include "container/container.h"
+#include "container/listeners.h"
 #include "container/ports.h"
 #include "util/error.h"
 #include "util/fd.h"
@@ -19,6 +19,7 @@
 
 /* Sockets that are connected in the container's network, for clients that take a descriptor. */
 
+#define LISTENERS_MAX 16U
 #define CONNECT_MS 10000U /* on a loopback network a connection is there at once, unless the server's queue is full */
 
 /* Waits for a connection that is being made. Returns 0 or negative errno. */
@@ -44,12 +45,18 @@ static int finish(struct mayfly_container *container, int fd, unsigned timeout_m
         return getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &size) < 0 ? -errno : -error;
 }
 
-static int connect_to(struct mayfly_container *container, const struct mf_port_name *port,
-                      const struct sockaddr *address, socklen_t size, unsigned timeout_ms, struct mayfly_error *err)
+/* Where a connection goes, and how long it may take. */
+struct target {
+        const struct mf_port_name *port;
+        unsigned timeout_ms;
+};
+
+static int connect_to(struct mayfly_container *container, const struct target *target,
+                      const struct sockaddr_storage *address, socklen_t size, struct mayfly_error *err)
 {
-        int is_udp = port->kind == MF_FORWARD_UDP, one = 1;
+        int is_udp = target->port->kind == MF_FORWARD_UDP, one = 1;
         mf_cleanup(mf_closep) int fd =
-                mf_forward_socket(container, address->sa_family, is_udp ? SOCK_DGRAM : SOCK_STREAM, 0, err);
+                mf_forward_socket(container, address->ss_family, is_udp ? SOCK_DGRAM : SOCK_STREAM, 0, err);
 
         if (fd < 0)
                 return fd;
@@ -58,35 +65,70 @@ static int connect_to(struct mayfly_container *container, const struct mf_port_n
         int flags = fcntl(fd, F_GETFL);
         if (flags < 0 || fcntl(fd, F_SETFL, flags | O_NONBLOCK) < 0)
                 return -errno;
-        int r = connect(fd, address, size) < 0 ? -errno : 0;
+        int r = connect(fd, (const struct sockaddr *) address, size) < 0 ? -errno : 0;
         if (r == -EINPROGRESS)
-                r = finish(container, fd, timeout_ms, err);
+                r = finish(container, fd, target->timeout_ms, err);
         if (r == 0 && fcntl(fd, F_SETFL, flags & ~O_NONBLOCK) < 0)
                 r = -errno;
         return r < 0 ? r : mf_take_fd(&fd);
 }
 
-/* Tries 127.0.0.1, then ::1. */
-static int connect_port(struct mayfly_container *container, const struct mf_port_name *port, unsigned timeout_ms,
+/* Whether another address may do better than the one that failed with r. The latter three: without IPv6. */
+static int is_elsewhere(int r)
+{
+        return r == -ECONNREFUSED || r == -EADDRNOTAVAIL || r == -EAFNOSUPPORT || r == -ENETUNREACH;
+}
+
+static int connect_loopback(struct mayfly_container *container, const struct target *target, struct mayfly_error *err)
+{
+        static const int families[] = { AF_INET, AF_INET6 };
+        struct sockaddr_storage address;
+        int r = -ECONNREFUSED;
+
+        for (size_t i = 0; i < MF_ELEMENTSOF(families) && is_elsewhere(r); i++) {
+                socklen_t size = mf_loopback_address(families[i], (uint16_t) target->port->port, &address);
+                r = connect_to(container, target, &address, size, err);
+        }
+        return r;
+}
+
+/* Asks the kernel where the port listens, and connects there. Where it does not, `instead` says what does. */
+static int connect_listed(struct mayfly_container *container, const struct target *target, char *instead, size_t size,
+                          struct mayfly_error *err)
+{
+        int protocol = target->port->kind == MF_FORWARD_UDP ? IPPROTO_UDP : IPPROTO_TCP, r = -ECONNREFUSED;
+        struct mf_bound_socket found[LISTENERS_MAX];
+        struct sockaddr_storage address;
+        mf_cleanup(mf_closep) int netlink = mf_open_diag(container, protocol, err);
+
+        if (netlink < 0)
+                return netlink;
+        int n = mf_diag_list(netlink, protocol, (uint16_t) target->port->port, found, LISTENERS_MAX);
+        for (int i = 0; i < n && is_elsewhere(r); i++) {
+                socklen_t address_size = mf_bound_address(&found[i], &address);
+                r = connect_to(container, target, &address, address_size, err);
+        }
+        if (n == 0)
+                mf_describe_listeners(netlink, protocol, instead, size);
+        return n < 0 ? mf_diag_failed(container, n, err) : r;
+}
+
+/* Of TCP most listen on a loopback address, which is tried first, because it is quick. To UDP nobody answers, so that the kernel has
+ * to be asked. */
+static int connect_port(struct mayfly_container *container, const struct target *target, char *instead, size_t size,
                         struct mayfly_error *err)
 {
-        const struct sockaddr_in v4 = { .sin_family = AF_INET,
-                                        .sin_port = htons((uint16_t) port->port),
-                                        .sin_addr = { htonl(INADDR_LOOPBACK) } };
-        const struct sockaddr_in6 v6 = { .sin6_family = AF_INET6,
-                                         .sin6_port = htons((uint16_t) port->port),
-                                         .sin6_addr = IN6ADDR_LOOPBACK_INIT };
         struct mayfly_error why = MAYFLY_ERROR_INIT;
+        int is_udp = target->port->kind == MF_FORWARD_UDP;
 
-        int r = connect_to(container, port, (const struct sockaddr *) &v4, sizeof(v4), timeout_ms, &why);
-        if (r == -ECONNREFUSED)
-                r = connect_to(container, port, (const struct sockaddr *) &v6, sizeof(v6), timeout_ms, &why);
-        if (r == -EADDRNOTAVAIL || r == -EAFNOSUPPORT) /* without IPv6 */
-                return -ECONNREFUSED;
-        if (r == 0 || !why.code)
-                return r;
-        mf_error_copy(err, why.code, why.stage, why.message);
-        return why.code;
+        int r = is_udp ? -ECONNREFUSED : connect_loopback(container, target, &why);
+        if (is_elsewhere(r))
+                r = connect_listed(container, target, instead, size, &why);
+        if (r == -ENOTSUP) /* this kernel does not tell what listens */
+                r = is_udp ? connect_loopback(container, target, NULL) : -ECONNREFUSED;
+        else if (r < 0 && why.code)
+                mf_error_copy(err, why.code, why.stage, why.message);
+        return r;
 }
 
 static int connect_unix(struct mayfly_container *container, const struct mf_port_name *port, struct mayfly_error *err)
@@ -108,13 +150,14 @@ int mf_container_connect_within(struct mayfly_container *container, const char *
                                 struct mayfly_error *err)
 {
         struct mf_port_name name;
-        char shown[200];
+        const struct target target = { &name, timeout_ms };
+        char shown[200], instead[300] = "";
 
         int r = mf_port_parse(container, port, &name, err);
         if (r < 0)
                 return r;
         r = name.kind == MF_FORWARD_UNIX ? connect_unix(container, &name, err)
-                                         : connect_port(container, &name, timeout_ms, err);
+                                         : connect_port(container, &target, instead, sizeof(instead), err);
         if (r >= 0) {
                 *ret_fd = r;
                 return 0;
@@ -122,9 +165,9 @@ int mf_container_connect_within(struct mayfly_container *container, const char *
         mf_port_show(&name, shown, sizeof(shown));
         if (r == -ECONNREFUSED)
                 return mf_error(err, r, MAYFLY_STAGE_NETWORK,
-                                "nothing listens on %s in container %s; has the app started to serve? see `.wait` in "
+                                "nothing listens on %s in container %s%s. Has the app started to serve? See `.wait` in "
                                 "mayfly_container_start(3), and mayfly_container_logs()",
-                                shown, container->machine);
+                                shown, container->machine, instead);
         return mf_error_errno(err, r, MAYFLY_STAGE_NETWORK, "connecting to %s in container %s", shown,
                               container->machine);
 }

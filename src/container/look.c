@@ -14,6 +14,7 @@
 #include "util/error.h"
 #include "util/fd.h"
 #include "util/macro.h"
+#include "util/time.h"
 
 #define ANSWER_MS 5000 /* mayfly-init answers at once, unless the file system under the path hangs */
 
@@ -50,18 +51,31 @@ static int ask(struct mayfly_container *container, const char *path, int *ret)
         return r;
 }
 
+/* Waits until there is an answer, or the container has ended. Returns 0 or negative errno. */
+static int await_answer(const struct mayfly_container *container, int reply)
+{
+        uint64_t deadline = mf_now_us() + (uint64_t) ANSWER_MS * 1000;
+        struct pollfd fds[] = { { .fd = reply, .events = POLLIN }, { .fd = container->leader_fd, .events = POLLIN } };
+
+        for (;;) {
+                int r = poll(fds, MF_ELEMENTSOF(fds), mf_left_ms(deadline));
+                if (r >= 0)
+                        return r > 0 ? 0 : -ETIMEDOUT;
+                if (errno != EINTR)
+                        return -errno;
+        }
+}
+
 int mf_container_look(struct mayfly_container *container, const char *path, mode_t *ret_mode, struct mayfly_error *err)
 {
         mf_cleanup(mf_closep) int reply = -1;
         struct mf_message message = { 0 };
 
         int r = ask(container, path, &reply);
-        if (r == 0) {
-                struct pollfd fds[] = { { .fd = reply, .events = POLLIN },
-                                        { .fd = container->leader_fd, .events = POLLIN } };
-                r = poll(fds, 2, ANSWER_MS) > 0 ? mf_message_recv(reply, &message, NULL, NULL, NULL, MSG_DONTWAIT)
-                                                : -ETIMEDOUT;
-        }
+        if (r == 0)
+                r = await_answer(container, reply);
+        if (r == 0)
+                r = mf_message_recv(reply, &message, NULL, NULL, NULL, MSG_DONTWAIT);
         if (r == -ETIMEDOUT)
                 return mf_error(err, r, MAYFLY_STAGE_EXEC, "looking at %s in container %s took more than %d ms", path,
                                 container->machine, ANSWER_MS);

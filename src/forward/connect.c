@@ -11,7 +11,6 @@
 #include "util/fd.h"
 #include "util/time.h"
 
-#define LISTENERS_MAX 16U
 #define RETRY_US 1000U /* for a Unix socket whose queue is full, doubled each time */
 #define RETRY_DOUBLED 7U
 
@@ -20,7 +19,7 @@
 static int choose(const struct forward_link *link, unsigned attempt, struct sockaddr_storage *ret)
 {
         uint16_t port = (uint16_t) link->target.port;
-        struct sockaddr_storage found[LISTENERS_MAX];
+        struct sockaddr_storage found[FORWARD_LISTENERS_MAX];
 
         if (link->is_host && attempt > 0)
                 return 0;
@@ -30,7 +29,7 @@ static int choose(const struct forward_link *link, unsigned attempt, struct sock
                 *ret = link->found;
         else if (attempt < 3)
                 *ret = forward_loopback(attempt == 1 ? AF_INET : AF_INET6, port);
-        else if (attempt - 3 < forward_listeners(IPPROTO_TCP, port, found, LISTENERS_MAX))
+        else if (attempt - 3 < forward_listeners(IPPROTO_TCP, port, found, FORWARD_LISTENERS_MAX))
                 *ret = found[attempt - 3];
         else
                 return 0;

@@ -139,8 +139,10 @@ int forward_host_socket(int type);
 
 /* --- listeners.c ---------------------------------------------------------------------------------------------- */
 
+#define FORWARD_LISTENERS_MAX 16U
+
 /* Asks the kernel where in this network namespace somebody listens on a port (UDP: has it bound). Returns how many
- * addresses there are, at most `max`; a wildcard counts as the loopback address. */
+ * addresses there are, at most `max` or FORWARD_LISTENERS_MAX; a wildcard counts as the loopback address. */
 size_t forward_listeners(int protocol, uint16_t port, struct sockaddr_storage *ret, size_t max);
 socklen_t forward_address_size(const struct sockaddr_storage *address);
 struct sockaddr_storage forward_loopback(int family, uint16_t port);

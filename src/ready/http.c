@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "container/container.h"
+#include "container/listeners.h"
 #include "container/ports.h"
 #include "ready/condition.h"
 #include "ready/pace.h"

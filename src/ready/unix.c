@@ -6,10 +6,9 @@
 #include <string.h>
 
 #include "container/container.h"
+#include "container/listeners.h"
 #include "container/look.h"
 #include "ready/condition.h"
-#include "ready/port.h"
-#include "ready/sock-diag.h"
 #include "util/error.h"
 #include "util/fd.h"
 

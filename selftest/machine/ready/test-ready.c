@@ -4,9 +4,11 @@
 
 #define _GNU_SOURCE
 #include <errno.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/time.h>
 #include <unistd.h>
 
 #include <mayfly/cmocka.h>
@@ -125,6 +127,33 @@ static void a_file_that_exists(void **state)
         wait_fails(c, MAYFLY_WAIT(MAYFLY_WAIT_COMMAND_WITHIN(50, "sh", "-c", "exit 3")), -ETIMEDOUT,
                    "not ready after 50 ms: command \"sh -c exit 3\"");
         wait_fails(c, MAYFLY_WAIT(MAYFLY_WAIT_FILE("never")), -EINVAL, "is not absolute");
+        mayfly_container_free(c);
+}
+
+static void on_tick(int signal)
+{
+        (void) signal;
+}
+
+/* A test may have a timer, whose signals interrupt whatever waits. */
+static void signals_do_not_end_a_wait(void **state)
+{
+        const struct sigaction action = { .sa_handler = on_tick };
+        const struct itimerval fast = { { 0, 203 }, { 0, 203 } }, none = { { 0, 0 }, { 0, 0 } };
+        struct sigaction old;
+
+        (void) state;
+        struct mayfly_container *c = start_container(MAYFLY_SPEC(.image = image, .idle = 1));
+        assert_int_equal(sigaction(SIGALRM, &action, &old), 0);
+        assert_int_equal(setitimer(ITIMER_REAL, &fast, NULL), 0);
+        for (int i = 0; i < 10; i++) {
+                waits(c, MAYFLY_WAIT(MAYFLY_WAIT_FILE("/etc/passwd")));
+                wait_fails(c, MAYFLY_WAIT(MAYFLY_WAIT_FILE("/none", .timeout_ms = 20)), -ETIMEDOUT,
+                           "not ready after 20 ms");
+        }
+        waits(c, MAYFLY_WAIT(MAYFLY_WAIT_COMMAND("true")));
+        setitimer(ITIMER_REAL, &none, NULL);
+        sigaction(SIGALRM, &old, NULL);
         mayfly_container_free(c);
 }
 
@@ -287,6 +316,7 @@ int main(void)
                 cmocka_unit_test(one_of_two_streams),
                 cmocka_unit_test(a_command_that_succeeds),
                 cmocka_unit_test(a_file_that_exists),
+                cmocka_unit_test(signals_do_not_end_a_wait),
                 cmocka_unit_test(an_app_that_says_so),
                 cmocka_unit_test(an_app_that_exits),
                 cmocka_unit_test(a_callback_that_says_so),

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 #define _GNU_SOURCE
-#include "ready/sock-diag.h"
+#include "util/sock-diag.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <linux/inet_diag.h>
 #include <linux/netlink.h>
 #include <linux/sock_diag.h>
@@ -17,6 +18,7 @@
 #define TCP_STATE_LISTEN 10
 #define TCP_STATE_CLOSE 7 /* of a UDP or datagram socket that is not connected */
 #define FOREIGN_MAX 1024U /* messages that are not of the kernel, for one of the kernel's */
+#define PIECES_MAX 64U    /* of a list, each of the size of the kernel's buffer */
 #define LOOPBACK_INDEX 1U /* of lo, in each network namespace */
 
 /* --- netlink -------------------------------------------------------------------------------------------------- */
@@ -64,9 +66,9 @@ static int error_of(const struct nlmsghdr *header)
         return header->nlmsg_len >= NLMSG_LENGTH(sizeof(*error)) ? error->error : -EPROTO;
 }
 
-/* Reads what a list is made of, to its end. After a non-zero result of `take` the rest is still read, because the next request
- * would find it. */
-static int read_list(int fd, take_fn take, void *userdata)
+/* Reads what a list is made of, to its end; -E2BIG: it has more than so many pieces, and the kernel takes no other request. After a non-zero result of `take` the rest is still read, because the
+ * next request would find it. */
+static int read_list(int fd, unsigned pieces_max, take_fn take, void *userdata)
 {
         union { /* as large as the kernel's pieces */
                 struct nlmsghdr align;
@@ -74,7 +76,7 @@ static int read_list(int fd, take_fn take, void *userdata)
         } buffer;
         int result = 0;
 
-        for (;;) {
+        for (unsigned i = 0; i < pieces_max; i++) {
                 ssize_t n = receive(fd, buffer.bytes, sizeof(buffer.bytes));
                 if (n < 0)
                         return (int) n;
@@ -88,11 +90,45 @@ static int read_list(int fd, take_fn take, void *userdata)
                                 result = take(h, userdata);
                 }
         }
+        return -E2BIG;
 }
 
 static int family_size(int family)
 {
         return family == AF_INET ? (int) sizeof(struct in_addr) : (int) sizeof(struct in6_addr);
+}
+
+/* --- addresses ------------------------------------------------------------------------------------------------ */
+
+socklen_t mf_loopback_address(int family, uint16_t port, struct sockaddr_storage *ret)
+{
+        const struct sockaddr_in v4 = { .sin_family = AF_INET,
+                                        .sin_port = htons(port),
+                                        .sin_addr = { htonl(INADDR_LOOPBACK) } };
+        const struct sockaddr_in6 v6 = { .sin6_family = AF_INET6,
+                                         .sin6_port = htons(port),
+                                         .sin6_addr = IN6ADDR_LOOPBACK_INIT };
+        socklen_t size = family == AF_INET ? sizeof(v4) : sizeof(v6);
+
+        memset(ret, 0, sizeof(*ret));
+        memcpy(ret, family == AF_INET ? (const void *) &v4 : &v6, size);
+        return size;
+}
+
+socklen_t mf_bound_address(const struct mf_bound_socket *bound, struct sockaddr_storage *ret)
+{
+        static const struct in6_addr any = IN6ADDR_ANY_INIT;
+        socklen_t size = mf_loopback_address(bound->family, bound->port, ret);
+
+        if (memcmp(&bound->address, &any, (size_t) family_size(bound->family)) == 0)
+                return size;
+        if (bound->family == AF_INET) {
+                ((struct sockaddr_in *) ret)->sin_addr = bound->address.v4;
+        } else {
+                ((struct sockaddr_in6 *) ret)->sin6_addr = bound->address.v6;
+                ((struct sockaddr_in6 *) ret)->sin6_scope_id = bound->interface;
+        }
+        return size;
 }
 
 /* --- TCP and UDP ---------------------------------------------------------------------------------------------- */
@@ -149,7 +185,6 @@ int mf_diag_reaches(int netlink, int protocol, int family, uint16_t port)
 struct inet_list {
         struct mf_bound_socket *list;
         size_t n, max;
-        int protocol;
 };
 
 static int add_socket(const struct nlmsghdr *header, void *userdata)
@@ -160,9 +195,9 @@ static int add_socket(const struct nlmsghdr *header, void *userdata)
         if (header->nlmsg_len < NLMSG_LENGTH(sizeof(*message)) || list->n == list->max)
                 return 0;
         struct mf_bound_socket *socket = &list->list[list->n++];
-        *socket = (struct mf_bound_socket){ .protocol = list->protocol,
-                                            .family = message->idiag_family,
-                                            .port = ntohs(message->id.idiag_sport) };
+        *socket = (struct mf_bound_socket){ .family = message->idiag_family,
+                                            .port = ntohs(message->id.idiag_sport),
+                                            .interface = message->id.idiag_if };
         memcpy(&socket->address, message->id.idiag_src, (size_t) family_size(socket->family));
         return 0;
 }
@@ -170,7 +205,7 @@ static int add_socket(const struct nlmsghdr *header, void *userdata)
 int mf_diag_list(int netlink, int protocol, uint16_t port, struct mf_bound_socket *ret, size_t max)
 {
         static const int families[] = { AF_INET, AF_INET6 };
-        struct inet_list list = { .list = ret, .max = max, .protocol = protocol };
+        struct inet_list list = { .list = ret, .max = max };
 
         for (size_t i = 0; i < MF_ELEMENTSOF(families); i++) {
                 struct inet_request request = make_request(protocol, families[i]);
@@ -178,7 +213,9 @@ int mf_diag_list(int netlink, int protocol, uint16_t port, struct mf_bound_socke
                 request.body.id.idiag_sport = htons(port);
                 int r = send_request(netlink, &request.header, sizeof(request), NLM_F_DUMP);
                 if (r == 0)
-                        r = read_list(netlink, add_socket, &list);
+                        r = read_list(netlink, PIECES_MAX, add_socket, &list);
+                if (r == -E2BIG)
+                        break;
                 if (r < 0)
                         return r;
         }
@@ -229,7 +266,7 @@ int mf_diag_unix(int netlink, int (*take)(const char *name, void *userdata), voi
         struct unix_names names = { take, userdata };
 
         int r = send_request(netlink, &request.header, sizeof(request), NLM_F_DUMP);
-        return r < 0 ? r : read_list(netlink, take_name, &names);
+        return r < 0 ? r : read_list(netlink, UINT_MAX, take_name, &names);
 }
 
 static int no_name(const char *name, void *userdata)
