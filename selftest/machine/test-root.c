@@ -45,7 +45,7 @@ static void run_is_the_images(void **state)
         mayfly_container_free(c);
 }
 
-/* systemd-nspawn makes directories under /run/host by paths of the host's. */
+/* systemd-nspawn, which an ordinary user's containers do without, makes directories under /run/host by paths of the host's. */
 static void links_in_run_lead_nowhere(void **state)
 {
         char outside[] = "/tmp/mayfly-outside-XXXXXX", line[600];
@@ -58,7 +58,8 @@ static void links_in_run_lead_nowhere(void **state)
                  outside, outside, outside);
         assert_int_equal(stat(outside, &before), 0);
         struct mayfly_container *c = start(small_image("hostile-run", NULL, line));
-        prints(c, "ls /run/mayfly; [ -d /run/host/incoming ] && echo incoming; readlink /run/host", "init\nincoming\n");
+        prints(c, "ls /run/mayfly; [ -d /run/host/incoming ] && echo incoming; readlink /run/host",
+               geteuid() == 0 ? "init\nincoming\n" : "init\n");
         mayfly_container_free(c);
         assert_int_equal(stat(outside, &after), 0);
         assert_int_equal(before.st_mtim.tv_nsec, after.st_mtim.tv_nsec);

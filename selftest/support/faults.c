@@ -230,7 +230,13 @@ __attribute__((constructor)) static void arm_by_mark(void)
         for (size_t i = strlen(FAULTS_MARK); i + 1 < sizeof(mark); i++)
                 number = number * 10 + (unsigned) (mark[i] - '0');
         if (number) {
-                told = __real_fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 200L);
+                char path[256] = "";
+                ssize_t length = readlink("/proc/self/exe", path, sizeof(path) - sizeof("faults"));
+                while (length > 0 && path[length - 1] != '/')
+                        length--;
+                strcpy(path + (length > 0 ? length : 0), "faults");
+                told = __real_open(path, O_WRONLY | O_APPEND | O_CLOEXEC);
+                told = __real_fcntl(told < 0 ? STDERR_FILENO : told, F_DUPFD_CLOEXEC, 200L);
                 faults_arm(number);
         }
 }

@@ -12,8 +12,8 @@ void faults_arm(unsigned number);
 const char *faults_disarm(void);
 
 /* In the image of a program that is linked with faults.c there is this text, followed by eight digits: the number that
- * is armed from the start. A test makes a copy with other digits. What fails is told on standard error as "fault:
- * NAME". */
+ * is armed from the start. A test makes a copy with other digits. What fails is told as "fault: NAME": in the file
+ * "faults" beside the program if there is one, else on standard error. */
 #define FAULTS_MARK "mayfly-fault:"
 
 /* In the same way this text is followed by "NUMBER ERROR KIND": each call of the system call with that number (four digits)

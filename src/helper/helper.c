@@ -10,6 +10,7 @@
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "privilege/userns.h"
@@ -17,6 +18,8 @@
 #include "util/fd.h"
 #include "util/macro.h"
 #include "util/owner.h"
+
+#define PROGRAM "mayfly-helper"
 
 struct operation {
         int (*run)(struct mf_helper *helper, struct mayfly_error *err);
@@ -39,8 +42,14 @@ static void ask(enum mf_frame_type type, const struct mf_pack *payload, const in
                 struct mf_frame *ret)
 {
         pthread_mutex_lock(&asking);
-        if (mf_frame_send(asking_socket, type, 0, payload, fds, n_fds) < 0 || mf_frame_recv(asking_socket, ret, 0) != 1)
+        int r = mf_frame_send(asking_socket, type, 0, payload, fds, n_fds);
+        if (r == 0)
+                r = mf_frame_recv(asking_socket, ret, 0);
+        if (r <= 0) {
+                dprintf(STDERR_FILENO, PROGRAM ": the library cannot be asked: %s\n",
+                        r < 0 ? strerror(-r) : "it is gone");
                 _exit(1);
+        }
         pthread_mutex_unlock(&asking);
 }
 
@@ -128,20 +137,19 @@ static int run(struct mf_helper *helper, struct mayfly_error *err)
 
 int main(void)
 {
-        struct mf_helper helper = { .socket = mf_serve_socket() };
+        struct mf_helper helper = { 0 };
         struct mayfly_error err = MAYFLY_ERROR_INIT;
         struct mf_frame end;
 
-        if (helper.socket < 0 || mf_frame_recv(helper.socket, &helper.request, 0) != 1 ||
-            helper.request.type != MF_FRAME_REQUEST) {
-                fprintf(stderr, "mayfly-helper is run by the library mayfly only\n");
+        helper.socket = mf_serve_begin(PROGRAM, &helper.request);
+        if (helper.socket < 0)
                 return 2;
-        }
         asking_socket = helper.socket;
         mf_owner_ask_with(ask_owner);
         helper.arguments = mf_frame_payload(&helper.request);
         int r = run(&helper, &err);
-        mf_serve_answer(helper.socket, r, &helper.answer, &err);
+        if (mf_serve_answer(PROGRAM, helper.socket, r, &helper.answer, &err) < 0)
+                return 1;
         /* What this process holds open keeps the locks, until the library has what it wants. */
         (void) mf_frame_recv(helper.socket, &end, 0);
         return 0;

@@ -5,12 +5,12 @@
 #include "network/network.h"
 
 #include <errno.h>
-#include <stdio.h>
 #include <unistd.h>
 
 #include "util/error.h"
 #include "util/macro.h"
 
+#define PROGRAM "mayfly-network"
 #define COMMON_FDS 2U /* pidfd of the owner and the working directory, which come with each request */
 
 static const struct {
@@ -48,13 +48,10 @@ int main(void)
         struct mayfly_error err = MAYFLY_ERROR_INIT;
         struct mf_network_call call = { 0 };
         struct mf_frame request;
-        int socket = mf_serve_socket();
+        int socket = mf_serve_begin(PROGRAM, &request);
 
-        if (socket < 0 || mf_frame_recv(socket, &request, 0) != 1 || request.type != MF_FRAME_REQUEST) {
-                fprintf(stderr, "mayfly-network is run by the library mayfly only\n");
+        if (socket < 0)
                 return 2;
-        }
         int r = run(&request, &call, &err);
-        mf_serve_answer(socket, r, &call.answer, &err);
-        return 0;
+        return mf_serve_answer(PROGRAM, socket, r, &call.answer, &err) < 0;
 }

@@ -54,6 +54,12 @@ static int start_helper(struct mf_call_result *result, const struct mf_call *cal
         return r < 0 ? mf_error_errno(err, r, MAYFLY_STAGE_HOST, "%s cannot be started", program) : 0;
 }
 
+/* Whether the other side is gone, which is seen by what is read next. */
+static int is_hangup(int code)
+{
+        return code == -EPIPE || code == -ECONNRESET;
+}
+
 /* Sends the request with its descriptors. A helper that is gone already says why elsewhere. */
 static int send_request(const struct mf_call_result *result, const struct mf_call *call, int namespace,
                         struct mayfly_error *err)
@@ -75,7 +81,7 @@ static int send_request(const struct mf_call_result *result, const struct mf_cal
         for (size_t i = 0; i < call->n_fds && n < MF_CALL_FDS_MAX; i++)
                 fds[n++] = call->fds[i];
         int r = mf_frame_send(result->socket, MF_FRAME_REQUEST, (int32_t) call->operation, call->arguments, fds, n);
-        if (r < 0 && r != -EPIPE && r != -ECONNRESET)
+        if (r < 0 && !is_hangup(r))
                 return mf_error_errno(err, r, MAYFLY_STAGE_HOST, "%s cannot be given its request", program_of(call));
         return 0;
 }
@@ -89,8 +95,8 @@ static int fail_dead(const struct mf_call *call, int boot_log, struct mayfly_err
 
         text[n > 0 ? n : 0] = '\0';
         text[strcspn(text, "\n")] = '\0';
-        return mf_error(err, -ECONNRESET, MAYFLY_STAGE_HOST, "%s ended before it had a result%s%s; was it killed?",
-                        program_of(call), text[0] ? ": " : "", text);
+        return mf_error(err, -ECONNRESET, MAYFLY_STAGE_HOST, "%s ended before it had a result%s%s", program_of(call),
+                        text[0] ? ": " : "; was it killed?", text);
 }
 
 /* Waits for the next frame. The end of the stream is no sure sign: a child that this process happened to fork meanwhile
@@ -125,8 +131,8 @@ static int take_error(const struct mf_call *call, const struct mf_frame *frame, 
         return frame->value < 0 ? frame->value : -EIO;
 }
 
-/* Answers which user owns a file. The end of the helper is seen by who reads next. */
-static void tell_owner(const struct mf_call_result *result)
+/* Answers which user owns a file. Returns 0 or negative errno, as the next function. */
+static int tell_owner(const struct mf_call_result *result)
 {
         mf_cleanup(mf_pack_clear) struct mf_pack answer = { 0 };
         struct stat st = { .st_uid = (uid_t) -1 };
@@ -135,16 +141,16 @@ static void tell_owner(const struct mf_call_result *result)
                 (void) fstat(result->frame.fds[0], &st);
         mf_pack_number(&answer, st.st_uid);
         mf_pack_number(&answer, geteuid());
-        (void) mf_frame_send(result->socket, MF_FRAME_ANSWER, 0, &answer, NULL, 0);
+        return mf_frame_send(result->socket, MF_FRAME_ANSWER, 0, &answer, NULL, 0);
 }
 
 /* Passes a report on, and the return value of the callback back. */
-static void report(const struct mf_call_result *result, const struct mf_call *call)
+static int report(const struct mf_call_result *result, const struct mf_call *call)
 {
         struct mf_unpack payload = mf_frame_payload(&result->frame);
         int answer = call->report ? call->report(call->userdata, &payload) : 0;
 
-        (void) mf_frame_send(result->socket, MF_FRAME_ANSWER, answer, NULL, NULL, 0);
+        return mf_frame_send(result->socket, MF_FRAME_ANSWER, answer, NULL, NULL, 0);
 }
 
 /* Answers reports until there is a result. Returns 0 or negative errno. */
@@ -154,21 +160,22 @@ static int converse(struct mf_call_result *result, const struct mf_call *call, i
                 int r = await_frame(result);
                 if (r == 0)
                         return fail_dead(call, boot_log, err);
+                if (r == -EPROTO)
+                        return mf_error(err, r, MAYFLY_STAGE_HOST,
+                                        "%s answered with something that is not mayfly's; install the library and its "
+                                        "helper programs together",
+                                        program_of(call));
                 if (r < 0)
-                        return mf_error_errno(
-                                err, r, MAYFLY_STAGE_HOST,
-                                "%s answered with something that is not mayfly's; install the library and "
-                                "its helper programs together",
-                                program_of(call));
+                        return mf_error_errno(err, r, MAYFLY_STAGE_HOST, "the answer of %s cannot be received",
+                                              program_of(call));
                 if (result->frame.type == MF_FRAME_RESULT)
                         return 0;
                 if (result->frame.type == MF_FRAME_ERROR)
                         return take_error(call, &result->frame, err);
-                if (result->frame.type == MF_FRAME_OWNER)
-                        tell_owner(result);
-                else
-                        report(result, call);
+                r = result->frame.type == MF_FRAME_OWNER ? tell_owner(result) : report(result, call);
                 mf_frame_clear(&result->frame);
+                if (r < 0 && !is_hangup(r))
+                        return mf_error_errno(err, r, MAYFLY_STAGE_HOST, "%s cannot be answered", program_of(call));
         }
 }
 

@@ -5,13 +5,22 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <sched.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "util/error.h"
 #include "util/fd.h"
 #include "util/macro.h"
 
-int mf_serve_socket(void)
+static int cannot(const char *program, int code, const char *what)
+{
+        fprintf(stderr, "%s: %s: %s\n", program, what, strerror(-code));
+        return code;
+}
+
+static int move_socket(void)
 {
         int socket = fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 4);
         mf_cleanup(mf_closep) int null = open("/dev/null", O_RDONLY | O_CLOEXEC);
@@ -20,6 +29,26 @@ int mf_serve_socket(void)
                 return -errno;
         close(3);
         return socket;
+}
+
+int mf_serve_begin(const char *program, struct mf_frame *ret_request)
+{
+        int type;
+        socklen_t size = sizeof(type);
+
+        if (getsockopt(STDIN_FILENO, SOL_SOCKET, SO_TYPE, &type, &size) < 0) {
+                fprintf(stderr, "%s is run by the library mayfly only\n", program);
+                return -ENOTSOCK;
+        }
+        int socket = move_socket();
+        if (socket < 0)
+                return cannot(program, socket, "its socket cannot be kept");
+        int r = mf_frame_recv(socket, ret_request, 0);
+        if (r == 1 && ret_request->type != MF_FRAME_REQUEST)
+                r = -EPROTO;
+        if (r == 0)
+                r = -ECONNRESET;
+        return r < 0 ? cannot(program, r, "its request cannot be received") : socket;
 }
 
 int mf_serve_join(int userns, struct mayfly_error *err)
@@ -31,19 +60,23 @@ int mf_serve_join(int userns, struct mayfly_error *err)
         return 0;
 }
 
-void mf_serve_answer(int socket, int r, const struct mf_answer *answer, const struct mayfly_error *err)
+int mf_serve_answer(const char *program, int socket, int r, const struct mf_answer *answer,
+                    const struct mayfly_error *err)
 {
         mf_cleanup(mf_pack_clear) struct mf_pack pack = { 0 };
 
         if (r == 0) {
-                (void) mf_frame_send(socket, MF_FRAME_RESULT, answer->value, &answer->result, answer->fds,
-                                     answer->n_fds);
-                return;
+                r = mf_frame_send(socket, MF_FRAME_RESULT, answer->value, &answer->result, answer->fds, answer->n_fds);
+                return r < 0 ? cannot(program, r, "its result cannot be sent") : 0;
         }
         mf_pack_number(&pack, err->stage);
         mf_pack_string(&pack, err->message);
         if (answer->result.bytes.size > 0 &&
             mf_buffer_add(&pack.bytes, answer->result.bytes.data, answer->result.bytes.size) < 0)
                 pack.failed = 1;
-        (void) mf_frame_send(socket, MF_FRAME_ERROR, r, &pack, NULL, 0);
+        r = mf_frame_send(socket, MF_FRAME_ERROR, r, &pack, NULL, 0);
+        if (r == 0)
+                return 0;
+        fprintf(stderr, "%s: %s\n", program, err->message);
+        return r;
 }
