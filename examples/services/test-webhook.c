@@ -25,8 +25,9 @@ static int setup(void **state)
         if (bind(listener, (void *) &address, size) || listen(listener, 1) ||
             getsockname(listener, (void *) &address, &size))
                 return -1;
-        return mayfly_cmocka_start(state, MAYFLY_SPEC(.image = SERVICES_IMAGE, .idle = 1,
-                                                      .host_ports = MAYFLY_HOST_PORTS(ntohs(address.sin_port))));
+        return mayfly_cmocka_start(state,
+                                   MAYFLY_SPEC(.image = SERVICES_IMAGE, .idle = 1,
+                                               .host_ports = MAYFLY_HOST_PORTS({ .port = ntohs(address.sin_port) })));
 }
 
 static void *serve_once(void *unused)

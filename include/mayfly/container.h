@@ -179,10 +179,10 @@ struct mayfly_spec {
          */
         const struct mayfly_publish *publish;
         /**
-         * Ports of the host's 127.0.0.1 that the container reaches as host.mayfly:PORT (TCP), such as those of a server in
-         * the test: see MAYFLY_HOST_PORTS(). Ends with 0.
+         * Ports of the host's 127.0.0.1 that the container reaches as host.mayfly:PORT, such as those of a server in the
+         * test: see MAYFLY_HOST_PORTS().
          */
-        const unsigned *host_ports;
+        const struct mayfly_host_port *host_ports;
         /**
          * Networks of mayfly_network_create() that the container is on, NULL-terminated, at most 8. The first is eth0 inside, the
          * next eth1, ... Containers on one network reach each other by machine name, by spec name and by alias. Not with

@@ -53,21 +53,33 @@ struct mayfly_publish {
 #define MAYFLY_PORTS(...) \
         ((const struct mayfly_publish[]){ { .size = sizeof(struct mayfly_publish) }, __VA_ARGS__, { .size = 0 } })
 #else
-#define MAYFLY_PUBLISH(...) (*MAYFLY_MAKE_(struct mayfly_publish, publish_, __VA_ARGS__))
-#define MAYFLY_PORTS(...)                                                                                     \
-        ([&]() -> const struct mayfly_publish * {                                                             \
-                const struct mayfly_publish list_[] = { MAYFLY_PUBLISH_INIT, __VA_ARGS__, mayfly_publish() }; \
-                static thread_local struct mayfly_publish ports_[sizeof(list_) / sizeof(list_[0])];           \
-                for (size_t i_ = 0; i_ < sizeof(list_) / sizeof(list_[0]); i_++)                              \
-                        ports_[i_] = list_[i_];                                                               \
-                return ports_;                                                                                \
-        }())
+#define MAYFLY_PUBLISH(...) (*MAYFLY_MAKE_(struct mayfly_publish, MAYFLY_UNIQUE_(publish_), __VA_ARGS__))
+#define MAYFLY_PORTS(...) MAYFLY_KEEP_(mayfly_publish, __VA_ARGS__)
 #endif
 
-/** Ports of the host's 127.0.0.1 for a spec's `host_ports`: `.host_ports = MAYFLY_HOST_PORTS(8080, 9090)`. In C++: an array that
- * ends with 0. */
+/** A port of the host's 127.0.0.1 that the container reaches as host.mayfly:PORT, such as that of a server in the test. */
+struct mayfly_host_port {
+        size_t size;          /**< sizeof this struct; 0 will do in an entry of MAYFLY_HOST_PORTS() */
+        unsigned port;        /**< number on the host and inside, 1 to 65,535 */
+        const char *protocol; /**< "tcp" (the default) or "udp" */
+};
+
+#define MAYFLY_HOST_PORT_INIT MAYFLY_INIT_(struct mayfly_host_port)
+
+/**
+ * Ports for a spec's `host_ports`: `.host_ports = MAYFLY_HOST_PORTS({ .port = 8080 }, { .port = 8125, .protocol = "udp" })`.
+ * The braces are for C only; `MAYFLY_HOST_PORTS(MAYFLY_HOST_PORT(.port = 8080))` is for C and C++.
+ */
 #ifndef __cplusplus
-#define MAYFLY_HOST_PORTS(...) ((const unsigned[]){ __VA_ARGS__, 0 })
+#define MAYFLY_HOST_PORT(...)                                        \
+        {                                                            \
+                .size = sizeof(struct mayfly_host_port), __VA_ARGS__ \
+        }
+#define MAYFLY_HOST_PORTS(...) \
+        ((const struct mayfly_host_port[]){ { .size = sizeof(struct mayfly_host_port) }, __VA_ARGS__, { .size = 0 } })
+#else
+#define MAYFLY_HOST_PORT(...) (*MAYFLY_MAKE_(struct mayfly_host_port, MAYFLY_UNIQUE_(host_port_), __VA_ARGS__))
+#define MAYFLY_HOST_PORTS(...) MAYFLY_KEEP_(mayfly_host_port, __VA_ARGS__)
 #endif
 
 /** Where a published port is reached. All pointers are borrowed from the container. */

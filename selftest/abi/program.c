@@ -281,6 +281,7 @@ static void start_nothing(void)
         GUARDED(mayfly_spec) spec = { .it = MAYFLY_SPEC_INIT };
         struct mayfly_volume volumes[4] = { MAYFLY_VOLUME_INIT };
         struct mayfly_publish ports[3] = { MAYFLY_PUBLISH_INIT };
+        struct mayfly_host_port host_ports[3] = { MAYFLY_HOST_PORT_INIT };
 
         GUARD(spec);
         spec.it.image = reference;
@@ -305,6 +306,12 @@ static void start_nothing(void)
         SET(ports[1]);
         CHECK_SET(mayfly_container_start(&container, &spec.it, &err), -EINVAL, "the spec's publish", mayfly_publish);
         spec.it.publish = NULL;
+        spec.it.host_ports = host_ports;
+        host_ports[1].port = 80;
+        SET(host_ports[1]);
+        CHECK_SET(mayfly_container_start(&container, &spec.it, &err), -EINVAL, "the spec's host_ports",
+                  mayfly_host_port);
+        spec.it.host_ports = NULL;
         SET(waits[2]);
         CHECK_SET(mayfly_container_start(&container, &spec.it, &err), -EINVAL, "the wait", mayfly_wait);
         SET(spec.it);
@@ -498,6 +505,7 @@ static void use_container(const char *image)
         spec.entrypoint = app;
         spec.volumes = MAYFLY_VOLUMES({ .path = "/cache", .mode = 0700 }, MAYFLY_VOLUME(.path = "/more"));
         spec.publish = MAYFLY_PORTS({ .port = 5300, .protocol = "udp" }, MAYFLY_PUBLISH(.port = 80));
+        spec.host_ports = MAYFLY_HOST_PORTS({ .port = 5300, .protocol = "udp" }, MAYFLY_HOST_PORT(.port = 80));
         /* Nothing listens on these ports, which are what is waited for without it. */
         spec.wait = MAYFLY_WAIT(MAYFLY_WAIT_LOG("the app"), MAYFLY_WAIT_LOG_TEXT("app"));
         check(mayfly_container_start(&container, &spec, &err) == 0);

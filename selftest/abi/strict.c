@@ -59,7 +59,9 @@ int use_macros(struct mayfly_tmpfs *tmpfs, const struct mayfly_pin *pin)
                 return mayfly_container_start(&container, MAYFLY_SPEC(.image = "aci:x", .volumes = volumes), &err);
         return mayfly_container_start(
                 &container,
-                MAYFLY_SPEC(.image = "aci:x", .stop_signal = 2, .host_ports = MAYFLY_HOST_PORTS(8080, 9090),
+                MAYFLY_SPEC(.image = "aci:x", .stop_signal = 2,
+                            .host_ports = MAYFLY_HOST_PORTS({ .port = 8080 },
+                                                            MAYFLY_HOST_PORT(.port = 9090, .protocol = "udp")),
                             .publish = MAYFLY_PORTS({ .port = 6379 }, MAYFLY_PUBLISH(.name = "dns", .protocol = "udp")),
                             .volumes = MAYFLY_VOLUMES({ .name = "data", .tmpfs = tmpfs },
                                                       MAYFLY_VOLUME(.path = "/cache", .mode = 0700))),

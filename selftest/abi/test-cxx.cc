@@ -43,6 +43,7 @@ static void use_initializers()
         USE(mayfly_gc_result, MAYFLY_GC_RESULT_INIT);
         USE(mayfly_image_options, MAYFLY_IMAGE_OPTIONS_INIT);
         USE(mayfly_address, MAYFLY_ADDRESS_INIT);
+        USE(mayfly_host_port, MAYFLY_HOST_PORT_INIT);
         USE(mayfly_link, MAYFLY_LINK_INIT);
         USE(mayfly_link_direction, MAYFLY_LINK_DIRECTION_INIT);
         USE(mayfly_port, MAYFLY_PORT_INIT);
@@ -95,6 +96,12 @@ static void use_ports()
         check(ports[1].port == 6379 && !ports[1].name);
         check(ports[2].name == std::string("dns") && ports[2].protocol == std::string("udp"));
         check(ports[3].size == 0 && !ports[3].port);
+        const struct mayfly_host_port *host =
+                MAYFLY_HOST_PORTS(MAYFLY_HOST_PORT(.port = 8080), MAYFLY_HOST_PORT(.port = 53, .protocol = "udp"));
+        check(host[0].size == sizeof(*host) && !host[0].port);
+        check(host[1].port == 8080 && !host[1].protocol);
+        check(host[2].port == 53 && host[2].protocol == std::string("udp"));
+        check(host[3].size == 0 && !host[3].port);
         const struct mayfly_link *link = MAYFLY_LINK(.latency_ms = 7, .down = MAYFLY_LINK_DIRECTION(.cut_after = 5));
         check(link->latency_ms == 7 && !link->up && link->down->cut_after == 5);
 }

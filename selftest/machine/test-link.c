@@ -36,7 +36,7 @@ static int set_up(void **state)
                                                             "tcp:127.0.0.1:7000", NULL }),
                             .publish =
                                     MAYFLY_PORTS({ .name = "redis", .port = 6379 }, { .port = 53, .protocol = "udp" }),
-                            .host_ports = MAYFLY_HOST_PORTS(host_port)));
+                            .host_ports = MAYFLY_HOST_PORTS({ .port = host_port })));
         await_output(container);
         return 0;
 }

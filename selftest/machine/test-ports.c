@@ -152,38 +152,6 @@ static void any_user_listens_on_a_low_port(void **state)
         mayfly_container_free(c);
 }
 
-/* Answers one connection to a port of the host with "from the test". */
-static void *serve_one(void *userdata)
-{
-        int fd = accept(*(int *) userdata, NULL, NULL);
-
-        if (fd >= 0) {
-                (void) !write(fd, "from the test\n", 14);
-                close(fd);
-        }
-        return NULL;
-}
-
-static void a_container_reaches_the_tests_own_server(void **state)
-{
-        unsigned ports[] = { 0, 0 };
-        int listener = listen_on_host(&ports[0]);
-        pthread_t thread;
-        char line[64];
-
-        (void) state;
-        struct mayfly_container *c = START(.idle = 1, .host_ports = ports);
-        assert_int_equal(pthread_create(&thread, NULL, serve_one, &listener), 0);
-        snprintf(line, sizeof(line), "nc host.mayfly %u", ports[0]);
-        prints_as(c, NULL, line, "from the test\n");
-        prints_as(c, NULL, "grep -c localhost /etc/hosts; grep mayfly /etc/hosts", "2\n127.77.70.1\thost.mayfly\n");
-        pthread_join(thread, NULL);
-        close(listener);
-        /* Another port of the host is out of reach. */
-        assert_int_not_equal(sh(c, "nc -w 1 host.mayfly 1"), 0);
-        mayfly_container_free(c);
-}
-
 static void connected_sockets_need_no_port(void **state)
 {
         struct mayfly_container *c =
@@ -335,15 +303,11 @@ static void wrong_ports_are_refused(void **state)
         REFUSES(-EEXIST, "have the name \"a\"", { .name = "a", .port = 1 }, { .name = "a", .port = 2 });
         REFUSES(-EINVAL, "has the name \"80\"; a name begins with no digit", { .name = "80", .port = 8080 });
         REFUSES(-EINVAL, "has the name \"a/b\"; a name", { .name = "a/b", .path = "/run/x" });
-        start_fails(MAYFLY_SPEC(.image = image, .idle = 1, .host_ports = MAYFLY_HOST_PORTS(80, 80)), -EEXIST,
-                    "host_ports has 80 twice");
         REFUSES(-EINVAL, "has both the path /x and a port", { .path = "/x", .port = 2 });
         REFUSES(-EINVAL, "names no Unix socket", { .path = "x" });
         start_fails(MAYFLY_SPEC(.image = image, .argv = SERVES("{mayfly:port:1}")), -ENOENT, "is not published");
         start_fails(MAYFLY_SPEC(.image = image, .argv = SERVES("{mayfly:prot:1}")), -EINVAL,
                     "write {mayfly:port:PORT}");
-        start_fails(MAYFLY_SPEC(.image = image, .idle = 1, .host_ports = MAYFLY_HOST_PORTS(65536)), -EINVAL,
-                    "host_ports has 65536");
 }
 
 static void a_port_that_is_not_there_is_named(void **state)
@@ -542,7 +506,6 @@ int main(void)
                 cmocka_unit_test(a_port_is_found_at_an_address_of_a_network),
                 cmocka_unit_test(packets_are_passed_on),
                 cmocka_unit_test(any_user_listens_on_a_low_port),
-                cmocka_unit_test(a_container_reaches_the_tests_own_server),
                 cmocka_unit_test(connected_sockets_need_no_port),
                 cmocka_unit_test(a_unix_socket_is_published_as_a_port),
                 cmocka_unit_test(a_users_own_unix_socket_is_reached),

@@ -462,13 +462,18 @@ static int take_arrays(struct mayfly_container *container, struct mayfly_error *
                 MF_OPTION_KIND("the spec's volumes", "MAYFLY_VOLUMES()", struct mayfly_volume, gid);
         static const struct mf_option_kind publish =
                 MF_OPTION_KIND("the spec's publish", "MAYFLY_PORTS()", struct mayfly_publish, path);
+        static const struct mf_option_kind host_ports =
+                MF_OPTION_KIND("the spec's host_ports", "MAYFLY_HOST_PORTS()", struct mayfly_host_port, protocol);
         struct mayfly_spec *spec = &container->spec;
 
         int r = mf_options_take_array(&container->volumes, spec->volumes, &volumes, err);
         if (r == 0)
                 r = mf_options_take_array(&container->publish, spec->publish, &publish, err);
+        if (r == 0)
+                r = mf_options_take_array(&container->host_ports, spec->host_ports, &host_ports, err);
         spec->volumes = container->volumes;
         spec->publish = container->publish;
+        spec->host_ports = container->host_ports;
         return r;
 }
 

@@ -23,6 +23,7 @@ struct mayfly_container {
         pid_t owner;                    /* the process that made the handle */
         struct mayfly_volume *volumes;  /* the spec's, copied */
         struct mayfly_publish *publish; /* the spec's, copied */
+        struct mayfly_host_port *host_ports;
         struct mayfly_image *image;
         char **env;                    /* of app and commands: "NAME=value", NULL-terminated */
         struct mf_isolators isolators; /* the image's, and what became of them */

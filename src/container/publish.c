@@ -166,8 +166,8 @@ static int is_known(const struct mayfly_container *container, const struct mf_li
                 if (known->is_host_port != link->is_host_port)
                         continue;
                 if (mf_port_is_same(&known->inside, &link->inside) && link->is_host_port)
-                        return mf_error(err, -EEXIST, MAYFLY_STAGE_SPEC, "host_ports has %u twice; leave one out",
-                                        link->inside.port);
+                        return mf_error(err, -EEXIST, MAYFLY_STAGE_SPEC, "host_ports has %s twice; leave one out",
+                                        shown);
                 if (mf_port_is_same(&known->inside, &link->inside))
                         return mf_error(err, -EEXIST, MAYFLY_STAGE_SPEC, "the port %s is published already, at %s",
                                         shown, known->text);
@@ -251,19 +251,23 @@ static int publish(struct mayfly_container *container, const struct mayfly_publi
         return r;
 }
 
-static int open_host_port(struct mayfly_container *container, unsigned port, struct mayfly_error *err)
+static int open_host_port(struct mayfly_container *container, const struct mayfly_host_port *given,
+                          struct mayfly_error *err)
 {
-        struct mf_link link = { .is_host_port = 1, .inside = { .kind = MF_FORWARD_TCP, .port = port } };
+        struct mf_link link = { .is_host_port = 1 };
+        char text[32 + sizeof("/") + 60];
 
-        if (port > PORT_MAX)
+        if (given->port == 0 || given->port > PORT_MAX)
                 return mf_error(err, -EINVAL, MAYFLY_STAGE_SPEC,
-                                "host_ports has %u; a port is between 1 and %u, and the list ends with 0", port,
-                                PORT_MAX);
-        int r = is_known(container, &link, err);
+                                "host_ports has the port number %u; a port is between 1 and %u", given->port, PORT_MAX);
+        snprintf(text, sizeof(text), "%u/%.60s", given->port, given->protocol ? given->protocol : "tcp");
+        int r = mf_port_parse(container, text, &link.inside, err);
+        if (r == 0)
+                r = is_known(container, &link, err);
         if (r < 0)
                 return r;
         link.sockaddr = (struct sockaddr_in){ .sin_family = AF_INET,
-                                              .sin_port = htons((uint16_t) port),
+                                              .sin_port = htons((uint16_t) given->port),
                                               .sin_addr = { htonl(INADDR_LOOPBACK) } };
         write_address(&link);
         return add_link(container, &link, err);
@@ -275,16 +279,14 @@ int mf_ports_bind(struct mayfly_container *container, struct mayfly_error *err)
 
         for (const struct mayfly_publish *e = container->spec.publish; r == 0 && e->size; e++)
                 r = publish(container, e, err);
-        for (const unsigned *p = container->spec.host_ports; r == 0 && p && *p; p++)
-                r = open_host_port(container, *p, err);
+        for (const struct mayfly_host_port *e = container->spec.host_ports; r == 0 && e->size; e++)
+                r = open_host_port(container, e, err);
         return r;
 }
 
 int mf_ports_need_host(const struct mayfly_container *container)
 {
-        const unsigned *ports = container->spec.host_ports;
-
-        return ports && ports[0] && container->spec.network != MAYFLY_NETWORK_HOST;
+        return container->spec.host_ports->size && container->spec.network != MAYFLY_NETWORK_HOST;
 }
 
 /* --- requests to mayfly-forward --------------------------------------------------------------------------------- */

@@ -462,7 +462,7 @@ static int build_argv(const struct mayfly_container *container, const struct mf_
                 r = mf_strv_add(ret, strdup("--host-network"));
         if (r == 0 && container->membership)
                 r = mf_strv_add(ret, strdup("--networks"));
-        if (r == 0 && container->spec.host_ports && container->spec.host_ports[0]) {
+        if (r == 0 && container->spec.host_ports->size) {
                 const int is_host = container->spec.network == MAYFLY_NETWORK_HOST;
                 r = mf_strv_add(ret, strdup("--host-address"));
                 if (r == 0)

@@ -171,6 +171,7 @@ MF_EXPORT struct mayfly_container *mayfly_container_free(struct mayfly_container
         mayfly_image_close(container->image);
         free(container->volumes);
         free(container->publish);
+        free(container->host_ports);
         free(container);
         return NULL;
 }
