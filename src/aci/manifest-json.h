@@ -3,7 +3,7 @@
 #define MF_MANIFEST_JSON_H
 
 /* Readers of typed members, for all parts of the manifest's schema. Their errors name the member's JSON path. Only
- * manifest*.c, the users of jansson, call them. All return 0 or negative errno unless a comment says otherwise. */
+ * manifest*.c, the users of jansson in this directory, call them. All return 0 or negative errno unless a comment says otherwise. */
 
 #include <jansson.h>
 #include <stddef.h>

@@ -2,8 +2,7 @@
 #ifndef MF_MANIFEST_H
 #define MF_MANIFEST_H
 
-/* Turns an appc image manifest into an image configuration, which knows nothing of appc. The whole manifest is checked. The
- * files manifest*.c are the only users of jansson. */
+/* Turns an appc image manifest into an image configuration, which knows nothing of appc. The whole manifest is checked. */
 
 #include <mayfly/error.h>
 

@@ -2,8 +2,7 @@
 #ifndef MF_CONTAINER_H
 #define MF_CONTAINER_H
 
-/* Shared by the files that make up a container: container.c (the road up and down), command.c, logs.c and the engines.
- */
+/* A container, for this directory and src/ready/. README.md says what each file does. */
 
 #include <mayfly/container.h>
 #include <poll.h>

@@ -4,8 +4,8 @@
 
 /*
  * src/engine: what starts and ends a container. An engine is a file that fills in a struct mf_engine_type; begin
- * reading here, then direct.c. Engines may use src/model, src/protocol and src/util; they know nothing of struct
- * mayfly_container.
+ * reading here, then direct.c. Engines may use src/model, src/privilege, src/protocol and src/util; they know
+ * nothing of struct mayfly_container.
  */
 
 #include <poll.h>

@@ -3,7 +3,7 @@
 #define MF_TRANSFER_H
 
 /* One request of libcurl and its answer (transfer.c), and the outcome of the answer (classify.c). http.c retries and follows
- * redirects. These three files are the only users of libcurl. */
+ * redirects. These three files and ready/http.c are the only users of libcurl. */
 
 #include <curl/curl.h>
 #include <stddef.h>
