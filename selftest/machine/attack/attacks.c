@@ -200,10 +200,10 @@ static long descriptors(void)
 
 /* --- the kernel's files */
 
+/* Opened only: under another tool than mayfly, what is written would be the host's. */
 static long core_pattern(void)
 {
-        return best(open_for("/proc/sys/kernel/core_pattern", O_WRONLY),
-                    write_to("/proc/sys/kernel/core_pattern", "|/x"));
+        return open_for("/proc/sys/kernel/core_pattern", O_WRONLY);
 }
 
 static long proc_sys(void)
@@ -369,6 +369,16 @@ static long device_nodes(void)
         return best(r, result(mknod("/tmp/mem", S_IFCHR | 0600, makedev(1, 1))));
 }
 
+/* The kernel's log, which is no harm to read, as a device that no container has. */
+static long new_device(void)
+{
+        if (mknod("/tmp/new-device", S_IFCHR | 0600, makedev(1, 11)) < 0)
+                return -errno;
+        long r = open_for("/tmp/new-device", O_RDONLY);
+        unlink("/tmp/new-device");
+        return r;
+}
+
 /* Anything in /dev beyond what every container has. */
 static long devices(void)
 {
@@ -415,6 +425,15 @@ static long immutable(void)
         long r = result(ioctl(fd, FS_IOC_SETFLAGS, &flags));
         close(fd);
         return r;
+}
+
+static long process(void)
+{
+        const pid_t pid = atoi(argument);
+        long r = result(kill(pid, 0));
+
+        r = best(r, open_process(pid));
+        return best(r, trace_process(pid));
 }
 
 static long device(void)
@@ -512,10 +531,12 @@ static const struct attack of_files[] = {
         { "cgroup-of-others", cgroup_of_others, 0 },
         { "id-maps", id_maps, 0 },
         { "device-nodes", device_nodes, 0 },
+        { "new-device", new_device, 0 },
         { "devices", devices, 0 },
         { "kernel-log", kernel_log, 0 },
         { "boot-log", fill_boot_log, 0 },
         { "immutable", immutable, 1 },
+        { "process", process, 1 },
         { "device", device, 1 },
         { "abstract-socket", abstract_socket, 1 },
         { "climb", climb, 1 },

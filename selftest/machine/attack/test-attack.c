@@ -121,6 +121,7 @@ static const struct {
         { "cgroup-of-others", "ENOENT" },
         { "id-maps", "EPERM EACCES" },
         { "device-nodes", "EPERM" },
+        { "new-device", "EPERM" },
         { "devices", "ENOENT" },
         { "kernel-log", "ENOENT" },
         { "boot-log", "EACCES ENXIO EFBIG" },
