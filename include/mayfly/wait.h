@@ -28,7 +28,7 @@ typedef int (*mayfly_wait_fn)(struct mayfly_container *container, void *userdata
 
 /**
  * One condition. Set exactly one of all, any, log, log_text, port (without http and https), unix_socket, http, https,
- * command, file, notify, exit and callback; the other fields say more about it, and zero means the default.
+ * command, file, notify, exit, callback and healthy; the other fields say more about it, and zero means the default.
  */
 struct mayfly_wait {
         size_t size;         /**< sizeof this struct; 0 will do in an entry of MAYFLY_WAIT() */
@@ -72,6 +72,10 @@ struct mayfly_wait {
 
         mayfly_wait_fn callback; /**< called until it returns 1; time-outs are only looked at between calls */
         void *userdata;          /**< handed to callback */
+
+        /** Non-zero: the health check of the image succeeds (HEALTHCHECK of a Containerfile). Its user, directory and environment
+         * are those of the app. */
+        int healthy;
 };
 
 #define MAYFLY_WAIT_INIT MAYFLY_INIT_(struct mayfly_wait)
@@ -123,6 +127,8 @@ struct mayfly_wait {
 #define MAYFLY_WAIT_NOTIFY_WITHIN(ms) MAYFLY_WAIT_FOR(.notify = 1, .timeout_ms = (ms)) /**< with a time-out */
 /** The app has exited with this status. */
 #define MAYFLY_WAIT_EXIT(...) MAYFLY_WAIT_FOR(.exit = 1, .exit_status = __VA_ARGS__)
+#define MAYFLY_WAIT_HEALTHY() MAYFLY_WAIT_FOR(.healthy = 1) /**< the image's own health check succeeds */
+#define MAYFLY_WAIT_HEALTHY_WITHIN(ms) MAYFLY_WAIT_FOR(.healthy = 1, .timeout_ms = (ms)) /**< with a time-out */
 /** `MAYFLY_WAIT_CALLBACK(function, .userdata = &data)` */
 #define MAYFLY_WAIT_CALLBACK(...) MAYFLY_WAIT_FOR(.callback = __VA_ARGS__)
 

@@ -118,11 +118,11 @@ static void use_waits()
         const struct mayfly_wait *waits =
                 MAYFLY_WAIT(MAYFLY_WAIT_PORT("6379/tcp", .timeout_ms = 5),
                             MAYFLY_WAIT_ANY(MAYFLY_WAIT_LOG(pattern.c_str(), .log_count = 2),
-                                            MAYFLY_WAIT_ALL_WITHIN(7, MAYFLY_WAIT_COMMAND(program.c_str(), "-q"),
-                                                                   MAYFLY_WAIT_NOTIFY(), MAYFLY_WAIT_EXIT(3),
-                                                                   MAYFLY_WAIT_CALLBACK(is_ready),
-                                                                   MAYFLY_WAIT_COMMAND_WITHIN(8, program.c_str(), "-q"),
-                                                                   MAYFLY_WAIT_NOTIFY_WITHIN(9))),
+                                            MAYFLY_WAIT_ALL_WITHIN(
+                                                    7, MAYFLY_WAIT_COMMAND(program.c_str(), "-q"), MAYFLY_WAIT_NOTIFY(),
+                                                    MAYFLY_WAIT_EXIT(3), MAYFLY_WAIT_CALLBACK(is_ready),
+                                                    MAYFLY_WAIT_COMMAND_WITHIN(8, program.c_str(), "-q"),
+                                                    MAYFLY_WAIT_NOTIFY_WITHIN(9), MAYFLY_WAIT_HEALTHY_WITHIN(10))),
                             MAYFLY_WAIT_HTTP("/health", .http_headers = MAYFLY_STRINGS("Accept: text/plain")));
 
         check(waits[0].size == sizeof(*waits) && !waits[0].port && waits[4].size == 0);

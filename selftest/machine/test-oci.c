@@ -117,6 +117,35 @@ static void the_app_is_asked_to_stop_as_it_wants(void **state)
         mayfly_container_free(c);
 }
 
+static void a_start_waits_for_the_health_check(void **state)
+{
+        struct mayfly_error err = MAYFLY_ERROR_INIT;
+
+        (void) state;
+        struct mayfly_container *c =
+                start_container(MAYFLY_SPEC(.image = image("healthy"), .wait = MAYFLY_WAIT(MAYFLY_WAIT_HEALTHY())));
+        prints_as(c, NULL, "cat /data/ok", "yes\n");
+        prints_as(c, NULL, "rm /data/ok", "");
+        assert_int_equal(mayfly_container_wait_for(c, MAYFLY_WAIT(MAYFLY_WAIT_HEALTHY_WITHIN(200)), &err), -ETIMEDOUT);
+        assert_non_null(strstr(err.message, "health check of the image: it ran "));
+        assert_non_null(strstr(err.message, "cat: can't open 'ok'"));
+        mayfly_container_free(c);
+}
+
+static void what_is_not_healthy_fails(void **state)
+{
+        (void) state;
+        start_fails(
+                MAYFLY_SPEC(.image = image("unhealthy"), .wait = MAYFLY_WAIT(MAYFLY_WAIT_HEALTHY())), -EPROTO,
+                "health check of the image: the image says that it is not healthy: it failed 2 times in a row, each "
+                "100 ms after the one before and after the start period, the last one: exit status 3, \"not yet\"");
+        start_fails(MAYFLY_SPEC(.image = image("hanging"), .wait = MAYFLY_WAIT(MAYFLY_WAIT_HEALTHY())), -EPROTO,
+                    "it failed 1 time in a row, each 100 ms after the one before, the last one: killed after its "
+                    "time-out, signal 9, \"/bin/sh\"");
+        start_fails(MAYFLY_SPEC(.image = image("plain"), .idle = 1, .wait = MAYFLY_WAIT(MAYFLY_WAIT_HEALTHY())),
+                    -EINVAL, "has no health check (HEALTHCHECK, which images in docker's format can have)");
+}
+
 static int make_images(void **state)
 {
         char command[600];
@@ -129,7 +158,7 @@ static int make_images(void **state)
         size_t n = 0;
         while (f && n < sizeof(made) / sizeof(made[0]) && fscanf(f, "%31s %511s", made[n].name, made[n].reference) == 2)
                 n++;
-        return f && pclose(f) == 0 && n == 9 ? 0 : -1;
+        return f && pclose(f) == 0 && n == 12 ? 0 : -1;
 }
 
 static int remove_images(void **state)
@@ -151,6 +180,8 @@ int main(void)
                 cmocka_unit_test(volumes_begin_with_what_the_image_has),
                 cmocka_unit_test(ports_have_names),
                 cmocka_unit_test(the_app_is_asked_to_stop_as_it_wants),
+                cmocka_unit_test(a_start_waits_for_the_health_check),
+                cmocka_unit_test(what_is_not_healthy_fails),
         };
 
         return cmocka_run_group_tests(tests, make_images, remove_images);

@@ -188,6 +188,7 @@ struct mf_command {
         struct capture captures[2];
         int reply; /* our end of the reply socket */
         uint64_t begin_us;
+        int is_killed; /* its time was up */
 };
 
 size_t mf_command_poll_fds(const struct mf_command *command, struct pollfd ret[3])
@@ -247,6 +248,12 @@ static int take_answer(struct mayfly_container *container, struct mf_command *co
         return explain_silence(container, &command->options, err);
 }
 
+void mf_command_kill(struct mf_command *command)
+{
+        (void) mf_message_send(command->reply, &(struct mf_message){ .type = MF_MESSAGE_KILL }, NULL, 0);
+        command->is_killed = 1;
+}
+
 /* Waits for the answer. */
 static int await_result(struct mayfly_container *container, struct mf_command *command, struct mf_message *ret,
                         int *ret_timed_out, struct mayfly_error *err)
@@ -254,14 +261,11 @@ static int await_result(struct mayfly_container *container, struct mf_command *c
         const char *name = command->options.argv[0];
         unsigned timeout_ms = command->options.timeout_ms ? command->options.timeout_ms : TIMEOUT_DEFAULT_MS;
         uint64_t deadline = command->begin_us + (uint64_t) timeout_ms * 1000;
-        int killed = 0;
 
         for (;;) {
                 uint64_t now = mf_now_us();
-                if (now >= deadline && !killed) {
-                        (void) mf_message_send(command->reply, &(struct mf_message){ .type = MF_MESSAGE_KILL }, NULL,
-                                               0);
-                        killed = 1;
+                if (now >= deadline && !command->is_killed) {
+                        mf_command_kill(command);
                         deadline = now + (uint64_t) KILL_TIMEOUT_MS * 1000;
                 } else if (now >= deadline) {
                         return mf_error(err, -ETIMEDOUT, MAYFLY_STAGE_EXEC,
@@ -274,7 +278,7 @@ static int await_result(struct mayfly_container *container, struct mf_command *c
                 if (r > 0)
                         r = take_answer(container, command, ret, err);
                 if (r == 1)
-                        *ret_timed_out = killed && ret->value[3];
+                        *ret_timed_out = command->is_killed && ret->value[3];
                 if (r != 0)
                         return r < 0 ? r : 0;
         }
@@ -390,7 +394,7 @@ int mf_command_step(struct mayfly_container *container, struct mf_command *comma
                 r = take_answer(container, command, &message, err);
         if (r <= 0)
                 return r;
-        r = give_result(container, command, &message, 0, ret, err);
+        r = give_result(container, command, &message, command->is_killed && message.value[3], ret, err);
         return r < 0 ? r : 1;
 }
 

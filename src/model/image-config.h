@@ -51,6 +51,15 @@ struct mf_isolation {
         unsigned cpu_shares; /* as cgroup v1 counts them, from 2 to 262,144 */
 };
 
+/* How an image finds out whether its app is healthy. */
+struct mf_health {
+        char **command;           /* exits with 0 when it is; NULL-terminated; NULL: the image does not say */
+        uint64_t interval_us;     /* between two tries */
+        uint64_t timeout_us;      /* of one try */
+        uint64_t start_period_us; /* for the app to start, while failures do not count */
+        unsigned retries;         /* failures in a row after which it is not healthy */
+};
+
 struct mf_image_config {
         char *name;        /* the image's name */
         char **labels;     /* the image's, "NAME=value", NULL-terminated, never NULL */
@@ -69,6 +78,7 @@ struct mf_image_config {
         int stop_signal;  /* that asks the app to end; 0: SIGTERM */
         char **pre_start; /* a command that ends before the app starts; NULL-terminated, or NULL */
         char **post_stop; /* a command that runs after the app has ended; NULL-terminated, or NULL */
+        struct mf_health health;
         struct mf_mount_point *mount_points;
         size_t n_mount_points;
         struct mf_port *ports;

@@ -3,6 +3,7 @@
 #include "oci/config.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -18,6 +19,8 @@
 #define WHAT "config"
 #define LAYERS_MAX ((size_t) 127)
 #define PORTS_MAX ((size_t) 1000)
+#define HEALTH_US 30000000U /* docker's defaults */
+#define HEALTH_RETRIES 3U
 
 void mf_oci_config_clear(struct mf_oci_config *config)
 {
@@ -269,6 +272,76 @@ static int read_stop_signal(json_t *config, struct mf_image_config *ret, struct 
         return 0;
 }
 
+/* Reads a duration in nanoseconds, for which 0 means the default. Returns 0 or negative errno. */
+static int read_duration(json_t *health, const char *path, const char *name, uint64_t default_us, uint64_t *ret,
+                         struct mayfly_error *err)
+{
+        int64_t ns = 0;
+
+        int r = mf_oci_json_number(health, WHAT, path, name, 0, &ns, err);
+        if (r == 0)
+                *ret = ns > 0 ? (uint64_t) ns / 1000 + (ns % 1000 != 0) : default_us;
+        return r;
+}
+
+/* Makes the command of a health check of its words: "CMD" and a command, "CMD-SHELL" and a line for the shell, or "NONE". Returns 0 or
+ * negative errno. */
+static int read_test(json_t *config, char **test, char ***ret, struct mayfly_error *err)
+{
+        char **command = NULL;
+        int r = 0;
+
+        if (!test || !test[0] || !*test[0] || strcmp(test[0], "NONE") == 0)
+                return 0;
+        const int by_shell = strcmp(test[0], "CMD-SHELL") == 0;
+        if ((!by_shell && strcmp(test[0], "CMD") != 0) || !test[1] || (by_shell && test[2]))
+                return mf_oci_json_bad(
+                        err, WHAT, "config.Healthcheck.Test",
+                        "it is neither \"CMD\" and a command, nor \"CMD-SHELL\" and one line, nor \"NONE\"");
+        if (by_shell)
+                r = mf_oci_json_strings(config, WHAT, "config.Shell", "Shell", &command, err);
+        if (r == 0 && by_shell && (!command || !command[0])) {
+                mf_strv_free(command);
+                command = NULL;
+                r = mf_strv_add(&command, strdup("/bin/sh")) < 0 || mf_strv_add(&command, strdup("-c")) < 0 ? -ENOMEM
+                                                                                                            : 0;
+        }
+        for (size_t i = 1; test[i] && r == 0; i++)
+                r = mf_strv_add(&command, strdup(test[i]));
+        if (r == 0)
+                *ret = command;
+        else
+                mf_strv_free(command);
+        return r == -ENOMEM ? mf_error_oom(err, MAYFLY_STAGE_MANIFEST) : r;
+}
+
+/* Reads docker's health check. Returns 0 or negative errno. */
+static int read_health(json_t *config, struct mf_health *ret, struct mayfly_error *err)
+{
+        json_t *health = NULL;
+        char **test = NULL;
+        int64_t retries = 0;
+
+        int r = mf_oci_json_object(config, WHAT, "config.Healthcheck", "Healthcheck", &health, err);
+        if (r < 0 || !health)
+                return r;
+        r = mf_oci_json_strings(health, WHAT, "config.Healthcheck.Test", "Test", &test, err);
+        if (r == 0)
+                r = read_duration(health, "config.Healthcheck.Interval", "Interval", HEALTH_US, &ret->interval_us, err);
+        if (r == 0)
+                r = read_duration(health, "config.Healthcheck.Timeout", "Timeout", HEALTH_US, &ret->timeout_us, err);
+        if (r == 0)
+                r = read_duration(health, "config.Healthcheck.StartPeriod", "StartPeriod", 0, &ret->start_period_us,
+                                  err);
+        if (r == 0)
+                r = mf_oci_json_number(health, WHAT, "config.Healthcheck.Retries", "Retries", 0, &retries, err);
+        ret->retries = retries <= 0 ? HEALTH_RETRIES : retries < UINT_MAX ? (unsigned) retries : UINT_MAX;
+        if (r == 0)
+                r = read_test(config, test, &ret->command, err);
+        mf_strv_free(test);
+        return r;
+}
+
 static int read_app(json_t *config, struct mf_image_config *ret, struct mayfly_error *err)
 {
         int r = mf_oci_json_strings(config, WHAT, "config.Entrypoint", "Entrypoint", &ret->entrypoint, err);
@@ -286,6 +359,8 @@ static int read_app(json_t *config, struct mf_image_config *ret, struct mayfly_e
                 r = read_volumes(config, ret, err);
         if (r == 0)
                 r = read_stop_signal(config, ret, err);
+        if (r == 0)
+                r = read_health(config, &ret->health, err);
         return r == 0 ? note_directories(ret, err) : r;
 }
 

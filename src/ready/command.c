@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "container/container.h"
+#include "image/open.h"
 #include "ready/condition.h"
 #include "ready/pace.h"
 #include "util/error.h"
@@ -14,15 +16,21 @@
 #include "util/macro.h"
 #include "util/time.h"
 
-/* A command in the container that must exit with 0. It runs while the other conditions are looked at. */
+/* A command in the container that must exit with 0: the caller's, or the health check of the image. It runs while the other conditions
+ * are looked at. */
 
 #define OUTPUT_MAX 4096U
 #define SAID_MAX 200U
 
 struct attempts {
-        struct mf_command *running; /* NULL between two attempts */
+        const struct mf_health *health; /* NULL: the command is the caller's */
+        struct mayfly_command command;  /* that is running */
+        struct mf_command *running;     /* NULL between two attempts */
         unsigned n_ended;
-        uint64_t begin_us;
+        uint64_t first_us, begin_us; /* of the first attempt and of this one */
+        uint64_t deadline_us;        /* when this one is killed */
+        uint64_t counted_us;         /* begin of the last failure that counts; 0: none */
+        unsigned n_counted;
         char last[SAID_MAX + 100]; /* how the last one ended */
 };
 
@@ -49,22 +57,62 @@ static void note(struct attempts *attempts, const struct mayfly_result *result)
                 said[n - 1] = '\0';
         const char *line = strrchr(said, '\n');
         mf_escape(shown, sizeof(shown), line ? line + 1 : said);
-        snprintf(attempts->last, sizeof(attempts->last), "%s %d%s%s%s", result->exit->exited ? "exit status" : "signal",
+        snprintf(attempts->last, sizeof(attempts->last), "%s%s %d%s%s%s",
+                 result->timed_out ? "killed after its time-out, " : "",
+                 result->exit->exited ? "exit status" : "signal",
                  result->exit->exited ? result->exit->status : result->exit->signal, *shown ? ", \"" : "", shown,
                  *shown ? "\"" : "");
         attempts->n_ended++;
 }
 
+/* Makes the command of the image's health check, which runs as the app does. */
+static void set_health(struct attempts *attempts, const struct mayfly_container *container)
+{
+        const struct mf_image_config *config = container->image->config;
+        const struct mayfly_spec *spec = &container->spec;
+
+        attempts->command.argv = (const char *const *) attempts->health->command;
+        attempts->command.user = spec->user ? spec->user : config->user;
+        attempts->command.group = spec->user ? NULL : config->group;
+        attempts->command.cwd = spec->cwd ? spec->cwd : config->cwd;
+}
+
 static int begin(struct mf_condition *condition, struct mayfly_container *container, struct mayfly_error *err)
 {
-        struct mayfly_command command = MAYFLY_COMMAND_INIT;
         struct attempts *attempts = condition->data;
 
-        command.argv = condition->options.command;
-        command.output_max = OUTPUT_MAX;
+        attempts->command = (struct mayfly_command) MAYFLY_COMMAND_INIT;
+        attempts->command.argv = condition->options.command;
+        attempts->command.output_max = OUTPUT_MAX;
+        if (attempts->health)
+                set_health(attempts, container);
         attempts->begin_us = mf_now_us();
-        condition->next_look_us = UINT64_MAX; /* its end is an event */
-        return mf_command_begin(container, &command, &attempts->running, err);
+        if (!attempts->first_us)
+                attempts->first_us = attempts->begin_us;
+        attempts->deadline_us = attempts->health ? attempts->begin_us + attempts->health->timeout_us : UINT64_MAX;
+        condition->next_look_us = attempts->deadline_us;
+        return mf_command_begin(container, &attempts->command, &attempts->running, err);
+}
+
+/* Counts a failure of the health check as docker does, which tries once each interval: it would not have seen the others, for here
+ * the tries are more frequent. Returns 0, or -EPROTO when there were too many. */
+static int count_failure(struct attempts *attempts, uint64_t now, struct mayfly_error *err)
+{
+        const struct mf_health *health = attempts->health;
+        const uint64_t last_us = attempts->counted_us ? attempts->counted_us : attempts->first_us;
+
+        if (now - attempts->first_us < health->start_period_us || now - last_us < health->interval_us)
+                return 0;
+        attempts->counted_us = now;
+        if (++attempts->n_counted < health->retries)
+                return 0;
+        return mf_error(
+                err, -EPROTO, MAYFLY_STAGE_WAIT,
+                "the image says that it is not healthy: it failed %u time%s in a row, each %llu ms after the one "
+                "before%s, the last one: %s",
+                attempts->n_counted, attempts->n_counted == 1 ? "" : "s",
+                (unsigned long long) health->interval_us / 1000,
+                health->start_period_us ? " and after the start period" : "", attempts->last);
 }
 
 static int look(struct mf_condition *condition, struct mayfly_container *container, struct mayfly_error *err)
@@ -74,7 +122,11 @@ static int look(struct mf_condition *condition, struct mayfly_container *contain
 
         if (!attempts->running)
                 return begin(condition, container, err);
-        condition->next_look_us = UINT64_MAX;
+        if (mf_now_us() >= attempts->deadline_us) {
+                mf_command_kill(attempts->running);
+                attempts->deadline_us = UINT64_MAX;
+        }
+        condition->next_look_us = attempts->deadline_us; /* or when it ends, which is an event */
         int r = mf_command_step(container, attempts->running, &result, err);
         if (r == 0)
                 return 0;
@@ -86,7 +138,7 @@ static int look(struct mf_condition *condition, struct mayfly_container *contain
         r = result->exit->exited && result->exit->status == 0;
         note(attempts, result);
         mayfly_result_free(result);
-        return r;
+        return r == 0 && attempts->health ? count_failure(attempts, now, err) : r;
 }
 
 static size_t poll_fds(const struct mf_condition *condition, struct pollfd *ret)
@@ -121,3 +173,36 @@ static void clear(struct mf_condition *condition)
 const struct mf_condition_type mf_condition_command = {
         .check = check, .look = look, .poll_fds = poll_fds, .describe = describe, .clear = clear, .is_slow = 1
 };
+
+/* --- the health check of the image ---------------------------------------------------------------------------- */
+
+static int check_healthy(struct mf_condition *condition, char *what, size_t size, struct mayfly_error *err)
+{
+        snprintf(what, size, "health check of the image");
+        condition->data = calloc(1, sizeof(struct attempts));
+        return condition->data ? 0 : mf_error_oom(err, MAYFLY_STAGE_SPEC);
+}
+
+static int resolve_healthy(struct mf_condition *condition, const struct mayfly_container *container,
+                           struct mayfly_error *err)
+{
+        const struct mf_image_config *config = container->image->config;
+        struct attempts *attempts = condition->data;
+
+        attempts->health = &config->health;
+        if (config->health.command)
+                return 0;
+        return mf_error(
+                err, -EINVAL, MAYFLY_STAGE_SPEC,
+                "the image %s has no health check (HEALTHCHECK, which images in docker's format can have); wait for "
+                "a port, a command or something else instead of MAYFLY_WAIT_HEALTHY()",
+                config->name);
+}
+
+const struct mf_condition_type mf_condition_healthy = { .check = check_healthy,
+                                                        .resolve = resolve_healthy,
+                                                        .look = look,
+                                                        .poll_fds = poll_fds,
+                                                        .describe = describe,
+                                                        .clear = clear,
+                                                        .is_slow = 1 };

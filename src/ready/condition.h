@@ -49,7 +49,7 @@ struct mf_condition {
 
 extern const struct mf_condition_type mf_condition_all, mf_condition_any, mf_condition_log, mf_condition_port,
         mf_condition_unix, mf_condition_http, mf_condition_command, mf_condition_file, mf_condition_notify,
-        mf_condition_exit, mf_condition_callback;
+        mf_condition_exit, mf_condition_callback, mf_condition_healthy;
 
 /* tree.c: makes a group of all conditions of a caller's list, which may be NULL, and checks them. Returns 0, or negative
  * errno and then nothing is to be cleared. */

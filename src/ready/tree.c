@@ -44,6 +44,7 @@ static int choose_type(struct mf_condition *condition, const struct place *place
                 { "notify", &mf_condition_notify, o->notify != 0 },
                 { "exit", &mf_condition_exit, o->exit != 0 },
                 { "callback", &mf_condition_callback, o->callback != NULL },
+                { "healthy", &mf_condition_healthy, o->healthy != 0 },
         };
         const char *chosen = NULL;
 
@@ -130,7 +131,7 @@ static int make_list(struct mf_condition *group, const struct mayfly_wait *list,
                      struct mayfly_error *err)
 {
         static const struct mf_option_kind kind =
-                MF_OPTION_KIND("the wait", "MAYFLY_WAIT()", struct mayfly_wait, userdata);
+                MF_OPTION_KIND("the wait", "MAYFLY_WAIT()", struct mayfly_wait, healthy);
         mf_cleanup(mf_freep) struct mayfly_wait *entries = NULL;
         size_t n = 0;
 

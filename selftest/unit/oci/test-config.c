@@ -7,6 +7,7 @@
 
 #include <cmocka.h>
 #include <errno.h>
+#include <limits.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -129,6 +130,46 @@ static void stop_signals_come_in_all_forms(void **state)
         }
 }
 
+static void health_checks_have_dockers_defaults(void **state)
+{
+        static const struct {
+                const char *text, *words; /* with "|" between them; NULL: none */
+                uint64_t interval_us, timeout_us, start_period_us;
+                unsigned retries;
+        } cases[] = {
+                { "{\"Healthcheck\":{\"Test\":[\"CMD\",\"/"
+                  "check\",\"-q\"],\"Interval\":1000000000,\"Timeout\":1,\"StartPeriod\":5000,"
+                  "\"Retries\":7}}",
+                  "/check|-q|", 1000000, 1, 5, 7 },
+                { "{\"Healthcheck\":{\"Test\":[\"CMD-SHELL\",\"a && b\"]}}", "/bin/sh|-c|a && b|", 30000000, 30000000,
+                  0, 3 },
+                { "{\"Shell\":[\"/bin/"
+                  "ash\",\"-ec\"],\"Healthcheck\":{\"Test\":[\"CMD-SHELL\",\"a\"],\"Retries\":99999999999}}",
+                  "/bin/ash|-ec|a|", 30000000, 30000000, 0, UINT_MAX },
+                { "{\"Healthcheck\":{\"Test\":[\"NONE\"]}}", NULL, 30000000, 30000000, 0, 3 },
+                { "{\"Healthcheck\":{\"Test\":[]}}", NULL, 30000000, 30000000, 0, 3 },
+                { "{\"Healthcheck\":{}}", NULL, 30000000, 30000000, 0, 3 },
+                { "{\"Healthcheck\":null}", NULL, 0, 0, 0, 0 },
+        };
+
+        (void) state;
+        for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+                char text[1000], words[200] = "";
+                snprintf(text, sizeof(text), CONFIG("%s"), cases[i].text);
+                struct mf_oci_config config = good(text);
+                const struct mf_health *health = &config.image->health;
+                for (char **word = health->command; word && *word; word++)
+                        snprintf(words + strlen(words), sizeof(words) - strlen(words), "%s|", *word);
+                assert_int_equal(health->command != NULL, cases[i].words != NULL);
+                assert_string_equal(words, cases[i].words ? cases[i].words : "");
+                assert_int_equal(health->interval_us, cases[i].interval_us);
+                assert_int_equal(health->timeout_us, cases[i].timeout_us);
+                assert_int_equal(health->start_period_us, cases[i].start_period_us);
+                assert_int_equal(health->retries, cases[i].retries);
+                mf_oci_config_clear(&config);
+        }
+}
+
 static void an_image_need_not_have_an_app(void **state)
 {
         (void) state;
@@ -163,6 +204,14 @@ static const struct {
         { CONFIG("{\"StopSignal\":\"SIGNONE\"}"), "\"SIGNONE\" is not a signal" },
         { CONFIG("{\"StopSignal\":\"99\"}"), "\"99\" is not a signal" },
         { CONFIG("{\"StopSignal\":\"-1\"}"), "\"-1\" is not a signal" },
+        { CONFIG("{\"Healthcheck\":{\"Test\":[\"CMD\"]}}"),
+          "config.Healthcheck.Test: it is neither \"CMD\" and a command" },
+        { CONFIG("{\"Healthcheck\":{\"Test\":[\"CMD-SHELL\",\"a\",\"b\"]}}"),
+          "config.Healthcheck.Test: it is neither" },
+        { CONFIG("{\"Healthcheck\":{\"Test\":[\"RUN\",\"a\"]}}"), "config.Healthcheck.Test: it is neither" },
+        { CONFIG("{\"Healthcheck\":{\"Test\":\"a\"}}"), "config.Healthcheck.Test" },
+        { CONFIG("{\"Healthcheck\":{\"Interval\":-1}}"), "config.Healthcheck.Interval: -1 is not a whole number" },
+        { CONFIG("{\"Healthcheck\":[]}"), "config.Healthcheck" },
         { CONFIG("{\"Labels\":{\"a\":1}}"), "config.Labels: 1 is not a string" },
         { CONFIG("{\"Env\":[\"A=\\u0000\"]}"), "it must be JSON" },
 };
@@ -182,8 +231,8 @@ int main(void)
 {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(all_of_an_app_is_read),          cmocka_unit_test(users_come_in_all_forms),
-                cmocka_unit_test(stop_signals_come_in_all_forms), cmocka_unit_test(an_image_need_not_have_an_app),
-                cmocka_unit_test(what_is_wrong_is_said),
+                cmocka_unit_test(stop_signals_come_in_all_forms), cmocka_unit_test(health_checks_have_dockers_defaults),
+                cmocka_unit_test(an_image_need_not_have_an_app),  cmocka_unit_test(what_is_wrong_is_said),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);
