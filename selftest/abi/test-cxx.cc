@@ -133,7 +133,8 @@ static void use_waits()
               all[1].command[1] == std::string("-q") && !all[1].command[2] && all[2].notify && all[3].exit &&
               all[3].exit_status == 3 && all[4].callback == is_ready && all[5].command[1] == std::string("-q") &&
               !all[5].command[2] && all[5].timeout_ms == 8 && all[6].notify && all[6].timeout_ms == 9 &&
-              all[7].size == 0);
+              all[7].healthy &&
+              all[7].timeout_ms == 10 && all[8].size == 0);
         check(waits[3].http_headers[0] == std::string("Accept: text/plain") && !waits[3].http_headers[1]);
 }
 
