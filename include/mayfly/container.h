@@ -14,8 +14,9 @@
  * @file
  * Containers: started from an image, used, stopped; never outliving the process that started them.
  *
- * A handle may be used by one thread at a time; different handles by different threads at once. A handle belongs to the
- * process that made it: in a forked child every call on it fails with -ECHILD.
+ * A handle may be used by one thread at a time; different handles by different threads at once. But any number of threads may
+ * run commands in a container, while another one waits for it or stops it. A handle belongs to the process that made it: in a
+ * forked child every call on it fails with -ECHILD.
  */
 
 #ifdef __cplusplus
@@ -201,6 +202,8 @@ struct mayfly_spec {
          * container is started when those are ready.
          */
         const char *after;
+        /** The timeout_ms of commands that have none, in ms; default 60,000. Commands in the background have none then, too. */
+        unsigned command_timeout_ms;
 };
 
 #define MAYFLY_SPEC_INIT MAYFLY_INIT_(struct mayfly_spec)
@@ -239,6 +242,12 @@ struct mayfly_exit {
 
 #define MAYFLY_EXIT_INIT MAYFLY_INIT_(struct mayfly_exit)
 
+/**
+ * Takes what a command wrote, as it comes: `size` bytes, any bytes, 1 or more. They are borrowed until it returns. It is called in
+ * the thread that waits for the command. Non-zero kills the command, and the function that waited for it returns this value.
+ */
+typedef int (*mayfly_output_fn)(const void *data, size_t size, void *userdata);
+
 /** A command to run in a container. Start from MAYFLY_COMMAND_INIT; zero means the default everywhere. */
 struct mayfly_command {
         size_t size;             /**< sizeof this struct */
@@ -250,7 +259,22 @@ struct mayfly_command {
         const void *input;       /**< standard input; NULL for an empty one */
         size_t input_size;       /**< bytes of input */
         uint64_t output_max;     /**< bytes kept of each of output and error output; default 16 MiB */
-        unsigned timeout_ms;     /**< then the command and all its children are killed; default 60,000 */
+        unsigned timeout_ms;     /**< then the command and all its children are killed; default: see the spec */
+        /**
+         * Called with standard output, and with standard error, as it comes; the result then has none of it. The command is
+         * killed in time however slow a callback is, but the time-out is reported between two calls.
+         */
+        mayfly_output_fn on_output;
+        mayfly_output_fn on_error; /**< see on_output */
+        void *userdata;            /**< handed to on_output and on_error */
+        /**
+         * Non-zero: the command runs in a terminal, a pseudo-terminal of the container's that is its standard input, output and
+         * error, and that controls its session. All output is standard output then, with "\r\n" at the ends of lines, and has
+         * an echo of the input, unless the command turns that off. TERM is "xterm" unless `env` or the container's has one.
+         */
+        int tty;
+        unsigned rows;    /**< of the terminal; default 24 */
+        unsigned columns; /**< of the terminal; default 80 */
 };
 
 #define MAYFLY_COMMAND_INIT MAYFLY_INIT_(struct mayfly_command)
@@ -299,9 +323,11 @@ int mayfly_host_check(enum mayfly_engine engine, struct mayfly_error *err);
 int mayfly_container_start(struct mayfly_container **ret, const struct mayfly_spec *spec, struct mayfly_error *err);
 
 /**
- * Runs a command and waits for it. A command that ran, however it ended, is success; `ret->exit` tells.
+ * Runs a command and waits for it. A command that ran, however it ended, is success; `ret->exit` tells. <mayfly/exec.h> has
+ * commands that run in the background.
  * @param ret  set on success; the caller owns it
- * @return 0, or negative errno: -ENOENT (no such command), -EACCES, -ESRCH (the container has died), -EINVAL, ...
+ * @return 0, or negative errno: -ENOENT (no such command), -EACCES, -ESRCH (the container has died), -EMFILE, -EINVAL, ...;
+ *         or what on_output or on_error returned, if not 0
  */
 int mayfly_container_run(struct mayfly_container *container, const struct mayfly_command *command,
                          struct mayfly_result **ret, struct mayfly_error *err);

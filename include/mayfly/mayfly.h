@@ -10,6 +10,7 @@
 #include <mayfly/build.h>
 #include <mayfly/container.h>
 #include <mayfly/error.h>
+#include <mayfly/exec.h>
 #include <mayfly/image.h>
 #include <mayfly/inspect.h>
 #include <mayfly/life.h>

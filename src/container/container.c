@@ -68,7 +68,7 @@ static int check_app(const struct mayfly_spec *spec, struct mayfly_error *err)
 static int take_spec(struct mayfly_spec *spec, const struct mayfly_spec *given, struct mayfly_error *err)
 {
         static const struct mf_option_kind kind =
-                MF_OPTION_KIND("the spec", "MAYFLY_SPEC_INIT or MAYFLY_SPEC()", struct mayfly_spec, after);
+                MF_OPTION_KIND("the spec", "MAYFLY_SPEC_INIT or MAYFLY_SPEC()", struct mayfly_spec, command_timeout_ms);
 
         *spec = (struct mayfly_spec) MAYFLY_SPEC_INIT;
         if (!given)
@@ -196,6 +196,8 @@ static int take_report(struct mayfly_container *container, const struct mf_messa
 
 void mf_container_receive(struct mayfly_container *container)
 {
+        mf_cleanup(mf_anchor_unlockp) struct mf_anchor *locked = mf_anchor_lock(container->anchor);
+
         /* Bounded: an attacker at the other end could write without end. */
         for (unsigned n = 0; container->control >= 0 && n < MESSAGES_MAX; n++) {
                 int fds[MF_MESSAGE_FDS_MAX];
@@ -275,6 +277,14 @@ int mf_container_gone(const struct mayfly_container *container)
         return !container->engine || container->engine->gone;
 }
 
+/* Another thread may have closed the descriptor that was waited on, and a new one may have its number: so ask again. */
+static int has_leader_ended(const struct mayfly_container *container)
+{
+        struct pollfd leader = { .fd = container->leader_fd, .events = POLLIN };
+
+        return container->leader_fd >= 0 && poll(&leader, 1, 0) > 0;
+}
+
 int mf_container_poll(struct mayfly_container *container, struct pollfd *extra, size_t n_extra, int timeout_ms,
                       struct mayfly_error *err)
 {
@@ -290,13 +300,17 @@ int mf_container_poll(struct mayfly_container *container, struct pollfd *extra, 
                 fds[n + i] = extra[i];
         if (engine_timeout >= 0 && (timeout_ms < 0 || engine_timeout < timeout_ms))
                 timeout_ms = engine_timeout;
-        if (poll(fds, n + n_extra, timeout_ms) < 0 && errno != EINTR)
-                return mf_error_errno(err, -errno, MAYFLY_STAGE_BUS, "poll");
+        int had_lock = mf_anchor_pause(container->anchor);
+        int r = poll(fds, n + n_extra, timeout_ms) < 0 && errno != EINTR ? -errno : 0;
+        mf_anchor_resume(container->anchor, had_lock);
+        mf_cleanup(mf_anchor_unlockp) struct mf_anchor *locked = mf_anchor_lock(container->anchor);
+        if (r < 0)
+                return mf_error_errno(err, r, MAYFLY_STAGE_BUS, "poll");
         for (size_t i = 0; i < n_extra; i++)
                 extra[i].revents = fds[n + i].revents;
         mf_container_receive(container);
         /* Its end of the socket may live on in a child that this process happened to fork at the wrong moment. */
-        if (container->leader_fd >= 0 && fds[1].revents) {
+        if (fds[1].revents && has_leader_ended(container)) {
                 container->leader_fd = mf_close(container->leader_fd);
                 mf_container_receive(container);
                 container->control = mf_close(container->control);
@@ -487,7 +501,8 @@ int mf_container_new(struct mayfly_container **ret, const struct mayfly_spec *gi
         container->ids.lock = container->control = container->cancel = container->boot_log = container->leader_fd = -1;
         container->log = MF_LOG_NONE;
         container->forward.socket = -1;
-        int r = take_spec(&container->spec, given, err);
+        container->anchor = mf_anchor_new(container);
+        int r = container->anchor ? take_spec(&container->spec, given, err) : mf_error_oom(err, MAYFLY_STAGE_START);
         if (r == 0)
                 r = take_arrays(container, err);
         if (r < 0) {

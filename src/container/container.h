@@ -8,6 +8,7 @@
 #include <poll.h>
 #include <signal.h>
 
+#include "container/anchor.h"
 #include "container/forward-client.h"
 #include "container/logs.h"
 #include "container/ports.h"
@@ -20,6 +21,7 @@ struct mayfly_container {
         struct mayfly_spec spec;        /* with defaults filled in; its pointers are not ours past the start */
         char machine[65];               /* machine name */
         pid_t owner;                    /* the process that made the handle */
+        struct mf_anchor *anchor;       /* its lock */
         struct mayfly_volume *volumes;  /* the spec's, copied */
         struct mayfly_publish *publish; /* the spec's, copied */
         struct mayfly_host_port *host_ports;
@@ -102,10 +104,15 @@ int mf_container_check_owner(const struct mayfly_container *container, struct ma
 /* Takes in what came over the control socket, without waiting. */
 void mf_container_receive(struct mayfly_container *container);
 /* Waits up to timeout_ms for something to happen: on the control socket, to the container's PID 1, the engine or one of the
- * n_extra descriptors in `extra`, whose revents are set. */
+ * n_extra descriptors in `extra`, whose revents are set. The caller's lock is free for others while it waits. */
 #define MF_POLL_EXTRA_MAX 64U
 int mf_container_poll(struct mayfly_container *container, struct pollfd *extra, size_t n_extra, int timeout_ms,
                       struct mayfly_error *err);
+
+/* exit.c: checks a place for the end of a process, which may be NULL, before it is filled. */
+int mf_exit_check(const struct mayfly_exit *ret, struct mayfly_error *err);
+void mf_exit_give(const siginfo_t *end, struct mayfly_exit *ret);
+struct mayfly_exit mf_exit_of(const siginfo_t *end);
 
 /* Returns -ECANCELED with an error when the start is to end. */
 int mf_container_check_cancelled(const struct mayfly_container *container, struct mayfly_error *err);

@@ -14,12 +14,24 @@
 static const struct mf_option_kind exit_kind =
         MF_OPTION_KIND("the exit to fill", "MAYFLY_EXIT_INIT", struct mayfly_exit, signal);
 
-static void give_exit(const siginfo_t *end, struct mayfly_exit *ret)
+struct mayfly_exit mf_exit_of(const siginfo_t *end)
 {
         int exited = end->si_code == CLD_EXITED;
-        const struct mayfly_exit all = { .exited = exited,
-                                         .status = exited ? end->si_status : 0,
-                                         .signal = exited ? 0 : end->si_status };
+
+        return (struct mayfly_exit){ .size = sizeof(struct mayfly_exit),
+                                     .exited = exited,
+                                     .status = exited ? end->si_status : 0,
+                                     .signal = exited ? 0 : end->si_status };
+}
+
+int mf_exit_check(const struct mayfly_exit *ret, struct mayfly_error *err)
+{
+        return mf_result_check(ret, &exit_kind, err);
+}
+
+void mf_exit_give(const siginfo_t *end, struct mayfly_exit *ret)
+{
+        const struct mayfly_exit all = mf_exit_of(end);
 
         mf_result_give(ret, &all, &exit_kind);
 }
@@ -29,7 +41,7 @@ MF_EXPORT int mayfly_container_wait(struct mayfly_container *container, unsigned
 {
         if (!container)
                 return mf_error(err, -EINVAL, MAYFLY_STAGE_SPEC, "mayfly_container_wait() needs a container");
-        int r = mf_result_check(ret, &exit_kind, err);
+        int r = mf_exit_check(ret, err);
         if (r == 0)
                 r = mf_container_check_owner(container, err);
         if (r < 0)
@@ -41,6 +53,7 @@ MF_EXPORT int mayfly_container_wait(struct mayfly_container *container, unsigned
                                                      : "its image has none; set entrypoint or argv in its spec");
 
         uint64_t deadline = mf_now_us() + (uint64_t) timeout_ms * 1000;
+        mf_cleanup(mf_anchor_unlockp) struct mf_anchor *locked = mf_anchor_lock(container->anchor);
         mf_container_receive(container);
         while (container->reports.app != MF_APP_ENDED) {
                 r = mf_container_check_unpaused(container, "waiting for the app", err);
@@ -56,6 +69,6 @@ MF_EXPORT int mayfly_container_wait(struct mayfly_container *container, unsigned
                 if (r < 0)
                         return r;
         }
-        give_exit(&container->reports.app_end, ret);
+        mf_exit_give(&container->reports.app_end, ret);
         return 0;
 }

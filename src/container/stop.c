@@ -82,6 +82,7 @@ MF_EXPORT int mayfly_container_stop(struct mayfly_container *container, struct m
         int r = mf_container_check_owner(container, err);
         if (r < 0)
                 return r;
+        mf_cleanup(mf_anchor_unlockp) struct mf_anchor *locked = mf_anchor_lock(container->anchor);
         if (is_gone(container)) {
                 mf_membership_leave(container->membership);
                 return 0;
@@ -159,11 +160,25 @@ int mf_container_start_over(struct mayfly_container *container, struct mayfly_er
         return mf_container_choose_name(container, err);
 }
 
+/* Lets the handles of commands know that there is no container any more. */
+static void leave_anchor(struct mayfly_container *container)
+{
+        struct mf_anchor *anchor = container->anchor;
+
+        if (!anchor || anchor->owner != getpid())
+                return;
+        struct mf_anchor *locked = mf_anchor_lock(anchor);
+        anchor->container = NULL;
+        mf_anchor_unlockp(&locked);
+        container->anchor = mf_anchor_unref(anchor);
+}
+
 MF_EXPORT struct mayfly_container *mayfly_container_free(struct mayfly_container *container)
 {
         if (!container)
                 return NULL;
         forget(container);
+        leave_anchor(container);
         mf_links_clear(&container->links);
         for (size_t i = 0; i < MF_ELEMENTSOF(container->expanded); i++)
                 mf_strv_free(container->expanded[i]);

@@ -272,7 +272,7 @@ static void send_signal(int signal_number)
                 kill(self.current, signal_number);
 }
 
-static void run(const int *fds)
+static void run(const struct mf_message *request, const int *fds, size_t n_fds)
 {
         pid_t pid = fork();
 
@@ -292,7 +292,7 @@ static void run(const int *fds)
                         r = mf_exec_block_read(fds[1], &exec);
                 close(fds[1]);
                 if (r == 0)
-                        mf_supervise(&exec, fds[0], fds + 2);
+                        mf_supervise(&exec, request, fds, n_fds);
                 result.value[0] = -r;
                 (void) mf_message_send(fds[0], &result, NULL, 0);
                 _exit(0);
@@ -338,8 +338,8 @@ static void on_control(void)
                 return;
         if (r <= 0)
                 _exit(0); /* the lifeline: nobody owns us any more */
-        if (message.type == MF_MESSAGE_RUN && n_fds == 5)
-                run(fds);
+        if (message.type == MF_MESSAGE_RUN && n_fds == (message.value[0] ? 2 : 5))
+                run(&message, fds, n_fds);
         else if (message.type == MF_MESSAGE_LOOK && n_fds == 1)
                 look(fds[0], message.text);
         else if (message.type == MF_MESSAGE_STOP)

@@ -41,8 +41,17 @@ struct mf_sockets {
 int mf_sockets_open(char *const *descriptions, struct mf_sockets *ret, char *text, size_t text_size);
 void mf_sockets_close(struct mf_sockets *sockets);
 
-/* supervise.c: runs one command to its end and answers on the reply socket; for a process forked for it. */
-_Noreturn void mf_supervise(const struct mf_exec *exec, int reply, const int stdio[3]);
+/* supervise.c: runs one command to its end and answers on the reply socket; for a process forked for it. `request` is the RUN that
+ * asked for it, with its descriptors. */
+_Noreturn void mf_supervise(const struct mf_exec *exec, const struct mf_message *request, const int *fds, size_t n_fds);
+
+/* terminal.c: makes a pseudo-terminal of the container, of this size. *ret_master is the end that the library gets. Returns 0 or -errno
+ * with text. */
+int mf_terminal_open(int rows, int columns, int *ret_master, int *ret_terminal, char *text, size_t text_size);
+
+/* kill.c: kills every descendant of this process, which is their subreaper, `pid` among them. *ret gets the end of that if it was
+ * still running. */
+void mf_kill_descendants(pid_t pid, siginfo_t *ret);
 
 /* log-ring.c: writes the log (protocol/log.h). mf_log_drain() copies what arrives on a pipe, without waiting; it returns 0 at the
  * end of the stream, and 1 when the pipe is empty for now. */

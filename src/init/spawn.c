@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -146,6 +147,22 @@ static int set_sockets(const struct mf_sockets *sockets, char **env, int *failur
         return 0;
 }
 
+/* Lets a program that is not root open /dev/stdin, /dev/stdout and /dev/stderr. A terminal controls its session. */
+static int own_stdio(const struct mf_identity *identity)
+{
+        int is_terminal = isatty(0);
+
+        if (is_terminal && ioctl(0, TIOCSCTTY, 0) < 0)
+                return -errno;
+        for (int i = 0; i < 3; i++) {
+                struct stat st;
+                /* What is no pipe may be the host's, and a terminal keeps its group, tty. */
+                if (fstat(i, &st) == 0 && (is_terminal || !S_ISCHR(st.st_mode)))
+                        (void) fchown(i, identity->uid, is_terminal ? (gid_t) -1 : identity->gid);
+        }
+        return 0;
+}
+
 /* All but the execution. The order is that of what each step still needs to be allowed. */
 static int prepare(const struct plan *plan, int *failure_fd, struct failure *failure)
 {
@@ -154,9 +171,9 @@ static int prepare(const struct plan *plan, int *failure_fd, struct failure *fai
 
         if (r < 0)
                 return r;
-        /* Lets a program that is not root open /dev/stdout and /dev/stderr. */
-        for (int i = 1; i < 3; i++)
-                (void) fchown(i, plan->identity->uid, plan->identity->gid);
+        r = own_stdio(plan->identity);
+        if (r < 0)
+                return r;
         if (plan->sockets && plan->sockets->n > 0)
                 r = set_sockets(plan->sockets, plan->exec->env, failure_fd);
         if (r == 0)

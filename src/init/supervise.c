@@ -1,149 +1,140 @@
 /* SPDX-License-Identifier: MIT */
 #define _GNU_SOURCE
-#include <dirent.h>
 #include <errno.h>
-#include <fcntl.h>
-#include <grp.h>
 #include <poll.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
+#include <signal.h>
+#include <stdint.h>
 #include <sys/prctl.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "init/init.h"
 
-/* The parent of a process, from /proc/PID/stat; 0 when it is gone. */
-static pid_t parent_of(const char *pid)
-{
-        char path[64], line[512];
+/* One command, with the process that waits for it. */
+struct command {
+        pid_t pid;
+        int reply, signals;
+        int64_t deadline_ms; /* 0: none */
+        siginfo_t end;
+};
 
-        snprintf(path, sizeof(path), "/proc/%.20s/stat", pid);
-        int fd = open(path, O_RDONLY | O_CLOEXEC);
-        if (fd < 0)
-                return 0;
-        ssize_t n = read(fd, line, sizeof(line) - 1);
-        close(fd);
-        if (n <= 0)
-                return 0;
-        line[n] = '\0';
-        const char *end = strrchr(line, ')'); /* the name may have anything in it */
-        return end && strlen(end) > 4 ? (pid_t) strtol(end + 4, NULL, 10) : 0;
+static int64_t now_ms(void)
+{
+        struct timespec now;
+
+        clock_gettime(CLOCK_MONOTONIC, &now);
+        return (int64_t) now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
 
-/* Kills every process below us that /proc shows now, children before they can be orphaned elsewhere: we are their
- * subreaper, so none gets away. Returns how many were found. */
-static size_t kill_descendants(void)
+/* Takes the ends of children. Returns 1 when the command is among them. */
+static int has_ended(struct command *command)
 {
-        enum { MAX = 4096 };
-        static struct {
-                pid_t pid, parent;
-                int ours;
-        } table[MAX];
-        size_t n = 0, killed = 0;
-        DIR *proc = opendir("/proc");
+        siginfo_t info = { 0 };
 
-        if (!proc)
-                return 0;
-        for (const struct dirent *entry; n < MAX && (entry = readdir(proc));)
-                if (entry->d_name[0] >= '1' && entry->d_name[0] <= '9') {
-                        table[n].pid = (pid_t) strtol(entry->d_name, NULL, 10);
-                        table[n].parent = parent_of(entry->d_name);
-                        table[n].ours = table[n].parent == getpid();
-                        n++;
+        while (waitid(P_ALL, 0, &info, WEXITED | WNOHANG) == 0 && info.si_pid != 0) {
+                if (info.si_pid == command->pid) {
+                        command->end = info;
+                        return 1;
                 }
-        closedir(proc);
-
-        for (int more = 1; more;) {
-                more = 0;
-                for (size_t i = 0; i < n; i++)
-                        for (size_t j = 0; j < n && !table[i].ours; j++)
-                                if (table[j].ours && table[j].pid == table[i].parent)
-                                        table[i].ours = more = 1;
+                info.si_pid = 0; /* an orphan of the command's */
         }
-        for (size_t i = 0; i < n; i++)
-                if (table[i].ours && kill(table[i].pid, SIGKILL) == 0)
-                        killed++;
-        return killed;
+        return 0;
 }
 
-/* Until there is nobody left to wait for; `ret` gets the end of `pid` if it was still running. */
-static void kill_all(pid_t pid, siginfo_t *ret)
+/* Takes what the library wants. Returns 1 for KILL, and when nobody waits for the answer any more. */
+static int is_to_be_killed(const struct command *command)
 {
-        for (unsigned pass = 0; pass < 10000; pass++) {
-                siginfo_t info = { 0 };
-                (void) kill_descendants();
-                for (;;) {
-                        info.si_pid = 0;
-                        if (waitid(P_ALL, 0, &info, WEXITED | WNOHANG) < 0) {
-                                if (errno == ECHILD)
-                                        return;
-                                continue;
-                        }
-                        if (info.si_pid == 0)
-                                break;
-                        if (info.si_pid == pid)
-                                *ret = info;
-                }
-                usleep(200);
-        }
+        struct mf_message message;
+
+        /* Taken off the queue: a socket closed with something unread resets, and the answer is lost. */
+        int r = mf_message_recv(command->reply, &message, NULL, NULL, NULL, MSG_DONTWAIT);
+        if (r == -EAGAIN)
+                return 0;
+        if (r != 1 || message.type != MF_MESSAGE_SIGNAL)
+                return 1;
+        (void) kill(command->pid, message.value[0]); /* not reaped yet, so that the number is its own */
+        return 0;
 }
 
-/* Until the command ends (its siginfo in *ret) or the library wants it killed. Returns 1 when it was killed. */
-static int watch(pid_t pid, int reply, int signals, siginfo_t *ret)
+/* Waits until the command ends, or kills it. Returns which of enum mf_kill it was. */
+static enum mf_kill watch(struct command *command)
 {
-        struct pollfd fds[] = { { .fd = signals, .events = POLLIN }, { .fd = reply, .events = POLLIN } };
+        struct pollfd fds[] = { { .fd = command->signals, .events = POLLIN },
+                                { .fd = command->reply, .events = POLLIN } };
+        enum mf_kill why = MF_KILL_NONE;
 
-        for (;;) {
-                siginfo_t info = { 0 };
-                while (waitid(P_ALL, 0, &info, WEXITED | WNOHANG) == 0 && info.si_pid != 0) {
-                        if (info.si_pid == pid) {
-                                *ret = info;
-                                return 0;
-                        }
-                        info.si_pid = 0; /* an orphan of the command's */
+        while (why == MF_KILL_NONE && !has_ended(command)) {
+                int64_t left = command->deadline_ms ? command->deadline_ms - now_ms() : -1;
+                if (command->deadline_ms && left <= 0) {
+                        why = MF_KILL_TIMEOUT;
+                        continue;
                 }
-                if (poll(fds, 2, -1) < 0)
+                if (poll(fds, 2, left > INT32_MAX ? INT32_MAX : (int) left) <= 0)
                         continue;
                 struct signalfd_siginfo drained;
                 if (fds[0].revents)
-                        (void) !read(signals, &drained, sizeof(drained));
-                if (fds[1].revents) { /* KILL, or nobody waits for the answer any more */
-                        struct mf_message message;
-                        /* Taken off the queue: a socket closed with something unread resets, and the answer is lost. */
-                        (void) mf_message_recv(reply, &message, NULL, NULL, NULL, MSG_DONTWAIT);
-                        kill_all(pid, ret);
-                        return 1;
-                }
+                        (void) !read(command->signals, &drained, sizeof(drained));
+                if (fds[1].revents && is_to_be_killed(command))
+                        why = MF_KILL_ASKED;
         }
+        if (why != MF_KILL_NONE)
+                mf_kill_descendants(command->pid, &command->end);
+        return why;
 }
 
-_Noreturn void mf_supervise(const struct mf_exec *exec, int reply, const int stdio[3])
+/* Starts the command and tells the library. Returns its PID, or -errno with text in `result`. */
+static pid_t start(const struct mf_exec *exec, const struct mf_message *request, const int *fds, size_t n_fds,
+                   struct mf_message *result)
 {
+        struct mf_message started = { .type = MF_MESSAGE_STARTED };
+        int master = -1, terminal = -1;
+
+        if (request->value[0]) {
+                int r = mf_terminal_open(request->value[1], request->value[2], &master, &terminal, result->text,
+                                         sizeof(result->text));
+                if (r < 0)
+                        return r;
+        }
+        const int terminals[3] = { terminal, terminal, terminal };
+        pid_t pid = mf_spawn(exec->argv, exec, master >= 0 ? terminals : fds + 2, NULL, 1, result->text,
+                             sizeof(result->text));
+        for (size_t i = 2; i < n_fds; i++)
+                close(fds[i]);
+        started.value[0] = pid;
+        if (pid > 0) /* a library that is gone is noticed later */
+                (void) mf_message_send(fds[0], &started, &master, master >= 0);
+        if (master >= 0) {
+                close(master);
+                close(terminal);
+        }
+        return pid;
+}
+
+_Noreturn void mf_supervise(const struct mf_exec *exec, const struct mf_message *request, const int *fds, size_t n_fds)
+{
+        struct command command = { .reply = fds[0] };
         struct mf_message result = { .type = MF_MESSAGE_RESULT };
-        siginfo_t info = { 0 };
         sigset_t mask;
 
         prctl(PR_SET_NAME, "mayfly-command");
         prctl(PR_SET_CHILD_SUBREAPER, 1);
         sigemptyset(&mask);
         sigaddset(&mask, SIGCHLD);
-        int signals = signalfd(-1, &mask, SFD_CLOEXEC | SFD_NONBLOCK); /* SIGCHLD is blocked already, as in PID 1 */
-
-        pid_t pid = signals < 0 ? -errno : mf_spawn(exec->argv, exec, stdio, NULL, 1, result.text, sizeof(result.text));
-        for (int i = 0; i < 3; i++)
-                close(stdio[i]);
-        if (pid < 0) {
-                result.value[0] = -pid;
+        /* SIGCHLD is blocked already, as in PID 1. */
+        command.signals = signalfd(-1, &mask, SFD_CLOEXEC | SFD_NONBLOCK);
+        if (request->value[3] > 0)
+                command.deadline_ms = now_ms() + request->value[3];
+        command.pid = command.signals < 0 ? -errno : start(exec, request, fds, n_fds, &result);
+        if (command.pid < 0) {
+                result.value[0] = -command.pid;
         } else {
-                result.value[3] = watch(pid, reply, signals, &info);
-                result.value[1] = info.si_code;
-                result.value[2] = info.si_status;
+                result.value[3] = watch(&command);
+                result.value[1] = command.end.si_code;
+                result.value[2] = command.end.si_status;
         }
-        (void) mf_message_send(reply, &result, NULL, 0);
+        (void) mf_message_send(command.reply, &result, NULL, 0);
         _exit(0);
 }

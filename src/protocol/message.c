@@ -10,13 +10,23 @@
 
 _Static_assert(MF_MESSAGE_FDS_MAX <= MF_PACKET_FDS_MAX, "a packet has room for what a message has");
 
-int mf_message_send(int fd, const struct mf_message *message, const int *fds, size_t n_fds)
+static int send_message(int fd, const struct mf_message *message, const int *fds, size_t n_fds, int flags)
 {
         struct mf_message copy = *message;
         const struct iovec iov = { .iov_base = &copy, .iov_len = sizeof(copy) };
 
         copy.version = MF_PROTOCOL_VERSION;
-        return n_fds > MF_MESSAGE_FDS_MAX ? -EINVAL : mf_packet_send(fd, &iov, 1, fds, n_fds, 0);
+        return n_fds > MF_MESSAGE_FDS_MAX ? -EINVAL : mf_packet_send(fd, &iov, 1, fds, n_fds, flags);
+}
+
+int mf_message_send(int fd, const struct mf_message *message, const int *fds, size_t n_fds)
+{
+        return send_message(fd, message, fds, n_fds, 0);
+}
+
+int mf_message_try_send(int fd, const struct mf_message *message, const int *fds, size_t n_fds)
+{
+        return send_message(fd, message, fds, n_fds, MSG_DONTWAIT);
 }
 
 int mf_message_recv(int fd, struct mf_message *ret, int *fds, size_t *ret_n_fds, pid_t *ret_pid, int flags)

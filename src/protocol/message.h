@@ -20,7 +20,9 @@
  *       init -> library   APP     value[0] 0, or the errno that kept the app from starting, and text
  *       init -> library   NOTIFIED  READY=1 came to $NOTIFY_SOCKET from a process of the container
  *       library -> init   LOOK    descriptor: reply socket; text is the absolute path of a file
- *       library -> init   RUN     descriptors: reply socket, exec block, standard input, output, error
+ *       library -> init   RUN     descriptors: reply socket, exec block, standard input, output, error; or the first two
+ *                                 if value[0], and then the command gets a terminal with value[1] rows, value[2] columns;
+ *                                 value[3]: the command's time in ms, 0 for no end
  *       library -> init   STOP    value[0] signal, value[1] timeout in ms
  *       library -> init   SIGNAL  value[0] signal for the app
  *       init -> library   USAGE   what the container used, just before EXIT; text is as protocol/usage.h has it
@@ -28,9 +30,12 @@
  *                                 its time after STOP and was killed; the container ends after the app's
  *                                 post-stop hook
  *   reply socket (one a command)
- *       init -> library   RESULT  value[0] errno or 0, value[1] si_code, value[2] si_status, value[3] killed; text
+ *       init -> library   STARTED  the command has been executed: value[0] its PID in the container; descriptor: the master
+ *                                 of the terminal, if RUN wanted one
+ *       init -> library   RESULT  value[0] errno or 0, value[1] si_code, value[2] si_status, value[3] of enum mf_kill; text
  *       init -> library   RESULT  after LOOK: value[0] errno or 0, value[1] st_mode
  *       library -> init   KILL    the command and its descendants
+ *       library -> init   SIGNAL  value[0] a signal for the command
  *
  * protocol/reports.h has the order of the messages that come to the library.
  * Strings of any length travel in an exec block, see protocol/exec-block.h. */
@@ -59,7 +64,11 @@ enum mf_message_type {
         MF_MESSAGE_LOOK,
         MF_MESSAGE_SIGNAL,
         MF_MESSAGE_USAGE,
+        MF_MESSAGE_STARTED,
 };
+
+/* Why the supervisor of a command killed it. */
+enum mf_kill { MF_KILL_NONE = 0, MF_KILL_ASKED, MF_KILL_TIMEOUT };
 
 /* Limits that an image wants, and a host may have no controller for. */
 enum mf_limit {
@@ -82,6 +91,9 @@ struct mf_message {
 
 /* Sends with MSG_NOSIGNAL. 0 or -errno (-EPIPE, -ECONNRESET: the peer is gone). */
 int mf_message_send(int fd, const struct mf_message *message, const int *fds, size_t n_fds);
+/* Does the same without waiting. Returns -EAGAIN when the socket is full, -ETOOMANYREFS when too many descriptors of this user are
+ * under way. */
+int mf_message_try_send(int fd, const struct mf_message *message, const int *fds, size_t n_fds);
 
 /* Receives one message and at most MF_MESSAGE_FDS_MAX descriptors (close-on-exec, the caller's). `ret_pid` may be NULL.
  * `flags` as for recvmsg(2). Returns 1, 0 at the end of the stream, -EAGAIN, -EPROTO (not ours), or another -errno. */

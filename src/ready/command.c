@@ -25,10 +25,9 @@
 struct attempts {
         const struct mf_health *health; /* NULL: the command is the caller's */
         struct mayfly_command command;  /* that is running */
-        struct mf_command *running;     /* NULL between two attempts */
+        struct mayfly_exec *running;    /* NULL between two attempts */
         unsigned n_ended;
         uint64_t first_us, begin_us; /* of the first attempt and of this one */
-        uint64_t deadline_us;        /* when this one is killed */
         uint64_t counted_us;         /* begin of the last failure that counts; 0: none */
         unsigned n_counted;
         char last[SAID_MAX + 100]; /* how the last one ended */
@@ -70,7 +69,9 @@ static void set_health(struct attempts *attempts, const struct mayfly_container 
 {
         const struct mf_image_config *config = container->image->config;
         const struct mayfly_spec *spec = &container->spec;
+        uint64_t timeout_ms = (attempts->health->timeout_us + 999) / 1000;
 
+        attempts->command.timeout_ms = timeout_ms < UINT32_MAX ? (unsigned) timeout_ms : UINT32_MAX;
         attempts->command.argv = (const char *const *) attempts->health->command;
         attempts->command.user = spec->user ? spec->user : config->user;
         attempts->command.group = spec->user ? NULL : config->group;
@@ -84,14 +85,14 @@ static int begin(struct mf_condition *condition, struct mayfly_container *contai
         attempts->command = (struct mayfly_command) MAYFLY_COMMAND_INIT;
         attempts->command.argv = condition->options.command;
         attempts->command.output_max = OUTPUT_MAX;
+        attempts->command.timeout_ms = UINT32_MAX; /* the wait has a time-out of its own */
         if (attempts->health)
                 set_health(attempts, container);
         attempts->begin_us = mf_now_us();
         if (!attempts->first_us)
                 attempts->first_us = attempts->begin_us;
-        attempts->deadline_us = attempts->health ? attempts->begin_us + attempts->health->timeout_us : UINT64_MAX;
-        condition->next_look_us = attempts->deadline_us;
-        return mf_command_begin(container, &attempts->command, &attempts->running, err);
+        condition->next_look_us = UINT64_MAX; /* its end is an event */
+        return mf_command_begin(container, &attempts->command, 0, &attempts->running, err);
 }
 
 /* Counts a failure of the health check as docker does, which tries once each interval: it would not have seen the others, for here
@@ -122,12 +123,8 @@ static int look(struct mf_condition *condition, struct mayfly_container *contain
 
         if (!attempts->running)
                 return begin(condition, container, err);
-        if (mf_now_us() >= attempts->deadline_us) {
-                mf_command_kill(attempts->running);
-                attempts->deadline_us = UINT64_MAX;
-        }
-        condition->next_look_us = attempts->deadline_us; /* or when it ends, which is an event */
-        int r = mf_command_step(container, attempts->running, &result, err);
+        condition->next_look_us = UINT64_MAX;
+        int r = mf_command_step(attempts->running, &result, err);
         if (r == 0)
                 return 0;
         attempts->running = mf_command_end(attempts->running);

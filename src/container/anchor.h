@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef MF_ANCHOR_H
+#define MF_ANCHOR_H
+
+/* The lock of a container, in memory that outlives the container's handle: the handles of its commands are anchored here, and find
+ * out whether there still is a container. Threads that have the lock are alone with the container, but for the time that
+ * mf_container_poll() waits. */
+
+#include <pthread.h>
+#include <sys/types.h>
+
+struct mayfly_container;
+
+struct mf_anchor {
+        pthread_mutex_t lock;               /* finds out whether this thread has it already */
+        unsigned refs;                      /* the container and its commands */
+        pid_t owner;                        /* the process that made it; in a forked child the lock may never be free */
+        struct mayfly_container *container; /* NULL once it is freed */
+};
+
+/* Makes one with a single reference. Returns NULL when there is no memory. */
+struct mf_anchor *mf_anchor_new(struct mayfly_container *container);
+struct mf_anchor *mf_anchor_ref(struct mf_anchor *anchor);
+/* Gives a reference up. NULL is fine; returns NULL. */
+struct mf_anchor *mf_anchor_unref(struct mf_anchor *anchor);
+
+/* Takes the lock. Returns the anchor, to be unlocked, or NULL when this thread has the lock already; so that a function which locks
+ * may call another one that does:
+ *
+ *     mf_cleanup(mf_anchor_unlockp) struct mf_anchor *locked = mf_anchor_lock(container->anchor);
+ */
+struct mf_anchor *mf_anchor_lock(struct mf_anchor *anchor);
+void mf_anchor_unlockp(struct mf_anchor **anchor);
+/* Gives the lock up for a while, if this thread has it. Returns whether it had, for mf_anchor_resume(). */
+int mf_anchor_pause(struct mf_anchor *anchor);
+void mf_anchor_resume(struct mf_anchor *anchor, int had_it);
+
+#endif

@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: MIT */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <signal.h>
+#include <stdint.h>
+
+#include "container/command.h"
+#include "container/container.h"
+#include "protocol/message.h"
+#include "util/error.h"
+#include "util/macro.h"
+#include "util/time.h"
+
+MF_EXPORT int mayfly_exec_start(struct mayfly_exec **ret, struct mayfly_container *container,
+                                const struct mayfly_command *command, struct mayfly_error *err)
+{
+        struct mayfly_exec *exec = NULL;
+
+        if (!container || !command || !ret)
+                return mf_error(err, -EINVAL, MAYFLY_STAGE_SPEC,
+                                "mayfly_exec_start() needs a container, a command and a place for its handle");
+        int r = mf_command_begin(container, command, 1, &exec, err);
+        if (r == 0)
+                r = mf_command_await_start(exec, MF_COMMAND_TIMEOUT_MS, err);
+        if (r < 0)
+                mf_command_end(exec);
+        else
+                *ret = exec;
+        return r;
+}
+
+MF_EXPORT pid_t mayfly_exec_pid(const struct mayfly_exec *exec)
+{
+        return exec ? exec->heard.pid : 0;
+}
+
+uint64_t mf_command_deadline(unsigned timeout_ms)
+{
+        return timeout_ms == UINT32_MAX ? UINT64_MAX : mf_now_us() + (uint64_t) timeout_ms * 1000;
+}
+
+MF_EXPORT int mayfly_exec_wait(struct mayfly_exec *exec, unsigned timeout_ms, struct mayfly_exit *ret,
+                               struct mayfly_error *err)
+{
+        if (!exec)
+                return mf_error(err, -EINVAL, MAYFLY_STAGE_SPEC, "mayfly_exec_wait() needs a command");
+        int r = mf_exit_check(ret, err);
+        if (r == 0)
+                r = mf_command_check_owner(exec, err);
+        if (r == 0)
+                r = mf_command_await_end(exec, mf_command_deadline(timeout_ms), 0, err);
+        if (r == 0)
+                mf_exit_give(&exec->heard.end, ret);
+        return r;
+}
+
+MF_EXPORT int mayfly_exec_finish(struct mayfly_exec *exec, unsigned timeout_ms, struct mayfly_result **ret,
+                                 struct mayfly_error *err)
+{
+        if (!exec || !ret)
+                return mf_error(err, -EINVAL, MAYFLY_STAGE_SPEC,
+                                "mayfly_exec_finish() needs a command and a place for its result");
+        int r = mayfly_exec_close_input(exec, err);
+        if (r == 0)
+                r = mf_command_await_end(exec, mf_command_deadline(timeout_ms), 1, err);
+        return r < 0 ? r : mf_command_result(exec, ret, err);
+}
+
+/* Sends a message to the supervisor, unless the command has ended. Returns 0, or -ESRCH. */
+static int tell(struct mayfly_exec *exec, const struct mf_message *message)
+{
+        mf_cleanup(mf_anchor_unlockp) struct mf_anchor *locked = mf_anchor_lock(exec->anchor);
+
+        return exec->heard.has_ended ? -ESRCH : mf_message_send(exec->reply, message, NULL, 0);
+}
+
+MF_EXPORT int mayfly_exec_signal(struct mayfly_exec *exec, int signal_number, struct mayfly_error *err)
+{
+        const struct mf_message message = { .type = MF_MESSAGE_SIGNAL, .value = { signal_number } };
+
+        if (!exec)
+                return mf_error(err, -EINVAL, MAYFLY_STAGE_SPEC, "mayfly_exec_signal() needs a command");
+        int r = mf_command_check_owner(exec, err);
+        if (r < 0)
+                return r;
+        if (signal_number < 1 || signal_number > SIGRTMAX)
+                return mf_error(err, -EINVAL, MAYFLY_STAGE_SPEC,
+                                "%d is no signal; give one from 1 to %d, such as SIGTERM", signal_number, SIGRTMAX);
+        r = tell(exec, &message);
+        return r < 0 ? mf_error(err, -ESRCH, MAYFLY_STAGE_EXEC, "\"%.200s\" in %s has ended and can get no signal %d",
+                                exec->program, exec->machine, signal_number)
+                     : 0;
+}
+
+MF_EXPORT int mayfly_exec_kill(struct mayfly_exec *exec, struct mayfly_error *err)
+{
+        if (!exec)
+                return mf_error(err, -EINVAL, MAYFLY_STAGE_SPEC, "mayfly_exec_kill() needs a command");
+        int r = mf_command_check_owner(exec, err);
+        if (r == 0)
+                (void) tell(exec, &(struct mf_message){ .type = MF_MESSAGE_KILL });
+        return r;
+}
+
+MF_EXPORT struct mayfly_exec *mayfly_exec_free(struct mayfly_exec *exec)
+{
+        return mf_command_end(exec);
+}
