@@ -82,12 +82,41 @@ int mayfly_cmocka_teardown(void **state);
 
 /**
  * Runs a command line with the container's /bin/sh and returns its standard output, which the caller must free(3).
- * Fails the running test, and prints what the command wrote, unless it exits with 0 within 60,000 ms. An output
+ * Fails the running test, and prints what the command wrote, unless it exits with 0 within the spec's command_timeout_ms. An output
  * with a NUL byte, or of more than 16 MiB, fails the test too: call mayfly_container_run() for such a command.
  */
 #define mayfly_cmocka_sh(container, command_line) mayfly_cmocka_sh_at(container, command_line, __FILE__, __LINE__)
 /** Does the same, and reports a failure at this place in the source. */
 char *mayfly_cmocka_sh_at(struct mayfly_container *container, const char *command_line, const char *file, int line);
+
+/**
+ * Run a command in a container and fail the running test unless it exits with status 0, or with `status`; or with status 0 and this
+ * standard output, a string or `size` bytes. Before a failure they print the command as it could be pasted into a shell, how it
+ * ended, after which time, and the end of what it wrote.
+ *
+ *     assert_exec_ok(c, "redis-cli", "ping");
+ *     assert_exec_stdout(c, "PONG\n", "redis-cli", "ping");
+ *     assert_exec_status_sh(c, 3, "cd /srv && exit 3");
+ *
+ * Those with _sh run a command line by the container's /bin/sh.
+ */
+#define assert_exec_ok(container, ...) assert_exec_status(container, 0, __VA_ARGS__)
+#define assert_exec_ok_sh(container, command_line) assert_exec_status_sh(container, 0, command_line)
+#define assert_exec_status(container, status, ...) \
+        mayfly_cmocka_exec_status_at(container, status, MAYFLY_STRINGS(__VA_ARGS__), __FILE__, __LINE__)
+#define assert_exec_status_sh(container, status, command_line) \
+        assert_exec_status(container, status, "/bin/sh", "-c", command_line)
+#define assert_exec_stdout(container, expected, ...) \
+        assert_exec_stdout_bytes(container, expected, SIZE_MAX, __VA_ARGS__)
+#define assert_exec_stdout_sh(container, expected, command_line) \
+        assert_exec_stdout(container, expected, "/bin/sh", "-c", command_line)
+#define assert_exec_stdout_bytes(container, expected, size, ...) \
+        mayfly_cmocka_exec_stdout_at(container, expected, size, MAYFLY_STRINGS(__VA_ARGS__), __FILE__, __LINE__)
+/** They do the same, and report a failure at this place in the source. `size` is SIZE_MAX for a string. */
+void mayfly_cmocka_exec_status_at(struct mayfly_container *container, int status, const char *const *argv,
+                                  const char *file, int line);
+void mayfly_cmocka_exec_stdout_at(struct mayfly_container *container, const void *expected, size_t size,
+                                  const char *const *argv, const char *file, int line);
 
 /**
  * Where a published port is reached: "127.0.0.1:43817", borrowed from the container; or only its number. See

@@ -26,6 +26,18 @@ static void asks_for_nothing(void **state)
         mayfly_cmocka_sh_at(NULL, NULL, NULL, 0);
 }
 
+static void asserts_status(void **state)
+{
+        (void) state;
+        mayfly_cmocka_exec_status_at(NULL, 0, NULL, NULL, 0);
+}
+
+static void asserts_output(void **state)
+{
+        (void) state;
+        mayfly_cmocka_exec_stdout_at(NULL, NULL, 0, NULL, NULL, 0);
+}
+
 static void asks_for_address(void **state)
 {
         (void) state;

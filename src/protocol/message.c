@@ -44,7 +44,7 @@ int mf_message_recv(int fd, struct mf_message *ret, int *fds, size_t *ret_n_fds,
         if (n == 0)
                 return 0;
         if (n != (ssize_t) sizeof(*ret) || (packet.flags & MSG_TRUNC) || ret->version != MF_PROTOCOL_VERSION) {
-                for (size_t i = 0; i < packet.n_fds; i++)
+                for (size_t i = 0; fds && i < packet.n_fds; i++)
                         close(fds[i]);
                 if (ret_n_fds)
                         *ret_n_fds = 0;

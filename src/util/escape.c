@@ -91,6 +91,64 @@ size_t mf_escape(char *ret, size_t size, const char *text)
         return writer.length;
 }
 
+/* Writes the inner part of $'...'. */
+static void append_escaped(struct writer *writer, const char *text)
+{
+        int32_t code;
+
+        for (size_t n; *text; text += n) {
+                char piece[5];
+                n = mf_utf8_next(text, &code);
+                if (code == '\n' || code == '\t')
+                        append(writer, code == '\n' ? "\\n" : "\\t", 2);
+                else if (code == '\'' || code == '\\')
+                        append(writer, code == '\'' ? "\\'" : "\\\\", 2);
+                else if (mf_is_printable(code))
+                        append(writer, text, n);
+                else
+                        for (size_t i = 0; i < n; i++)
+                                append(writer, piece,
+                                       (size_t) snprintf(piece, sizeof(piece), "\\%03o",
+                                                         (unsigned) (unsigned char) text[i]));
+        }
+}
+
+static int is_all_printable(const char *text)
+{
+        int32_t code;
+
+        while (*text) {
+                text += mf_utf8_next(text, &code);
+                if (!mf_is_printable(code))
+                        return 0;
+        }
+        return 1;
+}
+
+size_t mf_shell_quote(char *ret, size_t size, const char *text)
+{
+        static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_@%+=:,./-";
+        struct writer writer;
+
+        begin(&writer, ret, size);
+        if (*text && text[strspn(text, plain)] == '\0') {
+                append(&writer, text, strlen(text));
+        } else if (!is_all_printable(text)) {
+                append(&writer, "$'", 2);
+                append_escaped(&writer, text);
+                append(&writer, "'", 1);
+        } else {
+                append(&writer, "'", 1);
+                for (size_t n; *text; text += n) {
+                        n = strcspn(text, "'");
+                        append(&writer, n ? text : "'\\''", n ? n : 4);
+                        n = n ? n : 1;
+                }
+                append(&writer, "'", 1);
+        }
+        return writer.length;
+}
+
 size_t mf_json_quote(char *ret, size_t size, const char *text)
 {
         struct writer writer;

@@ -23,6 +23,10 @@ size_t mf_escape(char *ret, size_t size, const char *text);
 /* The same, allocated; NULL when there is no memory. */
 char *mf_escape_dup(const char *text);
 
+/* Writes `text` as a word that a shell reads as this text, in the same way: as it is, in quotes, or, where characters are not
+ * printable, as $'...' of bash and of POSIX since 2024. */
+size_t mf_shell_quote(char *ret, size_t size, const char *text);
+
 /* Writes `text` as a JSON string with its quotes, in the same way. Each byte that is not UTF-8 becomes U+FFFD, and a
  * character that is not printable \uXXXX, so that the result is valid JSON whatever the text is. */
 size_t mf_json_quote(char *ret, size_t size, const char *text);

@@ -109,6 +109,38 @@ static void test_what_does_not_fit_is_cut(void **state)
         }
 }
 
+/* What a shell makes of the word is the text. */
+static void test_a_shell_reads_the_text(void **state)
+{
+        static const struct {
+                const char *text, *quoted;
+        } cases[] = {
+                { "", "''" },
+                { "/usr/bin/x-1.2_3@a:b,c%d+e=f", "/usr/bin/x-1.2_3@a:b,c%d+e=f" },
+                { "two words", "'two words'" },
+                { "$HOME`x`\"*\\", "'$HOME`x`\"*\\'" },
+                { "it's", "'it'\\''s'" },
+                { "'", "''\\'''" },
+                { "\u00e4", "'\u00e4'" },
+                { "a\nb\tc'd\\e", "$'a\\nb\\tc\\'d\\\\e'" },
+                { "\033[1m\377", "$'\\033[1m\\377'" },
+        };
+
+        (void) state;
+        for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+                char quoted[80], line[128], read[80] = "";
+                assert_int_equal(mf_shell_quote(quoted, sizeof(quoted), cases[i].text), strlen(cases[i].quoted));
+                assert_string_equal(quoted, cases[i].quoted);
+                snprintf(line, sizeof(line), "printf %%s %s", quoted);
+                setenv("LINE", line, 1);
+                FILE *shell = popen("exec bash -c \"$LINE\"", "r");
+                assert_non_null(shell);
+                read[fread(read, 1, sizeof(read) - 1, shell)] = '\0';
+                assert_int_equal(pclose(shell), 0);
+                assert_string_equal(read, cases[i].text);
+        }
+}
+
 /* Of every sequence of two bytes, with something around it. */
 static void test_any_bytes_make_valid_json(void **state)
 {
@@ -134,6 +166,7 @@ int main(void)
                 cmocka_unit_test(test_characters_are_decoded),
                 cmocka_unit_test(test_text_is_escaped),
                 cmocka_unit_test(test_what_does_not_fit_is_cut),
+                cmocka_unit_test(test_a_shell_reads_the_text),
                 cmocka_unit_test(test_any_bytes_make_valid_json),
         };
 
