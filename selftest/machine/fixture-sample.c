@@ -49,11 +49,20 @@ static void has_a_shell(void **state)
 
         assert_string_equal(out, "from the container\n");
         free(out);
+        assert_exec_ok(*state, "test", "-d", "/proc");
+        assert_exec_status_sh(*state, 3, "exit 3");
+        assert_exec_stdout(*state, "two words\n", "echo", "two words");
+        assert_exec_stdout_bytes(*state, "a\0b", 3, "printf", "a\\0b");
 }
 
 static void fails(void **state)
 {
         free(mayfly_cmocka_sh(*state, "echo to stderr >&2; exit 3"));
+}
+
+static void expects_another_output(void **state)
+{
+        assert_exec_stdout_sh(*state, "it's here\n", "echo \"it's there\"; echo why >&2");
 }
 
 static void skips(void **state)
@@ -71,6 +80,7 @@ int main(int argc, char **argv)
         };
         const struct CMUnitTest stubborn[] = { cmocka_unit_test_setup_teardown(has_a_shell, start_stubborn, teardown) };
         const struct CMUnitTest fail[] = { cmocka_unit_test_setup_teardown(fails, start, teardown) };
+        const struct CMUnitTest output[] = { cmocka_unit_test_setup_teardown(expects_another_output, start, teardown) };
         const struct CMUnitTest in_group[] = { cmocka_unit_test(has_a_shell), cmocka_unit_test(fails) };
         const struct CMUnitTest setup[] = { cmocka_unit_test_setup_teardown(has_a_shell, start_and_break, teardown) };
         const struct CMUnitTest asserts[] = { cmocka_unit_test_setup_teardown(has_a_shell, start_and_assert,
@@ -92,6 +102,8 @@ int main(int argc, char **argv)
                 return cmocka_run_group_tests(stubborn, NULL, NULL);
         if (strcmp(which, "fail") == 0)
                 return cmocka_run_group_tests(fail, NULL, NULL);
+        if (strcmp(which, "output") == 0)
+                return cmocka_run_group_tests(output, NULL, NULL);
         if (strcmp(which, "group") == 0)
                 return cmocka_run_group_tests(in_group, start, teardown);
         return cmocka_run_group_tests(setup, NULL, NULL);

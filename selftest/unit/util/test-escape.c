@@ -163,10 +163,8 @@ static void test_any_bytes_make_valid_json(void **state)
 int main(void)
 {
         const struct CMUnitTest tests[] = {
-                cmocka_unit_test(test_characters_are_decoded),
-                cmocka_unit_test(test_text_is_escaped),
-                cmocka_unit_test(test_what_does_not_fit_is_cut),
-                cmocka_unit_test(test_a_shell_reads_the_text),
+                cmocka_unit_test(test_characters_are_decoded),    cmocka_unit_test(test_text_is_escaped),
+                cmocka_unit_test(test_what_does_not_fit_is_cut),  cmocka_unit_test(test_a_shell_reads_the_text),
                 cmocka_unit_test(test_any_bytes_make_valid_json),
         };
 
