@@ -37,6 +37,9 @@ struct mayfly_publish {
         /** Absolute path of a Unix stream socket inside, instead of `port` and `protocol`: published as a port of TCP, and asked
          * for by `name` or as "unix:/PATH". */
         const char *path;
+        /** Non-zero: the app gets the published socket itself, open, as sd_listen_fds(3) expects it; not with `path`. It is a
+         * socket of the host's network, which is then within reach of the app. Only in a spec. See mayfly-ports(7). */
+        int activate;
 };
 
 #define MAYFLY_PUBLISH_INIT MAYFLY_INIT_(struct mayfly_publish)

@@ -2,12 +2,13 @@
 
 /* A server for containers: serve [-d MS] [-c] WHERE...
  *
- * Listens at each WHERE, "tcp:127.0.0.1:6379", "tcp6:::1:6379", "udp:0.0.0.0:53", "udp6:..." or "unix:/run/x.sock", writes "ready", and sends
- * back what it receives. -d waits before it listens; -c closes each connection at once. */
+ * Listens at each WHERE, "tcp:127.0.0.1:6379", "tcp6:::1:6379", "udp:0.0.0.0:53", "udp6:..." or "unix:/run/x.sock", or at the
+ * sockets that it finds open ("activated", sd_listen_fds(3)), writes "ready", and sends back what it receives. -d waits before it listens; -c closes each connection at once. */
 
 #define _GNU_SOURCE
 #include <arpa/inet.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -49,6 +50,21 @@ static void serve_unix(const char *path)
         if (fd < 0 || bind(fd, (struct sockaddr *) &address, sizeof(address)) < 0 || listen(fd, 4096) < 0)
                 die(path);
         add(fd, LISTENER);
+}
+
+static void serve_activated(void)
+{
+        const char *pid = getenv("LISTEN_PID"), *n = getenv("LISTEN_FDS");
+
+        if (!pid || atoi(pid) != getpid())
+                die("LISTEN_PID is not this process's");
+        for (int fd = 3; n && fd < 3 + atoi(n); fd++) {
+                int type = 0, flags = fcntl(fd, F_GETFL);
+                socklen_t size = sizeof(type);
+                if (flags < 0 || (flags & O_NONBLOCK) || getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &size) < 0)
+                        die("a descriptor that was handed over");
+                add(fd, type == SOCK_DGRAM ? PACKETS : LISTENER);
+        }
 }
 
 static void serve_port(const char *where)
@@ -127,6 +143,8 @@ int main(int argc, char **argv)
         for (; optind < argc; optind++)
                 if (strncmp(argv[optind], "unix:", 5) == 0)
                         serve_unix(argv[optind] + 5);
+                else if (strcmp(argv[optind], "activated") == 0)
+                        serve_activated();
                 else
                         serve_port(argv[optind]);
         puts("ready");

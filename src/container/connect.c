@@ -49,15 +49,21 @@ static int finish(struct mayfly_container *container, int fd, unsigned timeout_m
 struct target {
         const struct mf_port_name *port;
         unsigned timeout_ms;
+        const struct mf_link *activated; /* or NULL: the app has this port of the host itself */
 };
 
 static int connect_to(struct mayfly_container *container, const struct target *target,
                       const struct sockaddr_storage *address, socklen_t size, struct mayfly_error *err)
 {
-        int is_udp = target->port->kind == MF_FORWARD_UDP, one = 1;
-        mf_cleanup(mf_closep) int fd =
-                mf_forward_socket(container, address->ss_family, is_udp ? SOCK_DGRAM : SOCK_STREAM, 0, err);
+        int is_udp = target->port->kind == MF_FORWARD_UDP, type = is_udp ? SOCK_DGRAM : SOCK_STREAM, one = 1;
+        mf_cleanup(mf_closep) int fd = -1;
 
+        if (target->activated)
+                fd = socket(address->ss_family, type | SOCK_CLOEXEC, 0);
+        else
+                fd = mf_forward_socket(container, address->ss_family, type, 0, err);
+        if (fd < 0 && target->activated)
+                return -errno;
         if (fd < 0)
                 return fd;
         if (!is_udp)
@@ -120,7 +126,12 @@ static int connect_port(struct mayfly_container *container, const struct target 
 {
         struct mayfly_error why = MAYFLY_ERROR_INIT;
         int is_udp = target->port->kind == MF_FORWARD_UDP;
+        struct sockaddr_storage address = { 0 };
 
+        if (target->activated) {
+                memcpy(&address, &target->activated->sockaddr, sizeof(target->activated->sockaddr));
+                return connect_to(container, target, &address, sizeof(target->activated->sockaddr), err);
+        }
         int r = is_udp ? -ECONNREFUSED : connect_loopback(container, target, &why);
         if (is_elsewhere(r))
                 r = connect_listed(container, target, instead, size, &why);
@@ -150,12 +161,13 @@ int mf_container_connect_within(struct mayfly_container *container, const char *
                                 struct mayfly_error *err)
 {
         struct mf_port_name name;
-        const struct target target = { &name, timeout_ms };
+        struct target target = { .port = &name, .timeout_ms = timeout_ms };
         char shown[200], instead[300] = "";
 
         int r = mf_port_parse(container, port, &name, err);
         if (r < 0)
                 return r;
+        target.activated = mf_link_activated(container, &name);
         r = name.kind == MF_FORWARD_UNIX ? connect_unix(container, &name, err)
                                          : connect_port(container, &target, instead, sizeof(instead), err);
         if (r >= 0) {

@@ -475,7 +475,7 @@ static int take_arrays(struct mayfly_container *container, struct mayfly_error *
         static const struct mf_option_kind volumes =
                 MF_OPTION_KIND("the spec's volumes", "MAYFLY_VOLUMES()", struct mayfly_volume, gid);
         static const struct mf_option_kind publish =
-                MF_OPTION_KIND("the spec's publish", "MAYFLY_PORTS()", struct mayfly_publish, path);
+                MF_OPTION_KIND("the spec's publish", "MAYFLY_PORTS()", struct mayfly_publish, activate);
         static const struct mf_option_kind host_ports =
                 MF_OPTION_KIND("the spec's host_ports", "MAYFLY_HOST_PORTS()", struct mayfly_host_port, protocol);
         struct mayfly_spec *spec = &container->spec;

@@ -99,6 +99,11 @@ MF_EXPORT int mayfly_link_set(struct mayfly_container *container, const char *po
                                 "the link of %s cannot fail on purpose: with the network of the host clients are "
                                 "connected with the app itself; leave out MAYFLY_NETWORK_HOST",
                                 port);
+        if (link->is_activated)
+                return mf_error(err, -ENOTSUP, MAYFLY_STAGE_NETWORK,
+                                "the link of %s cannot fail on purpose: it is published with activate, so that clients "
+                                "are connected with the app itself; leave out activate",
+                                port);
         request.link = link->link;
         r = mf_forward_ask(container, &request, NULL, 0, &reply, NULL, err);
         if (r == 0 && reply.error < 0)

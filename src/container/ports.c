@@ -161,6 +161,14 @@ int mf_port_is_same(const struct mf_port_name *a, const struct mf_port_name *b)
         return a->kind == MF_FORWARD_UNIX ? strcmp(a->path, b->path) == 0 : a->port == b->port;
 }
 
+const struct mf_link *mf_link_activated(const struct mayfly_container *container, const struct mf_port_name *name)
+{
+        for (size_t i = 0; i < container->links.n; i++)
+                if (container->links.list[i]->is_activated && mf_port_is_same(&container->links.list[i]->inside, name))
+                        return container->links.list[i];
+        return NULL;
+}
+
 const struct mf_link *mf_link_find(const struct mayfly_container *container, const char *text, int *ret_code,
                                    struct mayfly_error *err)
 {

@@ -26,6 +26,7 @@ struct mf_port_name {
 struct mf_link {
         uint32_t link;
         int is_host_port;
+        int is_activated;           /* the app has the socket itself */
         struct mf_port_name inside; /* the path is this struct's */
         char *name;                 /* or NULL */
         unsigned wanted;            /* number on the host that the spec asks for, or 0 */
@@ -54,6 +55,8 @@ const struct mf_link *mf_link_find(const struct mayfly_container *container, con
 /* Replaces {mayfly:port:PORT} and {mayfly:address:PORT} in the spec's env, argv and entrypoint, which become the container's.
  * Returns 0 or negative errno. */
 int mf_ports_expand(struct mayfly_container *container, struct mayfly_error *err);
+/* Finds the published port whose socket the app has itself. Returns NULL when there is none. */
+const struct mf_link *mf_link_activated(const struct mayfly_container *container, const struct mf_port_name *name);
 /* Whether both are one port, or one Unix socket. */
 int mf_port_is_same(const struct mf_port_name *a, const struct mf_port_name *b);
 /* Writes how a port is named: "6379/tcp", "unix:/run/x.sock". Returns `ret`. */

@@ -23,15 +23,16 @@
 #define FREE_NUMBERS_MAX 32U /* how many numbers that are free with IPv4 are tried with IPv6 */
 
 static const struct mf_option_kind kind =
-        MF_OPTION_KIND("the port to publish", "MAYFLY_PUBLISH_INIT", struct mayfly_publish, path);
+        MF_OPTION_KIND("the port to publish", "MAYFLY_PUBLISH_INIT", struct mayfly_publish, activate);
 
 /* --- binding ---------------------------------------------------------------------------------------------------- */
 
 /* Binds an address and, for TCP, listens there. Returns the descriptor or negative errno. */
-static int bind_address(const struct sockaddr *address, socklen_t size, int is_udp)
+static int bind_address(const struct sockaddr *address, socklen_t size, const struct mf_link *link)
 {
+        int is_udp = link->inside.kind == MF_FORWARD_UDP, type = is_udp ? SOCK_DGRAM : SOCK_STREAM;
         mf_cleanup(mf_closep) int fd =
-                socket(address->sa_family, (is_udp ? SOCK_DGRAM : SOCK_STREAM) | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+                socket(address->sa_family, type | SOCK_CLOEXEC | (link->is_activated ? 0 : SOCK_NONBLOCK), 0);
         int one = 1;
 
         if (fd < 0)
@@ -46,23 +47,23 @@ static int bind_address(const struct sockaddr *address, socklen_t size, int is_u
         return mf_take_fd(&fd);
 }
 
-/* Binds 127.0.0.1 and, where the host has it, [::1], with the number `port` or a free one. */
+/* Binds 127.0.0.1 and, where the host has it and mayfly-forward listens, [::1], with the number `port` or a free one. */
 static int bind_both(struct mf_link *link, unsigned port)
 {
         struct sockaddr_in6 v6 = { .sin6_family = AF_INET6, .sin6_addr = IN6ADDR_LOOPBACK_INIT };
-        int is_udp = link->inside.kind == MF_FORWARD_UDP;
         socklen_t size = sizeof(link->sockaddr);
 
         link->sockaddr = (struct sockaddr_in){ .sin_family = AF_INET,
                                                .sin_port = htons((uint16_t) port),
                                                .sin_addr = { htonl(INADDR_LOOPBACK) } };
-        mf_cleanup(mf_closep) int fd = bind_address((struct sockaddr *) &link->sockaddr, size, is_udp);
+        mf_cleanup(mf_closep) int fd = bind_address((struct sockaddr *) &link->sockaddr, size, link);
         if (fd < 0)
                 return fd;
         if (getsockname(fd, (struct sockaddr *) &link->sockaddr, &size) < 0)
                 return -errno;
         v6.sin6_port = link->sockaddr.sin_port;
-        int second = bind_address((struct sockaddr *) &v6, sizeof(v6), is_udp);
+        /* An app that is activated expects one descriptor for a port. */
+        int second = link->is_activated ? -EADDRNOTAVAIL : bind_address((struct sockaddr *) &v6, sizeof(v6), link);
         if (second < 0 && second != -EADDRNOTAVAIL && second != -EAFNOSUPPORT)
                 return second;
         link->fds[0] = mf_take_fd(&fd);
@@ -207,6 +208,28 @@ static void clear(struct mf_link *link)
         free((char *) (uintptr_t) link->inside.path);
 }
 
+/* Whether the app, and not mayfly, listens on the published port. */
+static int is_own_port(const struct mayfly_container *container, const struct mf_link *link)
+{
+        return container->spec.network == MAYFLY_NETWORK_HOST && !link->is_activated;
+}
+
+static int check_activated(const struct mayfly_container *container, const struct mf_link *link,
+                           struct mayfly_error *err)
+{
+        if (link->inside.kind == MF_FORWARD_UNIX)
+                return mf_error(err, -EINVAL, MAYFLY_STAGE_SPEC,
+                                "publish has activate for the Unix socket %.200s, but the app can be handed ports of "
+                                "TCP and UDP only; leave out activate",
+                                link->inside.path);
+        if (!mf_container_runs_app(container))
+                return mf_error(err, -EINVAL, MAYFLY_STAGE_SPEC,
+                                "publish has activate for port %u, but the container runs no app that could be handed "
+                                "the socket; leave out activate",
+                                link->inside.port);
+        return 0;
+}
+
 /* On the network of the host the app's own port is the published one. */
 static int use_own_port(struct mf_link *link, struct mayfly_error *err)
 {
@@ -229,9 +252,11 @@ static int use_own_port(struct mf_link *link, struct mayfly_error *err)
 /* Takes an entry of the spec to the container's links, bound. */
 static int publish(struct mayfly_container *container, const struct mayfly_publish *given, struct mayfly_error *err)
 {
-        struct mf_link link = { .wanted = given->host_port };
+        struct mf_link link = { .wanted = given->host_port, .is_activated = given->activate != 0 };
 
         int r = take(container, given, &link, err);
+        if (r == 0 && link.is_activated)
+                r = check_activated(container, &link, err);
         if (link.inside.path) {
                 link.inside.path = strdup(link.inside.path);
                 if (!link.inside.path)
@@ -242,7 +267,7 @@ static int publish(struct mayfly_container *container, const struct mayfly_publi
         if (r == 0)
                 r = is_known(container, &link, err);
         if (r == 0)
-                r = container->spec.network == MAYFLY_NETWORK_HOST ? use_own_port(&link, err) : bind_link(&link, err);
+                r = is_own_port(container, &link) ? use_own_port(&link, err) : bind_link(&link, err);
         if (r == 0) {
                 write_address(&link);
                 r = add_link(container, &link, err);
@@ -315,10 +340,11 @@ int mf_ports_queue(struct mayfly_container *container, struct mayfly_error *err)
         if (container->spec.network == MAYFLY_NETWORK_HOST)
                 return 0;
         for (size_t i = 0; r == 0 && i < container->links.n; i++) {
+                const struct mf_link *link = container->links.list[i];
                 struct mf_forward_request request;
-                write_request(container->links.list[i], &request);
-                r = mf_forward_queue(container, &request, container->links.list[i]->fds,
-                                     container->links.list[i]->n_fds);
+                write_request(link, &request);
+                if (!link->is_activated)
+                        r = mf_forward_queue(container, &request, link->fds, link->n_fds);
                 container->n_queued_links += r == 0;
         }
         return r == 0 || r == -EAGAIN ? 0
@@ -344,10 +370,9 @@ int mf_ports_connect(struct mayfly_container *container, struct mayfly_error *er
 {
         int r = mf_forward_finish(container, err);
 
-        if (container->spec.network == MAYFLY_NETWORK_HOST)
-                return r;
         for (size_t i = container->n_queued_links; r == 0 && i < container->links.n; i++)
-                r = hand_over(container, container->links.list[i], err);
+                if (container->spec.network != MAYFLY_NETWORK_HOST && !container->links.list[i]->is_activated)
+                        r = hand_over(container, container->links.list[i], err);
         for (size_t i = 0; r == 0 && i < container->links.n; i++)
                 close_sockets(container->links.list[i]);
         return r;
@@ -364,6 +389,11 @@ MF_EXPORT int mayfly_container_publish(struct mayfly_container *container, const
         int r = mf_container_check_owner(container, err);
         if (r == 0)
                 r = mf_options_take(&entry, given, &kind, err);
+        if (r == 0 && entry.activate)
+                r = mf_error(err, -EINVAL, MAYFLY_STAGE_SPEC,
+                             "the port %u cannot be published with activate, because the app has started and is handed "
+                             "no socket any more; leave out activate, or publish the port in the spec",
+                             entry.port);
         if (r == 0)
                 r = publish(container, &entry, err);
         if (r < 0 || container->spec.network == MAYFLY_NETWORK_HOST)

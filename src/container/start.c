@@ -10,6 +10,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "container/activation.h"
 #include "container/container.h"
 #include "container/ids.h"
 #include "container/logs.h"
@@ -134,41 +135,6 @@ void mf_container_explain_arch(const struct mayfly_container *container, const c
                              config->name, arch, host, why, host, arch);
 }
 
-#define SOCKETS_MAX 1000U
-
-/* appc spec, "ports": sockets that listen there. On the host's network only this machine is to reach them. */
-static int add_sockets(struct mayfly_container *container, struct mf_exec_block *block, struct mayfly_error *err)
-{
-        const struct mf_image_config *config = container->image->config;
-        unsigned n = 0;
-
-        for (size_t i = 0; i < config->n_ports; i++) {
-                const struct mf_port *port = &config->ports[i];
-                mf_cleanup(mf_freep) char *word = NULL;
-                if (!port->socket_activated)
-                        continue;
-                if (strcmp(port->protocol, "tcp") != 0 && strcmp(port->protocol, "udp") != 0)
-                        return mf_error(
-                                err, -EPROTONOSUPPORT, MAYFLY_STAGE_MANIFEST,
-                                "the port \"%s\" of image %s is socket-activated, but its protocol is \"%.60s\"; "
-                                "mayfly makes sockets of tcp and udp",
-                                port->name, config->name, port->protocol);
-                n += port->count;
-                if (n > SOCKETS_MAX)
-                        return mf_error(
-                                err, -E2BIG, MAYFLY_STAGE_MANIFEST,
-                                "image %s has more than %u socket-activated ports; an app gets one descriptor each",
-                                config->name, SOCKETS_MAX);
-                if (asprintf(&word, "%s %s %u %u %s", port->name, port->protocol, port->port, port->count,
-                             container->spec.network == MAYFLY_NETWORK_HOST ? "127.0.0.1" : "::") < 0) {
-                        word = NULL;
-                        return mf_error_oom(err, MAYFLY_STAGE_START);
-                }
-                mf_exec_block_add(block, MF_EXEC_SOCKET, word);
-        }
-        return 0;
-}
-
 static void add_number(struct mf_exec_block *block, enum mf_exec_tag tag, uint64_t value)
 {
         char number[32];
@@ -203,7 +169,8 @@ static void add_identity(const struct mayfly_spec *spec, const struct mf_image_c
                 mf_exec_block_add(block, MF_EXEC_ONLY_GROUPS, "");
 }
 
-static int add_app(struct mayfly_container *container, struct mf_exec_block *block, struct mayfly_error *err)
+static int add_app(struct mayfly_container *container, struct mf_exec_block *block, struct mf_activation *activation,
+                   struct mayfly_error *err)
 {
         const struct mf_image_config *config = container->image->config;
         const struct mf_isolation *isolation = &config->isolation;
@@ -227,7 +194,7 @@ static int add_app(struct mayfly_container *container, struct mf_exec_block *blo
                 snprintf(number, sizeof(number), "%d", isolation->oom_score_adj);
                 mf_exec_block_add(block, MF_EXEC_OOM_SCORE_ADJ, number);
         }
-        return add_sockets(container, block, err);
+        return mf_activation_add(container, block, activation, err);
 }
 
 /* The app's $NOTIFY_SOCKET, over what spec and image say of it. The name is the container's own, because with the host's network
@@ -245,12 +212,13 @@ static int queue_start_message(struct mayfly_container *container, struct mayfly
 {
         const struct mf_isolation *isolation = &container->image->config->isolation;
         mf_cleanup(mf_closep) int exec_block = -1, filter = -1;
+        struct mf_activation activation = { 0 };
         struct mf_exec_block block = { 0 };
         int fds[MF_MESSAGE_FDS_MAX], r = 0;
         size_t n = 0;
 
         if (container->reports.expects_app) {
-                r = add_app(container, &block, err);
+                r = add_app(container, &block, &activation, err);
                 if (r == 0)
                         r = mf_syscalls_compile(isolation, &container->isolators, &filter, err);
                 if (r < 0) {
@@ -272,6 +240,8 @@ static int queue_start_message(struct mayfly_container *container, struct mayfly
         fds[n++] = exec_block;
         if (filter >= 0)
                 fds[n++] = filter;
+        for (size_t i = 0; i < activation.n; i++)
+                fds[n++] = activation.fds[i];
         const struct mf_message message = { .type = MF_MESSAGE_START,
                                             .value = { filter >= 0, container->spec.network == MAYFLY_NETWORK_HOST,
                                                        mf_container_waits_for_go(container) } };

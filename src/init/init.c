@@ -39,6 +39,7 @@ static struct {
         struct mf_exec exec; /* the app's */
         struct sock_fprog filter;
         struct mf_sockets sockets;
+        struct mf_passed passed;
         enum phase phase;
         pid_t current; /* of the phase: the app or a hook; 0: none */
         int host_network;
@@ -103,8 +104,11 @@ static void receive_start(void)
                 _exit(0); /* the owner is gone already */
         if (r < 0)
                 die("reading the first message; is this mayfly-init from another version of mayfly?", r);
-        if (message.type != MF_MESSAGE_START || n_fds < 2U + (message.value[0] != 0))
+        const size_t n_own = 2U + (message.value[0] != 0);
+        if (message.type != MF_MESSAGE_START || n_fds < n_own || n_fds - n_own > MF_ACTIVATED_MAX)
                 die("the first message", -EPROTO);
+        self.passed.n = n_fds - n_own;
+        memcpy(self.passed.fds, fds + n_own, self.passed.n * sizeof(int));
         self.host_network = message.value[1];
         self.waits_for_go = message.value[2];
         r = mf_log_open(fds[0]);
@@ -118,7 +122,7 @@ static void receive_start(void)
         r = self.exec.notify ? mf_notify_open(self.exec.notify, &self.notify) : 0;
         if (r < 0)
                 die("the socket of NOTIFY_SOCKET", r);
-        for (size_t i = 0; i < n_fds; i++)
+        for (size_t i = 0; i < n_own; i++)
                 close(fds[i]);
 
         int null = open("/dev/null", O_RDWR | O_CLOEXEC);
@@ -219,7 +223,7 @@ static void start_app(void)
 {
         char text[232] = "";
 
-        int r = mf_sockets_open(self.exec.sockets, &self.sockets, text, sizeof(text));
+        int r = mf_sockets_open(self.exec.sockets, &self.passed, &self.sockets, text, sizeof(text));
         if (r == 0)
                 r = begin(APP, self.exec.argv, &self.sockets, text, sizeof(text));
         mf_sockets_close(&self.sockets);

@@ -38,7 +38,14 @@ struct mf_sockets {
         size_t n;
         char *names; /* "web:web:admin" */
 };
-int mf_sockets_open(char *const *descriptions, struct mf_sockets *ret, char *text, size_t text_size);
+/* Sockets that came with the first message. */
+struct mf_passed {
+        int fds[MF_ACTIVATED_MAX];
+        size_t n, taken;
+};
+
+int mf_sockets_open(char *const *descriptions, struct mf_passed *passed, struct mf_sockets *ret, char *text,
+                    size_t text_size);
 void mf_sockets_close(struct mf_sockets *sockets);
 
 /* supervise.c: runs one command to its end and answers on the reply socket; for a process forked for it. `request` is the RUN that

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "init/init.h"
+#include "protocol/exec-block.h"
 
 /* One socket, bound: to all addresses of the container's own network, to loopback alone of the host's. Descriptor or
  * -errno. */
@@ -61,25 +62,32 @@ static int add(struct mf_sockets *sockets, int fd, const char *name)
         return 0;
 }
 
-int mf_sockets_open(char *const *descriptions, struct mf_sockets *ret, char *text, size_t text_size)
+/* Opens what a description says, or takes it from those that came with the message. Returns a descriptor or -errno. */
+static int open_described(const char *protocol, unsigned port, const char *address, struct mf_passed *passed)
+{
+        if (strcmp(address, MF_EXEC_PASSED) == 0)
+                return passed->taken < passed->n ? passed->fds[passed->taken++] : -EPROTO;
+        return open_socket(strcmp(protocol, "udp") == 0 ? SOCK_DGRAM : SOCK_STREAM, address, port);
+}
+
+int mf_sockets_open(char *const *descriptions, struct mf_passed *passed, struct mf_sockets *ret, char *text,
+                    size_t text_size)
 {
         struct mf_sockets sockets = { .names = strdup("LISTEN_FDNAMES=") };
         int r = sockets.names ? 0 : -ENOMEM;
 
         for (; r == 0 && *descriptions; descriptions++) {
                 char name[256], protocol[32], address[64];
-                unsigned port, count;
-                if (sscanf(*descriptions, "%255s %31s %u %u %63s", name, protocol, &port, &count, address) != 5)
+                unsigned port;
+                if (sscanf(*descriptions, "%31s %u %63s %255[^\n]", protocol, &port, address, name) != 4) {
                         r = -EPROTO;
-                for (unsigned i = 0; r == 0 && i < count; i++) {
-                        int fd =
-                                open_socket(strcmp(protocol, "udp") == 0 ? SOCK_DGRAM : SOCK_STREAM, address, port + i);
-                        r = fd < 0 ? fd : add(&sockets, fd, name);
-                        if (r < 0)
-                                snprintf(text, text_size,
-                                         "its port \"%.60s\" is socket-activated, but %s port %u on %s: %s", name,
-                                         protocol, port + i, address, strerrordesc_np(-r));
+                        continue;
                 }
+                int fd = open_described(protocol, port, address, passed);
+                r = fd < 0 ? fd : add(&sockets, fd, name);
+                if (r < 0)
+                        snprintf(text, text_size, "its port \"%.60s\" is socket-activated, but %s port %u on %s: %s",
+                                 name, protocol, port, address, strerrordesc_np(-r));
         }
         if (r < 0) {
                 mf_sockets_close(&sockets);

@@ -21,12 +21,15 @@ enum mf_exec_tag {
         MF_EXEC_PRE_START = 'b',    /* argv, as ARGV */
         MF_EXEC_POST_STOP = 'p',    /* argv, as ARGV */
         MF_EXEC_HOOK_TIMEOUT = 't', /* for post-stop, in ms */
-        MF_EXEC_SOCKET = 's',       /* to be activated by: "NAME PROTOCOL PORT COUNT ADDRESS" */
+        MF_EXEC_SOCKET = 's',       /* to be activated by: "PROTOCOL PORT ADDRESS NAME" */
         MF_EXEC_CAPABILITIES = 'c', /* its bounding set, in hex */
         MF_EXEC_NO_NEW_PRIVS = 'n', /* empty */
         MF_EXEC_OOM_SCORE_ADJ = 'o',
         MF_EXEC_NOTIFY = 'N', /* the value of $NOTIFY_SOCKET: "@NAME" */
 };
+
+/* As the address of a socket: it is the next that came with the message. */
+#define MF_EXEC_PASSED "-"
 
 /* Starts as zero. A failure to add is remembered for mf_exec_block_finish(). */
 struct mf_exec_block {

@@ -9,9 +9,9 @@
  *       library -> launch LAUNCH  descriptors: owner pidfd; value[0] mount namespaces of shared volumes; the lock of
  *                                 the container's range of IDs if value[1]; the user namespace of an ordinary user if
                                  value[2]
- *       library -> init   START   descriptors: log, exec block; the app's filter if value[0]; value[1]: the container is
- *                                 on the network of the host; value[2]: the app waits for GO. Both are queued before
- *                                 their reader exists
+ *       library -> init   START   descriptors: log, exec block; the app's filter if value[0]; sockets for the app; value[1]:
+ *                                 the container is on the network of the host; value[2]: the app waits for GO. Both are
+ *                                 queued before their reader exists
  *       launch -> library HOSTS   descriptor: the container's /etc/hosts, if its spec has networks
  *       both   -> library LIMITS  value[0] those of enum mf_limit that are not in force
  *       init -> library   READY   the container answers; credentials carry its PID
@@ -87,7 +87,8 @@ struct mf_message {
 };
 
 #define MF_SHARED_VOLUMES_MAX 8
-#define MF_MESSAGE_FDS_MAX (5 + MF_SHARED_VOLUMES_MAX)
+#define MF_ACTIVATED_MAX 32
+#define MF_MESSAGE_FDS_MAX (5 + MF_ACTIVATED_MAX)
 
 /* Sends with MSG_NOSIGNAL. 0 or -errno (-EPIPE, -ECONNRESET: the peer is gone). */
 int mf_message_send(int fd, const struct mf_message *message, const int *fds, size_t n_fds);

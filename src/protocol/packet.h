@@ -8,7 +8,7 @@
 #include <sys/types.h>
 #include <sys/uio.h>
 
-#define MF_PACKET_FDS_MAX 16
+#define MF_PACKET_FDS_MAX 40
 
 /* Sends with MSG_NOSIGNAL and `flags`. Returns 0 or -errno (-EPIPE, -ECONNRESET: the peer is gone). */
 int mf_packet_send(int socket, const struct iovec *parts, size_t n_parts, const int *fds, size_t n_fds, int flags);

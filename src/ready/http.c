@@ -306,14 +306,14 @@ static int judge(struct asking *asking, const struct mayfly_wait *o, CURLcode re
 static int connect_to(struct asking *asking, struct mayfly_container *container, struct mayfly_error *err)
 {
         struct mayfly_error why = MAYFLY_ERROR_INIT;
-        int r = 1;
+        int r = 1, is_looked_for = asking->port.kind == MF_FORWARD_TCP && !mf_link_activated(container, &asking->port);
 
         asking->is_full = 0;
-        if (asking->port.kind == MF_FORWARD_TCP && asking->netlink < 0) {
+        if (is_looked_for && asking->netlink < 0) {
                 asking->netlink = mf_open_diag(container, IPPROTO_TCP, &why);
                 r = asking->netlink < 0 ? asking->netlink : 1;
         }
-        if (r == 1 && asking->port.kind == MF_FORWARD_TCP)
+        if (r == 1 && is_looked_for)
                 r = mf_port_listens(asking->netlink, IPPROTO_TCP, (uint16_t) asking->port.port, asking->looks++);
         if (r == 1) {
                 r = mf_container_connect_within(container, asking->port_text, CONNECT_MS, &asking->socket, &why);

@@ -80,6 +80,8 @@ static int look(struct mf_condition *condition, struct mayfly_container *contain
 {
         struct port_wait *wait = condition->data;
 
+        if (mf_link_activated(container, &wait->name)) /* the library listens there since before the start */
+                return 1;
         if (wait->netlink < 0) {
                 wait->netlink = mf_open_diag(container, protocol_of(wait), err);
                 if (wait->netlink < 0)

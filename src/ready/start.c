@@ -34,7 +34,7 @@ static int wait_for_published(struct mf_start *start, struct mayfly_error *err)
         entry->size = sizeof(*entry);
         for (size_t i = 0; i < links->n; i++) {
                 const struct mf_link *link = links->list[i];
-                if (link->is_host_port)
+                if (link->is_host_port || link->is_activated)
                         continue;
                 entry++;
                 entry->size = sizeof(*entry);
