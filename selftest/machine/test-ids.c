@@ -96,12 +96,42 @@ static void without_a_namespace_there_are_all(void **state)
         mayfly_container_free(c);
 }
 
+static void shell(const char *format, const char *path)
+{
+        char line[512];
+
+        snprintf(line, sizeof(line), format, path);
+        if (system(line) != 0)
+                fail_msg("this failed: %s", line);
+}
+
+/* User 33 of a volume's ACL is user 33 inside, and what is made inside inherits it, as the host sees it. */
+static void an_acl_of_a_volume_holds_inside(void **state)
+{
+        char path[] = "/tmp/mayfly-acl-XXXXXX";
+
+        (void) state;
+        assert_non_null(mkdtemp(path));
+        shell("cd %s && chmod 711 . && echo 1 >file && chmod 600 file && setfacl -m u:33:r file && setfacl -d -m "
+              "u:33:r .",
+              path);
+        struct mayfly_container *c = start_container(
+                MAYFLY_SPEC(.image = plain, .idle = 1, .volumes = MAYFLY_VOLUMES({ .path = "/own", .source = path })));
+        prints_as(c, "33", "cat /own/file; echo 2 2>/dev/null >>/own/file || echo no", "1\nno\n");
+        prints_as(c, "34", "cat /own/file 2>/dev/null || echo no", "no\n");
+        prints_as(c, "0", "umask 077; echo 3 >/own/new; stat -c %u:%g /own/new", "0:0\n");
+        prints_as(c, "33", "cat /own/new", "3\n");
+        mayfly_container_free(c);
+        shell("cd %s && getfacl -n new 2>/dev/null | grep -q '^user:33:r--'", path);
+        shell("rm -r %s", path);
+}
+
 int main(void)
 {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(an_images_owner_outside_is_named),  cmocka_unit_test(a_larger_range_has_it),
                 cmocka_unit_test(an_apps_user_outside_is_named),     cmocka_unit_test(a_wrong_number_is_refused),
-                cmocka_unit_test(without_a_namespace_there_are_all),
+                cmocka_unit_test(without_a_namespace_there_are_all), cmocka_unit_test(an_acl_of_a_volume_holds_inside),
         };
 
         plain = getenv("MAYFLY_TEST_BUSYBOX");
