@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* A redis for each test, asked by hiredis: over a socket that is connected in the container, and by a published port. */
+/* A redis for each test, asked by hiredis: over a socket that is connected in the container, by a published port, and
+ * by its own client in the container. */
 #include <hiredis/hiredis.h>
 #include <mayfly/cmocka.h>
 
@@ -41,10 +42,18 @@ static void a_published_port_is_for_every_client(void **state)
         redisFree(redis);
 }
 
+static void its_own_client_answers(void **state)
+{
+        assert_exec_stdout(*state, "PONG\n", "redis-cli", "ping");
+        assert_exec_ok(*state, "redis-cli", "set", "color", "red");
+        assert_exec_stdout_sh(*state, "red\n", "redis-cli get color");
+}
+
 int main(void)
 {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test_setup_teardown(a_connected_socket_is_the_fastest, setup, mayfly_cmocka_stop),
+                cmocka_unit_test_setup_teardown(its_own_client_answers, setup, mayfly_cmocka_stop),
                 cmocka_unit_test_setup_teardown(a_published_port_is_for_every_client, setup, mayfly_cmocka_stop),
         };
 

@@ -15,7 +15,7 @@
  * Containers: started from an image, used, stopped; never outliving the process that started them.
  *
  * A handle may be used by one thread at a time; different handles by different threads at once. But any number of threads may
- * run commands in a container, while another one waits for it or stops it. A handle belongs to the process that made it: in a
+ * run commands in a container, while another one waits for it, signals, pauses, resumes or stops it. A handle belongs to the process that made it: in a
  * forked child every call on it fails with -ECHILD.
  */
 

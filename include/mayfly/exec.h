@@ -83,8 +83,8 @@ int mayfly_exec_fd(struct mayfly_exec *exec, enum mayfly_exec_event event);
 /**
  * Waits for the command to end. It reads no output: a command that writes much ends only if somebody reads it.
  * @param ret  set on success; may be NULL
- * @return 0; -ETIMEDOUT while it still runs; -ESRCH if the container has died, with a message that says how; or another
- *         negative errno
+ * @return 0; -ETIMEDOUT while it still runs; -EBUSY then, if its container is paused; -ESRCH if the container has died, with a message
+ *         that says how; or another negative errno
  */
 int mayfly_exec_wait(struct mayfly_exec *exec, unsigned timeout_ms, struct mayfly_exit *ret, struct mayfly_error *err);
 

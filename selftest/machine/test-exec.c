@@ -339,6 +339,23 @@ static void a_forked_child_cannot_use_it(void **state)
         mayfly_exec_free(exec);
 }
 
+static void a_paused_container_runs_none(void **state)
+{
+        struct mayfly_error err = MAYFLY_ERROR_INIT;
+        struct mayfly_exec *late = NULL, *exec = start_command(*state, command_line("read x; exit 2"));
+
+        assert_int_equal(mayfly_container_pause(*state, NULL), 0);
+        assert_int_equal(mayfly_exec_start(&late, *state, command_line("true"), &err), -EBUSY);
+        assert_non_null(strstr(err.message, "is paused; call mayfly_container_resume() first"));
+        write_to(exec, "\n");
+        err = (struct mayfly_error) MAYFLY_ERROR_INIT;
+        assert_int_equal(mayfly_exec_wait(exec, 50, NULL, &err), -EBUSY);
+        assert_non_null(strstr(err.message, "is paused"));
+        assert_int_equal(mayfly_container_resume(*state, NULL), 0);
+        ends_with(exec, 2, 0);
+        mayfly_exec_free(exec);
+}
+
 /* --- with its container --------------------------------------------------------------------------------------- */
 
 static void it_ends_with_its_container(void **state)
@@ -381,6 +398,7 @@ int main(void)
                 WITH(nobody_need_read),
                 WITH(bad_input_is_named),
                 WITH(a_forked_child_cannot_use_it),
+                WITH(a_paused_container_runs_none),
                 cmocka_unit_test(it_ends_with_its_container),
         };
 
