@@ -2,7 +2,6 @@
 #define _GNU_SOURCE
 #include "image/rootfs.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/limits.h>
@@ -16,10 +15,11 @@
 
 #include "archive/sparse.h"
 #include "archive/xattr.h"
-#include "util/buffer.h"
+#include "util/dir-names.h"
 #include "util/error.h"
 #include "util/fd.h"
 #include "util/macro.h"
+#include "util/strv.h"
 
 #define BLOCK ((size_t) 64 * 1024)
 #define DEPTH_MAX 400U
@@ -86,11 +86,6 @@ static int find_link(struct walk *walk, const struct stat *st, const char **ret)
                 free(link);
         }
         return 0;
-}
-
-static int compare_names(const void *a, const void *b)
-{
-        return strcmp(*(char *const *) a, *(char *const *) b);
 }
 
 /* The extended attributes of one file. */
@@ -360,69 +355,30 @@ static int add_entry(struct walk *walk, int parent, const char *name, unsigned d
 
 /* --- a directory */
 
-/* Sets *ret to the names in a directory, sorted. The caller frees them, also on failure. */
-static int list_directory(struct walk *walk, int fd, char ***ret, size_t *ret_n)
-{
-        mf_cleanup(mf_closep) int own = openat(fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-        size_t n = 0, allocated = 0;
-        char **names = NULL;
-        DIR *dir = own >= 0 ? fdopendir(own) : NULL;
-        int r = 0;
-
-        if (!dir)
-                return failed(walk, -errno, "list of files");
-        (void) mf_take_fd(&own); /* closedir() closes it */
-        while (r == 0) {
-                errno = 0;
-                const struct dirent *entry = readdir(dir);
-                if (!entry && errno)
-                        r = failed(walk, -errno, "list of files");
-                if (!entry)
-                        break;
-                if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0)
-                        continue;
-                char **grown = mf_grow(names, n, &allocated, sizeof(*grown));
-                if (!grown) {
-                        r = mf_error_oom(walk->err, MAYFLY_STAGE_ARCHIVE);
-                        break;
-                }
-                names = grown;
-                names[n] = strdup(entry->d_name);
-                if (!names[n++])
-                        r = mf_error_oom(walk->err, MAYFLY_STAGE_ARCHIVE);
-        }
-        closedir(dir);
-        if (n > 0 && r == 0)
-                qsort(names, n, sizeof(char *), compare_names);
-        *ret = names;
-        *ret_n = n;
-        return r;
-}
-
 /* Writes all that is in a directory. */
 static int add_directory(struct walk *walk, int fd, unsigned depth)
 {
-        size_t n = 0, length = strlen(walk->path);
+        const size_t length = strlen(walk->path);
         char **names = NULL;
 
         if (depth > DEPTH_MAX)
                 return mf_error(walk->err, -ELOOP, MAYFLY_STAGE_ARCHIVE,
                                 "%.200s... has directories more than %u deep; move them up", walk->path, DEPTH_MAX);
-        int r = list_directory(walk, fd, &names, &n);
-        for (size_t i = 0; r == 0 && i < n; i++) {
-                if (length + 1 + strlen(names[i]) >= PATH_MAX)
+        int r = mf_dir_names(fd, &names);
+        if (r < 0)
+                return failed(walk, r, "list of files");
+        for (char **name = names; r == 0 && *name; name++) {
+                if (length + 1 + strlen(*name) >= PATH_MAX)
                         r = mf_error(walk->err, -ENAMETOOLONG, MAYFLY_STAGE_ARCHIVE,
                                      "a path below %.200s... is longer than %d bytes; shorten it", walk->path,
                                      PATH_MAX);
                 else
-                        snprintf(walk->path + length, sizeof(walk->path) - length, "/%s", names[i]);
+                        snprintf(walk->path + length, sizeof(walk->path) - length, "/%s", *name);
                 if (r == 0)
-                        r = add_entry(walk, fd, names[i], depth);
+                        r = add_entry(walk, fd, *name, depth);
                 walk->path[length] = '\0';
         }
-        for (size_t i = 0; i < n; i++)
-                free(names[i]);
-        free(names);
+        mf_strv_free(names);
         return r;
 }
 
