@@ -7,6 +7,7 @@
 #include <sys/types.h>
 
 #include <mayfly/error.h>
+#include <mayfly/file.h>
 #include <mayfly/image.h>
 #include <mayfly/port.h>
 
@@ -204,6 +205,8 @@ struct mayfly_spec {
         const char *after;
         /** The timeout_ms of commands that have none, in ms; default 60,000. Commands in the background have none then, too. */
         unsigned command_timeout_ms;
+        /** What is put into the container before its app starts: see MAYFLY_FILES() in <mayfly/file.h>. */
+        const struct mayfly_file *files;
 };
 
 #define MAYFLY_SPEC_INIT MAYFLY_INIT_(struct mayfly_spec)

@@ -39,7 +39,8 @@ enum mayfly_stage {
         MAYFLY_STAGE_STOP,      /**< taking the container down */
         MAYFLY_STAGE_SIGNATURE, /**< the image's signature, or the keys that are trusted */
         MAYFLY_STAGE_NETWORK,   /**< the ports and networks of a container */
-        MAYFLY_STAGE_WAIT       /**< waiting until the container is ready */
+        MAYFLY_STAGE_WAIT,      /**< waiting until the container is ready */
+        MAYFLY_STAGE_FILES      /**< the files of a container */
 };
 
 /**

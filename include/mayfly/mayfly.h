@@ -11,6 +11,7 @@
 #include <mayfly/container.h>
 #include <mayfly/error.h>
 #include <mayfly/exec.h>
+#include <mayfly/file.h>
 #include <mayfly/image.h>
 #include <mayfly/inspect.h>
 #include <mayfly/life.h>

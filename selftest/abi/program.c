@@ -312,6 +312,13 @@ static void start_nothing(void)
         CHECK_SET(mayfly_container_start(&container, &spec.it, &err), -EINVAL, "the spec's host_ports",
                   mayfly_host_port);
         spec.it.host_ports = NULL;
+        struct mayfly_file files[3] = { MAYFLY_FILE_INIT };
+        files[1].path = "/etc/conf";
+        files[1].text = "conf";
+        SET(files[1]);
+        spec.it.files = files;
+        CHECK_SET(mayfly_container_start(&container, &spec.it, &err), -EINVAL, "the spec's files", mayfly_file);
+        spec.it.files = NULL;
         SET(waits[2]);
         CHECK_SET(mayfly_container_start(&container, &spec.it, &err), -EINVAL, "the wait", mayfly_wait);
         SET(spec.it);
@@ -392,6 +399,37 @@ static void live(struct mayfly_container *container)
         check(mayfly_container_set_limits(container, &limits.it, &err) == -EINVAL);
         clear_error();
         CHECK_GUARD(limits);
+}
+
+/* Puts a file, looks at it and gets it. */
+static void use_files(struct mayfly_container *container)
+{
+        GUARDED(mayfly_file) file = { .it = MAYFLY_FILE_INIT };
+        GUARDED(mayfly_get_options) options = { .it = MAYFLY_GET_OPTIONS_INIT };
+        struct mayfly_file_info *info = NULL, **list = NULL;
+        char target[600];
+
+        GUARD(file);
+        GUARD(options);
+        snprintf(target, sizeof(target), "%s/got", directory);
+        file.it.path = "/cache/put";
+        file.it.text = "text";
+        check(mayfly_container_put(container, &file.it, &err) == 0);
+        check(mayfly_container_get(container, "/cache/put", target, &options.it, &err) == 0);
+        check(mayfly_container_stat(container, "/etc/conf", &info, &err) == 0 && info->bytes == 4);
+        CHECK_MADE(info, mayfly_file_info);
+        check(!mayfly_file_info_free(info));
+        check(mayfly_container_list(container, "/cache", &list, &err) == 0 && list[0] && list[1] && !list[2]);
+        CHECK_MADE(list[0], mayfly_file_info);
+        check(!mayfly_file_list_free(list));
+        CHECK_GUARD(file);
+        CHECK_GUARD(options);
+        SET(file.it);
+        CHECK_SET(mayfly_container_put(container, &file.it, &err), 0, "the file", mayfly_file);
+        SET(options.it);
+        CHECK_SET(mayfly_container_get(container, "/cache/put", target, &options.it, &err), 0, "the options",
+                  mayfly_get_options);
+        check(remove(target) == 0);
 }
 
 /* Checks what a container fills, each with garbage in the field that the library may not know. */
@@ -506,10 +544,13 @@ static void use_container(const char *image)
         spec.volumes = MAYFLY_VOLUMES({ .path = "/cache", .mode = 0700 }, MAYFLY_VOLUME(.path = "/more"));
         spec.publish = MAYFLY_PORTS({ .port = 5300, .protocol = "udp" }, MAYFLY_PUBLISH(.port = 80));
         spec.host_ports = MAYFLY_HOST_PORTS({ .port = 5300, .protocol = "udp" }, MAYFLY_HOST_PORT(.port = 80));
+        spec.files =
+                MAYFLY_FILES({ .path = "/etc/conf", .text = "conf" }, MAYFLY_FILE(.path = "/cache/x/y", .text = ""));
         /* Nothing listens on these ports, which are what is waited for without it. */
         spec.wait = MAYFLY_WAIT(MAYFLY_WAIT_LOG("the app"), MAYFLY_WAIT_LOG_TEXT("app"));
         check(mayfly_container_start(&container, &spec, &err) == 0);
         ask(container);
+        use_files(container);
         fail_links(container);
         live(container);
         run(container);

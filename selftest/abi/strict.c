@@ -20,6 +20,8 @@ const struct mayfly_build_options build_options = MAYFLY_BUILD_OPTIONS_INIT;
 const struct mayfly_command command = MAYFLY_COMMAND_INIT;
 const struct mayfly_error error = MAYFLY_ERROR_INIT;
 const struct mayfly_exit end = MAYFLY_EXIT_INIT;
+const struct mayfly_file file = MAYFLY_FILE_INIT;
+const struct mayfly_get_options get_options = MAYFLY_GET_OPTIONS_INIT;
 const struct mayfly_gc_options gc_options = MAYFLY_GC_OPTIONS_INIT;
 const struct mayfly_gc_result gc_result = MAYFLY_GC_RESULT_INIT;
 const struct mayfly_image_options image_options = MAYFLY_IMAGE_OPTIONS_INIT;
@@ -63,6 +65,8 @@ int use_macros(struct mayfly_tmpfs *tmpfs, const struct mayfly_pin *pin)
                             .host_ports = MAYFLY_HOST_PORTS({ .port = 8080 },
                                                             MAYFLY_HOST_PORT(.port = 9090, .protocol = "udp")),
                             .publish = MAYFLY_PORTS({ .port = 6379 }, MAYFLY_PUBLISH(.name = "dns", .protocol = "udp")),
+                            .files = MAYFLY_FILES({ .path = "/etc/conf", .text = "x" },
+                                                  MAYFLY_FILE(.path = "/srv", .source = "www")),
                             .volumes = MAYFLY_VOLUMES({ .name = "data", .tmpfs = tmpfs },
                                                       MAYFLY_VOLUME(.path = "/cache", .mode = 0700))),
                 &err);

@@ -39,6 +39,8 @@ static void use_initializers()
         USE(mayfly_command, MAYFLY_COMMAND_INIT);
         USE(mayfly_error, MAYFLY_ERROR_INIT);
         USE(mayfly_exit, MAYFLY_EXIT_INIT);
+        USE(mayfly_file, MAYFLY_FILE_INIT);
+        USE(mayfly_get_options, MAYFLY_GET_OPTIONS_INIT);
         USE(mayfly_gc_options, MAYFLY_GC_OPTIONS_INIT);
         USE(mayfly_gc_result, MAYFLY_GC_RESULT_INIT);
         USE(mayfly_image_options, MAYFLY_IMAGE_OPTIONS_INIT);
@@ -85,6 +87,17 @@ static void use_volumes()
         check(volumes[1].name == std::string("data") && volumes[1].source == source && volumes[1].mode == 0);
         check(volumes[2].path == std::string("/cache") && volumes[2].mode == 0700 && !volumes[2].source);
         check(volumes[3].size == 0 && !volumes[3].name && !volumes[3].path);
+}
+
+static void use_files()
+{
+        const struct mayfly_file *files = MAYFLY_FILES(MAYFLY_FILE(.path = "/etc/conf", .text = "x"),
+                                                       MAYFLY_FILE(.path = "/srv", .source = "www"));
+
+        check(files[0].size == sizeof(*files) && !files[0].path);
+        check(files[1].text == std::string("x") && !files[1].source);
+        check(files[2].path == std::string("/srv") && files[2].source == std::string("www"));
+        check(files[3].size == 0 && !files[3].path);
 }
 
 static void use_ports()
@@ -175,6 +188,7 @@ int main(int argc, char **argv)
         for (int i = 1; i < argc; i++)
                 check_used(argv[i]);
         use_volumes();
+        use_files();
         use_ports();
         use_waits();
         check(spec_number(5)->tasks_max == 5 && spec_number(6)->tasks_max == 6 && !spec_number(7)->volumes);

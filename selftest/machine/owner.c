@@ -46,6 +46,21 @@ static void fork_heirs(void)
         }
 }
 
+/* Goes on putting a large file. */
+static void put_files(void)
+{
+        static char data[64 << 20];
+        struct mayfly_error err = MAYFLY_ERROR_INIT;
+        struct mayfly_file file = MAYFLY_FILE_INIT;
+
+        file.path = "/large";
+        file.data = data;
+        file.data_size = sizeof(data);
+        while (mayfly_container_put(container, &file, &err) == 0)
+                ;
+        fprintf(stderr, "%s\n", err.message);
+}
+
 static void *use_it_later(void *unused)
 {
         (void) unused;
@@ -119,6 +134,8 @@ int main(int argc, char **argv)
                 fork_heirs();
         else if (strcmp(action, "command") == 0)
                 run("setsid sh -c 'sleep 100 & sleep 100' & sleep 100", 60000);
+        else if (strcmp(action, "files") == 0)
+                put_files();
         else if (strcmp(action, "stop") == 0) /* with SIGWINCH, which its app ignores */
                 mayfly_container_stop(container, NULL);
         else if (strcmp(action, "thread") == 0 && pthread_create(&thread, NULL, use_it_later, NULL) == 0)

@@ -68,7 +68,7 @@ static int check_app(const struct mayfly_spec *spec, struct mayfly_error *err)
 static int take_spec(struct mayfly_spec *spec, const struct mayfly_spec *given, struct mayfly_error *err)
 {
         static const struct mf_option_kind kind =
-                MF_OPTION_KIND("the spec", "MAYFLY_SPEC_INIT or MAYFLY_SPEC()", struct mayfly_spec, command_timeout_ms);
+                MF_OPTION_KIND("the spec", "MAYFLY_SPEC_INIT or MAYFLY_SPEC()", struct mayfly_spec, files);
 
         *spec = (struct mayfly_spec) MAYFLY_SPEC_INIT;
         if (!given)
@@ -395,14 +395,16 @@ static int verify(struct mayfly_container *container, struct mayfly_error *err)
 }
 
 /* Makes what the app may need from its first moment on, and lets it start. A container that died meanwhile has none of it. */
-static int prepare_network(struct mayfly_container *container, struct mayfly_error *err)
+static int prepare_app(struct mayfly_container *container, struct mayfly_error *err)
 {
         const struct mf_message go = { .type = MF_MESSAGE_GO };
         struct mayfly_error why = MAYFLY_ERROR_INIT;
 
         if (!mf_container_waits_for_go(container))
                 return 0;
-        int r = container->membership ? mf_membership_join(container->membership, &why) : 0;
+        int r = mf_files_put_all(container, container->files, &why);
+        if (r == 0 && container->membership)
+                r = mf_membership_join(container->membership, &why);
         if (r == 0)
                 r = mf_ports_connect(container, &why);
         if (r == 0 && (r = mf_message_send(container->control, &go, NULL, 0)) < 0)
@@ -438,7 +440,7 @@ static int start_until_ready(struct mayfly_container *container, struct mayfly_e
 
 int mf_container_waits_for_go(const struct mayfly_container *container)
 {
-        return container->membership || mf_ports_need_host(container);
+        return container->membership || mf_ports_need_host(container) || (container->files && container->files[0].size);
 }
 
 int mf_container_boot(struct mayfly_container *container, struct mayfly_error *err)
@@ -458,7 +460,7 @@ int mf_container_boot(struct mayfly_container *container, struct mayfly_error *e
         if (r == 0 && container->spec.strict_isolators)
                 r = check_isolators(container, err);
         if (r == 0)
-                r = prepare_network(container, err);
+                r = prepare_app(container, err);
         uint64_t ready = mf_now_us();
         container->timings.boot_us = ready - begin;
         if (r == 0 && container->reports.expects_app)
@@ -478,6 +480,8 @@ static int take_arrays(struct mayfly_container *container, struct mayfly_error *
                 MF_OPTION_KIND("the spec's publish", "MAYFLY_PORTS()", struct mayfly_publish, activate);
         static const struct mf_option_kind host_ports =
                 MF_OPTION_KIND("the spec's host_ports", "MAYFLY_HOST_PORTS()", struct mayfly_host_port, protocol);
+        static const struct mf_option_kind files =
+                MF_OPTION_KIND("the spec's files", "MAYFLY_FILES()", struct mayfly_file, keep_owners);
         struct mayfly_spec *spec = &container->spec;
 
         int r = mf_options_take_array(&container->volumes, spec->volumes, &volumes, err);
@@ -485,6 +489,9 @@ static int take_arrays(struct mayfly_container *container, struct mayfly_error *
                 r = mf_options_take_array(&container->publish, spec->publish, &publish, err);
         if (r == 0)
                 r = mf_options_take_array(&container->host_ports, spec->host_ports, &host_ports, err);
+        if (r == 0)
+                r = mf_options_take_array(&container->files, spec->files, &files, err);
+        spec->files = container->files;
         spec->volumes = container->volumes;
         spec->publish = container->publish;
         spec->host_ports = container->host_ports;
@@ -501,10 +508,13 @@ int mf_container_new(struct mayfly_container **ret, const struct mayfly_spec *gi
         container->ids.lock = container->control = container->cancel = container->boot_log = container->leader_fd = -1;
         container->log = MF_LOG_NONE;
         container->forward.socket = -1;
+        container->files_client = MF_FILES_NONE;
         container->anchor = mf_anchor_new(container);
         int r = container->anchor ? take_spec(&container->spec, given, err) : mf_error_oom(err, MAYFLY_STAGE_START);
         if (r == 0)
                 r = take_arrays(container, err);
+        if (r == 0)
+                r = mf_files_check_all(container->files, err);
         if (r < 0) {
                 mayfly_container_free(container);
                 return r;

@@ -9,6 +9,7 @@
 #include <signal.h>
 
 #include "container/anchor.h"
+#include "container/files-client.h"
 #include "container/forward-client.h"
 #include "container/logs.h"
 #include "container/ports.h"
@@ -25,6 +26,7 @@ struct mayfly_container {
         struct mayfly_volume *volumes;  /* the spec's, copied */
         struct mayfly_publish *publish; /* the spec's, copied */
         struct mayfly_host_port *host_ports;
+        struct mayfly_file *files; /* the spec's, copied */
         struct mayfly_image *image;
         char **env;                    /* of app and commands: "NAME=value", NULL-terminated */
         struct mf_isolators isolators; /* the image's, and what became of them */
@@ -47,6 +49,7 @@ struct mayfly_container {
         size_t n_queued_links; /* how many of them mayfly-forward was asked for before it ran */
         char **expanded[3];    /* the spec's env, argv and entrypoint, with the numbers of published ports */
         struct mf_forward forward;
+        struct mf_files files_client;
 
         struct mf_reports reports; /* from the control socket */
         int broke_protocol;        /* the container sent a report that may not come */

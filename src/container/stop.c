@@ -99,6 +99,7 @@ MF_EXPORT int mayfly_container_stop(struct mayfly_container *container, struct m
                 container->engine->type->rest(container->engine);
         container->timings.stop_us = mf_now_us() - begin;
         container->control = mf_close(container->control);
+        mf_files_close(container);
         if (r == 0)
                 mf_membership_leave(container->membership);
         return r;
@@ -139,6 +140,7 @@ static void forget(struct mayfly_container *container)
         container->boot_log = mf_close(container->boot_log);
         mf_log_close(&container->log);
         mf_forward_close(&container->forward);
+        mf_files_close(container);
         mf_ids_clear(&container->ids);
         mf_strv_free(container->env);
         container->env = NULL;
@@ -187,6 +189,7 @@ MF_EXPORT struct mayfly_container *mayfly_container_free(struct mayfly_container
         free(container->volumes);
         free(container->publish);
         free(container->host_ports);
+        free(container->files);
         free(container);
         return NULL;
 }

@@ -120,14 +120,13 @@ static int await_frame(struct mf_call_result *result)
         }
 }
 
-/* Takes the error that the helper reported, as it is. Returns its code. */
-static int take_error(const struct mf_call *call, const struct mf_frame *frame, struct mayfly_error *err)
+int mf_call_take_error(const struct mf_frame *frame, const char *program, struct mayfly_error *err)
 {
         struct mf_unpack payload = mf_frame_payload(frame);
         enum mayfly_stage stage = (enum mayfly_stage) mf_unpack_number(&payload);
         const char *message = mf_unpack_string(&payload);
 
-        mf_error_copy(err, frame->value < 0 ? frame->value : -EIO, stage, message ? message : program_of(call));
+        mf_error_copy(err, frame->value < 0 ? frame->value : -EIO, stage, message ? message : program);
         return frame->value < 0 ? frame->value : -EIO;
 }
 
@@ -171,7 +170,7 @@ static int converse(struct mf_call_result *result, const struct mf_call *call, i
                 if (result->frame.type == MF_FRAME_RESULT)
                         return 0;
                 if (result->frame.type == MF_FRAME_ERROR)
-                        return take_error(call, &result->frame, err);
+                        return mf_call_take_error(&result->frame, program_of(call), err);
                 r = result->frame.type == MF_FRAME_OWNER ? tell_owner(result) : report(result, call);
                 mf_frame_clear(&result->frame);
                 if (r < 0 && !is_hangup(r))

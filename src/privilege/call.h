@@ -2,7 +2,7 @@
 #ifndef MF_CALL_H
 #define MF_CALL_H
 
-/* Calls one operation of mayfly-helper or mayfly-network, which runs as a process of its own: see protocol/call.h. */
+/* Calls an operation of mayfly-helper, mayfly-network or mayfly-files, which runs as a process of its own: see protocol/call.h. */
 
 #include <mayfly/error.h>
 
@@ -37,6 +37,9 @@ struct mf_call_result {
  * also after a failure.
  */
 int mf_call(struct mf_call_result *ret, const struct mf_call *call, struct mayfly_error *err);
+
+/* Takes the error of a frame as the helper reported it. Returns its code. */
+int mf_call_take_error(const struct mf_frame *frame, const char *program, struct mayfly_error *err);
 
 /* Returns a reader of the result. */
 struct mf_unpack mf_call_payload(const struct mf_call_result *result);

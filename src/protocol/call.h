@@ -2,8 +2,9 @@
 #ifndef MF_CALL_PROTOCOL_H
 #define MF_CALL_PROTOCOL_H
 
-/* What the library and mayfly-helper say to each other, and the library and mayfly-network in the same way. All come from one
- * build and belong to one user; the version of each frame finds half an upgrade. One process does one operation.
+/* What the library and mayfly-helper say to each other, and the library and mayfly-network or mayfly-files in the same way. All come
+ * from one build and belong to one user; the version of each frame finds half an upgrade. One process does one operation, but for
+ * mayfly-files.
  *
  *   socket (SOCK_SEQPACKET; the helper's end is its standard input)
  *       library -> helper REQUEST  value: the operation. Descriptors: pidfd of the owner, the working directory; the user
@@ -31,6 +32,10 @@
  *                   the container's interfaces -> value: 1 if the member has an IPv6 address
  *   NETWORK_CUT     descriptor of the hub; number of the network, how many members, and for each: number, how many others are cut
  *                   off from it, their numbers. What these send no longer arrives there, and what others send does
+ *
+ *   of mayfly-files, see protocol/files.h
+ *   FILES_...       FILES_ENTER comes first, and has a pidfd of the container's PID 1. After it the process takes more requests,
+ *                   which have no descriptors but their own, until END or the container's end
  */
 
 #include <stddef.h>
@@ -51,6 +56,15 @@ enum mf_operation {
         MF_OPERATION_NETWORK_CREATE,
         MF_OPERATION_NETWORK_ATTACH,
         MF_OPERATION_NETWORK_CUT,
+        MF_OPERATION_FILES_ENTER,
+        MF_OPERATION_FILES_PUT,
+        MF_OPERATION_FILES_GET,
+        MF_OPERATION_FILES_STAT,
+        MF_OPERATION_FILES_LIST,
+        MF_OPERATION_FILES_MKDIR,
+        MF_OPERATION_FILES_REMOVE,
+        MF_OPERATION_FILES_CHMOD,
+        MF_OPERATION_FILES_CHOWN,
 };
 
 enum mf_frame_type {

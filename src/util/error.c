@@ -115,6 +115,7 @@ MF_EXPORT const char *mayfly_stage_name(enum mayfly_stage stage)
                 [MAYFLY_STAGE_SIGNATURE] = "signature",
                 [MAYFLY_STAGE_NETWORK] = "network",
                 [MAYFLY_STAGE_WAIT] = "wait",
+                [MAYFLY_STAGE_FILES] = "files",
         };
 
         if ((unsigned) stage >= MF_ELEMENTSOF(names))
