@@ -68,6 +68,21 @@ struct mayfly_build_options {
 int mayfly_image_build(struct mayfly_pin **ret, const char *rootfs, const char *output,
                        const struct mayfly_build_options *options, struct mayfly_error *err);
 
+/**
+ * Makes an ACI of an OCI image, or an OCI image of an ACI. All layers become one, and what the other format cannot say is left out with
+ * a warning. The same image gives the same bytes.
+ *
+ * @param ret      as for mayfly_image_build()
+ * @param image    an OCI image: a reference "oci:...", whose pin may be missing, or the path of a layout or an archive; or the path of an
+ *                 ACI
+ * @param output   path of the new image, as for mayfly_image_build()
+ * @param options  name (of an ACI that is made), compression, owner_root, source_date_epoch and warning; NULL for the defaults
+ * @return 0, or negative errno: -EINVAL (options), -EBADMSG (a digest, an archive), -EOPNOTSUPP (an ACI with dependencies),
+ *         -ENOSPC and others. Nothing is left behind on failure.
+ */
+int mayfly_image_convert(struct mayfly_pin **ret, const char *image, const char *output,
+                         const struct mayfly_build_options *options, struct mayfly_error *err);
+
 #ifdef __cplusplus
 }
 #endif

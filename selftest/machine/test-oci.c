@@ -9,6 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include <mayfly/build.h>
 #include <mayfly/cmocka.h>
 
 #include "support/containers.h"
@@ -146,6 +147,26 @@ static void what_is_not_healthy_fails(void **state)
                     -EINVAL, "has no health check (HEALTHCHECK, which images in docker's format can have)");
 }
 
+static void an_aci_of_an_image_starts(void **state)
+{
+        struct mayfly_build_options options = MAYFLY_BUILD_OPTIONS_INIT;
+        struct mayfly_error err = MAYFLY_ERROR_INIT;
+        struct mayfly_pin *pin = NULL;
+        char path[100];
+
+        (void) state;
+        snprintf(path, sizeof(path), "%s/converted.aci", directory);
+        options.name = "example.com/converted";
+        if (mayfly_image_convert(&pin, image("docker"), path, &options, &err) < 0)
+                fail_msg("%s", err.message);
+        assert_string_equal(pin->name, "example.com/converted");
+        ends(start_container(MAYFLY_SPEC(.image = pin->reference)), 7, WORDS_OF_THE_APP);
+        mayfly_pin_free(pin);
+        options.exec = WORDS("/bin/sh");
+        assert_int_equal(mayfly_image_convert(NULL, image("docker"), path, &options, &err), -EINVAL);
+        assert_non_null(strstr(err.message, "takes all but the name from the image"));
+}
+
 static int make_images(void **state)
 {
         char command[600];
@@ -180,6 +201,7 @@ int main(void)
                 cmocka_unit_test(volumes_begin_with_what_the_image_has),
                 cmocka_unit_test(ports_have_names),
                 cmocka_unit_test(the_app_is_asked_to_stop_as_it_wants),
+                cmocka_unit_test(an_aci_of_an_image_starts),
                 cmocka_unit_test(a_start_waits_for_the_health_check),
                 cmocka_unit_test(what_is_not_healthy_fails),
         };

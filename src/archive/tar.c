@@ -22,7 +22,8 @@ struct mf_tar {
         void *userdata;
         const unsigned char *at; /* what was got and not used yet */
         size_t left;
-        uint64_t used; /* bytes of the archive */
+        uint64_t used;  /* bytes of the archive */
+        uint64_t begin; /* of the last entry */
 
         uint64_t body;          /* bytes of the entry's data that were not read yet */
         unsigned padding;       /* after them */
@@ -66,6 +67,11 @@ void mf_tar_set_skip(struct mf_tar *tar, int (*skip)(void *userdata, uint64_t si
 uint64_t mf_tar_position(const struct mf_tar *tar)
 {
         return tar->used;
+}
+
+uint64_t mf_tar_begin(const struct mf_tar *tar)
+{
+        return tar->begin;
 }
 
 /* Forgets the last entry. */
@@ -549,6 +555,7 @@ int mf_tar_next(struct mf_tar *tar, struct mf_entry *ret, struct mayfly_error *e
         if (r < 0)
                 return r;
         tar->body = tar->padding = 0;
+        tar->begin = tar->used;
         forget(tar);
         do {
                 r = next_header(tar, &header, err);

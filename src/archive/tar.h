@@ -26,6 +26,9 @@ void mf_tar_set_skip(struct mf_tar *tar, int (*skip)(void *userdata, uint64_t si
 /* Returns the number of bytes of the archive that were read: after mf_tar_next(), where the data of the entry begins. */
 uint64_t mf_tar_position(const struct mf_tar *tar);
 
+/* Returns the number of bytes before the first header of the last entry: a reader that begins there reads the same entry. */
+uint64_t mf_tar_begin(const struct mf_tar *tar);
+
 /* Reads the next entry, and skips what was not read of the last one. 1, or 0 at the archive's end, or negative errno.
  */
 int mf_tar_next(struct mf_tar *tar, struct mf_entry *ret, struct mayfly_error *err);

@@ -6,7 +6,6 @@
 
 #include "cli/cli.h"
 #include "cli/commands.h"
-#include "cli/json.h"
 #include "cli/pin.h"
 
 struct choices {
@@ -31,25 +30,6 @@ static int check(const struct choices *choices, const struct tool_operands *oper
         return -1;
 }
 
-static void print(const struct mayfly_pin *pin, const struct choices *choices)
-{
-        if (choices->json) {
-                tool_json_open(NULL, '{');
-                tool_print_pin_json(pin);
-                tool_json_close('}');
-        } else if (choices->quiet) {
-                printf("%s\n", pin->reference);
-        } else {
-                tool_print_pin(pin);
-        }
-}
-
-static void on_warning(const char *text, void *userdata)
-{
-        (void) userdata;
-        fprintf(stderr, "mayfly: warning: %s\n", text);
-}
-
 static int run(int argc, char **argv)
 {
         struct choices choices = { .build = MAYFLY_BUILD_OPTIONS_INIT };
@@ -66,15 +46,13 @@ static int run(int argc, char **argv)
         choices.build.labels = choices.labels;
         choices.build.env = choices.env;
         choices.build.exec = (const char *const *) operands.program;
-        choices.build.warning = on_warning;
+        choices.build.warning = tool_warn;
         if (mayfly_image_build(&pin, rootfs, operands.list[1], &choices.build, &err) < 0)
                 return tool_fail("%s", err.message);
-        print(pin, &choices);
+        tool_print_built(pin, choices.json, choices.quiet);
         mayfly_pin_free(pin);
         return TOOL_OK;
 }
-
-static const char *const compressions[] = { "gzip", "xz", "none", NULL };
 
 #define TEXT(option, field, metavar, text)                                                                  \
         {                                                                                                   \
@@ -95,13 +73,7 @@ static const struct tool_option options[] = {
         TEXT("group", build.group, "GROUP", "the app's group; default 0"),
         LIST("env", env, "NAME=VALUE", "a variable of the app's environment; may be repeated"),
         TEXT("cwd", build.cwd, "DIRECTORY", "the app's working directory; default /"),
-        { .name = "compression",
-          .kind = TOOL_WORD,
-          .at = offsetof(struct choices, build.compression),
-          .value = "KIND",
-          .words = compressions,
-          .first = MAYFLY_COMPRESSION_GZIP,
-          .help = "gzip (default), xz or none; the image ID is the same" },
+        TOOL_OPTION_COMPRESSION(struct choices, build.compression),
         { .name = "owner-root",
           .at = offsetof(struct choices, build.owner_root),
           .help = "all files belong to root, whoever owns them now" },

@@ -15,6 +15,9 @@ enum {
 /* Prints "mayfly: ..." to standard error and returns TOOL_FAILED. What is printed is made safe for a terminal. */
 __attribute__((format(printf, 1, 2))) int tool_fail(const char *format, ...);
 
+/* Prints a warning of the library, which is one line that can be printed. */
+void tool_warn(const char *text, void *userdata);
+
 /* Prints "mayfly COMMAND: ..." and where to find help, and returns TOOL_USAGE. `command` may be NULL. */
 __attribute__((format(printf, 2, 3))) int tool_usage(const char *command, const char *format, ...);
 

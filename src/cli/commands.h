@@ -8,6 +8,7 @@
 
 extern const struct tool_command tool_build;
 extern const struct tool_command tool_cat_manifest;
+extern const struct tool_command tool_convert;
 extern const struct tool_command tool_doctor;
 extern const struct tool_command tool_gc;
 extern const struct tool_command tool_images;

@@ -50,6 +50,12 @@ int tool_usage(const char *command, const char *format, ...)
         return TOOL_USAGE;
 }
 
+void tool_warn(const char *text, void *userdata)
+{
+        (void) userdata;
+        fprintf(stderr, "mayfly: warning: %s\n", text);
+}
+
 void tool_oom(void)
 {
         fputs("mayfly: out of memory\n", stderr);

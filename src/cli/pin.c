@@ -104,6 +104,21 @@ static void print(const struct mayfly_pin *pin, const struct choices *choices)
         }
 }
 
+void tool_print_built(const struct mayfly_pin *pin, int json, int quiet)
+{
+        if (json) {
+                tool_json_open(NULL, '{');
+                tool_print_pin_json(pin);
+                tool_json_close('}');
+        } else if (quiet) {
+                printf("%s\n", pin->reference);
+        } else {
+                tool_print_pin(pin);
+        }
+}
+
+const char *const tool_compressions[] = { "gzip", "xz", "none", NULL };
+
 static int pin_image(const char *reference, struct choices *choices)
 {
         struct mayfly_error err = MAYFLY_ERROR_INIT;

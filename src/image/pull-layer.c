@@ -14,6 +14,7 @@
 #include "store/unpack-errors.h"
 #include "store/unpack.h"
 #include "util/error.h"
+#include "util/fd.h"
 #include "util/macro.h"
 #include "util/ring.h"
 
@@ -115,6 +116,8 @@ static int on_tar_bytes(void *userdata, const void *data, size_t size)
         if (atomic_fetch_add(&pull->request->totals->bytes_unpacked, size) + size > pull->options->max_unpacked)
                 return -EFBIG;
         int r = mf_digest_update(pull->diff_digest, data, size);
+        if (r >= 0 && pull->request->copy)
+                r = mf_write_full(*pull->request->copy, data, size);
         return r < 0 ? r : mf_ring_push(pull->pipeline.tar, data, size);
 }
 

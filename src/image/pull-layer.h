@@ -25,6 +25,7 @@ struct mf_layer_pull {
         const char *shown; /* "layer 3 of 7 of the image redis", for messages */
         const char *text;  /* of the reference, for progress */
         struct mf_layer_totals *totals;
+        const int *copy; /* a descriptor that gets the tar, too; NULL: none */
 };
 
 /* Fetches a layer into the empty directory `dirfd`; on failure the caller removes it. The calling thread reports progress. `options` has
