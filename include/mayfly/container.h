@@ -48,7 +48,13 @@ enum mayfly_userns {
          */
         MAYFLY_USERNS_PRIVATE = 0,
         /** No user namespace: root inside is root on the host, less its capabilities. An error for an ordinary user. */
-        MAYFLY_USERNS_HOST
+        MAYFLY_USERNS_HOST,
+        /**
+         * As MAYFLY_USERNS_PRIVATE, but the caller is, in the container, the user `keep_uid` and the group `keep_gid`: what these write
+         * into volumes is the caller's on the host, and the caller's files there are theirs. For an ordinary user, the first start of an
+         * image with other IDs copies its layers.
+         */
+        MAYFLY_USERNS_KEEP_ID
 };
 
 /** A network that containers share, see <mayfly/network.h>. */
@@ -207,6 +213,8 @@ struct mayfly_spec {
         unsigned command_timeout_ms;
         /** What is put into the container before its app starts: see MAYFLY_FILES() in <mayfly/file.h>. */
         const struct mayfly_file *files;
+        /** With MAYFLY_USERNS_KEEP_ID: who the caller is inside; default the same numbers as outside. */
+        uint32_t keep_uid, keep_gid;
 };
 
 #define MAYFLY_SPEC_INIT MAYFLY_INIT_(struct mayfly_spec)

@@ -71,6 +71,12 @@ static void layers_lie_over_each_other(void **state)
         prints_as(c, NULL, "ls -A /srv /srv/gone /opaque; cat /srv/new",
                   "/opaque:\nabove\n\n/srv:\ngone\nnew\n\n/srv/gone:\nback\nnew");
         mayfly_container_free(c);
+        /* An ordinary user's are copies then. */
+        c = start_container(
+                MAYFLY_SPEC(.image = image("layout"), .idle = 1, .userns = MAYFLY_USERNS_KEEP_ID, .keep_uid = 1000));
+        prints_as(c, NULL, "ls -A /srv /srv/gone /opaque; cat /srv/new; stat -c %u:%g /data/seed /bin/busybox",
+                  "/opaque:\nabove\n\n/srv:\ngone\nnew\n\n/srv/gone:\nback\nnew1000:1001\n0:0\n");
+        mayfly_container_free(c);
 }
 
 static void volumes_begin_with_what_the_image_has(void **state)

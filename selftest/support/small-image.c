@@ -13,9 +13,12 @@ static char directory[] = "/tmp/mayfly-images-XXXXXX";
  * ends the program: there is nothing to test without the image. */
 static void shell(const char *line)
 {
-        char as_user[4096];
+        static char as_user[1024];
 
-        snprintf(as_user, sizeof(as_user), "exec '%s' unshare sh -c \"$MAYFLY_TEST_LINE\"", getenv("MAYFLY_TEST_TOOL"));
+        if (!*as_user) /* a test may set another MAYFLY_LIBEXEC later */
+                snprintf(as_user, sizeof(as_user),
+                         "exec env MAYFLY_LIBEXEC='%s' '%s' unshare sh -c \"$MAYFLY_TEST_LINE\"",
+                         getenv("MAYFLY_LIBEXEC"), getenv("MAYFLY_TEST_TOOL"));
         setenv("MAYFLY_TEST_LINE", line, 1);
         if (system(geteuid() == 0 ? line : as_user) != 0) {
                 fprintf(stderr, "this failed: %s\n", line);

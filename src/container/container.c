@@ -68,7 +68,7 @@ static int check_app(const struct mayfly_spec *spec, struct mayfly_error *err)
 static int take_spec(struct mayfly_spec *spec, const struct mayfly_spec *given, struct mayfly_error *err)
 {
         static const struct mf_option_kind kind =
-                MF_OPTION_KIND("the spec", "MAYFLY_SPEC_INIT or MAYFLY_SPEC()", struct mayfly_spec, files);
+                MF_OPTION_KIND("the spec", "MAYFLY_SPEC_INIT or MAYFLY_SPEC()", struct mayfly_spec, keep_gid);
 
         *spec = (struct mayfly_spec) MAYFLY_SPEC_INIT;
         if (!given)
@@ -82,7 +82,7 @@ static int take_spec(struct mayfly_spec *spec, const struct mayfly_spec *given, 
         if (spec->network != MAYFLY_NETWORK_PRIVATE && spec->network != MAYFLY_NETWORK_HOST)
                 return mf_error(err, -EINVAL, MAYFLY_STAGE_SPEC, "network %d is none of enum mayfly_network_mode",
                                 (int) spec->network);
-        if (spec->userns != MAYFLY_USERNS_PRIVATE && spec->userns != MAYFLY_USERNS_HOST)
+        if ((unsigned) spec->userns > MAYFLY_USERNS_KEEP_ID)
                 return mf_error(err, -EINVAL, MAYFLY_STAGE_SPEC, "userns %d is none of enum mayfly_userns",
                                 (int) spec->userns);
         r = check_ids(spec, err);
@@ -531,6 +531,8 @@ int mf_container_check_host(struct mayfly_container *container, struct mayfly_er
         if (r == 0)
                 r = mf_host_check(container->engine_type, err);
         if (r == 0)
+                r = mf_keep_take(container, err);
+        if (r == 0)
                 r = mf_membership_take(container, &container->membership, err);
         container->is_unregistered = mf_privilege_is_delegated();
         return r < 0 ? r : mf_container_choose_name(container, err);
@@ -539,7 +541,8 @@ int mf_container_check_host(struct mayfly_container *container, struct mayfly_er
 int mf_container_open_image(struct mayfly_container *container, struct mayfly_error *err)
 {
         uint64_t begin = mf_now_us();
-        int r = mayfly_image_open(&container->image, container->spec.image, container->spec.image_options, err);
+        int r = mf_image_open_kept(&container->image, container->spec.image, container->spec.image_options,
+                                   mf_keep_layers(container), err);
 
         container->timings.image_us = mf_now_us() - begin;
         if (r == 0 && !container->spec.stop_signal)

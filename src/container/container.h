@@ -17,6 +17,7 @@
 #include "model/isolators.h"
 #include "protocol/reports.h"
 #include "util/id-range.h"
+#include "util/keep-id.h"
 
 struct mayfly_container {
         struct mayfly_spec spec;        /* with defaults filled in; its pointers are not ours past the start */
@@ -34,8 +35,9 @@ struct mayfly_container {
         struct mf_engine *engine;         /* NULL unless it has been started */
         struct mf_membership *membership; /* of networks; NULL: it is on none */
 
-        uint64_t granted;       /* capabilities that the spec grants, appc's 14 included */
-        struct mf_id_range ids; /* of its user namespace; base 0: it has none */
+        uint64_t granted;        /* capabilities that the spec grants, appc's 14 included */
+        struct mf_id_range ids;  /* of its user namespace; base 0: it has none */
+        struct mf_keep_ids kept; /* who the caller is inside; zeros: nobody but root */
 
         int control;  /* control socket, -1 when closed */
         int boot_log; /* memfd: what mayfly-launch, systemd-nspawn and mayfly-init say */
@@ -69,6 +71,11 @@ struct mayfly_container {
 /* host.c */
 int mf_engine_choose(enum mayfly_engine wanted, const struct mf_engine_type **ret, struct mayfly_error *err);
 int mf_host_check(const struct mf_engine_type *engine, struct mayfly_error *err);
+
+/* keep.c: decides who the caller is inside. */
+int mf_keep_take(struct mayfly_container *container, struct mayfly_error *err);
+/* Returns that if the container needs copies of the image's layers for it, else NULL. */
+const struct mf_keep_ids *mf_keep_layers(const struct mayfly_container *container);
 
 /* register.c: starts the container until it answers, again while machined has no room, and then unregistered. */
 int mf_container_start_registered(struct mayfly_container *container,

@@ -422,10 +422,10 @@ static int build_argv(const struct mayfly_container *container, const struct mf_
                 snprintf(score, sizeof(score), "%d", isolation->oom_score_adj);
                 r = mf_strv_add(ret, strdup(score));
         }
-        if (r == 0 && container->ids.base)
-                r = add_option(ret, "--ids", container->ids.base);
-        if (r == 0 && container->ids.base)
+        if (r == 0 && container->ids.base && (r = add_option(ret, "--ids", container->ids.base)) == 0)
                 r = add_option(ret, "--id-count", container->ids.size);
+        if (r == 0 && (r = add_option(ret, "--keep-uid", container->kept.uid)) == 0)
+                r = add_option(ret, "--keep-gid", container->kept.gid);
         if (r == 0 && mf_privilege_is_delegated())
                 r = mf_strv_add(ret, strdup("--user"));
         if (r == 0 && container->spec.network == MAYFLY_NETWORK_HOST)
@@ -546,7 +546,7 @@ int mf_container_launch(struct mayfly_container *container, struct mayfly_error 
         if (r == 0)
                 r = note_isolators(container, err);
         if (r == 0)
-                r = mf_volumes_plan(&container->spec, container->image->config, &volumes, err);
+                r = mf_volumes_plan(container, &volumes, err);
         if (r == 0)
                 r = launch(container, &volumes, err);
         mf_volumes_clear(&volumes);

@@ -9,7 +9,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "container/container.h"
 #include "container/tmpfs.h"
+#include "image/open.h"
 #include "privilege/userns.h"
 #include "util/error.h"
 #include "util/fd.h"
@@ -24,6 +26,7 @@
 struct plan {
         const struct mayfly_spec *spec;
         const struct mf_image_config *config;
+        struct mf_keep_ids kept;
         struct mf_volumes *volumes;
         char *targets[VOLUMES_MAX];
         size_t n_targets;
@@ -223,10 +226,13 @@ static int add_source(struct plan *plan, const char *source, struct mayfly_error
 /* Shares a tmpfs, whose root gets the mode and the owner that the volume asks for. */
 static int add_tmpfs(struct plan *plan, const struct mayfly_volume *volume, struct mayfly_error *err)
 {
+        /* Where it has the IDs of its containers, it is shown with them. */
+        const struct mf_keep_ids kept = mf_tmpfs_ids(volume->tmpfs) ? (struct mf_keep_ids){ 0 } : plan->kept;
         int r = 0;
 
         if (volume->mode || volume->uid || volume->gid)
-                r = mf_tmpfs_own(volume->tmpfs, volume->mode ? volume->mode & 07777U : 0755U, volume->uid, volume->gid);
+                r = mf_tmpfs_own(volume->tmpfs, volume->mode ? volume->mode & 07777U : 0755U,
+                                 mf_keep_id_outside(volume->uid, kept.uid), mf_keep_id_outside(volume->gid, kept.gid));
         if (r < 0)
                 return mf_error_errno(err, r, MAYFLY_STAGE_START, "giving a shared tmpfs mode %o and owner %u:%u",
                                       (unsigned) volume->mode, (unsigned) volume->uid, (unsigned) volume->gid);
@@ -292,13 +298,14 @@ static int add_implicit(struct plan *plan, struct mayfly_error *err)
         return 0;
 }
 
-int mf_volumes_plan(const struct mayfly_spec *spec, const struct mf_image_config *config, struct mf_volumes *ret,
-                    struct mayfly_error *err)
+int mf_volumes_plan(const struct mayfly_container *container, struct mf_volumes *ret, struct mayfly_error *err)
 {
-        struct plan plan = { .spec = spec, .config = config, .volumes = ret };
+        struct plan plan = {
+                .spec = &container->spec, .config = container->image->config, .kept = container->kept, .volumes = ret
+        };
         int r = 0;
 
-        for (const struct mayfly_volume *v = spec->volumes; r == 0 && v && v->size; v++)
+        for (const struct mayfly_volume *v = plan.spec->volumes; r == 0 && v && v->size; v++)
                 r = add_volume(&plan, v, err);
         if (r == 0)
                 r = add_implicit(&plan, err);

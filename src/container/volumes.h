@@ -2,7 +2,7 @@
 #ifndef MF_VOLUMES_H
 #define MF_VOLUMES_H
 
-/* Checks the volumes of a spec and an image, and turns them into options of mayfly-launch (appc specification, "Volume
+/* Checks the volumes of a container's spec and image, and turns them into options of mayfly-launch (appc specification, "Volume
  * Setup"). */
 
 #include <mayfly/container.h>
@@ -22,8 +22,7 @@ struct mf_volumes {
 #define MF_TMPFS_PATH "/tmp"
 
 /* *ret is to be cleared in any case. */
-int mf_volumes_plan(const struct mayfly_spec *spec, const struct mf_image_config *config, struct mf_volumes *ret,
-                    struct mayfly_error *err);
+int mf_volumes_plan(const struct mayfly_container *container, struct mf_volumes *ret, struct mayfly_error *err);
 void mf_volumes_clear(struct mf_volumes *volumes);
 
 #endif

@@ -39,13 +39,17 @@ static struct mayfly_image *image; /* stays open until this process ends */
 int mf_helper_open(struct mf_helper *helper, struct mayfly_error *err)
 {
         struct mayfly_image_options options = MAYFLY_IMAGE_OPTIONS_INIT;
+        struct mf_keep_ids kept = { 0 };
 
         const char *text = mf_unpack_string(&helper->arguments);
         mf_unpack_fields(&helper->arguments, &mf_image_options_fields, &options);
         options.progress = mf_unpack_number(&helper->arguments) ? on_progress : NULL;
+        const int keeps = mf_unpack_number(&helper->arguments) != 0;
+        if (keeps)
+                mf_unpack_fields(&helper->arguments, &mf_keep_ids_fields, &kept);
         int r = check_arguments(helper, err);
         if (r == 0)
-                r = mf_image_open(&image, text, &options, err);
+                r = mf_image_open(&image, text, &options, keeps ? &kept : NULL, err);
         if (r == 0)
                 helper->answer.value = mayfly_image_was_fetched(image);
         return r;

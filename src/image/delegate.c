@@ -22,6 +22,12 @@ static const struct mf_field image_options_field[] = {
 };
 const struct mf_fields mf_image_options_fields = { image_options_field, MF_ELEMENTSOF(image_options_field) };
 
+static const struct mf_field keep_ids_field[] = {
+        MF_FIELD(struct mf_keep_ids, uid),
+        MF_FIELD(struct mf_keep_ids, gid),
+};
+const struct mf_fields mf_keep_ids_fields = { keep_ids_field, MF_ELEMENTSOF(keep_ids_field) };
+
 static const struct mf_field progress_field[] = {
         MF_FIELD(struct mayfly_progress, phase),          MF_FIELD(struct mayfly_progress, reference),
         MF_FIELD(struct mayfly_progress, bytes_done),     MF_FIELD(struct mayfly_progress, bytes_total),
@@ -51,6 +57,9 @@ int mf_delegate_open(const struct mf_image_request *request, struct mf_call_resu
         mf_pack_string(&arguments, request->text);
         mf_pack_fields(&arguments, &mf_image_options_fields, &options);
         mf_pack_number(&arguments, options.progress != NULL);
+        mf_pack_number(&arguments, request->kept != NULL);
+        if (request->kept)
+                mf_pack_fields(&arguments, &mf_keep_ids_fields, request->kept);
         const struct mf_call call = {
                 .operation = MF_OPERATION_OPEN, .arguments = &arguments, .report = on_progress, .userdata = &options
         };

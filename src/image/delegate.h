@@ -17,8 +17,10 @@ int mf_delegate_open(const struct mf_image_request *request, struct mf_call_resu
 /* Does what mayfly_store_gc() does, with the store's path in the options. *ret is filled also on failure. */
 int mf_delegate_gc(const struct mayfly_gc_options *options, struct mayfly_gc_result *ret, struct mayfly_error *err);
 
-/* The operation OPEN has as arguments the reference, the options, and whether there is a progress callback. */
+/* The operation OPEN has as arguments the reference, the options, whether there is a progress callback, whether the user keeps IDs, and
+ * these. */
 extern const struct mf_fields mf_image_options_fields;
+extern const struct mf_fields mf_keep_ids_fields;
 /* Its reports. */
 extern const struct mf_fields mf_progress_fields;
 

@@ -12,6 +12,7 @@
 
 #include "image/open.h"
 #include "model/reference.h"
+#include "util/keep-id.h"
 
 struct mf_image_request;
 
@@ -33,6 +34,7 @@ struct mf_image_request {
         const struct mf_fetcher *fetcher;           /* NULL: the reference is one of an ACI */
         const struct mf_fetcher *layer_fetcher;     /* for what the image depends on, in the same way */
         int is_layer;                               /* the reference is one of a layer of an OCI image */
+        const struct mf_keep_ids *kept; /* the owners that a user who keeps the ID sees; NULL: the image's */
         int only_stored; /* nothing is fetched or made; -ENOENT without an error: mayfly-helper has to do that */
 };
 

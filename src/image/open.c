@@ -129,7 +129,7 @@ static int is_for_helper(const struct mayfly_image_options *options)
 }
 
 static int open_text(struct mayfly_image **ret, const char *text, const struct mayfly_image_options *options,
-                     int for_helper, struct mayfly_error *err)
+                     const struct mf_keep_ids *kept, int for_helper, struct mayfly_error *err)
 {
         struct mf_reference reference = { 0 };
         mf_cleanup(mf_freep) char *path = NULL;
@@ -142,7 +142,7 @@ static int open_text(struct mayfly_image **ret, const char *text, const struct m
         if (r == 0)
                 r = mf_store_open(path, 1, &store, err);
         const struct mf_image_request request = {
-                .store = store, .path = path, .reference = &reference, .text = text, .options = options
+                .store = store, .path = path, .reference = &reference, .text = text, .options = options, .kept = kept
         };
         if (r == 0)
                 r = for_helper ? open_delegated(ret, &request, err) : open_all(ret, &request, err);
@@ -151,21 +151,27 @@ static int open_text(struct mayfly_image **ret, const char *text, const struct m
 }
 
 int mf_image_open(struct mayfly_image **ret, const char *text, const struct mayfly_image_options *options,
-                  struct mayfly_error *err)
+                  const struct mf_keep_ids *kept, struct mayfly_error *err)
 {
-        return open_text(ret, text, options, 0, err);
+        return open_text(ret, text, options, kept, 0, err);
+}
+
+int mf_image_open_kept(struct mayfly_image **ret, const char *text, const struct mayfly_image_options *given,
+                       const struct mf_keep_ids *kept, struct mayfly_error *err)
+{
+        struct mayfly_image_options options;
+
+        int r = mf_image_options_take(given, &options, err);
+        return r < 0 ? r : open_text(ret, text, &options, kept, is_for_helper(&options), err);
 }
 
 MF_EXPORT int mayfly_image_open(struct mayfly_image **ret, const char *reference_text,
                                 const struct mayfly_image_options *given, struct mayfly_error *err)
 {
-        struct mayfly_image_options options;
-
         if (!ret)
                 return mf_error(err, -EINVAL, MAYFLY_STAGE_SPEC,
                                 "mayfly_image_open() needs a pointer for its result, but it is NULL");
-        int r = mf_image_options_take(given, &options, err);
-        return r < 0 ? r : open_text(ret, reference_text, &options, is_for_helper(&options), err);
+        return mf_image_open_kept(ret, reference_text, given, NULL, err);
 }
 
 MF_EXPORT struct mayfly_image *mayfly_image_close(struct mayfly_image *image)

@@ -7,6 +7,7 @@
 #include <mayfly/image.h>
 
 #include "model/image-config.h"
+#include "util/keep-id.h"
 
 struct mayfly_image {
         char *id;
@@ -25,8 +26,12 @@ struct mayfly_image {
         size_t n_locks;
 };
 
-/* Does what mayfly_image_open() does, in this process, with options that have final values. */
+/* Does what mayfly_image_open() does, in this process, with options that have final values. `kept` is as in the next function. */
 int mf_image_open(struct mayfly_image **ret, const char *text, const struct mayfly_image_options *options,
-                  struct mayfly_error *err);
+                  const struct mf_keep_ids *kept, struct mayfly_error *err);
+
+/* Does what mayfly_image_open() does. The layers have the owners for a user who keeps these IDs in the container; NULL: the image's. */
+int mf_image_open_kept(struct mayfly_image **ret, const char *text, const struct mayfly_image_options *given,
+                       const struct mf_keep_ids *kept, struct mayfly_error *err);
 
 #endif

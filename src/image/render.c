@@ -12,6 +12,7 @@
 #include "store/directory.h"
 #include "store/dirs-layer.h"
 #include "store/filter-layer.h"
+#include "store/kept-layer.h"
 #include "store/layer-cache.h"
 #include "store/whiteouts.h"
 #include "util/error.h"
@@ -188,6 +189,7 @@ static int make_directories(const struct render *render, struct layer *top)
                 top->is_cached = r == 0;
                 if (r == 0)
                         r = cached_rootfs(render, cached.id, &top->rootfs);
+                strcpy(top->id, cached.id);
                 free(cached.text);
         }
         for (size_t i = 0; of && i < render->n; i++) {
@@ -195,6 +197,43 @@ static int make_directories(const struct render *render, struct layer *top)
                 mf_paths_clear(&of[i].opaque);
         }
         return r;
+}
+
+/* Replaces a layer by its copy for a user who keeps the ID. Returns 0 or negative errno. */
+static int keep_ids(const struct render *render, const char *image_id, struct layer *layer)
+{
+        struct mf_kept_layer of = { layer->id, image_id, layer->fd, *render->request->kept };
+        struct mf_cached_layer cached;
+        int fd;
+
+        int r = mf_kept_layer(&cached, &of, render->err);
+        if (r < 0)
+                return r;
+        cached.only_stored = render->request->only_stored;
+        r = mf_layer_cache_open(&fd, render->request->store, render->request->path, &cached, render->err);
+        if (r == 0) {
+                if (layer->is_cached)
+                        mf_close(layer->fd);
+                free(mf_take(layer->rootfs));
+                layer->fd = fd;
+                layer->is_cached = 1;
+                strcpy(layer->id, cached.id);
+                r = cached_rootfs(render, layer->id, &layer->rootfs);
+        }
+        free(cached.text);
+        return r;
+}
+
+/* Replaces all of them, where the container's user keeps the ID. */
+static int keep_all_ids(struct render *render, struct layer *top)
+{
+        int r = 0;
+
+        if (!render->request->kept)
+                return 0;
+        for (size_t i = 0; i < render->n && r == 0; i++)
+                r = keep_ids(render, render->layer[i].image->id, &render->layer[i]);
+        return r == 0 && top->rootfs ? keep_ids(render, render->image->id, top) : r;
 }
 
 /* Moves a layer to the image. Returns 0 or -ENOMEM. */
@@ -238,6 +277,8 @@ static int make_layers(struct render *render)
                 r = make_layer(render, &render->layer[i]);
         if (r == 0)
                 r = make_directories(render, &top);
+        if (r == 0)
+                r = keep_all_ids(render, &top);
         if (r == 0) {
                 image->locks = calloc(render->n + 1, sizeof(int));
                 r = image->locks ? 0 : -ENOMEM;

@@ -233,9 +233,9 @@ static int mount_host_sysfs(void)
 }
 
 /* Shows mayfly-init where it is executed. */
-static int bind_init(void)
+static int bind_init(const struct launch_options *options)
 {
-        if (mkdir("run/mayfly", 0755) < 0)
+        if (mkdir("run/mayfly", 0755) < 0 || launch_give_root(AT_FDCWD, "run/mayfly", options) < 0)
                 return launch_error(-errno, "making /run/mayfly in the container");
         int r = make_file("run/mayfly/init");
         if (r == 0)
@@ -247,7 +247,7 @@ static int prepare(const struct launch_options *options)
 {
         if (chdir(ROOT) < 0)
                 return launch_error(-errno, "the container's root");
-        int r = bind_init();
+        int r = bind_init(options);
         if (r == 0 && options->host_network)
                 r = mount_host_sysfs();
         if (r == 0)
@@ -255,18 +255,25 @@ static int prepare(const struct launch_options *options)
         return chdir("/") < 0 && r == 0 ? launch_error(-errno, "entering /") : r;
 }
 
-/* Maps each ID of this user namespace to itself in that of `pid`: one line for each of ours, because the kernel takes no
- * line that spans two. Returns 0 or negative errno. */
-static int copy_map(pid_t pid, const char *name)
+/* Maps each ID of this user namespace to one in that of `pid`: to itself, unless the user keeps the ID. No line may span two of
+ * ours. Returns 0 or negative errno. */
+static int make_map(pid_t pid, const char *name, uint32_t kept)
 {
-        unsigned long inside, outside, count;
+        unsigned inside, outside, count;
         char path[64], map[4096];
         size_t size = 0;
 
         snprintf(path, sizeof(path), "/proc/self/%s", name);
         mf_cleanup(mf_fclosep) FILE *f = fopen(path, "re");
-        while (f && size < sizeof(map) - 64 && fscanf(f, "%lu %lu %lu", &inside, &outside, &count) == 3)
-                size += (size_t) snprintf(map + size, sizeof(map) - size, "%lu %lu %lu\n", inside, inside, count);
+        while (f && size < sizeof(map) - MF_KEEP_ID_LINES * 36 &&
+               fscanf(f, "%u %u %u", &inside, &outside, &count) == 3) {
+                struct mf_keep_id_line lines[MF_KEEP_ID_LINES];
+                const size_t n = mf_keep_id_lines(lines, inside, count, kept);
+                for (size_t i = 0; i < n; i++)
+                        size += (size_t) snprintf(map + size, sizeof(map) - size, "%u %u %u\n",
+                                                  (unsigned) lines[i].inside, (unsigned) lines[i].outside,
+                                                  (unsigned) lines[i].count);
+        }
         if (!f || size == 0)
                 return f ? -EIO : -errno;
         snprintf(path, sizeof(path), "/proc/%d/%s", (int) pid, name);
@@ -301,9 +308,9 @@ pid_t launch_contain(const struct launch_options *options, const struct launch_c
         if (pid < 0) {
                 r = launch_error(-errno, "making the container's namespaces");
         } else {
-                r = copy_map(pid, "uid_map");
+                r = make_map(pid, "uid_map", options->kept.uid);
                 if (r == 0)
-                        r = copy_map(pid, "gid_map");
+                        r = make_map(pid, "gid_map", options->kept.gid);
                 if (r < 0)
                         launch_error(r, "mapping the IDs of the container");
         }

@@ -78,8 +78,8 @@ int launch_hosts_make(int root, const struct launch_options *options)
         if (r < 0)
                 return r;
         const struct timespec times[2] = { { 0, UTIME_OMIT }, before.st_mtim };
-        if (fchown(fd, options->ids, options->ids) < 0 ||
-            (has_more(options) && renameat(etc, name, etc, "hosts") < 0) || futimens(etc, times) < 0)
+        if (launch_give_root(fd, "", options) < 0 || (has_more(options) && renameat(etc, name, etc, "hosts") < 0) ||
+            futimens(etc, times) < 0)
                 return launch_error(-errno, "making /etc/hosts in the container");
         return 0;
 }

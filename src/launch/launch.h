@@ -9,6 +9,8 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "util/keep-id.h"
+
 /* A volume of the container: a path of the host, a shared tmpfs, or a new directory. */
 struct launch_volume {
         const char *target; /* absolute, in the container */
@@ -47,6 +49,8 @@ struct launch_options {
         uint32_t ids;             /* first ID of its user namespace; 0: it has none */
         uint32_t n_ids;           /* how many it has */
         int is_users;             /* an ordinary user's: made without systemd-nspawn, see contain.c */
+        struct mf_keep_ids
+                kept; /* whose files in volumes those of the caller are: 0 inside is 0 outside if both are 0 */
 };
 
 #define SCRATCH "/tmp" /* over this, in our own mount namespace only */
@@ -57,9 +61,9 @@ struct launch_options {
 int launch_lock_layers(struct launch_options *options);
 void launch_pass_locks(const struct launch_options *options); /* to the program that is executed next */
 
-/* userns.c: opens a user namespace that has the container's IDs. Returns a descriptor; prints and returns negative
- * errno on failure. */
-int launch_userns_open(const struct launch_options *options);
+/* userns.c: opens a user namespace that has the container's IDs; with `keeps` one for volumes, where the caller keeps the ID. Returns a
+ * descriptor; prints and returns negative errno on failure. */
+int launch_userns_open(const struct launch_options *options, int keeps);
 /* Copies the mount that `fd` is on, from there on, with the mounts below it if `recursive`. Returns the copy, which is
  * attached nowhere, or negative errno. */
 int launch_clone_tree(int fd, int recursive);
@@ -75,9 +79,12 @@ void launch_allow_oom_score(int score);
 /* openat2(2) with O_CLOEXEC. Returns a descriptor or negative errno. */
 int launch_open_how(int dirfd, const char *path, uint64_t flags, uint64_t resolve);
 
-/* shift.c: what an ID of the container is on the host: -1, which chown(2) takes for no change, if the container has no such
- * ID. */
-uint32_t launch_host_id(uint32_t id, const struct launch_options *options);
+/* shift.c: what a user or group ID of the container is on the host: -1, which chown(2) takes for no change, if the container has no
+ * such ID. */
+uint32_t launch_host_uid(uint32_t id, const struct launch_options *options);
+uint32_t launch_host_gid(uint32_t id, const struct launch_options *options);
+/* Gives a file to the container's root. As fchownat(2) with AT_SYMLINK_NOFOLLOW. */
+int launch_give_root(int dirfd, const char *name, const struct launch_options *options);
 /* Gives all that is below `root` to the container, whose owners are those of the image so far, and keeps modes and capabilities of files. Prints and
  * returns negative errno on failure. */
 int launch_shift(const char *root, const struct launch_options *options);

@@ -88,7 +88,7 @@ static int attach_layers(const struct launch_options *options, const int *trees)
 {
         char path[64];
 
-        if (chown(SCRATCH "/work", options->ids, options->ids) < 0)
+        if (launch_give_root(AT_FDCWD, SCRATCH "/work", options) < 0)
                 return launch_error(-errno, "giving the scratch to the container");
         for (size_t i = 0; i < options->n_layers; i++) {
                 snprintf(path, sizeof(path), SCRATCH "/lower%zu", i);
@@ -175,10 +175,14 @@ static int mount_root(const struct launch_options *options, const int *layers, c
 static int copy_root(const struct stat *top, const struct launch_options *options, const char *to, int with_time)
 {
         const struct timespec times[2] = { { 0, UTIME_OMIT }, top->st_mtim };
+        struct mf_keep_ids owner = { top->st_uid, top->st_gid };
 
+        /* The layers of a user who keeps the ID have the right owners. */
+        if (options->ids)
+                owner = (struct mf_keep_ids){ launch_host_uid(owner.uid, options),
+                                              launch_host_gid(owner.gid, options) };
         if (with_time ? utimensat(AT_FDCWD, to, times, 0) < 0
-                      : chown(to, launch_host_id(top->st_uid, options), launch_host_id(top->st_gid, options)) < 0 ||
-                                chmod(to, top->st_mode & 07777) < 0)
+                      : chown(to, owner.uid, owner.gid) < 0 || chmod(to, top->st_mode & 07777) < 0)
                 return launch_error(-errno, "giving the container's root the image's owner, mode and time");
         return 0;
 }
@@ -233,6 +237,7 @@ int launch_mounts(const struct launch_options *options, const int *namespaces, s
         mf_cleanup(mf_freep) int *trees = calloc(options->n_layers, sizeof(int));
         struct stat top = { 0 };
         int init = -1, userns = -1, cannot = 1, r;
+        const int keeps = options->ids && (options->kept.uid || options->kept.gid);
 
         if (!layers || !trees)
                 return launch_error(-ENOMEM, "layers");
@@ -245,9 +250,11 @@ int launch_mounts(const struct launch_options *options, const int *namespaces, s
         if (r == 0 && fstat(layers[options->n_layers - 1], &top) < 0)
                 r = launch_error(-errno, "the image's root");
         if (r == 0 && options->ids)
-                r = userns = launch_userns_open(options);
+                r = userns = launch_userns_open(options, 0);
         if (r >= 0 && options->ids)
                 r = cannot = idmap_layers(options, userns, layers, trees);
+        if (r >= 0 && keeps)
+                r = userns = launch_userns_open(options, 1);
         if (r >= 0)
                 r = launch_volumes_open(options, namespaces, n_namespaces, userns);
         if (r == 0)

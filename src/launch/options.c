@@ -111,6 +111,12 @@ static int parse_option(int c, struct launch_options *ret)
         case 'x':
                 ret->is_users = 1;
                 return 0;
+        case 'k':
+                ret->kept.uid = (uint32_t) number(optarg);
+                return 0;
+        case 'K':
+                ret->kept.gid = (uint32_t) number(optarg);
+                return 0;
         case '?':
                 return -EINVAL;
         default:
@@ -144,6 +150,8 @@ int launch_options_parse(int argc, char **argv, struct launch_options *ret)
                 { "ids", required_argument, NULL, 'u' },
                 { "id-count", required_argument, NULL, 'N' },
                 { "user", no_argument, NULL, 'x' },
+                { "keep-uid", required_argument, NULL, 'k' },
+                { "keep-gid", required_argument, NULL, 'K' },
                 { "oom-score-adj", required_argument, NULL, 'O' },
                 { "volume", required_argument, NULL, 'v' },
                 { "source", required_argument, NULL, 'S' },

@@ -30,22 +30,22 @@ static const struct {
         { "tmp", 01777, LINK_TOO },      { "usr", 0755, LINK_TOO }, { "var", 0755, LINK_TOO },
 };
 
-static int make_directory(int root, const char *name, mode_t mode, uint32_t ids)
+static int make_directory(int root, const char *name, mode_t mode, const struct launch_options *options)
 {
         if (mkdirat(root, name, mode) < 0 || fchmodat(root, name, mode, 0) < 0 ||
-            fchownat(root, name, ids, ids, AT_SYMLINK_NOFOLLOW) < 0)
+            launch_give_root(root, name, options) < 0)
                 return launch_error(-errno, "making /%s in the container", name);
         return 0;
 }
 
 /* Makes /NAME a directory, or sees that it leads to one. */
-static int complete(int root, size_t i, uint32_t ids)
+static int complete(int root, size_t i, const struct launch_options *options)
 {
         const char *name = directories[i].name;
         struct stat st;
 
         if (fstatat(root, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
-                return errno == ENOENT ? make_directory(root, name, directories[i].mode, ids)
+                return errno == ENOENT ? make_directory(root, name, directories[i].mode, options)
                                        : launch_error(-errno, "/%s in the container", name);
         if (S_ISDIR(st.st_mode) || directories[i].instead == ANYTHING)
                 return 0;
@@ -61,12 +61,12 @@ static int complete(int root, size_t i, uint32_t ids)
         /* A file system of the kernel's is mounted there, so that nothing of the image's is lost. */
         if (unlinkat(root, name, 0) < 0)
                 return launch_error(-errno, "the image's /%s, which is no directory, cannot be replaced", name);
-        return make_directory(root, name, directories[i].mode, ids);
+        return make_directory(root, name, directories[i].mode, options);
 }
 
 /* Mounts the image's /run, or the directory that its symbolic link leads to, on /run: systemd-nspawn mounts a tmpfs there
  * only where nothing is mounted. */
-static int mount_run(int root, uint32_t ids)
+static int mount_run(int root, const struct launch_options *options)
 {
         /* systemd-nspawn and mayfly make these. */
         static const char *const not_the_images[] = { "host", "kmsg", "mayfly" };
@@ -79,7 +79,7 @@ static int mount_run(int root, uint32_t ids)
         if (!S_ISDIR(st.st_mode)) {
                 if (unlinkat(root, "run", 0) < 0)
                         return launch_error(-errno, "the image's /run, which is no directory, cannot be replaced");
-                int r = make_directory(root, "run", 0755, ids);
+                int r = make_directory(root, "run", 0755, options);
                 if (r < 0)
                         return r;
         }
@@ -108,8 +108,8 @@ int launch_root_complete(const struct launch_options *options)
         if (root < 0)
                 return launch_error(-errno, "the container's root");
         for (size_t i = 0; r == 0 && i < MF_ELEMENTSOF(directories); i++)
-                r = complete(root, i, options->ids);
+                r = complete(root, i, options);
         if (r == 0)
-                r = mount_run(root, options->ids);
+                r = mount_run(root, options);
         return r < 0 ? r : launch_hosts_make(root, options);
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #define _GNU_SOURCE
 #include <errno.h>
+#include <fcntl.h>
 #include <fts.h>
 #include <linux/capability.h>
 #include <stddef.h>
@@ -17,11 +18,27 @@
 
 #define CAPABILITY "security.capability"
 
-uint32_t launch_host_id(uint32_t id, const struct launch_options *options)
+static uint32_t host_id(uint32_t id, uint32_t kept, const struct launch_options *options)
 {
         if (!options->ids)
-                return id;
+                return options->is_users ? mf_keep_id_outside(id, kept) : id;
         return id < options->n_ids ? options->ids + id : (uint32_t) -1;
+}
+
+uint32_t launch_host_uid(uint32_t id, const struct launch_options *options)
+{
+        return host_id(id, options->kept.uid, options);
+}
+
+uint32_t launch_host_gid(uint32_t id, const struct launch_options *options)
+{
+        return host_id(id, options->kept.gid, options);
+}
+
+int launch_give_root(int dirfd, const char *name, const struct launch_options *options)
+{
+        return fchownat(dirfd, name, launch_host_uid(0, options), launch_host_gid(0, options),
+                        AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH);
 }
 
 /* Sets the capabilities that a change of owner has removed again, those of the container's root. */
@@ -41,7 +58,7 @@ static int shift(const char *path, const struct stat *st, const struct launch_op
         struct vfs_ns_cap_data capability = { 0 };
         ssize_t size = S_ISREG(st->st_mode) ? lgetxattr(path, CAPABILITY, &capability, sizeof(capability)) : -1;
 
-        if (lchown(path, launch_host_id(st->st_uid, options), launch_host_id(st->st_gid, options)) < 0)
+        if (lchown(path, launch_host_uid(st->st_uid, options), launch_host_gid(st->st_gid, options)) < 0)
                 return -errno;
         if (!S_ISLNK(st->st_mode) && (st->st_mode & (S_ISUID | S_ISGID)) && chmod(path, st->st_mode & 07777) < 0)
                 return -errno;

@@ -17,30 +17,43 @@
 /* The container's user namespace, for idmapped mounts: systemd-nspawn makes another one with the same IDs. A file that
  * belongs to user N on the disk belongs to user N in the container, and nothing on the host belongs to its users. */
 
-static int write_map(pid_t pid, const char *name, const struct launch_options *options)
+/* Writes the map of a file system's IDs to those of the container. Returns its length. */
+static int format_map(char *ret, size_t size, const struct launch_options *options, uint32_t kept)
 {
-        char path[64], map[64];
+        struct mf_keep_id_line lines[MF_KEEP_ID_LINES];
+        const size_t n = mf_keep_id_lines(lines, 0, options->n_ids, kept);
+        int used = 0;
+
+        for (size_t i = 0; i < n; i++)
+                used += snprintf(ret + used, size - (size_t) used, "%u %u %u\n", (unsigned) lines[i].outside,
+                                 (unsigned) (options->ids + lines[i].inside), (unsigned) lines[i].count);
+        return used;
+}
+
+static int write_map(pid_t pid, const char *name, const struct launch_options *options, uint32_t kept)
+{
+        char path[64], map[128];
 
         snprintf(path, sizeof(path), "/proc/%d/%s", (int) pid, name);
-        int n = snprintf(map, sizeof(map), "0 %u %u\n", (unsigned) options->ids, (unsigned) options->n_ids);
+        int n = format_map(map, sizeof(map), options, kept);
         mf_cleanup(mf_closep) int fd = open(path, O_WRONLY | O_CLOEXEC);
         return fd < 0 || write(fd, map, (size_t) n) != n ? -errno : 0;
 }
 
 /* Of the child in its new namespace, which waits meanwhile. Returns a descriptor or -errno. */
-static int open_mapped(pid_t pid, const struct launch_options *options)
+static int open_mapped(pid_t pid, const struct launch_options *options, int keeps)
 {
         char path[64];
 
-        int r = write_map(pid, "uid_map", options);
+        int r = write_map(pid, "uid_map", options, keeps ? options->kept.uid : 0);
         if (r == 0)
-                r = write_map(pid, "gid_map", options);
+                r = write_map(pid, "gid_map", options, keeps ? options->kept.gid : 0);
         snprintf(path, sizeof(path), "/proc/%d/ns/user", (int) pid);
         int fd = r == 0 ? open(path, O_RDONLY | O_CLOEXEC) : r;
         return r == 0 && fd < 0 ? -errno : fd;
 }
 
-int launch_userns_open(const struct launch_options *options)
+int launch_userns_open(const struct launch_options *options, int keeps)
 {
         int born[2], done[2];
         char byte;
@@ -59,7 +72,7 @@ int launch_userns_open(const struct launch_options *options)
         close(born[1]);
         close(done[0]);
         if (pid > 0 && read(born[0], &byte, 1) == 1)
-                fd = byte ? -byte : open_mapped(pid, options);
+                fd = byte ? -byte : open_mapped(pid, options, keeps);
         close(born[0]);
         close(done[1]);
         while (pid > 0 && waitpid(pid, NULL, 0) < 0 && errno == EINTR)

@@ -121,7 +121,7 @@ int launch_volumes_open(const struct launch_options *options, const int *namespa
 /* --- targets */
 
 /* The directory above a target, made with all above it, 0755 root. No link of the image's leads out of `root`. */
-static int open_parent(int root, const struct launch_volume *volume, uint32_t ids, char *path)
+static int open_parent(int root, const struct launch_volume *volume, const struct launch_options *options, char *path)
 {
         int parent = fcntl(root, F_DUPFD_CLOEXEC, 3);
         char *name = path;
@@ -131,8 +131,7 @@ static int open_parent(int root, const struct launch_volume *volume, uint32_t id
         for (char *slash; (slash = strchr(name, '/')); name = slash + 1) {
                 *slash = '\0';
                 int fd = launch_open_how(root, path, O_PATH | O_DIRECTORY, RESOLVE_IN_ROOT);
-                if (fd == -ENOENT && mkdirat(parent, name, 0755) == 0 &&
-                    fchownat(parent, name, ids, ids, AT_SYMLINK_NOFOLLOW) == 0)
+                if (fd == -ENOENT && mkdirat(parent, name, 0755) == 0 && launch_give_root(parent, name, options) == 0)
                         fd = launch_open_how(root, path, O_PATH | O_DIRECTORY, RESOLVE_IN_ROOT);
                 *slash = '/';
                 mf_close(parent);
@@ -162,14 +161,15 @@ static int clear_target(int root, int parent, const char *path, const char *name
 }
 
 /* *ret is what the volume covers. */
-static int make_target(int root, const struct launch_volume *volume, uint32_t ids, int directory, struct stat *ret)
+static int make_target(int root, const struct launch_volume *volume, const struct launch_options *options,
+                       int directory, struct stat *ret)
 {
         mf_cleanup(mf_freep) char *path = strdup(volume->target + 1);
         mf_cleanup(mf_closep) int parent = -1;
 
         if (!path)
                 return launch_error(-ENOMEM, "the volume for %s", volume->target);
-        parent = open_parent(root, volume, ids, path);
+        parent = open_parent(root, volume, options, path);
         if (parent < 0)
                 return parent;
         const char *name = strrchr(path, '/') ? strrchr(path, '/') + 1 : path;
@@ -179,9 +179,11 @@ static int make_target(int root, const struct launch_volume *volume, uint32_t id
         if (r > 0)
                 return 0;
         if ((directory ? mkdirat(parent, name, 0755) : mknodat(parent, name, S_IFREG | 0644, 0)) < 0 ||
-            fchownat(parent, name, ids, ids, AT_SYMLINK_NOFOLLOW) < 0)
+            launch_give_root(parent, name, options) < 0)
                 return launch_error(-errno, "the volume for %s: making its target", volume->target);
-        *ret = (struct stat){ .st_mode = S_IFDIR | 0755, .st_uid = ids, .st_gid = ids };
+        *ret = (struct stat){ .st_mode = S_IFDIR | 0755,
+                              .st_uid = launch_host_uid(0, options),
+                              .st_gid = launch_host_gid(0, options) };
         return 0;
 }
 
@@ -195,8 +197,8 @@ static int make_own(const struct launch_volume *volume, const struct launch_opti
         if (volume->owner) {
                 if (sscanf(volume->owner, "%u:%u:%o", &uid, &gid, &mode) != 3)
                         return launch_error(-EINVAL, "the volume for %s: the owner %s", volume->target, volume->owner);
-                uid = launch_host_id(uid, options);
-                gid = launch_host_id(gid, options);
+                uid = launch_host_uid(uid, options);
+                gid = launch_host_gid(gid, options);
                 if (uid == (unsigned) -1 || gid == (unsigned) -1)
                         return launch_error(-EOVERFLOW, "the volume for %s: its owner %s; set userns_ids",
                                             volume->target, volume->owner);
@@ -242,7 +244,7 @@ static int mount_volume(int root, const struct launch_volume *volume, const stru
         if (volume->fd >= 0 && fstat(volume->fd, &st) < 0)
                 return launch_error(-errno, "the volume for %s", volume->target);
         int directory = S_ISDIR(st.st_mode) != 0;
-        int r = make_target(root, volume, options->ids, directory, &covered);
+        int r = make_target(root, volume, options, directory, &covered);
         if (r == 0)
                 r = volume->fd < 0 ? make_own(volume, options, path, &covered)
                                    : bind_source(volume, path, directory, options->ids != 0);
@@ -287,7 +289,7 @@ static int bind_volume(int root, const struct launch_options *options, const str
         snprintf(source, sizeof(source), VOLUMES "/%zu", (size_t) (volume - options->volumes));
         if (stat(source, &st) < 0)
                 return launch_error(-errno, "the volume for %s", volume->target);
-        int r = make_target(root, volume, options->ids, S_ISDIR(st.st_mode) != 0, &st);
+        int r = make_target(root, volume, options, S_ISDIR(st.st_mode) != 0, &st);
         if (r < 0)
                 return r;
         mf_cleanup(mf_closep) int place = launch_open_how(root, volume->target, O_PATH, RESOLVE_IN_ROOT);

@@ -100,17 +100,21 @@ static int copy_xattrs(int from, int to)
         return r;
 }
 
-int mf_copy_dir_metadata(int from, int to)
+int mf_copy_metadata(int from, int to, const struct stat *as)
 {
-        struct stat st;
+        const struct timespec times[2] = { { 0, UTIME_OMIT }, as->st_mtim };
 
-        if (fstat(from, &st) < 0)
-                return -errno;
-        const struct timespec times[2] = { { 0, UTIME_OMIT }, st.st_mtim };
-        if (geteuid() == 0 && fchown(to, st.st_uid, st.st_gid) < 0)
+        if (geteuid() == 0 && fchown(to, as->st_uid, as->st_gid) < 0)
                 return -errno;
         int r = copy_xattrs(from, to);
         if (r < 0)
                 return r;
-        return fchmod(to, st.st_mode & 07777) < 0 || futimens(to, times) < 0 ? -errno : 0;
+        return fchmod(to, as->st_mode & 07777) < 0 || futimens(to, times) < 0 ? -errno : 0;
+}
+
+int mf_copy_dir_metadata(int from, int to)
+{
+        struct stat st;
+
+        return fstat(from, &st) < 0 ? -errno : mf_copy_metadata(from, to, &st);
 }

@@ -19,6 +19,8 @@ int mf_dirs_list_load(const char *name, struct mf_paths *ret, int dir_fd);
 int mf_dirs_list_write(const char *name, struct mf_paths *list, int (*keep)(void *userdata, const char *path),
                        void *userdata, int dir_fd, struct mf_record *record);
 
+/* Gives a file or directory the owner, mode and time of *as, and the extended attributes that `from` has. 0 or -errno. */
+int mf_copy_metadata(int from, int to, const struct stat *as);
 /* Gives a directory another's owner, mode, extended attributes and time. 0 or -errno. */
 int mf_copy_dir_metadata(int from, int to);
 

@@ -153,6 +153,14 @@ int mf_whiteouts_apply(struct mf_whiteouts *whiteouts, struct mf_open_dirs *dirs
         return r < 0 ? r : mf_dirs_list_write(MF_OPAQUE_DIRS, &whiteouts->opaque, NULL, NULL, dirfd, record);
 }
 
+int mf_is_whiteout(int fd)
+{
+        char value[2];
+
+        return fgetxattr(fd, whiteout_names[0], value, sizeof(value)) >= 0 ||
+               fgetxattr(fd, whiteout_names[1], value, sizeof(value)) >= 0;
+}
+
 int mf_is_opaque(int fd)
 {
         char value[2];

@@ -25,6 +25,9 @@ void mf_whiteouts_clear(struct mf_whiteouts *whiteouts);
 int mf_whiteouts_apply(struct mf_whiteouts *whiteouts, struct mf_open_dirs *dirs, int dirfd, struct mf_record *record,
                        const char **ret_path);
 
+/* Whether the open file is a whiteout for overlayfs: on a file system that cannot have the device. */
+int mf_is_whiteout(int fd);
+
 /* Whether the open directory hides what is in lower layers. Returns 1, 0, or negative errno. */
 int mf_is_opaque(int fd);
 
