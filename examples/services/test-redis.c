@@ -6,9 +6,13 @@
 
 #include "services-image.h"
 
+#ifndef REDIS_IMAGE /* CMakeLists.txt can name an OCI image of a registry */
+#define REDIS_IMAGE SERVICES_IMAGE
+#endif
+
 static int setup(void **state)
 {
-        return mayfly_cmocka_start(state, MAYFLY_SPEC(.image = SERVICES_IMAGE, .user = "redis",
+        return mayfly_cmocka_start(state, MAYFLY_SPEC(.image = REDIS_IMAGE, .user = "redis",
                                                       .entrypoint = MAYFLY_STRINGS("redis-server", "--save", ""),
                                                       .publish = MAYFLY_PORTS({ .port = 6379 })));
 }

@@ -70,8 +70,11 @@ static int archive_failed(struct archive *a, const struct source *source, struct
 
         if (source->broken)
                 return -EPIPE;
-        return mf_error(err, -EBADMSG, MAYFLY_STAGE_ARCHIVE, "the %s cannot be decompressed after %llu bytes: %s",
-                        source->what, (unsigned long long) source->total, text ? text : "damaged data");
+        return mf_error(err, -EBADMSG, MAYFLY_STAGE_ARCHIVE, "the %s cannot be decompressed after %llu bytes: %s%s",
+                        source->what, (unsigned long long) source->total, text ? text : "damaged data",
+                        text && strstr(text, "too much memory")
+                                ? " (its zstd window is larger than 128 MiB; compress it with --long=27 or less)"
+                                : "");
 }
 
 enum compression { PLAIN, GZIP, BZIP2, XZ, ZSTD };

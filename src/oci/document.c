@@ -280,7 +280,11 @@ int mf_oci_manifest_check(const struct mf_oci_document *manifest, struct mayfly_
                                               "application/vnd.docker.image.rootfs.foreign.diff.tar.gzip",
                                               NULL };
 
-        if (!is_one_of(manifest->config.media_type, configs))
+        /* Old versions of docker give the config no other type than this one. */
+        const int is_old = manifest->media_type &&
+                           strcmp(manifest->media_type, "application/vnd.docker.distribution.manifest.v2+json") == 0 &&
+                           strcmp(manifest->config.media_type, "application/octet-stream") == 0;
+        if (!is_old && !is_one_of(manifest->config.media_type, configs))
                 return mf_oci_json_bad(err, "manifest", "config.mediaType",
                                        "\"%.150s\" is not the configuration of a container image, so this is another "
                                        "kind of artifact; name an image",
