@@ -12,7 +12,8 @@
 struct mayfly_container;
 
 struct mf_anchor {
-        pthread_mutex_t lock;               /* finds out whether this thread has it already */
+        pthread_mutex_t lock;
+        pthread_t holder;                   /* of the lock; 0: no thread. Each thread only looks whether it is itself */
         unsigned refs;                      /* the container and its commands */
         pid_t owner;                        /* the process that made it; in a forked child the lock may never be free */
         struct mayfly_container *container; /* NULL once it is freed */

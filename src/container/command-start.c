@@ -270,7 +270,7 @@ static struct mayfly_exec *make_exec(struct mayfly_container *container, const s
 int mf_command_begin(struct mayfly_container *container, const struct mayfly_command *given, int is_background,
                      struct mayfly_exec **ret, struct mayfly_error *err)
 {
-        struct mayfly_command command;
+        struct mayfly_command command = MAYFLY_COMMAND_INIT;
 
         int r = mf_container_check_owner(container, err);
         if (r == 0)

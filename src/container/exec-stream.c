@@ -69,6 +69,8 @@ static ssize_t write_some(const struct mayfly_exec *exec, const char *data, size
 MF_EXPORT ssize_t mayfly_exec_write(struct mayfly_exec *exec, const void *data, size_t size, unsigned timeout_ms,
                                     struct mayfly_error *err)
 {
+        const char *bytes = data ? data : "";
+
         if (!exec || (!data && size))
                 return mf_error(err, -EINVAL, MAYFLY_STAGE_SPEC, "mayfly_exec_write() needs a command and data");
         ssize_t n = mf_command_check_owner(exec, err);
@@ -79,7 +81,7 @@ MF_EXPORT ssize_t mayfly_exec_write(struct mayfly_exec *exec, const void *data, 
                 return mf_error(err, -EPIPE, MAYFLY_STAGE_EXEC,
                                 "the input of \"%.200s\" in %s is closed, or was given with the command", exec->program,
                                 exec->machine);
-        n = write_some(exec, data, size, mf_command_deadline(timeout_ms));
+        n = write_some(exec, bytes, size, mf_command_deadline(timeout_ms));
         if (n == -ETIMEDOUT)
                 return mf_error(err, -ETIMEDOUT, MAYFLY_STAGE_EXEC,
                                 "\"%.200s\" in %s read none of its input within %u ms", exec->program, exec->machine,
@@ -88,7 +90,7 @@ MF_EXPORT ssize_t mayfly_exec_write(struct mayfly_exec *exec, const void *data, 
                 return mf_error_errno(err, (int) n, MAYFLY_STAGE_EXEC, "writing %zu bytes to \"%.200s\" in %s", size,
                                       exec->program, exec->machine);
         if (n > 0)
-                exec->is_in_line = ((const char *) data)[n - 1] != '\n';
+                exec->is_in_line = bytes[n - 1] != '\n';
         return n;
 }
 
