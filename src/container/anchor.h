@@ -9,6 +9,8 @@
 #include <pthread.h>
 #include <sys/types.h>
 
+#include "util/macro.h"
+
 struct mayfly_container;
 
 struct mf_anchor {
@@ -26,12 +28,12 @@ struct mf_anchor *mf_anchor_ref(struct mf_anchor *anchor);
 struct mf_anchor *mf_anchor_unref(struct mf_anchor *anchor);
 
 /* Takes the lock. Returns the anchor, to be unlocked, or NULL when this thread has the lock already; so that a function which locks
- * may call another one that does:
- *
- *     mf_cleanup(mf_anchor_unlockp) struct mf_anchor *locked = mf_anchor_lock(container->anchor);
- */
+ * may call another one that does. */
 struct mf_anchor *mf_anchor_lock(struct mf_anchor *anchor);
 void mf_anchor_unlockp(struct mf_anchor **anchor);
+/* Has the lock to the end of the block. */
+#define MF_ANCHOR_GUARD(anchor) \
+        mf_cleanup(mf_anchor_unlockp) __attribute__((unused)) struct mf_anchor *mf_locked_ = mf_anchor_lock(anchor)
 /* Gives the lock up for a while, if this thread has it. Returns whether it had, for mf_anchor_resume(). */
 int mf_anchor_pause(struct mf_anchor *anchor);
 void mf_anchor_resume(struct mf_anchor *anchor, int had_it);

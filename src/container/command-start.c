@@ -282,7 +282,7 @@ int mf_command_begin(struct mayfly_container *container, const struct mayfly_com
         struct mayfly_exec *exec = make_exec(container, &command, is_background);
         if (!exec)
                 return mf_error_oom(err, MAYFLY_STAGE_EXEC);
-        mf_cleanup(mf_anchor_unlockp) struct mf_anchor *locked = mf_anchor_lock(container->anchor);
+        MF_ANCHOR_GUARD(container->anchor);
         r = ask(container, &command, exec, err);
         if (r < 0)
                 mf_command_end(exec);

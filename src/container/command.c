@@ -116,7 +116,7 @@ static int check_container(struct mayfly_exec *exec, struct mayfly_error *err)
  * be heard of. */
 static int hear(struct mayfly_exec *exec, struct mayfly_error *err)
 {
-        mf_cleanup(mf_anchor_unlockp) struct mf_anchor *locked = mf_anchor_lock(exec->anchor);
+        MF_ANCHOR_GUARD(exec->anchor);
         int r = 0;
 
         while (r == 0 && !exec->heard.has_ended) {
@@ -142,7 +142,7 @@ static int hear(struct mayfly_exec *exec, struct mayfly_error *err)
 /* Says why the command could not be executed. */
 static int explain_failure(const struct mayfly_exec *exec, struct mayfly_error *err)
 {
-        mf_cleanup(mf_anchor_unlockp) struct mf_anchor *locked = mf_anchor_lock(exec->anchor);
+        MF_ANCHOR_GUARD(exec->anchor);
         const struct mayfly_container *container = exec->anchor->container;
         const char *text = exec->heard.text[0] ? exec->heard.text : strerrordesc_np(exec->heard.error);
 
@@ -222,7 +222,7 @@ static uint64_t hopeless_us(const struct mayfly_exec *exec)
 
 static int explain_timeout(const struct mayfly_exec *exec, struct mayfly_error *err)
 {
-        mf_cleanup(mf_anchor_unlockp) struct mf_anchor *locked = mf_anchor_lock(exec->anchor);
+        MF_ANCHOR_GUARD(exec->anchor);
         int r = exec->anchor->container ? mf_container_check_unpaused(exec->anchor->container, exec->program, err) : 0;
 
         if (r < 0)

@@ -196,7 +196,7 @@ static int take_report(struct mayfly_container *container, const struct mf_messa
 
 void mf_container_receive(struct mayfly_container *container)
 {
-        mf_cleanup(mf_anchor_unlockp) struct mf_anchor *locked = mf_anchor_lock(container->anchor);
+        MF_ANCHOR_GUARD(container->anchor);
 
         /* Bounded: an attacker at the other end could write without end. */
         for (unsigned n = 0; container->control >= 0 && n < MESSAGES_MAX; n++) {
@@ -303,7 +303,7 @@ int mf_container_poll(struct mayfly_container *container, struct pollfd *extra, 
         int had_lock = mf_anchor_pause(container->anchor);
         int r = poll(fds, n + n_extra, timeout_ms) < 0 && errno != EINTR ? -errno : 0;
         mf_anchor_resume(container->anchor, had_lock);
-        mf_cleanup(mf_anchor_unlockp) struct mf_anchor *locked = mf_anchor_lock(container->anchor);
+        MF_ANCHOR_GUARD(container->anchor);
         if (r < 0)
                 return mf_error_errno(err, r, MAYFLY_STAGE_BUS, "poll");
         for (size_t i = 0; i < n_extra; i++)

@@ -18,17 +18,6 @@
 
 #define CLOSE_MS 1000U /* for a terminal to have room for its end-of-file character */
 
-static void unlockp(pthread_mutex_t **lock)
-{
-        pthread_mutex_unlock(*lock);
-}
-
-static pthread_mutex_t *lock_input(struct mayfly_exec *exec)
-{
-        pthread_mutex_lock(&exec->input_lock);
-        return &exec->input_lock;
-}
-
 /* Waits for an event of a descriptor. Returns 0, -ETIMEDOUT or another -errno. */
 static int await(int fd, short events, uint64_t deadline_us)
 {
@@ -66,22 +55,15 @@ static ssize_t write_some(const struct mayfly_exec *exec, const char *data, size
         return done > 0 ? (ssize_t) done : r;
 }
 
-MF_EXPORT ssize_t mayfly_exec_write(struct mayfly_exec *exec, const void *data, size_t size, unsigned timeout_ms,
-                                    struct mayfly_error *err)
+/* Does what mayfly_exec_write() does, with the lock of the input. */
+static ssize_t write_input(struct mayfly_exec *exec, const char *data, size_t size, unsigned timeout_ms,
+                           struct mayfly_error *err)
 {
-        const char *bytes = data ? data : "";
-
-        if (!exec || (!data && size))
-                return mf_error(err, -EINVAL, MAYFLY_STAGE_SPEC, "mayfly_exec_write() needs a command and data");
-        ssize_t n = mf_command_check_owner(exec, err);
-        if (n < 0)
-                return n;
-        mf_cleanup(unlockp) pthread_mutex_t *lock = lock_input(exec);
         if (exec->input < 0)
                 return mf_error(err, -EPIPE, MAYFLY_STAGE_EXEC,
                                 "the input of \"%.200s\" in %s is closed, or was given with the command", exec->program,
                                 exec->machine);
-        n = write_some(exec, bytes, size, mf_command_deadline(timeout_ms));
+        ssize_t n = write_some(exec, data, size, mf_command_deadline(timeout_ms));
         if (n == -ETIMEDOUT)
                 return mf_error(err, -ETIMEDOUT, MAYFLY_STAGE_EXEC,
                                 "\"%.200s\" in %s read none of its input within %u ms", exec->program, exec->machine,
@@ -90,7 +72,21 @@ MF_EXPORT ssize_t mayfly_exec_write(struct mayfly_exec *exec, const void *data, 
                 return mf_error_errno(err, (int) n, MAYFLY_STAGE_EXEC, "writing %zu bytes to \"%.200s\" in %s", size,
                                       exec->program, exec->machine);
         if (n > 0)
-                exec->is_in_line = bytes[n - 1] != '\n';
+                exec->is_in_line = data[n - 1] != '\n';
+        return n;
+}
+
+MF_EXPORT ssize_t mayfly_exec_write(struct mayfly_exec *exec, const void *data, size_t size, unsigned timeout_ms,
+                                    struct mayfly_error *err)
+{
+        if (!exec || (!data && size))
+                return mf_error(err, -EINVAL, MAYFLY_STAGE_SPEC, "mayfly_exec_write() needs a command and data");
+        ssize_t n = mf_command_check_owner(exec, err);
+        if (n < 0)
+                return n;
+        pthread_mutex_lock(&exec->input_lock);
+        n = write_input(exec, data ? data : "", size, timeout_ms, err);
+        pthread_mutex_unlock(&exec->input_lock);
         return n;
 }
 
@@ -116,11 +112,12 @@ MF_EXPORT int mayfly_exec_close_input(struct mayfly_exec *exec, struct mayfly_er
         int r = mf_command_check_owner(exec, err);
         if (r < 0)
                 return r;
-        mf_cleanup(unlockp) pthread_mutex_t *lock = lock_input(exec);
+        pthread_mutex_lock(&exec->input_lock);
         if (!exec->is_terminal)
                 exec->input = mf_close(exec->input);
         else
                 r = type_end_of_file(exec);
+        pthread_mutex_unlock(&exec->input_lock);
         return r < 0 ? mf_error_errno(err, r, MAYFLY_STAGE_EXEC, "the end of file for the terminal of \"%.200s\" in %s",
                                       exec->program, exec->machine)
                      : 0;

@@ -69,7 +69,7 @@ MF_EXPORT int mayfly_exec_finish(struct mayfly_exec *exec, unsigned timeout_ms, 
 /* Sends a message to the supervisor, unless the command has ended. Returns 0, or -ESRCH. */
 static int tell(struct mayfly_exec *exec, const struct mf_message *message)
 {
-        mf_cleanup(mf_anchor_unlockp) struct mf_anchor *locked = mf_anchor_lock(exec->anchor);
+        MF_ANCHOR_GUARD(exec->anchor);
 
         return exec->heard.has_ended ? -ESRCH : mf_message_send(exec->reply, message, NULL, 0);
 }

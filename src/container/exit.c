@@ -53,7 +53,7 @@ MF_EXPORT int mayfly_container_wait(struct mayfly_container *container, unsigned
                                                      : "its image has none; set entrypoint or argv in its spec");
 
         uint64_t deadline = mf_now_us() + (uint64_t) timeout_ms * 1000;
-        mf_cleanup(mf_anchor_unlockp) struct mf_anchor *locked = mf_anchor_lock(container->anchor);
+        MF_ANCHOR_GUARD(container->anchor);
         mf_container_receive(container);
         while (container->reports.app != MF_APP_ENDED) {
                 r = mf_container_check_unpaused(container, "waiting for the app", err);

@@ -137,7 +137,7 @@ MF_EXPORT int mayfly_container_pause(struct mayfly_container *container, struct 
         int r = mf_container_check_owner(container, err);
         if (r < 0)
                 return r;
-        mf_cleanup(mf_anchor_unlockp) struct mf_anchor *locked = mf_anchor_lock(container->anchor);
+        MF_ANCHOR_GUARD(container->anchor);
         r = mf_container_check_runs(container, "pausing", err);
         if (r < 0)
                 return r;
@@ -165,7 +165,7 @@ MF_EXPORT int mayfly_container_resume(struct mayfly_container *container, struct
         int r = mf_container_check_owner(container, err);
         if (r < 0)
                 return r;
-        mf_cleanup(mf_anchor_unlockp) struct mf_anchor *locked = mf_anchor_lock(container->anchor);
+        MF_ANCHOR_GUARD(container->anchor);
         if (!container->is_paused)
                 return mf_error(err, -EINVAL, MAYFLY_STAGE_EXEC, "resuming: container %s is not paused",
                                 container->machine);

@@ -33,7 +33,7 @@ MF_EXPORT int mayfly_container_kill(struct mayfly_container *container, int sign
         int r = mf_container_check_owner(container, err);
         if (r < 0)
                 return r;
-        mf_cleanup(mf_anchor_unlockp) struct mf_anchor *locked = mf_anchor_lock(container->anchor);
+        MF_ANCHOR_GUARD(container->anchor);
         r = mf_container_check_app_runs(container, "sending a signal", err);
         if (r == 0)
                 r = mf_container_check_unpaused(container, "sending a signal", err);

@@ -82,7 +82,7 @@ MF_EXPORT int mayfly_container_stop(struct mayfly_container *container, struct m
         int r = mf_container_check_owner(container, err);
         if (r < 0)
                 return r;
-        mf_cleanup(mf_anchor_unlockp) struct mf_anchor *locked = mf_anchor_lock(container->anchor);
+        MF_ANCHOR_GUARD(container->anchor);
         if (is_gone(container)) {
                 mf_membership_leave(container->membership);
                 return 0;
