@@ -277,14 +277,6 @@ int mf_container_gone(const struct mayfly_container *container)
         return !container->engine || container->engine->gone;
 }
 
-/* Another thread may have closed the descriptor that was waited on, and a new one may have its number: so ask again. */
-static int has_leader_ended(const struct mayfly_container *container)
-{
-        struct pollfd leader = { .fd = container->leader_fd, .events = POLLIN };
-
-        return container->leader_fd >= 0 && poll(&leader, 1, 0) > 0;
-}
-
 int mf_container_poll(struct mayfly_container *container, struct pollfd *extra, size_t n_extra, int timeout_ms,
                       struct mayfly_error *err)
 {
@@ -310,7 +302,7 @@ int mf_container_poll(struct mayfly_container *container, struct pollfd *extra, 
                 extra[i].revents = fds[n + i].revents;
         mf_container_receive(container);
         /* Its end of the socket may live on in a child that this process happened to fork at the wrong moment. */
-        if (fds[1].revents && has_leader_ended(container)) {
+        if (fds[1].revents && mf_leader_has_ended(container->leader_fd)) {
                 container->leader_fd = mf_close(container->leader_fd);
                 mf_container_receive(container);
                 container->control = mf_close(container->control);
