@@ -5,10 +5,13 @@
  * is one clear error; and nothing is left. */
 
 #define _GNU_SOURCE
+#include <errno.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <sys/time.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -20,6 +23,7 @@
 #include "support/arm.h"
 #include "support/faults.h"
 #include "support/host.h"
+#include "util/error.h"
 #include "util/fd.h"
 
 #define SLOW_MS 8000 /* stop_timeout_ms and all the harder ways */
@@ -77,6 +81,17 @@ static void find_fault_in_file(struct round *round)
         find_fault(text, round);
 }
 
+/* Finds the fault that a container's own process wrote. Stops the container, which may be NULL. */
+static void find_fault_of(struct mayfly_container *c, struct round *round)
+{
+        char *boot_log = NULL;
+
+        if (c && mayfly_container_stop(c, NULL) == 0 && mf_boot_log_read(c->boot_log, 4096, &boot_log) == 0)
+                find_fault(boot_log, round);
+        find_fault(round->err.message, round);
+        free(boot_log);
+}
+
 static void up_and_down(unsigned number, struct round *ret)
 {
         const char *const argv[] = { "sh", "-c", "cat; echo done", NULL };
@@ -84,7 +99,7 @@ static void up_and_down(unsigned number, struct round *ret)
         struct mayfly_network *networks[] = { NULL, NULL };
         struct mayfly_container *c = NULL;
         struct mayfly_result *result = NULL;
-        char *log = NULL, *boot_log = NULL;
+        char *log = NULL;
         size_t size;
 
         *ret = (struct round){ .err = MAYFLY_ERROR_INIT };
@@ -116,14 +131,77 @@ static void up_and_down(unsigned number, struct round *ret)
         const char *failed = faults_disarm();
         if (failed)
                 snprintf(ret->fault, sizeof(ret->fault), "%s", failed);
-        if (c && mayfly_container_stop(c, NULL) == 0 && mf_boot_log_read(c->boot_log, 4096, &boot_log) == 0)
-                find_fault(boot_log, ret);
-        find_fault(ret->err.message, ret);
+        find_fault_of(c, ret);
         mayfly_container_free(c);
         mayfly_network_free(networks[0]);
         mayfly_result_free(result);
         free(log);
-        free(boot_log);
+        ret->result = r;
+        ret->ms = now_ms() - begin;
+}
+
+/* What is sent must come back, or the connection be reset or closed. Closes it. */
+static int echo(int fd, struct mayfly_error *err)
+{
+        const struct timeval limit = { .tv_sec = 4 };
+        char text[6] = "";
+
+        setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit));
+        ssize_t n = send(fd, "hello", 5, MSG_NOSIGNAL) == 5 ? recv(fd, text, 5, MSG_WAITALL) : -1;
+        int r = n == 5 ? 0 : n < 0 && errno == EAGAIN ? -ETIMEDOUT : -ECONNRESET;
+
+        close(fd);
+        if (r == -ETIMEDOUT)
+                return r; /* without an error, which judge() does not like */
+        return r == 0 ? 0 : mf_error(err, r, MAYFLY_STAGE_NETWORK, "the connection was reset or closed");
+}
+
+/* By a published port, twice, the second time with a link that is slow. */
+static int use_port(struct mayfly_container *c, struct mayfly_error *err)
+{
+        struct mayfly_address address = MAYFLY_ADDRESS_INIT;
+        int r = mayfly_container_address(c, "7", &address, err);
+
+        for (int i = 0; r == 0 && i < 2; i++) {
+                int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+                if (connect(fd, address.sockaddr, address.sockaddr_size) == 0) {
+                        r = echo(fd, err);
+                } else {
+                        r = mf_error_errno(err, -errno, MAYFLY_STAGE_NETWORK, "connecting to %s", address.text);
+                        close(fd);
+                }
+                if (r == 0 && i == 0)
+                        r = mayfly_link_set(c, "7", MAYFLY_LINK(.latency_ms = 5), err);
+        }
+        return r;
+}
+
+/* A container with ports of all kinds. */
+static void reach(unsigned number, struct round *ret)
+{
+        struct mayfly_container *c = NULL;
+        int fd = -1;
+
+        (void) number;
+        *ret = (struct round){ .err = MAYFLY_ERROR_INIT };
+        unsigned begin = now_ms();
+        int r = mayfly_container_start(
+                &c,
+                MAYFLY_SPEC(.image = reference, .name = "faults", .stop_timeout_ms = 2000, .start_timeout_ms = 3000,
+                            .entrypoint = MAYFLY_STRINGS("nc", "-ll", "-p", "7", "-e", "cat"),
+                            .publish = MAYFLY_PORTS({ .port = 7 }, { .port = 7, .protocol = "udp" }),
+                            .host_ports = MAYFLY_HOST_PORTS({ .port = 9 }), .wait = MAYFLY_WAIT(MAYFLY_WAIT_PORT("7"))),
+                &ret->err);
+        if (r == 0)
+                r = use_port(c, &ret->err);
+        if (r == 0)
+                r = mayfly_container_connect(c, "7", &fd, &ret->err);
+        if (r == 0)
+                r = echo(fd, &ret->err);
+        if (r == 0)
+                r = mayfly_container_stop(c, &ret->err);
+        find_fault_of(c, ret);
+        mayfly_container_free(c);
         ret->result = r;
         ret->ms = now_ms() - begin;
 }
@@ -185,6 +263,7 @@ static void fetch_in_child(unsigned number, struct round *ret)
 static const struct place places[] = {
         { "fetch", 1, fetch },
         { "library", 1, up_and_down },
+        { "mayfly-forward", 0, reach },
         { "mayfly-helper", 0, fetch_in_child },
         { "mayfly-init", 0, up_and_down },
         { "mayfly-launch", 0, up_and_down },
@@ -263,7 +342,8 @@ int main(int argc, char **argv)
         struct round round;
 
         /* A small one to fetch: each entry is some calls. */
-        reference = getenv(place->round == up_and_down ? "MAYFLY_TEST_BUSYBOX" : "MAYFLY_TEST_STATIC");
+        reference = getenv(place->round == up_and_down || place->round == reach ? "MAYFLY_TEST_BUSYBOX"
+                                                                                : "MAYFLY_TEST_STATIC");
         make_directory();
         place->round(0, &round); /* fetches the image, too */
         if (round.result < 0) {

@@ -45,7 +45,18 @@ const char *faults_disarm(void)
         return failed;
 }
 
-static int fails(const char *name, int error)
+ssize_t __real_write(int fd, const void *data, size_t size);
+
+/* By one call, because a filter may allow no others. */
+static void tell(const char *name)
+{
+        char line[64];
+        int length = snprintf(line, sizeof(line), "fault: %s\n", name);
+
+        (void) !__real_write(told, line, (size_t) length);
+}
+
+int faults_fails(const char *name, int error)
 {
         unsigned wanted = target;
 
@@ -53,20 +64,10 @@ static int fails(const char *name, int error)
                 return 0;
         failed = name;
         if (told >= 0)
-                dprintf(told, "fault: %s\n", name);
+                tell(name);
         errno = error;
         return 1;
 }
-
-#define WRAP(type, name, error, failure, parameters, ...) \
-        type __real_##name parameters;                    \
-        type __wrap_##name parameters;                    \
-        type __wrap_##name parameters                     \
-        {                                                 \
-                if (fails(#name, error))                  \
-                        return failure;                   \
-                return __real_##name(__VA_ARGS__);        \
-        }
 
 /* Memory. */
 WRAP(void *, malloc, ENOMEM, NULL, (size_t n), n)
@@ -140,28 +141,28 @@ int __real_open(const char *name, int flags, ...);
 int __wrap_open(const char *name, int flags, mode_t mode);
 int __wrap_open(const char *name, int flags, mode_t mode)
 {
-        return fails("open", EMFILE) ? -1 : __real_open(name, flags, mode);
+        return faults_fails("open", EMFILE) ? -1 : __real_open(name, flags, mode);
 }
 
 int __real_openat(int directory, const char *name, int flags, ...);
 int __wrap_openat(int directory, const char *name, int flags, mode_t mode);
 int __wrap_openat(int directory, const char *name, int flags, mode_t mode)
 {
-        return fails("openat", EMFILE) ? -1 : __real_openat(directory, name, flags, mode);
+        return faults_fails("openat", EMFILE) ? -1 : __real_openat(directory, name, flags, mode);
 }
 
 int __real_fcntl(int fd, int command, ...);
 int __wrap_fcntl(int fd, int command, long argument);
 int __wrap_fcntl(int fd, int command, long argument)
 {
-        return fails("fcntl", EMFILE) ? -1 : __real_fcntl(fd, command, argument);
+        return faults_fails("fcntl", EMFILE) ? -1 : __real_fcntl(fd, command, argument);
 }
 
 int __real_prctl(int option, ...);
 int __wrap_prctl(int option, unsigned long a, unsigned long b, unsigned long c, unsigned long d);
 int __wrap_prctl(int option, unsigned long a, unsigned long b, unsigned long c, unsigned long d)
 {
-        return fails("prctl", EPERM) ? -1 : __real_prctl(option, a, b, c, d);
+        return faults_fails("prctl", EPERM) ? -1 : __real_prctl(option, a, b, c, d);
 }
 
 /* Whether this kernel is one that lacks the call, see FAULTS_LACK. */
@@ -188,7 +189,7 @@ int __wrap_mount(const char *source, const char *target_, const char *type, unsi
                 errno = lacking_error;
                 return -1;
         }
-        return fails("mount", ENOMEM) ? -1 : __real_mount(source, target_, type, flags, data);
+        return faults_fails("mount", ENOMEM) ? -1 : __real_mount(source, target_, type, flags, data);
 }
 
 long __real_syscall(long number, ...);
@@ -199,7 +200,7 @@ long __wrap_syscall(long number, long a, long b, long c, long d, long e, long f)
                 errno = lacking_error;
                 return -1;
         }
-        return fails("syscall", EMFILE) ? -1 : __real_syscall(number, a, b, c, d, e, f);
+        return faults_fails("syscall", EMFILE) ? -1 : __real_syscall(number, a, b, c, d, e, f);
 }
 
 int __wrap_asprintf(char **ret, const char *format, ...);
@@ -207,7 +208,7 @@ int __wrap_asprintf(char **ret, const char *format, ...)
 {
         va_list args;
 
-        if (fails("asprintf", ENOMEM)) {
+        if (faults_fails("asprintf", ENOMEM)) {
                 *ret = (char *) 1; /* undefined, says asprintf(3) */
                 return -1;
         }

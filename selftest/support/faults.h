@@ -22,4 +22,17 @@ const char *faults_disarm(void);
  * idmapped layers), 't' of a tmpfs. Number 0000 is none. */
 #define FAULTS_LACK "mayfly-lack:"
 
+/* Whether this call of a function is the one that fails; sets errno then. */
+int faults_fails(const char *name, int error);
+
+#define WRAP(type, name, error, failure, parameters, ...) \
+        type __real_##name parameters;                    \
+        type __wrap_##name parameters;                    \
+        type __wrap_##name parameters                     \
+        {                                                 \
+                if (faults_fails(#name, error))           \
+                        return failure;                   \
+                return __real_##name(__VA_ARGS__);        \
+        }
+
 #endif

@@ -67,11 +67,14 @@ static int is_slow(const struct forward_flow *flow)
                slow_close_us(flow);
 }
 
-/* The receiver has gone. What it has sent before is still read; then the connection is reset. */
+/* The receiver has gone, as errno says. What it has sent before is still read; then the connection is reset. Where only memory was
+ * lacking, the receiver would wait for what cannot be sent. */
 static int become_broken(struct forward_flow *flow)
 {
         struct forward_flow *reverse = reverse_of(flow);
 
+        if (errno == ENOBUFS || errno == ENOMEM)
+                return -ECONNRESET;
         flow->is_broken = 1;
         if (reverse->is_done)
                 return -ECONNRESET;

@@ -30,11 +30,15 @@ static struct forward_link *find(uint32_t number)
         return link;
 }
 
-static void watch(struct forward_link *link)
+/* Waits for connections. Returns 0 or negative errno. */
+static int watch(struct forward_link *link)
 {
-        for (size_t i = 0; i < MF_FORWARD_FDS_MAX; i++)
+        int r = 0;
+
+        for (size_t i = 0; i < MF_FORWARD_FDS_MAX && r == 0; i++)
                 if (link->listeners[i].fd >= 0)
-                        forward_watch(link->listeners[i].fd, &link->listeners[i].source, EPOLLIN);
+                        r = forward_watch(link->listeners[i].fd, &link->listeners[i].source, EPOLLIN);
+        return r;
 }
 
 static void unwatch(struct forward_link *link)
@@ -46,7 +50,12 @@ static void unwatch(struct forward_link *link)
 
 static void end_pause(struct forward_timer *timer)
 {
-        watch((void *) ((char *) timer - offsetof(struct forward_link, pause)));
+        struct forward_link *link = (void *) ((char *) timer - offsetof(struct forward_link, pause));
+
+        if (watch(link) == 0)
+                return;
+        unwatch(link); /* maybe one of two */
+        forward_timer_set(&link->pause, mf_now_us() + PAUSE_US);
 }
 
 /* Accepts what waits. A queue that cannot be emptied now is left alone for a while. */
@@ -100,7 +109,7 @@ static struct forward_link *make(const struct mf_forward_request *request)
         return link;
 }
 
-/* Takes back the link that was made last, which has never listened. */
+/* Takes back the link that was made last, which has no connections. */
 static void unmake(struct forward_link *link)
 {
         links = link->next;
@@ -129,24 +138,6 @@ static void add_listener(struct forward_link *link, size_t i, int fd)
         if (!link->clients)
                 forward_set_options(fd);
         fcntl(fd, F_SETFL, O_NONBLOCK);
-}
-
-int forward_link_listen(const struct mf_forward_request *request, const int *fds, size_t n_fds,
-                        struct forward_text *text)
-{
-        if (n_fds == 0)
-                return forward_say(text, -EINVAL, "LISTEN without a socket");
-        int r = check(request, text);
-        if (r < 0)
-                return r;
-        struct forward_link *link = make(request);
-        if (!link)
-                return forward_say(text, -ENOMEM, "out of memory");
-        for (size_t i = 0; i < n_fds; i++)
-                add_listener(link, i, fds[i]);
-        if (forward_has_entered())
-                watch(link);
-        return 0;
 }
 
 /* Returns a socket on which the container finds a port of the host, or negative errno. */
@@ -178,8 +169,29 @@ static int begin(struct forward_link *link, struct forward_text *text)
                                            link->target.port);
                 add_listener(link, 0, fd);
         }
-        watch(link);
-        return 0;
+        int r = watch(link);
+        return r < 0 ? forward_say(text, r, "waiting for connections to a port") : 0;
+}
+
+int forward_link_listen(const struct mf_forward_request *request, const int *fds, size_t n_fds,
+                        struct forward_text *text)
+{
+        if (n_fds == 0)
+                return forward_say(text, -EINVAL, "LISTEN without a socket");
+        int r = check(request, text);
+        if (r < 0)
+                return r;
+        struct forward_link *link = make(request);
+        if (!link)
+                return forward_say(text, -ENOMEM, "out of memory");
+        for (size_t i = 0; i < n_fds; i++)
+                add_listener(link, i, fds[i]);
+        r = forward_has_entered() ? begin(link, text) : 0;
+        if (r < 0) { /* the caller has the descriptors still */
+                unwatch(link);
+                unmake(link);
+        }
+        return r;
 }
 
 int forward_link_host(const struct mf_forward_request *request, struct forward_text *text)
@@ -194,8 +206,10 @@ int forward_link_host(const struct mf_forward_request *request, struct forward_t
                 return forward_say(text, -ENOMEM, "out of memory");
         link->is_host = 1;
         r = forward_has_entered() ? begin(link, text) : 0;
-        if (r < 0)
+        if (r < 0) {
+                mf_close(link->listeners[0].fd);
                 unmake(link);
+        }
         return r;
 }
 

@@ -125,7 +125,8 @@ void forward_rewatch(int fd, struct forward_source *source, uint32_t events)
 {
         struct epoll_event event = { .events = events, .data.ptr = source };
 
-        epoll_ctl(loop.epoll, EPOLL_CTL_MOD, fd, &event);
+        if (epoll_ctl(loop.epoll, EPOLL_CTL_MOD, fd, &event) < 0)
+                forward_loop_fail("waiting for other events", -errno);
 }
 
 void forward_unwatch(int fd)
