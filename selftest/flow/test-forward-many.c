@@ -82,7 +82,36 @@ static void test_thousands(void **state)
         close(listener);
 }
 
-/* Waits until a client has its server's first byte or is sent away. Returns 1 or 0. */
+#define CLIENTS 100U
+
+/* Accepts until each client has a server or has been sent away, however long that takes. Returns how many servers there are, each
+ * of which says one byte and then so much that it goes through a pipe. */
+static unsigned serve_or_lose(int listener, const int *clients, int *servers, const char *block, size_t size)
+{
+        struct pollfd fds[CLIENTS + 1];
+        unsigned n = 0, lost = 0;
+
+        for (unsigned i = 0; i < CLIENTS; i++)
+                fds[i] = (struct pollfd){ .fd = clients[i] }; /* its end is always reported */
+        fds[CLIENTS] = (struct pollfd){ .fd = listener, .events = POLLIN };
+        while (n + lost < CLIENTS) {
+                if (poll(fds, CLIENTS + 1, 10000) <= 0)
+                        fail_msg("%u clients were served, %u sent away, and the others neither", n, lost);
+                for (unsigned i = 0; i < CLIENTS; i++)
+                        if (fds[i].revents) {
+                                fds[i] = (struct pollfd){ .fd = -1 };
+                                lost++;
+                        }
+                if (!fds[CLIENTS].revents)
+                        continue;
+                servers[n] = accept_one(listener);
+                say(servers[n], "x");
+                assert_int_equal(send(servers[n++], block, size, 0), size);
+        }
+        return n;
+}
+
+/* Whether a client has its server's first byte, and not been sent away. */
 static int is_served(int client)
 {
         char c;
@@ -103,19 +132,13 @@ static void test_descriptors_used_up(void **state)
 
         for (int round = 0; round < 3; round++) {
                 static char block[65536];
-                int clients[100], servers[100];
-                unsigned n = 0, served = 0;
+                int clients[CLIENTS], servers[CLIENTS];
+                unsigned served = 0;
 
-                for (int i = 0; i < 100; i++)
+                for (unsigned i = 0; i < CLIENTS; i++)
                         clients[i] = connect_outside(port);
-                struct pollfd more = { .fd = listener, .events = POLLIN };
-                while (poll(&more, 1, 300) > 0) {
-                        servers[n] = accept_one(listener);
-                        say(servers[n], "x");
-                        /* So much that it goes through a pipe. */
-                        assert_int_equal(send(servers[n++], block, sizeof(block), 0), sizeof(block));
-                }
-                for (int i = 0; i < 100; i++) {
+                unsigned n = serve_or_lose(listener, clients, servers, block, sizeof(block));
+                for (unsigned i = 0; i < CLIENTS; i++) {
                         if (!is_served(clients[i]))
                                 continue;
                         served++;
@@ -126,7 +149,7 @@ static void test_descriptors_used_up(void **state)
                 if (round == 0)
                         first = n;
                 assert_int_equal(n, first);
-                for (int i = 0; i < 100; i++)
+                for (unsigned i = 0; i < CLIENTS; i++)
                         close(clients[i]);
                 while (n > 0) {
                         hear_end(servers[--n]);
