@@ -93,17 +93,24 @@ static void obey(void)
         exit(0);
 }
 
+/* Of each kind that has something under way, and none of which ever holds. */
+#define WAITS                                                                                             \
+        MAYFLY_WAIT(MAYFLY_WAIT_PORT("1"), MAYFLY_WAIT_PORT("1/udp"), MAYFLY_WAIT_HTTP("/", .port = "1"), \
+                    MAYFLY_WAIT_UNIX("/none"), MAYFLY_WAIT_FILE("/none"), MAYFLY_WAIT_LOG("none"),        \
+                    MAYFLY_WAIT_NOTIFY(), MAYFLY_WAIT_COMMAND("sh", "-c", "sleep 100 & sleep 100; exit 1"))
+
 static void start(const char *action)
 {
         struct mayfly_error err = MAYFLY_ERROR_INIT;
         struct mayfly_network *networks[] = { NULL, NULL };
-        int stubborn = strcmp(action, "stop") == 0;
+        int stubborn = strcmp(action, "stop") == 0, waits = strcmp(action, "start-wait") == 0;
 
         if (mayfly_network_create(&networks[0], &err) < 0 ||
             mayfly_container_start(&container,
                                    MAYFLY_SPEC(.image = test_image("busybox"), .name = "lifeline",
                                                .stop_signal = stubborn ? 28 : 0, .networks = networks,
-                                               .publish = MAYFLY_PORTS({ .port = 7 }), .wait = MAYFLY_WAIT_NONE),
+                                               .publish = MAYFLY_PORTS({ .port = 7 }),
+                                               .wait = waits ? WAITS : MAYFLY_WAIT_NONE),
                                    &err) < 0) {
                 fprintf(stderr, "%s\n", err.message);
                 exit(1);
@@ -138,6 +145,8 @@ int main(int argc, char **argv)
                 put_files();
         else if (strcmp(action, "stop") == 0) /* with SIGWINCH, which its app ignores */
                 mayfly_container_stop(container, NULL);
+        else if (strcmp(action, "wait-for") == 0)
+                mayfly_container_wait_for(container, WAITS, NULL);
         else if (strcmp(action, "thread") == 0 && pthread_create(&thread, NULL, use_it_later, NULL) == 0)
                 pthread_exit(NULL);
         else if (strcmp(action, "obey") == 0)
