@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <mayfly/build.h>
@@ -372,10 +373,14 @@ static int build(struct mayfly_pin **ret, struct conversion *conversion, const c
         return mayfly_image_build(ret, rootfs, output, &conversion->options, err);
 }
 
-/* Whether it is the file or directory of an OCI image, and not an ACI. Returns 1, 0 or -ENOMEM. */
+/* Whether it is an OCI image, and not an ACI, which is no directory. Returns 1, 0 or -ENOMEM. */
 static int is_oci(const char *image)
 {
-        return strncmp(image, "oci:", 4) == 0 ? 1 : mf_oci_is_local(image);
+        struct stat st;
+
+        if (strncmp(image, "oci:", 4) == 0 || (stat(image, &st) == 0 && S_ISDIR(st.st_mode)))
+                return 1;
+        return mf_oci_is_local(image);
 }
 
 /* Reads the image, whichever it is. Returns 0 or negative errno. */
