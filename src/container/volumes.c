@@ -227,7 +227,7 @@ static int add_source(struct plan *plan, const char *source, struct mayfly_error
 static int add_tmpfs(struct plan *plan, const struct mayfly_volume *volume, struct mayfly_error *err)
 {
         /* Where it has the IDs of its containers, it is shown with them. */
-        const struct mf_keep_ids kept = mf_tmpfs_ids(volume->tmpfs) ? (struct mf_keep_ids){ 0 } : plan->kept;
+        const struct mf_keep_ids none = { 0 }, kept = mf_tmpfs_ids(volume->tmpfs) ? none : plan->kept;
         int r = 0;
 
         if (volume->mode || volume->uid || volume->gid)
