@@ -81,6 +81,26 @@ int mayfly_cmocka_teardown(void **state);
         cmocka_unit_test_prestate_setup_teardown(test, mayfly_cmocka_setup, mayfly_cmocka_teardown, (void *) (spec))
 
 /**
+ * For the setup hook of a group: starts a container, lets `prepare` fill it (migrate a database, for one), halts it and takes a
+ * snapshot. Each test begins from there, with mayfly_cmocka_reset() as its setup hook and the container in *state:
+ *
+ *     static int set_up(void **state) { return mayfly_cmocka_snapshot_setup(state, MAYFLY_SPEC(...), migrate); }
+ *     const struct CMUnitTest tests[] = { mayfly_cmocka_reset_test(adds_a_row), mayfly_cmocka_reset_test(finds_none) };
+ *     return cmocka_run_group_tests(tests, set_up, mayfly_cmocka_teardown);
+ *
+ * @param prepare  returns 0, or -1 when it failed; assertions in it fail the setup
+ * @return 0 or -1, which the hook should return
+ */
+int mayfly_cmocka_snapshot_setup(void **state, const struct mayfly_spec *spec,
+                                 int (*prepare)(struct mayfly_container *container));
+
+/** Setup hook of such a test: mayfly_container_reset(), in about the time of a start. @return 0 or -1 */
+int mayfly_cmocka_reset(void **state);
+
+/** A test that begins from the snapshot: `mayfly_cmocka_reset_test(test_query)`. */
+#define mayfly_cmocka_reset_test(test) cmocka_unit_test_setup(test, mayfly_cmocka_reset)
+
+/**
  * Runs a command line with the container's /bin/sh and returns its standard output, which the caller must free(3).
  * Fails the running test, and prints what the command wrote, unless it exits with 0 within the spec's command_timeout_ms. An output
  * with a NUL byte, or of more than 16 MiB, fails the test too: call mayfly_container_run() for such a command.

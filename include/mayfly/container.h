@@ -60,6 +60,9 @@ enum mayfly_userns {
 /** A network that containers share, see <mayfly/network.h>. */
 struct mayfly_network;
 
+/** What another container wrote, see <mayfly/snapshot.h>. */
+struct mayfly_snapshot;
+
 /** A file system in memory that containers share. Opaque; release with mayfly_tmpfs_free(). */
 struct mayfly_tmpfs;
 
@@ -215,6 +218,8 @@ struct mayfly_spec {
         const struct mayfly_file *files;
         /** With MAYFLY_USERNS_KEEP_ID: who the caller is inside; default the same numbers as outside. */
         uint32_t keep_uid, keep_gid;
+        /** What the container begins from, see mayfly_container_snapshot(); it must be of the same image. NULL: the image alone. */
+        const struct mayfly_snapshot *snapshot;
 };
 
 #define MAYFLY_SPEC_INIT MAYFLY_INIT_(struct mayfly_spec)

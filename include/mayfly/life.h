@@ -36,11 +36,27 @@ int mayfly_container_pause(struct mayfly_container *container, struct mayfly_err
 /** Lets a paused container go on. Returns 0 or negative errno: -EINVAL when it is not paused. */
 int mayfly_container_resume(struct mayfly_container *container, struct mayfly_error *err);
 
+/**
+ * Ends the container as mayfly_container_stop() does, and keeps what it wrote, in memory, and its name, its log and the numbers of its
+ * published ports, until it is started again, stopped or freed, or this program ends. Halting one that has ended is success.
+ */
+int mayfly_container_halt(struct mayfly_container *container, struct mayfly_error *err);
+
+/**
+ * Starts a container that was halted, or that has ended by itself, with what it wrote, and waits as its start did. Its log goes on.
+ * @return 0 or negative errno: -EBUSY when it runs, -ESRCH when it was stopped for good. After a start that failed it is halted, and
+ *         may be started again.
+ */
+int mayfly_container_start_again(struct mayfly_container *container, struct mayfly_error *err);
+
+/** mayfly_container_halt(), then mayfly_container_start_again(). */
+int mayfly_container_restart(struct mayfly_container *container, struct mayfly_error *err);
+
 /** What a container does. */
 enum mayfly_state {
         MAYFLY_STATE_RUNNING = 1, /**< it answers; its app may have ended, see `reason` */
         MAYFLY_STATE_PAUSED,
-        MAYFLY_STATE_ENDED, /**< its processes are gone: it was stopped, its app ended, or it died */
+        MAYFLY_STATE_ENDED, /**< its processes are gone: it was stopped or halted, its app ended, or it died */
 };
 
 /** How an app ended. */

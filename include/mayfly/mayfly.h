@@ -19,6 +19,7 @@
 #include <mayfly/log.h>
 #include <mayfly/network.h>
 #include <mayfly/port.h>
+#include <mayfly/snapshot.h>
 #include <mayfly/store.h>
 #include <mayfly/trust.h>
 #include <mayfly/wait.h>

@@ -10,6 +10,9 @@
  *   bench together COUNT            three of these starts at the same time
  *   bench connect COUNT             a socket that is connected to a server inside
  *   bench connect-loopback COUNT    a socket that is connected to one of the host's loopback
+ *   bench reset COUNT               a container that takes two seconds to be made ready goes back to its snapshot, whose
+ *                               own time is on standard error
+ *   bench migrate COUNT             the same, started and made ready anew
  *   bench fetch REFERENCE           into $MAYFLY_STORE; then peak memory in KiB on a second line */
 
 #include <mayfly/mayfly.h>
@@ -157,11 +160,65 @@ static void cycle(const char *what)
         mayfly_container_free(container);
 }
 
+/* Makes a container ready by two seconds of work that writes 8 MB, as a migration does. */
+static struct mayfly_container *migrate(void)
+{
+        const char *const argv[] = { "sh", "-c", "mkdir /db; dd if=/dev/urandom of=/db/rows bs=1M count=8; sleep 2",
+                                     NULL };
+        struct mayfly_command command = MAYFLY_COMMAND_INIT;
+        struct mayfly_error err = MAYFLY_ERROR_INIT;
+        struct mayfly_container *container;
+        struct mayfly_result *result = NULL;
+
+        command.argv = argv;
+        if (mayfly_container_start(&container,
+                                   MAYFLY_SPEC(.image = getenv("MAYFLY_TEST_BUSYBOX"), .idle = 1,
+                                               .volumes = MAYFLY_VOLUMES({ .path = "/volume" })),
+                                   &err) < 0 ||
+            mayfly_container_run(container, &command, &result, &err) < 0)
+                die(&err);
+        mayfly_result_free(result);
+        return container;
+}
+
+static void start_migrated(unsigned count)
+{
+        for (unsigned i = 0; i < count; i++) {
+                long long begin = now_us();
+                struct mayfly_container *container = migrate();
+                printf("%lld\n", now_us() - begin);
+                mayfly_container_free(container);
+        }
+}
+
+/* Prints how long each reset takes and, on standard error, the snapshot. */
+static void reset(unsigned count)
+{
+        struct mayfly_error err = MAYFLY_ERROR_INIT;
+        struct mayfly_container *container = migrate();
+        struct mayfly_snapshot *snapshot = NULL;
+
+        if (mayfly_container_halt(container, &err) < 0)
+                die(&err);
+        long long begin = now_us();
+        if (mayfly_container_snapshot(container, &snapshot, &err) < 0)
+                die(&err);
+        fprintf(stderr, "%lld\n", now_us() - begin);
+        for (unsigned i = 0; i < count; i++) {
+                begin = now_us();
+                if (mayfly_container_reset(container, &err) < 0)
+                        die(&err);
+                printf("%lld\n", now_us() - begin);
+        }
+        mayfly_snapshot_free(snapshot);
+        mayfly_container_free(container);
+}
+
 int main(int argc, char **argv)
 {
         if (argc != 3) {
                 fprintf(stderr, "usage: bench start|start-on-host|start-published|exec|stop|connect|connect-loopback|"
-                                "ready|ready-by-hand|together COUNT, or bench fetch REFERENCE\n");
+                                "ready|ready-by-hand|together|reset|migrate COUNT, or bench fetch REFERENCE\n");
                 return 2;
         }
         unsigned count = (unsigned) strtoul(argv[2], NULL, 10);
@@ -171,6 +228,10 @@ int main(int argc, char **argv)
                 connect_inside(count);
         else if (strcmp(argv[1], "connect-loopback") == 0)
                 connect_outside(count);
+        else if (strcmp(argv[1], "reset") == 0)
+                reset(count);
+        else if (strcmp(argv[1], "migrate") == 0)
+                start_migrated(count);
         else
                 for (; count > 0; count--)
                         (strcmp(argv[1], "together") == 0 || strncmp(argv[1], "ready", 5) == 0 ? serve

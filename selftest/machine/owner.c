@@ -120,6 +120,26 @@ static void start(const char *action)
         fflush(stdout);
 }
 
+/* Lives on from a snapshot, which is in the program's hands. */
+static int go_back(struct mayfly_container *c, struct mayfly_error *err)
+{
+        static struct mayfly_snapshot *snapshot;
+
+        int r = mayfly_container_pause(c, err);
+        if (r == 0)
+                r = mayfly_container_snapshot(c, &snapshot, err);
+        return r == 0 ? mayfly_container_reset(c, err) : r;
+}
+
+/* Does what has one call only, and tells when that is done. */
+static void call(int (*function)(struct mayfly_container *c, struct mayfly_error *err))
+{
+        struct mayfly_error err = MAYFLY_ERROR_INIT;
+
+        printf("%d %s\n", function(container, &err), err.message);
+        fflush(stdout);
+}
+
 int main(int argc, char **argv)
 {
         const char *action = argc > 1 ? argv[1] : "";
@@ -151,7 +171,15 @@ int main(int argc, char **argv)
                 pthread_exit(NULL);
         else if (strcmp(action, "obey") == 0)
                 obey();
-        else if (strcmp(action, "free") == 0)
+        else if (strcmp(action, "pause") == 0)
+                call(mayfly_container_pause);
+        else if (strcmp(action, "halt") == 0)
+                call(mayfly_container_halt);
+        else if (strcmp(action, "snapshot") == 0)
+                call(go_back);
+        while (strcmp(action, "restart") == 0)
+                call(mayfly_container_restart);
+        if (strcmp(action, "free") == 0)
                 return mayfly_container_free(container) != NULL;
         for (;;)
                 pause();

@@ -12,53 +12,12 @@
 
 #include <mayfly/cmocka.h>
 
+#include "support/calls.h"
 #include "support/containers.h"
 #include "support/host.h"
 
 static const char *busybox;
-static struct mayfly_error err; /* of the last call */
-
 #define APP(line) ((const char *const[]){ "/bin/sh", "-c", line, NULL })
-
-static void is_error(int r, int code, const char *words)
-{
-        if (r != code || !strstr(err.message, words))
-                fail_msg("%d, not %d, or there is no \"%s\" in \"%s\"", r, code, words, err.message);
-}
-
-/* Forgets the last error, for the next call. */
-static struct mayfly_error *fresh(void)
-{
-        err = (struct mayfly_error) MAYFLY_ERROR_INIT;
-        return &err;
-}
-
-static void works(int r)
-{
-        if (r < 0)
-                fail_msg("%s", err.message);
-}
-
-static struct mayfly_stats stats_of(struct mayfly_container *c)
-{
-        struct mayfly_stats stats = MAYFLY_STATS_INIT;
-
-        works(mayfly_container_stats(c, &stats, fresh()));
-        return stats;
-}
-
-/* Waits until the log has these words. */
-static void await_words(struct mayfly_container *c, const char *words)
-{
-        char *log = NULL;
-
-        do {
-                free(log);
-                usleep(2000);
-                assert_int_equal(mayfly_container_logs(c, &log, NULL, NULL), 0);
-        } while (!strstr(log, words));
-        free(log);
-}
 
 /* --- signals ---------------------------------------------------------------------------------------------------- */
 
@@ -219,8 +178,7 @@ static void limits_change(void **state)
         if (!has_memory) {
                 is_error(r, -ENOTSUP, "memory.max = 67108864: there is no \"memory\" controller");
         } else {
-                if (r < 0)
-                        fail_msg("%s", err.message);
+                works(r);
                 assert_int_not_equal(sh(c, "i=0; while [ $i -lt 100 ]; do sleep 1000 & i=$((i + 1)); done"), 0);
                 works(mayfly_container_set_limits(
                         c, &(const struct mayfly_limits){ .size = sizeof(limits), .tasks_max = 1000 }, fresh()));

@@ -94,7 +94,21 @@ static void what_nothing_replaces_is_named(void **state)
         lacks(MOUNT, ENODEV, 'o');
         fails(spec, "the kernel must have overlayfs", "No such device");
         lacks(MOUNT, EINVAL, 't');
-        fails(spec, "mounting a tmpfs of", "Invalid argument");
+        fails(spec, "mounting a tmpfs for", "Invalid argument");
+}
+
+/* Without a copy of the scratch's mount a container starts, and cannot be halted. */
+static void a_halt_needs_a_copy_of_the_scratch(void **state)
+{
+        struct mayfly_error err = MAYFLY_ERROR_INIT;
+
+        (void) state;
+        lacks(SYS_open_tree, EPERM, '-');
+        struct mayfly_container *c = start_container(MAYFLY_SPEC(.image = image, .idle = 1));
+        assert_int_equal(mayfly_container_restart(c, &err), -ENOTSUP);
+        assert_non_null(strstr(err.message, "open_tree(2) for it"));
+        assert_int_equal(sh(c, "true"), 0);
+        mayfly_container_free(c);
 }
 
 static void volumes_are_idmapped_or_refused(void **state)
@@ -164,9 +178,8 @@ static void remove_directory(void)
 int main(void)
 {
         const struct CMUnitTest tests[] = {
-                cmocka_unit_test(layers_are_shown_otherwise),
-                cmocka_unit_test(what_nothing_replaces_is_named),
-                cmocka_unit_test(volumes_are_idmapped_or_refused),
+                cmocka_unit_test(layers_are_shown_otherwise),         cmocka_unit_test(what_nothing_replaces_is_named),
+                cmocka_unit_test(a_halt_needs_a_copy_of_the_scratch), cmocka_unit_test(volumes_are_idmapped_or_refused),
                 cmocka_unit_test(a_tmpfs_is_shared_by_one_range),
         };
         char command[600];

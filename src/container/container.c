@@ -20,6 +20,8 @@
 #include "container/network.h"
 #include "container/postmortem.h"
 #include "container/seccomp.h"
+#include "container/snapshot.h"
+#include "container/volumes.h"
 #include "image/open.h"
 #include "privilege/userns.h"
 #include "util/error.h"
@@ -68,7 +70,7 @@ static int check_app(const struct mayfly_spec *spec, struct mayfly_error *err)
 static int take_spec(struct mayfly_spec *spec, const struct mayfly_spec *given, struct mayfly_error *err)
 {
         static const struct mf_option_kind kind =
-                MF_OPTION_KIND("the spec", "MAYFLY_SPEC_INIT or MAYFLY_SPEC()", struct mayfly_spec, keep_gid);
+                MF_OPTION_KIND("the spec", "MAYFLY_SPEC_INIT or MAYFLY_SPEC()", struct mayfly_spec, snapshot);
 
         *spec = (struct mayfly_spec) MAYFLY_SPEC_INIT;
         if (!given)
@@ -187,7 +189,10 @@ static int take_report(struct mayfly_container *container, const struct mf_messa
                 container->broke_protocol = 1;
         else if (message->type == MF_MESSAGE_READY)
                 on_ready(container, pid);
-        else if (message->type == MF_MESSAGE_HOSTS)
+        else if (message->type == MF_MESSAGE_SCRATCH) {
+                mf_close(container->scratch);
+                container->scratch = mf_take_fd(&fds[0]);
+        } else if (message->type == MF_MESSAGE_HOSTS)
                 mf_membership_give_hosts(container->membership, mf_take_fd(&fds[0]));
         else if (message->type == MF_MESSAGE_LIMITS)
                 note_limits(container, container->reports.missing_limits & ~known);
@@ -394,7 +399,8 @@ static int prepare_app(struct mayfly_container *container, struct mayfly_error *
 
         if (!mf_container_waits_for_go(container))
                 return 0;
-        int r = mf_files_put_all(container, container->files, &why);
+        int r = container->has_files ? 0 : mf_files_put_all(container, container->files, &why);
+        container->has_files = r == 0;
         if (r == 0 && container->membership)
                 r = mf_membership_join(container->membership, &why);
         if (r == 0)
@@ -440,9 +446,7 @@ int mf_container_boot(struct mayfly_container *container, struct mayfly_error *e
         uint64_t begin = mf_now_us();
 
         container->start_deadline_us = begin + (uint64_t) container->spec.start_timeout_ms * 1000;
-        int r = mf_ports_expand(container, err);
-        if (r == 0)
-                r = mf_container_start_registered(container, start_until_ready, err);
+        int r = mf_container_start_registered(container, start_until_ready, err);
         if (r == 0)
                 r = verify(container, err);
         if (r == 0)
@@ -477,6 +481,7 @@ static int take_arrays(struct mayfly_container *container, struct mayfly_error *
         struct mayfly_spec *spec = &container->spec;
 
         int r = mf_options_take_array(&container->volumes, spec->volumes, &volumes, err);
+        mf_volumes_hold(container->volumes);
         if (r == 0)
                 r = mf_options_take_array(&container->publish, spec->publish, &publish, err);
         if (r == 0)
@@ -485,6 +490,7 @@ static int take_arrays(struct mayfly_container *container, struct mayfly_error *
                 r = mf_options_take_array(&container->files, spec->files, &files, err);
         spec->files = container->files;
         spec->volumes = container->volumes;
+        container->snapshot = mf_snapshot_hold(spec->snapshot);
         spec->publish = container->publish;
         spec->host_ports = container->host_ports;
         return r;
@@ -497,7 +503,8 @@ int mf_container_new(struct mayfly_container **ret, const struct mayfly_spec *gi
         if (!container)
                 return mf_error_oom(err, MAYFLY_STAGE_START);
         container->owner = getpid();
-        container->ids.lock = container->control = container->cancel = container->boot_log = container->leader_fd = -1;
+        container->scratch = container->ids.lock = container->control = container->cancel = container->boot_log =
+                container->leader_fd = -1;
         container->log = MF_LOG_NONE;
         container->forward.socket = -1;
         container->files_client = MF_FILES_NONE;
@@ -537,6 +544,8 @@ int mf_container_open_image(struct mayfly_container *container, struct mayfly_er
                                    mf_keep_layers(container), err);
 
         container->timings.image_us = mf_now_us() - begin;
+        if (r == 0)
+                r = mf_snapshot_check(container, err);
         if (r == 0 && !container->spec.stop_signal)
                 container->spec.stop_signal = container->image->config->stop_signal;
         if (!container->spec.stop_signal)

@@ -13,6 +13,7 @@
 #include "container/forward-client.h"
 #include "container/logs.h"
 #include "container/ports.h"
+#include "container/spec.h"
 #include "engine/engine.h"
 #include "model/isolators.h"
 #include "protocol/reports.h"
@@ -20,7 +21,8 @@
 #include "util/keep-id.h"
 
 struct mayfly_container {
-        struct mayfly_spec spec;        /* with defaults filled in; its pointers are not ours past the start */
+        struct mayfly_spec spec;        /* with defaults filled in; spec.h says which of its pointers are ours past the start */
+        struct mf_arena spec_memory;    /* where they are */
         char machine[65];               /* machine name */
         pid_t owner;                    /* the process that made the handle */
         struct mf_anchor *anchor;       /* its lock */
@@ -35,13 +37,21 @@ struct mayfly_container {
         struct mf_engine *engine;         /* NULL unless it has been started */
         struct mf_membership *membership; /* of networks; NULL: it is on none */
 
+        struct mayfly_snapshot *snapshot; /* what it began from, and */
+        struct mayfly_snapshot *taken;    /* the last one of it, which a reset begins from; or NULL */
+        int is_own;                       /* the snapshot was taken of this container, and so has the files of its spec */
+        int has_files;                    /* the files of the spec are there */
+
         uint64_t granted;        /* capabilities that the spec grants, appc's 14 included */
         struct mf_id_range ids;  /* of its user namespace; base 0: it has none */
         struct mf_keep_ids kept; /* who the caller is inside; zeros: nobody but root */
 
+
+        int scratch;  /* mount of what it writes, attached nowhere; -1: there is none */
         int control;  /* control socket, -1 when closed */
         int boot_log; /* memfd: what mayfly-launch, systemd-nspawn and mayfly-init say */
         struct mf_log log;
+        uint64_t log_begin;     /* where in the log the app's present life begins */
         uint64_t rest_position; /* where a follower of the log that saw the container's end goes on, */
         unsigned rest_streams;  /* and the streams whose line without an end it has: a bit for each */
         int leader_fd;          /* pidfd of the container's PID 1, -1 before READY */
@@ -59,6 +69,7 @@ struct mayfly_container {
         int stop_timed_out;        /* the app outlived its time after that */
 
         int is_paused;
+        int has_lived;   /* it was ready once: another start goes on with its name, log, IDs and scratch */
         int with_notify; /* the app gets $NOTIFY_SOCKET */
         int cancel;      /* a descriptor that becomes readable when the start is to end, or -1 */
 
@@ -82,8 +93,10 @@ int mf_container_start_registered(struct mayfly_container *container,
                                   int (*start)(struct mayfly_container *container, struct mayfly_error *err),
                                   struct mayfly_error *err);
 
-/* stop.c: ends what a start began and frees what it made, so that the container can be started again, under a new name.
- */
+/* stop.c: ends the container, if it runs, and sees that it is gone. What it wrote stays. */
+int mf_container_end(struct mayfly_container *container, struct mayfly_error *err);
+/* Ends what a start began and frees what it made, so that the container can be started again: under a new name, or if it has lived
+ * with what it has. */
 int mf_container_start_over(struct mayfly_container *container, struct mayfly_error *err);
 
 /* start.c: asks the engine to start it; the container's image and name are there. */
@@ -103,6 +116,11 @@ int mf_container_check_host(struct mayfly_container *container, struct mayfly_er
 int mf_container_open_image(struct mayfly_container *container, struct mayfly_error *err);
 /* Starts the container and its app, after mf_ports_bind(). On return it answers, and the app has been executed. */
 int mf_container_boot(struct mayfly_container *container, struct mayfly_error *err);
+
+/* restart.c: makes ready for mf_container_boot() what is to have another life, after mf_container_end(). */
+int mf_container_revive(struct mayfly_container *container, struct mayfly_error *err);
+/* Whether the container is down, and could have another life. */
+int mf_container_check_halted(const struct mayfly_container *container, struct mayfly_error *err);
 
 /* container.c: the rest */
 /* Whether the app is to start only when the container's networks, and the ports of the host, are there. */

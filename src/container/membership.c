@@ -122,7 +122,7 @@ static int join(struct mf_member *member, unsigned interface, struct mayfly_erro
 
         pthread_mutex_lock(&network->working);
         mf_networks_lock();
-        int r = enter(member);
+        int r = member->number ? 0 : enter(member); /* it may have one from an earlier life */
         mf_networks_unlock();
         if (r < 0)
                 (void) mf_error(err, r, MAYFLY_STAGE_START, "the network has %u members already; use another for more",
@@ -147,7 +147,8 @@ int mf_membership_join(struct mf_membership *membership, struct mayfly_error *er
         membership->leader = fcntl(container->leader_fd, F_DUPFD_CLOEXEC, 3);
         if (membership->leader < 0)
                 return mf_error_errno(err, -errno, MAYFLY_STAGE_START, "the pidfd of the container");
-        membership->names = mf_names_join(container->machine, container->spec.aliases);
+        if (!membership->names)
+                membership->names = mf_names_join(container->machine, container->spec.aliases);
         if (!membership->names)
                 return mf_error_oom(err, MAYFLY_STAGE_START);
         for (size_t i = 0; r == 0 && i < membership->n_members; i++)
@@ -206,6 +207,24 @@ void mf_membership_leave(struct mf_membership *membership)
                 if (was_there && membership->container->owner == getpid())
                         (void) mf_hosts_write(member->network, NULL);
         }
+        membership->hosts = mf_close(membership->hosts);
+        membership->leader = mf_close(membership->leader);
+        mf_networks_unlock();
+}
+
+void mf_membership_rest(struct mf_membership *membership)
+{
+        if (!membership)
+                return;
+        mf_networks_lock();
+        for (size_t i = 0; i < membership->n_members; i++) {
+                membership->members[i].is_attached = 0;
+                if (membership->members[i].number)
+                        (void) mf_hosts_write(membership->members[i].network, NULL);
+        }
+        /* What mayfly-launch wrote stays, and the rest is written again. */
+        if (membership->hosts >= 0)
+                (void) !ftruncate(membership->hosts, membership->own_end);
         membership->hosts = mf_close(membership->hosts);
         membership->leader = mf_close(membership->leader);
         mf_networks_unlock();

@@ -86,6 +86,8 @@ void mf_membership_give_hosts(struct mf_membership *membership, int fd);
 int mf_membership_join(struct mf_membership *membership, struct mayfly_error *err);
 /* Takes the container, which has ended, off its networks. NULL is fine. */
 void mf_membership_leave(struct mf_membership *membership);
+/* Makes a container that has ended unreachable, with its number and so its addresses kept for another life. NULL is fine. */
+void mf_membership_rest(struct mf_membership *membership);
 /* Leaves and frees. NULL is fine. Returns NULL. */
 struct mf_membership *mf_membership_free(struct mf_membership *membership);
 /* In locked memory: takes members whose containers have died off the network. */

@@ -24,6 +24,7 @@ void mf_links_clear(struct mf_links *links)
                 struct mf_link *link = links->list[i];
                 for (size_t f = 0; f < link->n_fds; f++)
                         mf_close(link->fds[f]);
+                mf_close(link->reserve);
                 free((char *) (uintptr_t) link->inside.path);
                 free(link->name);
                 free(link);
@@ -331,6 +332,8 @@ int mf_ports_expand(struct mayfly_container *container, struct mayfly_error *err
 {
         struct mayfly_spec *spec = &container->spec;
 
+        if (container->has_lived) /* then it was done */
+                return 0;
         int r = expand(container, &spec->env, &container->expanded[0], err);
         if (r == 0)
                 r = expand(container, &spec->argv, &container->expanded[1], err);

@@ -32,6 +32,7 @@ struct mf_link {
         unsigned wanted;            /* number on the host that the spec asks for, or 0 */
         int fds[MF_FORWARD_FDS_MAX];
         size_t n_fds; /* listening sockets that mayfly-forward does not have yet */
+        int reserve;  /* socket that has the number of 127.0.0.1, and never listens; -1: none */
         struct sockaddr_in sockaddr;
         char text[sizeof("255.255.255.255:65535")], host[INET_ADDRSTRLEN];
 };
@@ -72,6 +73,11 @@ int mf_ports_bind(struct mayfly_container *container, struct mayfly_error *err);
 /* Queues the requests for all ports at mayfly-forward, as many as fit, or sends the rest once the container answers. */
 int mf_ports_queue(struct mayfly_container *container, struct mayfly_error *err);
 int mf_ports_connect(struct mayfly_container *container, struct mayfly_error *err);
+
+/* Listens on the same numbers again, for another start. */
+int mf_ports_bind_again(struct mayfly_container *container, struct mayfly_error *err);
+/* Gives up the numbers of ports. */
+void mf_ports_release(struct mayfly_container *container);
 
 /* Whether ports of the host are to be reachable from the container's own network. */
 int mf_ports_need_host(const struct mayfly_container *container);

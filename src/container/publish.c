@@ -27,18 +27,49 @@ static const struct mf_option_kind kind =
 
 /* --- binding ---------------------------------------------------------------------------------------------------- */
 
-/* Binds an address and, for TCP, listens there. Returns the descriptor or negative errno. */
-static int bind_address(const struct sockaddr *address, socklen_t size, const struct mf_link *link)
+static int set_reuse(int fd, int is_on)
 {
-        int is_udp = link->inside.kind == MF_FORWARD_UDP, type = is_udp ? SOCK_DGRAM : SOCK_STREAM;
-        mf_cleanup(mf_closep) int fd =
-                socket(address->sa_family, type | SOCK_CLOEXEC | (link->is_activated ? 0 : SOCK_NONBLOCK), 0);
+        return setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &is_on, sizeof(is_on)) < 0 ? -errno : 0;
+}
+
+static int make_socket(int family, int is_udp, int flags)
+{
+        int fd = socket(family, (is_udp ? SOCK_DGRAM : SOCK_STREAM) | SOCK_CLOEXEC | flags, 0);
+
+        return fd < 0 ? -errno : fd;
+}
+
+/* Makes a socket that has a number, of *address or a free one, and lets only this library bind it again: mayfly-forward gets another
+ * one, which goes with the container, and after that the number is still the container's. It never listens, so that connections to
+ * a dead container are refused. Returns the descriptor or negative errno. */
+static int reserve(struct sockaddr_in *address, int is_udp)
+{
+        mf_cleanup(mf_closep) int fd = make_socket(AF_INET, is_udp, 0);
+        socklen_t size = sizeof(*address);
+
+        if (fd < 0)
+                return fd;
+        /* A port that was just in use can be asked for again. With UDP the option would let two have one port. */
+        int r = set_reuse(fd, !is_udp);
+        if (r == 0 && (bind(fd, (struct sockaddr *) address, size) < 0 ||
+                       getsockname(fd, (struct sockaddr *) address, &size) < 0))
+                r = -errno;
+        /* From nobody but itself does it take packets now. */
+        if (r == 0 && is_udp && connect(fd, (struct sockaddr *) address, size) < 0)
+                r = -errno;
+        return r < 0 ? r : mf_take_fd(&fd);
+}
+
+/* Binds an address and, for TCP, listens there. Returns the descriptor or negative errno. */
+static int bind_address(const struct sockaddr *address, socklen_t size, const struct mf_link *link, int reuses)
+{
+        int is_udp = link->inside.kind == MF_FORWARD_UDP;
+        mf_cleanup(mf_closep) int fd = make_socket(address->sa_family, is_udp, link->is_activated ? 0 : SOCK_NONBLOCK);
         int one = 1;
 
         if (fd < 0)
-                return -errno;
-        /* A port that was just in use can be asked for again. With UDP the option would let two have one port. */
-        if (!is_udp && setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one)) < 0)
+                return fd;
+        if (reuses && set_reuse(fd, 1) < 0)
                 return -errno;
         if (address->sa_family == AF_INET6 && setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &one, sizeof(one)) < 0)
                 return -errno;
@@ -47,29 +78,44 @@ static int bind_address(const struct sockaddr *address, socklen_t size, const st
         return mf_take_fd(&fd);
 }
 
-/* Binds 127.0.0.1 and, where the host has it and mayfly-forward listens, [::1], with the number `port` or a free one. */
-static int bind_both(struct mf_link *link, unsigned port)
+/* Binds 127.0.0.1 and, where the host has it and mayfly-forward listens, [::1], with the number that is reserved. */
+static int bind_reserved(struct mf_link *link)
 {
-        struct sockaddr_in6 v6 = { .sin6_family = AF_INET6, .sin6_addr = IN6ADDR_LOOPBACK_INIT };
-        socklen_t size = sizeof(link->sockaddr);
+        struct sockaddr_in6 v6 = { .sin6_family = AF_INET6,
+                                   .sin6_addr = IN6ADDR_LOOPBACK_INIT,
+                                   .sin6_port = link->sockaddr.sin_port };
+        int is_udp = link->inside.kind == MF_FORWARD_UDP;
 
-        link->sockaddr = (struct sockaddr_in){ .sin_family = AF_INET,
-                                               .sin_port = htons((uint16_t) port),
-                                               .sin_addr = { htonl(INADDR_LOOPBACK) } };
-        mf_cleanup(mf_closep) int fd = bind_address((struct sockaddr *) &link->sockaddr, size, link);
+        int r = set_reuse(link->reserve, 1);
+        if (r < 0)
+                return r;
+        mf_cleanup(mf_closep) int fd =
+                bind_address((struct sockaddr *) &link->sockaddr, sizeof(link->sockaddr), link, 1);
+        (void) set_reuse(link->reserve, 0);
         if (fd < 0)
                 return fd;
-        if (getsockname(fd, (struct sockaddr *) &link->sockaddr, &size) < 0)
-                return -errno;
-        v6.sin6_port = link->sockaddr.sin_port;
         /* An app that is activated expects one descriptor for a port. */
-        int second = link->is_activated ? -EADDRNOTAVAIL : bind_address((struct sockaddr *) &v6, sizeof(v6), link);
+        int second = link->is_activated ? -EADDRNOTAVAIL
+                                        : bind_address((struct sockaddr *) &v6, sizeof(v6), link, !is_udp);
         if (second < 0 && second != -EADDRNOTAVAIL && second != -EAFNOSUPPORT)
                 return second;
         link->fds[0] = mf_take_fd(&fd);
         link->fds[1] = second;
         link->n_fds = second >= 0 ? 2 : 1;
         return 0;
+}
+
+/* Binds the number `port`, or a free one. */
+static int bind_both(struct mf_link *link, unsigned port)
+{
+        link->sockaddr = (struct sockaddr_in){ .sin_family = AF_INET,
+                                               .sin_port = htons((uint16_t) port),
+                                               .sin_addr = { htonl(INADDR_LOOPBACK) } };
+        link->reserve = reserve(&link->sockaddr, link->inside.kind == MF_FORWARD_UDP);
+        int r = link->reserve < 0 ? link->reserve : bind_reserved(link);
+        if (r < 0)
+                link->reserve = mf_close(link->reserve);
+        return r;
 }
 
 static int bind_link(struct mf_link *link, struct mayfly_error *err)
@@ -194,7 +240,7 @@ static int add_link(struct mayfly_container *container, struct mf_link *link, st
         }
         link->link = ++container->links.last_number;
         *copy = *link;
-        *link = (struct mf_link){ 0 };
+        *link = (struct mf_link){ .reserve = -1 };
         container->links.list = grown;
         grown[container->links.n++] = copy;
         return 0;
@@ -204,6 +250,7 @@ static void clear(struct mf_link *link)
 {
         for (size_t i = 0; i < link->n_fds; i++)
                 mf_close(link->fds[i]);
+        mf_close(link->reserve);
         free(link->name);
         free((char *) (uintptr_t) link->inside.path);
 }
@@ -252,7 +299,7 @@ static int use_own_port(struct mf_link *link, struct mayfly_error *err)
 /* Takes an entry of the spec to the container's links, bound. */
 static int publish(struct mayfly_container *container, const struct mayfly_publish *given, struct mayfly_error *err)
 {
-        struct mf_link link = { .wanted = given->host_port, .is_activated = given->activate != 0 };
+        struct mf_link link = { .wanted = given->host_port, .is_activated = given->activate != 0, .reserve = -1 };
 
         int r = take(container, given, &link, err);
         if (r == 0 && link.is_activated)
@@ -279,7 +326,7 @@ static int publish(struct mayfly_container *container, const struct mayfly_publi
 static int open_host_port(struct mayfly_container *container, const struct mayfly_host_port *given,
                           struct mayfly_error *err)
 {
-        struct mf_link link = { .is_host_port = 1 };
+        struct mf_link link = { .is_host_port = 1, .reserve = -1 };
         char text[32 + sizeof("/") + 60];
 
         if (given->port == 0 || given->port > PORT_MAX)
@@ -298,6 +345,13 @@ static int open_host_port(struct mayfly_container *container, const struct mayfl
         return add_link(container, &link, err);
 }
 
+static void close_sockets(struct mf_link *link)
+{
+        for (size_t i = 0; i < link->n_fds; i++)
+                link->fds[i] = mf_close(link->fds[i]);
+        link->n_fds = 0;
+}
+
 int mf_ports_bind(struct mayfly_container *container, struct mayfly_error *err)
 {
         int r = 0;
@@ -307,6 +361,33 @@ int mf_ports_bind(struct mayfly_container *container, struct mayfly_error *err)
         for (const struct mayfly_host_port *e = container->spec.host_ports; r == 0 && e->size; e++)
                 r = open_host_port(container, e, err);
         return r;
+}
+
+int mf_ports_bind_again(struct mayfly_container *container, struct mayfly_error *err)
+{
+        char shown[200];
+
+        for (size_t i = 0; i < container->links.n; i++) {
+                struct mf_link *link = container->links.list[i];
+                if (link->is_host_port || link->reserve < 0)
+                        continue;
+                close_sockets(link);
+                int r = bind_reserved(link);
+                if (r < 0)
+                        return mf_error_errno(err, r, MAYFLY_STAGE_NETWORK,
+                                              "listening on %s again for the port %s; does another process have the "
+                                              "number for [::1]?",
+                                              link->text, mf_port_show(&link->inside, shown, sizeof(shown)));
+        }
+        return 0;
+}
+
+void mf_ports_release(struct mayfly_container *container)
+{
+        for (size_t i = 0; i < container->links.n; i++) {
+                close_sockets(container->links.list[i]);
+                container->links.list[i]->reserve = mf_close(container->links.list[i]->reserve);
+        }
 }
 
 int mf_ports_need_host(const struct mayfly_container *container)
@@ -323,13 +404,6 @@ static void write_request(const struct mf_link *link, struct mf_forward_request 
                                             .target = { .kind = link->inside.kind, .port = link->inside.port } };
         if (link->inside.path)
                 snprintf(ret->target.path, sizeof(ret->target.path), "%s", link->inside.path);
-}
-
-static void close_sockets(struct mf_link *link)
-{
-        for (size_t i = 0; i < link->n_fds; i++)
-                link->fds[i] = mf_close(link->fds[i]);
-        link->n_fds = 0;
 }
 
 int mf_ports_queue(struct mayfly_container *container, struct mayfly_error *err)

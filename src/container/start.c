@@ -15,6 +15,7 @@
 #include "container/ids.h"
 #include "container/logs.h"
 #include "container/seccomp.h"
+#include "container/snapshot.h"
 #include "container/volumes.h"
 #include "image/open.h"
 #include "image/owners.h"
@@ -263,8 +264,13 @@ static int queue_launch_message(struct mayfly_container *container, const struct
         fds[n++] = owner;
         for (size_t i = 0; i < volumes->n_namespaces; i++)
                 fds[n++] = volumes->namespaces[i];
-        if (container->ids.base)
+        int more = MF_LAUNCH_FORWARD;
+        size_t n_snapshots = mf_snapshot_namespaces(container->snapshot, fds + n);
+        n += n_snapshots;
+        if (container->ids.base) {
+                more |= MF_LAUNCH_IDS;
                 fds[n++] = container->ids.lock;
+        }
         int is_users = mf_privilege_is_delegated();
         int r = is_users ? mf_userns_get(&fds[n++], err) : 0;
         if (r < 0)
@@ -275,10 +281,16 @@ static int queue_launch_message(struct mayfly_container *container, const struct
         r = mf_ports_queue(container, err);
         if (r < 0)
                 return r;
+        if (is_users)
+                more |= MF_LAUNCH_USERNS;
         fds[n++] = forward;
+        if (container->scratch >= 0) {
+                more |= MF_LAUNCH_SCRATCH;
+                fds[n++] = container->scratch;
+        }
         const struct mf_message message = {
                 .type = MF_MESSAGE_LAUNCH,
-                .value = { (int32_t) volumes->n_namespaces, container->ids.base != 0, is_users, 1 },
+                .value = { (int32_t) volumes->n_namespaces, (int32_t) n_snapshots, more },
         };
         r = mf_message_send(container->control, &message, fds, n);
         return r < 0 ? mf_error_errno(err, r, MAYFLY_STAGE_START, "the control socket") : 0;
@@ -288,7 +300,7 @@ static int queue_launch_message(struct mayfly_container *container, const struct
 static int take_ids(struct mayfly_container *container, const struct mf_volumes *volumes, struct mayfly_error *err)
 {
         /* An ordinary user's containers have all IDs that the user has. */
-        if (container->spec.userns == MAYFLY_USERNS_HOST || mf_privilege_is_delegated())
+        if (container->spec.userns == MAYFLY_USERNS_HOST || mf_privilege_is_delegated() || container->ids.base)
                 return 0;
         int r = mf_owners_check(container->image, container->spec.userns_ids, err);
         if (r < 0)
@@ -317,7 +329,8 @@ static int open_channels(struct mayfly_container *container, int *ret_control, s
         int r = mf_boot_log_create(&container->boot_log);
         if (r < 0)
                 return mf_error_errno(err, r, MAYFLY_STAGE_START, "the file for the messages of the start");
-        r = mf_log_create(&container->log, container->spec.log_size, container->spec.separate_streams != 0);
+        if (container->log.fd < 0) /* or it goes on */
+                r = mf_log_create(&container->log, container->spec.log_size, container->spec.separate_streams != 0);
         return r < 0 ? mf_error_errno(err, r, MAYFLY_STAGE_START, "the log of %llu bytes (see log_size, and ulimit -f)",
                                       (unsigned long long) container->spec.log_size)
                      : 0;

@@ -10,6 +10,8 @@
 #include "container/ids.h"
 #include "container/life.h"
 #include "container/network.h"
+#include "container/snapshot.h"
+#include "container/volumes.h"
 #include "image/open.h"
 #include "protocol/message.h"
 #include "util/error.h"
@@ -75,33 +77,47 @@ static int stop(struct mayfly_container *container, struct mayfly_error *err)
                 container->machine, (int) container->leader, last.code ? ": " : "", last.message);
 }
 
-MF_EXPORT int mayfly_container_stop(struct mayfly_container *container, struct mayfly_error *err)
+int mf_container_end(struct mayfly_container *container, struct mayfly_error *err)
 {
-        if (!container)
-                return 0;
-        int r = mf_container_check_owner(container, err);
-        if (r < 0)
-                return r;
         MF_ANCHOR_GUARD(container->anchor);
-        if (is_gone(container)) {
-                mf_membership_leave(container->membership);
-                return 0;
-        }
 
+        if (is_gone(container))
+                return 0;
         uint64_t begin = mf_now_us();
         if (container->is_paused)
                 (void) mayfly_container_resume(container, NULL);
         container->was_stopped = 1;
         if (container->engine->type->wake)
                 container->engine->type->wake(container->engine);
-        r = stop(container, err);
+        int r = stop(container, err);
         if (container->engine->type->rest)
                 container->engine->type->rest(container->engine);
         container->timings.stop_us = mf_now_us() - begin;
         container->control = mf_close(container->control);
         mf_files_close(container);
+        return r;
+}
+
+/* Gives up what a container that is gone has for another life. */
+static void release(struct mayfly_container *container)
+{
+        mf_membership_leave(container->membership);
+        container->scratch = mf_close(container->scratch);
+        container->snapshot = mayfly_snapshot_free(container->snapshot);
+        container->taken = mayfly_snapshot_free(container->taken);
+        mf_ports_release(container);
+        mf_volumes_release(container->volumes);
+}
+
+MF_EXPORT int mayfly_container_stop(struct mayfly_container *container, struct mayfly_error *err)
+{
+        if (!container)
+                return 0;
+        int r = mf_container_check_owner(container, err);
         if (r == 0)
-                mf_membership_leave(container->membership);
+                r = mf_container_end(container, err);
+        if (r == 0)
+                release(container);
         return r;
 }
 
@@ -125,23 +141,16 @@ MF_EXPORT int mayfly_container_stop_result(const struct mayfly_container *contai
         return r;
 }
 
-/* Ends the container, unless it belongs to another process, and frees all that a start made. */
-static void forget(struct mayfly_container *container)
+/* Frees what the last start has made for this life of the container. */
+static void forget_life(struct mayfly_container *container)
 {
-        /* Nothing was started while there is no control socket. In a forked child the container is not ours to stop. */
-        if (container->owner == getpid()) {
-                if (container->control >= 0 || container->reports.ready)
-                        (void) mayfly_container_stop(container, NULL);
-                if (container->engine)
-                        container->engine = container->engine->type->release(container->engine);
-        }
+        if (container->owner == getpid() && container->engine)
+                container->engine = container->engine->type->release(container->engine);
         container->control = mf_close(container->control);
         container->leader_fd = mf_close(container->leader_fd);
         container->boot_log = mf_close(container->boot_log);
-        mf_log_close(&container->log);
         mf_forward_close(&container->forward);
         mf_files_close(container);
-        mf_ids_clear(&container->ids);
         mf_strv_free(container->env);
         container->env = NULL;
         mf_isolators_clear(&container->isolators);
@@ -150,15 +159,20 @@ static void forget(struct mayfly_container *container)
 int mf_container_start_over(struct mayfly_container *container, struct mayfly_error *err)
 {
         /* A dead container has no control socket any more, but its unit may not be gone yet. */
-        int r = mayfly_container_stop(container, err);
+        int r = mf_container_end(container, err);
 
         if (r < 0)
                 return r;
-        forget(container);
+        forget_life(container);
         container->reports = (struct mf_reports){ 0 };
-        container->was_stopped = container->stop_timed_out = container->broke_protocol = 0;
+        container->was_stopped = container->stop_timed_out = container->broke_protocol = container->is_paused = 0;
         container->leader = 0;
         container->timings.stop_us = 0;
+        if (container->has_lived)
+                return 0;
+        container->scratch = mf_close(container->scratch);
+        mf_log_close(&container->log);
+        mf_ids_clear(&container->ids);
         return mf_container_choose_name(container, err);
 }
 
@@ -179,14 +193,24 @@ MF_EXPORT struct mayfly_container *mayfly_container_free(struct mayfly_container
 {
         if (!container)
                 return NULL;
-        forget(container);
+        /* Nothing was started while there is no control socket. In a forked child the container is not ours to stop. */
+        if (container->owner == getpid() && (container->control >= 0 || container->reports.ready))
+                (void) mayfly_container_stop(container, NULL);
+        forget_life(container);
+        mf_close(container->scratch);
+        mf_log_close(&container->log);
+        mf_ids_clear(&container->ids);
         leave_anchor(container);
         mf_links_clear(&container->links);
         for (size_t i = 0; i < MF_ELEMENTSOF(container->expanded); i++)
                 mf_strv_free(container->expanded[i]);
         container->membership = mf_membership_free(container->membership);
         mayfly_image_close(container->image);
+        mayfly_snapshot_free(container->snapshot);
+        mayfly_snapshot_free(container->taken);
+        mf_volumes_release(container->volumes);
         free(container->volumes);
+        mf_arena_clear(&container->spec_memory);
         free(container->publish);
         free(container->host_ports);
         free(container->files);

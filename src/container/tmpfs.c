@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <pthread.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -22,6 +23,7 @@
 
 struct mayfly_tmpfs {
         struct mf_tmpfs_place place;
+        atomic_uint references; /* the handle, and containers that may start again */
         struct mf_id_range ids; /* base 0: each container has its own, or those of an ordinary user's program */
 };
 
@@ -88,7 +90,7 @@ MF_EXPORT int mayfly_tmpfs_create(struct mayfly_tmpfs **ret, uint64_t max_size, 
         struct mayfly_tmpfs *tmpfs = calloc(1, sizeof(*tmpfs));
         if (!tmpfs)
                 return mf_error_oom(err, MAYFLY_STAGE_START);
-        *tmpfs = (struct mayfly_tmpfs){ .place = MF_TMPFS_PLACE_INIT, .ids = { .lock = -1 } };
+        *tmpfs = (struct mayfly_tmpfs){ .place = MF_TMPFS_PLACE_INIT, .references = 1, .ids = { .lock = -1 } };
         int r = mf_privilege_is_delegated() ? make_delegated(tmpfs, max_size, err) : make_here(tmpfs, max_size, err);
         if (r < 0)
                 mayfly_tmpfs_free(tmpfs);
@@ -142,11 +144,22 @@ int mf_tmpfs_own(const struct mayfly_tmpfs *tmpfs, mode_t mode, uid_t uid, gid_t
 
 MF_EXPORT struct mayfly_tmpfs *mayfly_tmpfs_free(struct mayfly_tmpfs *tmpfs)
 {
-        if (tmpfs) {
+        if (tmpfs && atomic_fetch_sub(&tmpfs->references, 1) == 1) {
                 mf_close(tmpfs->place.root);
                 mf_close(tmpfs->place.namespace_fd);
                 mf_ids_unshare(&tmpfs->ids);
                 free(tmpfs);
         }
         return NULL;
+}
+
+void mf_tmpfs_hold(const struct mayfly_tmpfs *tmpfs)
+{
+        if (tmpfs)
+                atomic_fetch_add(&((struct mayfly_tmpfs *) (uintptr_t) tmpfs)->references, 1);
+}
+
+void mf_tmpfs_release(const struct mayfly_tmpfs *tmpfs)
+{
+        (void) mayfly_tmpfs_free((struct mayfly_tmpfs *) (uintptr_t) tmpfs);
 }

@@ -12,6 +12,10 @@ int mf_tmpfs_namespace(const struct mayfly_tmpfs *tmpfs);
 /* The IDs of all containers that may use it, or NULL when each container sees it with its own. Borrowed. */
 const struct mf_id_range *mf_tmpfs_ids(const struct mayfly_tmpfs *tmpfs);
 
+/* Keeps it beyond the caller's handle, and lets it go. NULL is fine. */
+void mf_tmpfs_hold(const struct mayfly_tmpfs *tmpfs);
+void mf_tmpfs_release(const struct mayfly_tmpfs *tmpfs);
+
 /* Gives its root directory this mode and owner. Returns 0 or -errno. */
 int mf_tmpfs_own(const struct mayfly_tmpfs *tmpfs, mode_t mode, uid_t uid, gid_t gid);
 

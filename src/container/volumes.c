@@ -319,3 +319,17 @@ void mf_volumes_clear(struct mf_volumes *volumes)
         mf_strv_free(volumes->argv);
         *volumes = (struct mf_volumes){ 0 };
 }
+
+void mf_volumes_hold(struct mayfly_volume *volumes)
+{
+        for (struct mayfly_volume *volume = volumes; volume && volume->size; volume++)
+                mf_tmpfs_hold(volume->tmpfs);
+}
+
+void mf_volumes_release(struct mayfly_volume *volumes)
+{
+        for (struct mayfly_volume *volume = volumes; volume && volume->size; volume++) {
+                mf_tmpfs_release(volume->tmpfs);
+                volume->tmpfs = NULL;
+        }
+}

@@ -25,4 +25,8 @@ struct mf_volumes {
 int mf_volumes_plan(const struct mayfly_container *container, struct mf_volumes *ret, struct mayfly_error *err);
 void mf_volumes_clear(struct mf_volumes *volumes);
 
+/* Keeps what each volume of an array has from its caller, and lets it go. NULL is fine. */
+void mf_volumes_hold(struct mayfly_volume *volumes);
+void mf_volumes_release(struct mayfly_volume *volumes);
+
 #endif

@@ -30,6 +30,7 @@ static const struct operation operations[] = {
         [MF_OPERATION_NAMESPACE] = { mf_helper_namespace, 1 }, [MF_OPERATION_OPEN] = { mf_helper_open, 0 },
         [MF_OPERATION_VERIFY] = { mf_helper_verify, 0 },       [MF_OPERATION_GC] = { mf_helper_gc, 0 },
         [MF_OPERATION_TMPFS] = { mf_helper_tmpfs, 0 },         [MF_OPERATION_TMPFS_OWN] = { mf_helper_tmpfs_own, 0 },
+        [MF_OPERATION_SNAPSHOT] = { mf_helper_snapshot, 0 },
 };
 
 /* --- questions to the library --------------------------------------------------------------------------------- */

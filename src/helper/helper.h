@@ -29,6 +29,7 @@ int mf_helper_open(struct mf_helper *helper, struct mayfly_error *err);
 int mf_helper_verify(struct mf_helper *helper, struct mayfly_error *err);
 int mf_helper_gc(struct mf_helper *helper, struct mayfly_error *err);
 int mf_helper_tmpfs(struct mf_helper *helper, struct mayfly_error *err);
+int mf_helper_snapshot(struct mf_helper *helper, struct mayfly_error *err);
 int mf_helper_tmpfs_own(struct mf_helper *helper, struct mayfly_error *err);
 
 #endif

@@ -1,22 +1,40 @@
 /* SPDX-License-Identifier: MIT */
-/* The operations on a tmpfs that containers share. */
+/* The operations on a tmpfs that containers share, or that has a snapshot. */
 #include <errno.h>
 
+#include "container/snapshot-copy.h"
 #include "container/tmpfs-make.h"
 #include "helper/helper.h"
 #include "util/error.h"
+
+static void answer(struct mf_helper *helper, const struct mf_tmpfs_place *place)
+{
+        helper->answer.fds[0] = place->namespace_fd;
+        helper->answer.fds[1] = place->root;
+        helper->answer.n_fds = 2;
+}
 
 int mf_helper_tmpfs(struct mf_helper *helper, struct mayfly_error *err)
 {
         struct mf_tmpfs_place place;
 
         int r = mf_tmpfs_make(&place, mf_unpack_number(&helper->arguments), 0, err);
-        if (r < 0)
-                return r;
-        helper->answer.fds[0] = place.namespace_fd;
-        helper->answer.fds[1] = place.root;
-        helper->answer.n_fds = 2;
-        return 0;
+        if (r == 0)
+                answer(helper, &place);
+        return r;
+}
+
+/* The IDs of an ordinary user's container are those of the namespace that this process is in. */
+int mf_helper_snapshot(struct mf_helper *helper, struct mayfly_error *err)
+{
+        struct mf_tmpfs_place place;
+
+        if (helper->request.n_fds <= MF_HELPER_FIRST_FD)
+                return mf_error(err, -EPROTO, MAYFLY_STAGE_HOST, "mayfly-helper lacks arguments");
+        int r = mf_snapshot_make(&place, helper->request.fds[MF_HELPER_FIRST_FD], 0, 0, err);
+        if (r == 0)
+                answer(helper, &place);
+        return r;
 }
 
 int mf_helper_tmpfs_own(struct mf_helper *helper, struct mayfly_error *err)

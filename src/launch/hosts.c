@@ -60,7 +60,7 @@ static int fill(int root, int fd, const struct launch_options *options)
 
 /* Without the file neither localhost nor the container's own name resolves. The image's own file, or link, is kept, unless there is
  * more to write: then a file takes its place that begins in the same way. */
-int launch_hosts_make(int root, const struct launch_options *options)
+int launch_hosts_make(int root, const struct launch_options *options, int is_new)
 {
         mf_cleanup(mf_closep) int etc = launch_open_how(root, "etc", O_RDONLY | O_DIRECTORY, RESOLVE_IN_ROOT);
         mf_cleanup(mf_closep) int fd = -1;
@@ -68,7 +68,7 @@ int launch_hosts_make(int root, const struct launch_options *options)
 
         if (etc < 0 || fstat(etc, &before) < 0)
                 return launch_error(etc < 0 ? etc : -errno, "/etc in the container");
-        if (fstatat(etc, "hosts", &own, AT_SYMLINK_NOFOLLOW) == 0 && !has_more(options))
+        if (fstatat(etc, "hosts", &own, AT_SYMLINK_NOFOLLOW) == 0 && (!has_more(options) || !is_new))
                 return 0;
         const char *name = has_more(options) ? ".hosts.mayfly" : "hosts";
         fd = openat(etc, name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);

@@ -129,9 +129,12 @@ struct handles {
         int owner; /* pidfd */
         int namespaces[MF_SHARED_VOLUMES_MAX];
         size_t n_namespaces;
+        int snapshots[MF_SNAPSHOTS_MAX]; /* mount namespaces, too */
+        size_t n_snapshots;
         int ids;     /* lock of the range of IDs, or -1 */
         int userns;  /* in which the user is root, or -1 */
         int forward; /* socket of mayfly-forward, or -1 */
+        int scratch; /* mount that is attached nowhere, of an earlier start, or -1 */
 };
 
 /* Takes the first message, which was queued before we were started. Returns 0 or negative errno. */
@@ -147,17 +150,23 @@ static int receive_handles(struct handles *ret)
         if (r < 0)
                 return launch_error(r,
                                     "reading the first message; is this mayfly-launch from another version of mayfly?");
-        size_t n = message.value[0] < 0 ? MF_SHARED_VOLUMES_MAX + 1 : (size_t) message.value[0];
-        if (message.type != MF_MESSAGE_LAUNCH || n > MF_SHARED_VOLUMES_MAX ||
-            n_fds != 1 + n + (message.value[1] != 0) + (message.value[2] != 0) + (message.value[3] != 0))
+        unsigned n = (unsigned) message.value[0], n_snapshots = (unsigned) message.value[1];
+        unsigned more = (unsigned) message.value[2];
+        if (message.type != MF_MESSAGE_LAUNCH || n > MF_SHARED_VOLUMES_MAX || n_snapshots > MF_SNAPSHOTS_MAX ||
+            n_fds != 1 + n + n_snapshots + (unsigned) __builtin_popcount(more))
                 return launch_error(-EPROTO, "the first message");
-        ret->owner = fds[0];
+        const int *next = fds;
+        ret->owner = *next++;
         ret->n_namespaces = n;
-        memcpy(ret->namespaces, fds + 1, n * sizeof(int));
-        size_t next = 1 + n;
-        ret->ids = message.value[1] ? fds[next++] : -1;
-        ret->userns = message.value[2] ? fds[next++] : -1;
-        ret->forward = message.value[3] ? fds[next] : -1;
+        memcpy(ret->namespaces, next, n * sizeof(int));
+        next += n;
+        ret->n_snapshots = n_snapshots;
+        memcpy(ret->snapshots, next, n_snapshots * sizeof(int));
+        next += n_snapshots;
+        ret->ids = more & MF_LAUNCH_IDS ? *next++ : -1;
+        ret->userns = more & MF_LAUNCH_USERNS ? *next++ : -1;
+        ret->forward = more & MF_LAUNCH_FORWARD ? *next++ : -1;
+        ret->scratch = more & MF_LAUNCH_SCRATCH ? *next : -1;
         return 0;
 }
 
@@ -268,7 +277,7 @@ static int run(const struct launch_options *options, const struct launch_cgroup 
         sigset_t mask;
 
         prctl(PR_SET_CHILD_SUBREAPER, 1);
-        struct handles handles = { .owner = -1, .ids = -1, .userns = -1, .forward = -1 };
+        struct handles handles = { .owner = -1, .ids = -1, .userns = -1, .forward = -1, .scratch = -1 };
         int r = receive_handles(&handles);
         struct launch_forward forward = { .socket = handles.forward, .program = -1 };
         if (r == 0)
@@ -276,13 +285,20 @@ static int run(const struct launch_options *options, const struct launch_cgroup 
         if (r == 0 && options->is_users)
                 r = launch_join_namespace(handles.userns);
         if (r == 0)
-                r = launch_mounts(options, handles.namespaces, handles.n_namespaces);
+                r = launch_mounts(options, &(const struct launch_sources){ .volumes = handles.namespaces,
+                                                                           .n_volumes = handles.n_namespaces,
+                                                                           .snapshots = handles.snapshots,
+                                                                           .n_snapshots = handles.n_snapshots,
+                                                                           .scratch = handles.scratch });
         if (r == 0)
                 r = launch_hosts_send(options);
         if (r < 0)
                 return EXIT_FAILURE;
         for (size_t i = 0; i < handles.n_namespaces; i++)
                 close(handles.namespaces[i]);
+        for (size_t i = 0; i < handles.n_snapshots; i++)
+                close(handles.snapshots[i]);
+        mf_close(handles.scratch);
         struct mf_message limits = { .type = MF_MESSAGE_LIMITS,
                                      .value = { launch_cgroup_image_limits(cgroup, options) } };
         if (limits.value[0])

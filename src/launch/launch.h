@@ -20,6 +20,7 @@ struct launch_volume {
         int read_only;
         const char *owner; /* of a new directory, "UID:GID:MODE"; NULL: as what it covers */
         int fd;            /* its source, or its mount, once open */
+        int is_overlay;    /* of what snapshots have of it, and what the container writes */
 };
 
 struct launch_options {
@@ -74,7 +75,9 @@ int launch_idmap(int tree, int userns, int recursive);
  * counts in the host's user namespace only. Does nothing where this process has no such capability. */
 void launch_allow_oom_score(int score);
 
-#define LAUNCH_ROOT SCRATCH "/root" /* the container's root, an overlay */
+#define LAUNCH_KEPT SCRATCH "/kept"      /* a tmpfs of its own: all that the container writes */
+#define LAUNCH_LAYER SCRATCH "/lower%zu" /* a layer that is a mount */
+#define LAUNCH_ROOT SCRATCH "/root"      /* the container's root, an overlay */
 
 /* openat2(2) with O_CLOEXEC. Returns a descriptor or negative errno. */
 int launch_open_how(int dirfd, const char *path, uint64_t flags, uint64_t resolve);
@@ -89,23 +92,40 @@ int launch_give_root(int dirfd, const char *name, const struct launch_options *o
  * returns negative errno on failure. */
 int launch_shift(const char *root, const struct launch_options *options);
 
+/* In what follows `is_new` says that no earlier start of the container has done it. */
+
 /* root.c: makes the directories and files that systemd-nspawn and services want and the image lacks, and mounts the image's
  * /run. Prints and returns negative errno on failure. */
-int launch_root_complete(const struct launch_options *options);
+int launch_root_complete(const struct launch_options *options, int is_new);
 
 /* hosts.c: makes /etc/hosts in the directory `root`. Prints and returns negative errno on failure. */
-int launch_hosts_make(int root, const struct launch_options *options);
+int launch_hosts_make(int root, const struct launch_options *options, int is_new);
 /* Sends the library a descriptor of the file if it writes there. Prints and returns negative errno on failure. */
 int launch_hosts_send(const struct launch_options *options);
 
+/* What the library has sent for the mounts. */
+struct launch_sources {
+        const int *volumes; /* mount namespaces, each with a shared volume on SCRATCH, */
+        size_t n_volumes;
+        const int *snapshots; /* or a snapshot, the lowest first */
+        size_t n_snapshots;
+        int scratch; /* of an earlier start, with what the container wrote, or -1 */
+};
+
 /* mounts.c: mount namespace, scratch, overlay. After it the root is SCRATCH "/root" and mayfly-init SCRATCH "/init".
  * Prints and returns negative errno on failure. */
-int launch_mounts(const struct launch_options *options, const int *namespaces, size_t n_namespaces);
+int launch_mounts(const struct launch_options *options, const struct launch_sources *sources);
+
+/* scratch.c: mounts what holds all that the container writes, the one of an earlier start or a new one, and sends the library a copy of
+ * the mount. Prints and returns negative errno on failure. */
+int launch_scratch_mount(const struct launch_options *options, int earlier);
+/* Copies the mount that is on SCRATCH in another mount namespace. Returns the copy, which is attached nowhere, or negative errno. */
+int launch_scratch_copy(int namespace_fd);
 
 /* volumes.c: their sources, opened before anything is mounted; `namespaces` are those of shared ones. Then each is
- * mounted on SCRATCH "/volumes/N", and its place in the root is made ready. */
+ * mounted on SCRATCH "/volumes/N" (over what the topmost layers, which are snapshots, have of it) or, if it is the container's own, made in LAUNCH_KEPT, and its place in the root is made ready. */
 int launch_volumes_open(const struct launch_options *options, const int *namespaces, size_t n_namespaces, int userns);
-int launch_volumes_mount(const struct launch_options *options);
+int launch_volumes_mount(const struct launch_options *options, size_t n_snapshots, int idmapped);
 /* Mounts each volume in the root, for a container without systemd-nspawn. */
 int launch_volumes_bind(const struct launch_options *options);
 /* The option of systemd-nspawn for volume N, allocated; NULL without memory. */

@@ -100,7 +100,7 @@ static int mount_run(int root, const struct launch_options *options)
         return 0;
 }
 
-int launch_root_complete(const struct launch_options *options)
+int launch_root_complete(const struct launch_options *options, int is_new)
 {
         mf_cleanup(mf_closep) int root = open(LAUNCH_ROOT, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
         int r = 0;
@@ -111,5 +111,5 @@ int launch_root_complete(const struct launch_options *options)
                 r = complete(root, i, options);
         if (r == 0)
                 r = mount_run(root, options);
-        return r < 0 ? r : launch_hosts_make(root, options);
+        return r < 0 ? r : launch_hosts_make(root, options, is_new);
 }

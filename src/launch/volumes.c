@@ -4,8 +4,6 @@
 #include <fcntl.h>
 #include <linux/mount.h>
 #include <linux/openat2.h>
-#include <sched.h>
-#include <signal.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,7 +11,6 @@
 #include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "launch/launch.h"
@@ -24,6 +21,34 @@
  * lost. */
 
 #define VOLUMES SCRATCH "/volumes"
+#define OWN_VOLUMES LAUNCH_KEPT "/volumes"
+#define OWN_WORK LAUNCH_KEPT "/volumes-work" /* of overlays */
+#define PATH_SIZE 64
+#define NAME_SIZE 17
+
+/* Writes the name that a volume of the container's own has in the scratch and in snapshots, so that a later start finds it: the FNV hash
+ * of its target, which may be longer than a name. */
+static const char *own_name(const struct launch_volume *volume, char ret[NAME_SIZE])
+{
+        uint64_t hash = UINT64_C(14695981039346656037);
+
+        for (const char *p = volume->target; *p; p++)
+                hash = (hash ^ (unsigned char) *p) * UINT64_C(1099511628211);
+        snprintf(ret, NAME_SIZE, "%016llx", (unsigned long long) hash);
+        return ret;
+}
+
+/* Writes where a volume is outside of the root. */
+static void write_path(const struct launch_options *options, size_t number, char ret[PATH_SIZE])
+{
+        const struct launch_volume *volume = &options->volumes[number];
+        char name[NAME_SIZE];
+
+        if (volume->fd < 0 && !volume->is_overlay)
+                snprintf(ret, PATH_SIZE, OWN_VOLUMES "/%s", own_name(volume, name));
+        else
+                snprintf(ret, PATH_SIZE, VOLUMES "/%zu", number);
+}
 
 int launch_open_how(int dirfd, const char *path, uint64_t flags, uint64_t resolve)
 {
@@ -49,34 +74,9 @@ static int open_host(struct launch_volume *volume)
         return 0;
 }
 
-struct visit {
-        int namespace_fd, result;
-};
-
-static int visit(void *userdata)
-{
-        struct visit *visit = userdata;
-
-        visit->result = setns(visit->namespace_fd, CLONE_NEWNS) < 0
-                                ? -errno
-                                : (int) syscall(SYS_open_tree, AT_FDCWD, SCRATCH, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
-        if (visit->result == -1)
-                visit->result = -errno;
-        return 0;
-}
-
-/* Only a process in its namespace can copy a mount: a child that shares our descriptors and memory goes there. */
 static int open_shared(struct launch_volume *volume, int namespace_fd)
 {
-        static char stack[64 * 1024] __attribute__((aligned(16)));
-        struct visit there = { namespace_fd, -EIO };
-
-        pid_t pid = clone(visit, stack + sizeof(stack), CLONE_VM | CLONE_VFORK | CLONE_FILES | SIGCHLD, &there);
-        if (pid < 0)
-                return launch_error(-errno, "the volume for %s: clone", volume->target);
-        while (waitpid(pid, NULL, 0) < 0 && errno == EINTR)
-                ;
-        volume->fd = there.result;
+        volume->fd = launch_scratch_copy(namespace_fd);
         return volume->fd < 0 ? launch_error(volume->fd, "the volume for %s: its tmpfs", volume->target) : 0;
 }
 
@@ -203,7 +203,9 @@ static int make_own(const struct launch_volume *volume, const struct launch_opti
                         return launch_error(-EOVERFLOW, "the volume for %s: its owner %s; set userns_ids",
                                             volume->target, volume->owner);
         }
-        if (mkdir(path, 0700) < 0 || chown(path, uid, gid) < 0 || chmod(path, (mode_t) mode) < 0)
+        /* What is there already is the container's, from an earlier start. */
+        int is_new = mkdir(path, 0700) == 0;
+        if ((!is_new && errno != EEXIST) || (is_new && (chown(path, uid, gid) < 0 || chmod(path, (mode_t) mode) < 0)))
                 return launch_error(-errno, "the volume for %s: its directory", volume->target);
         /* On itself, so that it can be read-only for the container. */
         if (volume->read_only && mount(path, path, NULL, MS_BIND, NULL) < 0)
@@ -233,24 +235,79 @@ static int bind_source(const struct launch_volume *volume, const char *path, int
         return r < 0 ? launch_error(-errno, "the volume for %s: mounting its source", volume->target) : 0;
 }
 
-static int mount_volume(int root, const struct launch_volume *volume, const struct launch_options *options,
-                        size_t number)
+/* Looks for what snapshots have of the volume. Appends each directory, the topmost first, to `lower`, and sets *ret to the topmost's
+ * owner and mode. Returns how many there are. */
+static unsigned find_in_snapshots(const struct launch_options *options, const struct launch_volume *volume,
+                                  size_t n_snapshots, char *lower, size_t size, struct stat *ret)
+{
+        char layer[64], path[PATH_SIZE + 32], name[NAME_SIZE];
+        struct stat st;
+        size_t used = 0;
+        unsigned n = 0;
+
+        for (size_t i = options->n_layers + n_snapshots; i > options->n_layers; i--) {
+                snprintf(layer, sizeof(layer), LAUNCH_LAYER, i - 1);
+                snprintf(path, sizeof(path), "%s/volumes/%s", layer, own_name(volume, name));
+                if (stat(path, &st) < 0)
+                        continue;
+                if (n++ == 0)
+                        *ret = st;
+                used += (size_t) snprintf(lower + used, size - used, "%s%s", used ? ":" : "", path);
+        }
+        return n;
+}
+
+/* Mounts an overlay of what snapshots have of a volume of the container's own; what the container writes goes to `upper`. */
+static int mount_over(const struct launch_options *options, struct launch_volume *volume, const char *lower,
+                      const char *upper, const char *path)
+{
+        char data[2048], work[PATH_SIZE], name[NAME_SIZE];
+
+        snprintf(work, sizeof(work), OWN_WORK "/%s", own_name(volume, name));
+        if ((mkdir(OWN_WORK, 0700) < 0 && errno != EEXIST) || (mkdir(work, 0700) < 0 && errno != EEXIST) ||
+            launch_give_root(AT_FDCWD, work, options) < 0 || mkdir(path, 0755) < 0)
+                return launch_error(-errno, "the volume for %s: its directories", volume->target);
+        snprintf(data, sizeof(data), "%supperdir=%s,workdir=%s,lowerdir=%s", options->is_users ? "userxattr," : "",
+                 upper, work, lower);
+        if (mount("mayfly-volume", path, "overlay", MS_NODEV | MS_NOSUID, data) < 0)
+                return launch_error(-errno, "the volume for %s: an overlay over what the snapshot has of it",
+                                    volume->target);
+        return 0;
+}
+
+/* Makes a volume of the container's own, over what snapshots have of it. */
+static int make_over_snapshots(const struct launch_options *options, size_t number, const struct stat *covered,
+                               size_t n_snapshots, int idmapped)
+{
+        struct launch_volume *volume = &options->volumes[number];
+        char path[PATH_SIZE], upper[PATH_SIZE], lower[1024];
+        struct stat st = *covered;
+
+        write_path(options, number, upper);
+        unsigned n = find_in_snapshots(options, volume, n_snapshots, lower, sizeof(lower), &st);
+        if (n > 0 && options->ids && !idmapped)
+                return launch_error(
+                        -ENOTSUP,
+                        "the volume for %s: showing a snapshot of it with the container's IDs, which takes Linux "
+                        "6.3 and a store that can be idmapped; set .userns = MAYFLY_USERNS_HOST",
+                        volume->target);
+        /* What the snapshot has of it says more than the spec, and the overlay can be read-only without this. */
+        const struct launch_volume plain = { .target = volume->target, .shared = -1, .fd = -1 };
+        int r = make_own(n > 0 ? &plain : volume, options, upper, &st);
+        if (r < 0 || n == 0)
+                return r;
+        volume->is_overlay = 1;
+        write_path(options, number, path);
+        return mount_over(options, volume, lower, upper, path);
+}
+
+/* No device of the host's is opened through a volume; systemd-nspawn copies these attributes when it binds. */
+static int protect(const struct launch_volume *volume, const char *path)
 {
         struct mount_attr attributes = { .attr_set = MOUNT_ATTR_NODEV | MOUNT_ATTR_NOSUID };
-        char path[64];
-        struct stat covered = { 0 }, st = { .st_mode = S_IFDIR };
 
-        snprintf(path, sizeof(path), VOLUMES "/%zu", number);
-        if (volume->fd >= 0 && fstat(volume->fd, &st) < 0)
-                return launch_error(-errno, "the volume for %s", volume->target);
-        int directory = S_ISDIR(st.st_mode) != 0;
-        int r = make_target(root, volume, options, directory, &covered);
-        if (r == 0)
-                r = volume->fd < 0 ? make_own(volume, options, path, &covered)
-                                   : bind_source(volume, path, directory, options->ids != 0);
-        if (r < 0 || (volume->fd < 0 && !volume->read_only))
-                return r;
-        /* No device of the host's is opened through it; systemd-nspawn copies these when it binds. */
+        if (volume->fd < 0 && !volume->read_only)
+                return 0;
         if (volume->read_only)
                 attributes.attr_set |= MOUNT_ATTR_RDONLY;
         if (syscall(SYS_mount_setattr, AT_FDCWD, path, AT_RECURSIVE, &attributes, sizeof(attributes)) < 0)
@@ -258,17 +315,35 @@ static int mount_volume(int root, const struct launch_volume *volume, const stru
         return 0;
 }
 
-int launch_volumes_mount(const struct launch_options *options)
+static int mount_volume(int root, const struct launch_options *options, size_t number, size_t n_snapshots, int idmapped)
+{
+        const struct launch_volume *volume = &options->volumes[number];
+        char path[PATH_SIZE];
+        struct stat covered = { 0 }, st = { .st_mode = S_IFDIR };
+
+        if (volume->fd >= 0 && fstat(volume->fd, &st) < 0)
+                return launch_error(-errno, "the volume for %s", volume->target);
+        int directory = S_ISDIR(st.st_mode) != 0;
+        int r = make_target(root, volume, options, directory, &covered);
+        if (r == 0 && volume->fd < 0)
+                r = make_over_snapshots(options, number, &covered, n_snapshots, idmapped);
+        write_path(options, number, path);
+        if (r == 0 && volume->fd >= 0)
+                r = bind_source(volume, path, directory, options->ids != 0);
+        return r == 0 ? protect(volume, path) : r;
+}
+
+int launch_volumes_mount(const struct launch_options *options, size_t n_snapshots, int idmapped)
 {
         int r = 0;
 
         if (options->n_volumes == 0)
                 return 0;
         mf_cleanup(mf_closep) int root = open(SCRATCH "/root", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-        if (root < 0 || mkdir(VOLUMES, 0755) < 0)
+        if (root < 0 || mkdir(VOLUMES, 0755) < 0 || (mkdir(OWN_VOLUMES, 0755) < 0 && errno != EEXIST))
                 return launch_error(-errno, "volumes");
         for (size_t i = 0; r == 0 && i < options->n_volumes; i++)
-                r = mount_volume(root, &options->volumes[i], options, i);
+                r = mount_volume(root, options, i, n_snapshots, idmapped);
         return r;
 }
 
@@ -283,10 +358,10 @@ static int compare_targets(const void *a, const void *b)
 /* The mount point is made again where another volume has covered the first one. */
 static int bind_volume(int root, const struct launch_options *options, const struct launch_volume *volume)
 {
-        char source[64], target[64];
+        char source[PATH_SIZE], target[64];
         struct stat st;
 
-        snprintf(source, sizeof(source), VOLUMES "/%zu", (size_t) (volume - options->volumes));
+        write_path(options, (size_t) (volume - options->volumes), source);
         if (stat(source, &st) < 0)
                 return launch_error(-errno, "the volume for %s", volume->target);
         int r = make_target(root, volume, options, S_ISDIR(st.st_mode) != 0, &st);
@@ -320,12 +395,13 @@ int launch_volumes_bind(const struct launch_options *options)
 char *launch_volume_option(const struct launch_options *options, size_t n)
 {
         const char *target = options->volumes[n].target;
-        char *option = malloc(64 + 2 * strlen(target));
-        size_t size = 0;
+        char *option = malloc(PATH_SIZE + 16 + 2 * strlen(target));
+        char source[PATH_SIZE];
 
         if (!option)
                 return NULL;
-        size = (size_t) sprintf(option, "--bind=" VOLUMES "/%zu:", n);
+        write_path(options, n, source);
+        size_t size = (size_t) sprintf(option, "--bind=%s:", source);
         for (; *target; target++) {
                 if (*target == ':' || *target == '\\')
                         option[size++] = '\\';

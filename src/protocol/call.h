@@ -24,6 +24,7 @@
  *   OPEN        reference, image options -> value: 1 if something was fetched. Reports of progress. The image stays open
  *   TMPFS       size -> descriptors of a mount namespace with a new tmpfs, and of the root directory of that
  *   TMPFS_OWN   descriptor of that directory; mode, user, group -> nothing
+ *   SNAPSHOT    descriptor of a container's scratch -> descriptors as of TMPFS, with a copy of what the container wrote
  *   VERIFY, GC  options -> the result struct, also with an error. Reports about the store
  *
  *   of mayfly-network, see protocol/network.h
@@ -53,6 +54,7 @@ enum mf_operation {
         MF_OPERATION_GC,
         MF_OPERATION_TMPFS,
         MF_OPERATION_TMPFS_OWN,
+        MF_OPERATION_SNAPSHOT,
         MF_OPERATION_NETWORK_CREATE,
         MF_OPERATION_NETWORK_ATTACH,
         MF_OPERATION_NETWORK_CUT,

@@ -6,12 +6,13 @@
  * version is checked: a stale mayfly-init is a common accident of half an upgrade.
  *
  *   control socket (SOCK_SEQPACKET; the container's end is mayfly-init's standard input)
- *       library -> launch LAUNCH  descriptors: owner pidfd; value[0] mount namespaces of shared volumes; the lock of
- *                                 the container's range of IDs if value[1]; the user namespace of an ordinary user if
-                                 value[2]
+ *       library -> launch LAUNCH  descriptors: owner pidfd; value[0] mount namespaces of shared volumes; value[1] of
+ *                                 snapshots, the lowest layer first; those of enum mf_launch_fd that value[2] has
  *       library -> init   START   descriptors: log, exec block; the app's filter if value[0]; sockets for the app; value[1]:
  *                                 the container is on the network of the host; value[2]: the app waits for GO. Both are
  *                                 queued before their reader exists
+ *       launch -> library SCRATCH descriptor: a copy of the scratch's mount, attached nowhere, so that a later start can
+ *                                 have it
  *       launch -> library HOSTS   descriptor: the container's /etc/hosts, if its spec has networks
  *       both   -> library LIMITS  value[0] those of enum mf_limit that are not in force
  *       init -> library   READY   the container answers; credentials carry its PID
@@ -65,6 +66,15 @@ enum mf_message_type {
         MF_MESSAGE_SIGNAL,
         MF_MESSAGE_USAGE,
         MF_MESSAGE_STARTED,
+        MF_MESSAGE_SCRATCH,
+};
+
+/* Descriptors of LAUNCH, in this order. */
+enum mf_launch_fd {
+        MF_LAUNCH_IDS = 1,     /* lock of the container's range of IDs */
+        MF_LAUNCH_USERNS = 2,  /* user namespace of an ordinary user */
+        MF_LAUNCH_FORWARD = 4, /* socket of mayfly-forward */
+        MF_LAUNCH_SCRATCH = 8  /* of an earlier start, from SCRATCH */
 };
 
 /* Why the supervisor of a command killed it. */
@@ -87,6 +97,7 @@ struct mf_message {
 };
 
 #define MF_SHARED_VOLUMES_MAX 8
+#define MF_SNAPSHOTS_MAX 8
 #define MF_ACTIVATED_MAX 32
 #define MF_MESSAGE_FDS_MAX (5 + MF_ACTIVATED_MAX)
 

@@ -19,6 +19,15 @@ static int take_limits(struct mf_reports *reports, const struct mf_message *mess
         return 0;
 }
 
+static int take_scratch(struct mf_reports *reports, const struct mf_message *message)
+{
+        (void) message;
+        if (reports->has_scratch)
+                return -EPROTO;
+        reports->has_scratch = 1;
+        return 0;
+}
+
 static int take_hosts(struct mf_reports *reports, const struct mf_message *message)
 {
         (void) message;
@@ -97,6 +106,7 @@ static const struct {
         int (*take)(struct mf_reports *reports, const struct mf_message *message);
 } rules[] = {
         { MF_MESSAGE_LIMITS, 0, 0, MF_APP_NONE, 0, take_limits },
+        { MF_MESSAGE_SCRATCH, 0, 0, MF_APP_NONE, 0, take_scratch },
         { MF_MESSAGE_HOSTS, 0, 0, MF_APP_NONE, 0, take_hosts },
         { MF_MESSAGE_READY, 0, 0, MF_APP_NONE, 0, take_ready },
         { MF_MESSAGE_HOOK, 1, 0, MF_APP_NONE, 1, take_hook },
@@ -108,7 +118,7 @@ static const struct {
 
 int mf_reports_take(struct mf_reports *reports, const struct mf_message *message, size_t n_fds)
 {
-        if (n_fds != (message->type == MF_MESSAGE_HOSTS))
+        if (n_fds != (message->type == MF_MESSAGE_HOSTS || message->type == MF_MESSAGE_SCRATCH))
                 return -EPROTO; /* no other report has descriptors */
         for (size_t i = 0; i < sizeof(rules) / sizeof(rules[0]); i++) {
                 if ((uint32_t) rules[i].type != message->type)

@@ -23,6 +23,7 @@ struct mf_reports {
         int expects_app;    /* without it, HOOK, APP and EXIT are errors */
         int expects_hosts;  /* without it, HOSTS is an error */
         int expects_notify; /* without it, NOTIFIED is an error */
+        int has_scratch;    /* SCRATCH came */
         int ready;
         int hook_started;
         int notified;       /* READY=1 came */

@@ -65,7 +65,11 @@ static int check(struct mf_condition *condition, char *what, size_t size, struct
 
 static int resolve(struct mf_condition *condition, const struct mayfly_container *container, struct mayfly_error *err)
 {
+        struct search *search = condition->data;
         int r = mf_condition_need_app(container, "a line of the log", err);
+
+        if (search->position < container->log_begin)
+                search->position = container->log_begin;
 
         if (r < 0 || !condition->options.log_stream || container->spec.separate_streams)
                 return r;

@@ -16,6 +16,9 @@ int mf_start_prepare(struct mf_start *start, const struct mayfly_spec *spec, str
                 r = mf_conditions_make(&start->wait, start->container->spec.wait, err);
         if (r == 0)
                 start->container->with_notify = mf_conditions_have(&start->wait, &mf_condition_notify);
+        if (r == 0)
+                r = mf_spec_keep(&start->container->spec, start->container->volumes, start->container->files,
+                                 &start->container->spec_memory, err);
         return r;
 }
 
@@ -47,6 +50,22 @@ static int wait_for_published(struct mf_start *start, struct mayfly_error *err)
         return mf_conditions_make(&start->wait, start->published, err);
 }
 
+int mf_start_boot(struct mf_start *start, struct mayfly_error *err)
+{
+        struct mayfly_container *container = start->container;
+        int r = 0;
+
+        if (!container->spec.wait && mf_container_runs_app(container))
+                r = wait_for_published(start, err);
+        if (r == 0)
+                r = mf_conditions_resolve(&start->wait, container, err);
+        if (r == 0)
+                r = mf_ports_expand(container, err);
+        if (r == 0)
+                r = mf_container_boot(container, err);
+        return r == 0 ? mf_conditions_await(&start->wait, container, err) : r;
+}
+
 int mf_start_run(struct mf_start *start, int cancel, struct mayfly_container **ret, struct mayfly_error *err)
 {
         struct mayfly_container *container = start->container;
@@ -59,27 +78,27 @@ int mf_start_run(struct mf_start *start, int cancel, struct mayfly_container **r
                 r = mf_container_check_cancelled(container, err);
         if (r == 0)
                 r = mf_ports_bind(container, err);
-        if (r == 0 && !container->spec.wait && mf_container_runs_app(container))
-                r = wait_for_published(start, err);
         if (r == 0)
-                r = mf_conditions_resolve(&start->wait, container, err);
-        if (r == 0)
-                r = mf_container_boot(container, err);
-        if (r == 0)
-                r = mf_conditions_await(&start->wait, container, err);
+                r = mf_start_boot(start, err);
+        container->has_lived = r == 0;
         container->cancel = -1; /* it is started, or is to be stopped */
         if (r == 0)
                 *ret = mf_take(start->container);
         return r;
 }
 
-void mf_start_clear(struct mf_start *start)
+void mf_start_release(struct mf_start *start)
 {
         mf_conditions_clear(&start->wait);
         free(start->published);
         free(start->ports);
-        mayfly_container_free(start->container);
         *start = (struct mf_start){ 0 };
+}
+
+void mf_start_clear(struct mf_start *start)
+{
+        mayfly_container_free(start->container);
+        mf_start_release(start);
 }
 
 MF_EXPORT int mayfly_container_start(struct mayfly_container **ret, const struct mayfly_spec *spec,

@@ -21,6 +21,12 @@ int mf_start_prepare(struct mf_start *start, const struct mayfly_spec *spec, str
  * with -ECANCELED. Returns 0 and the container, or negative errno. */
 int mf_start_run(struct mf_start *start, int cancel, struct mayfly_container **ret, struct mayfly_error *err);
 
+/* The part of it that each life of a container has: with its image open and its ports bound, it starts and becomes ready. Returns 0 or
+ * negative errno. */
+int mf_start_boot(struct mf_start *start, struct mayfly_error *err);
+
+/* Frees all but the container. */
+void mf_start_release(struct mf_start *start);
 /* Frees what is left; a container that was not handed out ends. */
 void mf_start_clear(struct mf_start *start);
 

@@ -170,6 +170,20 @@ static void a_hosts_file_comes_once_if_it_is_expected(void **state)
         assert_int_equal(mf_reports_take(&reports, &hosts, 1), -EPROTO);
 }
 
+/* The same with the mount of the scratch, which each start has. */
+static void a_scratch_comes_once(void **state)
+{
+        const struct mf_message scratch = { .type = MF_MESSAGE_SCRATCH };
+        struct mf_reports reports = { 0 }, late = { .ready = 1 };
+
+        (void) state;
+        assert_int_equal(mf_reports_take(&late, &scratch, 1), -EPROTO);
+        assert_int_equal(mf_reports_take(&reports, &scratch, 0), -EPROTO);
+        assert_int_equal(mf_reports_take(&reports, &scratch, 2), -EPROTO);
+        assert_int_equal(mf_reports_take(&reports, &scratch, 1), 0);
+        assert_int_equal(mf_reports_take(&reports, &scratch, 1), -EPROTO);
+}
+
 static void impossible_values_are_refused(void **state)
 {
         const int ends[][2] = { { 0, 0 },           { CLD_EXITED, 256 }, { CLD_EXITED, -1 },  { CLD_KILLED, 0 },
@@ -233,6 +247,7 @@ int main(void)
                 cmocka_unit_test(an_idle_container_has_no_app),
                 cmocka_unit_test(limits_are_known_and_told_once),
                 cmocka_unit_test(a_hosts_file_comes_once_if_it_is_expected),
+                cmocka_unit_test(a_scratch_comes_once),
                 cmocka_unit_test(impossible_values_are_refused),
                 cmocka_unit_test(descriptors_are_refused),
         };

@@ -1,0 +1,233 @@
+/* SPDX-License-Identifier: MIT */
+#define _GNU_SOURCE
+#include "container/snapshot-copy.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "container/snapshot-xattr.h"
+#include "util/fd.h"
+#include "util/macro.h"
+
+/* Copies a tree between two tmpfs, each on a file system of its own. Nobody changes the source meanwhile: its container is halted or
+ * paused. Directories are open one at a time on the way down, so that the depth costs descriptors; a tmpfs has as many levels as paths
+ * are long, and the path of a file in a container is bounded by that. */
+
+#define BUFFER_SIZE (256U * 1024)
+#define BUCKETS 1024U
+
+/* A file with several names: where its first one was copied to. */
+struct linked {
+        struct linked *next;
+        ino_t inode;
+        char path[];
+};
+
+struct copying {
+        int to; /* the root of the copy */
+        struct mf_shift shift;
+        char path[PATH_MAX]; /* of the present entry, below the root */
+        struct linked *linked[BUCKETS];
+        char *buffer;
+};
+
+/* --- files ------------------------------------------------------------------------------------------------------ */
+
+/* Copies what is between two holes. Returns 0 or negative errno. */
+static int copy_extent(struct copying *copying, int from, int to, off_t begin, off_t end)
+{
+        while (begin < end) {
+                size_t size = end - begin < (off_t) BUFFER_SIZE ? (size_t) (end - begin) : BUFFER_SIZE;
+                ssize_t n = pread(from, copying->buffer, size, begin);
+                if (n <= 0)
+                        return n < 0 ? -errno : -EIO; /* it became shorter */
+                ssize_t written = pwrite(to, copying->buffer, (size_t) n, begin);
+                if (written < 0)
+                        return -errno;
+                begin += written;
+        }
+        return 0;
+}
+
+static int copy_data(struct copying *copying, int from, int to, off_t size)
+{
+        off_t begin = 0, end = 0;
+        int r = 0;
+
+        while (r == 0 && (begin = lseek(from, end, SEEK_DATA)) >= 0 && begin < size) {
+                end = lseek(from, begin, SEEK_HOLE);
+                r = end < 0 ? -errno : copy_extent(copying, from, to, begin, end < size ? end : size);
+        }
+        if (r == 0 && begin < 0 && errno != ENXIO) /* there are no more data */
+                r = -errno;
+        return r == 0 && ftruncate(to, size) < 0 ? -errno : r;
+}
+
+static int copy_file(struct copying *copying, int from, int to, const char *name, const struct stat *st)
+{
+        mf_cleanup(mf_closep) int source = openat(from, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+        if (source < 0)
+                return -errno;
+        mf_cleanup(mf_closep) int copy = openat(to, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+        return copy < 0 ? -errno : copy_data(copying, source, copy, st->st_size);
+}
+
+static int copy_symlink(int from, int to, const char *name)
+{
+        char target[PATH_MAX];
+        ssize_t n = readlinkat(from, name, target, sizeof(target) - 1);
+
+        if (n < 0)
+                return -errno;
+        target[n] = '\0';
+        return symlinkat(target, to, name) < 0 ? -errno : 0;
+}
+
+/* --- files with several names ----------------------------------------------------------------------------------- */
+
+/* Makes the entry another name of one that was copied. Returns 1, 0 when there is none yet, or negative errno. */
+static int link_to_known(struct copying *copying, int to, const char *name, const struct stat *st)
+{
+        for (const struct linked *l = copying->linked[st->st_ino % BUCKETS]; l; l = l->next)
+                if (l->inode == st->st_ino)
+                        return linkat(copying->to, l->path, to, name, 0) < 0 ? -errno : 1;
+        return 0;
+}
+
+static int remember(struct copying *copying, const struct stat *st)
+{
+        size_t size = strlen(copying->path) + 1;
+        struct linked *linked = malloc(sizeof(*linked) + size);
+
+        if (!linked)
+                return -ENOMEM;
+        *linked = (struct linked){ .next = copying->linked[st->st_ino % BUCKETS], .inode = st->st_ino };
+        memcpy(linked->path, copying->path, size);
+        copying->linked[st->st_ino % BUCKETS] = linked;
+        return 0;
+}
+
+/* --- the tree --------------------------------------------------------------------------------------------------- */
+
+static int copy_directory(struct copying *copying, int from, int to, const char *name);
+
+/* Makes the entry, without what is known about it. A whiteout of overlayfs is a device that any user may make. */
+static int copy_node(struct copying *copying, int from, int to, const char *name, const struct stat *st)
+{
+        switch (st->st_mode & S_IFMT) {
+        case S_IFREG:
+                return copy_file(copying, from, to, name, st);
+        case S_IFDIR:
+                return mkdirat(to, name, 0700) < 0 ? -errno : copy_directory(copying, from, to, name);
+        case S_IFLNK:
+                return copy_symlink(from, to, name);
+        default:
+                return mknodat(to, name, st->st_mode, st->st_rdev) < 0 ? -errno : 0;
+        }
+}
+
+/* Owner first: a change of it takes set-ID bits and capabilities away. */
+static int copy_metadata(const struct copying *copying, int from, int to, const char *name, const struct stat *st)
+{
+        const struct timespec times[2] = { st->st_atim, st->st_mtim };
+
+        if (fchownat(to, name, mf_shift_id(&copying->shift, st->st_uid), mf_shift_id(&copying->shift, st->st_gid),
+                     AT_SYMLINK_NOFOLLOW) < 0 ||
+            (!S_ISLNK(st->st_mode) && fchmodat(to, name, st->st_mode & 07777, 0) < 0))
+                return -errno;
+        int r = mf_snapshot_copy_xattrs(&copying->shift, from, to, name);
+        return r == 0 && utimensat(to, name, times, AT_SYMLINK_NOFOLLOW) < 0 ? -errno : r;
+}
+
+static int copy_entry(struct copying *copying, int from, int to, const char *name)
+{
+        struct stat st;
+
+        if (fstatat(from, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+                return -errno;
+        int has_names = !S_ISDIR(st.st_mode) && st.st_nlink > 1;
+        int r = has_names ? link_to_known(copying, to, name, &st) : 0;
+        if (r != 0)
+                return r < 0 ? r : 0;
+        r = copy_node(copying, from, to, name, &st);
+        if (r == 0)
+                r = copy_metadata(copying, from, to, name, &st);
+        return r == 0 && has_names ? remember(copying, &st) : r;
+}
+
+/* Whether mayfly has made the file, for a container of this name and these neighbours: /etc/hosts in the root. */
+static int is_mayflys(const char *path)
+{
+        return strcmp(path, "upper/etc/hosts") == 0;
+}
+
+/* Copies the entry, whose path is then in copying->path until the next one; after a failure it stays there. */
+static int visit(struct copying *copying, int from, int to, const char *name)
+{
+        size_t length = strlen(copying->path), more = strlen(name);
+
+        if (length + 1 + more + 1 > sizeof(copying->path))
+                return -ENAMETOOLONG;
+        if (length > 0)
+                copying->path[length] = '/';
+        memcpy(copying->path + length + (length > 0), name, more + 1);
+        int r = is_mayflys(copying->path) ? 0 : copy_entry(copying, from, to, name);
+        if (r == 0)
+                copying->path[length] = '\0';
+        return r;
+}
+
+static int copy_directory(struct copying *copying, int from, int to, const char *name)
+{
+        mf_cleanup(mf_closep) int copy = openat(to, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+        int source = copy < 0 ? -1 : openat(from, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+        DIR *dir = source < 0 ? NULL : fdopendir(source);
+        int r = dir ? 0 : -errno;
+
+        if (!dir) {
+                mf_close(source);
+                return r;
+        }
+        for (const struct dirent *entry; r == 0 && (errno = 0, entry = readdir(dir));)
+                if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0)
+                        r = visit(copying, source, copy, entry->d_name);
+        if (r == 0)
+                r = -errno;
+        closedir(dir);
+        return r;
+}
+
+static void clear(struct copying *copying)
+{
+        for (size_t i = 0; i < BUCKETS; i++)
+                while (copying->linked[i]) {
+                        struct linked *next = copying->linked[i]->next;
+                        free(copying->linked[i]);
+                        copying->linked[i] = next;
+                }
+        free(copying->buffer);
+        free(copying);
+}
+
+int mf_snapshot_copy(int from, int to, const char *name, uint32_t ids, uint32_t n_ids, char *failed, size_t size)
+{
+        struct copying *copying = calloc(1, sizeof(*copying));
+
+        if (!copying)
+                return -ENOMEM;
+        copying->to = to;
+        copying->shift = (struct mf_shift){ ids, n_ids };
+        copying->buffer = malloc(BUFFER_SIZE);
+        int r = copying->buffer ? visit(copying, from, to, name) : -ENOMEM;
+        if (r < 0)
+                snprintf(failed, size, "%s", copying->path);
+        clear(copying);
+        return r;
+}

@@ -1,0 +1,283 @@
+/* SPDX-License-Identifier: MIT */
+#define _GNU_SOURCE
+#include "container/snapshot.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "container/anchor.h"
+#include "container/container.h"
+#include "container/life.h"
+#include "container/network.h"
+#include "container/snapshot-copy.h"
+#include "privilege/call.h"
+#include "privilege/userns.h"
+#include "util/error.h"
+#include "util/fd.h"
+#include "util/macro.h"
+
+/* Snapshots. One is a tmpfs in a mount namespace that only descriptors of this program keep, with a copy of what a container wrote:
+ * UPPER, a layer for overlayfs, and a directory for each volume of the container's own. A container that began from a snapshot wrote
+ * over it, so that a snapshot of it lies on that one. */
+
+struct mayfly_snapshot {
+        atomic_uint references;
+        struct mayfly_snapshot *below; /* or NULL */
+        unsigned depth;                /* of all, from 1 on */
+        struct mf_tmpfs_place place;
+        struct mf_keep_ids kept; /* of an ordinary user's container: whose its files are depends on it */
+        char image[];            /* its ID */
+};
+
+struct mayfly_snapshot *mf_snapshot_hold(const struct mayfly_snapshot *snapshot)
+{
+        struct mayfly_snapshot *held = (struct mayfly_snapshot *) (uintptr_t) snapshot;
+
+        if (held)
+                atomic_fetch_add(&held->references, 1);
+        return held;
+}
+
+MF_EXPORT struct mayfly_snapshot *mayfly_snapshot_free(struct mayfly_snapshot *snapshot)
+{
+        while (snapshot && atomic_fetch_sub(&snapshot->references, 1) == 1) {
+                struct mayfly_snapshot *below = snapshot->below;
+                mf_close(snapshot->place.namespace_fd);
+                mf_close(snapshot->place.root);
+                free(snapshot);
+                snapshot = below;
+        }
+        return NULL;
+}
+
+size_t mf_snapshot_namespaces(const struct mayfly_snapshot *snapshot, int ret[MF_SNAPSHOTS_MAX])
+{
+        size_t n = snapshot ? snapshot->depth : 0;
+
+        for (; snapshot; snapshot = snapshot->below)
+                ret[snapshot->depth - 1] = snapshot->place.namespace_fd;
+        return n;
+}
+
+/* Who the caller is inside, if files are stored with other owners because of that. */
+static struct mf_keep_ids kept_of(const struct mayfly_container *container)
+{
+        const struct mf_keep_ids *kept = mf_keep_layers(container);
+
+        return kept ? *kept : (struct mf_keep_ids){ 0 };
+}
+
+int mf_snapshot_check(const struct mayfly_container *container, struct mayfly_error *err)
+{
+        const struct mayfly_snapshot *snapshot = container->snapshot;
+        const char *image = mayfly_image_id(container->image);
+
+        if (!snapshot)
+                return 0;
+        const struct mf_keep_ids kept = kept_of(container);
+        if (memcmp(&kept, &snapshot->kept, sizeof(kept)) != 0)
+                return mf_error(err, -EINVAL, MAYFLY_STAGE_SPEC,
+                                "the snapshot is of a container where the caller is user %u and group %u, not %u and %u; give the "
+                                "same userns, keep_uid and keep_gid",
+                                (unsigned) snapshot->kept.uid, (unsigned) snapshot->kept.gid, (unsigned) kept.uid,
+                                (unsigned) kept.gid);
+        if (strcmp(snapshot->image, image) == 0)
+                return 0;
+        return mf_error(err, -EINVAL, MAYFLY_STAGE_SPEC,
+                        "the spec's snapshot is of the image %.80s, but its image is %.80s; a snapshot is for "
+                        "containers of its "
+                        "own image",
+                        snapshot->image, image);
+}
+
+/* --- making ----------------------------------------------------------------------------------------------------- */
+
+static int copy_all(const struct mf_tmpfs_place *place, int scratch, uint32_t ids, uint32_t n_ids,
+                    struct mayfly_error *err)
+{
+        static const char *const names[] = { "upper", "volumes" };
+        char failed[PATH_MAX] = "";
+        int r = 0;
+
+        for (size_t i = 0; r == 0 && i < MF_ELEMENTSOF(names); i++)
+                if (faccessat(scratch, names[i], F_OK, AT_SYMLINK_NOFOLLOW) == 0)
+                        r = mf_snapshot_copy(scratch, place->root, names[i], ids, n_ids, failed, sizeof(failed));
+        if (r == -ENOSPC)
+                return mf_error(err, r, MAYFLY_STAGE_START,
+                                "a snapshot: %s: it takes more than half of the memory of this host; let the container "
+                                "write less, "
+                                "or use a volume for what the snapshot need not have",
+                                failed);
+        return r < 0 ? mf_error_errno(err, r, MAYFLY_STAGE_START, "a snapshot: copying %.1000s", failed) : 0;
+}
+
+int mf_snapshot_make(struct mf_tmpfs_place *ret, int scratch, uint32_t ids, uint32_t n_ids, struct mayfly_error *err)
+{
+        struct mf_tmpfs_place place = MF_TMPFS_PLACE_INIT;
+
+        int r = mf_tmpfs_make(&place, 0, 0, err);
+        if (r < 0)
+                return r;
+        r = copy_all(&place, scratch, ids, n_ids, err);
+        if (r < 0) {
+                mf_close(place.namespace_fd);
+                mf_close(place.root);
+        } else {
+                *ret = place;
+        }
+        return r;
+}
+
+struct job {
+        const struct mayfly_container *container;
+        struct mf_tmpfs_place *place;
+        struct mayfly_error *err;
+        int result;
+};
+
+/* Runs in a new thread, which can unshare its mount namespace, working directory and umask from the program. */
+static void *make(void *userdata)
+{
+        struct job *job = userdata;
+        const struct mf_id_range *ids = &job->container->ids;
+
+        job->result = mf_snapshot_make(job->place, job->container->scratch, ids->base, ids->size, job->err);
+        return NULL;
+}
+
+static int make_here(const struct mayfly_container *container, struct mf_tmpfs_place *ret, struct mayfly_error *err)
+{
+        struct job job = { .container = container, .place = ret, .err = err };
+        sigset_t all, old;
+        pthread_t thread;
+
+        sigfillset(&all);
+        pthread_sigmask(SIG_SETMASK, &all, &old); /* signals are for the program's own threads */
+        int r = -pthread_create(&thread, NULL, make, &job);
+        pthread_sigmask(SIG_SETMASK, &old, NULL);
+        if (r < 0)
+                return mf_error_errno(err, r, MAYFLY_STAGE_START, "a snapshot: starting a thread");
+        pthread_join(thread, NULL);
+        return job.result;
+}
+
+/* Lets mayfly-helper make it: files have owners that this process cannot name. */
+static int make_delegated(const struct mayfly_container *container, struct mf_tmpfs_place *ret,
+                          struct mayfly_error *err)
+{
+        mf_cleanup(mf_pack_clear) struct mf_pack arguments = { 0 };
+        struct mf_call_result result = MF_CALL_RESULT_INIT;
+        const struct mf_call call = {
+                .operation = MF_OPERATION_SNAPSHOT, .arguments = &arguments, .fds = &container->scratch, .n_fds = 1
+        };
+
+        int r = mf_call(&result, &call, err);
+        if (r == 0) {
+                ret->namespace_fd = mf_frame_take_fd(&result.frame, 0);
+                ret->root = mf_frame_take_fd(&result.frame, 1);
+                if (ret->root < 0)
+                        r = mf_error(err, -EPROTO, MAYFLY_STAGE_START, "mayfly-helper returned no snapshot");
+        }
+        mf_call_end(&result);
+        return r;
+}
+
+static int check(struct mayfly_container *container, struct mayfly_error *err)
+{
+        (void) mf_container_poll(container, NULL, 0, 0, NULL); /* it may have ended by itself */
+        int is_running = !mf_container_gone(container) || container->leader_fd >= 0;
+        if (is_running && !container->is_paused)
+                return mf_error(err, -EBUSY, MAYFLY_STAGE_EXEC,
+                                "a snapshot: container %s runs, and its files may change meanwhile; call "
+                                "mayfly_container_pause() "
+                                "or mayfly_container_halt() first",
+                                container->machine);
+        if (container->scratch < 0)
+                return mf_error(err, -ESRCH, MAYFLY_STAGE_EXEC,
+                                "a snapshot: what container %s wrote is not there: it was stopped, where "
+                                "mayfly_container_halt() would "
+                                "have kept it, or the system call open_tree(2) is not allowed here",
+                                container->machine);
+        if (container->snapshot && container->snapshot->depth == MF_SNAPSHOTS_MAX)
+                return mf_error(
+                        err, -E2BIG, MAYFLY_STAGE_EXEC,
+                        "a snapshot: container %s has %u snapshots below it, and no more can lie on each other; begin "
+                        "from an earlier one",
+                        container->machine, MF_SNAPSHOTS_MAX);
+        return 0;
+}
+
+MF_EXPORT int mayfly_container_snapshot(struct mayfly_container *container, struct mayfly_snapshot **ret,
+                                        struct mayfly_error *err)
+{
+        if (!container || !ret)
+                return mf_error(err, -EINVAL, MAYFLY_STAGE_SPEC,
+                                "mayfly_container_snapshot() needs a container and a place for its result");
+        int r = mf_container_check_owner(container, err);
+        if (r < 0)
+                return r;
+        MF_ANCHOR_GUARD(container->anchor);
+        r = check(container, err);
+        if (r < 0)
+                return r;
+        const char *image = mayfly_image_id(container->image);
+        struct mayfly_snapshot *snapshot = calloc(1, sizeof(*snapshot) + strlen(image) + 1);
+        if (!snapshot)
+                return mf_error_oom(err, MAYFLY_STAGE_START);
+        *snapshot = (struct mayfly_snapshot){ .references = 1,
+                                              .below = mf_snapshot_hold(container->snapshot),
+                                              .depth = container->snapshot ? container->snapshot->depth + 1 : 1,
+                                              .place = MF_TMPFS_PLACE_INIT,
+                                              .kept = kept_of(container) };
+        memcpy(snapshot->image, image, strlen(image) + 1);
+        r = mf_privilege_is_delegated() ? make_delegated(container, &snapshot->place, err)
+                                        : make_here(container, &snapshot->place, err);
+        if (r < 0) {
+                mayfly_snapshot_free(snapshot);
+                return r;
+        }
+        mayfly_snapshot_free(container->taken);
+        container->taken = mf_snapshot_hold(snapshot);
+        *ret = snapshot;
+        return 0;
+}
+
+/* --- going back ------------------------------------------------------------------------------------------------- */
+
+int mf_container_check_reset(const struct mayfly_container *container, struct mayfly_error *err)
+{
+        if (container->taken || container->snapshot)
+                return 0;
+        return mf_error(
+                err, -EINVAL, MAYFLY_STAGE_EXEC,
+                "container %s has no snapshot to go back to; take one by mayfly_container_snapshot(), or set snapshot "
+                "in its spec",
+                container->machine);
+}
+
+int mf_container_reset(struct mayfly_container *container, struct mayfly_error *err)
+{
+        if (container->is_paused)
+                (void) mayfly_container_resume(container, NULL);
+        /* Its end tells mayfly-init to end at once: nobody needs what the app would save. */
+        container->control = mf_close(container->control);
+        int r = mf_container_end(container, err);
+        if (r < 0)
+                return r;
+        container->scratch = mf_close(container->scratch);
+        if (container->taken) {
+                mayfly_snapshot_free(container->snapshot);
+                container->snapshot = mf_take(container->taken);
+                container->is_own = 1;
+        }
+        container->has_files = container->is_own;
+        return mf_container_revive(container, err);
+}

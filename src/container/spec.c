@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: MIT */
+#include "container/spec.h"
+
+#include <errno.h>
+#include <mayfly/wait.h>
+#include <string.h>
+
+#include "util/error.h"
+#include "util/macro.h"
+#include "util/options.h"
+
+#define DEPTH_MAX 20U /* of groups in groups; who reads them refuses fewer */
+
+static const struct mayfly_wait *keep_waits(struct mf_arena *arena, const struct mayfly_wait *list, unsigned depth,
+                                            int *ret_code, struct mayfly_error *err);
+
+static void keep_wait(struct mf_arena *arena, struct mayfly_wait *wait, unsigned depth, int *ret_code,
+                      struct mayfly_error *err)
+{
+        const char **const strings[] = { &wait->log,           &wait->log_text,  &wait->port,
+                                         &wait->unix_socket,   &wait->http,      &wait->https,
+                                         &wait->http_status,   &wait->http_body, &wait->http_user,
+                                         &wait->http_password, &wait->http_host, &wait->http_ca_file,
+                                         &wait->file };
+
+        for (size_t i = 0; i < MF_ELEMENTSOF(strings); i++)
+                *strings[i] = mf_arena_string(arena, *strings[i]);
+        wait->http_headers = mf_arena_strings(arena, wait->http_headers);
+        wait->command = mf_arena_strings(arena, wait->command);
+        wait->all = keep_waits(arena, wait->all, depth + 1, ret_code, err);
+        wait->any = keep_waits(arena, wait->any, depth + 1, ret_code, err);
+}
+
+/* Copies a list of conditions, in the form that <mayfly/struct.h> describes. *ret_code becomes negative when the list is wrong. */
+static const struct mayfly_wait *keep_waits(struct mf_arena *arena, const struct mayfly_wait *list, unsigned depth,
+                                            int *ret_code, struct mayfly_error *err)
+{
+        static const struct mf_option_kind kind =
+                MF_OPTION_KIND("the wait", "MAYFLY_WAIT()", struct mayfly_wait, healthy);
+        mf_cleanup(mf_freep) struct mayfly_wait *entries = NULL;
+        size_t n = 0;
+
+        if (!list || depth > DEPTH_MAX || *ret_code < 0)
+                return list;
+        *ret_code = mf_options_take_array(&entries, list, &kind, err);
+        if (*ret_code < 0)
+                return list;
+        while (entries[n].size)
+                n++;
+        struct mayfly_wait *copy = mf_arena_get(arena, (n + 2) * sizeof(*copy));
+        if (!copy)
+                return NULL;
+        copy[0].size = sizeof(*copy);
+        memcpy(copy + 1, entries, n * sizeof(*copy));
+        for (size_t i = 1; i <= n; i++)
+                keep_wait(arena, &copy[i], depth, ret_code, err);
+        return copy;
+}
+
+static void keep_file(struct mf_arena *arena, struct mayfly_file *file)
+{
+        void *data = file->data ? mf_arena_get(arena, file->data_size) : NULL;
+
+        if (data)
+                memcpy(data, file->data, file->data_size);
+        file->data = data;
+        file->path = mf_arena_string(arena, file->path);
+        file->text = mf_arena_string(arena, file->text);
+        file->source = mf_arena_string(arena, file->source);
+}
+
+int mf_spec_keep(struct mayfly_spec *spec, struct mayfly_volume *volumes, struct mayfly_file *files,
+                 struct mf_arena *arena, struct mayfly_error *err)
+{
+        const char **const strings[] = { &spec->image, &spec->name,         &spec->user,
+                                         &spec->cwd,   &spec->metadata_url, &spec->after };
+        const char *const **const lists[] = { &spec->entrypoint, &spec->argv, &spec->env, &spec->capabilities,
+                                              &spec->aliases };
+        int r = 0;
+
+        for (size_t i = 0; i < MF_ELEMENTSOF(strings); i++)
+                *strings[i] = mf_arena_string(arena, *strings[i]);
+        for (size_t i = 0; i < MF_ELEMENTSOF(lists); i++)
+                *lists[i] = mf_arena_strings(arena, *lists[i]);
+        for (struct mayfly_volume *volume = volumes; volume && volume->size; volume++) {
+                volume->name = mf_arena_string(arena, volume->name);
+                volume->path = mf_arena_string(arena, volume->path);
+                volume->source = mf_arena_string(arena, volume->source);
+        }
+        for (struct mayfly_file *file = files; file && file->size; file++)
+                keep_file(arena, file);
+        spec->wait = keep_waits(arena, spec->wait, 0, &r, err);
+        return r == 0 && arena->failed ? mf_error_oom(err, MAYFLY_STAGE_SPEC) : r;
+}
