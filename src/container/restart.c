@@ -32,14 +32,14 @@ MF_EXPORT int mayfly_container_halt(struct mayfly_container *container, struct m
 
 int mf_container_check_halted(const struct mayfly_container *container, struct mayfly_error *err)
 {
-        if (container->scratch < 0)
-                return mf_error(err, -ESRCH, MAYFLY_STAGE_START,
-                                "container %s was stopped, and what it wrote is gone; mayfly_container_halt() keeps it",
+        if (!mf_container_gone(container) || container->leader_fd >= 0)
+                return mf_error(err, -EBUSY, MAYFLY_STAGE_START,
+                                "container %s runs; call mayfly_container_halt() first, or mayfly_container_restart()",
                                 container->machine);
-        if (mf_container_gone(container) && container->leader_fd < 0)
+        if (container->scratch >= 0)
                 return 0;
-        return mf_error(err, -EBUSY, MAYFLY_STAGE_START,
-                        "container %s runs; call mayfly_container_halt() first, or mayfly_container_restart()",
+        return mf_error(err, -ESRCH, MAYFLY_STAGE_START,
+                        "container %s was stopped, and what it wrote is gone; mayfly_container_halt() keeps it",
                         container->machine);
 }
 
