@@ -58,6 +58,7 @@ static void listens_outside(struct mayfly_container *c)
 
 static void the_app_has_the_published_sockets(void **state)
 {
+        struct mayfly_error err = MAYFLY_ERROR_INIT;
         struct mayfly_container *c = start_container(
                 MAYFLY_SPEC(.image = image, SERVES,
                             .publish = MAYFLY_PORTS({ .port = 6379, .activate = 1 },
@@ -72,6 +73,10 @@ static void the_app_has_the_published_sockets(void **state)
         answers_inside(c, "53/udp");
         wrote(c, "names=6379:dns:a name\n");
         listens_outside(c);
+        if (mayfly_container_restart(c, &err) < 0) /* new sockets with the same numbers */
+                fail_msg("%s", err.message);
+        answers(reach_port(c, "6379", SOCK_STREAM));
+        answers(reach_port(c, "dns", SOCK_DGRAM));
         mayfly_container_free(c);
 }
 

@@ -233,6 +233,39 @@ static void a_shared_volume_is_there_again(void **state)
         stops(c, 0);
 }
 
+/* The files of the spec are put once: afterwards they are the container's. */
+static void files_are_put_once(void **state)
+{
+        char text[] = "first\n";
+        struct mayfly_container *c =
+                start_container(MAYFLY_SPEC(.image = busybox, .idle = 1,
+                                            .files = MAYFLY_FILES({ .path = "/given", .text = text },
+                                                                  { .path = "/kept", .text = text })));
+        struct mayfly_snapshot *snapshot = NULL;
+
+        (void) state;
+        memset(text, 'x', sizeof(text) - 2); /* the caller's memory */
+        assert_int_equal(sh(c, "echo changed > /given"), 0);
+        works(mayfly_container_restart(c, fresh()));
+        prints_as(c, NULL, "cat /given /kept", "changed\nfirst\n");
+        works(mayfly_container_halt(c, fresh()));
+        works(mayfly_container_snapshot(c, &snapshot, fresh()));
+        for (unsigned i = 0; i < 2; i++) {
+                works(mayfly_container_reset(c, fresh()));
+                prints_as(c, NULL, "cat /given /kept; rm /given", "changed\nfirst\n");
+        }
+        mayfly_container_free(c);
+        /* Of another container's snapshot the spec's files are part of each beginning. */
+        c = start_container(MAYFLY_SPEC(.image = busybox, .idle = 1, .snapshot = snapshot,
+                                        .files = MAYFLY_FILES({ .path = "/given", .data = "a\0b", .data_size = 3 })));
+        for (unsigned i = 0; i < 2; i++) {
+                prints_as(c, NULL, "wc -c < /given; cat /kept; rm /given", "3\nfirst\n");
+                works(mayfly_container_reset(c, fresh()));
+        }
+        mayfly_container_free(c);
+        mayfly_snapshot_free(snapshot);
+}
+
 /* Nothing of a halted container is left but descriptors of this program. */
 static void a_halt_leaves_nothing(void **state)
 {
@@ -265,6 +298,7 @@ int main(void)
                 cmocka_unit_test(a_restart_can_fail),
                 cmocka_unit_test(networks_hold),
                 cmocka_unit_test(a_shared_volume_is_there_again),
+                cmocka_unit_test(files_are_put_once),
                 cmocka_unit_test(a_halt_leaves_nothing),
         };
 

@@ -39,8 +39,8 @@ struct mayfly_container {
 
         struct mayfly_snapshot *snapshot; /* what it began from, and */
         struct mayfly_snapshot *taken;    /* the last one of it, which a reset begins from; or NULL */
-        int is_own;                       /* the snapshot was taken of this container, and so has the files of its spec */
-        int has_files;                    /* the files of the spec are there */
+        int is_own;    /* the snapshot was taken of this container, and so has the files of its spec */
+        int has_files; /* the files of the spec are there */
 
         uint64_t granted;        /* capabilities that the spec grants, appc's 14 included */
         struct mf_id_range ids;  /* of its user namespace; base 0: it has none */

@@ -95,8 +95,8 @@ static int bind_reserved(struct mf_link *link)
         if (fd < 0)
                 return fd;
         /* An app that is activated expects one descriptor for a port. */
-        int second = link->is_activated ? -EADDRNOTAVAIL
-                                        : bind_address((struct sockaddr *) &v6, sizeof(v6), link, !is_udp);
+        int second =
+                link->is_activated ? -EADDRNOTAVAIL : bind_address((struct sockaddr *) &v6, sizeof(v6), link, !is_udp);
         if (second < 0 && second != -EADDRNOTAVAIL && second != -EAFNOSUPPORT)
                 return second;
         link->fds[0] = mf_take_fd(&fd);

@@ -13,7 +13,6 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "container/anchor.h"
 #include "container/container.h"
 #include "container/life.h"
 #include "container/network.h"

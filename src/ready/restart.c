@@ -2,7 +2,6 @@
 #include <errno.h>
 #include <mayfly/life.h>
 
-#include "container/anchor.h"
 #include "container/container.h"
 #include "container/snapshot.h"
 #include "ready/start.h"
