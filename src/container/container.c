@@ -35,85 +35,7 @@
 #define LAST_WORDS_MS 500U
 #define MESSAGES_MAX 64U
 
-/* --- the spec ------------------------------------------------------------------------------------------------- */
-
-static int check_ids(const struct mayfly_spec *spec, struct mayfly_error *err)
-{
-        if (spec->userns_ids && spec->userns == MAYFLY_USERNS_HOST)
-                return mf_error(
-                        err, -EINVAL, MAYFLY_STAGE_SPEC,
-                        "the spec has both userns_ids and MAYFLY_USERNS_HOST, with which all IDs of the host are "
-                        "the container's; remove one of them");
-        if (spec->userns_ids % MF_ID_RANGE_SIZE != 0 || spec->userns_ids > MF_ID_RANGE_SIZE_MAX)
-                return mf_error(err, -EINVAL, MAYFLY_STAGE_SPEC, "userns_ids is %u; give a multiple of %u, up to %u",
-                                (unsigned) spec->userns_ids, (unsigned) MF_ID_RANGE_SIZE,
-                                (unsigned) MF_ID_RANGE_SIZE_MAX);
-        return 0;
-}
-
-/* Checks what the spec says of the app, as far as this can be done without the image. */
-static int check_app(const struct mayfly_spec *spec, struct mayfly_error *err)
-{
-        if (spec->idle && (spec->entrypoint || spec->argv))
-                return mf_error(err, -EINVAL, MAYFLY_STAGE_SPEC,
-                                "the spec has both idle and %s; an idle container runs no app, so remove one of them",
-                                spec->entrypoint ? "entrypoint" : "argv");
-        if (spec->user && !*spec->user)
-                return mf_error(err, -EINVAL, MAYFLY_STAGE_SPEC,
-                                "the spec's user is empty; leave it NULL for the image's");
-        if (spec->cwd && spec->cwd[0] != '/')
-                return mf_error(err, -EINVAL, MAYFLY_STAGE_SPEC, "the spec's cwd is \"%.200s\"; give an absolute path",
-                                spec->cwd);
-        return 0;
-}
-
-static int take_spec(struct mayfly_spec *spec, const struct mayfly_spec *given, struct mayfly_error *err)
-{
-        static const struct mf_option_kind kind =
-                MF_OPTION_KIND("the spec", "MAYFLY_SPEC_INIT or MAYFLY_SPEC()", struct mayfly_spec, snapshot);
-
-        *spec = (struct mayfly_spec) MAYFLY_SPEC_INIT;
-        if (!given)
-                return mf_error(err, -EINVAL, MAYFLY_STAGE_SPEC, "the spec is NULL; give a struct mayfly_spec");
-        int r = mf_options_take(spec, given, &kind, err);
-        if (r < 0)
-                return r;
-        if (!spec->image)
-                return mf_error(err, -EINVAL, MAYFLY_STAGE_SPEC,
-                                "the spec has no image; set .image = \"aci:URL@sha512-<128 hex>\"");
-        if (spec->network != MAYFLY_NETWORK_PRIVATE && spec->network != MAYFLY_NETWORK_HOST)
-                return mf_error(err, -EINVAL, MAYFLY_STAGE_SPEC, "network %d is none of enum mayfly_network_mode",
-                                (int) spec->network);
-        if ((unsigned) spec->userns > MAYFLY_USERNS_KEEP_ID)
-                return mf_error(err, -EINVAL, MAYFLY_STAGE_SPEC, "userns %d is none of enum mayfly_userns",
-                                (int) spec->userns);
-        r = check_ids(spec, err);
-        if (r < 0)
-                return r;
-        if (spec->stop_signal < 0 || spec->stop_signal > SIGRTMAX)
-                return mf_error(err, -EINVAL, MAYFLY_STAGE_SPEC, "stop_signal %d is no signal; leave it 0 for SIGTERM",
-                                spec->stop_signal);
-        if (spec->log_size > (UINT64_C(1) << 30))
-                return mf_error(err, -EINVAL, MAYFLY_STAGE_SPEC,
-                                "log_size %llu is over 1 GiB; the log is kept in memory",
-                                (unsigned long long) spec->log_size);
-        r = check_app(spec, err);
-        return r < 0 ? r : mf_env_check(spec->env, "the spec's env", MAYFLY_STAGE_SPEC, err);
-}
-
-static void set_defaults(struct mayfly_spec *spec)
-{
-        if (!spec->stop_timeout_ms)
-                spec->stop_timeout_ms = 5000;
-        if (!spec->start_timeout_ms)
-                spec->start_timeout_ms = 30000;
-        if (!spec->max_runtime_s)
-                spec->max_runtime_s = 3600;
-        if (!spec->userns_ids)
-                spec->userns_ids = MF_ID_RANGE_SIZE;
-        if (!spec->log_size)
-                spec->log_size = UINT64_C(1) << 20;
-}
+/* --- its name ------------------------------------------------------------------------------------------------- */
 
 /* "NAME-RANDOM" in what machined allows: letters, digits and single dashes, at most 64. */
 int mf_container_choose_name(struct mayfly_container *container, struct mayfly_error *err)
@@ -509,7 +431,7 @@ int mf_container_new(struct mayfly_container **ret, const struct mayfly_spec *gi
         container->forward.socket = -1;
         container->files_client = MF_FILES_NONE;
         container->anchor = mf_anchor_new(container);
-        int r = container->anchor ? take_spec(&container->spec, given, err) : mf_error_oom(err, MAYFLY_STAGE_START);
+        int r = container->anchor ? mf_spec_take(&container->spec, given, err) : mf_error_oom(err, MAYFLY_STAGE_START);
         if (r == 0)
                 r = take_arrays(container, err);
         if (r == 0)
@@ -518,7 +440,7 @@ int mf_container_new(struct mayfly_container **ret, const struct mayfly_spec *gi
                 mayfly_container_free(container);
                 return r;
         }
-        set_defaults(&container->spec);
+        mf_spec_set_defaults(&container->spec);
         *ret = container;
         return 0;
 }

@@ -21,7 +21,8 @@
 #include "util/keep-id.h"
 
 struct mayfly_container {
-        struct mayfly_spec spec;        /* with defaults filled in; spec.h says which of its pointers are ours past the start */
+        struct mayfly_spec
+                spec; /* with defaults filled in; spec.h says which of its pointers are ours past the start */
         struct mf_arena spec_memory;    /* where they are */
         char machine[65];               /* machine name */
         pid_t owner;                    /* the process that made the handle */
@@ -45,7 +46,6 @@ struct mayfly_container {
         uint64_t granted;        /* capabilities that the spec grants, appc's 14 included */
         struct mf_id_range ids;  /* of its user namespace; base 0: it has none */
         struct mf_keep_ids kept; /* who the caller is inside; zeros: nobody but root */
-
 
         int scratch;  /* mount of what it writes, attached nowhere; -1: there is none */
         int control;  /* control socket, -1 when closed */

@@ -84,7 +84,8 @@ int mf_snapshot_check(const struct mayfly_container *container, struct mayfly_er
         const struct mf_keep_ids kept = kept_of(container);
         if (memcmp(&kept, &snapshot->kept, sizeof(kept)) != 0)
                 return mf_error(err, -EINVAL, MAYFLY_STAGE_SPEC,
-                                "the snapshot is of a container where the caller is user %u and group %u, not %u and %u; give the "
+                                "the snapshot is of a container where the caller is user %u and group %u, not %u and "
+                                "%u; give the "
                                 "same userns, keep_uid and keep_gid",
                                 (unsigned) snapshot->kept.uid, (unsigned) snapshot->kept.gid, (unsigned) kept.uid,
                                 (unsigned) kept.gid);
