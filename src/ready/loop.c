@@ -133,10 +133,11 @@ static int is_over(const struct mayfly_container *container)
 static void look(struct loop *loop, struct mf_condition *condition)
 {
         struct mayfly_error why = MAYFLY_ERROR_INIT;
-        uint64_t begin = mf_now_us();
+        uint64_t begin = mf_now_us(), begin_cpu = cpu_us();
 
         int r = condition->type->look(condition, loop->container, &why);
-        uint64_t end = mf_now_us(), cost = end - begin;
+        /* The time in which others had the processor is no cost of a look. */
+        uint64_t end = mf_now_us(), cost = condition->type->is_slow ? end - begin : cpu_us() - begin_cpu;
         if (!condition->type->is_slow && cost < loop->round_cost_us)
                 cost = loop->round_cost_us;
         if (condition->type->is_event)
