@@ -56,7 +56,7 @@ static void ask(enum mf_frame_type type, const struct mf_pack *payload, const in
 
 int mf_helper_report(const struct mf_pack *report)
 {
-        struct mf_frame answer;
+        struct mf_frame answer = { 0 };
 
         if (report->failed)
                 return 0; /* a report that there is no memory for */
@@ -68,7 +68,7 @@ int mf_helper_report(const struct mf_pack *report)
 
 static int ask_owner(int fd, struct mf_owner *ret)
 {
-        struct mf_frame answer;
+        struct mf_frame answer = { 0 };
 
         ask(MF_FRAME_OWNER, NULL, &fd, 1, &answer);
         struct mf_unpack payload = mf_frame_payload(&answer);

@@ -98,7 +98,7 @@ static int copy_file(struct run *run, const struct mf_record_line *line)
                 return hide(run);
         mf_cleanup(mf_closep) int to =
                 openat(run->dirfd, run->path, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
-        struct stat st;
+        struct stat st = { 0 };
 
         if (from < 0 || to < 0)
                 return -errno;
@@ -118,7 +118,7 @@ static int copy_file(struct run *run, const struct mf_record_line *line)
 static int copy_node(struct run *run)
 {
         mf_cleanup(mf_closep) int from = openat(run->of->fd, run->path, O_PATH | O_NOFOLLOW | O_CLOEXEC);
-        struct stat st;
+        struct stat st = { 0 };
 
         int r = from < 0 ? -errno : look(run, from, &st);
         if (r < 0)
@@ -163,7 +163,7 @@ static int finish_directory(struct run *run)
         mf_cleanup(mf_closep) int from =
                 openat(run->of->fd, run->path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
         mf_cleanup(mf_closep) int to = openat(run->dirfd, run->path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-        struct stat st;
+        struct stat st = { 0 };
 
         if (from < 0 || to < 0)
                 return -errno;
