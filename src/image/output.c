@@ -21,6 +21,8 @@
 
 #define LINKS_MAX 40 /* as many as Linux follows */
 #define BLOCK ((size_t) 64 * 1024)
+#define LAYOUT_FILE "oci-layout" /* each layout has it */
+#define DIGITS_MIN ((size_t) 32) /* of the digest of a blob */
 
 /* --- where it goes */
 
@@ -225,31 +227,78 @@ static int replace(struct mf_output *output, struct mayfly_error *err)
         return 0;
 }
 
-/* Whether the directory has nothing but what a layout has, so that it can be replaced. Returns 1, 0 or negative errno. */
-static int is_replaceable(int parent, const char *name)
+/* Whether a name in the directory is what a layout has there. Returns 1, 0 or negative errno. */
+typedef int is_expected(int directory, const char *name);
+
+/* Whether the directory `name` has nothing but what is expected. Returns 1, 0 or negative errno. */
+static int has_only(int parent, const char *name, is_expected *check)
 {
-        static const char *const files[] = { ".", "..", "oci-layout", "index.json", "blobs" };
-        int is_other = 0;
+        const struct dirent *entry;
+        int r = 1;
 
         int fd = openat(parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
         DIR *stream = fd < 0 ? NULL : fdopendir(fd);
         if (!stream) {
-                int r = -errno;
+                r = -errno;
                 mf_close(fd);
                 return r;
         }
-        for (const struct dirent *entry; !is_other && (entry = readdir(stream));) {
-                size_t i = 0;
-                while (i < MF_ELEMENTSOF(files) && strcmp(entry->d_name, files[i]) != 0)
-                        i++;
-                is_other = i == MF_ELEMENTSOF(files);
-        }
+        while (r > 0 && (errno = 0, entry = readdir(stream)))
+                if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0)
+                        r = check(fd, entry->d_name);
+        if (r > 0 && errno)
+                r = -errno;
         closedir(stream);
-        return !is_other;
+        return r;
 }
 
-/* Gives the directory its name, or exchanges it with the layout that has it. Returns 0 or negative errno: -ENOTEMPTY when a directory that is no
- * layout has the name. */
+static int is_kind(int directory, const char *name, mode_t kind)
+{
+        struct stat st;
+
+        return fstatat(directory, name, &st, AT_SYMLINK_NOFOLLOW) == 0 && (st.st_mode & S_IFMT) == kind;
+}
+
+static int is_nothing(int directory, const char *name)
+{
+        (void) directory;
+        (void) name;
+        return 0;
+}
+
+/* Whether it is a blob: a file whose name is the digits of a digest. */
+static int is_blob(int directory, const char *name)
+{
+        const size_t length = strlen(name);
+
+        return length >= DIGITS_MIN && strspn(name, "0123456789abcdef") == length && is_kind(directory, name, S_IFREG);
+}
+
+/* Whether it is a directory of blobs, which has the name of an algorithm, such as "sha256". */
+static int is_algorithm(int directory, const char *name)
+{
+        return is_kind(directory, name, S_IFDIR) ? has_only(directory, name, is_blob) : 0;
+}
+
+static int is_part_of_layout(int directory, const char *name)
+{
+        if (strcmp(name, "blobs") == 0)
+                return is_kind(directory, name, S_IFDIR) ? has_only(directory, name, is_algorithm) : 0;
+        return (strcmp(name, LAYOUT_FILE) == 0 || strcmp(name, "index.json") == 0) && is_kind(directory, name, S_IFREG);
+}
+
+/* Whether the directory is a layout and has nothing else, or is empty, so that nobody misses it. Returns 1, 0 or negative errno. */
+static int is_replaceable(int parent, const char *name)
+{
+        mf_cleanup(mf_closep) int fd = openat(parent, name, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+
+        if (fd < 0)
+                return -errno;
+        return has_only(parent, name, is_kind(fd, LAYOUT_FILE, S_IFREG) ? is_part_of_layout : is_nothing);
+}
+
+/* Gives the directory its name, or exchanges it with the layout that has it. Returns 0 or negative errno: -ENOTEMPTY when the
+ * directory of that name must not be replaced. */
 static int rename_layout(struct mf_output *output)
 {
         const int parent = output->directory;
@@ -270,8 +319,8 @@ static int replace_layout(struct mf_output *output, struct mayfly_error *err)
 
         if (r == -ENOTEMPTY)
                 return mf_error(err, r, MAYFLY_STAGE_ARCHIVE,
-                                "%s has other files than a layout of images, and is not replaced; name another "
-                                "directory",
+                                "%s is no layout of images, or has other files, too, and is not replaced; name "
+                                "another directory",
                                 output->path);
         return r < 0 ? mf_error_errno(err, r, MAYFLY_STAGE_ARCHIVE, "the layout cannot be renamed to %s", output->base)
                      : 0;
