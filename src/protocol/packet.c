@@ -79,11 +79,13 @@ ssize_t mf_packet_recv(int socket, const struct iovec *parts, size_t n_parts, in
         *ret = (struct mf_packet){ 0 };
         if (max > MF_PACKET_FDS_MAX)
                 return -EINVAL;
+        /* A peer that closes its end with something unread resets the connection. The kernel says so once, before it gives out what the
+         * peer had sent, and then the end. */
         do
                 n = recvmsg(socket, &header, flags | MSG_CMSG_CLOEXEC);
-        while (n < 0 && errno == EINTR);
+        while (n < 0 && (errno == EINTR || errno == ECONNRESET));
         if (n < 0)
-                return errno == ECONNRESET ? 0 : -errno;
+                return -errno;
         take_control(&header, fds, max, ret);
         ret->flags = header.msg_flags;
         return n;

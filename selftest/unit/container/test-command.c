@@ -130,11 +130,40 @@ static void a_packet_of_another_size_is_an_error(void **state)
         close(peer);
 }
 
+/* A supervisor that ends with a signal unread resets the connection; what it said before counts all the same. */
+static void the_end_counts_though_a_signal_was_unread(void **state)
+{
+        static const struct sent unread = { MF_MESSAGE_SIGNAL, { SIGTERM }, 0 };
+        static const struct sent sent[] = { { MF_MESSAGE_STARTED, { 7 }, 0 },
+                                            { MF_MESSAGE_RESULT, { 0, CLD_EXITED, 3 }, 0 } };
+        struct mayfly_error err = MAYFLY_ERROR_INIT;
+        int peer;
+        struct mayfly_exec *exec = make_exec(0, &peer);
+
+        (void) state;
+        send_to(peer, &sent[0]);
+        send_to(exec->reply, &unread);
+        send_to(peer, &sent[1]);
+        close(peer);
+        if (mf_command_await_end(exec, UINT64_MAX, 1, &err) < 0)
+                fail_msg("%s", err.message);
+        assert_int_equal(exec->heard.end.si_status, 3);
+        mf_command_end(exec);
+
+        exec = make_exec(0, &peer);
+        send_to(peer, &sent[0]);
+        send_to(exec->reply, &unread);
+        close(peer);
+        assert_int_equal(mf_command_await_end(exec, UINT64_MAX, 1, &err), -ESRCH);
+        mf_command_end(exec);
+}
+
 int main(void)
 {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(what_may_come_is_taken_and_nothing_else),
                 cmocka_unit_test(a_packet_of_another_size_is_an_error),
+                cmocka_unit_test(the_end_counts_though_a_signal_was_unread),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);
