@@ -126,6 +126,11 @@ static void wrong_paths_are_named(void **state)
               &(struct mayfly_file_info **){ NULL });
         FAILS(-ENOTDIR, "/etc/passwd in the container", mkdir, c, "/etc/passwd/below", 0755);
         FAILS(-EBUSY, "/ in the container cannot be", remove, c, "/");
+        FAILS(-EINVAL, "/. in the container cannot be made, replaced or removed: its last part is \".\"", remove, c,
+              "/.");
+        FAILS(-EINVAL, "/etc/.// in the container cannot be", remove, c, "/etc/.//");
+        FAILS(-EINVAL, "/none/. in the container cannot be", put, c, PUT(.path = "/none/.", .text = "x"));
+        prints_as(c, "0", "test -s /etc/passwd && echo whole; ls -d /none 2>/dev/null", "whole\n");
         nothing_is_left(c);
         mayfly_container_free(c);
 }

@@ -107,6 +107,12 @@ int files_open_parent(const char *path, int is_made, char name[NAME_MAX + 1], st
         char *slash = strrchr(above, '/');
         if (!slash)
                 return files_say(err, -EBUSY, "/", "made, replaced or removed");
+        if (strcmp(slash + 1, ".") == 0) /* it has another name, and may be the root */
+                return mf_error(
+                        err, -EINVAL, MAYFLY_STAGE_FILES,
+                        "%s in the container cannot be made, replaced or removed: its last part is \".\"; give the "
+                        "path without it",
+                        path);
         if (strlen(slash + 1) > NAME_MAX)
                 return files_say(err, -ENAMETOOLONG, path, "used");
         strcpy(name, slash + 1);
