@@ -216,6 +216,34 @@ static void networks_hold(void **state)
         mayfly_network_free(network);
 }
 
+/* On a network /etc/hosts is mayfly's: each start makes it, whatever the container has put there. */
+static void hosts_are_made_anew(void **state)
+{
+        static const char *const changes[] = {
+                "echo 1.2.3.4 gone >> /etc/hosts; sed -i s/localhost/here/ /etc/hosts",
+                "rm /etc/hosts; ln -s /nowhere /etc/hosts",
+                "rm /etc/hosts; mkdir -p /etc/hosts/full/of",
+                "rm /etc/hosts; mkfifo /etc/hosts",
+                "rm /etc/hosts",
+        };
+        struct mayfly_network *network = NULL;
+
+        (void) state;
+        works(mayfly_network_create(&network, fresh()));
+        struct mayfly_network *list[] = { network, NULL };
+        struct mayfly_container *c = start_container(MAYFLY_SPEC(.image = busybox, .idle = 1, .networks = list,
+                                                                 .aliases = ((const char *const[]){ "db", NULL })));
+        char *before = mayfly_cmocka_sh(c, "stat -c '%F %a %u %h' /etc/hosts; cat /etc/hosts");
+        for (unsigned i = 0; i < sizeof(changes) / sizeof(changes[0]); i++) {
+                assert_int_equal(sh(c, changes[i]), 0);
+                works(mayfly_container_restart(c, fresh()));
+                prints_as(c, NULL, "stat -c '%F %a %u %h' /etc/hosts; cat /etc/hosts", before);
+        }
+        free(before);
+        mayfly_container_free(c);
+        mayfly_network_free(network);
+}
+
 /* What a container shares lasts as long as it may start again. */
 static void a_shared_volume_is_there_again(void **state)
 {
@@ -297,6 +325,7 @@ int main(void)
                 cmocka_unit_test(a_wait_is_for_the_new_life),
                 cmocka_unit_test(a_restart_can_fail),
                 cmocka_unit_test(networks_hold),
+                cmocka_unit_test(hosts_are_made_anew),
                 cmocka_unit_test(a_shared_volume_is_there_again),
                 cmocka_unit_test(files_are_put_once),
                 cmocka_unit_test(a_halt_leaves_nothing),

@@ -222,9 +222,6 @@ void mf_membership_rest(struct mf_membership *membership)
                 if (membership->members[i].number)
                         (void) mf_hosts_write(membership->members[i].network, NULL);
         }
-        /* What mayfly-launch wrote stays, and the rest is written again. */
-        if (membership->hosts >= 0)
-                (void) !ftruncate(membership->hosts, membership->own_end);
         membership->hosts = mf_close(membership->hosts);
         membership->leader = mf_close(membership->leader);
         mf_networks_unlock();
