@@ -46,7 +46,7 @@ struct conversion {
         int copies[LAYERS_MAX]; /* descriptors of the layers, without compression */
         size_t n_copies;
         char *manifest; /* in appc's format */
-        uint64_t entries;
+        struct mf_layer_totals totals;
 };
 
 static void clear(struct conversion *conversion)
@@ -99,7 +99,7 @@ static int place_in_layer(void *userdata, const struct mf_entry *entry, struct m
 
 /* Copies a layer, which is checked on the way, and adds it. Returns 0 or negative errno. */
 static int add_layer(struct conversion *conversion, struct mf_oci_source *source, const struct mf_oci_image *image,
-                     size_t i, struct mf_layer_totals *totals, struct mayfly_error *err)
+                     size_t i, struct mayfly_error *err)
 {
         struct mayfly_error why = MAYFLY_ERROR_INIT;
         char shown[100];
@@ -116,7 +116,7 @@ static int add_layer(struct conversion *conversion, struct mf_oci_source *source
                                             .id = image->config.image->dependencies[i].id,
                                             .shown = shown,
                                             .text = conversion->given,
-                                            .totals = totals,
+                                            .totals = &conversion->totals,
                                             .copy = &fd };
         int r = mf_check_layer(&pull, &conversion->limits, &why);
         if (r == 0)
@@ -186,7 +186,7 @@ static int complete(struct conversion *conversion, struct mf_image_config *confi
                 char clean[PATH_MAX];
                 mf_entry_normalize(*directory + strspn(*directory, "/"), clean, &why);
                 if (!why && *clean && (size_t) snprintf(path, sizeof(path), "rootfs/%s", clean) < sizeof(path))
-                        r = mf_flat_make_directory(conversion->flat, path);
+                        r = mf_flat_make_directory(conversion->flat, path, err);
         }
         return r == -ENOMEM ? mf_error_oom(err, MAYFLY_STAGE_MANIFEST) : r;
 }
@@ -230,7 +230,6 @@ static int read_pinned(struct conversion *conversion, const struct mf_reference 
 {
         struct mf_oci_patience patience = { .options = &conversion->limits, .text = conversion->given };
         mf_cleanup(mf_oci_source_freep) struct mf_oci_source *source = NULL;
-        struct mf_layer_totals totals = { 0 };
         struct mf_oci_image image = { 0 };
         char pin[MF_ID_LENGTH + 1];
 
@@ -245,7 +244,7 @@ static int read_pinned(struct conversion *conversion, const struct mf_reference 
         if (r < 0)
                 return r;
         for (size_t i = 0; i < image.manifest.n && r == 0; i++)
-                r = add_layer(conversion, source, &image, i, &totals, err);
+                r = add_layer(conversion, source, &image, i, err);
         if (r == 0)
                 r = complete(conversion, image.config.image, err);
         if (r == 0)
@@ -285,7 +284,7 @@ static int place_in_aci(void *userdata, const struct mf_entry *entry, struct mf_
         int r = place ? mf_entry_place(entry, place, err) : -ENOMEM;
         if (r < 0)
                 return r;
-        if (++conversion->entries > conversion->limits.max_entries)
+        if (atomic_fetch_add(&conversion->totals.entries, 1) + 1 > conversion->limits.max_entries)
                 return mf_error(err, -EFBIG, MAYFLY_STAGE_ARCHIVE, "it has more than max_entries = %llu entries",
                                 (unsigned long long) conversion->limits.max_entries);
         ret->is_ignored = !*place->path || strcmp(place->path, "manifest") == 0;
@@ -431,7 +430,7 @@ MF_EXPORT int mayfly_image_convert(struct mayfly_pin **ret, const char *image, c
                         err, -EINVAL, MAYFLY_STAGE_SPEC,
                         "mayfly_image_convert() takes all but the name from the image; leave manifest, labels, exec, "
                         "user, group, env, cwd and oci out");
-        conversion.flat = mf_flat_new();
+        conversion.flat = mf_flat_new(&conversion.totals.entries, conversion.limits.max_entries);
         r = conversion.flat ? read_image(&conversion, err) : mf_error_oom(err, MAYFLY_STAGE_ARCHIVE);
         return r == 0 ? build(ret, &conversion, output, err) : r;
 }

@@ -11,6 +11,7 @@
 
 #include "archive/read.h"
 #include "archive/tar.h"
+#include "store/unpack-errors.h"
 #include "util/buffer.h"
 #include "util/error.h"
 #include "util/macro.h"
@@ -33,18 +34,22 @@ struct file {
 /* A path. The layers have numbers from 1 on. */
 struct node {
         char *path;
-        struct file *file; /* of the highest layer that has an entry; NULL: none */
+        struct node *parent; /* of the directory that the path is in; NULL: none */
+        struct file *file;   /* of the highest layer that has an entry; NULL: none */
         int is_directory;
         size_t layer;  /* of that entry */
         size_t gone;   /* entries of lower layers than this one are not to be seen at the path */
         size_t hides;  /* nor below it */
-        int is_needed; /* something below it is to be seen */
+        int is_needed; /* something below it is to be seen; so it is with those above it, which have been checked */
 };
 
 struct mf_flat {
         void *nodes; /* a tree of search.h, by path */
         struct file *files;
         size_t n_layers;
+        atomic_uint_least64_t *entries; /* of all layers, with the directories that have none */
+        uint64_t max_entries;
+        size_t implied; /* bytes of the paths of those directories */
         struct reader reader;
 };
 
@@ -55,9 +60,15 @@ static int compare(const void *a, const void *b)
         return strcmp(one->path, other->path);
 }
 
-struct mf_flat *mf_flat_new(void)
+struct mf_flat *mf_flat_new(atomic_uint_least64_t *entries, uint64_t max_entries)
 {
-        return calloc(1, sizeof(struct mf_flat));
+        struct mf_flat *flat = calloc(1, sizeof(*flat));
+
+        if (flat) {
+                flat->entries = entries;
+                flat->max_entries = max_entries;
+        }
+        return flat;
 }
 
 static void free_node(void *data)
@@ -132,14 +143,21 @@ static struct node *find(const struct mf_flat *flat, const char *path)
         return found ? *found : NULL;
 }
 
-/* Returns the node of a path, made if it is missing; NULL when memory is short. */
-static struct node *get(struct mf_flat *flat, const char *path)
+/* Counts a directory that is there only because something is in it. One entry can have thousands of them above it. Returns 0 or -EFBIG. */
+static int count_implied(struct mf_flat *flat, const char *path, struct mayfly_error *err)
 {
-        struct node *node = find(flat, path);
+        flat->implied += strlen(path) + 1;
+        if (flat->implied > MF_LISTED_MAX)
+                return mf_too_long_lists(err, MF_LISTED_MAX);
+        return atomic_fetch_add(flat->entries, 1) + 1 > flat->max_entries ? mf_too_many_entries(err, flat->max_entries)
+                                                                          : 0;
+}
 
-        if (node)
-                return node;
-        node = calloc(1, sizeof(*node));
+/* Makes the node of a path. Returns NULL when memory is short. */
+static struct node *make(struct mf_flat *flat, const char *path)
+{
+        struct node *node = calloc(1, sizeof(*node));
+
         if (node)
                 node->path = strdup(path);
         if (node && node->path && tsearch(node, &flat->nodes, compare))
@@ -159,32 +177,37 @@ static int to_parent(char *path)
         return slash != NULL;
 }
 
-/* Whether the path has an entry that no higher layer hides. */
-static int is_visible(const struct mf_flat *flat, const struct node *node)
+/* Sets *ret to the node of a path, made if it is missing, with those of all directories above it. Returns 0 or negative errno. */
+static int get(struct mf_flat *flat, const char *of, struct node **ret, struct mayfly_error *err)
 {
+        struct node *child = NULL;
         char path[PATH_MAX];
-
-        if (!node->file || node->layer < node->gone)
-                return 0;
-        strcpy(path, node->path);
-        while (to_parent(path)) {
-                const struct node *parent = find(flat, path);
-                if (parent && node->layer < parent->hides)
-                        return 0;
-        }
-        return 1;
-}
-
-/* Makes the nodes of all directories above a path. Returns 0 or -ENOMEM. */
-static int get_parents(struct mf_flat *flat, const char *of)
-{
-        char path[PATH_MAX];
+        int is_new;
 
         strcpy(path, of);
-        while (to_parent(path))
-                if (!get(flat, path))
-                        return -ENOMEM;
+        do {
+                struct node *node = find(flat, path);
+                is_new = !node;
+                int r = is_new && child ? count_implied(flat, path, err) : 0;
+                if (r < 0)
+                        return r;
+                if (is_new && !(node = make(flat, path)))
+                        return mf_error_oom(err, MAYFLY_STAGE_ARCHIVE);
+                *(child ? &child->parent : ret) = node;
+                child = node;
+        } while (is_new && to_parent(path));
         return 0;
+}
+
+/* Whether the path has an entry that no higher layer hides. */
+static int is_visible(const struct node *node)
+{
+        if (!node->file || node->layer < node->gone)
+                return 0;
+        for (const struct node *parent = node->parent; parent; parent = parent->parent)
+                if (node->layer < parent->hides)
+                        return 0;
+        return 1;
 }
 
 static struct file *new_file(struct mf_flat *flat, int fd, uint64_t at)
@@ -202,19 +225,22 @@ static struct file *new_file(struct mf_flat *flat, int fd, uint64_t at)
 static int put(struct mf_flat *flat, const struct mf_flat_place *place, const struct mf_entry *entry, uint64_t at,
                struct mayfly_error *err)
 {
+        struct node *node;
         struct file *file;
 
         if (*place->target) {
                 const struct node *target = find(flat, place->target);
-                if (!target || target->is_directory || !is_visible(flat, target))
+                if (!target || target->is_directory || !is_visible(target))
                         return mf_entry_bad(err, entry, MF_ENTRY_LINKS_TO_NONE);
                 file = target->file;
         } else {
                 file = new_file(flat, flat->reader.fd, at);
         }
-        struct node *node = file ? get(flat, place->path) : NULL;
-        if (!node || get_parents(flat, place->path) < 0)
+        if (!file)
                 return mf_error_oom(err, MAYFLY_STAGE_ARCHIVE);
+        int r = get(flat, place->path, &node, err);
+        if (r < 0)
+                return r;
         node->file = file;
         node->layer = flat->n_layers;
         node->is_directory = !*place->target && S_ISDIR(entry->mode);
@@ -227,15 +253,18 @@ static int put(struct mf_flat *flat, const struct mf_flat_place *place, const st
 static int note(struct mf_flat *flat, const struct mf_flat_place *place, const struct mf_entry *entry, uint64_t at,
                 struct mayfly_error *err)
 {
+        struct node *node;
+        int r;
+
         if (place->is_ignored)
                 return 0;
         if (!place->is_gone && !place->is_opaque) {
-                int r = mf_entry_check(entry, err);
+                r = mf_entry_check(entry, err);
                 return r == 0 ? put(flat, place, entry, at, err) : r;
         }
-        struct node *node = get(flat, place->path);
-        if (!node)
-                return mf_error_oom(err, MAYFLY_STAGE_ARCHIVE);
+        r = get(flat, place->path, &node, err);
+        if (r < 0)
+                return r;
         node->hides = flat->n_layers;
         if (place->is_gone)
                 node->gone = flat->n_layers;
@@ -271,7 +300,7 @@ int mf_flat_text(struct mf_flat *flat, const char *path, size_t max, char **ret,
         const struct node *node = find(flat, path);
         struct mf_entry entry;
 
-        if (!node || !is_visible(flat, node))
+        if (!node || !is_visible(node))
                 return -ENOENT;
         struct mf_tar *tar = open_tar(flat, node->file->fd, node->file->at);
         int r = tar ? mf_tar_next(tar, &entry, err) : mf_error_oom(err, MAYFLY_STAGE_ARCHIVE);
@@ -283,24 +312,20 @@ int mf_flat_text(struct mf_flat *flat, const char *path, size_t max, char **ret,
         return r;
 }
 
-int mf_flat_make_directory(struct mf_flat *flat, const char *of)
+int mf_flat_make_directory(struct mf_flat *flat, const char *path, struct mayfly_error *err)
 {
-        char path[PATH_MAX];
+        struct node *node;
 
-        if ((size_t) snprintf(path, sizeof(path), "%s", of) >= sizeof(path))
+        if (strlen(path) >= PATH_MAX)
                 return 0;
-        do {
-                const struct node *node = find(flat, path);
-                if (node && is_visible(flat, node) && !node->is_directory)
+        int r = get(flat, path, &node, err);
+        if (r < 0)
+                return r;
+        for (const struct node *at = node; at && !at->is_needed; at = at->parent)
+                if (is_visible(at) && !at->is_directory)
                         return 0;
-        } while (to_parent(path));
-        strcpy(path, of);
-        do {
-                struct node *node = get(flat, path);
-                if (!node)
-                        return -ENOMEM;
+        for (; node && !node->is_needed; node = node->parent)
                 node->is_needed = 1;
-        } while (to_parent(path));
         return 0;
 }
 
@@ -329,17 +354,11 @@ static void collect(const void *nodep, VISIT visit, void *userdata)
 }
 
 /* Checks what is above an entry that is to be seen, and notes that it is needed. Returns 0 or -EBADMSG. */
-static int need_parents(const struct mf_flat *flat, const struct node *node, struct mayfly_error *err)
+static int need_parents(const struct node *node, struct mayfly_error *err)
 {
-        char path[PATH_MAX];
-
-        strcpy(path, node->path);
-        while (to_parent(path)) {
-                struct node *parent = find(flat, path);
-                if (!parent)
-                        continue;
+        for (struct node *parent = node->parent; parent && !parent->is_needed; parent = parent->parent) {
                 parent->is_needed = 1;
-                if (!parent->is_directory && is_visible(flat, parent))
+                if (!parent->is_directory && is_visible(parent))
                         return mf_error(err, -EBADMSG, MAYFLY_STAGE_ARCHIVE,
                                         "\"%.300s\" of layer %zu lies below \"%.300s\" of layer %zu, which is not a "
                                         "directory; give the layer an entry for that directory",
@@ -374,7 +393,7 @@ static int write_file(struct mf_flat *flat, const struct node *node, struct mf_w
 
 static int write_node(struct mf_flat *flat, const struct node *node, struct mf_writer *writer, struct mayfly_error *err)
 {
-        if (!is_visible(flat, node)) {
+        if (!is_visible(node)) {
                 const struct mf_entry implied = { .name = node->path, .mode = S_IFDIR | 0755 };
                 return node->is_needed ? mf_writer_put(writer, &implied, err) : 0;
         }
@@ -397,8 +416,8 @@ int mf_flat_write(struct mf_flat *flat, struct mf_writer *writer, struct mayfly_
         if (list.is_short)
                 r = mf_error_oom(err, MAYFLY_STAGE_ARCHIVE);
         for (size_t i = 0; i < list.n && r == 0; i++)
-                if (is_visible(flat, list.nodes[i]))
-                        r = need_parents(flat, list.nodes[i], err);
+                if (is_visible(list.nodes[i]))
+                        r = need_parents(list.nodes[i], err);
         for (size_t i = 0; i < list.n && r == 0; i++)
                 r = write_node(flat, list.nodes[i], writer, err);
         free(list.nodes);

@@ -5,6 +5,9 @@
 /* Several layers as one tar: what is to be seen of them when each lies over those before it. The tars stay where they are, and are read twice:
  * first all names, then what is to be seen, sorted by name. Memory grows with the number of entries, not with their data. */
 
+#include <stdatomic.h>
+#include <stdint.h>
+
 #include "archive/entry.h"
 #include "archive/write.h"
 
@@ -23,7 +26,9 @@ struct mf_flat_place {
 typedef int mf_flat_rule(void *userdata, const struct mf_entry *entry, struct mf_flat_place *ret,
                          struct mayfly_error *err);
 
-struct mf_flat *mf_flat_new(void); /* returns NULL when memory is short */
+/* Directories that no layer has an entry for are counted in *entries, which the caller counts entries in; more than `max_entries` are
+ * refused, and paths of such directories that have more than MF_LISTED_MAX bytes. Returns NULL when memory is short. */
+struct mf_flat *mf_flat_new(atomic_uint_least64_t *entries, uint64_t max_entries);
 /* NULL is fine; returns NULL. */
 struct mf_flat *mf_flat_free(struct mf_flat *flat);
 
@@ -35,8 +40,9 @@ int mf_flat_add(struct mf_flat *flat, int fd, mf_flat_rule *rule, void *userdata
  * file, or another negative errno. */
 int mf_flat_text(struct mf_flat *flat, const char *path, size_t max, char **ret, struct mayfly_error *err);
 
-/* Makes a directory, and those above it, where nothing is to be seen. Below anything that is no directory none is made. Returns 0 or -ENOMEM. */
-int mf_flat_make_directory(struct mf_flat *flat, const char *path);
+/* Makes a directory, and those above it, where nothing is to be seen. Below anything that is no directory none is made. Returns 0 or
+ * negative errno. */
+int mf_flat_make_directory(struct mf_flat *flat, const char *path, struct mayfly_error *err);
 
 /* Writes what is to be seen. Returns 0 or negative errno. */
 int mf_flat_write(struct mf_flat *flat, struct mf_writer *writer, struct mayfly_error *err);

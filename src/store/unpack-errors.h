@@ -24,7 +24,8 @@ int mf_cannot_set_xattr(struct mayfly_error *err, int code, int fd, const struct
 int mf_cannot_have_size(struct mayfly_error *err, int code, const struct mf_entry *entry);
 /* The image has more entries than the caller's max_entries. */
 int mf_too_many_entries(struct mayfly_error *err, uint64_t max);
-/* The paths that unpacking has to remember have more bytes than `max`. */
+/* The paths that unpacking has to remember have more bytes than `max`, which is MF_LISTED_MAX. */
+#define MF_LISTED_MAX ((size_t) 64 * 1024 * 1024)
 int mf_too_long_lists(struct mayfly_error *err, size_t max);
 
 #endif

@@ -27,7 +27,6 @@
 #include "util/fs.h"
 #include "util/macro.h"
 
-#define LISTED_MAX ((size_t) 64 * 1024 * 1024)
 #define BUSY_MODE 0700     /* of a directory with an entry, until the end: so that files can be made in it */
 #define IMPLICIT_MODE 0701 /* of a directory without an entry so far: it tells the two apart without a table */
 
@@ -163,7 +162,7 @@ static int note_late(struct mf_layer *layer, const char *path, const struct mf_e
 static int count_path(struct mf_layer *layer, const char *path)
 {
         layer->listed += strlen(path) + 1;
-        return layer->listed > LISTED_MAX ? -E2BIG : 0;
+        return layer->listed > MF_LISTED_MAX ? -E2BIG : 0;
 }
 
 /* Makes a directory without an entry, unless it is there: see mf_open_dirs_make. One entry can have thousands of them above it, so they
@@ -207,7 +206,7 @@ static int enter_parent(struct mf_layer *layer, const char *path, const char **r
         if (fd == -EFBIG)
                 return mf_too_many_entries(err, layer->max_entries);
         if (fd == -E2BIG)
-                return mf_too_long_lists(err, LISTED_MAX);
+                return mf_too_long_lists(err, MF_LISTED_MAX);
         if (fd < 0)
                 return mf_cannot_be(err, fd, entry, "put into its directory");
         layer->parent_fd = fd;
@@ -277,7 +276,7 @@ static int add_directory(struct mf_layer *layer, const char *path, const char *b
         if (fchmodat(layer->parent_fd, base, BUSY_MODE, 0) < 0)
                 return mf_cannot_make(err, -errno, entry);
         if (is_late && count_path(layer, path) < 0)
-                return mf_too_long_lists(err, LISTED_MAX);
+                return mf_too_long_lists(err, MF_LISTED_MAX);
         int r = is_late ? note_late(layer, path, entry) : spill_dir(layer, path, entry->mode, &entry->mtime);
         if (r < 0)
                 return cannot_record(err, r, entry);
@@ -434,7 +433,7 @@ int mf_layer_hide(struct mf_layer *layer, const char *path, int is_opaque, const
                 return mf_entry_bad(err, entry, "has too long a name");
         int r = enter_parent(layer, is_opaque ? inner : path, &base, entry, err);
         if (r == 0 && count_path(layer, path) < 0)
-                return mf_too_long_lists(err, LISTED_MAX);
+                return mf_too_long_lists(err, MF_LISTED_MAX);
         if (r == 0 && mf_paths_add(is_opaque ? &layer->whiteouts.opaque : &layer->whiteouts.hidden, strdup(path)) < 0)
                 r = mf_error_oom(err, MAYFLY_STAGE_STORE);
         return r;
