@@ -220,6 +220,23 @@ static void owners_are_the_callers_unless_kept(void **state)
         mayfly_container_free(c);
 }
 
+/* Also of a file that its owner may not write to, and of a directory. */
+static void attributes_of_users_are_kept(void **state)
+{
+        struct mayfly_container *c = start_container(MAYFLY_SPEC(.image = busybox, .idle = 1));
+
+        (void) state;
+        on_host("mkdir tree; echo x >tree/file; setfattr -n user.test -v value tree tree/file; chmod 444 tree/file; "
+                "chmod 555 "
+                "tree");
+        put(c, PUT(.path = "/tree", .source = in_work("tree")));
+        get(c, "/tree", in_work("back"), 0);
+        on_host("test $(stat -c %%a back/file) = 444; test $(stat -c %%a back) = 555; for f in back back/file; do test "
+                "$(getfattr "
+                "--only-values -n user.test $f) = value; done; chmod 700 tree back; rm -r tree back");
+        mayfly_container_free(c);
+}
+
 static void a_tree_is_added_to_a_directory(void **state)
 {
         struct mayfly_container *c = start_container(MAYFLY_SPEC(.image = busybox, .idle = 1));
@@ -393,6 +410,7 @@ int main(void)
                 cmocka_unit_test(files_of_the_kernel_are_read),
                 cmocka_unit_test(five_thousand_files_return_identical),
                 cmocka_unit_test(owners_are_the_callers_unless_kept),
+                cmocka_unit_test(attributes_of_users_are_kept),
                 cmocka_unit_test(a_tree_is_added_to_a_directory),
                 cmocka_unit_test(sockets_are_left_out),
                 cmocka_unit_test(files_are_looked_at),

@@ -103,7 +103,8 @@ static mode_t mode_of(const struct receiver *receiver, const struct mf_tree_reco
         return record->mode & (receiver->target->keep_owners || receiver->target->keep_set_ids ? 07777 : 01777);
 }
 
-static int set_attributes(const struct receiver *receiver, int fd)
+/* Sets the attributes of users, or else the others. */
+static int set_attributes(const struct receiver *receiver, int fd, int of_users)
 {
         const void *value;
         const char *name;
@@ -111,7 +112,8 @@ static int set_attributes(const struct receiver *receiver, int fd)
         int r;
 
         while ((r = mf_tree_xattr_next(&receiver->entry.xattrs, &at, &name, &value, &size)) > 0) {
-                if (strncmp(name, "user.", 5) != 0 && !receiver->target->keep_owners)
+                const int is_users = strncmp(name, "user.", 5) == 0;
+                if (is_users != of_users || (!is_users && !receiver->target->keep_owners))
                         continue;
                 if (fsetxattr(fd, name, value, size, 0) < 0 && errno != ENOTSUP)
                         return failed(receiver, -errno, "given its extended attributes");
@@ -207,8 +209,10 @@ static int make_file(struct receiver *receiver, int directory, const char *name)
         if (r == 0 && end < record->size && ftruncate(fd, (off_t) record->size) < 0)
                 r = failed(receiver, -errno, "given its size");
         if (r == 0)
+                r = set_attributes(receiver, fd, 1); /* the mode may forbid it later */
+        if (r == 0)
                 r = finish(receiver, fd, record);
-        return r == 0 ? set_attributes(receiver, fd) : r;
+        return r == 0 ? set_attributes(receiver, fd, 0) : r;
 }
 
 /* Notes the path of a file that has several names. */
@@ -302,7 +306,8 @@ static int push(struct receiver *receiver, int fd, int is_new)
         levels[receiver->n_levels++] = (struct level){
                 .fd = fd, .is_new = is_new, .path_length = strlen(receiver->path), .record = receiver->entry.record
         };
-        return is_new ? set_attributes(receiver, fd) : 0;
+        int r = is_new ? set_attributes(receiver, fd, 1) : 0;
+        return r == 0 && is_new ? set_attributes(receiver, fd, 0) : r;
 }
 
 static int pop(struct receiver *receiver)
