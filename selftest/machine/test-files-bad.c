@@ -293,6 +293,9 @@ static void volumes_are_left_alone(void **state)
         FAILS(-EXDEV, "/data in the container cannot be removed", remove, c, "/data");
         FAILS(-EROFS, "choose a path outside of read-only volumes", put, c, PUT(.path = "/closed/x", .text = "x"));
         FAILS(-EBUSY, "/conf in the container cannot be replaced", put, c, PUT(.path = "/conf", .text = "x"));
+        on_host("mkdir -p dir/a dir/vol; echo x >dir/a/one; ln dir/a/one dir/vol/one");
+        FAILS(-EXDEV, "put what is below the volume by itself", put, c, PUT(.path = "/data", .source = in_work("dir")));
+        on_host("rm -r dir");
         prints_as(c, "0", "cat /conf /data/vol/file", "conf\ncontent\n");
         mayfly_container_free(c);
         on_host("test $(cat vol/file) = content; test $(ls -A vol | wc -l) = 1; rm -r vol conf");

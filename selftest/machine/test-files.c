@@ -261,6 +261,25 @@ static void a_tree_is_added_to_a_directory(void **state)
         mayfly_container_free(c);
 }
 
+static void hard_links_go_through_links_inside(void **state)
+{
+        struct mayfly_container *c = start_container(MAYFLY_SPEC(.image = busybox, .idle = 1));
+
+        (void) state;
+        on_host("mkdir -p dir/a/below dir/b; echo 1 >dir/a/below/one; echo 2 >dir/a/two; ln dir/a/below/one dir/b/one; "
+                "ln dir/a/two "
+                "dir/b/two; ln dir/a/two dir/two");
+        assert_int_equal(sh(c, "mkdir -p /srv/real; ln -s /srv/real /srv/a; ln -s real /srv/b"), 0);
+        put(c, PUT(.path = "/srv", .source = in_work("dir")));
+        prints_as(c, "0",
+                  "cd /srv; cat real/one real/two; test real/below/one -ef real/one; echo $?; stat -c %h real/one "
+                  "real/two two; find . "
+                  "-name '.mayfly*'",
+                  "1\n2\n0\n2\n2\n2\n");
+        on_host("rm -r dir");
+        mayfly_container_free(c);
+}
+
 static void sockets_are_left_out(void **state)
 {
         struct mayfly_container *c = start_container(MAYFLY_SPEC(.image = busybox, .idle = 1));
@@ -412,6 +431,7 @@ int main(void)
                 cmocka_unit_test(owners_are_the_callers_unless_kept),
                 cmocka_unit_test(attributes_of_users_are_kept),
                 cmocka_unit_test(a_tree_is_added_to_a_directory),
+                cmocka_unit_test(hard_links_go_through_links_inside),
                 cmocka_unit_test(sockets_are_left_out),
                 cmocka_unit_test(files_are_looked_at),
                 cmocka_unit_test(long_lists_are_whole),

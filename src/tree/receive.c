@@ -59,6 +59,9 @@ static int failed(const struct receiver *receiver, int r, const char *what)
                 remedy = "; only root can keep the owners";
         else if (r == -EBUSY)
                 remedy = "; a volume is mounted there";
+        else if (r == -EXDEV)
+                remedy =
+                        "; its other name is outside of this volume, or in one: put what is below the volume by itself";
         else if (r == -EROFS)
                 remedy = "; choose a path outside of read-only volumes";
         return mf_error(receiver->err, r, MAYFLY_STAGE_FILES, "%s%s%s cannot be %s: %s%s", target->label,
@@ -229,6 +232,19 @@ static int note_link(struct receiver *receiver)
                        : 0;
 }
 
+/* Opens the directory of a file that has been made, by its path below the top, as open_old() found it. Returns a descriptor or negative
+ * errno. */
+static int open_made(const struct receiver *receiver, const char *path)
+{
+        char below[PATH_MAX + 1];
+
+        snprintf(below, sizeof(below), ".%s", path);
+        int fd = mf_open_beneath(receiver->levels[0].fd, below, O_PATH | O_DIRECTORY);
+        if ((fd == -ELOOP || fd == -ENOTDIR) && receiver->target->follow)
+                return receiver->target->follow(receiver->target->userdata, path);
+        return fd;
+}
+
 /* Makes a hard link to a file that has been made. */
 static int make_link(struct receiver *receiver, int directory, const char *name)
 {
@@ -237,12 +253,12 @@ static int make_link(struct receiver *receiver, int directory, const char *name)
 
         if (number == 0 || number > receiver->links.n)
                 return malformed(receiver);
-        snprintf(parent, sizeof(parent), ".%s", receiver->links.list[number - 1]);
+        snprintf(parent, sizeof(parent), "%s", receiver->links.list[number - 1]);
         char *slash = strrchr(parent, '/');
         if (!slash)
                 return malformed(receiver);
         *slash = '\0';
-        mf_cleanup(mf_closep) int fd = mf_open_beneath(receiver->levels[0].fd, parent, O_PATH | O_DIRECTORY);
+        mf_cleanup(mf_closep) int fd = open_made(receiver, parent);
         if (fd < 0 || linkat(fd, slash + 1, directory, name, 0) < 0)
                 return failed(receiver, fd < 0 ? fd : -errno, "made as a hard link");
         return 0;
