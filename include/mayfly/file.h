@@ -144,7 +144,10 @@ struct mayfly_file_info **mayfly_file_list_free(struct mayfly_file_info **list);
 /** Makes a directory, with `mode` and root's, and missing ones above it (0755). One that is there is fine, and stays as it is. */
 int mayfly_container_mkdir(struct mayfly_container *container, const char *path, mode_t mode, struct mayfly_error *err);
 
-/** Removes a file, or a directory with all that is in it. Follows no link at the path's end, and removes nothing of volumes. */
+/**
+ * Removes a file, or a directory with all that is in it. Follows no link at the path's end. A mounted volume is not removed, and not
+ * entered from a directory above it: -EXDEV. A path in a volume is removed there, so also from the host's directory.
+ */
 int mayfly_container_remove(struct mayfly_container *container, const char *path, struct mayfly_error *err);
 
 /** Changes the permissions of a file; links are followed. */

@@ -297,6 +297,9 @@ static void volumes_are_left_alone(void **state)
         FAILS(-EXDEV, "put what is below the volume by itself", put, c, PUT(.path = "/data", .source = in_work("dir")));
         on_host("rm -r dir");
         prints_as(c, "0", "cat /conf /data/vol/file", "conf\ncontent\n");
+        on_host("echo x >vol/removed");
+        assert_int_equal(mayfly_container_remove(c, "/data/vol/removed", NULL), 0); /* what is named is meant */
+        on_host("test ! -e vol/removed");
         mayfly_container_free(c);
         on_host("test $(cat vol/file) = content; test $(ls -A vol | wc -l) = 1; rm -r vol conf");
         start_fails(MAYFLY_SPEC(.image = busybox, .idle = 1,
