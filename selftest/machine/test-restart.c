@@ -186,6 +186,19 @@ static void a_restart_can_fail(void **state)
         mayfly_container_free(c);
 }
 
+/* However early a start fails, what the container wrote is there for the next. */
+static void failed_starts_keep_what_was_written(void **state)
+{
+        struct mayfly_container *c = start_container(MAYFLY_SPEC(.image = busybox, .idle = 1));
+
+        (void) state;
+        assert_int_equal(sh(c, "rm -rf /var; ln -s /nowhere /var"), 0);
+        works(mayfly_container_halt(c, fresh()));
+        for (unsigned i = 0; i < 25; i++)
+                is_error(mayfly_container_start_again(c, fresh()), -ESRCH, "/var is neither a directory nor");
+        mayfly_container_free(c);
+}
+
 /* A container that is on a network has its address and its names in the next life, and the others its line meanwhile not. */
 static void networks_hold(void **state)
 {
@@ -324,6 +337,7 @@ int main(void)
                 cmocka_unit_test(a_container_that_died_starts_again),
                 cmocka_unit_test(a_wait_is_for_the_new_life),
                 cmocka_unit_test(a_restart_can_fail),
+                cmocka_unit_test(failed_starts_keep_what_was_written),
                 cmocka_unit_test(networks_hold),
                 cmocka_unit_test(hosts_are_made_anew),
                 cmocka_unit_test(a_shared_volume_is_there_again),

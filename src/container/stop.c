@@ -4,6 +4,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "container/container.h"
@@ -50,7 +51,8 @@ static void ask_to_stop(struct mayfly_container *container)
         (void) mf_container_poll(container, NULL, 0, 0, NULL);
         if (container->control < 0 || !container->reports.ready ||
             mf_message_send(container->control, &message, NULL, 0) < 0) {
-                container->control = mf_close(container->control); /* whose end tells mayfly-init to end, too */
+                /* Its end tells mayfly-init to end, too. What is still sent to us is taken. */
+                (void) shutdown(container->control, SHUT_WR);
                 times = 0;
         }
         await_gone(container, mf_now_us() + ((uint64_t) times * spec->stop_timeout_ms + STOP_MARGIN_MS) * 1000);
@@ -77,12 +79,21 @@ static int stop(struct mayfly_container *container, struct mayfly_error *err)
                 container->machine, (int) container->leader, last.code ? ": " : "", last.message);
 }
 
+/* Takes what the processes that are gone have sent: without the last copy of its mount, what the container wrote would be lost. */
+static void take_last(struct mayfly_container *container)
+{
+        mf_container_receive(container);
+        container->control = mf_close(container->control);
+}
+
 int mf_container_end(struct mayfly_container *container, struct mayfly_error *err)
 {
         MF_ANCHOR_GUARD(container->anchor);
 
-        if (is_gone(container))
+        if (is_gone(container)) {
+                take_last(container);
                 return 0;
+        }
         uint64_t begin = mf_now_us();
         if (container->is_paused)
                 (void) mayfly_container_resume(container, NULL);
@@ -93,7 +104,8 @@ int mf_container_end(struct mayfly_container *container, struct mayfly_error *er
         if (container->engine->type->rest)
                 container->engine->type->rest(container->engine);
         container->timings.stop_us = mf_now_us() - begin;
-        container->control = mf_close(container->control);
+        if (r == 0)
+                take_last(container);
         mf_files_close(container);
         return r;
 }
