@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/xattr.h>
 #include <unistd.h>
 
@@ -333,6 +334,35 @@ static void what_cannot_be_is_said(void **state)
         mayfly_snapshot_free(snapshot);
 }
 
+/* A tree may be as deep as paths are long, however few descriptors the program may have. */
+static void deep_trees_are_copied(void **state)
+{
+#define DEEP "p=d; i=1; while [ $i -lt 1900 ]; do p=$p/d; i=$((i+1)); done; cd /tmp; "
+        struct mayfly_container *c = start_container(MAYFLY_SPEC(.image = busybox, .idle = 1));
+        struct mayfly_snapshot *snapshot = NULL, *none = NULL;
+        struct rlimit limit;
+
+        (void) state;
+        free(output_of(c, DEEP "mkdir -p $p; echo bottom > $p/file; chmod 710 d/d; mkdir d/d/e; echo x > d/d/e/x"));
+        works(mayfly_container_pause(c, fresh()));
+        assert_int_equal(getrlimit(RLIMIT_NOFILE, &limit), 0);
+        const struct rlimit few = { count_descriptors() + 100, limit.rlim_max };
+        assert_int_equal(setrlimit(RLIMIT_NOFILE, &few), 0);
+        int r = mayfly_container_snapshot(c, &snapshot, fresh());
+        assert_int_equal(setrlimit(RLIMIT_NOFILE, &limit), 0);
+        works(r);
+        works(mayfly_container_resume(c, fresh()));
+        free(output_of(c, DEEP "cd $p; mkdir -p $p"));
+        works(mayfly_container_pause(c, fresh()));
+        is_error(mayfly_container_snapshot(c, &none, fresh()), -ENAMETOOLONG, "are paths of more than 4095 bytes");
+        assert_null(none);
+        mayfly_container_free(c);
+        c = start_container(MAYFLY_SPEC(.image = busybox, .idle = 1, .snapshot = snapshot));
+        prints_as(c, NULL, DEEP "cat $p/file d/d/e/x; stat -c %a d/d d", "bottom\nx\n710\n755\n");
+        mayfly_container_free(c);
+        mayfly_snapshot_free(snapshot);
+}
+
 /* Nothing is left but what handles keep. */
 static void all_is_freed(void **state)
 {
@@ -355,7 +385,7 @@ int main(void)
                 cmocka_unit_test(a_pause_is_enough),      cmocka_unit_test(threads_begin_from_one),
                 cmocka_unit_test(snapshots_of_snapshots), cmocka_unit_test(a_reset_forgets),
                 cmocka_unit_test(a_reset_knows_where_to), cmocka_unit_test(what_cannot_be_is_said),
-                cmocka_unit_test(all_is_freed),
+                cmocka_unit_test(deep_trees_are_copied),  cmocka_unit_test(all_is_freed),
         };
 
         busybox = test_image("busybox");

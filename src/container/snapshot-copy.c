@@ -13,12 +13,13 @@
 #include <unistd.h>
 
 #include "container/snapshot-xattr.h"
+#include "util/buffer.h"
 #include "util/fd.h"
 #include "util/macro.h"
 
 /* Copies a tree between two tmpfs, each on a file system of its own. Nobody changes the source meanwhile: its container is halted or
- * paused. Directories are open one at a time on the way down, so that the depth costs descriptors; a tmpfs has as many levels as paths
- * are long, and the path of a file in a container is bounded by that. */
+ * paused. How deep a tree is costs memory alone, neither stack nor descriptors: of each side one directory is open, and ".." leads back.
+ * Only the path of an entry has a bound, that of the kernel. */
 
 #define BUFFER_SIZE (256U * 1024)
 #define BUCKETS 1024U
@@ -30,8 +31,20 @@ struct linked {
         char path[];
 };
 
+/* A directory that is being copied. */
+struct level {
+        struct level *above;
+        struct mf_buffer names; /* of its entries, each with its NUL */
+        size_t next;            /* where the first of them begins that is still to be copied */
+        size_t length;          /* of the path of the directory above */
+        ino_t inode_above;
+        struct stat st;
+};
+
 struct copying {
-        int to; /* the root of the copy */
+        int to;              /* the root of the copy */
+        int source, copy;    /* the directories where we are */
+        struct level *level; /* of them; NULL at the root */
         struct mf_shift shift;
         char path[PATH_MAX]; /* of the present entry, below the root */
         struct linked *linked[BUCKETS];
@@ -116,16 +129,12 @@ static int remember(struct copying *copying, const struct stat *st)
 
 /* --- the tree --------------------------------------------------------------------------------------------------- */
 
-static int copy_directory(struct copying *copying, int from, int to, const char *name);
-
-/* Makes the entry, without what is known about it. A whiteout of overlayfs is a device that any user may make. */
+/* Makes the entry, which is no directory, without what is known about it. A whiteout of overlayfs is a device that any user may make. */
 static int copy_node(struct copying *copying, int from, int to, const char *name, const struct stat *st)
 {
         switch (st->st_mode & S_IFMT) {
         case S_IFREG:
                 return copy_file(copying, from, to, name, st);
-        case S_IFDIR:
-                return mkdirat(to, name, 0700) < 0 ? -errno : copy_directory(copying, from, to, name);
         case S_IFLNK:
                 return copy_symlink(from, to, name);
         default:
@@ -146,20 +155,99 @@ static int copy_metadata(const struct copying *copying, int from, int to, const 
         return r == 0 && utimensat(to, name, times, AT_SYMLINK_NOFOLLOW) < 0 ? -errno : r;
 }
 
-static int copy_entry(struct copying *copying, int from, int to, const char *name)
+static int copy_leaf(struct copying *copying, const char *name, const struct stat *st)
 {
-        struct stat st;
+        int r = st->st_nlink > 1 ? link_to_known(copying, copying->copy, name, st) : 0;
 
-        if (fstatat(from, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
-                return -errno;
-        int has_names = !S_ISDIR(st.st_mode) && st.st_nlink > 1;
-        int r = has_names ? link_to_known(copying, to, name, &st) : 0;
         if (r != 0)
                 return r < 0 ? r : 0;
-        r = copy_node(copying, from, to, name, &st);
+        r = copy_node(copying, copying->source, copying->copy, name, st);
         if (r == 0)
-                r = copy_metadata(copying, from, to, name, &st);
-        return r == 0 && has_names ? remember(copying, &st) : r;
+                r = copy_metadata(copying, copying->source, copying->copy, name, st);
+        return r == 0 && st->st_nlink > 1 ? remember(copying, st) : r;
+}
+
+/* Goes from where we are to `name` there, on both sides. */
+static int enter(struct copying *copying, const char *name)
+{
+        const int flags = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC;
+        mf_cleanup(mf_closep) int source = openat(copying->source, name, flags);
+        mf_cleanup(mf_closep) int copy = source < 0 ? -1 : openat(copying->copy, name, flags);
+
+        if (copy < 0)
+                return -errno;
+        mf_close(copying->source);
+        mf_close(copying->copy);
+        copying->source = mf_take_fd(&source);
+        copying->copy = mf_take_fd(&copy);
+        return 0;
+}
+
+/* Reads the names in the directory where we are. */
+static int read_names(int source, struct mf_buffer *names)
+{
+        int fd = openat(source, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+        int r = dir ? 0 : -errno;
+
+        if (!dir) {
+                mf_close(fd);
+                return r;
+        }
+        for (const struct dirent *entry; r == 0 && (errno = 0, entry = readdir(dir));)
+                if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0)
+                        r = mf_buffer_add(names, entry->d_name, strlen(entry->d_name) + 1);
+        if (r == 0)
+                r = -errno;
+        closedir(dir);
+        return r;
+}
+
+/* Makes the directory, and goes there. */
+static int go_down(struct copying *copying, const char *name, const struct stat *st, size_t length)
+{
+        struct level *level = calloc(1, sizeof(*level));
+        struct stat above;
+
+        if (!level)
+                return -ENOMEM;
+        *level = (struct level){ .above = copying->level, .length = length, .st = *st };
+        copying->level = level;
+        if (fstat(copying->source, &above) < 0 || mkdirat(copying->copy, name, 0700) < 0)
+                return -errno;
+        level->inode_above = above.st_ino;
+        int r = enter(copying, name);
+        return r < 0 ? r : read_names(copying->source, &level->names);
+}
+
+static void drop_level(struct copying *copying)
+{
+        struct level *level = copying->level;
+
+        copying->level = level->above;
+        mf_buffer_clear(&level->names);
+        free(level);
+}
+
+/* Leaves the directory, whose entries are all copied, and gives it its owner, mode and times. */
+static int go_up(struct copying *copying)
+{
+        const struct level *level = copying->level;
+        const char *name = copying->path + level->length + (level->length > 0);
+        struct stat st;
+
+        int r = enter(copying, "..");
+        if (r == 0 && fstat(copying->source, &st) < 0)
+                r = -errno;
+        if (r == 0 && st.st_ino != level->inode_above)
+                r = -ESTALE; /* a process that was not paused has moved it */
+        if (r == 0)
+                r = copy_metadata(copying, copying->source, copying->copy, name, &level->st);
+        if (r == 0) {
+                copying->path[level->length] = '\0';
+                drop_level(copying);
+        }
+        return r;
 }
 
 /* Whether mayfly has made the file, for a container of this name and these neighbours: /etc/hosts in the root. */
@@ -168,39 +256,40 @@ static int is_mayflys(const char *path)
         return strcmp(path, "upper/etc/hosts") == 0;
 }
 
-/* Copies the entry, whose path is then in copying->path until the next one; after a failure it stays there. */
-static int visit(struct copying *copying, int from, int to, const char *name)
+/* Copies the entry, or goes there if it is a directory. Its path is in copying->path then; after a failure it stays there. */
+static int visit(struct copying *copying, const char *name)
 {
         size_t length = strlen(copying->path), more = strlen(name);
+        struct stat st;
 
         if (length + 1 + more + 1 > sizeof(copying->path))
                 return -ENAMETOOLONG;
         if (length > 0)
                 copying->path[length] = '/';
         memcpy(copying->path + length + (length > 0), name, more + 1);
-        int r = is_mayflys(copying->path) ? 0 : copy_entry(copying, from, to, name);
+        if (fstatat(copying->source, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+                return -errno;
+        int is_skipped = is_mayflys(copying->path);
+        if (!is_skipped && S_ISDIR(st.st_mode))
+                return go_down(copying, name, &st, length);
+        int r = is_skipped ? 0 : copy_leaf(copying, name, &st);
         if (r == 0)
                 copying->path[length] = '\0';
         return r;
 }
 
-static int copy_directory(struct copying *copying, int from, int to, const char *name)
+static int copy_tree(struct copying *copying, int from, int to, const char *name)
 {
-        mf_cleanup(mf_closep) int copy = openat(to, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-        int source = copy < 0 ? -1 : openat(from, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-        DIR *dir = source < 0 ? NULL : fdopendir(source);
-        int r = dir ? 0 : -errno;
+        copying->source = fcntl(from, F_DUPFD_CLOEXEC, 3);
+        copying->copy = fcntl(to, F_DUPFD_CLOEXEC, 3);
+        int r = copying->source < 0 || copying->copy < 0 ? -errno : visit(copying, name);
 
-        if (!dir) {
-                mf_close(source);
-                return r;
+        while (r == 0 && copying->level) {
+                struct level *level = copying->level;
+                const char *next = level->next < level->names.size ? level->names.data + level->next : NULL;
+                level->next += next ? strlen(next) + 1 : 0;
+                r = next ? visit(copying, next) : go_up(copying);
         }
-        for (const struct dirent *entry; r == 0 && (errno = 0, entry = readdir(dir));)
-                if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0)
-                        r = visit(copying, source, copy, entry->d_name);
-        if (r == 0)
-                r = -errno;
-        closedir(dir);
         return r;
 }
 
@@ -212,6 +301,10 @@ static void clear(struct copying *copying)
                         free(copying->linked[i]);
                         copying->linked[i] = next;
                 }
+        while (copying->level)
+                drop_level(copying);
+        mf_close(copying->source);
+        mf_close(copying->copy);
         free(copying->buffer);
         free(copying);
 }
@@ -223,9 +316,10 @@ int mf_snapshot_copy(int from, int to, const char *name, uint32_t ids, uint32_t 
         if (!copying)
                 return -ENOMEM;
         copying->to = to;
+        copying->source = copying->copy = -1;
         copying->shift = (struct mf_shift){ ids, n_ids };
         copying->buffer = malloc(BUFFER_SIZE);
-        int r = copying->buffer ? visit(copying, from, to, name) : -ENOMEM;
+        int r = copying->buffer ? copy_tree(copying, from, to, name) : -ENOMEM;
         if (r < 0)
                 snprintf(failed, size, "%s", copying->path);
         clear(copying);

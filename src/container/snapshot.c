@@ -116,6 +116,11 @@ static int copy_all(const struct mf_tmpfs_place *place, int scratch, uint32_t id
                                 "write less, "
                                 "or use a volume for what the snapshot need not have",
                                 failed);
+        if (r == -ENAMETOOLONG)
+                return mf_error(err, r, MAYFLY_STAGE_START,
+                                "a snapshot: below %.200s... are paths of more than %d bytes, which cannot be copied; "
+                                "let the container remove them, or use a volume with a source or a tmpfs for them",
+                                failed, PATH_MAX - 1);
         return r < 0 ? mf_error_errno(err, r, MAYFLY_STAGE_START, "a snapshot: copying %.1000s", failed) : 0;
 }
 
