@@ -169,10 +169,12 @@ MF_EXPORT int mayfly_container_resume(struct mayfly_container *container, struct
         if (!container->is_paused)
                 return mf_error(err, -EINVAL, MAYFLY_STAGE_EXEC, "resuming: container %s is not paused",
                                 container->machine);
-        container->is_paused = 0;
         r = mf_container_check_runs(container, "resuming", err);
         if (r < 0)
                 return r;
         r = set_paused(container, 0);
-        return r < 0 ? mf_error_errno(err, r, MAYFLY_STAGE_EXEC, "resuming container %s", container->machine) : 0;
+        if (r < 0)
+                return mf_error_errno(err, r, MAYFLY_STAGE_EXEC, "resuming container %s", container->machine);
+        container->is_paused = 0;
+        return 0;
 }
