@@ -98,10 +98,16 @@ int mayfly_exec_wait(struct mayfly_exec *exec, unsigned timeout_ms, struct mayfl
 int mayfly_exec_finish(struct mayfly_exec *exec, unsigned timeout_ms, struct mayfly_result **ret,
                        struct mayfly_error *err);
 
-/** Sends a signal to the command, but not to its children. Returns 0; -ESRCH when it has ended; -EINVAL for what is no signal. */
+/**
+ * Sends a signal to the command, but not to its children. Returns 0; -ESRCH when it has ended; -EBUSY when its container is paused;
+ * -EINVAL for what is no signal.
+ */
 int mayfly_exec_signal(struct mayfly_exec *exec, int signal_number, struct mayfly_error *err);
 
-/** Kills the command and all its descendants, and does not wait. Returns 0, also when it has ended. */
+/**
+ * Kills the command and all its descendants, and does not wait. Returns 0, also when it has ended, or -EBUSY when its container is
+ * paused.
+ */
 int mayfly_exec_kill(struct mayfly_exec *exec, struct mayfly_error *err);
 
 /** Changes the size of the command's terminal; the programs in its foreground get SIGWINCH. Returns 0; -ENOTTY without a terminal. */

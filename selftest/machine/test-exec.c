@@ -351,6 +351,8 @@ static void a_paused_container_runs_none(void **state)
         err = (struct mayfly_error) MAYFLY_ERROR_INIT;
         assert_int_equal(mayfly_exec_wait(exec, 50, NULL, &err), -EBUSY);
         assert_non_null(strstr(err.message, "is paused"));
+        assert_int_equal(mayfly_exec_signal(exec, SIGTERM, NULL), -EBUSY);
+        assert_int_equal(mayfly_exec_kill(exec, NULL), -EBUSY);
         assert_int_equal(mayfly_container_resume(*state, NULL), 0);
         ends_with(exec, 2, 0);
         mayfly_exec_free(exec);

@@ -101,6 +101,8 @@ static void a_pause_stops_all(void **state)
                          "is paused; call mayfly_container_resume() first");
                 is_error(mayfly_container_wait(c, FOREVER_MS, NULL, fresh()), -EBUSY, "is paused");
                 is_error(mayfly_container_kill(c, SIGTERM, fresh()), -EBUSY, "is paused");
+                is_error(mayfly_container_wait_for(c, MAYFLY_WAIT(MAYFLY_WAIT_FILE("/tmp/never")), fresh()), -EBUSY,
+                         "is paused");
                 works(mayfly_container_resume(c, fresh()));
                 assert_int_equal(sh(c, "a=$(cat /tmp/count); while [ \"$(cat /tmp/count)\" = \"$a\" ]; do :; done"), 0);
                 is_error(mayfly_container_resume(c, fresh()), -EINVAL, "is not paused");
@@ -136,6 +138,7 @@ static void a_paused_container_can_die(void **state)
         assert_int_equal(kill(mayfly_container_leader(c), SIGKILL), 0);
         while (stats_of(c).state != MAYFLY_STATE_ENDED)
                 usleep(1000);
+        is_error(mayfly_container_wait(c, FOREVER_MS, NULL, fresh()), -ESRCH, "waiting: container ");
         for (unsigned i = 0; i < 2; i++) /* a resume that failed did not resume */
                 is_error(mayfly_container_resume(c, fresh()), -ESRCH, "resuming: container ");
         mayfly_container_free(c);

@@ -6,6 +6,7 @@
 
 #include "container/command.h"
 #include "container/container.h"
+#include "container/life.h"
 #include "protocol/message.h"
 #include "util/error.h"
 #include "util/macro.h"
@@ -66,12 +67,18 @@ MF_EXPORT int mayfly_exec_finish(struct mayfly_exec *exec, unsigned timeout_ms, 
         return r < 0 ? r : mf_command_result(exec, ret, err);
 }
 
-/* Sends a message to the supervisor, unless the command has ended. Returns 0, or -ESRCH. */
-static int tell(struct mayfly_exec *exec, const struct mf_message *message)
+/* Sends a message to the supervisor, unless the command has ended. Returns 0, -ESRCH, or -EBUSY with an error. */
+static int tell(struct mayfly_exec *exec, const struct mf_message *message, struct mayfly_error *err)
 {
         MF_ANCHOR_GUARD(exec->anchor);
+        const struct mayfly_container *container = exec->anchor->container;
 
-        return exec->heard.has_ended ? -ESRCH : mf_message_send(exec->reply, message, NULL, 0);
+        if (exec->heard.has_ended || !container)
+                return -ESRCH;
+        int r = mf_container_check_unpaused(container, exec->program, err);
+        if (r < 0)
+                return r;
+        return mf_message_send(exec->reply, message, NULL, 0) < 0 ? -ESRCH : 0;
 }
 
 MF_EXPORT int mayfly_exec_signal(struct mayfly_exec *exec, int signal_number, struct mayfly_error *err)
@@ -86,10 +93,10 @@ MF_EXPORT int mayfly_exec_signal(struct mayfly_exec *exec, int signal_number, st
         if (signal_number < 1 || signal_number > SIGRTMAX)
                 return mf_error(err, -EINVAL, MAYFLY_STAGE_SPEC,
                                 "%d is no signal; give one from 1 to %d, such as SIGTERM", signal_number, SIGRTMAX);
-        r = tell(exec, &message);
-        return r < 0 ? mf_error(err, -ESRCH, MAYFLY_STAGE_EXEC, "\"%.200s\" in %s has ended and can get no signal %d",
-                                exec->program, exec->machine, signal_number)
-                     : 0;
+        r = tell(exec, &message, err);
+        return r == -ESRCH ? mf_error(err, r, MAYFLY_STAGE_EXEC, "\"%.200s\" in %s has ended and can get no signal %d",
+                                      exec->program, exec->machine, signal_number)
+                           : r;
 }
 
 MF_EXPORT int mayfly_exec_kill(struct mayfly_exec *exec, struct mayfly_error *err)
@@ -98,8 +105,8 @@ MF_EXPORT int mayfly_exec_kill(struct mayfly_exec *exec, struct mayfly_error *er
                 return mf_error(err, -EINVAL, MAYFLY_STAGE_SPEC, "mayfly_exec_kill() needs a command");
         int r = mf_command_check_owner(exec, err);
         if (r == 0)
-                (void) tell(exec, &(struct mf_message){ .type = MF_MESSAGE_KILL });
-        return r;
+                r = tell(exec, &(struct mf_message){ .type = MF_MESSAGE_KILL }, err);
+        return r == -ESRCH ? 0 : r;
 }
 
 MF_EXPORT struct mayfly_exec *mayfly_exec_free(struct mayfly_exec *exec)

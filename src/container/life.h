@@ -11,7 +11,7 @@ int mf_container_check_app_runs(struct mayfly_container *container, const char *
 
 /* pause.c: -ESRCH when the container has ended. */
 int mf_container_check_runs(struct mayfly_container *container, const char *what, struct mayfly_error *err);
-/* -EBUSY when it is paused. */
+/* -EBUSY when it is paused, and has not died meanwhile. */
 int mf_container_check_unpaused(const struct mayfly_container *container, const char *what, struct mayfly_error *err);
 
 #endif

@@ -11,6 +11,7 @@
 #include "container/cgroup.h"
 #include "container/container.h"
 #include "container/inside.h"
+#include "container/leader.h"
 #include "container/life.h"
 #include "protocol/usage.h"
 #include "util/error.h"
@@ -34,7 +35,7 @@ int mf_container_check_runs(struct mayfly_container *container, const char *what
 
 int mf_container_check_unpaused(const struct mayfly_container *container, const char *what, struct mayfly_error *err)
 {
-        if (!container->is_paused)
+        if (!container->is_paused || container->control < 0 || mf_leader_has_ended(container->leader_fd))
                 return 0;
         return mf_error(err, -EBUSY, MAYFLY_STAGE_EXEC,
                         "%s: container %s is paused; call mayfly_container_resume() first", what, container->machine);

@@ -4,6 +4,7 @@
 #include <errno.h>
 
 #include "container/container.h"
+#include "container/life.h"
 #include "container/ports.h"
 #include "util/error.h"
 #include "util/macro.h"
@@ -128,6 +129,8 @@ MF_EXPORT int mayfly_container_wait_for(struct mayfly_container *container, cons
                         err, -EINVAL, MAYFLY_STAGE_SPEC,
                         "mayfly_container_wait_for() needs a container and a wait; write one with MAYFLY_WAIT()");
         int r = mf_container_check_owner(container, err);
+        if (r == 0)
+                r = mf_container_check_unpaused(container, "waiting for conditions", err);
         if (r == 0)
                 r = mf_conditions_make(&conditions, wait, err);
         if (r == 0)
