@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <mayfly/cmocka.h>
@@ -110,6 +111,39 @@ static void a_pause_stops_all(void **state)
         stops(c, 0);
 }
 
+/* The size of a file inside, seen from outside. */
+static off_t size_inside(const struct mayfly_container *c, const char *path)
+{
+        char name[100];
+        struct stat st;
+
+        snprintf(name, sizeof(name), "/proc/%d/root%s", (int) mayfly_container_leader(c), path);
+        assert_int_equal(stat(name, &st), 0);
+        return st.st_size;
+}
+
+/* Where root has a cgroup inside, PID 1 may be in one below that, and the app is not. */
+static void a_pause_stops_all_cgroups(void **state)
+{
+        struct mayfly_container *c = start_container(
+                MAYFLY_SPEC(.image = busybox, .argv = APP("echo x; while :; do echo x >> /tmp/n; done")));
+
+        (void) state;
+        await_output(c);
+        uint64_t cpu = stats_of(c).cpu_us;
+        int status = sh(c, "cd /sys/fs/cgroup; [ ! -w cgroup.procs ] || { mkdir s && echo 1 > s/cgroup.procs; }");
+        assert_true(status == 0 || geteuid() != 0);
+        assert_true(stats_of(c).cpu_us >= cpu);
+        works(mayfly_container_pause(c, fresh()));
+        off_t size = size_inside(c, "/tmp/n");
+        usleep(50000);
+        assert_int_equal(size_inside(c, "/tmp/n"), size);
+        works(mayfly_container_resume(c, fresh()));
+        while (size_inside(c, "/tmp/n") == size)
+                usleep(1000);
+        mayfly_container_free(c);
+}
+
 static void a_paused_container_can_be_stopped(void **state)
 {
         struct mayfly_container *c = start_container(
@@ -202,6 +236,7 @@ int main(void)
                 cmocka_unit_test(a_kill_is_seen),
                 cmocka_unit_test(wrong_signals_are_refused),
                 cmocka_unit_test(a_pause_stops_all),
+                cmocka_unit_test(a_pause_stops_all_cgroups),
                 cmocka_unit_test(a_paused_container_can_be_stopped),
                 cmocka_unit_test(a_paused_container_can_die),
                 cmocka_unit_test(use_is_told),

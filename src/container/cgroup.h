@@ -8,7 +8,7 @@
 
 enum mf_cgroup_part {
         MF_CGROUP_WHOLE,  /* what mayfly-launch or systemd made for the container: the limits are there */
-        MF_CGROUP_INSIDE, /* of its PID 1, without mayfly-launch and systemd-nspawn */
+        MF_CGROUP_INSIDE, /* all processes inside are there, without mayfly-launch and systemd-nspawn */
 };
 
 /* Opens the directory of a cgroup of the container, in the hierarchy of cgroup v1 that has this controller or, with NULL, in that of

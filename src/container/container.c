@@ -429,7 +429,7 @@ int mf_container_new(struct mayfly_container **ret, const struct mayfly_spec *gi
                 return mf_error_oom(err, MAYFLY_STAGE_START);
         container->owner = getpid();
         container->scratch = container->ids.lock = container->control = container->cancel = container->boot_log =
-                container->leader_fd = -1;
+                container->leader_fd = container->freezer = -1;
         container->log = MF_LOG_NONE;
         container->forward.socket = -1;
         container->files_client = MF_FILES_NONE;

@@ -69,6 +69,7 @@ struct mayfly_container {
         int stop_timed_out;        /* the app outlived its time after that */
 
         int is_paused;
+        int freezer;     /* the cgroup that a pause has frozen; -1: none, and it has sent SIGSTOP */
         int has_lived;   /* it was ready once: another start goes on with its name, log, IDs and scratch */
         int with_notify; /* the app gets $NOTIFY_SOCKET */
         int cancel;      /* a descriptor that becomes readable when the start is to end, or -1 */

@@ -119,16 +119,22 @@ static int stop_all(const struct mayfly_container *container)
 }
 
 /* Returns 0 or negative errno. */
-static int set_paused(const struct mayfly_container *container, int is_paused)
+static int stop_processes(struct mayfly_container *container)
 {
-        mf_cleanup(mf_closep) int cgroup = open_freezer(container);
+        mf_close(container->freezer); /* of a pause that failed */
+        container->freezer = open_freezer(container);
+        return container->freezer >= 0 ? freeze(container->freezer, 1) : stop_all(container);
+}
 
-        if (cgroup >= 0)
-                return freeze(cgroup, is_paused);
-        if (is_paused)
-                return stop_all(container);
-        int n = signal_all(container, SIGCONT);
-        return n < 0 ? n : 0;
+/* Undoes what stop_processes() has done, by the same means. Returns 0 or negative errno. */
+static int continue_processes(struct mayfly_container *container)
+{
+        int r = container->freezer >= 0 ? freeze(container->freezer, 0) : signal_all(container, SIGCONT);
+
+        if (r < 0)
+                return r;
+        container->freezer = mf_close(container->freezer);
+        return 0;
 }
 
 MF_EXPORT int mayfly_container_pause(struct mayfly_container *container, struct mayfly_error *err)
@@ -145,12 +151,12 @@ MF_EXPORT int mayfly_container_pause(struct mayfly_container *container, struct 
         if (container->is_paused)
                 return mf_error(err, -EBUSY, MAYFLY_STAGE_EXEC, "pausing: container %s is paused already",
                                 container->machine);
-        r = set_paused(container, 1);
+        r = stop_processes(container);
         if (r == 0) {
                 container->is_paused = 1;
                 return 0;
         }
-        (void) set_paused(container, 0);
+        (void) continue_processes(container);
         return r == -ETIMEDOUT
                        ? mf_error(err, r, MAYFLY_STAGE_EXEC,
                                   "pausing: a process of container %s does not stop within %u ms, and so all go "
@@ -173,7 +179,7 @@ MF_EXPORT int mayfly_container_resume(struct mayfly_container *container, struct
         r = mf_container_check_runs(container, "resuming", err);
         if (r < 0)
                 return r;
-        r = set_paused(container, 0);
+        r = continue_processes(container);
         if (r < 0)
                 return mf_error_errno(err, r, MAYFLY_STAGE_EXEC, "resuming container %s", container->machine);
         container->is_paused = 0;

@@ -160,6 +160,7 @@ static void forget_life(struct mayfly_container *container)
                 container->engine = container->engine->type->release(container->engine);
         container->control = mf_close(container->control);
         container->leader_fd = mf_close(container->leader_fd);
+        container->freezer = mf_close(container->freezer);
         container->boot_log = mf_close(container->boot_log);
         mf_forward_close(&container->forward);
         mf_files_close(container);
