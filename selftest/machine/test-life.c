@@ -16,8 +16,9 @@
 #include "support/calls.h"
 #include "support/containers.h"
 #include "support/host.h"
+#include "support/small-image.h"
 
-static const char *busybox;
+static const char *busybox, *vforking;
 #define APP(line) ((const char *const[]){ "/bin/sh", "-c", line, NULL })
 
 /* --- signals ---------------------------------------------------------------------------------------------------- */
@@ -144,6 +145,33 @@ static void a_pause_stops_all_cgroups(void **state)
         mayfly_container_free(c);
 }
 
+static size_t log_size(struct mayfly_container *c)
+{
+        char *log = NULL;
+        size_t size = 0;
+
+        works(mayfly_container_logs(c, &log, &size, fresh()));
+        free(log);
+        return size;
+}
+
+/* A process that has called vfork() cannot stop before its child, which is stopped, has ended. */
+static void a_pause_need_not_wait_for_the_kernel(void **state)
+{
+        struct mayfly_container *c = start_container(MAYFLY_SPEC(.image = vforking));
+
+        (void) state;
+        await_output(c);
+        for (unsigned i = 0; i < 3; i++) {
+                works(mayfly_container_pause(c, fresh()));
+                size_t size = log_size(c);
+                works(mayfly_container_resume(c, fresh()));
+                while (log_size(c) <= size + 2)
+                        usleep(1000);
+        }
+        mayfly_container_free(c);
+}
+
 static void a_paused_container_can_be_stopped(void **state)
 {
         struct mayfly_container *c = start_container(
@@ -237,6 +265,7 @@ int main(void)
                 cmocka_unit_test(wrong_signals_are_refused),
                 cmocka_unit_test(a_pause_stops_all),
                 cmocka_unit_test(a_pause_stops_all_cgroups),
+                cmocka_unit_test(a_pause_need_not_wait_for_the_kernel),
                 cmocka_unit_test(a_paused_container_can_be_stopped),
                 cmocka_unit_test(a_paused_container_can_die),
                 cmocka_unit_test(use_is_told),
@@ -244,5 +273,7 @@ int main(void)
         };
 
         busybox = test_image("busybox");
+        vforking = small_image("vforking", "{\"exec\":[\"/bin/vforks\"],\"user\":\"0\",\"group\":\"0\"}",
+                               "cp '" VFORKS "' bin/vforks");
         return cmocka_run_group_tests_name("life", tests, NULL, NULL);
 }

@@ -10,44 +10,20 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "container/inside.h"
 #include "util/fd.h"
 #include "util/macro.h"
-
-/* Opens /proc/PID/NAME. NULL with errno when it is not there. */
-static FILE *open_proc(pid_t pid, const char *name)
-{
-        char path[64];
-
-        snprintf(path, sizeof(path), "/proc/%d/%s", (int) pid, name);
-        return fopen(path, "re");
-}
-
-/* Copies what /proc/PID/status says after `name`. Returns 0 when it says nothing. */
-static int read_status(pid_t pid, const char *name, char *ret, size_t size)
-{
-        mf_cleanup(mf_fclosep) FILE *f = open_proc(pid, "status");
-        mf_cleanup(mf_freep) char *line = NULL;
-        size_t allocated = 0;
-
-        while (f && getline(&line, &allocated, f) > 0) {
-                if (strncmp(line, name, strlen(name)) != 0)
-                        continue;
-                line[strcspn(line, "\n")] = '\0';
-                snprintf(ret, size, "%s", line + strlen(name));
-                return 1;
-        }
-        return 0;
-}
 
 /* Whether the process is in the container's cgroup, which mayfly-launch or systemd made: only processes of the
  * container are, and none of them can leave it. */
 static int is_in_cgroup(pid_t pid, const char *machine)
 {
-        mf_cleanup(mf_fclosep) FILE *f = open_proc(pid, "cgroup");
         mf_cleanup(mf_freep) char *line = NULL;
         size_t allocated = 0;
-        char name[80];
+        char name[80], path[64];
 
+        snprintf(path, sizeof(path), "/proc/%d/cgroup", (int) pid);
+        mf_cleanup(mf_fclosep) FILE *f = fopen(path, "re");
         int length = snprintf(name, sizeof(name), "/mayfly-%s", machine);
         while (f && getline(&line, &allocated, f) > 0) {
                 const char *found = strstr(line, name);
@@ -62,7 +38,7 @@ static int is_init(pid_t pid)
 {
         char numbers[256];
 
-        if (!read_status(pid, "NSpid:", numbers, sizeof(numbers)))
+        if (!mf_inside_status(pid, "NSpid:", numbers, sizeof(numbers)))
                 return 0;
         const char *last = strrchr(numbers, '\t');
         return last && last > numbers && strcmp(last, "\t1") == 0;
@@ -73,7 +49,7 @@ static int is_child(pid_t pid, struct mf_engine *engine)
 {
         char number[32];
 
-        return read_status(pid, "PPid:", number, sizeof(number)) &&
+        return mf_inside_status(pid, "PPid:", number, sizeof(number)) &&
                engine->type->has_process(engine, (pid_t) strtol(number, NULL, 10));
 }
 

@@ -81,13 +81,14 @@ static int freeze(int cgroup, int is_frozen)
         return r;
 }
 
+/* One that waits in the kernel, as after vfork(), does nothing more before it acts on its SIGSTOP. */
 static int is_stopped(const struct mf_process *process)
 {
-        return strchr("TtZX", process->state) != NULL;
+        return strchr("TtZX", process->state) || (process->state == 'D' && mf_inside_is_pending(process->pid, SIGSTOP));
 }
 
-/* Sends a signal to all processes inside that it would stop or, with SIGCONT, let go on. Returns how many these were, or negative
- * errno. */
+/* Sends a signal to all processes inside that it would stop or, with SIGCONT, to all, for a SIGSTOP may be pending. Returns how many
+ * these were, or negative errno. */
 static int signal_all(const struct mayfly_container *container, int signal_number)
 {
         mf_cleanup(mf_freep) struct mf_process *processes = NULL;
@@ -96,7 +97,7 @@ static int signal_all(const struct mayfly_container *container, int signal_numbe
 
         int r = mf_inside_list(container->leader, &processes, &n);
         for (size_t i = 0; r == 0 && i < n; i++) {
-                if (is_stopped(&processes[i]) != (signal_number == SIGCONT) || processes[i].state == 'Z')
+                if (signal_number == SIGSTOP && is_stopped(&processes[i]))
                         continue;
                 mf_inside_signal(&processes[i], signal_number);
                 sent++;
