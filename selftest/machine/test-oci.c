@@ -153,6 +153,14 @@ static void what_is_not_healthy_fails(void **state)
                     -EINVAL, "has no health check (HEALTHCHECK, which images in docker's format can have)");
 }
 
+static void a_wrong_health_check_disturbs_only_who_waits_for_it(void **state)
+{
+        (void) state;
+        mayfly_container_free(start_container(MAYFLY_SPEC(.image = image("odd"))));
+        start_fails(MAYFLY_SPEC(.image = image("odd"), .wait = MAYFLY_WAIT(MAYFLY_WAIT_HEALTHY())), -EINVAL,
+                    "cannot be used: the image's config: config.Healthcheck.Test: it is neither \"CMD\" and a command");
+}
+
 static void an_aci_of_an_image_starts(void **state)
 {
         struct mayfly_build_options options = MAYFLY_BUILD_OPTIONS_INIT;
@@ -185,7 +193,7 @@ static int make_images(void **state)
         size_t n = 0;
         while (f && n < sizeof(made) / sizeof(made[0]) && fscanf(f, "%31s %511s", made[n].name, made[n].reference) == 2)
                 n++;
-        return f && pclose(f) == 0 && n == 12 ? 0 : -1;
+        return f && pclose(f) == 0 && n == 13 ? 0 : -1;
 }
 
 static int remove_images(void **state)
@@ -210,6 +218,7 @@ int main(void)
                 cmocka_unit_test(an_aci_of_an_image_starts),
                 cmocka_unit_test(a_start_waits_for_the_health_check),
                 cmocka_unit_test(what_is_not_healthy_fails),
+                cmocka_unit_test(a_wrong_health_check_disturbs_only_who_waits_for_it),
         };
 
         return cmocka_run_group_tests(tests, make_images, remove_images);

@@ -219,7 +219,7 @@ static int make_manifest(struct conversion *conversion, const struct mf_oci_conf
         }
         if (config->image->stop_signal)
                 warn(conversion, "the StopSignal is left out, because an ACI has none; set it in the spec");
-        if (config->image->health.command)
+        if (config->image->health.command || config->image->health.fault)
                 warn(conversion,
                      "the Healthcheck is left out, because an ACI has none; wait for a command in the spec");
         return 0;

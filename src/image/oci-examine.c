@@ -16,7 +16,7 @@
 #include "util/macro.h"
 #include "util/strv.h"
 
-/* Moves what was found to the result. `pin` is the digest that the image is known by. Returns 0 or -EINVAL. */
+/* Moves what was found to the result. `pin` is the digest that the image is known by. Returns 0, -EINVAL or -ENOMEM. */
 static int take(struct mf_oci_image *image, const char *pin, struct mf_examined *ret)
 {
         if (mf_image_id_of_digest(pin, ret->id) < 0)
@@ -25,7 +25,8 @@ static int take(struct mf_oci_image *image, const char *pin, struct mf_examined 
         ret->manifest_size = image->config_text.size;
         ret->manifest = mf_take(image->config_text.data);
         ret->blob_size = mf_oci_manifest_size(&image->manifest);
-        return 0;
+        const char *fault = ret->config->health.fault;
+        return fault ? mf_strv_add(&ret->warnings, strdup(fault)) : 0;
 }
 
 /* Examines the image of a reference with a pin. Returns 0 or negative errno. */

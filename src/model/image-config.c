@@ -46,6 +46,7 @@ struct mf_image_config *mf_image_config_free(struct mf_image_config *config)
                 mf_strv_free(config->pre_start);
                 mf_strv_free(config->post_stop);
                 mf_strv_free(config->health.command);
+                free(config->health.fault);
                 mf_strv_free(config->whitelist);
                 free(config->name);
                 free(config->user);

@@ -58,6 +58,7 @@ struct mf_health {
         uint64_t timeout_us;      /* of one try */
         uint64_t start_period_us; /* for the app to start, while failures do not count */
         unsigned retries;         /* failures in a row after which it is not healthy */
+        char *fault; /* why what the image says cannot be used; NULL: it can. An image whose health nobody waits for starts */
 };
 
 struct mf_image_config {

@@ -315,8 +315,8 @@ static int read_test(json_t *config, char **test, char ***ret, struct mayfly_err
         return r == -ENOMEM ? mf_error_oom(err, MAYFLY_STAGE_MANIFEST) : r;
 }
 
-/* Reads docker's health check. Returns 0 or negative errno. */
-static int read_health(json_t *config, struct mf_health *ret, struct mayfly_error *err)
+/* Reads docker's health check as it must be. Returns 0 or negative errno. */
+static int read_good_health(json_t *config, struct mf_health *ret, struct mayfly_error *err)
 {
         json_t *health = NULL;
         char **test = NULL;
@@ -340,6 +340,17 @@ static int read_health(json_t *config, struct mf_health *ret, struct mayfly_erro
                 r = read_test(config, test, &ret->command, err);
         mf_strv_free(test);
         return r;
+}
+
+/* Reads docker's health check. What is wrong with it is kept, because the image can be used without it. Returns 0 or -ENOMEM. */
+static int read_health(json_t *config, struct mf_health *ret, struct mayfly_error *err)
+{
+        struct mayfly_error why = MAYFLY_ERROR_INIT;
+
+        int r = read_good_health(config, ret, &why);
+        if (r == -EBADMSG)
+                ret->fault = strdup(why.message);
+        return r == 0 || ret->fault ? 0 : mf_error_oom(err, MAYFLY_STAGE_MANIFEST);
 }
 
 static int read_app(json_t *config, struct mf_image_config *ret, struct mayfly_error *err)

@@ -189,6 +189,11 @@ static int resolve_healthy(struct mf_condition *condition, const struct mayfly_c
         attempts->health = &config->health;
         if (config->health.command)
                 return 0;
+        if (config->health.fault)
+                return mf_error(err, -EINVAL, MAYFLY_STAGE_SPEC,
+                                "the health check of the image %s cannot be used: %s; wait for a port, a command or "
+                                "something else instead of MAYFLY_WAIT_HEALTHY()",
+                                config->name, config->health.fault);
         return mf_error(
                 err, -EINVAL, MAYFLY_STAGE_SPEC,
                 "the image %s has no health check (HEALTHCHECK, which images in docker's format can have); wait for "

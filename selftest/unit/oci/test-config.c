@@ -161,6 +161,7 @@ static void health_checks_have_dockers_defaults(void **state)
                 for (char **word = health->command; word && *word; word++)
                         snprintf(words + strlen(words), sizeof(words) - strlen(words), "%s|", *word);
                 assert_int_equal(health->command != NULL, cases[i].words != NULL);
+                assert_null(health->fault);
                 assert_string_equal(words, cases[i].words ? cases[i].words : "");
                 assert_int_equal(health->interval_us, cases[i].interval_us);
                 assert_int_equal(health->timeout_us, cases[i].timeout_us);
@@ -204,14 +205,6 @@ static const struct {
         { CONFIG("{\"StopSignal\":\"SIGNONE\"}"), "\"SIGNONE\" is not a signal" },
         { CONFIG("{\"StopSignal\":\"99\"}"), "\"99\" is not a signal" },
         { CONFIG("{\"StopSignal\":\"-1\"}"), "\"-1\" is not a signal" },
-        { CONFIG("{\"Healthcheck\":{\"Test\":[\"CMD\"]}}"),
-          "config.Healthcheck.Test: it is neither \"CMD\" and a command" },
-        { CONFIG("{\"Healthcheck\":{\"Test\":[\"CMD-SHELL\",\"a\",\"b\"]}}"),
-          "config.Healthcheck.Test: it is neither" },
-        { CONFIG("{\"Healthcheck\":{\"Test\":[\"RUN\",\"a\"]}}"), "config.Healthcheck.Test: it is neither" },
-        { CONFIG("{\"Healthcheck\":{\"Test\":\"a\"}}"), "config.Healthcheck.Test" },
-        { CONFIG("{\"Healthcheck\":{\"Interval\":-1}}"), "config.Healthcheck.Interval: -1 is not a whole number" },
-        { CONFIG("{\"Healthcheck\":[]}"), "config.Healthcheck" },
         { CONFIG("{\"Labels\":{\"a\":1}}"), "config.Labels: 1 is not a string" },
         { CONFIG("{\"Env\":[\"A=\\u0000\"]}"), "it must be JSON" },
 };
@@ -227,12 +220,43 @@ static void what_is_wrong_is_said(void **state)
         }
 }
 
+static void a_wrong_health_check_is_kept_for_those_who_wait(void **state)
+{
+        static const struct {
+                const char *text, *message;
+        } cases[] = {
+                { "{\"Test\":[\"CMD\"]}", "config.Healthcheck.Test: it is neither \"CMD\" and a command" },
+                { "{\"Test\":[\"CMD-SHELL\",\"a\",\"b\"]}", "config.Healthcheck.Test: it is neither" },
+                { "{\"Test\":[\"curl\",\"x\"]}", "config.Healthcheck.Test: it is neither" },
+                { "{\"Test\":\"a\"}", "config.Healthcheck.Test" },
+                { "{\"Test\":[\"CMD\",\"a\"],\"Interval\":-1}",
+                  "config.Healthcheck.Interval: -1 is not a whole number" },
+                { "[]", "config.Healthcheck" },
+        };
+
+        (void) state;
+        for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+                char text[1000];
+                snprintf(text, sizeof(text), CONFIG("{\"Cmd\":[\"it\"],\"Healthcheck\":%s}"), cases[i].text);
+                struct mf_oci_config config = good(text);
+                assert_string_equal(config.image->argv[0], "it");
+                assert_null(config.image->health.command);
+                assert_non_null(config.image->health.fault);
+                assert_non_null(strstr(config.image->health.fault, cases[i].message));
+                mf_oci_config_clear(&config);
+        }
+}
+
 int main(void)
 {
         const struct CMUnitTest tests[] = {
-                cmocka_unit_test(all_of_an_app_is_read),          cmocka_unit_test(users_come_in_all_forms),
-                cmocka_unit_test(stop_signals_come_in_all_forms), cmocka_unit_test(health_checks_have_dockers_defaults),
-                cmocka_unit_test(an_image_need_not_have_an_app),  cmocka_unit_test(what_is_wrong_is_said),
+                cmocka_unit_test(all_of_an_app_is_read),
+                cmocka_unit_test(users_come_in_all_forms),
+                cmocka_unit_test(stop_signals_come_in_all_forms),
+                cmocka_unit_test(health_checks_have_dockers_defaults),
+                cmocka_unit_test(an_image_need_not_have_an_app),
+                cmocka_unit_test(what_is_wrong_is_said),
+                cmocka_unit_test(a_wrong_health_check_is_kept_for_those_who_wait),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);
