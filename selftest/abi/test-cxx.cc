@@ -25,15 +25,15 @@ static void check_at(bool holds, const char *what, int line)
 #define check(condition) check_at(condition, #condition, __LINE__)
 
 /* From an initializer: the size is set, and all else is zero, up to the byte `end`. */
-#define USE_UNTIL(type, initializer, end)                                               \
+#define USE_UNTIL(type, initializer, name, end)                                         \
         do {                                                                            \
                 struct type value = initializer;                                        \
                 check(value.size == sizeof(struct type));                               \
                 for (size_t i = sizeof(value.size); i < (end); i++)                     \
                         check(reinterpret_cast<const unsigned char *>(&value)[i] == 0); \
-                used.insert(#initializer);                                              \
+                used.insert(name);                                                      \
         } while (0)
-#define USE(type, initializer) USE_UNTIL(type, initializer, sizeof(struct type))
+#define USE(type, initializer) USE_UNTIL(type, initializer, #initializer, sizeof(struct type))
 
 static void use_initializers()
 {
@@ -43,7 +43,8 @@ static void use_initializers()
         USE(mayfly_exit, MAYFLY_EXIT_INIT);
         USE(mayfly_file, MAYFLY_FILE_INIT);
         /* A compiler need not set what is behind the last member. */
-        USE_UNTIL(mayfly_get_options, MAYFLY_GET_OPTIONS_INIT, offsetof(mayfly_get_options, keep_owners) + sizeof(int));
+        USE_UNTIL(mayfly_get_options, MAYFLY_GET_OPTIONS_INIT, "MAYFLY_GET_OPTIONS_INIT",
+                  offsetof(mayfly_get_options, keep_owners) + sizeof(int));
         USE(mayfly_gc_options, MAYFLY_GC_OPTIONS_INIT);
         USE(mayfly_gc_result, MAYFLY_GC_RESULT_INIT);
         USE(mayfly_image_options, MAYFLY_IMAGE_OPTIONS_INIT);
