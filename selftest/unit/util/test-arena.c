@@ -50,6 +50,13 @@ static void memory_is_zero_and_for_any_type(void **state)
         mf_arena_clear(&arena);
 }
 
+/* AddressSanitizer ends the program otherwise. */
+const char *__asan_default_options(void);
+const char *__asan_default_options(void)
+{
+        return "allocator_may_return_null=1";
+}
+
 static void want_of_memory_is_told(void **state)
 {
         struct mf_arena arena = { 0 };
