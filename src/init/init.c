@@ -556,8 +556,10 @@ int main(void)
         }
         set_up_signals();
         receive_start();
-        if (!self.host_network)
+        if (!self.host_network) {
                 open_low_ports();
+                mf_await_loopback();
+        }
         int r = mf_mask_kernel_files(text, sizeof(text));
         if (r == 0)
                 r = mf_confine(self.exec.bound, self.host_network, &self.exec.confinement, text, sizeof(text));

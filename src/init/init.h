@@ -47,6 +47,9 @@ struct mf_passed {
 int mf_sockets_open(char *const *descriptions, struct mf_passed *passed, struct mf_sockets *ret, char *text,
                     size_t text_size);
 void mf_sockets_close(struct mf_sockets *sockets);
+/* Waits, a second at most, until ::1 can be bound: when the loopback interface comes up, Linux checks the address in the background, and
+ * until then bind(2) fails with EADDRNOTAVAIL. */
+void mf_await_loopback(void);
 
 /* supervise.c: runs one command to its end and answers on the reply socket; for a process forked for it. `request` is the RUN that
  * asked for it, with its descriptors. */

@@ -2,6 +2,7 @@
 #define _GNU_SOURCE
 #include <arpa/inet.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -11,6 +12,8 @@
 
 #include "init/init.h"
 #include "protocol/exec-block.h"
+
+#define LOOPBACK_WAIT_MS 1000U
 
 /* One socket, bound: to all addresses of the container's own network, to loopback alone of the host's. Descriptor or
  * -errno. */
@@ -42,6 +45,36 @@ static int open_socket(int type, const char *address, unsigned port)
                 return r;
         }
         return fd;
+}
+
+/* Whether ::1 will not come: there is no IPv6 here, or it is turned off. */
+static int lacks_ipv6(void)
+{
+        char value = '1';
+        int fd = open("/proc/sys/net/ipv6/conf/lo/disable_ipv6", O_RDONLY | O_CLOEXEC);
+
+        if (fd >= 0) {
+                (void) !read(fd, &value, 1);
+                close(fd);
+        }
+        return value != '0';
+}
+
+void mf_await_loopback(void)
+{
+        const struct sockaddr_in6 address = { .sin6_family = AF_INET6, .sin6_addr = IN6ADDR_LOOPBACK_INIT };
+        int r = -1;
+
+        if (lacks_ipv6())
+                return;
+        for (unsigned i = 0; r < 0 && i < LOOPBACK_WAIT_MS; i++) {
+                int fd = socket(AF_INET6, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+                r = fd < 0 ? 0 : bind(fd, (const struct sockaddr *) &address, sizeof(address));
+                if (fd >= 0)
+                        close(fd);
+                if (r < 0)
+                        usleep(1000);
+        }
 }
 
 static int add(struct mf_sockets *sockets, int fd, const char *name)
