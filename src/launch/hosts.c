@@ -136,6 +136,6 @@ int launch_hosts_send(const struct launch_options *options)
         mf_cleanup(mf_closep) int fd = openat(etc, "hosts", O_RDWR | O_NOFOLLOW | O_CLOEXEC);
         if (fd < 0)
                 return launch_error(-errno, "/etc/hosts in the container");
-        int r = mf_message_send(STDIN_FILENO, &message, &fd, 1);
+        int r = launch_send(STDIN_FILENO, &message, fd);
         return r < 0 && r != -EPIPE && r != -ECONNRESET ? launch_error(r, "the library") : 0;
 }

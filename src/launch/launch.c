@@ -338,7 +338,7 @@ static int introduce(void)
 {
         const struct mf_message message = { .type = MF_MESSAGE_READY };
         int pidfd = (int) syscall(SYS_pidfd_open, getpid(), 0);
-        int r = pidfd < 0 ? -errno : mf_message_send(REPORT_FD, &message, &pidfd, 1);
+        int r = pidfd < 0 ? -errno : launch_send(REPORT_FD, &message, pidfd);
 
         mf_close(pidfd);
         mf_close(REPORT_FD);

@@ -181,7 +181,11 @@ void launch_forward_start(struct launch_forward *forward);
 /* Whether the child that ended was mayfly-forward, and not because the library closed the socket; prints that. */
 int launch_forward_has_failed(struct launch_forward *forward, pid_t pid, int status);
 
-/* report.c: prints "mayfly-launch: MESSAGE: what `code` means" and returns `code`, a negative errno. */
+/* report.c: sends a message with a descriptor. How many descriptors an ordinary user may have on their way at once, in all containers that
+ * are being started, is the soft limit of open files: it is raised for that, where need be. Returns 0 or negative errno. */
+struct mf_message;
+int launch_send(int socket, const struct mf_message *message, int fd);
+/* Prints "mayfly-launch: MESSAGE: what `code` means" and returns `code`, a negative errno. */
 __attribute__((format(printf, 2, 3))) int launch_error(int code, const char *format, ...);
 
 #endif

@@ -59,7 +59,7 @@ static int send_copy(void)
 
         if (copy < 0)
                 return errno == ENOSYS || errno == EPERM ? 0 : launch_error(-errno, "copying the mount of the scratch");
-        int r = mf_message_send(STDIN_FILENO, &message, &copy, 1);
+        int r = launch_send(STDIN_FILENO, &message, copy);
         return r < 0 && r != -EPIPE && r != -ECONNRESET ? launch_error(r, "the library") : 0;
 }
 
