@@ -8,7 +8,6 @@
 #include <limits.h>
 #include <pthread.h>
 #include <signal.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -21,9 +20,10 @@
 
 #include "support/containers.h"
 #include "support/host.h"
+#include "support/work.h"
 
 static const char *busybox;
-static char work[] = "/dev/shm/test-files-bad.XXXXXX";
+char work[] = "/dev/shm/test-files-bad.XXXXXX";
 
 #define PUT(...) (&(const struct mayfly_file){ .size = sizeof(struct mayfly_file), __VA_ARGS__ })
 
@@ -50,30 +50,6 @@ static void get_fails(struct mayfly_container *c, const char *path, int code, co
         snprintf(target, sizeof(target), "%s/target", work);
         FAILS(code, words, get, c, path, target, NULL);
         assert_int_equal(lstat(target, &st), -1);
-}
-
-/* Runs a command line on the host, in the directory of this program's files. */
-__attribute__((format(printf, 1, 2))) static void on_host(const char *format, ...)
-{
-        char line[4096];
-        va_list args;
-        int n = snprintf(line, sizeof(line), "set -e; umask 022; cd %s; ", work);
-
-        va_start(args, format);
-        vsnprintf(line + n, sizeof(line) - (size_t) n, format, args);
-        va_end(args);
-        if (system(line) != 0)
-                fail_msg("failed on the host: %s", line);
-}
-
-static char *in_work(const char *name)
-{
-        static char paths[4][256];
-        static unsigned n;
-        char *path = paths[n++ % 4];
-
-        snprintf(path, sizeof(paths[0]), "%s/%s", work, name);
-        return path;
 }
 
 /* Nothing may be left of what was begun. */
@@ -448,18 +424,6 @@ static void wrong_files_fail_the_start(void **state)
                                 .files = MAYFLY_FILES({ .path = "/etc", .text = "x" })),
                     -EISDIR, "/etc in the container is a directory");
         on_host("test -z \"$(ls -A)\"");
-}
-
-static int make_work(void **state)
-{
-        (void) state;
-        return mkdtemp(work) && chmod(work, 0755) == 0 ? 0 : -1;
-}
-
-static int remove_work(void **state)
-{
-        (void) state;
-        return rmdir(work);
 }
 
 int main(void)

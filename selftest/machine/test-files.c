@@ -5,7 +5,6 @@
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,9 +17,10 @@
 
 #include "support/containers.h"
 #include "support/host.h"
+#include "support/work.h"
 
 static const char *busybox, *bare; /* the latter has one program, and no shell */
-static char work[] = "/dev/shm/test-files.XXXXXX";
+char work[] = "/dev/shm/test-files.XXXXXX";
 
 #define PUT(...) (&(const struct mayfly_file){ .size = sizeof(struct mayfly_file), __VA_ARGS__ })
 
@@ -66,30 +66,6 @@ static void succeeds(int r, const struct mayfly_error *err)
                 struct mayfly_error do_err = MAYFLY_ERROR_INIT;                       \
                 succeeds(mayfly_container_##function(__VA_ARGS__, &do_err), &do_err); \
         } while (0)
-
-/* Runs a command line on the host, in the directory of this program's files. */
-__attribute__((format(printf, 1, 2))) static void on_host(const char *format, ...)
-{
-        char line[4096];
-        va_list args;
-        int n = snprintf(line, sizeof(line), "set -e; umask 022; cd %s; ", work);
-
-        va_start(args, format);
-        vsnprintf(line + n, sizeof(line) - (size_t) n, format, args);
-        va_end(args);
-        if (system(line) != 0)
-                fail_msg("failed on the host: %s", line);
-}
-
-static char *in_work(const char *name)
-{
-        static char paths[4][256];
-        static unsigned n;
-        char *path = paths[n++ % 4];
-
-        snprintf(path, sizeof(paths[0]), "%s/%s", work, name);
-        return path;
-}
 
 /* --- single files --------------------------------------------------------------------------------------------- */
 
@@ -405,18 +381,6 @@ static void volumes_are_seen(void **state)
         prints_as(c, "0", "cat /own/file", "x");
         mayfly_container_free(c);
         on_host("rm -r vol");
-}
-
-static int make_work(void **state)
-{
-        (void) state;
-        return mkdtemp(work) && chmod(work, 0755) == 0 ? 0 : -1;
-}
-
-static int remove_work(void **state)
-{
-        (void) state;
-        return rmdir(work);
 }
 
 int main(void)

@@ -19,23 +19,14 @@
 
 #include "support/containers.h"
 #include "support/host.h"
+#include "support/work.h"
 
 #define TURNS 400
 
 static const char *busybox;
-static char work[] = "/tmp/test-attack-files.XXXXXX";
+char work[] = "/tmp/test-attack-files.XXXXXX";
 
 #define SHELL(line) .entrypoint = (const char *const[]){ "sh", "-c", line, NULL }, .user = "0"
-
-static char *in_work(const char *name)
-{
-        static char paths[4][256];
-        static unsigned n;
-        char *path = paths[n++ % 4];
-
-        snprintf(path, sizeof(paths[0]), "%s/%s", work, name);
-        return path;
-}
 
 /* Starts an app that goes on exchanging /race, once it has written a line. */
 static struct mayfly_container *start_racer(const char *line)
@@ -210,18 +201,6 @@ static void the_process_is_out_of_reach(void **state)
         mayfly_container_free(c);
         while (access(path, F_OK) == 0) /* its parent has yet to take its status */
                 usleep(1000);
-}
-
-static int make_work(void **state)
-{
-        (void) state;
-        return mkdtemp(work) && chmod(work, 0755) == 0 ? 0 : -1;
-}
-
-static int remove_work(void **state)
-{
-        (void) state;
-        return rmdir(work);
 }
 
 int main(void)
