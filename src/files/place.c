@@ -2,16 +2,15 @@
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/openat2.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "files/files.h"
 #include "util/error.h"
 #include "util/fd.h"
+#include "util/fs.h"
 #include "util/macro.h"
 
 /* Where a path of the container leads. */
@@ -47,17 +46,7 @@ int files_say(struct mayfly_error *err, int r, const char *path, const char *wha
 
 int files_open(const char *path, int flags)
 {
-        const struct open_how how = { .flags = (uint64_t) flags | O_CLOEXEC,
-                                      .resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS };
-
-        for (int i = 0; i < 100; i++) { /* EAGAIN: somebody renames directories on the way */
-                int fd = (int) syscall(SYS_openat2, inside.root, path, &how, sizeof(how));
-                if (fd >= 0)
-                        return fd;
-                if (errno != EAGAIN && errno != EINTR)
-                        return -errno;
-        }
-        return -EAGAIN;
+        return mf_open_in_root(inside.root, path, flags);
 }
 
 /* Makes the directory `name` unless it is there, in `parent`, and opens it by its whole path. *ret_is_new says which. */

@@ -3,7 +3,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/capability.h>
-#include <linux/openat2.h>
 #include <sched.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -15,6 +14,7 @@
 
 #include "forward/forward.h"
 #include "util/fd.h"
+#include "util/fs.h"
 #include "util/macro.h"
 
 #define UNIX_SOCKETS (1U << CAP_DAC_OVERRIDE)  /* those of any user inside can be reached, */
@@ -95,22 +95,6 @@ int forward_enter(const struct mf_forward_request *request, int pidfd, struct fo
         return 0;
 }
 
-/* Opens a directory of the container with O_PATH. No link leads out of its root. Returns a descriptor or negative errno. */
-static int open_directory(const char *path)
-{
-        struct open_how how = { .flags = O_PATH | O_DIRECTORY | O_CLOEXEC,
-                                .resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS };
-
-        for (int i = 0; i < 100; i++) { /* EAGAIN: somebody renames directories on the way */
-                int fd = (int) syscall(SYS_openat2, inside.root, path, &how, sizeof(how));
-                if (fd >= 0)
-                        return fd;
-                if (errno != EAGAIN && errno != EINTR)
-                        return -errno;
-        }
-        return -EAGAIN;
-}
-
 /* Connects to a socket of the current directory. A link there leads no further than the container's root, which is that of this
  * process. */
 static int connect_here(int fd, const char *name)
@@ -139,7 +123,7 @@ int forward_connect_unix(int fd, const char *path)
                 return -ENOENT;
         /* Long paths have no place in an address, so that the directory becomes the current one. */
         snprintf(directory, sizeof(directory), "%.*s/", (int) (slash - path), path);
-        mf_cleanup(mf_closep) int at = open_directory(directory);
+        mf_cleanup(mf_closep) int at = mf_open_in_root(inside.root, directory, O_PATH | O_DIRECTORY);
         if (at < 0)
                 return at;
         int r = fchdir(at) < 0 ? -errno : connect_here(fd, slash + 1);

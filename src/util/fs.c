@@ -159,6 +159,21 @@ int mf_open_beneath(int dirfd, const char *path, int flags)
         return fd < 0 ? -errno : fd;
 }
 
+int mf_open_in_root(int root, const char *path, int flags)
+{
+        const struct open_how how = { .flags = (uint64_t) flags | O_CLOEXEC,
+                                      .resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS };
+
+        for (int i = 0; i < 100; i++) { /* EAGAIN: somebody renames directories on the way */
+                int fd = (int) syscall(SYS_openat2, root, path, &how, sizeof(how));
+                if (fd >= 0)
+                        return fd;
+                if (errno != EAGAIN && errno != EINTR)
+                        return -errno;
+        }
+        return -EAGAIN;
+}
+
 int mf_read_file_at(int dirfd, const char *name, size_t max, char **ret, size_t *ret_size)
 {
         mf_cleanup(mf_closep) int fd = openat(dirfd, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);

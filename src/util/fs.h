@@ -20,6 +20,10 @@ uint64_t mf_tree_bytes(int dirfd, const char *name);
  * or leaves the directory. */
 int mf_open_beneath(int dirfd, const char *path, int flags);
 
+/* Opens `path` as a process would whose root is the directory `root`, but follows no magic link. `flags` are those of open(2). Returns a
+ * descriptor or negative errno: -EAGAIN when others rename directories on the way all the time. */
+int mf_open_in_root(int root, const char *path, int flags);
+
 /* Reads the regular file `name` in the directory `dirfd`, without following a symbolic link; *ret is allocated and ends
  * with a NUL that *ret_size does not count. Returns 0 or negative errno: -ELOOP for a symbolic link, -EINVAL for
  * anything else that is not a regular file, -EFBIG when it has more than `max` bytes. */
