@@ -317,6 +317,22 @@ static void on_total(void *userdata, uint64_t size)
         ((struct mf_conversation *) userdata)->says_size = size;
 }
 
+int mf_ask_take(struct mf_ask *ask, const void *data, size_t size)
+{
+        int r = ask->body(ask->userdata, data, size);
+
+        if (r < 0)
+                ask->sink_failed = 1;
+        else
+                ask->handed += size;
+        return r;
+}
+
+int mf_ask_is_cancelled(const struct mf_ask *ask)
+{
+        return ask->cancelled && ask->cancelled(ask->userdata);
+}
+
 static int on_body(void *userdata, const void *data, size_t size)
 {
         struct mf_conversation *c = userdata;
@@ -326,19 +342,12 @@ static int on_body(void *userdata, const void *data, size_t size)
                 c->wrong_size = c->says_size;
                 return -EBADMSG;
         }
-        int r = ask->body(ask->userdata, data, size);
-        if (r < 0)
-                ask->sink_failed = 1;
-        else
-                ask->handed += size;
-        return r;
+        return mf_ask_take(ask, data, size);
 }
 
 static int on_poll(void *userdata)
 {
-        const struct mf_ask *ask = ((const struct mf_conversation *) userdata)->ask;
-
-        return ask->cancelled && ask->cancelled(ask->userdata);
+        return mf_ask_is_cancelled(((const struct mf_conversation *) userdata)->ask);
 }
 
 /* Sends one request, with what mf_http_get() repeats. Returns 0 or negative errno. */

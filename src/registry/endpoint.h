@@ -57,5 +57,8 @@ struct mf_ask {
 
 /* Gets it. Returns 0 or negative errno. */
 int mf_endpoint_get(struct mf_endpoint *endpoint, struct mf_ask *ask, struct mayfly_error *err);
+/* Hands a piece of the body on, and asks whether to stop, for what gets the body in another way. */
+int mf_ask_take(struct mf_ask *ask, const void *data, size_t size);
+int mf_ask_is_cancelled(const struct mf_ask *ask);
 
 #endif

@@ -181,21 +181,12 @@ static int get_manifest(struct mf_oci_source *source, const char *which, struct 
 
 static int on_foreign(void *userdata, const void *data, size_t size)
 {
-        struct mf_ask *ask = userdata;
-
-        int r = ask->body(ask->userdata, data, size);
-        if (r < 0)
-                ask->sink_failed = 1;
-        else
-                ask->handed += size;
-        return r;
+        return mf_ask_take(userdata, data, size);
 }
 
 static int poll_foreign(void *userdata)
 {
-        const struct mf_ask *ask = userdata;
-
-        return ask->cancelled && ask->cancelled(ask->userdata);
+        return mf_ask_is_cancelled(userdata);
 }
 
 /* Fetches what is left of a blob from a URL outside of the registry, without credentials. Returns 0 or negative errno. */
