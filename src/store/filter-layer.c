@@ -43,13 +43,10 @@ static int cannot(struct run *run, int code, const char *doing)
 /* Whether the line's entry is to be there; run->path is then where. */
 static int passes(struct run *run, const struct mf_record_line *line)
 {
-        const char *name = line->field[MF_RECORD_NAME];
         const size_t length = strlen(MF_ROOTFS);
 
-        if (strlen(name) >= sizeof(run->path) || strncmp(name, MF_ROOTFS, length) != 0 ||
-            (name[length] && name[length] != '/'))
+        if (!mf_record_in_rootfs(line, run->path, sizeof(run->path)))
                 return 0;
-        mf_record_unescape(run->path, name);
         for (size_t i = 0; i < run->filter->n; i++)
                 if (!mf_whitelist_passes(run->filter->whitelist[i], run->path + length + (run->path[length] == '/'),
                                          line->field[MF_RECORD_TYPE][0] == 'd'))
@@ -142,20 +139,12 @@ static int make(void *userdata, int dirfd, struct mf_record *record, struct mayf
 {
         const struct mf_filter *filter = userdata;
         struct run *run = calloc(1, sizeof(*run));
-        const char *why;
 
         if (!run)
                 return mf_error_oom(err, MAYFLY_STAGE_STORE);
         *run = (struct run){ .filter = filter, .dirfd = dirfd, .record = record, .err = err };
-        int r = mf_record_table_load(&run->table, filter->image_fd, filter->image_id, &why);
-        if (r == -EBADMSG)
-                mf_error(err, r, MAYFLY_STAGE_STORE,
-                         "the stored image %s is damaged (its record: %s); run mayfly verify, which drops it, then "
-                         "start again",
-                         filter->image_id, why);
-        else if (r < 0)
-                mf_error_errno(err, r, MAYFLY_STAGE_STORE, "reading the record of %s", filter->image_id);
-        else
+        int r = mf_record_table_need(&run->table, filter->image_fd, filter->image_id, err);
+        if (r == 0)
                 r = make_all(run);
         mf_paths_clear(&run->implicit);
         mf_record_table_clear(&run->table);

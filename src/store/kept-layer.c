@@ -178,13 +178,10 @@ static int finish_directory(struct run *run)
 /* Sets run->path and run->target. Returns whether the line's entry is one of the root file system. */
 static int take(struct run *run, const struct mf_record_line *line)
 {
-        const char *name = line->field[MF_RECORD_NAME], *target = line->field[MF_RECORD_TARGET];
-        const size_t length = strlen(MF_ROOTFS);
+        const char *target = line->field[MF_RECORD_TARGET];
 
-        if (strlen(name) >= sizeof(run->path) || strlen(target) >= sizeof(run->target) ||
-            strncmp(name, MF_ROOTFS, length) != 0 || (name[length] && name[length] != '/'))
+        if (!mf_record_in_rootfs(line, run->path, sizeof(run->path)) || strlen(target) >= sizeof(run->target))
                 return 0;
-        mf_record_unescape(run->path, name);
         mf_record_unescape(run->target, target);
         return 1;
 }
@@ -234,20 +231,12 @@ static int make(void *userdata, int dirfd, struct mf_record *record, struct mayf
 {
         const struct mf_kept_layer *of = userdata;
         mf_cleanup(mf_freep) struct run *run = calloc(1, sizeof(*run));
-        const char *why;
 
         if (!run)
                 return mf_error_oom(err, MAYFLY_STAGE_STORE);
         *run = (struct run){ .of = of, .dirfd = dirfd, .record = record, .err = err };
-        int r = mf_record_table_load(&run->table, of->fd, of->id, &why);
-        if (r == -EBADMSG)
-                r = mf_error(err, r, MAYFLY_STAGE_STORE,
-                             "the stored image %s is damaged (its record: %s); run mayfly verify, which drops it, then "
-                             "start again",
-                             of->id, why);
-        else if (r < 0)
-                r = mf_error_errno(err, r, MAYFLY_STAGE_STORE, "reading the record of %s", of->id);
-        else
+        int r = mf_record_table_need(&run->table, of->fd, of->id, err);
+        if (r == 0)
                 r = copy_all(run);
         mf_whiteouts_clear(&run->whiteouts);
         mf_record_table_clear(&run->table);

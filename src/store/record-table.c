@@ -8,7 +8,9 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "store/directory.h"
 #include "store/record.h"
+#include "util/error.h"
 #include "util/fd.h"
 #include "util/macro.h"
 
@@ -108,6 +110,31 @@ int mf_record_table_load(struct mf_record_table *ret, int dir_fd, const char *id
         else
                 *ret = table;
         return r;
+}
+
+int mf_record_table_need(struct mf_record_table *ret, int dir_fd, const char *id, struct mayfly_error *err)
+{
+        const char *why;
+
+        int r = mf_record_table_load(ret, dir_fd, id, &why);
+        if (r == -EBADMSG)
+                return mf_error(
+                        err, r, MAYFLY_STAGE_STORE,
+                        "the stored image %s is damaged (its record: %s); run mayfly verify, which drops it, then "
+                        "start again",
+                        id, why);
+        return r < 0 ? mf_error_errno(err, r, MAYFLY_STAGE_STORE, "reading the record of %s", id) : 0;
+}
+
+int mf_record_in_rootfs(const struct mf_record_line *line, char *ret, size_t size)
+{
+        const char *name = line->field[MF_RECORD_NAME];
+        const size_t length = strlen(MF_ROOTFS);
+
+        if (strlen(name) >= size || strncmp(name, MF_ROOTFS, length) != 0 || (name[length] && name[length] != '/'))
+                return 0;
+        mf_record_unescape(ret, name);
+        return 1;
 }
 
 void mf_record_table_clear(struct mf_record_table *table)
