@@ -296,7 +296,7 @@ int launch_mounts(const struct launch_options *options, const struct launch_sour
         mf_cleanup(mf_freep) int *plain = calloc(n, sizeof(int));
         mf_cleanup(mf_freep) int *trees = calloc(n, sizeof(int));
         const struct layers layers = { plain, trees, n };
-        const int keeps = options->ids && (options->kept.uid || options->kept.gid);
+        const int keeps = options->ids && options->n_volumes > 0 && (options->kept.uid || options->kept.gid);
         int init = -1, userns = -1, cannot = 1;
 
         if (!plain || !trees)
