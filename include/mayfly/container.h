@@ -104,15 +104,8 @@ struct mayfly_volume {
 #define MAYFLY_VOLUMES(...) \
         ((const struct mayfly_volume[]){ { .size = sizeof(struct mayfly_volume) }, __VA_ARGS__, { .size = 0 } })
 #else
-#define MAYFLY_VOLUME(...) (*MAYFLY_MAKE_(struct mayfly_volume, volume_, __VA_ARGS__))
-#define MAYFLY_VOLUMES(...)                                                                                \
-        ([&]() -> const struct mayfly_volume * {                                                           \
-                const struct mayfly_volume list_[] = { MAYFLY_VOLUME_INIT, __VA_ARGS__, mayfly_volume() }; \
-                static thread_local struct mayfly_volume volumes_[sizeof(list_) / sizeof(list_[0])];       \
-                for (size_t i_ = 0; i_ < sizeof(list_) / sizeof(list_[0]); i_++)                           \
-                        volumes_[i_] = list_[i_];                                                          \
-                return volumes_;                                                                           \
-        }())
+#define MAYFLY_VOLUME(...) (*MAYFLY_MAKE_(struct mayfly_volume, MAYFLY_UNIQUE_(volume_), __VA_ARGS__))
+#define MAYFLY_VOLUMES(...) MAYFLY_KEEP_(mayfly_volume, __VA_ARGS__)
 #endif
 
 struct mayfly_wait; /* <mayfly/wait.h> */
@@ -218,7 +211,8 @@ struct mayfly_spec {
         const struct mayfly_file *files;
         /** With MAYFLY_USERNS_KEEP_ID: who the caller is inside; default the same numbers as outside. */
         uint32_t keep_uid, keep_gid;
-        /** What the container begins from, see mayfly_container_snapshot(); it must be of the same image. NULL: the image alone. */
+        /** What the container begins from, see mayfly_container_snapshot(); it must be of the same image and,
+         * for an ordinary user, of a container with the same keep_uid and keep_gid. NULL: the image alone. */
         const struct mayfly_snapshot *snapshot;
 };
 

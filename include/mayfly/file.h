@@ -54,15 +54,8 @@ struct mayfly_file {
 #define MAYFLY_FILES(...) \
         ((const struct mayfly_file[]){ { .size = sizeof(struct mayfly_file) }, __VA_ARGS__, { .size = 0 } })
 #else
-#define MAYFLY_FILE(...) (*MAYFLY_MAKE_(struct mayfly_file, file_, __VA_ARGS__))
-#define MAYFLY_FILES(...)                                                                            \
-        ([&]() -> const struct mayfly_file * {                                                       \
-                const struct mayfly_file list_[] = { MAYFLY_FILE_INIT, __VA_ARGS__, mayfly_file() }; \
-                static thread_local struct mayfly_file files_[sizeof(list_) / sizeof(list_[0])];     \
-                for (size_t i_ = 0; i_ < sizeof(list_) / sizeof(list_[0]); i_++)                     \
-                        files_[i_] = list_[i_];                                                      \
-                return files_;                                                                       \
-        }())
+#define MAYFLY_FILE(...) (*MAYFLY_MAKE_(struct mayfly_file, MAYFLY_UNIQUE_(file_), __VA_ARGS__))
+#define MAYFLY_FILES(...) MAYFLY_KEEP_(mayfly_file, __VA_ARGS__)
 #endif
 
 /**
