@@ -2,7 +2,6 @@
 #define _GNU_SOURCE
 #include "container/snapshot-copy.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -13,9 +12,10 @@
 #include <unistd.h>
 
 #include "container/snapshot-xattr.h"
-#include "util/buffer.h"
+#include "util/dir-names.h"
 #include "util/fd.h"
 #include "util/macro.h"
+#include "util/strv.h"
 
 /* Copies a tree between two tmpfs, each on a file system of its own. Nobody changes the source meanwhile: its container is halted or
  * paused. How deep a tree is costs memory alone, neither stack nor descriptors: of each side one directory is open, and ".." leads back.
@@ -34,9 +34,9 @@ struct linked {
 /* A directory that is being copied. */
 struct level {
         struct level *above;
-        struct mf_buffer names; /* of its entries, each with its NUL */
-        size_t next;            /* where the first of them begins that is still to be copied */
-        size_t length;          /* of the path of the directory above */
+        char **names;  /* of its entries */
+        size_t next;   /* the first of them that is still to be copied */
+        size_t length; /* of the path of the directory above */
         ino_t inode_above;
         struct stat st;
 };
@@ -183,26 +183,6 @@ static int enter(struct copying *copying, const char *name)
         return 0;
 }
 
-/* Reads the names in the directory where we are. */
-static int read_names(int source, struct mf_buffer *names)
-{
-        int fd = openat(source, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-        DIR *dir = fd < 0 ? NULL : fdopendir(fd);
-        int r = dir ? 0 : -errno;
-
-        if (!dir) {
-                mf_close(fd);
-                return r;
-        }
-        for (const struct dirent *entry; r == 0 && (errno = 0, entry = readdir(dir));)
-                if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0)
-                        r = mf_buffer_add(names, entry->d_name, strlen(entry->d_name) + 1);
-        if (r == 0)
-                r = -errno;
-        closedir(dir);
-        return r;
-}
-
 /* Makes the directory, and goes there. */
 static int go_down(struct copying *copying, const char *name, const struct stat *st, size_t length)
 {
@@ -217,7 +197,7 @@ static int go_down(struct copying *copying, const char *name, const struct stat 
                 return -errno;
         level->inode_above = above.st_ino;
         int r = enter(copying, name);
-        return r < 0 ? r : read_names(copying->source, &level->names);
+        return r < 0 ? r : mf_dir_names(copying->source, &level->names);
 }
 
 static void drop_level(struct copying *copying)
@@ -225,7 +205,7 @@ static void drop_level(struct copying *copying)
         struct level *level = copying->level;
 
         copying->level = level->above;
-        mf_buffer_clear(&level->names);
+        mf_strv_free(level->names);
         free(level);
 }
 
@@ -286,8 +266,8 @@ static int copy_tree(struct copying *copying, int from, int to, const char *name
 
         while (r == 0 && copying->level) {
                 struct level *level = copying->level;
-                const char *next = level->next < level->names.size ? level->names.data + level->next : NULL;
-                level->next += next ? strlen(next) + 1 : 0;
+                const char *next = level->names[level->next];
+                level->next += next != NULL;
                 r = next ? visit(copying, next) : go_up(copying);
         }
         return r;

@@ -2,7 +2,6 @@
 #define _GNU_SOURCE
 #include "image/output.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdint.h>
@@ -13,11 +12,13 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "util/dir-names.h"
 #include "util/error.h"
 #include "util/fd.h"
 #include "util/file-url.h"
 #include "util/fs.h"
 #include "util/macro.h"
+#include "util/strv.h"
 
 #define LINKS_MAX 40 /* as many as Linux follows */
 #define BLOCK ((size_t) 64 * 1024)
@@ -233,22 +234,16 @@ typedef int is_expected(int directory, const char *name);
 /* Whether the directory `name` has nothing but what is expected. Returns 1, 0 or negative errno. */
 static int has_only(int parent, const char *name, is_expected *check)
 {
-        const struct dirent *entry;
-        int r = 1;
+        mf_cleanup(mf_closep) int fd = openat(parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+        char **names = NULL;
 
-        int fd = openat(parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-        DIR *stream = fd < 0 ? NULL : fdopendir(fd);
-        if (!stream) {
-                r = -errno;
-                mf_close(fd);
+        int r = fd < 0 ? -errno : mf_dir_names(fd, &names);
+        if (r < 0)
                 return r;
-        }
-        while (r > 0 && (errno = 0, entry = readdir(stream)))
-                if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0)
-                        r = check(fd, entry->d_name);
-        if (r > 0 && errno)
-                r = -errno;
-        closedir(stream);
+        r = 1;
+        for (char **one = names; *one && r > 0; one++)
+                r = check(fd, *one);
+        mf_strv_free(names);
         return r;
 }
 
