@@ -19,8 +19,8 @@ int files_mkdir(struct files_call *call, struct mayfly_error *err)
         const char *path = mf_unpack_string(&call->arguments);
         const mode_t mode = (mode_t) mf_unpack_number(&call->arguments);
 
-        int r = files_make_dirs(path, mode, err);
-        return r < 0 ? r : 0;
+        mf_cleanup(mf_closep) int fd = files_make_dirs(path, mode, err);
+        return fd < 0 ? fd : 0;
 }
 
 /* Whether something is mounted on the file, which is no link. Returns 0 or negative errno: -EXDEV if so. */

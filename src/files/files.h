@@ -35,8 +35,8 @@ int files_open(const char *path, int flags);
 /* Opens the directory above, making it first if `is_made`; `name` is the path's last part. Returns a descriptor, or negative errno
  * with the error filled. */
 int files_open_parent(const char *path, int is_made, char name[NAME_MAX + 1], struct mayfly_error *err);
-/* Makes the directory and those above it. Only the last gets `mode`. Returns 0, 1 if it was there, or negative errno with the error
- * filled. */
+/* Makes the directory and those above it, as far as they are not there. Only the last gets `mode`. Returns a descriptor, or negative
+ * errno with the error filled. */
 int files_make_dirs(const char *path, mode_t mode, struct mayfly_error *err);
 /* Sets the error "PATH in the container cannot be WHAT: ...". Returns r. */
 int files_say(struct mayfly_error *err, int r, const char *path, const char *what);

@@ -49,17 +49,15 @@ int files_open(const char *path, int flags)
         return mf_open_in_root(inside.root, path, flags);
 }
 
-/* Makes the directory `name` unless it is there, in `parent`, and opens it by its whole path. *ret_is_new says which. */
-static int make_dir(int parent, const char *path, const char *name, mode_t mode, int *ret_is_new)
+/* Makes the directory `name` unless it is there, in `parent`, and opens it by its whole path. */
+static int make_dir(int parent, const char *path, const char *name, mode_t mode)
 {
         int fd = files_open(path, O_PATH | O_DIRECTORY);
 
-        *ret_is_new = 0;
         if (fd != -ENOENT)
                 return fd;
         if (mkdirat(parent, name, mode) < 0)
                 return -errno; /* EEXIST: a link that leads nowhere */
-        *ret_is_new = 1;
         return files_open(path, O_PATH | O_DIRECTORY);
 }
 
@@ -67,7 +65,6 @@ int files_make_dirs(const char *path, mode_t mode, struct mayfly_error *err)
 {
         mf_cleanup(mf_closep) int parent = files_open("/", O_PATH | O_DIRECTORY);
         char copy[PATH_MAX];
-        int is_new = 0;
 
         snprintf(copy, sizeof(copy), "%s", path);
         for (char *name = copy + strspn(copy, "/"); *name; name += strspn(name, "/")) {
@@ -75,7 +72,7 @@ int files_make_dirs(const char *path, mode_t mode, struct mayfly_error *err)
                 const char saved = *end;
                 *end = '\0';
                 int is_last = !saved || !end[1 + strspn(end + 1, "/")];
-                int fd = make_dir(parent, copy, name, is_last ? mode : 0755, &is_new);
+                int fd = make_dir(parent, copy, name, is_last ? mode : 0755);
                 if (fd < 0)
                         return files_say(err, fd, copy, "made as a directory");
                 mf_close(parent);
@@ -83,7 +80,7 @@ int files_make_dirs(const char *path, mode_t mode, struct mayfly_error *err)
                 *end = saved;
                 name = end;
         }
-        return parent < 0 ? files_say(err, parent, "/", "opened") : !is_new;
+        return parent < 0 ? files_say(err, parent, "/", "opened") : mf_take_fd(&parent);
 }
 
 int files_open_parent(const char *path, int is_made, char name[NAME_MAX + 1], struct mayfly_error *err)
@@ -107,11 +104,7 @@ int files_open_parent(const char *path, int is_made, char name[NAME_MAX + 1], st
         strcpy(name, slash + 1);
         slash[slash == above] = '\0';
         int fd = files_open(above, O_PATH | O_DIRECTORY);
-        if (fd == -ENOENT && is_made) {
-                int r = files_make_dirs(above, 0755, err);
-                if (r < 0)
-                        return r;
-                fd = files_open(above, O_PATH | O_DIRECTORY);
-        }
+        if (fd == -ENOENT && is_made)
+                return files_make_dirs(above, 0755, err);
         return fd < 0 ? files_say(err, fd, above, "opened as a directory") : fd;
 }

@@ -21,7 +21,9 @@ const char *mf_kernel_fs(int fd)
                       { SECURITYFS_MAGIC, "securityfs" }, { BPF_FS_MAGIC, "bpf" } };
         struct statfs st;
 
-        for (size_t i = 0; fstatfs(fd, &st) == 0 && i < MF_ELEMENTSOF(types); i++)
+        if (fstatfs(fd, &st) < 0)
+                return NULL;
+        for (size_t i = 0; i < MF_ELEMENTSOF(types); i++)
                 if ((unsigned long) st.f_type == types[i].magic)
                         return types[i].name;
         return NULL;

@@ -462,16 +462,26 @@ int mf_tree_receive(struct mf_stream *stream, const struct mf_tree_target *targe
         return r;
 }
 
+/* Adds zeros for a hole, which ends at `end`. */
+static int add_hole(struct mf_buffer *data, uint64_t end)
+{
+        static const char zeros[4096];
+        int r = 0;
+
+        while (r == 0 && data->size < end)
+                r = mf_buffer_add(data, zeros,
+                                  end - data->size < sizeof(zeros) ? (size_t) (end - data->size) : sizeof(zeros));
+        return r;
+}
+
 /* Adds the data of one chunk, and zeros for the hole before it. */
 static int add_chunk(struct mf_stream *stream, const struct mf_tree_chunk *chunk, size_t max, struct mf_buffer *data)
 {
         uint64_t left = chunk->size;
-        int r = 0;
 
         if (chunk->offset < data->size || chunk->offset > max || chunk->size > max - chunk->offset)
                 return chunk->offset < data->size ? -EPROTO : -EFBIG;
-        while (r == 0 && data->size < chunk->offset)
-                r = mf_buffer_add(data, "", 1);
+        int r = add_hole(data, chunk->offset);
         while (r == 0 && left > 0) {
                 const void *piece;
                 size_t size;
@@ -500,8 +510,8 @@ int mf_tree_receive_data(struct mf_stream *stream, size_t max, char **ret, size_
                         break;
                 r = add_chunk(stream, &chunk, max, &data);
         }
-        while (r == 0 && data.size < entry.record.size) /* a hole at the end */
-                r = mf_buffer_add(&data, "", 1);
+        if (r == 0)
+                r = add_hole(&data, entry.record.size); /* at the end */
         if (r == 0)
                 r = mf_buffer_add(&data, "", 0); /* for the NUL of an empty one */
         if (r < 0)
