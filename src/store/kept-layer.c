@@ -94,17 +94,18 @@ static int hide(struct run *run)
 static int copy_file(struct run *run, const struct mf_record_line *line)
 {
         mf_cleanup(mf_closep) int from = openat(run->of->fd, run->path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
-        if (from >= 0 && mf_is_whiteout(from))
+        struct stat st = { 0 };
+
+        int r = from < 0 ? -errno : look(run, from, &st);
+        if (r == 0 && !S_ISREG(st.st_mode))
+                r = -EBADMSG;
+        if (r < 0)
+                return r;
+        if (st.st_size == 0 && mf_is_whiteout(from))
                 return hide(run);
         mf_cleanup(mf_closep) int to =
                 openat(run->dirfd, run->path, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
-        struct stat st = { 0 };
-
-        if (from < 0 || to < 0)
-                return -errno;
-        int r = look(run, from, &st);
-        if (r == 0 && !S_ISREG(st.st_mode))
-                r = -EBADMSG;
+        r = to < 0 ? -errno : 0;
         if (r == 0)
                 r = copy_data(from, to, st.st_size);
         if (r == 0)
