@@ -50,7 +50,7 @@ static struct {
         .control = -1, .signals = -1, .notify = -1, .outputs = { { .pipe = -1, .end = -1 }, { .pipe = -1, .end = -1 } }
 };
 
-static int64_t now_ms(void)
+int64_t mf_now_ms(void)
 {
         struct timespec now;
 
@@ -266,7 +266,7 @@ static void stop(int signal_number, int timeout_ms)
         self.stopping = 1;
         kill(self.current, signal_number);
         kill(self.current, SIGCONT);
-        self.deadline_ms = now_ms() + timeout_ms;
+        self.deadline_ms = mf_now_ms() + timeout_ms;
 }
 
 /* Sends the app, or the hook in its place, a signal. */
@@ -426,7 +426,7 @@ static void on_app_end(const siginfo_t *info)
                 mf_log_note(line);
                 _exit(0);
         }
-        self.deadline_ms = now_ms() + self.exec.hook_timeout_ms;
+        self.deadline_ms = mf_now_ms() + self.exec.hook_timeout_ms;
 }
 
 static _Noreturn void on_post_stop_end(const siginfo_t *info)
@@ -486,7 +486,7 @@ static _Noreturn void loop(void)
                 };
                 int timeout = -1;
                 if (self.deadline_ms && self.current) {
-                        int64_t left = self.deadline_ms - now_ms();
+                        int64_t left = self.deadline_ms - mf_now_ms();
                         if (left <= 0) {
                                 kill(self.current, SIGKILL);
                                 self.deadline_ms = 0;

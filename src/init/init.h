@@ -25,6 +25,9 @@ struct mf_identity {
 
 int mf_identity_find(const struct mf_exec *exec, struct mf_identity *ret, char *text, size_t text_size);
 
+/* init.c: the time of CLOCK_MONOTONIC. */
+int64_t mf_now_ms(void);
+
 /* spawn.c: starts argv as `exec` says (and not exec->argv), with the three descriptors as its standard ones, in a
  * session of its own. `sockets`, NULL for none, are to be activated by. Returns its PID once it was executed, or -errno
  * with text. */

@@ -65,13 +65,13 @@ void mf_await_loopback(void)
         const struct sockaddr_in6 address = { .sin6_family = AF_INET6, .sin6_addr = IN6ADDR_LOOPBACK_INIT };
         int r = -1;
 
-        if (lacks_ipv6())
-                return;
         for (unsigned i = 0; r < 0 && i < LOOPBACK_WAIT_MS; i++) {
                 int fd = socket(AF_INET6, SOCK_DGRAM | SOCK_CLOEXEC, 0);
                 r = fd < 0 ? 0 : bind(fd, (const struct sockaddr *) &address, sizeof(address));
                 if (fd >= 0)
                         close(fd);
+                if (r < 0 && lacks_ipv6())
+                        return;
                 if (r < 0)
                         usleep(1000);
         }

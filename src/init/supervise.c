@@ -21,14 +21,6 @@ struct command {
         siginfo_t end;
 };
 
-static int64_t now_ms(void)
-{
-        struct timespec now;
-
-        clock_gettime(CLOCK_MONOTONIC, &now);
-        return (int64_t) now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
-
 /* Takes the ends of children. Returns 1 when the command is among them. */
 static int has_ended(struct command *command)
 {
@@ -67,7 +59,7 @@ static enum mf_kill watch(struct command *command)
         enum mf_kill why = MF_KILL_NONE;
 
         while (why == MF_KILL_NONE && !has_ended(command)) {
-                int64_t left = command->deadline_ms ? command->deadline_ms - now_ms() : -1;
+                int64_t left = command->deadline_ms ? command->deadline_ms - mf_now_ms() : -1;
                 if (command->deadline_ms && left <= 0) {
                         why = MF_KILL_TIMEOUT;
                         continue;
@@ -126,7 +118,7 @@ _Noreturn void mf_supervise(const struct mf_exec *exec, const struct mf_message 
         /* SIGCHLD is blocked already, as in PID 1. */
         command.signals = signalfd(-1, &mask, SFD_CLOEXEC | SFD_NONBLOCK);
         if (request->value[3] > 0)
-                command.deadline_ms = now_ms() + request->value[3];
+                command.deadline_ms = mf_now_ms() + request->value[3];
         command.pid = command.signals < 0 ? -errno : start(exec, request, fds, n_fds, &result);
         if (command.pid < 0) {
                 result.value[0] = -command.pid;
