@@ -135,9 +135,6 @@ void mf_container_receive(struct mayfly_container *container)
                 int r = mf_message_recv(container->control, &message, fds, &n_fds, &pid, MSG_DONTWAIT);
                 if (r == -EAGAIN && !is_leader_dead(container))
                         return;
-                if (r ==
-                    -ECONNRESET) /* the other end closed with messages unread; those that it sent are still there */
-                        continue;
                 if (r > 0)
                         r = take_report(container, &message, fds, n_fds, pid) < 0 ? -EPROTO : 1;
                 else if (r == -EPROTO)

@@ -94,6 +94,8 @@ int mf_container_start_registered(struct mayfly_container *container,
                                   int (*start)(struct mayfly_container *container, struct mayfly_error *err),
                                   struct mayfly_error *err);
 
+/* stop.c: whether nothing of the container runs. The engine may give up on a process that it cannot kill; this does not. */
+int mf_container_is_down(const struct mayfly_container *container);
 /* stop.c: ends the container, if it runs, and sees that it is gone. What it wrote stays. */
 int mf_container_end(struct mayfly_container *container, struct mayfly_error *err);
 /* Ends what a start began and frees what it made, so that the container can be started again: under a new name, or if it has lived

@@ -129,15 +129,9 @@ static int await(struct mayfly_container *container, struct mayfly_error *err)
 int mf_files_ask(struct mayfly_container *container, enum mf_operation operation, struct mf_pack *arguments,
                  struct mayfly_error *err)
 {
-        struct mayfly_error why = MAYFLY_ERROR_INIT;
-
         int r = send_request(container, operation, arguments, NULL, 0, err);
-        if (r < 0)
-                return r;
-        r = await(container, &why);
-        if (r < 0)
-                mf_error_copy(err, r, why.stage, why.message);
-        return r;
+
+        return r < 0 ? r : await(container, err);
 }
 
 struct mf_unpack mf_files_result(const struct mayfly_container *container)

@@ -11,6 +11,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "util/buffer.h"
 #include "util/fd.h"
 #include "util/macro.h"
 
@@ -74,14 +75,10 @@ static int add(struct list *list, pid_t pid)
 
         if (mf_inside_read(pid, &process) < 0)
                 return 0; /* it has just ended */
-        if (list->n == list->room) {
-                size_t room = list->room ? 2 * list->room : 16;
-                struct mf_process *grown = reallocarray(list->processes, room, sizeof(*grown));
-                if (!grown)
-                        return -ENOMEM;
-                list->processes = grown;
-                list->room = room;
-        }
+        struct mf_process *grown = mf_grow(list->processes, list->n, &list->room, sizeof(*grown));
+        if (!grown)
+                return -ENOMEM;
+        list->processes = grown;
         list->processes[list->n++] = process;
         return 0;
 }

@@ -18,16 +18,20 @@
 
 #define PORT_MAX 65535UL
 
+void mf_link_clear(struct mf_link *link)
+{
+        for (size_t i = 0; i < link->n_fds; i++)
+                mf_close(link->fds[i]);
+        mf_close(link->reserve);
+        free((char *) (uintptr_t) link->inside.path);
+        free(link->name);
+}
+
 void mf_links_clear(struct mf_links *links)
 {
         for (size_t i = 0; i < links->n; i++) {
-                struct mf_link *link = links->list[i];
-                for (size_t f = 0; f < link->n_fds; f++)
-                        mf_close(link->fds[f]);
-                mf_close(link->reserve);
-                free((char *) (uintptr_t) link->inside.path);
-                free(link->name);
-                free(link);
+                mf_link_clear(links->list[i]);
+                free(links->list[i]);
         }
         free((void *) links->list);
         *links = (struct mf_links){ 0 };

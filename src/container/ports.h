@@ -45,6 +45,8 @@ struct mf_links {
 };
 
 void mf_links_clear(struct mf_links *links);
+/* Closes and frees what the link has, not the link. */
+void mf_link_clear(struct mf_link *link);
 
 /* ports.c: finds what `text` names: "6379/tcp", "6379", a name that the spec or the image gives, "unix:/PATH". Returns 0 or negative
  * errno. */

@@ -246,15 +246,6 @@ static int add_link(struct mayfly_container *container, struct mf_link *link, st
         return 0;
 }
 
-static void clear(struct mf_link *link)
-{
-        for (size_t i = 0; i < link->n_fds; i++)
-                mf_close(link->fds[i]);
-        mf_close(link->reserve);
-        free(link->name);
-        free((char *) (uintptr_t) link->inside.path);
-}
-
 /* Whether the app, and not mayfly, listens on the published port. */
 static int is_own_port(const struct mayfly_container *container, const struct mf_link *link)
 {
@@ -319,7 +310,7 @@ static int publish(struct mayfly_container *container, const struct mayfly_publi
                 write_address(&link);
                 r = add_link(container, &link, err);
         }
-        clear(&link);
+        mf_link_clear(&link);
         return r;
 }
 
@@ -476,7 +467,7 @@ MF_EXPORT int mayfly_container_publish(struct mayfly_container *container, const
         r = hand_over(container, link, err);
         close_sockets(link);
         if (r < 0) {
-                clear(link);
+                mf_link_clear(link);
                 free(link);
                 container->links.n--;
         }

@@ -32,7 +32,7 @@ MF_EXPORT int mayfly_container_halt(struct mayfly_container *container, struct m
 
 int mf_container_check_halted(const struct mayfly_container *container, struct mayfly_error *err)
 {
-        if (!mf_container_gone(container) || container->leader_fd >= 0)
+        if (!mf_container_is_down(container))
                 return mf_error(err, -EBUSY, MAYFLY_STAGE_START,
                                 "container %s runs; call mayfly_container_halt() first, or mayfly_container_restart()",
                                 container->machine);

@@ -198,8 +198,7 @@ static int make_delegated(const struct mayfly_container *container, struct mf_tm
 static int check(struct mayfly_container *container, struct mayfly_error *err)
 {
         (void) mf_container_poll(container, NULL, 0, 0, NULL); /* it may have ended by itself */
-        int is_running = !mf_container_gone(container) || container->leader_fd >= 0;
-        if (is_running && !container->is_paused)
+        if (!mf_container_is_down(container) && !container->is_paused)
                 return mf_error(err, -EBUSY, MAYFLY_STAGE_EXEC,
                                 "a snapshot: container %s runs, and its files may change meanwhile; call "
                                 "mayfly_container_pause() "

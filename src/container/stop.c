@@ -26,15 +26,14 @@
 #define FORCE_MS 1000U      /* for each of the harder ways */
 #define BUS_RETRY_MS 20U
 
-/* The engine may give up on a process that it cannot kill; we do not. */
-static int is_gone(const struct mayfly_container *container)
+int mf_container_is_down(const struct mayfly_container *container)
 {
         return mf_container_gone(container) && container->leader_fd < 0;
 }
 
 static void await_gone(struct mayfly_container *container, uint64_t deadline_us)
 {
-        while (!is_gone(container) && mf_left_ms(deadline_us) > 0)
+        while (!mf_container_is_down(container) && mf_left_ms(deadline_us) > 0)
                 if (mf_container_poll(container, NULL, 0, mf_left_ms(deadline_us), NULL) < 0)
                         usleep(BUS_RETRY_MS * 1000); /* the bus is not well: it may only be restarting */
 }
@@ -63,14 +62,14 @@ static int stop(struct mayfly_container *container, struct mayfly_error *err)
         struct mayfly_error last = MAYFLY_ERROR_INIT;
 
         ask_to_stop(container);
-        if (!is_gone(container) && container->reports.app == MF_APP_STARTED)
+        if (!mf_container_is_down(container) && container->reports.app == MF_APP_STARTED)
                 container->stop_timed_out = 1;
-        for (unsigned attempt = 0; !is_gone(container) && attempt < 4; attempt++) {
+        for (unsigned attempt = 0; !mf_container_is_down(container) && attempt < 4; attempt++) {
                 last = (struct mayfly_error) MAYFLY_ERROR_INIT;
                 (void) container->engine->type->terminate(container->engine, container->leader_fd, attempt, &last);
                 await_gone(container, mf_now_us() + (uint64_t) FORCE_MS * 1000);
         }
-        if (is_gone(container))
+        if (mf_container_is_down(container))
                 return 0;
         return mf_error(
                 err, -ETIMEDOUT, MAYFLY_STAGE_STOP,
@@ -90,7 +89,7 @@ int mf_container_end(struct mayfly_container *container, struct mayfly_error *er
 {
         MF_ANCHOR_GUARD(container->anchor);
 
-        if (is_gone(container)) {
+        if (mf_container_is_down(container)) {
                 take_last(container);
                 return 0;
         }
