@@ -266,7 +266,7 @@ static int copy_tree(struct copying *copying, int from, int to, const char *name
 
         while (r == 0 && copying->level) {
                 struct level *level = copying->level;
-                const char *next = level->names[level->next];
+                const char *next = level->names ? level->names[level->next] : NULL;
                 level->next += next != NULL;
                 r = next ? visit(copying, next) : go_up(copying);
         }

@@ -237,7 +237,9 @@ static int has_only(int parent, const char *name, is_expected *check)
         mf_cleanup(mf_closep) int fd = openat(parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
         char **names = NULL;
 
-        int r = fd < 0 ? -errno : mf_dir_names(fd, &names);
+        if (fd < 0)
+                return -errno;
+        int r = mf_dir_names(fd, &names);
         if (r < 0)
                 return r;
         r = 1;
