@@ -13,6 +13,7 @@
 
 #include <mayfly/cmocka.h>
 
+#include "support/calls.h"
 #include "support/containers.h"
 #include "support/reach.h"
 #include "support/small-image.h"
@@ -40,16 +41,6 @@ static void answers_inside(struct mayfly_container *c, const char *port)
         answers(fd);
 }
 
-static void wrote(struct mayfly_container *c, const char *expected)
-{
-        char *log = NULL;
-
-        assert_int_equal(mayfly_container_logs(c, &log, NULL, NULL), 0);
-        if (!strstr(log, expected))
-                fail_msg("no \"%s\" in \"%s\"", expected, log);
-        free(log);
-}
-
 /* Nothing listens in the container's own network. */
 static void listens_outside(struct mayfly_container *c)
 {
@@ -71,7 +62,7 @@ static void the_app_has_the_published_sockets(void **state)
         answers(reach_port(c, "80", SOCK_STREAM));
         answers_inside(c, "6379");
         answers_inside(c, "53/udp");
-        wrote(c, "names=6379:dns:a name\n");
+        await_words(c, "names=6379:dns:a name\n");
         listens_outside(c);
         if (mayfly_container_restart(c, &err) < 0) /* new sockets with the same numbers */
                 fail_msg("%s", err.message);
@@ -90,7 +81,7 @@ static void an_images_port_is_activated_where_the_spec_says_so(void **state)
                                                                     { .port = 5301, .protocol = "udp", .activate = 1 },
                                                                     { .port = 5300, .protocol = "udp" })));
         await_output(c);
-        wrote(c, "names=dns:dns:web\n");
+        await_words(c, "names=dns:dns:web\n");
         answers(reach_port(c, "web", SOCK_STREAM));
         answers(reach_port(c, "5301/udp", SOCK_DGRAM));
         answers(reach_port(c, "5300/udp", SOCK_DGRAM)); /* through mayfly-forward to a socket inside */

@@ -243,6 +243,7 @@ static void debian_has_its_bash(void **state)
                       "bash -c 'echo ${BASH_VERSINFO[0]}'; cut -d. -f1 /etc/debian_version", "5\n12\n");
         assert_output(c, (struct mayfly_command){ .user = "www-data" }, "id -un; touch /tmp/x && ls /tmp",
                       "www-data\nx\n");
+        await_output(c);
         assert_int_equal(mayfly_container_logs(c, &log, NULL, &err), 0);
         assert_memory_equal(log, "bash 5", 6);
         free(log);
