@@ -100,7 +100,7 @@ int mayfly_exec_finish(struct mayfly_exec *exec, unsigned timeout_ms, struct may
 
 /**
  * Sends a signal to the command, but not to its children. Returns 0; -ESRCH when it has ended; -EBUSY when its container is paused;
- * -EINVAL for what is no signal.
+ * -EAGAIN when something inside keeps it from being taken; -EINVAL for what is no signal.
  */
 int mayfly_exec_signal(struct mayfly_exec *exec, int signal_number, struct mayfly_error *err);
 

@@ -229,6 +229,29 @@ static void signals_reach_it(void **state)
         mayfly_exec_free(exec);
 }
 
+/* Root inside can stop the process that watches over a command, which then takes no messages. */
+static void nobody_waits_for_a_stopped_supervisor(void **state)
+{
+        struct mayfly_error err = MAYFLY_ERROR_INIT;
+        struct mayfly_exec *exec =
+                start_command(*state, command_line("read x; kill -STOP $PPID; echo stopped; sleep 1000"));
+        char line[128];
+        int r = 0;
+
+        write_to(exec, "\n");
+        read_from(exec, "stopped\n");
+        for (unsigned n = 0; r == 0 && n < 10000; n++)
+                r = mayfly_exec_signal(exec, SIGCONT, &err);
+        assert_int_equal(r, -EAGAIN);
+        assert_non_null(strstr(err.message, "let it continue with SIGCONT, or stop the container"));
+        assert_int_equal(mayfly_exec_kill(exec, NULL), 0);
+        snprintf(line, sizeof(line), "kill -CONT $(sed -n 's/^PPid:\t//p' /proc/%d/status)",
+                 (int) mayfly_exec_pid(exec));
+        prints_as(*state, NULL, line, "");
+        ends_with(exec, 0, SIGKILL);
+        mayfly_exec_free(exec);
+}
+
 static void freeing_it_kills_it(void **state)
 {
         struct mayfly_exec *exec = start_command(*state, command_line("sleep 75 & sleep 75"));
@@ -394,6 +417,7 @@ int main(void)
                 WITH(a_command_talks),
                 WITH(the_rest_is_in_the_result),
                 WITH(signals_reach_it),
+                WITH(nobody_waits_for_a_stopped_supervisor),
                 WITH(freeing_it_kills_it),
                 WITH(it_can_be_polled),
                 WITH(a_timeout_holds_with_nobody_waiting),

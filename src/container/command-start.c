@@ -178,22 +178,13 @@ static int make_request(const struct mayfly_container *container, const struct m
         return r < 0 ? r : make_exec_block(container, command, &request->exec_block);
 }
 
-/* Sends the request, when there is room for it. Returns 0, -ETIMEDOUT, or another -errno when the container is not there. */
 static int send_request(struct mayfly_container *container, const struct request *request, uint64_t deadline_us)
 {
         const int fds[] = { request->reply, request->exec_block, request->stdio[0], request->stdio[1],
                             request->stdio[2] };
         size_t n = request->message.value[0] ? 2 : MF_ELEMENTSOF(fds);
 
-        for (;;) {
-                int r = container->control < 0 ? -EPIPE
-                                               : mf_message_try_send(container->control, &request->message, fds, n);
-                if (r != -EAGAIN && r != -ETOOMANYREFS)
-                        return r;
-                if (mf_left_ms(deadline_us) == 0)
-                        return -ETIMEDOUT;
-                (void) mf_container_poll(container, NULL, 0, 1, NULL); /* mayfly-init has others to start before */
-        }
+        return mf_container_send(container, &request->message, fds, n, deadline_us);
 }
 
 static int explain_request(int r, const struct mayfly_exec *exec, struct mayfly_error *err)
@@ -297,7 +288,7 @@ struct mayfly_exec *mf_command_end(struct mayfly_exec *exec)
                 return NULL;
         int is_ours = exec->anchor->owner == getpid();
         if (is_ours && exec->reply >= 0 && !exec->heard.has_ended)
-                (void) mf_message_try_send(exec->reply, &(struct mf_message){ .type = MF_MESSAGE_KILL }, NULL, 0);
+                mf_command_kill(exec);
         exec->reply = mf_close(exec->reply);
         if (!exec->is_terminal)
                 exec->input = mf_close(exec->input);

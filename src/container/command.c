@@ -205,12 +205,19 @@ static int poll_once(struct mayfly_exec *exec, int reads, int timeout_ms, struct
         return n_ready == 0 || (n_ready > 0 && fds[0].revents);
 }
 
+void mf_command_kill(const struct mayfly_exec *exec)
+{
+        /* A supervisor that has not read for long, stopped by root inside, finds the end of the messages where there is no room. */
+        if (mf_message_try_send(exec->reply, &(struct mf_message){ .type = MF_MESSAGE_KILL }, NULL, 0) == -EAGAIN)
+                (void) shutdown(exec->reply, SHUT_WR);
+}
+
 /* Has the command killed if a callback does not want any more of it. */
 static void obey_callbacks(struct mayfly_exec *exec, int *asked)
 {
         if (*asked || (!exec->captures[0].refused && !exec->captures[1].refused))
                 return;
-        (void) mf_message_try_send(exec->reply, &(struct mf_message){ .type = MF_MESSAGE_KILL }, NULL, 0);
+        mf_command_kill(exec);
         *asked = 1;
 }
 

@@ -59,6 +59,8 @@ struct mayfly_exec {
  * time-out of its own. */
 int mf_command_begin(struct mayfly_container *container, const struct mayfly_command *given, int is_background,
                      struct mayfly_exec **ret, struct mayfly_error *err);
+/* command.c: has its supervisor kill it, and does not wait. */
+void mf_command_kill(const struct mayfly_exec *exec);
 /* Frees it, and kills it if it still runs. NULL is fine; returns NULL. */
 struct mayfly_exec *mf_command_end(struct mayfly_exec *exec);
 

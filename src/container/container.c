@@ -237,6 +237,19 @@ int mf_container_poll(struct mayfly_container *container, struct pollfd *extra, 
         return container->engine ? container->engine->type->dispatch(container->engine, err) : 0;
 }
 
+int mf_container_send(struct mayfly_container *container, const struct mf_message *message, const int *fds,
+                      size_t n_fds, uint64_t deadline_us)
+{
+        for (;;) {
+                int r = container->control < 0 ? -EPIPE : mf_message_try_send(container->control, message, fds, n_fds);
+                if (r != -EAGAIN && r != -ETOOMANYREFS)
+                        return r;
+                if (mf_left_ms(deadline_us) == 0)
+                        return -ETIMEDOUT;
+                (void) mf_container_poll(container, NULL, 0, 1, NULL);
+        }
+}
+
 static int is_ready(const struct mayfly_container *container)
 {
         return container->reports.ready;

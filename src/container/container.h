@@ -134,6 +134,10 @@ int mf_container_gone(const struct mayfly_container *container);
 int mf_container_check_owner(const struct mayfly_container *container, struct mayfly_error *err);
 /* Takes in what came over the control socket, without waiting. */
 void mf_container_receive(struct mayfly_container *container);
+/* Sends to mayfly-init, when there is room for it: that may have others to serve before. Returns 0, -ETIMEDOUT, or another -errno when
+ * the container is not there. */
+int mf_container_send(struct mayfly_container *container, const struct mf_message *message, const int *fds,
+                      size_t n_fds, uint64_t deadline_us);
 /* Waits up to timeout_ms for something to happen: on the control socket, to the container's PID 1, the engine or one of the
  * n_extra descriptors in `extra`, whose revents are set. The caller's lock is free for others while it waits. */
 #define MF_POLL_EXTRA_MAX 64U

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #define _GNU_SOURCE
 #include <errno.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdint.h>
 
@@ -11,6 +12,8 @@
 #include "util/error.h"
 #include "util/macro.h"
 #include "util/time.h"
+
+#define TAKE_MS 1000 /* a supervisor takes a signal at once, unless it has been stopped */
 
 MF_EXPORT int mayfly_exec_start(struct mayfly_exec **ret, struct mayfly_container *container,
                                 const struct mayfly_command *command, struct mayfly_error *err)
@@ -67,24 +70,44 @@ MF_EXPORT int mayfly_exec_finish(struct mayfly_exec *exec, unsigned timeout_ms, 
         return r < 0 ? r : mf_command_result(exec, ret, err);
 }
 
-/* Sends a message to the supervisor, unless the command has ended. Returns 0, -ESRCH, or -EBUSY with an error. */
-static int tell(struct mayfly_exec *exec, const struct mf_message *message, struct mayfly_error *err)
+/* Whether its supervisor takes messages. Returns 0, -ESRCH when the command has ended, or -EBUSY with an error. */
+static int check_reachable(const struct mayfly_exec *exec, struct mayfly_error *err)
 {
-        MF_ANCHOR_GUARD(exec->anchor);
         const struct mayfly_container *container = exec->anchor->container;
 
         if (exec->heard.has_ended || !container)
                 return -ESRCH;
-        int r = mf_container_check_unpaused(container, exec->program, err);
+        return mf_container_check_unpaused(container, exec->program, err);
+}
+
+/* Sends a signal to the supervisor, if there is room for it. Returns as the function above, or -EAGAIN. */
+static int try_signal(struct mayfly_exec *exec, int signal_number, struct mayfly_error *err)
+{
+        const struct mf_message message = { .type = MF_MESSAGE_SIGNAL, .value = { signal_number } };
+        MF_ANCHOR_GUARD(exec->anchor);
+
+        int r = check_reachable(exec, err);
         if (r < 0)
                 return r;
-        return mf_message_send(exec->reply, message, NULL, 0) < 0 ? -ESRCH : 0;
+        r = mf_message_try_send(exec->reply, &message, NULL, 0);
+        return r == 0 || r == -EAGAIN ? r : -ESRCH;
+}
+
+/* The same, and waits for room, without the lock: a supervisor that root inside has stopped makes none. */
+static int send_signal(struct mayfly_exec *exec, int signal_number, struct mayfly_error *err)
+{
+        uint64_t deadline = mf_now_us() + (uint64_t) TAKE_MS * 1000;
+
+        for (;;) {
+                int r = try_signal(exec, signal_number, err), left = mf_left_ms(deadline);
+                if (r != -EAGAIN || left == 0)
+                        return r;
+                (void) poll(&(struct pollfd){ .fd = exec->reply, .events = POLLOUT }, 1, left);
+        }
 }
 
 MF_EXPORT int mayfly_exec_signal(struct mayfly_exec *exec, int signal_number, struct mayfly_error *err)
 {
-        const struct mf_message message = { .type = MF_MESSAGE_SIGNAL, .value = { signal_number } };
-
         if (!exec)
                 return mf_error(err, -EINVAL, MAYFLY_STAGE_SPEC, "mayfly_exec_signal() needs a command");
         int r = mf_command_check_owner(exec, err);
@@ -93,7 +116,14 @@ MF_EXPORT int mayfly_exec_signal(struct mayfly_exec *exec, int signal_number, st
         if (signal_number < 1 || signal_number > SIGRTMAX)
                 return mf_error(err, -EINVAL, MAYFLY_STAGE_SPEC,
                                 "%d is no signal; give one from 1 to %d, such as SIGTERM", signal_number, SIGRTMAX);
-        r = tell(exec, &message, err);
+        r = send_signal(exec, signal_number, err);
+        if (r == -EAGAIN)
+                return mf_error(
+                        err, r, MAYFLY_STAGE_EXEC,
+                        "\"%.200s\" in %s: its supervisor (mayfly-command) did not take signal %d within %d ms; "
+                        "something inside the container has stopped it: let it continue with SIGCONT, or stop "
+                        "the container",
+                        exec->program, exec->machine, signal_number, TAKE_MS);
         return r == -ESRCH ? mf_error(err, r, MAYFLY_STAGE_EXEC, "\"%.200s\" in %s has ended and can get no signal %d",
                                       exec->program, exec->machine, signal_number)
                            : r;
@@ -104,8 +134,12 @@ MF_EXPORT int mayfly_exec_kill(struct mayfly_exec *exec, struct mayfly_error *er
         if (!exec)
                 return mf_error(err, -EINVAL, MAYFLY_STAGE_SPEC, "mayfly_exec_kill() needs a command");
         int r = mf_command_check_owner(exec, err);
+        if (r < 0)
+                return r;
+        MF_ANCHOR_GUARD(exec->anchor);
+        r = check_reachable(exec, err);
         if (r == 0)
-                r = tell(exec, &(struct mf_message){ .type = MF_MESSAGE_KILL }, err);
+                mf_command_kill(exec);
         return r == -ESRCH ? 0 : r;
 }
 

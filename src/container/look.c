@@ -32,17 +32,15 @@ int mf_look_check(const char *path, struct mayfly_error *err)
 }
 
 /* Sends the request. *ret is our end of the reply socket. */
-static int ask(struct mayfly_container *container, const char *path, int *ret)
+static int ask(struct mayfly_container *container, const char *path, uint64_t deadline_us, int *ret)
 {
         struct mf_message message = { .type = MF_MESSAGE_LOOK };
         int pair[2];
 
-        if (container->control < 0)
-                return -EPIPE;
         if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
                 return -errno;
         snprintf(message.text, sizeof(message.text), "%s", path);
-        int r = mf_message_send(container->control, &message, &pair[1], 1);
+        int r = mf_container_send(container, &message, &pair[1], 1, deadline_us);
         close(pair[1]);
         if (r < 0)
                 close(pair[0]);
@@ -52,13 +50,12 @@ static int ask(struct mayfly_container *container, const char *path, int *ret)
 }
 
 /* Waits until there is an answer, or the container has ended. Returns 0 or negative errno. */
-static int await_answer(const struct mayfly_container *container, int reply)
+static int await_answer(const struct mayfly_container *container, int reply, uint64_t deadline_us)
 {
-        uint64_t deadline = mf_now_us() + (uint64_t) ANSWER_MS * 1000;
         struct pollfd fds[] = { { .fd = reply, .events = POLLIN }, { .fd = container->leader_fd, .events = POLLIN } };
 
         for (;;) {
-                int r = poll(fds, MF_ELEMENTSOF(fds), mf_left_ms(deadline));
+                int r = poll(fds, MF_ELEMENTSOF(fds), mf_left_ms(deadline_us));
                 if (r >= 0)
                         return r > 0 ? 0 : -ETIMEDOUT;
                 if (errno != EINTR)
@@ -70,10 +67,11 @@ int mf_container_look(struct mayfly_container *container, const char *path, mode
 {
         mf_cleanup(mf_closep) int reply = -1;
         struct mf_message message = { 0 };
+        uint64_t deadline = mf_now_us() + (uint64_t) ANSWER_MS * 1000;
 
-        int r = ask(container, path, &reply);
+        int r = ask(container, path, deadline, &reply);
         if (r == 0)
-                r = await_answer(container, reply);
+                r = await_answer(container, reply, deadline);
         if (r == 0)
                 r = mf_message_recv(reply, &message, NULL, NULL, NULL, MSG_DONTWAIT);
         if (r == -ETIMEDOUT)

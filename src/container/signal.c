@@ -7,8 +7,11 @@
 #include "protocol/message.h"
 #include "util/error.h"
 #include "util/macro.h"
+#include "util/time.h"
 
 /* Signals to the app. */
+
+#define TAKE_MS 5000 /* mayfly-init takes a signal at once, unless it has been stopped */
 
 int mf_container_check_app_runs(struct mayfly_container *container, const char *what, struct mayfly_error *err)
 {
@@ -39,6 +42,12 @@ MF_EXPORT int mayfly_container_kill(struct mayfly_container *container, int sign
                 r = mf_container_check_unpaused(container, "sending a signal", err);
         if (r < 0)
                 return r;
-        r = mf_message_send(container->control, &message, NULL, 0);
+        r = mf_container_send(container, &message, NULL, 0, mf_now_us() + (uint64_t) TAKE_MS * 1000);
+        if (r == -ETIMEDOUT)
+                return mf_error(
+                        err, r, MAYFLY_STAGE_EXEC,
+                        "sending a signal: container %s did not take it within %d ms; look what keeps its PID 1, "
+                        "%d here, with `ps -o stat,wchan,args %d`",
+                        container->machine, TAKE_MS, (int) container->leader, (int) container->leader);
         return r < 0 ? mf_container_explain_death(container, -ESRCH, MAYFLY_STAGE_EXEC, "sending a signal", err) : 0;
 }

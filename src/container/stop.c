@@ -49,7 +49,7 @@ static void ask_to_stop(struct mayfly_container *container)
 
         (void) mf_container_poll(container, NULL, 0, 0, NULL);
         if (container->control < 0 || !container->reports.ready ||
-            mf_message_send(container->control, &message, NULL, 0) < 0) {
+            mf_container_send(container, &message, NULL, 0, mf_now_us() + (uint64_t) STOP_MARGIN_MS * 1000) < 0) {
                 /* Its end tells mayfly-init to end, too. What is still sent to us is taken. */
                 (void) shutdown(container->control, SHUT_WR);
                 times = 0;
