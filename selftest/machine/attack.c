@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 
 /* Runs inside a container and tries what must fail there: `attack calls` each system call that the filter denies,
- * `attack init` to get what PID 1 holds. Prints a line for each thing that was possible; what was not prints nothing.
+ * `attack init` to get what PID 1 holds, `attack traced` to outlive its kill. Prints a line for each thing that was possible; what was
+ * not prints nothing.
  */
 
 #define _GNU_SOURCE
@@ -9,6 +10,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/ptrace.h>
 #include <sys/syscall.h>
 #include <sys/types.h>
@@ -70,10 +72,26 @@ static void init(void)
         puts("tried");
 }
 
+/* Is traced by its child, so that the child hears of its end first. */
+static void traced(void)
+{
+        pid_t pid = getpid();
+
+        prctl(PR_SET_PTRACER, PR_SET_PTRACER_ANY, 0, 0, 0);
+        if (fork() == 0) {
+                puts(ptrace(PTRACE_SEIZE, pid, NULL, NULL) == 0 ? "traced" : "not traced");
+                fflush(stdout);
+        }
+        for (;;)
+                pause();
+}
+
 int main(int argc, char **argv)
 {
         if (argc > 1 && strcmp(argv[1], "calls") == 0)
                 calls();
+        else if (argc > 1 && strcmp(argv[1], "traced") == 0)
+                traced();
         else
                 init();
         return 0;

@@ -4,12 +4,15 @@
  * machine, where the outer container's own filter denies much. */
 
 #define _GNU_SOURCE
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include <mayfly/cmocka.h>
+#include <mayfly/exec.h>
 
+#include "support/containers.h"
 #include "support/small-image.h"
 
 static const char *plain, *tracer;
@@ -86,6 +89,30 @@ static void only_init_is_out_of_reach(void **state)
         mayfly_container_free(c);
 }
 
+static void a_command_that_its_child_traces_can_be_killed(void **state)
+{
+        static const char *const argv[] = { "attack", "traced", NULL };
+        struct mayfly_command command = MAYFLY_COMMAND_INIT;
+        struct mayfly_error err = MAYFLY_ERROR_INIT;
+        struct mayfly_exit end = MAYFLY_EXIT_INIT;
+        struct mayfly_exec *exec = NULL;
+        struct mayfly_container *c = start(plain, 1);
+        char text[16] = "";
+
+        (void) state;
+        command.argv = argv;
+        assert_int_equal(mayfly_exec_start(&exec, c, &command, NULL), 0);
+        assert_true(mayfly_exec_read(exec, MAYFLY_STREAM_OUTPUT, text, sizeof(text) - 1, FOREVER_MS, NULL) > 0);
+        assert_string_equal(text, "traced\n");
+        assert_int_equal(mayfly_exec_kill(exec, NULL), 0);
+        if (mayfly_exec_wait(exec, FOREVER_MS, &end, &err) < 0)
+                fail_msg("%s", err.message);
+        assert_int_equal(end.signal, SIGKILL);
+        prints(c, "ps | grep -c '[a]ttack traced'", "0\n");
+        mayfly_exec_free(exec);
+        mayfly_container_free(c);
+}
+
 int main(void)
 {
         const struct CMUnitTest tests[] = {
@@ -93,6 +120,7 @@ int main(void)
                 cmocka_unit_test(what_init_holds_stays_with_it),
                 cmocka_unit_test(an_image_gets_no_way_to_trace_init),
                 cmocka_unit_test(only_init_is_out_of_reach),
+                cmocka_unit_test(a_command_that_its_child_traces_can_be_killed),
         };
 
         plain = small_image("contained", "{\"exec\":[\"sleep\",\"1000\"],\"user\":\"0\",\"group\":\"0\"}",

@@ -12,6 +12,9 @@
 
 #include "init/init.h"
 
+#define PASSES_QUICK 1000
+#define PASSES_MAX 1300 /* and then none but the command's own end is waited for */
+
 /* The parent of a process, from /proc/PID/stat; 0 when it is gone. */
 static pid_t parent_of(const char *pid)
 {
@@ -82,15 +85,28 @@ static int reap(pid_t pid, siginfo_t *ret)
         }
 }
 
+/* Waits a moment for the end of a process that was killed. It may not come: a descendant that traces the process has it first. */
+static void await_killed(pid_t pid, siginfo_t *ret)
+{
+        static const struct timespec moment = { .tv_nsec = 10L * 1000 * 1000 };
+        sigset_t children;
+
+        sigemptyset(&children);
+        sigaddset(&children, SIGCHLD); /* which is blocked */
+        for (unsigned n = 0; n < 20 && reap(pid, ret) && ret->si_pid != pid; n++)
+                if (sigtimedwait(&children, NULL, &moment) < 0 && errno == EAGAIN)
+                        return;
+}
+
 void mf_kill_descendants(pid_t pid, siginfo_t *ret)
 {
         /* Most commands have no child by then, and a look at all of /proc takes its time where there are hundreds of commands. */
         if (kill(pid, SIGKILL) == 0)
-                (void) waitid(P_PID, (id_t) pid, ret, WEXITED);
-        for (unsigned pass = 0; reap(pid, ret) && pass < 10000; pass++) {
+                await_killed(pid, ret);
+        for (unsigned pass = 0; reap(pid, ret) && (ret->si_pid != pid || pass < PASSES_MAX); pass++) {
                 kill_those_of_proc();
                 if (!reap(pid, ret))
                         return;
-                usleep(200);
+                usleep(pass < PASSES_QUICK ? 200 : 10000);
         }
 }
