@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <signal.h>
 #include <stdint.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -19,8 +20,10 @@
 #include "util/fd.h"
 #include "util/macro.h"
 #include "util/program-path.h"
+#include "util/time.h"
 
 #define LOG_SHOWN 300 /* bytes of what a helper wrote before it died */
+#define END_MS 2000U  /* for a helper to end, and then for a signal to end it */
 
 static const char *program_of(const struct mf_call *call)
 {
@@ -211,18 +214,35 @@ struct mf_unpack mf_call_payload(const struct mf_call_result *result)
         return payload;
 }
 
+/* Returns whether the process has ended within this time. */
+static int await_end(int process, unsigned ms)
+{
+        uint64_t deadline = mf_now_us() + (uint64_t) ms * 1000;
+        struct pollfd fd = { .fd = process, .events = POLLIN };
+        int n;
+
+        while ((n = poll(&fd, 1, mf_left_ms(deadline))) < 0 && errno == EINTR)
+                ;
+        return n > 0;
+}
+
+/* A helper that was told to end has nothing left to do: one that stays was stopped, or waits for a file system that hangs. In the second
+ * case (state D) only the event that it waits for ends it, and with it its namespaces. Returns whether it has ended. */
+static int see_end(int process)
+{
+        if (process < 0 || await_end(process, END_MS))
+                return 1;
+        (void) syscall(SYS_pidfd_send_signal, process, SIGKILL, NULL, 0);
+        return await_end(process, END_MS);
+}
+
 void mf_call_end(struct mf_call_result *result)
 {
-        struct pollfd process = { .fd = result->process, .events = POLLIN };
-
         if (result->socket >= 0) {
                 (void) mf_frame_send(result->socket, MF_FRAME_END, 0, NULL, NULL, 0);
                 result->socket = mf_close(result->socket);
         }
-        if (result->process >= 0)
-                while (poll(&process, 1, -1) < 0 && errno == EINTR)
-                        ;
-        if (result->reaper >= 0)
+        if (see_end(result->process) && result->reaper >= 0) /* which ends with it */
                 mf_raw_start_await(result->reaper);
         result->process = mf_close(result->process);
         result->reaper = mf_close(result->reaper);

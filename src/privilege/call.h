@@ -44,7 +44,8 @@ int mf_call_take_error(const struct mf_frame *frame, const char *program, struct
 /* Returns a reader of the result. */
 struct mf_unpack mf_call_payload(const struct mf_call_result *result);
 
-/* Lets the helper go, waits for its end and frees the result. */
+/* Lets the helper go, waits for its end and frees the result. One that does not end, in the kernel waiting for a file system, is left
+ * behind after some seconds. */
 void mf_call_end(struct mf_call_result *result);
 
 #endif

@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -203,6 +204,23 @@ static void the_process_is_out_of_reach(void **state)
                 usleep(1000);
 }
 
+/* Nor does one that was stopped hold up the container's end. */
+static void a_stopped_process_is_ended(void **state)
+{
+        struct mayfly_container *c = start_container(MAYFLY_SPEC(.image = busybox, .idle = 1));
+        char pid[32], path[64];
+
+        (void) state;
+        assert_int_equal(mayfly_container_exists(c, "/bin/busybox", NULL), 1);
+        assert_true(find_process(mayfly_container_leader(c), pid));
+        if (geteuid() == 0) /* a user may not signal it */
+                assert_int_equal(kill(atoi(pid), SIGSTOP), 0);
+        mayfly_container_free(c);
+        snprintf(path, sizeof(path), "/proc/%s/status", pid);
+        while (access(path, F_OK) == 0)
+                usleep(1000);
+}
+
 int main(void)
 {
         const struct CMUnitTest tests[] = {
@@ -210,6 +228,7 @@ int main(void)
                 cmocka_unit_test(exchanged_files_hold_nobody_up),
                 cmocka_unit_test(exchanged_trees_are_got_as_they_are),
                 cmocka_unit_test(the_process_is_out_of_reach),
+                cmocka_unit_test(a_stopped_process_is_ended),
         };
 
         busybox = test_image("busybox");
