@@ -16,8 +16,8 @@
  * Containers: started from an image, used, stopped; never outliving the process that started them.
  *
  * A handle may be used by one thread at a time; different handles by different threads at once. But any number of threads may
- * run commands in a container, while another one waits for it, signals, pauses, resumes or stops it. A handle belongs to the process that made it: in a
- * forked child every call on it fails with -ECHILD.
+ * run commands in a container, while another one waits for it, follows its log, signals, pauses, resumes, stops or frees it. A handle
+ * belongs to the process that made it: in a forked child every call on it fails with -ECHILD.
  */
 
 #ifdef __cplusplus
@@ -385,7 +385,10 @@ struct mayfly_stop_result {
 int mayfly_container_stop_result(const struct mayfly_container *container, struct mayfly_stop_result *ret,
                                  struct mayfly_error *err);
 
-/** Stops a container if need be and frees the handle (NULL is fine). Always returns NULL. */
+/**
+ * Stops a container if need be and frees the handle (NULL is fine). Calls of other threads on it end with its end, as after
+ * mayfly_container_stop(), or with -ECANCELED, and this waits for them; no call on it may begin afterwards. Always returns NULL.
+ */
 struct mayfly_container *mayfly_container_free(struct mayfly_container *container);
 
 /**

@@ -6,14 +6,23 @@
 #include <errno.h>
 #include <pthread.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 #include <mayfly/cmocka.h>
 
 #include "machine/commands.h"
 #include "support/containers.h"
 #include "support/host.h"
+
+#ifdef SYS_poll
+#define POLL_CALL SYS_poll
+#else
+#define POLL_CALL SYS_ppoll /* of newer architectures */
+#endif
 
 static int setup(void **state)
 {
@@ -74,6 +83,109 @@ static void another_thread_may_stop_the_container(void **state)
         }
         mayfly_exec_free(exec);
         mayfly_container_free(c);
+}
+
+/* --- the container is freed ------------------------------------------------------------------------------------ */
+
+struct user {
+        struct waiter waiter;
+        pthread_t thread;
+        int number; /* of the thread; 0 before it calls */
+        void *(*call)(void *data);
+};
+
+static void *wait_for_app(void *data)
+{
+        struct waiter *waiter = data;
+
+        waiter->code = mayfly_container_wait(waiter->c, UINT32_MAX, NULL, &waiter->err);
+        return NULL;
+}
+
+static int take_line(const struct mayfly_log_line *line, void *userdata)
+{
+        (void) line;
+        (void) userdata;
+        return 0;
+}
+
+static void *follow_log(void *data)
+{
+        struct waiter *waiter = data;
+
+        waiter->code = mayfly_container_log_follow(waiter->c, NULL, UINT32_MAX, take_line, NULL, &waiter->err);
+        return NULL;
+}
+
+static void *wait_for_words(void *data)
+{
+        struct waiter *waiter = data;
+
+        waiter->code = mayfly_container_wait_for(
+                waiter->c, MAYFLY_WAIT({ .log = "never written", .timeout_ms = FOREVER_MS }), &waiter->err);
+        return NULL;
+}
+
+static void *make_call(void *data)
+{
+        struct user *user = data;
+
+        __atomic_store_n(&user->number, (int) gettid(), __ATOMIC_RELEASE);
+        return user->call(&user->waiter);
+}
+
+/* Whether the thread is in poll(2): that it is in the call is not to be seen otherwise. */
+static int is_polling(const struct user *user)
+{
+        int number = __atomic_load_n(&user->number, __ATOMIC_ACQUIRE);
+        char path[64];
+        long call = -1;
+
+        snprintf(path, sizeof(path), "/proc/self/task/%d/syscall", number);
+        FILE *f = number ? fopen(path, "re") : NULL;
+        int n = f ? fscanf(f, "%ld", &call) : 0;
+        if (f)
+                fclose(f);
+        return n == 1 && (call == POLL_CALL || call == SYS_ppoll);
+}
+
+static void another_thread_may_free_the_container(void **state)
+{
+        static const struct {
+                void *(*call)(void *data);
+                int code;
+                const char *words;
+        } calls[] = {
+                { wait_for_it, -ESRCH, "stopped" },
+                { run_it, -ESRCH, "stopped" },
+                { wait_for_app, 0, "" },
+                { follow_log, 0, "" },
+                { wait_for_words, -ECANCELED, "is being freed by another thread" },
+        };
+        enum { N = sizeof(calls) / sizeof(calls[0]) };
+        struct mayfly_container *c =
+                start_container(MAYFLY_SPEC(.image = test_image("busybox"),
+                                            .argv = MAYFLY_STRINGS("sh", "-c", "trap exit TERM; sleep 1000 & wait")));
+        struct mayfly_exec *exec = start_command(c, command_line("echo up; sleep 1000"));
+        struct user users[N];
+
+        (void) state;
+        read_from(exec, "up\n");
+        for (size_t i = 0; i < N; i++) {
+                users[i] = (struct user){ .waiter = { .c = c, .exec = exec, .err = MAYFLY_ERROR_INIT },
+                                          .call = calls[i].call };
+                assert_int_equal(pthread_create(&users[i].thread, NULL, make_call, &users[i]), 0);
+        }
+        for (size_t i = 0; i < N; i++)
+                while (!is_polling(&users[i]))
+                        usleep(1000);
+        mayfly_container_free(c);
+        for (size_t i = 0; i < N; i++) {
+                assert_int_equal(pthread_join(users[i].thread, NULL), 0);
+                if (users[i].waiter.code != calls[i].code || !strstr(users[i].waiter.err.message, calls[i].words))
+                        fail_msg("call %zu returned %d: %s", i, users[i].waiter.code, users[i].waiter.err.message);
+        }
+        mayfly_exec_free(exec);
 }
 
 /* --- many ----------------------------------------------------------------------------------------------------- */
@@ -193,6 +305,7 @@ int main(void)
 #define WITH(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(another_thread_may_stop_the_container),
+                cmocka_unit_test(another_thread_may_free_the_container),
                 WITH(two_hundred_threads_run_commands),
                 WITH(a_thousand_run_in_the_background),
                 WITH(limits_are_named),

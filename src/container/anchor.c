@@ -12,6 +12,7 @@ struct mf_anchor *mf_anchor_new(struct mayfly_container *container)
         if (!anchor)
                 return NULL;
         pthread_mutex_init(&anchor->lock, NULL);
+        pthread_cond_init(&anchor->left, NULL);
         anchor->container = container;
         anchor->owner = getpid();
         anchor->refs = 1;
@@ -28,6 +29,7 @@ struct mf_anchor *mf_anchor_unref(struct mf_anchor *anchor)
 {
         if (!anchor || __atomic_sub_fetch(&anchor->refs, 1, __ATOMIC_ACQ_REL) > 0)
                 return NULL;
+        pthread_cond_destroy(&anchor->left);
         pthread_mutex_destroy(&anchor->lock);
         free(anchor);
         return NULL;
@@ -56,13 +58,33 @@ struct mf_anchor *mf_anchor_lock(struct mf_anchor *anchor)
         if (is_held(anchor))
                 return NULL;
         take(anchor);
+        anchor->users++;
         return anchor;
 }
 
 void mf_anchor_unlockp(struct mf_anchor **anchor)
 {
-        if (*anchor)
-                give_up(*anchor);
+        if (!*anchor)
+                return;
+        (*anchor)->users--;
+        if ((*anchor)->is_ending)
+                pthread_cond_signal(&(*anchor)->left); /* only the thread that frees the container waits */
+        give_up(*anchor);
+}
+
+struct mf_anchor *mf_anchor_enter(struct mf_anchor *anchor)
+{
+        MF_ANCHOR_GUARD(anchor);
+
+        anchor->users++;
+        return anchor;
+}
+
+void mf_anchor_leavep(struct mf_anchor **anchor)
+{
+        MF_ANCHOR_GUARD(*anchor);
+
+        (*anchor)->users--;
 }
 
 int mf_anchor_pause(struct mf_anchor *anchor)
@@ -78,4 +100,26 @@ void mf_anchor_resume(struct mf_anchor *anchor, int had_it)
 {
         if (had_it)
                 take(anchor);
+}
+
+void mf_anchor_end(struct mf_anchor *anchor)
+{
+        __atomic_store_n(&anchor->is_ending, 1, __ATOMIC_RELAXED);
+}
+
+int mf_anchor_is_ending(const struct mf_anchor *anchor)
+{
+        return __atomic_load_n(&anchor->is_ending, __ATOMIC_RELAXED);
+}
+
+int mf_anchor_await_alone(struct mf_anchor *anchor)
+{
+        int had_others = anchor->users > 1;
+
+        while (anchor->users > 1) {
+                __atomic_store_n(&anchor->holder, 0, __ATOMIC_RELAXED);
+                pthread_cond_wait(&anchor->left, &anchor->lock);
+                __atomic_store_n(&anchor->holder, pthread_self(), __ATOMIC_RELAXED);
+        }
+        return had_others;
 }

@@ -193,6 +193,9 @@ int mf_container_explain_wait(const struct mayfly_container *container, int code
 
 int mf_container_check_cancelled(const struct mayfly_container *container, struct mayfly_error *err)
 {
+        if (mf_anchor_is_ending(container->anchor))
+                return mf_error(err, -ECANCELED, MAYFLY_STAGE_START, "container %s is being freed by another thread",
+                                container->machine);
         if (container->cancel < 0 || poll(&(struct pollfd){ .fd = container->cancel, .events = POLLIN }, 1, 0) <= 0)
                 return 0;
         return mf_error(err, -ECANCELED, MAYFLY_STAGE_START, "the start of container %s was given up",
@@ -381,7 +384,9 @@ int mf_container_boot(struct mayfly_container *container, struct mayfly_error *e
         uint64_t begin = mf_now_us();
 
         container->start_deadline_us = begin + (uint64_t) container->spec.start_timeout_ms * 1000;
-        int r = mf_container_start_registered(container, start_until_ready, err);
+        int r = mf_container_check_cancelled(container, err);
+        if (r == 0)
+                r = mf_container_start_registered(container, start_until_ready, err);
         if (r == 0)
                 r = verify(container, err);
         if (r == 0)

@@ -25,7 +25,16 @@ static int begin(const struct mayfly_container *container, const char *function,
         return r;
 }
 
-/* Asks for an operation that has the path and up to two numbers, and no result but the error. */
+/* Asks for an operation that has the path in `arguments`, and up to two numbers. */
+static int ask(struct mayfly_container *container, enum mf_operation operation, struct mf_pack *arguments,
+               uint64_t first, uint64_t second, struct mayfly_error *err)
+{
+        mf_pack_number(arguments, first);
+        mf_pack_number(arguments, second);
+        return mf_files_ask(container, operation, arguments, err);
+}
+
+/* Does the same, where there is no result but the error. */
 static int change(struct mayfly_container *container, const char *function, enum mf_operation operation,
                   const char *path, uint64_t first, uint64_t second, struct mayfly_error *err)
 {
@@ -34,9 +43,8 @@ static int change(struct mayfly_container *container, const char *function, enum
         int r = begin(container, function, path, &arguments, err);
         if (r < 0)
                 return r;
-        mf_pack_number(&arguments, first);
-        mf_pack_number(&arguments, second);
-        return mf_files_ask(container, operation, &arguments, err);
+        MF_ANCHOR_ENTER(container->anchor);
+        return ask(container, operation, &arguments, first, second, err);
 }
 
 MF_EXPORT int mayfly_container_mkdir(struct mayfly_container *container, const char *path, mode_t mode,
@@ -98,9 +106,15 @@ static const char *last_part(const char *path)
 static int look(struct mayfly_container *container, const char *function, const char *path, int follows,
                 struct mayfly_file_info **ret, struct mayfly_error *err)
 {
-        int r = container && !ret
-                        ? mf_error(err, -EINVAL, MAYFLY_STAGE_SPEC, "%s() needs a place for its result", function)
-                        : change(container, function, MF_OPERATION_FILES_STAT, path, (uint64_t) follows, 0, err);
+        struct mf_pack arguments = { 0 };
+
+        if (container && !ret)
+                return mf_error(err, -EINVAL, MAYFLY_STAGE_SPEC, "%s() needs a place for its result", function);
+        int r = begin(container, function, path, &arguments, err);
+        if (r < 0)
+                return r;
+        MF_ANCHOR_ENTER(container->anchor);
+        r = ask(container, MF_OPERATION_FILES_STAT, &arguments, (uint64_t) follows, 0, err);
         if (r < 0)
                 return r;
         struct mf_unpack answer = mf_files_result(container);
@@ -170,9 +184,15 @@ static struct mayfly_file_info **read_list(struct mf_unpack *answer)
 MF_EXPORT int mayfly_container_list(struct mayfly_container *container, const char *path,
                                     struct mayfly_file_info ***ret, struct mayfly_error *err)
 {
-        int r = container && !ret
-                        ? mf_error(err, -EINVAL, MAYFLY_STAGE_SPEC, "%s() needs a place for its result", __func__)
-                        : change(container, __func__, MF_OPERATION_FILES_LIST, path, 0, 0, err);
+        struct mf_pack arguments = { 0 };
+
+        if (container && !ret)
+                return mf_error(err, -EINVAL, MAYFLY_STAGE_SPEC, "%s() needs a place for its result", __func__);
+        int r = begin(container, __func__, path, &arguments, err);
+        if (r < 0)
+                return r;
+        MF_ANCHOR_ENTER(container->anchor);
+        r = ask(container, MF_OPERATION_FILES_LIST, &arguments, 0, 0, err);
         if (r < 0)
                 return r;
         struct mf_unpack answer = mf_files_result(container);

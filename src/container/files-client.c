@@ -39,11 +39,16 @@ void mf_files_close(struct mayfly_container *container)
         mf_frame_clear(&call->frame);
 }
 
-/* Ends a process that may be waiting for a file system. */
-static void kill_process(struct mayfly_container *container)
+void mf_files_kill(struct mayfly_container *container)
 {
         if (call_of(container)->process >= 0)
                 (void) syscall(SYS_pidfd_send_signal, call_of(container)->process, SIGKILL, NULL, 0);
+}
+
+/* Ends a process that may be waiting for a file system. */
+static void kill_process(struct mayfly_container *container)
+{
+        mf_files_kill(container);
         mf_files_close(container);
 }
 
@@ -81,6 +86,8 @@ static int ensure_started(struct mayfly_container *container, struct mayfly_erro
 static int send_request(struct mayfly_container *container, enum mf_operation operation, struct mf_pack *arguments,
                         const int *fds, size_t n_fds, struct mayfly_error *err)
 {
+        MF_ANCHOR_GUARD(container->anchor);
+
         int r = ensure_started(container, err);
         if (r == 0) {
                 r = mf_frame_send(call_of(container)->socket, MF_FRAME_REQUEST, (int32_t) operation, arguments, fds,
@@ -97,6 +104,7 @@ static int send_request(struct mayfly_container *container, enum mf_operation op
 /* Waits for the answer. Without one the process is ended. */
 static int await(struct mayfly_container *container, struct mayfly_error *err)
 {
+        MF_ANCHOR_GUARD(container->anchor);
         struct mf_call_result *call = call_of(container);
         uint64_t deadline = mf_now_us() + (uint64_t) STALL_MS * 1000;
         int r = 0;
@@ -145,14 +153,18 @@ struct mf_unpack mf_files_result(const struct mayfly_container *container)
 static int wait_for(void *userdata, int fd, short events)
 {
         struct mayfly_container *container = userdata;
+        MF_ANCHOR_GUARD(container->anchor);
         struct pollfd fds[] = { { .fd = fd, .events = events },
                                 { .fd = container->leader_fd, .events = POLLIN },
                                 { .fd = call_of(container)->process, .events = POLLIN },
                                 { .fd = container->cancel, .events = POLLIN } };
 
+        int had_lock = mf_anchor_pause(container->anchor);
         int n = poll(fds, MF_ELEMENTSOF(fds), STALL_MS);
-        if (n <= 0)
-                return n < 0 ? -errno : -ETIMEDOUT;
+        int r = n > 0 ? 0 : n < 0 ? -errno : -ETIMEDOUT;
+        mf_anchor_resume(container->anchor, had_lock);
+        if (r < 0)
+                return r;
         if (fds[1].revents || fds[3].revents)
                 return fds[1].revents ? -ESRCH : -ECANCELED;
         return fds[0].revents ? 0 : -EPIPE;
@@ -187,6 +199,8 @@ int mf_files_finish(struct mayfly_container *container, struct mf_stream *stream
                     struct mayfly_error *err)
 {
         struct mayfly_error answer = MAYFLY_ERROR_INIT;
+
+        MF_ANCHOR_GUARD(container->anchor);
 
         (void) shutdown(stream->fd, SHUT_RDWR); /* a child that this process happened to fork may have a copy */
         stream->fd = mf_close(stream->fd);

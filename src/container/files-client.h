@@ -20,6 +20,8 @@ struct mf_files {
 
 /* Ends the process. In a forked child it is the parent's, and stays. */
 void mf_files_close(struct mayfly_container *container);
+/* Kills it, so that a thread that waits for it goes on. */
+void mf_files_kill(struct mayfly_container *container);
 
 /* Asks for an operation, and waits for its result: mf_files_result() reads it. Takes what `arguments` has. Returns 0 or negative errno
  * with an error. */

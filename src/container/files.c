@@ -161,7 +161,10 @@ MF_EXPORT int mayfly_container_put(struct mayfly_container *container, const str
                 r = mf_options_take(&own, file, &kind, err);
         if (r == 0)
                 r = check_file(&own, err);
-        return r < 0 ? r : put(container, &own, err);
+        if (r < 0)
+                return r;
+        MF_ANCHOR_ENTER(container->anchor);
+        return put(container, &own, err);
 }
 
 /* --- get ------------------------------------------------------------------------------------------------------ */
@@ -236,7 +239,10 @@ MF_EXPORT int mayfly_container_get(struct mayfly_container *container, const cha
         if (r == 0 && (!target || !*target))
                 r = mf_error(err, -EINVAL, MAYFLY_STAGE_SPEC, "%s() needs a target, the path that the copy will have",
                              __func__);
-        return r < 0 ? r : get(container, path, target, &own, err);
+        if (r < 0)
+                return r;
+        MF_ANCHOR_ENTER(container->anchor);
+        return get(container, path, target, &own, err);
 }
 
 MF_EXPORT int mayfly_container_read_file(struct mayfly_container *container, const char *path, size_t max, char **ret,
@@ -252,8 +258,10 @@ MF_EXPORT int mayfly_container_read_file(struct mayfly_container *container, con
                 r = mf_error(err, -EINVAL, MAYFLY_STAGE_SPEC, "%s() needs a place for its result", __func__);
         if (r == 0)
                 r = mf_files_check_path(path, err);
-        if (r == 0)
-                r = begin_get(container, path, 1, &stream, err);
+        if (r < 0)
+                return r;
+        MF_ANCHOR_ENTER(container->anchor);
+        r = begin_get(container, path, 1, &stream, err);
         if (r < 0)
                 return r;
         max = max ? max : READ_MAX;

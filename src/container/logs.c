@@ -17,6 +17,7 @@ MF_EXPORT int mayfly_container_logs(struct mayfly_container *container, char **r
         int r = mf_container_check_owner(container, err);
         if (r < 0)
                 return r;
+        MF_ANCHOR_ENTER(container->anchor);
         r = mf_log_read(&container->log, SIZE_MAX, ret, ret_size);
         if (r < 0)
                 return mf_error_errno(err, r, MAYFLY_STAGE_LOGS, "reading the log of %s", container->machine);
@@ -43,8 +44,10 @@ MF_EXPORT int mayfly_container_log_read(struct mayfly_container *container, uint
                 return mf_error(err, -EINVAL, MAYFLY_STAGE_LOGS,
                                 "mayfly_container_log_read() needs a container and a place for its result");
         int r = mf_container_check_owner(container, err);
-        if (r == 0)
-                r = check_position(container, position, err);
+        if (r < 0)
+                return r;
+        MF_ANCHOR_ENTER(container->anchor);
+        r = check_position(container, position, err);
         if (r < 0)
                 return r;
         r = mf_log_read_lines(&container->log, position, ret);
@@ -60,6 +63,7 @@ MF_EXPORT int mayfly_container_log_tail(struct mayfly_container *container, size
         int r = mf_container_check_owner(container, err);
         if (r < 0)
                 return r;
+        MF_ANCHOR_ENTER(container->anchor);
         r = mf_log_read_tail(&container->log, n_lines, ret);
         return r < 0 ? mf_error_errno(err, r, MAYFLY_STAGE_LOGS, "reading the log of %s", container->machine) : 0;
 }
@@ -71,6 +75,17 @@ struct follower {
         mayfly_log_fn take;
         void *userdata;
 };
+
+/* Calls the follower with a line, without the lock: another thread may run a command meanwhile. */
+static int give_line(struct mayfly_container *container, const struct follower *follower,
+                     const struct mayfly_log_line *line)
+{
+        int had_lock = mf_anchor_pause(container->anchor);
+        int r = follower->take(line, follower->userdata);
+
+        mf_anchor_resume(container->anchor, had_lock);
+        return r;
+}
 
 /* Gives all new lines to the follower: at the end of the container also those without an end. Of two streams, such a line may lie
  * before the position of a follower that has it already; the container remembers that. Returns what it returned, 0, or negative
@@ -93,7 +108,7 @@ static int give_lines(struct mayfly_container *container, struct follower *follo
                         given |= stream;
                 if ((*line)->end > follower->position)
                         follower->position = (*line)->end;
-                r = follower->take(*line, follower->userdata);
+                r = give_line(container, follower, *line);
         }
         if (has_ended) {
                 container->rest_position = follower->position;
@@ -139,8 +154,10 @@ MF_EXPORT int mayfly_container_log_follow(struct mayfly_container *container, ui
                 return mf_error(err, -EINVAL, MAYFLY_STAGE_LOGS,
                                 "mayfly_container_log_follow() needs a container and a function that takes lines");
         int r = mf_container_check_owner(container, err);
-        if (r == 0)
-                r = check_position(container, follower.position, err);
+        if (r < 0)
+                return r;
+        MF_ANCHOR_GUARD(container->anchor);
+        r = check_position(container, follower.position, err);
         if (r < 0)
                 return r;
         follower.seen = follower.position;

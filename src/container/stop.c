@@ -125,8 +125,10 @@ MF_EXPORT int mayfly_container_stop(struct mayfly_container *container, struct m
         if (!container)
                 return 0;
         int r = mf_container_check_owner(container, err);
-        if (r == 0)
-                r = mf_container_end(container, err);
+        if (r < 0)
+                return r;
+        MF_ANCHOR_GUARD(container->anchor);
+        r = mf_container_end(container, err);
         if (r == 0)
                 release(container);
         return r;
@@ -188,31 +190,44 @@ int mf_container_start_over(struct mayfly_container *container, struct mayfly_er
         return mf_container_choose_name(container, err);
 }
 
-/* Lets the handles of commands know that there is no container any more. */
-static void leave_anchor(struct mayfly_container *container)
+/* Wakes the threads that wait for something of a container that did not end. */
+static void wake_others(struct mayfly_container *container)
 {
-        struct mf_anchor *anchor = container->anchor;
+        (void) shutdown(container->control, SHUT_RDWR);
+        mf_files_kill(container);
+}
 
-        if (!anchor || anchor->owner != getpid())
-                return;
-        struct mf_anchor *locked = mf_anchor_lock(anchor);
-        anchor->container = NULL;
-        mf_anchor_unlockp(&locked);
-        container->anchor = mf_anchor_unref(anchor);
+/* Ends the container, and waits for the threads that are in a call on it; they see its end. Then the handles of its commands know of no
+ * container any more. */
+static void see_off(struct mayfly_container *container)
+{
+        MF_ANCHOR_GUARD(container->anchor);
+
+        mf_anchor_end(container->anchor);
+        /* Nothing was started while there is no control socket. */
+        if (container->control >= 0 || container->reports.ready)
+                (void) mayfly_container_stop(container, NULL);
+        wake_others(container);
+        /* One of them may have been about to start it again. */
+        if (mf_anchor_await_alone(container->anchor) && !mf_container_is_down(container))
+                (void) mayfly_container_stop(container, NULL);
+        container->anchor->container = NULL;
 }
 
 MF_EXPORT struct mayfly_container *mayfly_container_free(struct mayfly_container *container)
 {
         if (!container)
                 return NULL;
-        /* Nothing was started while there is no control socket. In a forked child the container is not ours to stop. */
-        if (container->owner == getpid() && (container->control >= 0 || container->reports.ready))
-                (void) mayfly_container_stop(container, NULL);
+        /* In a forked child the container is not ours to stop, and the lock may never be free. */
+        int is_ours = container->owner == getpid();
+        if (is_ours && container->anchor)
+                see_off(container);
         forget_life(container);
         mf_close(container->scratch);
         mf_log_close(&container->log);
         mf_ids_clear(&container->ids);
-        leave_anchor(container);
+        if (is_ours)
+                mf_anchor_unref(container->anchor);
         mf_links_clear(&container->links);
         for (size_t i = 0; i < MF_ELEMENTSOF(container->expanded); i++)
                 mf_strv_free(container->expanded[i]);

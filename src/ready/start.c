@@ -122,15 +122,16 @@ MF_EXPORT int mayfly_container_start(struct mayfly_container **ret, const struct
 MF_EXPORT int mayfly_container_wait_for(struct mayfly_container *container, const struct mayfly_wait *wait,
                                         struct mayfly_error *err)
 {
-        mf_cleanup(mf_conditions_clear) struct mf_condition conditions = { 0 };
-
         if (!container || !wait)
                 return mf_error(
                         err, -EINVAL, MAYFLY_STAGE_SPEC,
                         "mayfly_container_wait_for() needs a container and a wait; write one with MAYFLY_WAIT()");
         int r = mf_container_check_owner(container, err);
-        if (r == 0)
-                r = mf_container_check_unpaused(container, "waiting for conditions", err);
+        if (r < 0)
+                return r;
+        MF_ANCHOR_GUARD(container->anchor);
+        mf_cleanup(mf_conditions_clear) struct mf_condition conditions = { 0 };
+        r = mf_container_check_unpaused(container, "waiting for conditions", err);
         if (r == 0)
                 r = mf_conditions_make(&conditions, wait, err);
         if (r == 0)
