@@ -47,14 +47,14 @@ pid_t mayfly_exec_pid(const struct mayfly_exec *exec);
 
 /**
  * Writes to the command's standard input, or its terminal.
- * @return the number of bytes that were written, fewer than `size` if the time was up; -ETIMEDOUT if there were none; -EPIPE: the
- *         command does not read any more, or its input has been closed; or another negative errno
+ * @return the number of bytes that were written, fewer than `size` if the time was up or another thread closed the input; -ETIMEDOUT
+ *         if there were none; -EPIPE: the command does not read any more, or its input has been closed; or another negative errno
  */
 ssize_t mayfly_exec_write(struct mayfly_exec *exec, const void *data, size_t size, unsigned timeout_ms,
                           struct mayfly_error *err);
 
 /**
- * Closes the command's standard input; success if it is closed already. A terminal stays open: it gets its end-of-file character
+ * Closes the command's standard input, also while another thread writes; success if it is closed already. A terminal stays open: it gets its end-of-file character
  * (Ctrl-D), which ends the input of programs that read lines.
  */
 int mayfly_exec_close_input(struct mayfly_exec *exec, struct mayfly_error *err);
@@ -83,8 +83,8 @@ int mayfly_exec_fd(struct mayfly_exec *exec, enum mayfly_exec_event event);
 /**
  * Waits for the command to end. It reads no output: a command that writes much ends only if somebody reads it.
  * @param ret  set on success; may be NULL
- * @return 0; -ETIMEDOUT while it still runs; -EBUSY then, if its container is paused; -ESRCH if the container has died, with a message
- *         that says how; or another negative errno
+ * @return 0; -ETIMEDOUT while it still runs; -EBUSY then, if its container is paused; -ESRCH if the container has died or was started again, with
+ *         a message that says how; or another negative errno
  */
 int mayfly_exec_wait(struct mayfly_exec *exec, unsigned timeout_ms, struct mayfly_exit *ret, struct mayfly_error *err);
 

@@ -5,6 +5,7 @@
 #define _GNU_SOURCE
 #include <errno.h>
 #include <poll.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -252,6 +253,53 @@ static void nobody_waits_for_a_stopped_supervisor(void **state)
         mayfly_exec_free(exec);
 }
 
+struct writer {
+        struct mayfly_exec *exec;
+        ssize_t n;
+        struct mayfly_error err;
+};
+
+static void *write_much(void *userdata)
+{
+        static const char data[200000];
+        struct writer *writer = userdata;
+
+        writer->n = mayfly_exec_write(writer->exec, data, sizeof(data), UINT32_MAX, &writer->err);
+        return NULL;
+}
+
+static int has_room(struct mayfly_exec *exec)
+{
+        struct pollfd fd = { .fd = mayfly_exec_fd(exec, MAYFLY_EXEC_INPUT), .events = POLLOUT };
+
+        return poll(&fd, 1, 0) == 1;
+}
+
+/* A thread that waits for room does so alone, and writes no more once another has closed the input or killed the command. */
+static void a_writer_holds_nobody_up(void **state)
+{
+        for (int kills = 0; kills < 2; kills++) {
+                struct writer writers[2];
+                pthread_t threads[2];
+                struct mayfly_exec *exec = start_command(*state, command_line("sleep 77"));
+                for (size_t i = 0; i < 2; i++) {
+                        writers[i] = (struct writer){ .exec = exec, .err = MAYFLY_ERROR_INIT };
+                        assert_int_equal(pthread_create(&threads[i], NULL, write_much, &writers[i]), 0);
+                }
+                while (has_room(exec))
+                        usleep(1000);
+                assert_int_equal(mayfly_exec_write(exec, "x", 1, 10, NULL), -ETIMEDOUT);
+                assert_int_equal(kills ? mayfly_exec_kill(exec, NULL) : mayfly_exec_close_input(exec, NULL), 0);
+                for (size_t i = 0; i < 2; i++)
+                        assert_int_equal(pthread_join(threads[i], NULL), 0);
+                size_t first = writers[0].n < 0;
+                assert_true(writers[first].n > 0 && writers[first].n < 200000);
+                assert_int_equal(writers[!first].n, -EPIPE);
+                assert_non_null(strstr(writers[!first].err.message, kills ? "Broken pipe" : "is closed"));
+                mayfly_exec_free(exec);
+        }
+}
+
 static void freeing_it_kills_it(void **state)
 {
         struct mayfly_exec *exec = start_command(*state, command_line("sleep 75 & sleep 75"));
@@ -418,6 +466,7 @@ int main(void)
                 WITH(the_rest_is_in_the_result),
                 WITH(signals_reach_it),
                 WITH(nobody_waits_for_a_stopped_supervisor),
+                WITH(a_writer_holds_nobody_up),
                 WITH(freeing_it_kills_it),
                 WITH(it_can_be_polled),
                 WITH(a_timeout_holds_with_nobody_waiting),

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include <mayfly/cmocka.h>
+#include <mayfly/exec.h>
 
 #include "support/calls.h"
 #include "support/containers.h"
@@ -307,6 +308,27 @@ static void files_are_put_once(void **state)
         mayfly_snapshot_free(snapshot);
 }
 
+/* A command is of one life. */
+static void an_old_command_has_ended(void **state)
+{
+        struct mayfly_container *c = start_container(MAYFLY_SPEC(.image = busybox, .idle = 1));
+        const char *const argv[] = { "sleep", "1000", NULL };
+        struct mayfly_command command = MAYFLY_COMMAND_INIT;
+        struct mayfly_exec *exec = NULL;
+
+        (void) state;
+        command.argv = argv;
+        works(mayfly_exec_start(&exec, c, &command, fresh()));
+        works(mayfly_container_restart(c, fresh()));
+        is_error(mayfly_exec_signal(exec, SIGTERM, fresh()), -ESRCH, "has ended");
+        is_error(mayfly_exec_wait(exec, FOREVER_MS, NULL, fresh()), -ESRCH, "was started again since");
+        works(mayfly_container_pause(c, fresh()));
+        is_error(mayfly_exec_signal(exec, SIGTERM, fresh()), -ESRCH, "has ended");
+        works(mayfly_exec_kill(exec, fresh()));
+        mayfly_exec_free(exec);
+        mayfly_container_free(c);
+}
+
 /* Nothing of a halted container is left but descriptors of this program. */
 static void a_halt_leaves_nothing(void **state)
 {
@@ -342,6 +364,7 @@ int main(void)
                 cmocka_unit_test(hosts_are_made_anew),
                 cmocka_unit_test(a_shared_volume_is_there_again),
                 cmocka_unit_test(files_are_put_once),
+                cmocka_unit_test(an_old_command_has_ended),
                 cmocka_unit_test(a_halt_leaves_nothing),
         };
 

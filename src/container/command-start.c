@@ -252,7 +252,8 @@ static struct mayfly_exec *make_exec(struct mayfly_container *container, const s
                                              .callback = callbacks[i],
                                              .userdata = command->userdata };
         memcpy(exec->machine, container->machine, sizeof(exec->machine));
-        pthread_mutex_init(&exec->input_lock, NULL);
+        exec->life = container->life;
+        mf_command_init_input(exec);
         exec->anchor = mf_anchor_ref(container->anchor);
         exec->program = strdup(command->argv[0]);
         return exec->program ? exec : mf_command_end(exec);
@@ -264,8 +265,10 @@ int mf_command_begin(struct mayfly_container *container, const struct mayfly_com
         struct mayfly_command command = MAYFLY_COMMAND_INIT;
 
         int r = mf_container_check_owner(container, err);
-        if (r == 0)
-                r = mf_container_check_unpaused(container, "running a command", err);
+        if (r < 0)
+                return r;
+        MF_ANCHOR_GUARD(container->anchor);
+        r = mf_container_check_unpaused(container, "running a command", err);
         if (r == 0)
                 r = take_command(&command, given, is_background, err);
         if (r < 0)
@@ -273,7 +276,6 @@ int mf_command_begin(struct mayfly_container *container, const struct mayfly_com
         struct mayfly_exec *exec = make_exec(container, &command, is_background);
         if (!exec)
                 return mf_error_oom(err, MAYFLY_STAGE_EXEC);
-        MF_ANCHOR_GUARD(container->anchor);
         r = ask(container, &command, exec, err);
         if (r < 0)
                 mf_command_end(exec);
@@ -297,6 +299,7 @@ struct mayfly_exec *mf_command_end(struct mayfly_exec *exec)
         mf_buffer_clear(&exec->terminal_input);
         if (is_ours) /* in a forked child, the count is of another process */
                 mf_anchor_unref(exec->anchor);
+        pthread_cond_destroy(&exec->input_free);
         pthread_mutex_destroy(&exec->input_lock);
         free(exec->program);
         free(exec);

@@ -45,6 +45,10 @@ static int explain_silence(struct mayfly_exec *exec, struct mayfly_error *err)
                 return mf_error(err, -ESRCH, MAYFLY_STAGE_EXEC,
                                 "\"%.200s\": its container %s has been stopped and freed", exec->program,
                                 exec->machine);
+        if (container->life != exec->life)
+                return mf_error(err, -ESRCH, MAYFLY_STAGE_EXEC,
+                                "\"%.200s\": it has ended, because its container %s was started again since",
+                                exec->program, exec->machine);
         while (container->control >= 0 && container->reports.app != MF_APP_ENDED && mf_now_us() < deadline)
                 (void) mf_container_poll(container, NULL, 0, 100, NULL);
         if (container->control < 0 || container->reports.app == MF_APP_ENDED)
@@ -107,9 +111,11 @@ static int take_result(struct mayfly_exec *exec, const struct mf_message *messag
 /* Looks whether the container is there, when the supervisor said nothing. Returns 0, or -ESRCH. */
 static int check_container(struct mayfly_exec *exec, struct mayfly_error *err)
 {
-        if (exec->anchor->container)
-                (void) mf_container_poll(exec->anchor->container, NULL, 0, 0, NULL);
-        return exec->anchor->container && exec->anchor->container->control >= 0 ? 0 : explain_silence(exec, err);
+        struct mayfly_container *container = exec->anchor->container;
+
+        if (container)
+                (void) mf_container_poll(container, NULL, 0, 0, NULL);
+        return container && container->life == exec->life && container->control >= 0 ? 0 : explain_silence(exec, err);
 }
 
 /* Takes in what the supervisor has said. Returns 1 when the command has ended, 0 while it runs, or -errno when its end will never
@@ -190,7 +196,7 @@ static int poll_once(struct mayfly_exec *exec, int reads, int timeout_ms, struct
         int r = 0;
 
         fds[0] = (struct pollfd){ .fd = exec->reply, .events = POLLIN };
-        if (reads && exec->input >= 0 && exec->n_typed < exec->terminal_input.size)
+        if (reads && exec->n_typed < exec->terminal_input.size && exec->input >= 0)
                 fds[n++] = (struct pollfd){ .fd = exec->input, .events = POLLOUT };
         int n_ready = poll(fds, n, timeout_ms);
         if (n_ready < 0 && errno != EINTR)

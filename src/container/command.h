@@ -31,6 +31,7 @@ struct mf_capture {
 struct mayfly_exec {
         struct mf_anchor *anchor; /* its lock is for `heard` */
         char machine[65];
+        unsigned life; /* of the container that it was started in */
         char *program; /* argv[0], for messages */
         int is_background;
         int is_terminal;
@@ -40,7 +41,10 @@ struct mayfly_exec {
         int reply;                       /* our end of the reply socket */
         int input;                       /* our end of a pipe, or the master of the terminal; -1: closed */
         int is_in_line;                  /* the last byte for the terminal was no newline */
-        pthread_mutex_t input_lock;      /* for these two */
+        int has_writer;                  /* a thread writes to the input, or waits for room */
+        int is_closing;                  /* and is to close the input when it has written */
+        pthread_mutex_t input_lock;      /* for these four; no thread has it for long */
+        pthread_cond_t input_free;       /* the writer has gone; by the clock of mf_now_us() */
         struct mf_buffer terminal_input; /* of a command that is waited for, */
         size_t n_typed;                  /* and how much of that is written */
         struct {
@@ -81,6 +85,9 @@ int mf_command_check_owner(const struct mayfly_exec *exec, struct mayfly_error *
 /* command-output.c: reads all that can be read without waiting, up to a bound. Returns 0 or -errno. */
 int mf_capture_drain(struct mf_capture *capture);
 void mf_capture_clear(struct mf_capture *capture);
+
+/* exec-stream.c: makes the locks of the input. */
+void mf_command_init_input(struct mayfly_exec *exec);
 
 /* exec.c: the end of a time-out from now on; UINT64_MAX for that of UINT32_MAX, which has none. */
 uint64_t mf_command_deadline(unsigned timeout_ms);

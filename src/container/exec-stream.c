@@ -5,6 +5,7 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <termios.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "container/command.h"
@@ -17,6 +18,7 @@
  * them; only that of the input can be closed before. */
 
 #define CLOSE_MS 1000U /* for a terminal to have room for its end-of-file character */
+#define LOOK_MS 20U    /* until a thread that waits for room sees that another has closed the input */
 
 /* Waits for an event of a descriptor. Returns 0, -ETIMEDOUT or another -errno. */
 static int await(int fd, short events, uint64_t deadline_us)
@@ -34,8 +36,75 @@ static int await(int fd, short events, uint64_t deadline_us)
         }
 }
 
-/* Writes as much as there is time for. Returns how much it was, if any, or -errno. */
-static ssize_t write_some(const struct mayfly_exec *exec, const char *data, size_t size, uint64_t deadline_us)
+/* --- input ---------------------------------------------------------------------------------------------------- */
+
+/* One thread at a time is the writer. It waits for room without the lock, so that nobody waits for it who does not write; but the
+ * descriptor stays open as long as there is a writer, who closes it then. */
+
+void mf_command_init_input(struct mayfly_exec *exec)
+{
+        pthread_condattr_t attributes;
+
+        pthread_condattr_init(&attributes);
+        pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
+        pthread_cond_init(&exec->input_free, &attributes);
+        pthread_condattr_destroy(&attributes);
+        pthread_mutex_init(&exec->input_lock, NULL);
+}
+
+/* Becomes the writer. Returns 0, -ETIMEDOUT, or -EPIPE when the input is closed. */
+static int begin_writing(struct mayfly_exec *exec, uint64_t deadline_us)
+{
+        const struct timespec deadline = { .tv_sec = (time_t) (deadline_us / 1000000),
+                                           .tv_nsec = (long) (deadline_us % 1000000) * 1000 };
+        int r = 0;
+
+        pthread_mutex_lock(&exec->input_lock);
+        while (exec->has_writer && !exec->is_closing && r == 0)
+                r = deadline_us == UINT64_MAX ? pthread_cond_wait(&exec->input_free, &exec->input_lock)
+                                              : pthread_cond_timedwait(&exec->input_free, &exec->input_lock, &deadline);
+        int is_closed = exec->input < 0 || exec->is_closing;
+        r = is_closed ? -EPIPE : exec->has_writer ? -ETIMEDOUT : 0;
+        if (r == 0)
+                exec->has_writer = 1;
+        pthread_mutex_unlock(&exec->input_lock);
+        return r;
+}
+
+static void end_writing(struct mayfly_exec *exec)
+{
+        pthread_mutex_lock(&exec->input_lock);
+        exec->has_writer = 0;
+        if (exec->is_closing)
+                exec->input = mf_close(exec->input);
+        exec->is_closing = 0;
+        pthread_cond_broadcast(&exec->input_free);
+        pthread_mutex_unlock(&exec->input_lock);
+}
+
+static int is_closing(struct mayfly_exec *exec)
+{
+        pthread_mutex_lock(&exec->input_lock);
+        int is_closing = exec->is_closing;
+        pthread_mutex_unlock(&exec->input_lock);
+        return is_closing;
+}
+
+/* Waits for room, and looks now and then whether another thread has closed the input. Returns as await(), or -EPIPE. */
+static int await_room(struct mayfly_exec *exec, uint64_t deadline_us)
+{
+        for (;;) {
+                uint64_t look_us = mf_now_us() + (uint64_t) LOOK_MS * 1000;
+                int r = await(exec->input, POLLOUT, look_us < deadline_us ? look_us : deadline_us);
+                if (r != -ETIMEDOUT || look_us >= deadline_us)
+                        return r;
+                if (is_closing(exec))
+                        return -EPIPE;
+        }
+}
+
+/* Writes as much as there is time for; the caller is the writer. Returns how much it was, if any, or -errno. */
+static ssize_t write_some(struct mayfly_exec *exec, const char *data, size_t size, uint64_t deadline_us)
 {
         struct mf_sigpipe sigpipe;
         size_t done = 0;
@@ -47,7 +116,7 @@ static ssize_t write_some(const struct mayfly_exec *exec, const char *data, size
                 if (n >= 0)
                         done += (size_t) n;
                 else if (errno == EAGAIN)
-                        r = await(exec->input, POLLOUT, deadline_us);
+                        r = await_room(exec, deadline_us);
                 else if (errno != EINTR)
                         r = errno == EIO && exec->is_terminal ? -EPIPE : -errno; /* which no process has any more */
         }
@@ -55,24 +124,19 @@ static ssize_t write_some(const struct mayfly_exec *exec, const char *data, size
         return done > 0 ? (ssize_t) done : r;
 }
 
-/* Does what mayfly_exec_write() does, with the lock of the input. */
-static ssize_t write_input(struct mayfly_exec *exec, const char *data, size_t size, unsigned timeout_ms,
-                           struct mayfly_error *err)
+/* Does what mayfly_exec_write() does, without an error. */
+static ssize_t write_input(struct mayfly_exec *exec, const char *data, size_t size, uint64_t deadline_us)
 {
-        if (exec->input < 0)
-                return mf_error(err, -EPIPE, MAYFLY_STAGE_EXEC,
-                                "the input of \"%.200s\" in %s is closed, or was given with the command", exec->program,
-                                exec->machine);
-        ssize_t n = write_some(exec, data, size, mf_command_deadline(timeout_ms));
-        if (n == -ETIMEDOUT)
-                return mf_error(err, -ETIMEDOUT, MAYFLY_STAGE_EXEC,
-                                "\"%.200s\" in %s read none of its input within %u ms", exec->program, exec->machine,
-                                timeout_ms);
-        if (n < 0)
-                return mf_error_errno(err, (int) n, MAYFLY_STAGE_EXEC, "writing %zu bytes to \"%.200s\" in %s", size,
-                                      exec->program, exec->machine);
+        int r = begin_writing(exec, deadline_us);
+
+        if (r < 0)
+                return r == -EPIPE ? -EBADF : r;
+        ssize_t n = write_some(exec, data, size, deadline_us);
         if (n > 0)
                 exec->is_in_line = data[n - 1] != '\n';
+        if (n == -EPIPE && is_closing(exec))
+                n = -EBADF;
+        end_writing(exec);
         return n;
 }
 
@@ -84,25 +148,49 @@ MF_EXPORT ssize_t mayfly_exec_write(struct mayfly_exec *exec, const void *data, 
         ssize_t n = mf_command_check_owner(exec, err);
         if (n < 0)
                 return n;
-        pthread_mutex_lock(&exec->input_lock);
-        n = write_input(exec, data ? data : "", size, timeout_ms, err);
-        pthread_mutex_unlock(&exec->input_lock);
-        return n;
+        n = write_input(exec, data ? data : "", size, mf_command_deadline(timeout_ms));
+        if (n == -EBADF)
+                return mf_error(err, -EPIPE, MAYFLY_STAGE_EXEC,
+                                "the input of \"%.200s\" in %s is closed, or was given with the command", exec->program,
+                                exec->machine);
+        if (n == -ETIMEDOUT)
+                return mf_error(err, -ETIMEDOUT, MAYFLY_STAGE_EXEC,
+                                "\"%.200s\" in %s read none of its input within %u ms", exec->program, exec->machine,
+                                timeout_ms);
+        return n < 0 ? mf_error_errno(err, (int) n, MAYFLY_STAGE_EXEC, "writing %zu bytes to \"%.200s\" in %s", size,
+                                      exec->program, exec->machine)
+                     : n;
 }
 
 /* Types the end-of-file character: once at the beginning of a line, and twice in one, where the first only ends the reading of that line.
  * Success also when no process has the terminal any more. Returns 0 or -errno. */
 static int type_end_of_file(struct mayfly_exec *exec)
 {
+        uint64_t deadline = mf_now_us() + (uint64_t) CLOSE_MS * 1000;
         struct termios settings;
         char characters[2];
 
         if (tcgetattr(exec->input, &settings) < 0)
                 return -errno;
+        int r = begin_writing(exec, deadline);
+        if (r < 0)
+                return r;
         memset(characters, settings.c_cc[VEOF], sizeof(characters));
-        ssize_t n = write_some(exec, characters, exec->is_in_line ? 2 : 1, mf_now_us() + (uint64_t) CLOSE_MS * 1000);
+        ssize_t n = write_some(exec, characters, exec->is_in_line ? 2 : 1, deadline);
         exec->is_in_line = 0;
+        end_writing(exec);
         return n >= 0 || n == -EPIPE ? 0 : (int) n;
+}
+
+/* Closes the input, or has its writer do so. */
+static void close_input(struct mayfly_exec *exec)
+{
+        pthread_mutex_lock(&exec->input_lock);
+        if (exec->has_writer)
+                exec->is_closing = 1;
+        else
+                exec->input = mf_close(exec->input);
+        pthread_mutex_unlock(&exec->input_lock);
 }
 
 MF_EXPORT int mayfly_exec_close_input(struct mayfly_exec *exec, struct mayfly_error *err)
@@ -112,16 +200,17 @@ MF_EXPORT int mayfly_exec_close_input(struct mayfly_exec *exec, struct mayfly_er
         int r = mf_command_check_owner(exec, err);
         if (r < 0)
                 return r;
-        pthread_mutex_lock(&exec->input_lock);
-        if (!exec->is_terminal)
-                exec->input = mf_close(exec->input);
-        else
-                r = type_end_of_file(exec);
-        pthread_mutex_unlock(&exec->input_lock);
+        if (!exec->is_terminal) {
+                close_input(exec);
+                return 0;
+        }
+        r = type_end_of_file(exec);
         return r < 0 ? mf_error_errno(err, r, MAYFLY_STAGE_EXEC, "the end of file for the terminal of \"%.200s\" in %s",
                                       exec->program, exec->machine)
                      : 0;
 }
+
+/* --- output --------------------------------------------------------------------------------------------------- */
 
 /* Returns what is read from, or NULL if the command has no such stream. */
 static const struct mf_capture *capture_of(const struct mayfly_exec *exec, enum mayfly_stream stream)
@@ -169,6 +258,14 @@ MF_EXPORT ssize_t mayfly_exec_read(struct mayfly_exec *exec, enum mayfly_stream 
                      : n;
 }
 
+static int input_of(struct mayfly_exec *exec)
+{
+        pthread_mutex_lock(&exec->input_lock);
+        int fd = exec->is_closing ? -1 : exec->input;
+        pthread_mutex_unlock(&exec->input_lock);
+        return fd;
+}
+
 MF_EXPORT int mayfly_exec_fd(struct mayfly_exec *exec, enum mayfly_exec_event event)
 {
         switch (exec ? event : 0) {
@@ -176,7 +273,7 @@ MF_EXPORT int mayfly_exec_fd(struct mayfly_exec *exec, enum mayfly_exec_event ev
         case MAYFLY_EXEC_ERROR:
                 return exec->captures[event - MAYFLY_EXEC_OUTPUT].fd;
         case MAYFLY_EXEC_INPUT:
-                return exec->input;
+                return input_of(exec);
         case MAYFLY_EXEC_END:
                 return exec->reply;
         }

@@ -75,7 +75,7 @@ static int check_reachable(const struct mayfly_exec *exec, struct mayfly_error *
 {
         const struct mayfly_container *container = exec->anchor->container;
 
-        if (exec->heard.has_ended || !container)
+        if (exec->heard.has_ended || !container || container->life != exec->life)
                 return -ESRCH;
         return mf_container_check_unpaused(container, exec->program, err);
 }

@@ -181,6 +181,7 @@ int mf_container_start_over(struct mayfly_container *container, struct mayfly_er
         container->reports = (struct mf_reports){ 0 };
         container->was_stopped = container->stop_timed_out = container->broke_protocol = container->is_paused = 0;
         container->leader = 0;
+        container->life++;
         container->timings.stop_us = 0;
         if (container->has_lived)
                 return 0;
