@@ -4,7 +4,6 @@
 
 #include <errno.h>
 #include <pthread.h>
-#include <signal.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <sys/stat.h>
@@ -17,6 +16,7 @@
 #include "util/error.h"
 #include "util/fd.h"
 #include "util/macro.h"
+#include "util/thread.h"
 
 /* The tmpfs is mounted in a namespace without processes: only descriptors keep it, so it cannot outlive them. A
  * container gets a copy of the mount. */
@@ -47,17 +47,13 @@ static void *make(void *userdata)
 /* Makes the tmpfs in this process. Returns 0 or negative errno. */
 static int make_here(struct mayfly_tmpfs *tmpfs, uint64_t max_size, struct mayfly_error *err)
 {
-        sigset_t all, old;
         pthread_t thread;
 
         int r = mf_ids_can_map_tmpfs() ? 0 : mf_ids_share(&tmpfs->ids, err);
         if (r < 0)
                 return r;
         struct job job = { .place = &tmpfs->place, .max_size = max_size, .owner = tmpfs->ids.base, .err = err };
-        sigfillset(&all);
-        pthread_sigmask(SIG_SETMASK, &all, &old); /* signals are for the program's own threads */
-        r = -pthread_create(&thread, NULL, make, &job);
-        pthread_sigmask(SIG_SETMASK, &old, NULL);
+        r = mf_thread_start(&thread, make, &job);
         if (r < 0)
                 return mf_error_errno(err, r, MAYFLY_STAGE_START, "a tmpfs for containers to share: starting a thread");
         pthread_join(thread, NULL);

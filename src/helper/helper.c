@@ -8,7 +8,6 @@
 #include <poll.h>
 #include <pthread.h>
 #include <sched.h>
-#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -18,6 +17,7 @@
 #include "util/fd.h"
 #include "util/macro.h"
 #include "util/owner.h"
+#include "util/thread.h"
 
 #define PROGRAM "mayfly-helper"
 
@@ -100,13 +100,9 @@ static int start_watch(const struct mf_helper *helper, struct mayfly_error *err)
 {
         static struct watch watch;
         pthread_t thread;
-        sigset_t all, old;
 
         watch = (struct watch){ .owner = helper->request.fds[0], .socket = helper->socket };
-        sigfillset(&all);
-        pthread_sigmask(SIG_SETMASK, &all, &old);
-        int r = -pthread_create(&thread, NULL, watch_owner, &watch);
-        pthread_sigmask(SIG_SETMASK, &old, NULL);
+        int r = mf_thread_start(&thread, watch_owner, &watch);
         return r < 0 ? mf_error_errno(err, r, MAYFLY_STAGE_HOST, "a thread that watches the owner cannot be made") : 0;
 }
 

@@ -4,7 +4,6 @@
 
 #include <errno.h>
 #include <pthread.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,6 +13,7 @@
 #include "model/show.h"
 #include "util/error.h"
 #include "util/macro.h"
+#include "util/thread.h"
 #include "util/time.h"
 
 #define THREADS_MAX 4U
@@ -356,17 +356,13 @@ static int fetch_all(struct run *run, struct mayfly_error *err)
 {
         pthread_t thread[THREADS_MAX];
         unsigned started = 0;
-        sigset_t all, old;
         int r = 0;
 
-        sigfillset(&all);
-        pthread_sigmask(SIG_SETMASK, &all, &old); /* signals belong to the threads of the program */
         pthread_mutex_lock(&run->lock);
         for (; started < THREADS_MAX && r == 0; started += r == 0)
-                r = -pthread_create(&thread[started], NULL, fetch_some, run);
+                r = mf_thread_start(&thread[started], fetch_some, run);
         run->threads = started;
         pthread_mutex_unlock(&run->lock);
-        pthread_sigmask(SIG_SETMASK, &old, NULL);
         if (started == 0)
                 return mf_error_errno(err, r, MAYFLY_STAGE_STORE,
                                       "no thread can be started to fetch the dependencies of %s", run->request->text);

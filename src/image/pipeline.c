@@ -3,7 +3,6 @@
 #include "image/pipeline.h"
 
 #include <errno.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -11,6 +10,7 @@
 #include "util/error.h"
 #include "util/escape.h"
 #include "util/ring.h"
+#include "util/thread.h"
 #include "util/time.h"
 
 #define REPORT_MS 100U
@@ -116,15 +116,11 @@ void mf_pipeline_run(struct mf_pipeline *pipeline, void *(*const *stages)(void *
 {
         pthread_t threads[STAGES_MAX];
         size_t started = 0;
-        sigset_t all, old;
         int r = n > STAGES_MAX ? -EINVAL : 0;
 
         pipeline->running = (int) n;
-        sigfillset(&all);
-        pthread_sigmask(SIG_SETMASK, &all, &old); /* signals belong to the threads of the program */
         for (; started < n && r == 0; started += r == 0)
-                r = -pthread_create(&threads[started], NULL, stages[started], userdata);
-        pthread_sigmask(SIG_SETMASK, &old, NULL);
+                r = mf_thread_start(&threads[started], stages[started], userdata);
         if (r < 0) {
                 struct mayfly_error err = MAYFLY_ERROR_INIT;
                 mf_error_errno(&err, r, MAYFLY_STAGE_STORE, "no thread can be started to read %s", pipeline->what);
