@@ -18,6 +18,7 @@
 #include <mayfly/link.h>
 #include <mayfly/log.h>
 #include <mayfly/network.h>
+#include <mayfly/pending.h>
 #include <mayfly/port.h>
 #include <mayfly/snapshot.h>
 #include <mayfly/store.h>

@@ -17,20 +17,21 @@
 #include "engine/engine.h"
 #include "model/isolators.h"
 #include "protocol/reports.h"
+#include "util/arena.h"
 #include "util/id-range.h"
 #include "util/keep-id.h"
 
 struct mayfly_container {
-        struct mayfly_spec
-                spec; /* with defaults filled in; spec.h says which of its pointers are ours past the start */
-        struct mf_arena spec_memory;    /* where they are */
+        struct mayfly_spec spec;        /* with defaults filled in */
+        struct mf_arena spec_memory;    /* where what it points to is, from mf_spec_keep() on */
         char machine[65];               /* machine name */
         pid_t owner;                    /* the process that made the handle */
         struct mf_anchor *anchor;       /* its lock */
         struct mayfly_volume *volumes;  /* the spec's, copied */
         struct mayfly_publish *publish; /* the spec's, copied */
         struct mayfly_host_port *host_ports;
-        struct mayfly_file *files; /* the spec's, copied */
+        struct mayfly_file *files;                 /* the spec's, copied */
+        struct mayfly_image_options image_options; /* likewise */
         struct mayfly_image *image;
         char **env;                    /* of app and commands: "NAME=value", NULL-terminated */
         struct mf_isolators isolators; /* the image's, and what became of them */
@@ -99,6 +100,8 @@ int mf_container_start_registered(struct mayfly_container *container,
 int mf_container_is_down(const struct mayfly_container *container);
 /* stop.c: ends the container, if it runs, and sees that it is gone. What it wrote stays. */
 int mf_container_end(struct mayfly_container *container, struct mayfly_error *err);
+/* Lets a container end at once, and does not wait for that: nobody needs what its app would save. */
+void mf_container_abandon(struct mayfly_container *container);
 /* Ends what a start began and frees what it made, so that the container can be started again: under a new name, or if it has lived
  * with what it has. */
 int mf_container_start_over(struct mayfly_container *container, struct mayfly_error *err);

@@ -6,7 +6,6 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <pthread.h>
-#include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -22,6 +21,7 @@
 #include "util/error.h"
 #include "util/fd.h"
 #include "util/macro.h"
+#include "util/thread.h"
 
 /* Snapshots. One is a tmpfs in a mount namespace that only descriptors of this program keep, with a copy of what a container wrote:
  * UPPER, a layer for overlayfs, and a directory for each volume of the container's own. A container that began from a snapshot wrote
@@ -161,13 +161,9 @@ static void *make(void *userdata)
 static int make_here(const struct mayfly_container *container, struct mf_tmpfs_place *ret, struct mayfly_error *err)
 {
         struct job job = { .container = container, .place = ret, .err = err };
-        sigset_t all, old;
         pthread_t thread;
 
-        sigfillset(&all);
-        pthread_sigmask(SIG_SETMASK, &all, &old); /* signals are for the program's own threads */
-        int r = -pthread_create(&thread, NULL, make, &job);
-        pthread_sigmask(SIG_SETMASK, &old, NULL);
+        int r = mf_thread_start(&thread, make, &job);
         if (r < 0)
                 return mf_error_errno(err, r, MAYFLY_STAGE_START, "a snapshot: starting a thread");
         pthread_join(thread, NULL);
@@ -271,8 +267,7 @@ int mf_container_reset(struct mayfly_container *container, struct mayfly_error *
 {
         if (container->is_paused)
                 (void) mayfly_container_resume(container, NULL);
-        /* Its end tells mayfly-init to end at once: nobody needs what the app would save. */
-        container->control = mf_close(container->control);
+        mf_container_abandon(container);
         int r = mf_container_end(container, err);
         if (r < 0)
                 return r;

@@ -6,6 +6,9 @@
 #include <signal.h>
 #include <string.h>
 
+#include "container/container.h"
+#include "model/image-options.h"
+#include "util/arena.h"
 #include "util/error.h"
 #include "util/id-range.h"
 #include "util/macro.h"
@@ -154,26 +157,67 @@ static void keep_file(struct mf_arena *arena, struct mayfly_file *file)
         file->source = mf_arena_string(arena, file->source);
 }
 
-int mf_spec_keep(struct mayfly_spec *spec, struct mayfly_volume *volumes, struct mayfly_file *files,
-                 struct mf_arena *arena, struct mayfly_error *err)
+static int keep_image_options(struct mayfly_container *container, struct mayfly_error *err)
 {
+        struct mayfly_image_options *options = &container->image_options;
+        const char **const strings[] = { &options->store, &options->ca_file, &options->mirrors,
+                                         &options->trusted_keys };
+
+        int r = mf_image_options_copy(container->spec.image_options, options, err);
+        for (size_t i = 0; r == 0 && i < MF_ELEMENTSOF(strings); i++)
+                *strings[i] = mf_arena_string(&container->spec_memory, *strings[i]);
+        container->spec.image_options = options;
+        return r;
+}
+
+static void keep_arrays(struct mayfly_container *container)
+{
+        struct mf_arena *arena = &container->spec_memory;
+
+        for (struct mayfly_volume *volume = container->volumes; volume->size; volume++) {
+                volume->name = mf_arena_string(arena, volume->name);
+                volume->path = mf_arena_string(arena, volume->path);
+                volume->source = mf_arena_string(arena, volume->source);
+        }
+        for (struct mayfly_publish *publish = container->publish; publish->size; publish++) {
+                publish->name = mf_arena_string(arena, publish->name);
+                publish->protocol = mf_arena_string(arena, publish->protocol);
+                publish->path = mf_arena_string(arena, publish->path);
+        }
+        for (struct mayfly_host_port *port = container->host_ports; port->size; port++)
+                port->protocol = mf_arena_string(arena, port->protocol);
+        for (struct mayfly_file *file = container->files; file->size; file++)
+                keep_file(arena, file);
+}
+
+static struct mayfly_network *const *keep_networks(struct mf_arena *arena, struct mayfly_network *const *networks)
+{
+        size_t n = 0;
+
+        while (networks && networks[n])
+                n++;
+        struct mayfly_network **copy = networks ? mf_arena_get(arena, (n + 1) * sizeof(*copy)) : NULL;
+        if (copy)
+                memcpy((void *) copy, (const void *) networks, n * sizeof(*copy));
+        return copy;
+}
+
+int mf_spec_keep(struct mayfly_container *container, struct mayfly_error *err)
+{
+        struct mayfly_spec *spec = &container->spec;
+        struct mf_arena *arena = &container->spec_memory;
         const char **const strings[] = { &spec->image, &spec->name,         &spec->user,
                                          &spec->cwd,   &spec->metadata_url, &spec->after };
         const char *const **const lists[] = { &spec->entrypoint, &spec->argv, &spec->env, &spec->capabilities,
                                               &spec->aliases };
-        int r = 0;
 
         for (size_t i = 0; i < MF_ELEMENTSOF(strings); i++)
                 *strings[i] = mf_arena_string(arena, *strings[i]);
         for (size_t i = 0; i < MF_ELEMENTSOF(lists); i++)
                 *lists[i] = mf_arena_strings(arena, *lists[i]);
-        for (struct mayfly_volume *volume = volumes; volume && volume->size; volume++) {
-                volume->name = mf_arena_string(arena, volume->name);
-                volume->path = mf_arena_string(arena, volume->path);
-                volume->source = mf_arena_string(arena, volume->source);
-        }
-        for (struct mayfly_file *file = files; file && file->size; file++)
-                keep_file(arena, file);
+        keep_arrays(container);
+        spec->networks = keep_networks(arena, spec->networks);
+        int r = keep_image_options(container, err);
         spec->wait = keep_waits(arena, spec->wait, 0, &r, err);
         return r == 0 && arena->failed ? mf_error_oom(err, MAYFLY_STAGE_SPEC) : r;
 }

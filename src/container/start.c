@@ -90,7 +90,7 @@ static const char *program_of(const struct app_command *command)
 
 int mf_container_runs_app(const struct mayfly_container *container)
 {
-        if (container->reports.ready) /* past the start the words of the spec are not ours */
+        if (container->reports.ready)
                 return container->reports.expects_app;
         const struct app_command command = app_command_of(&container->spec, container->image->config);
         return !container->spec.idle && program_of(&command) != NULL;

@@ -109,6 +109,12 @@ int mf_container_end(struct mayfly_container *container, struct mayfly_error *er
         return r;
 }
 
+/* Its end tells mayfly-init to end. */
+void mf_container_abandon(struct mayfly_container *container)
+{
+        container->control = mf_close(container->control);
+}
+
 /* Gives up what a container that is gone has for another life. */
 static void release(struct mayfly_container *container)
 {

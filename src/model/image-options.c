@@ -73,14 +73,22 @@ static int take_limits(struct mayfly_image_options *options, struct mayfly_error
         return r;
 }
 
-int mf_image_options_take(const struct mayfly_image_options *given, struct mayfly_image_options *ret,
+int mf_image_options_copy(const struct mayfly_image_options *given, struct mayfly_image_options *ret,
                           struct mayfly_error *err)
 {
         static const struct mf_option_kind kind = MF_OPTION_KIND("the image options", "MAYFLY_IMAGE_OPTIONS_INIT",
                                                                  struct mayfly_image_options, trusted_keys);
-        struct mayfly_image_options options = MAYFLY_IMAGE_OPTIONS_INIT;
 
-        int r = mf_options_take(&options, given, &kind, err);
+        *ret = (struct mayfly_image_options) MAYFLY_IMAGE_OPTIONS_INIT;
+        return mf_options_take(ret, given, &kind, err);
+}
+
+int mf_image_options_take(const struct mayfly_image_options *given, struct mayfly_image_options *ret,
+                          struct mayfly_error *err)
+{
+        struct mayfly_image_options options;
+
+        int r = mf_image_options_copy(given, &options, err);
         if (r < 0)
                 return r;
         if (options.retries == 0)

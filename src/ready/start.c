@@ -14,12 +14,23 @@ int mf_start_prepare(struct mf_start *start, const struct mayfly_spec *spec, str
         int r = mf_container_new(&start->container, spec, err);
 
         if (r == 0)
+                r = mf_spec_keep(start->container, err);
+        if (r == 0)
                 r = mf_conditions_make(&start->wait, start->container->spec.wait, err);
         if (r == 0)
                 start->container->with_notify = mf_conditions_have(&start->wait, &mf_condition_notify);
-        if (r == 0)
-                r = mf_spec_keep(&start->container->spec, start->container->volumes, start->container->files,
-                                 &start->container->spec_memory, err);
+        return r;
+}
+
+int mf_start_prepare_alone(struct mf_start *start, const struct mayfly_spec *spec, struct mayfly_error *err)
+{
+        int r = mf_start_prepare(start, spec, err);
+
+        if (r == 0 && start->container->spec.after)
+                r = mf_error(err, -EINVAL, MAYFLY_STAGE_SPEC,
+                             "the spec has after = \"%.100s\", which only mayfly_containers_start() can heed; start "
+                             "them together by it, or leave it out",
+                             start->container->spec.after);
         return r;
 }
 
@@ -72,7 +83,7 @@ int mf_start_run(struct mf_start *start, int cancel, struct mayfly_container **r
         struct mayfly_container *container = start->container;
 
         container->cancel = cancel;
-        int r = mf_container_check_host(container, err);
+        int r = container->engine_type ? 0 : mf_container_check_host(container, err); /* or that was done before */
         if (r == 0)
                 r = mf_container_open_image(container, err);
         if (r == 0)
@@ -110,12 +121,7 @@ MF_EXPORT int mayfly_container_start(struct mayfly_container **ret, const struct
         if (!ret)
                 return mf_error(err, -EINVAL, MAYFLY_STAGE_SPEC,
                                 "mayfly_container_start() needs a place for its result");
-        int r = mf_start_prepare(&start, spec, err);
-        if (r == 0 && start.container->spec.after)
-                r = mf_error(err, -EINVAL, MAYFLY_STAGE_SPEC,
-                             "the spec has after = \"%.100s\", which only mayfly_containers_start() can heed; start "
-                             "them together by it, or leave it out",
-                             start.container->spec.after);
+        int r = mf_start_prepare_alone(&start, spec, err);
         return r == 0 ? mf_start_run(&start, -1, ret, err) : r;
 }
 

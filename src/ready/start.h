@@ -17,6 +17,9 @@ struct mf_start {
 /* Takes the spec, and checks it and its wait. Returns 0 or negative errno. */
 int mf_start_prepare(struct mf_start *start, const struct mayfly_spec *spec, struct mayfly_error *err);
 
+/* Does the same for a container that is not one of several. */
+int mf_start_prepare_alone(struct mf_start *start, const struct mayfly_spec *spec, struct mayfly_error *err);
+
 /* Starts the container and waits until it is ready. When the descriptor `cancel` (-1 for none) becomes readable, the start ends
  * with -ECANCELED. Returns 0 and the container, or negative errno. */
 int mf_start_run(struct mf_start *start, int cancel, struct mayfly_container **ret, struct mayfly_error *err);

@@ -2,7 +2,6 @@
 #define _GNU_SOURCE
 #include <errno.h>
 #include <pthread.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,7 +14,7 @@
 #include "util/error.h"
 #include "util/fd.h"
 #include "util/macro.h"
-#include "util/options.h"
+#include "util/thread.h"
 
 /* Several starts at the same time, each in a thread of its own. A thread lives until all are ready or one has failed, and then ends
  * its container if it has to. */
@@ -32,8 +31,7 @@ struct member {
         enum state state;
         pthread_t thread;
         int has_thread;
-        struct mayfly_image_options *options; /* the spec's, with a progress function of ours */
-        mayfly_progress_fn progress;          /* theirs */
+        mayfly_progress_fn progress; /* the spec's; ours is in its place */
         void *progress_userdata;
 };
 
@@ -164,23 +162,14 @@ static int on_progress(const struct mayfly_progress *progress, void *userdata)
 }
 
 /* Puts our progress function in place of the caller's. */
-static int take_options(struct member *member, struct mayfly_error *err)
+static void take_progress(struct member *member)
 {
-        static const struct mf_option_kind kind = MF_OPTION_KIND("the image options", "MAYFLY_IMAGE_OPTIONS_INIT",
-                                                                 struct mayfly_image_options, progress_userdata);
-        struct mayfly_spec *spec = &member->start.container->spec;
+        struct mayfly_image_options *options = &member->start.container->image_options;
 
-        member->options = calloc(1, sizeof(*member->options));
-        if (!member->options)
-                return mf_error_oom(err, MAYFLY_STAGE_SPEC);
-        *member->options = (struct mayfly_image_options) MAYFLY_IMAGE_OPTIONS_INIT;
-        int r = mf_options_take(member->options, spec->image_options, &kind, err);
-        member->progress = member->options->progress;
-        member->progress_userdata = member->options->progress_userdata;
-        member->options->progress = on_progress;
-        member->options->progress_userdata = member;
-        spec->image_options = member->options;
-        return r;
+        member->progress = options->progress;
+        member->progress_userdata = options->progress_userdata;
+        options->progress = on_progress;
+        options->progress_userdata = member;
 }
 
 static int prepare(struct group *group, const struct mayfly_spec *const *specs, struct mayfly_error *err)
@@ -195,7 +184,7 @@ static int prepare(struct group *group, const struct mayfly_spec *const *specs, 
                 member->index = i;
                 r = mf_start_prepare(&member->start, specs[i], &why);
                 if (r == 0)
-                        r = take_options(member, &why);
+                        take_progress(member);
                 if (r == 0)
                         r = mf_order_add(&group->order, member->start.container->spec.name,
                                          member->start.container->spec.after);
@@ -219,21 +208,17 @@ static int has_failed(struct group *group)
 static void run(struct group *group)
 {
         struct mayfly_error why = { .stage = MAYFLY_STAGE_START };
-        sigset_t all, old;
 
-        sigfillset(&all);
-        pthread_sigmask(SIG_SETMASK, &all, &old); /* signals belong to the threads of the program */
         for (size_t i = 0; i < group->n && !has_failed(group); i++) {
                 struct member *member = &group->members[i];
-                int r = pthread_create(&member->thread, NULL, run_member, member);
+                int r = mf_thread_start(&member->thread, run_member, member);
                 member->has_thread = r == 0;
                 if (r == 0)
                         continue;
-                snprintf(why.message, sizeof(why.message), "a thread for it cannot be made: %s", strerrordesc_np(r));
-                fail(group, i, -r, &why);
+                snprintf(why.message, sizeof(why.message), "a thread for it cannot be made: %s", strerrordesc_np(-r));
+                fail(group, i, r, &why);
                 break;
         }
-        pthread_sigmask(SIG_SETMASK, &old, NULL);
         for (size_t i = 0; i < group->n; i++)
                 if (group->members[i].has_thread)
                         pthread_join(group->members[i].thread, NULL);
@@ -241,10 +226,8 @@ static void run(struct group *group)
 
 static void clear(struct group *group)
 {
-        for (size_t i = 0; group->members && i < group->n; i++) {
+        for (size_t i = 0; group->members && i < group->n; i++)
                 mf_start_clear(&group->members[i].start);
-                free(group->members[i].options);
-        }
         free(group->members);
         mf_order_clear(&group->order);
         mf_close(group->cancel);
