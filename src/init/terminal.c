@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "init/init.h"
@@ -19,7 +20,10 @@ static int open_terminal(int master, int rows, int columns)
                 return -errno;
         /* By the master, because root in the container may have put something else at its path. */
         int fd = ioctl(master, TIOCGPTPEER, O_RDWR | O_NOCTTY | O_CLOEXEC);
-        return fd < 0 ? -errno : fd;
+        if (fd < 0)
+                return -errno;
+        (void) fchmod(fd, S_IRUSR | S_IWUSR); /* as newer versions of systemd mount it; older ones let its group write to it */
+        return fd;
 }
 
 int mf_terminal_open(int rows, int columns, int *ret_master, int *ret_terminal, char *text, size_t text_size)
