@@ -11,6 +11,7 @@
 #include "container/command.h"
 #include "container/container.h"
 #include "container/life.h"
+#include "image/open.h"
 #include "protocol/exec-block.h"
 #include "util/error.h"
 #include "util/fd.h"
@@ -43,8 +44,49 @@ static int check_terminal(const struct mayfly_command *command, int is_backgroun
         return 0;
 }
 
-static int take_command(struct mayfly_command *command, const struct mayfly_command *given, int is_background,
-                        struct mayfly_error *err)
+/* The words of the command line: first these, then those; each NULL or NULL-terminated. */
+struct command_line {
+        const char *const *entrypoint, *const *arguments;
+};
+
+static struct command_line command_line_of(const struct mayfly_command *command, const struct mf_image_config *config)
+{
+        if (!command->as_app || command->entrypoint)
+                return (struct command_line){ command->entrypoint, command->argv };
+        return (struct command_line){ (const char *const *) config->entrypoint,
+                                      command->argv ? command->argv : (const char *const *) config->argv };
+}
+
+/* The program, or NULL when there are no words. */
+static const char *program_of(const struct mayfly_command *command, const struct mf_image_config *config)
+{
+        const struct command_line line = command_line_of(command, config);
+
+        if (line.entrypoint && line.entrypoint[0])
+                return line.entrypoint[0];
+        return line.arguments ? line.arguments[0] : NULL;
+}
+
+static int check_program(const struct mayfly_command *command, const struct mf_image_config *config,
+                         struct mayfly_error *err)
+{
+        const char *program = program_of(command, config);
+
+        if (command->entrypoint && !command->as_app)
+                return mf_error(err, -EINVAL, MAYFLY_STAGE_SPEC,
+                                "the command has an entrypoint without as_app; put all words into argv, or set as_app");
+        if (program && *program)
+                return 0;
+        if (command->as_app && !command->argv && !command->entrypoint)
+                return mf_error(
+                        err, -EINVAL, MAYFLY_STAGE_SPEC,
+                        "image %s has no app to run; give the command an argv that names a program of the image",
+                        config->name);
+        return mf_error(err, -EINVAL, MAYFLY_STAGE_SPEC, "the command has no argv[0]; name a program of the container");
+}
+
+static int take_command(struct mayfly_command *command, const struct mayfly_command *given,
+                        const struct mf_image_config *config, int is_background, struct mayfly_error *err)
 {
         static const struct mf_option_kind kind =
                 MF_OPTION_KIND("the command", "MAYFLY_COMMAND_INIT", struct mayfly_command, columns);
@@ -53,9 +95,6 @@ static int take_command(struct mayfly_command *command, const struct mayfly_comm
         int r = mf_options_take(command, given, &kind, err);
         if (r < 0)
                 return r;
-        if (!command->argv || !command->argv[0] || !command->argv[0][0])
-                return mf_error(err, -EINVAL, MAYFLY_STAGE_SPEC,
-                                "the command has no argv[0]; name a program of the container");
         if (command->cwd && command->cwd[0] != '/')
                 return mf_error(err, -EINVAL, MAYFLY_STAGE_SPEC, "working directory \"%.200s\" must be absolute",
                                 command->cwd);
@@ -66,7 +105,9 @@ static int take_command(struct mayfly_command *command, const struct mayfly_comm
         if (command->input_size && !command->input)
                 return mf_error(err, -EINVAL, MAYFLY_STAGE_SPEC, "the command has %zu bytes of input at NULL",
                                 command->input_size);
-        r = check_terminal(command, is_background, err);
+        r = check_program(command, config, err);
+        if (r == 0)
+                r = check_terminal(command, is_background, err);
         return r < 0 ? r : mf_env_check(command->env, "the command's env", MAYFLY_STAGE_SPEC, err);
 }
 
@@ -142,17 +183,23 @@ static int make_stdio(const struct mayfly_container *container, const struct may
 
 static int make_exec_block(const struct mayfly_container *container, const struct mayfly_command *command, int *ret)
 {
+        const struct mf_image_config *config = container->image->config;
+        const struct command_line line = command_line_of(command, config);
         struct mf_exec_block block = { 0 };
 
-        mf_exec_block_add_all(&block, MF_EXEC_ARGV, (char *const *) (uintptr_t) command->argv);
+        mf_exec_block_add_all(&block, MF_EXEC_ARGV, (char *const *) (uintptr_t) line.entrypoint);
+        mf_exec_block_add_all(&block, MF_EXEC_ARGV, (char *const *) (uintptr_t) line.arguments);
         mf_exec_block_add(&block, MF_EXEC_ENV, "container=systemd-nspawn");
         if (command->tty)
                 mf_exec_block_add(&block, MF_EXEC_ENV, "TERM=xterm");
         mf_exec_block_add_all(&block, MF_EXEC_ENV, container->env);
         mf_exec_block_add_all(&block, MF_EXEC_ENV, (char *const *) (uintptr_t) command->env);
-        if (command->cwd)
-                mf_exec_block_add(&block, MF_EXEC_CWD, command->cwd);
-        if (command->user)
+        const char *cwd = command->cwd || !command->as_app ? command->cwd : config->cwd;
+        if (cwd)
+                mf_exec_block_add(&block, MF_EXEC_CWD, cwd);
+        if (command->as_app)
+                mf_container_add_identity(command->user, config, &block);
+        else if (command->user)
                 mf_exec_block_add(&block, MF_EXEC_USER, command->user);
         if (command->group)
                 mf_exec_block_add(&block, MF_EXEC_GROUP, command->group);
@@ -255,7 +302,7 @@ static struct mayfly_exec *make_exec(struct mayfly_container *container, const s
         exec->life = container->life;
         mf_command_init_input(exec);
         exec->anchor = mf_anchor_ref(container->anchor);
-        exec->program = strdup(command->argv[0]);
+        exec->program = strdup(program_of(command, container->image->config));
         return exec->program ? exec : mf_command_end(exec);
 }
 
@@ -270,7 +317,7 @@ int mf_command_begin(struct mayfly_container *container, const struct mayfly_com
         MF_ANCHOR_GUARD(container->anchor);
         r = mf_container_check_unpaused(container, "running a command", err);
         if (r == 0)
-                r = take_command(&command, given, is_background, err);
+                r = take_command(&command, given, container->image->config, is_background, err);
         if (r < 0)
                 return r;
         struct mayfly_exec *exec = make_exec(container, &command, is_background);

@@ -15,7 +15,9 @@
 #include "container/ports.h"
 #include "container/spec.h"
 #include "engine/engine.h"
+#include "model/image-config.h"
 #include "model/isolators.h"
+#include "protocol/exec-block.h"
 #include "protocol/reports.h"
 #include "util/arena.h"
 #include "util/id-range.h"
@@ -108,6 +110,8 @@ int mf_container_start_over(struct mayfly_container *container, struct mayfly_er
 
 /* start.c: asks the engine to start it; the container's image and name are there. */
 int mf_container_launch(struct mayfly_container *container, struct mayfly_error *err);
+/* Who runs the image's app: this user, or with NULL the image's. */
+void mf_container_add_identity(const char *user, const struct mf_image_config *config, struct mf_exec_block *block);
 /* Whether it runs an app; known once its image is open. */
 int mf_container_runs_app(const struct mayfly_container *container);
 /* Sets an error when Linux refused to execute a program (-ENOEXEC) of an image that is for another architecture; `why` is what

@@ -152,12 +152,11 @@ static void add_bits(struct mf_exec_block *block, enum mf_exec_tag tag, uint64_t
         mf_exec_block_add(block, tag, number);
 }
 
-/* Who runs the app. The spec's user comes with the groups that the container's files give to it. */
-static void add_identity(const struct mayfly_spec *spec, const struct mf_image_config *config,
-                         struct mf_exec_block *block)
+/* A user that is not the image's comes with the groups that the container's files give to it. */
+void mf_container_add_identity(const char *user, const struct mf_image_config *config, struct mf_exec_block *block)
 {
-        if (spec->user) {
-                mf_exec_block_add(block, MF_EXEC_USER, spec->user);
+        if (user) {
+                mf_exec_block_add(block, MF_EXEC_USER, user);
                 return;
         }
         if (config->user)
@@ -186,7 +185,7 @@ static int add_app(struct mayfly_container *container, struct mf_exec_block *blo
         add_number(block, MF_EXEC_HOOK_TIMEOUT, container->spec.stop_timeout_ms);
         if (spec->cwd || config->cwd)
                 mf_exec_block_add(block, MF_EXEC_CWD, spec->cwd ? spec->cwd : config->cwd);
-        add_identity(spec, config, block);
+        mf_container_add_identity(spec->user, config, block);
         if (isolation->has_capabilities)
                 add_bits(block, MF_EXEC_CAPABILITIES, isolation->capabilities & container->granted);
         if (isolation->no_new_privs)

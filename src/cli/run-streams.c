@@ -1,0 +1,289 @@
+/* SPDX-License-Identifier: MIT */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/signalfd.h>
+#include <termios.h>
+#include <unistd.h>
+
+#include "cli/cli.h"
+#include "cli/run.h"
+#include "util/fd.h"
+#include "util/macro.h"
+
+/* What was read from one side and is not written to the other yet. */
+struct stream {
+        char data[65536];
+        size_t begin, end;
+        int is_closed; /* nothing more comes, or nobody takes it */
+};
+
+struct session {
+        struct mayfly_exec *exec;
+        struct stream input, outputs[2];
+        int signals; /* signalfd */
+        int is_raw;
+        struct termios terminal; /* as it was before */
+        unsigned n_asked;        /* how often the user asked for the end */
+        int status;              /* exit status; -1: not known yet */
+};
+
+/* Whoever asks for the end so often does not want to wait for the command to agree. */
+#define ASKED_ENOUGH 3U
+
+static const int passed_signals[] = { SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2, SIGWINCH, SIGTSTP };
+
+static void held_signals(sigset_t *ret)
+{
+        sigemptyset(ret);
+        for (size_t i = 0; i < MF_ELEMENTSOF(passed_signals); i++)
+                sigaddset(ret, passed_signals[i]);
+}
+
+void run_hold_signals(void)
+{
+        sigset_t held;
+
+        held_signals(&held);
+        sigprocmask(SIG_BLOCK, &held, NULL);
+        signal(SIGPIPE, SIG_IGN); /* what cannot be written is seen where it is written */
+}
+
+void run_size(struct mayfly_command *command)
+{
+        struct winsize size = { 0 };
+
+        if (ioctl(STDIN_FILENO, TIOCGWINSZ, &size) == 0 || ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0) {
+                command->rows = size.ws_row;
+                command->columns = size.ws_col;
+        }
+}
+
+/* Our terminal passes each key on as it is, for that of the command to interpret. */
+static void make_raw(struct session *session)
+{
+        struct termios raw;
+
+        if (tcgetattr(STDIN_FILENO, &session->terminal) < 0)
+                return;
+        raw = session->terminal;
+        cfmakeraw(&raw);
+        session->is_raw = tcsetattr(STDIN_FILENO, TCSANOW, &raw) == 0;
+}
+
+static void restore(struct session *session)
+{
+        if (session->is_raw)
+                (void) tcsetattr(STDIN_FILENO, TCSANOW, &session->terminal);
+}
+
+static void resize(struct session *session)
+{
+        struct mayfly_command size = MAYFLY_COMMAND_INIT;
+
+        run_size(&size);
+        if (size.rows && size.columns)
+                (void) mayfly_exec_resize(session->exec, size.rows, size.columns, NULL);
+}
+
+/* Stops like any program that gets SIGTSTP, with the terminal as it was. */
+static void pause_ourselves(struct session *session, int tty)
+{
+        restore(session);
+        (void) raise(SIGSTOP);
+        if (session->is_raw)
+                make_raw(session);
+        if (tty)
+                resize(session);
+}
+
+static void take_signal(struct session *session, int tty)
+{
+        struct signalfd_siginfo info;
+
+        if (read(session->signals, &info, sizeof(info)) != sizeof(info))
+                return;
+        int number = (int) info.ssi_signo;
+        if (number == SIGTSTP)
+                pause_ourselves(session, tty);
+        else if (number == SIGWINCH && tty)
+                resize(session);
+        else if ((number == SIGINT || number == SIGTERM) && ++session->n_asked >= ASKED_ENOUGH)
+                (void) mayfly_exec_kill(session->exec, NULL);
+        else if (number != SIGWINCH)
+                (void) mayfly_exec_signal(session->exec, number, NULL);
+}
+
+/* Reads our input, and closes the command's at its end. */
+static void read_input(struct session *session)
+{
+        struct stream *stream = &session->input;
+        ssize_t n = read(STDIN_FILENO, stream->data, sizeof(stream->data));
+
+        if (n > 0) {
+                stream->begin = 0;
+                stream->end = (size_t) n;
+        } else if (n == 0 || (errno != EINTR && errno != EAGAIN)) {
+                stream->is_closed = 1;
+                (void) mayfly_exec_close_input(session->exec, NULL);
+        }
+}
+
+static void write_input(struct session *session)
+{
+        struct stream *stream = &session->input;
+        ssize_t n =
+                mayfly_exec_write(session->exec, stream->data + stream->begin, stream->end - stream->begin, 0, NULL);
+
+        if (n > 0)
+                stream->begin += (size_t) n;
+        if (n < 0 && n != -ETIMEDOUT) { /* the command does not read any more */
+                stream->is_closed = 1;
+                stream->begin = stream->end;
+        }
+}
+
+/* Reads what the command wrote. Returns whether there was anything. */
+static int read_output(struct session *session, int i)
+{
+        struct stream *stream = &session->outputs[i];
+        ssize_t n = mayfly_exec_read(session->exec, i ? MAYFLY_STREAM_ERROR : MAYFLY_STREAM_OUTPUT, stream->data,
+                                     sizeof(stream->data), 0, NULL);
+
+        stream->begin = 0;
+        stream->end = n > 0 ? (size_t) n : 0;
+        if (n == 0 || (n < 0 && n != -ETIMEDOUT))
+                stream->is_closed = 1;
+        return n > 0;
+}
+
+/* Where nobody takes its output, the command is killed, as SIGPIPE would have it. */
+static void write_output(struct session *session, int i)
+{
+        struct stream *stream = &session->outputs[i];
+        ssize_t n = write(i ? STDERR_FILENO : STDOUT_FILENO, stream->data + stream->begin, stream->end - stream->begin);
+
+        if (n > 0)
+                stream->begin += (size_t) n;
+        if (n >= 0 || errno == EINTR || errno == EAGAIN)
+                return;
+        session->status = errno == EPIPE ? RUN_SIGNALLED + SIGPIPE : RUN_FAILED;
+        if (errno != EPIPE)
+                (void) tool_fail("%s cannot be written: %s", i ? "standard error" : "standard output", strerror(errno));
+        stream->is_closed = 1;
+        stream->begin = stream->end;
+        (void) mayfly_exec_kill(session->exec, NULL);
+}
+
+/* What to wait for: signals, the command's end, our input or room for it, and both outputs or room for them. */
+enum { SIGNALS, END, INPUT, OUTPUT, ERROR, N_EVENTS };
+
+static void choose(struct session *session, struct pollfd events[N_EVENTS])
+{
+        const struct stream *input = &session->input;
+
+        events[SIGNALS] = (struct pollfd){ .fd = session->signals, .events = POLLIN };
+        events[END] = (struct pollfd){ .fd = mayfly_exec_fd(session->exec, MAYFLY_EXEC_END), .events = POLLIN };
+        events[INPUT] = (struct pollfd){ .fd = -1 };
+        if (input->begin < input->end)
+                events[INPUT] =
+                        (struct pollfd){ .fd = mayfly_exec_fd(session->exec, MAYFLY_EXEC_INPUT), .events = POLLOUT };
+        else if (!input->is_closed)
+                events[INPUT] = (struct pollfd){ .fd = STDIN_FILENO, .events = POLLIN };
+        for (int i = 0; i < 2; i++) {
+                const struct stream *stream = &session->outputs[i];
+                struct pollfd *event = &events[OUTPUT + i];
+                *event = (struct pollfd){ .fd = -1 };
+                if (stream->begin < stream->end)
+                        *event = (struct pollfd){ .fd = i ? STDERR_FILENO : STDOUT_FILENO, .events = POLLOUT };
+                else if (!stream->is_closed)
+                        *event = (struct pollfd){ .fd = mayfly_exec_fd(session->exec,
+                                                                       i ? MAYFLY_EXEC_ERROR : MAYFLY_EXEC_OUTPUT),
+                                                  .events = POLLIN };
+        }
+}
+
+static void step_streams(struct session *session, const struct pollfd events[N_EVENTS])
+{
+        if (events[INPUT].revents && session->input.begin < session->input.end)
+                write_input(session);
+        else if (events[INPUT].revents)
+                read_input(session);
+        for (int i = 0; i < 2; i++) {
+                const struct stream *stream = &session->outputs[i];
+                if (!events[OUTPUT + i].revents)
+                        continue;
+                if (stream->begin < stream->end)
+                        write_output(session, i);
+                else
+                        (void) read_output(session, i);
+        }
+}
+
+/* The command has ended; a process that it left has its output open still. Writes what is there. */
+static void write_rest(struct session *session)
+{
+        for (int i = 0; i < 2; i++)
+                do {
+                        struct stream *stream = &session->outputs[i];
+                        while (stream->begin < stream->end)
+                                write_output(session, i);
+                } while (!session->outputs[i].is_closed && read_output(session, i));
+}
+
+static int status_of(struct session *session)
+{
+        struct mayfly_exit end = MAYFLY_EXIT_INIT;
+        struct mayfly_error err = MAYFLY_ERROR_INIT;
+
+        if (session->status >= 0)
+                return session->status;
+        if (mayfly_exec_wait(session->exec, 0, &end, &err) < 0) {
+                (void) tool_fail("%s", err.message);
+                return RUN_FAILED;
+        }
+        return end.exited ? end.status : RUN_SIGNALLED + end.signal;
+}
+
+static void loop(struct session *session, int tty)
+{
+        struct pollfd events[N_EVENTS];
+
+        for (;;) {
+                choose(session, events);
+                if (poll(events, N_EVENTS, -1) < 0)
+                        continue; /* only a signal that is not held can be the reason */
+                if (events[SIGNALS].revents)
+                        take_signal(session, tty);
+                step_streams(session, events);
+                if (events[END].revents && mayfly_exec_wait(session->exec, 0, NULL, NULL) != -ETIMEDOUT)
+                        return write_rest(session);
+        }
+}
+
+int run_pass_on(struct mayfly_exec *exec, int interactive, int tty)
+{
+        static struct session session;
+        sigset_t held;
+
+        session = (struct session){ .exec = exec, .status = -1 };
+        held_signals(&held);
+        session.signals = signalfd(-1, &held, SFD_CLOEXEC);
+        if (session.signals < 0) {
+                (void) tool_fail("signals cannot be received: %s", strerror(errno));
+                return RUN_FAILED;
+        }
+        session.input.is_closed = !interactive;
+        session.outputs[1].is_closed = tty;
+        if (!interactive && !tty)
+                (void) mayfly_exec_close_input(exec, NULL);
+        if (interactive && tty)
+                make_raw(&session);
+        loop(&session, tty);
+        restore(&session);
+        session.signals = mf_close(session.signals);
+        return status_of(&session);
+}

@@ -1,0 +1,228 @@
+/* SPDX-License-Identifier: MIT */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <mayfly/container.h>
+#include <mayfly/exec.h>
+
+#include "cli/cli.h"
+#include "cli/commands.h"
+#include "cli/operand.h"
+#include "cli/run.h"
+#include "util/arena.h"
+#include "util/macro.h"
+
+struct choices {
+        const char **env, **publish, **host_ports, **volumes, **tmpfs, **capabilities;
+        const char *entrypoint[2]; /* the program, and NULL */
+        const char *user, *cwd, *name;
+        int interactive, tty, remove, quiet;
+        enum mayfly_network_mode network;
+        enum mayfly_userns userns;
+        enum mayfly_engine engine;
+        uint64_t memory;
+        unsigned tasks;
+        struct mayfly_image_options image;
+};
+
+/* Turns what was chosen into a spec. Returns TOOL_OK, or complains and returns TOOL_USAGE. */
+static int make_spec(struct choices *choices, const char *image, struct mf_arena *memory, struct mayfly_spec *spec)
+{
+        *spec = (struct mayfly_spec){ .size = sizeof(*spec),
+                                      .image = image,
+                                      .idle = 1,
+                                      .name = choices->name,
+                                      .engine = choices->engine,
+                                      .network = choices->network,
+                                      .userns = choices->userns,
+                                      .memory_max = choices->memory,
+                                      .tasks_max = choices->tasks,
+                                      .max_runtime_s = UINT32_MAX,
+                                      .capabilities = choices->capabilities,
+                                      .image_options = &choices->image };
+        int status = run_take_ports(memory, choices->publish, &spec->publish);
+        if (status == TOOL_OK)
+                status = run_take_host_ports(memory, choices->host_ports, &spec->host_ports);
+        if (status == TOOL_OK)
+                status = run_take_volumes(memory, choices->volumes, choices->tmpfs, &spec->volumes);
+        return status == TOOL_OK ? run_take_env(memory, choices->env, &spec->env) : status;
+}
+
+static struct mayfly_command make_command(const struct choices *choices, char **arguments)
+{
+        struct mayfly_command command = MAYFLY_COMMAND_INIT;
+
+        command.as_app = 1;
+        if (choices->entrypoint[0])
+                command.entrypoint = choices->entrypoint;
+        if (*arguments)
+                command.argv = (const char *const *) arguments;
+        command.user = choices->user;
+        command.cwd = choices->cwd;
+        command.tty = choices->tty;
+        if (choices->tty)
+                run_size(&command);
+        return command;
+}
+
+static void print_addresses(struct mayfly_container *container, const struct mayfly_publish *publish)
+{
+        char port[24];
+
+        for (; publish && publish[1].size; publish++) {
+                struct mayfly_address address = MAYFLY_ADDRESS_INIT;
+                snprintf(port, sizeof(port), "%u/%s", publish[1].port, publish[1].protocol);
+                if (mayfly_container_address(container, port, &address, NULL) == 0)
+                        fprintf(stderr, "mayfly: port %s is published at %s\n", port, address.text);
+        }
+}
+
+static int failed(int code, const struct mayfly_error *err)
+{
+        (void) tool_fail("%s", err->message);
+        if (err->stage != MAYFLY_STAGE_EXEC)
+                return RUN_FAILED;
+        if (code == -ENOENT)
+                return RUN_NOT_FOUND;
+        return code == -EACCES || code == -ENOEXEC || code == -EISDIR ? RUN_NOT_EXECUTED : RUN_FAILED;
+}
+
+static int run_in(struct mayfly_container *container, const struct choices *choices, char **arguments)
+{
+        const struct mayfly_command command = make_command(choices, arguments);
+        struct mayfly_error err = MAYFLY_ERROR_INIT;
+        struct mayfly_exec *exec = NULL;
+
+        run_hold_signals();
+        int r = mayfly_exec_start(&exec, container, &command, &err);
+        if (r < 0)
+                return failed(r, &err);
+        int status = run_pass_on(exec, choices->interactive, choices->tty);
+        mayfly_exec_free(exec);
+        return status;
+}
+
+static int run_image(struct choices *choices, char **operands)
+{
+        mf_cleanup(mf_arena_clear) struct mf_arena memory = { 0 };
+        struct mayfly_error err = MAYFLY_ERROR_INIT;
+        struct mayfly_container *container = NULL;
+        struct mf_progress_printer printer;
+        struct mayfly_spec spec;
+
+        if (make_spec(choices, operands[0], &memory, &spec) != TOOL_OK)
+                return RUN_FAILED;
+        tool_show_progress(choices->quiet, &printer, &choices->image);
+        int r = mayfly_container_start(&container, &spec, &err);
+        mf_progress_finish(&printer);
+        if (r < 0)
+                return failed(r, &err);
+        if (!choices->quiet)
+                print_addresses(container, spec.publish);
+        int status = run_in(container, choices, operands + 1);
+        mayfly_container_free(container);
+        return status;
+}
+
+static int run(int argc, char **argv)
+{
+        struct choices choices = { .image = MAYFLY_IMAGE_OPTIONS_INIT };
+        struct tool_operands operands;
+        int status = tool_parse(&tool_run, argc, argv, &choices, &operands);
+
+        if (status >= 0)
+                return status == TOOL_OK ? TOOL_OK : RUN_FAILED;
+        if (tool_is_path(operands.list[0])) {
+                (void) tool_usage("run", "'%s' is a path, not a reference; mayfly pin prints the reference of a file",
+                                  operands.list[0]);
+                return RUN_FAILED;
+        }
+        if (choices.interactive && choices.tty && !isatty(STDIN_FILENO)) {
+                (void) tool_usage("run",
+                                  "--tty with --interactive needs a terminal as standard input; leave --tty out");
+                return RUN_FAILED;
+        }
+        return run_image(&choices, operands.list);
+}
+
+static const char *const networks[] = { "none", "host", NULL };
+static const char *const namespaces[] = { "private", "host", "keep-id", NULL };
+static const char *const engines[] = { "systemd", "direct", NULL };
+
+#define LIST(words, letter_, field, value_, text)                                                           \
+        {                                                                                                   \
+                .name = words, .letter = letter_, .kind = TOOL_LIST, .at = offsetof(struct choices, field), \
+                .value = value_, .help = text                                                               \
+        }
+#define TEXT(words, letter_, field, value_, text)                                                           \
+        {                                                                                                   \
+                .name = words, .letter = letter_, .kind = TOOL_TEXT, .at = offsetof(struct choices, field), \
+                .value = value_, .help = text                                                               \
+        }
+#define FLAG(words, letter_, field, text)                                                             \
+        {                                                                                             \
+                .name = words, .letter = letter_, .at = offsetof(struct choices, field), .help = text \
+        }
+#define WORD(words_, field, value_, list, from, text)                                                      \
+        {                                                                                                  \
+                .name = words_, .kind = TOOL_WORD, .at = offsetof(struct choices, field), .value = value_, \
+                .words = list, .first = from, .help = text                                                 \
+        }
+
+static const struct tool_option options[] = {
+        FLAG("interactive", 'i', interactive, "pass standard input on to the command"),
+        FLAG("tty", 't', tty, "give the command a terminal"),
+        LIST("env", 'e', env, "NAME[=VALUE]", "set this variable; without a value, to what it is here"),
+        LIST("publish", 'p', publish, "[HOST-PORT:]PORT[/PROTOCOL]", "publish a port on 127.0.0.1 and [::1]"),
+        LIST("host-port", 0, host_ports, "PORT[/PROTOCOL]",
+             "let the container reach this port of 127.0.0.1 as host.mayfly"),
+        LIST("volume", 'v', volumes, "SOURCE:PATH[:ro]", "mount a directory or file of the host"),
+        LIST("tmpfs", 0, tmpfs, "PATH", "mount an empty directory in memory"),
+        TEXT("user", 'u', user, "USER", "run the command as this user instead of the image's"),
+        TEXT("workdir", 'w', cwd, "PATH", "run the command in this directory instead of the image's"),
+        TEXT("entrypoint", 0, entrypoint[0], "PROGRAM", "run this program instead of the image's entrypoint"),
+        TEXT("name", 0, name, "NAME", "first part of the name of the machine"),
+        WORD("network", network, "MODE", networks, MAYFLY_NETWORK_PRIVATE, "none, the default, or host"),
+        WORD("userns", userns, "MODE", namespaces, MAYFLY_USERNS_PRIVATE, "private, the default, host, or keep-id"),
+        LIST("cap-add", 0, capabilities, "CAPABILITY", "grant a capability besides appc's 14, such as CAP_NET_ADMIN"),
+        { .name = "memory",
+          .letter = 'm',
+          .kind = TOOL_BYTES,
+          .at = offsetof(struct choices, memory),
+          .value = "SIZE",
+          .help = "most memory of all processes, such as 512M" },
+        { .name = "pids-limit",
+          .kind = TOOL_NUMBER,
+          .at = offsetof(struct choices, tasks),
+          .value = "NUMBER",
+          .help = "most processes and threads" },
+        WORD("engine", engine, "ENGINE", engines, MAYFLY_ENGINE_SYSTEMD, "systemd or direct; default as in mayfly(7)"),
+        FLAG("rm", 0, remove, "for those who are used to it: nothing is ever left"),
+        TOOL_OPTION_STORE(struct choices, image.store),
+        TOOL_OPTION_QUIET(struct choices, "print errors alone"),
+        TOOL_OPTION_ALLOW_HTTP(struct choices, image.allow_http),
+        TOOL_OPTION_SIGNATURES(struct choices, image.signatures, "off"),
+        TOOL_OPTIONS_END,
+};
+static const char *const operand_names[] = { "REFERENCE", NULL };
+
+const struct tool_command tool_run = {
+        .name = "run",
+        .summary = "run a command, or an image's app, in a new container",
+        .synopsis = "[OPTION]... REFERENCE [ARGUMENT]...",
+        .description =
+                "Fetches the image of a pinned reference if it is not stored, starts a container of it, and runs its "
+                "entrypoint with the ARGUMENTs, or with the image's own, as the image's user. Output and error output "
+                "are the command's; signals go to it.\n"
+                "The container ends with the command, or with this process, and leaves nothing.",
+        .exit_status = "the command's, or 128 and the number of the signal that ended it; 127 when it was not found, "
+                       "126 when it could not be executed, and 125 when mayfly could not run it or the command line is "
+                       "wrong.",
+        .options = options,
+        .operands = operand_names,
+        .ends_at_operand = 1,
+        .run = run,
+};

@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef MF_CLI_RUN_H
+#define MF_CLI_RUN_H
+
+/* The parts of `mayfly run`: words of its command line, and its command's streams. */
+
+#include <mayfly/container.h>
+#include <mayfly/exec.h>
+
+#include "util/arena.h"
+
+/* Exit statuses, as of docker and podman. A signal that ended the command is added to the last. */
+enum {
+        RUN_FAILED = 125, /* mayfly could not do it */
+        RUN_NOT_EXECUTED = 126,
+        RUN_NOT_FOUND = 127,
+        RUN_SIGNALLED = 128,
+};
+
+/* run-words.c: each takes a list of words, NULL-terminated or NULL, and makes the spec's list of it in `memory`. Returns
+ * TOOL_OK, or complains and returns TOOL_USAGE. */
+int run_take_ports(struct mf_arena *memory, const char *const *words, const struct mayfly_publish **ret);
+int run_take_host_ports(struct mf_arena *memory, const char *const *words, const struct mayfly_host_port **ret);
+/* `tmpfs` are paths of empty directories. */
+int run_take_volumes(struct mf_arena *memory, const char *const *words, const char *const *tmpfs,
+                     const struct mayfly_volume **ret);
+/* "NAME=VALUE", or "NAME" for that of our environment, if there is one. */
+int run_take_env(struct mf_arena *memory, const char *const *words, const char *const **ret);
+
+/* run-streams.c: passes on, until the command ends: its output to ours; with `interactive` our input to it; signals and the
+ * size of our terminal. Returns the exit status for mayfly. */
+int run_pass_on(struct mayfly_exec *exec, int interactive, int tty);
+/* Writes the size of our terminal into the command. */
+void run_size(struct mayfly_command *command);
+/* From here on signals are for the command. */
+void run_hold_signals(void);
+
+#endif
