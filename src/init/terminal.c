@@ -22,7 +22,8 @@ static int open_terminal(int master, int rows, int columns)
         int fd = ioctl(master, TIOCGPTPEER, O_RDWR | O_NOCTTY | O_CLOEXEC);
         if (fd < 0)
                 return -errno;
-        (void) fchmod(fd, S_IRUSR | S_IWUSR); /* as newer versions of systemd mount it; older ones let its group write to it */
+        /* As newer versions of systemd mount devpts; with older ones a group may write to it. */
+        (void) fchmod(fd, S_IRUSR | S_IWUSR);
         return fd;
 }
 
