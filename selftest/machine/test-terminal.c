@@ -178,7 +178,8 @@ static void either_side_may_close_it(void **state)
         exec = start_command(*state, line("echo $$; sleep 1000"));
         reads_to(exec, "\r\n");
         mayfly_exec_free(exec);
-        prints_as(*state, NULL, "while ls /dev/pts | grep -q '[0-9]' || ps | grep -q '[s]leep 1000'; do sleep 0.01; done", "");
+        prints_as(*state, NULL,
+                  "while ls /dev/pts | grep -q '[0-9]' || ps | grep -q '[s]leep 1000'; do sleep 0.01; done", "");
 }
 
 static void bad_terminals_are_named(void **state)
