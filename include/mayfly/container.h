@@ -214,6 +214,22 @@ struct mayfly_spec {
         /** What the container begins from, see mayfly_container_snapshot(); it must be of the same image and,
          * for an ordinary user, of a container with the same keep_uid and keep_gid. NULL: the image alone. */
         const struct mayfly_snapshot *snapshot;
+        /**
+         * Limits of each process, as docker's --ulimit has them: MAYFLY_STRINGS("nofile=1024:4096", "core=0"), the soft limit and the
+         * hard one, or one value for both; -1 for no limit. A hard limit above what the caller may give fails the start.
+         */
+        const char *const *ulimits;
+        /** Kernel parameters of the container's own network, IPC and UTS namespaces: MAYFLY_STRINGS("net.core.somaxconn=1024"). */
+        const char *const *sysctls;
+        uint64_t shm_size;    /**< most that /dev/shm may hold, in bytes; default half the RAM */
+        const char *hostname; /**< default: the machine name */
+        /** More lines of /etc/hosts: MAYFLY_STRINGS("db:10.0.0.7", "db6:fd00::7"). The address "host-gateway" is that of host_ports. */
+        const char *const *extra_hosts;
+        /** Devices of the host that the container has: MAYFLY_STRINGS("/dev/fuse", "/dev/zero:/dev/other"). */
+        const char *const *devices;
+        /** Non-zero: app and commands cannot write to the root, but to volumes, /dev/shm, /run, /tmp and /var/tmp. */
+        int read_only;
+        const char *const *labels; /**< "NAME=VALUE", which `mayfly ps` shows */
 };
 
 #define MAYFLY_SPEC_INIT MAYFLY_INIT_(struct mayfly_spec)

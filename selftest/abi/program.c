@@ -546,6 +546,10 @@ static void use_container(const char *image)
         spec.host_ports = MAYFLY_HOST_PORTS({ .port = 5300, .protocol = "udp" }, MAYFLY_HOST_PORT(.port = 80));
         spec.files =
                 MAYFLY_FILES({ .path = "/etc/conf", .text = "conf" }, MAYFLY_FILE(.path = "/cache/x/y", .text = ""));
+        spec.ulimits = MAYFLY_STRINGS("nofile=100:200");
+        spec.labels = MAYFLY_STRINGS("a=b");
+        spec.shm_size = 1 << 20;
+        spec.hostname = "host";
         /* Nothing listens on these ports, which are what is waited for without it. */
         spec.wait = MAYFLY_WAIT(MAYFLY_WAIT_LOG("the app"), MAYFLY_WAIT_LOG_TEXT("app"));
         check(mayfly_container_start(&container, &spec, &err) == 0);

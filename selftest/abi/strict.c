@@ -65,6 +65,7 @@ int use_macros(struct mayfly_tmpfs *tmpfs, const struct mayfly_pin *pin)
                             .host_ports = MAYFLY_HOST_PORTS({ .port = 8080 },
                                                             MAYFLY_HOST_PORT(.port = 9090, .protocol = "udp")),
                             .publish = MAYFLY_PORTS({ .port = 6379 }, MAYFLY_PUBLISH(.name = "dns", .protocol = "udp")),
+                            .ulimits = MAYFLY_STRINGS("core=0"), .extra_hosts = MAYFLY_STRINGS("a:10.0.0.7", "b:::1"),
                             .files = MAYFLY_FILES({ .path = "/etc/conf", .text = "x" },
                                                   MAYFLY_FILE(.path = "/srv", .source = "www")),
                             .volumes = MAYFLY_VOLUMES({ .name = "data", .tmpfs = tmpfs },

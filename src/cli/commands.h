@@ -15,6 +15,7 @@ extern const struct tool_command tool_images;
 extern const struct tool_command tool_inspect;
 extern const struct tool_command tool_leak_check;
 extern const struct tool_command tool_pin;
+extern const struct tool_command tool_ps;
 extern const struct tool_command tool_pull;
 extern const struct tool_command tool_run;
 extern const struct tool_command tool_trust;

@@ -19,6 +19,7 @@
 #include "container/logs.h"
 #include "container/network.h"
 #include "container/postmortem.h"
+#include "container/run-options.h"
 #include "container/seccomp.h"
 #include "container/snapshot.h"
 #include "container/volumes.h"
@@ -454,6 +455,8 @@ int mf_container_new(struct mayfly_container **ret, const struct mayfly_spec *gi
                 r = take_arrays(container, err);
         if (r == 0)
                 r = mf_files_check_all(container->files, err);
+        if (r == 0)
+                r = mf_run_options_check(&container->spec, err);
         if (r < 0) {
                 mayfly_container_free(container);
                 return r;

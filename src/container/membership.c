@@ -148,7 +148,8 @@ int mf_membership_join(struct mf_membership *membership, struct mayfly_error *er
         if (membership->leader < 0)
                 return mf_error_errno(err, -errno, MAYFLY_STAGE_START, "the pidfd of the container");
         if (!membership->names)
-                membership->names = mf_names_join(container->machine, container->spec.aliases);
+                membership->names =
+                        mf_names_join(container->machine, container->spec.hostname, container->spec.aliases);
         if (!membership->names)
                 return mf_error_oom(err, MAYFLY_STAGE_START);
         for (size_t i = 0; r == 0 && i < membership->n_members; i++)

@@ -90,12 +90,15 @@ static int add_word(struct mf_buffer *list, const char *word, size_t length)
         return mf_buffer_add(list, word, length);
 }
 
-char *mf_names_join(const char *machine, const char *const *aliases)
+char *mf_names_join(const char *machine, const char *hostname, const char *const *aliases)
 {
         mf_cleanup(mf_buffer_clear) struct mf_buffer list = { 0 };
         const char *random = strrchr(machine, '-'); /* see mf_container_choose_name() */
 
-        int r = add_word(&list, machine, strlen(machine));
+        /* The first is what a program gets that asks for the whole name of its host. */
+        int r = hostname ? add_word(&list, hostname, strlen(hostname)) : 0;
+        if (r == 0)
+                r = add_word(&list, machine, strlen(machine));
         if (r == 0 && random)
                 r = add_word(&list, machine, (size_t) (random - machine));
         for (size_t i = 0; r == 0 && aliases && aliases[i]; i++)

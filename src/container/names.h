@@ -14,8 +14,8 @@ const char *mf_host_name_fault(const char *name);
 /* Checks a spec's aliases, a NULL-terminated list or NULL. Returns 0 or negative errno. */
 int mf_aliases_check(const char *const *aliases, struct mayfly_error *err);
 
-/* Returns the names of a container, separated by blanks: of the machine, of its spec, and the aliases. Allocated; NULL without
- * memory. */
-char *mf_names_join(const char *machine, const char *const *aliases);
+/* Returns the names of a container, separated by blanks: its host name, which may be NULL, that of the machine, of its spec, and the
+ * aliases. Allocated; NULL without memory. */
+char *mf_names_join(const char *machine, const char *hostname, const char *const *aliases);
 
 #endif

@@ -50,7 +50,7 @@ static int check_app(const struct mayfly_spec *spec, struct mayfly_error *err)
 int mf_spec_take(struct mayfly_spec *spec, const struct mayfly_spec *given, struct mayfly_error *err)
 {
         static const struct mf_option_kind kind =
-                MF_OPTION_KIND("the spec", "MAYFLY_SPEC_INIT or MAYFLY_SPEC()", struct mayfly_spec, snapshot);
+                MF_OPTION_KIND("the spec", "MAYFLY_SPEC_INIT or MAYFLY_SPEC()", struct mayfly_spec, labels);
 
         *spec = (struct mayfly_spec) MAYFLY_SPEC_INIT;
         if (!given)
@@ -206,10 +206,11 @@ int mf_spec_keep(struct mayfly_container *container, struct mayfly_error *err)
 {
         struct mayfly_spec *spec = &container->spec;
         struct mf_arena *arena = &container->spec_memory;
-        const char **const strings[] = { &spec->image, &spec->name,         &spec->user,
-                                         &spec->cwd,   &spec->metadata_url, &spec->after };
-        const char *const **const lists[] = { &spec->entrypoint, &spec->argv, &spec->env, &spec->capabilities,
-                                              &spec->aliases };
+        const char **const strings[] = { &spec->image,        &spec->name,  &spec->user,    &spec->cwd,
+                                         &spec->metadata_url, &spec->after, &spec->hostname };
+        const char *const **const lists[] = { &spec->entrypoint, &spec->argv,    &spec->env,     &spec->capabilities,
+                                              &spec->aliases,    &spec->ulimits, &spec->sysctls, &spec->extra_hosts,
+                                              &spec->devices,    &spec->labels };
 
         for (size_t i = 0; i < MF_ELEMENTSOF(strings); i++)
                 *strings[i] = mf_arena_string(arena, *strings[i]);

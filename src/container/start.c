@@ -14,6 +14,7 @@
 #include "container/container.h"
 #include "container/ids.h"
 #include "container/logs.h"
+#include "container/run-options.h"
 #include "container/seccomp.h"
 #include "container/snapshot.h"
 #include "container/volumes.h"
@@ -232,6 +233,7 @@ static int queue_start_message(struct mayfly_container *container, struct mayfly
         mf_exec_block_add_all(&block, MF_EXEC_ENV, container->env);
         if (container->with_notify)
                 add_notify(container, &block);
+        mf_run_options_tell(&container->spec, &block);
         r = mf_exec_block_finish(&block, &exec_block);
         if (r < 0)
                 return mf_error_errno(err, r, MAYFLY_STAGE_START, "the app's arguments");
@@ -445,11 +447,12 @@ static int build_argv(const struct mayfly_container *container, const struct mf_
         if (r == 0 && container->membership)
                 r = mf_strv_add(ret, strdup("--networks"));
         if (r == 0 && container->spec.host_ports->size) {
-                const int is_host = container->spec.network == MAYFLY_NETWORK_HOST;
                 r = mf_strv_add(ret, strdup("--host-address"));
                 if (r == 0)
-                        r = mf_strv_add(ret, strdup(is_host ? "127.0.0.1" : MF_HOST_ADDRESS));
+                        r = mf_strv_add(ret, strdup(mf_host_address(container->spec.network)));
         }
+        if (r == 0)
+                r = mf_run_options_add(&container->spec, ret);
         for (char **v = volumes->argv; r == 0 && v && *v; v++)
                 r = mf_strv_add(ret, strdup(*v));
         return r;

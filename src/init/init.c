@@ -242,6 +242,9 @@ static void start(void)
 {
         char text[232] = "", said[200] = "";
 
+        int r = mf_root_protect();
+        if (r < 0)
+                die("making the root read-only", r);
         if (!self.exec.argv[0])
                 return;
         open_outputs();
@@ -249,7 +252,7 @@ static void start(void)
                 start_app();
                 return;
         }
-        int r = begin(PRE_START, self.exec.pre_start, NULL, said, sizeof(said));
+        r = begin(PRE_START, self.exec.pre_start, NULL, said, sizeof(said));
         if (r < 0) {
                 snprintf(text, sizeof(text), "its pre-start hook: %s", said);
                 give_up(-r, text);
@@ -295,8 +298,10 @@ static void run(const struct mf_message *request, const int *fds, size_t n_fds)
                 if (r == 0)
                         r = mf_exec_block_read(fds[1], &exec);
                 close(fds[1]);
-                if (r == 0)
+                if (r == 0) {
+                        exec.ulimits = self.exec.ulimits;
                         mf_supervise(&exec, request, fds, n_fds);
+                }
                 result.value[0] = -r;
                 (void) mf_message_send(fds[0], &result, NULL, 0);
                 _exit(0);
@@ -561,6 +566,8 @@ int main(void)
                 mf_await_loopback();
         }
         int r = mf_mask_kernel_files(text, sizeof(text));
+        if (r == 0)
+                r = mf_set_up(&self.exec, text, sizeof(text));
         if (r == 0)
                 r = mf_confine(self.exec.bound, self.host_network, &self.exec.confinement, text, sizeof(text));
         if (r < 0) {

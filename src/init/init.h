@@ -82,6 +82,13 @@ int mf_notify_receive(int fd);
  * text. */
 int mf_mask_kernel_files(char *text, size_t text_size);
 
+/* set-up.c: does what the spec says of the container's namespaces and mounts; before mf_confine(). Returns 0 or -errno with text. */
+int mf_set_up(const struct mf_exec *exec, char *text, size_t text_size);
+/* Makes the root read-only if mf_set_up() prepared that. Returns 0 or -errno. */
+int mf_root_protect(void);
+/* Limits this process: see MF_EXEC_ULIMIT. Returns 0 or -errno with text. */
+int mf_limits_set(char *const *ulimits, char *text, size_t text_size);
+
 /* confine.c: limits this process and all after it to these capabilities and mayfly's system call filter. `app` is what
  * has yet to be confined more: what that needs of capabilities is kept, unused, until mf_confine_fully(). Both return 0
  * or -errno with text. */

@@ -184,7 +184,7 @@ static int prepare(const struct plan *plan, int *failure_fd, struct failure *fai
                 r = mf_confine_post_setuid(confinement, failure->text, sizeof(failure->text));
         if (r == 0)
                 prctl(PR_SET_PDEATHSIG, SIGKILL); /* for a supervisor that is killed; becoming another clears it */
-        return r;
+        return r == 0 ? mf_limits_set(plan->exec->ulimits, failure->text, sizeof(failure->text)) : r;
 }
 
 /* Why a program could not be executed, for the error `r`. `found`: its file is there. */

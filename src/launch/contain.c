@@ -171,10 +171,13 @@ static int make_inside(const struct launch_options *options, int has_cgroup)
                 return launch_error(-errno, "the container's root");
         int r = mount_devices();
         if (r == 0)
+                r = launch_devices_bind(options);
+        if (r == 0)
                 r = mount_kernel_files(options->host_network, has_cgroup);
         if (r == 0)
                 r = enter_root();
-        if (r == 0 && sethostname(options->machine, strlen(options->machine)) < 0)
+        const char *hostname = options->hostname ? options->hostname : options->machine;
+        if (r == 0 && sethostname(hostname, strlen(hostname)) < 0)
                 r = launch_error(-errno, "the container's host name");
         return r == 0 && !options->host_network ? raise_loopback() : r;
 }

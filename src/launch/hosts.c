@@ -50,18 +50,23 @@ static int copy_own(int root, int fd)
 /* Whether the image's own file is not enough. */
 static int has_more(const struct launch_options *options)
 {
-        return options->on_networks || options->host_address;
+        return options->on_networks || options->host_address || options->hostname || options->n_extra_hosts > 0;
 }
 
 /* Writes what is there without the library. On networks the container's name is the address that the others know. */
 static int fill(int root, int fd, const struct launch_options *options)
 {
+        /* They come first, because the first address of a name counts. */
+        for (size_t i = 0; i < options->n_extra_hosts; i++)
+                if (dprintf(fd, "%s\n", options->extra_hosts[i]) < 0)
+                        return launch_error(-errno, "writing /etc/hosts in the container");
         int r = has_more(options) ? copy_own(root, fd) : 1;
-
         if (r < 0)
                 return r;
-        if (r > 0 && (dprintf(fd, "127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\n") < 0 ||
-                      (!options->on_networks && dprintf(fd, "127.0.1.1\t%s\n", options->machine) < 0)))
+        if (r > 0 && dprintf(fd, "127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\n") < 0)
+                return launch_error(-errno, "writing /etc/hosts in the container");
+        if ((r > 0 || options->hostname) && !options->on_networks &&
+            dprintf(fd, "127.0.1.1\t%s\n", options->hostname ? options->hostname : options->machine) < 0)
                 return launch_error(-errno, "writing /etc/hosts in the container");
         if (options->host_address && dprintf(fd, "%s\thost.mayfly\n", options->host_address) < 0)
                 return launch_error(-errno, "writing /etc/hosts in the container");

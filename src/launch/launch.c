@@ -28,10 +28,34 @@
 /* The library gets a pidfd of the supervisor there, in the engine direct. */
 #define REPORT_FD 3
 
+static const char *or_exit(const char *argument)
+{
+        if (argument)
+                return argument;
+        launch_error(-ENOMEM, "systemd-nspawn's arguments");
+        _exit(127);
+}
+
+/* Adds what is there once for each volume, device and limit. Returns how many words that is. */
+static size_t add_each(const struct launch_options *options, const char **argv)
+{
+        size_t n = 0;
+
+        for (size_t i = 0; i < options->n_volumes; i++)
+                argv[n++] = or_exit(launch_volume_option(options, i));
+        for (size_t i = 0; i < options->n_devices; i++)
+                argv[n++] = or_exit(launch_device_option(options, i));
+        for (size_t i = 0; i < options->n_ulimits; i++)
+                argv[n++] = or_exit(launch_ulimit_option(options->ulimits[i]));
+        return n;
+}
+
 static _Noreturn void execute_nspawn(const struct launch_options *options)
 {
-        char machine[128], users[64];
-        const char **argv = calloc(28 + options->n_volumes + 2 * options->n_capabilities, sizeof(char *));
+        char machine[128], users[64], hostname[80];
+        const char **argv =
+                calloc(29 + options->n_volumes + options->n_devices + options->n_ulimits + 2 * options->n_capabilities,
+                       sizeof(char *));
         size_t n = 0;
 
         if (!argv) {
@@ -63,13 +87,11 @@ static _Noreturn void execute_nspawn(const struct launch_options *options)
                 argv[n++] = users;
                 argv[n++] = "--private-users-ownership=off"; /* the layers are idmapped */
         }
-        for (size_t i = 0; i < options->n_volumes; i++) {
-                argv[n] = launch_volume_option(options, i);
-                if (!argv[n++]) {
-                        launch_error(-ENOMEM, "systemd-nspawn's arguments");
-                        _exit(127);
-                }
+        if (options->hostname) {
+                snprintf(hostname, sizeof(hostname), "--hostname=%s", options->hostname);
+                argv[n++] = hostname;
         }
+        n += add_each(options, argv + n);
         argv[n++] = "/run/mayfly/init";
         argv[n] = NULL;
 
@@ -437,6 +459,8 @@ int main(int argc, char **argv)
         struct stat st;
         if (fstat(STDIN_FILENO, &st) < 0 || !S_ISSOCK(st.st_mode))
                 return launch_error(-ENOTSOCK, "standard input must be the control socket") ? EXIT_FAILURE : 0;
+        if (launch_ulimits_raise(&options) < 0)
+                return EXIT_FAILURE;
         if (launch_lock_layers(&options) < 0)
                 return EXIT_FAILURE;
         if (!options.in_unit)

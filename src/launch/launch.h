@@ -23,11 +23,17 @@ struct launch_volume {
         int is_overlay;    /* of what snapshots have of it, and what the container writes */
 };
 
+/* A device of the host. */
+struct launch_device {
+        const char *source, *target; /* paths, on the host and in the container */
+};
+
 struct launch_options {
-        const char *machine; /* machine name */
-        const char *init;    /* path of mayfly-init */
-        const char *forward; /* path of mayfly-forward */
-        char **layers;       /* directories, lowest first */
+        const char *machine;  /* machine name */
+        const char *hostname; /* or NULL: the machine name */
+        const char *init;     /* path of mayfly-init */
+        const char *forward;  /* path of mayfly-forward */
+        char **layers;        /* directories, lowest first */
         size_t n_layers;
         int *locks;            /* one for each layer, see launch_lock_layers() */
         uint64_t scratch_size; /* bytes; 0: the kernel's default for a tmpfs */
@@ -39,6 +45,12 @@ struct launch_options {
         uint64_t image_memory, image_memory_low, image_cpu, image_cpu_weight;
         struct launch_volume *volumes;
         size_t n_volumes;
+        struct launch_device *devices;
+        size_t n_devices;
+        const char **ulimits; /* as mf_ulimit_parse() reads them */
+        size_t n_ulimits;
+        const char **extra_hosts; /* lines of /etc/hosts */
+        size_t n_extra_hosts;
         const char **capabilities; /* names of those that nspawn may not give by itself */
         size_t n_capabilities;
         int in_unit;    /* of systemd, which has made the cgroup (engine systemd) */
@@ -130,6 +142,20 @@ int launch_volumes_mount(const struct launch_options *options, size_t n_snapshot
 int launch_volumes_bind(const struct launch_options *options);
 /* The option of systemd-nspawn for volume N, allocated; NULL without memory. */
 char *launch_volume_option(const struct launch_options *options, size_t n);
+/* The same for any two paths. */
+char *launch_bind_option(const char *source, const char *target);
+
+/* devices.c: makes nodes for the devices of the spec, for systemd-nspawn to bind. Prints and returns negative errno on failure. */
+int launch_devices_make(const struct launch_options *options);
+/* The option of systemd-nspawn for device N, allocated; NULL without memory. */
+char *launch_device_option(const struct launch_options *options, size_t n);
+/* Mounts the devices below dev in the working directory, for a container without systemd-nspawn. */
+int launch_devices_bind(const struct launch_options *options);
+
+/* ulimits.c: raises hard limits to those that the container's programs are to have. Prints and returns negative errno on failure. */
+int launch_ulimits_raise(const struct launch_options *options);
+/* The option with which systemd-nspawn keeps a limit of this process for the container's PID 1, allocated; NULL on failure. */
+char *launch_ulimit_option(const char *ulimit);
 
 /* cgroup.c: a cgroup of the container's own, for the direct engine. */
 struct launch_cgroup {

@@ -287,6 +287,8 @@ static int mount_all(const struct launch_options *options, const struct launch_s
                 r = copy_root(&top, options, LAUNCH_ROOT, 1);
         if (r == 0)
                 r = bind_init(init);
+        if (r == 0 && !options->is_users)
+                r = launch_devices_make(options);
         return r == 0 ? launch_volumes_mount(options, sources->n_snapshots, idmapped) : r;
 }
 

@@ -4,6 +4,7 @@
 #include <getopt.h>
 #include <stdint.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "launch/launch.h"
 
@@ -12,6 +13,22 @@
 static uint64_t number(const char *text)
 {
         return text ? strtoull(text, NULL, 10) : 0;
+}
+
+/* One of those that may be repeated and are no volume. */
+static int parse_repeated(int c, struct launch_options *ret)
+{
+        if (c == 'e')
+                ret->devices[ret->n_devices++] = (struct launch_device){ optarg, optarg };
+        else if (c == 'E' && ret->n_devices > 0)
+                ret->devices[ret->n_devices - 1].target = optarg;
+        else if (c == 'L')
+                ret->ulimits[ret->n_ulimits++] = optarg;
+        else if (c == 'A')
+                ret->extra_hosts[ret->n_extra_hosts++] = optarg;
+        else
+                return c == 'b' ? 0 : -EINVAL; /* a label is for others to read */
+        return 0;
 }
 
 /* One that says more of the volume that the last --volume began. */
@@ -23,8 +40,8 @@ static int parse_volume(int c, struct launch_options *ret)
                 ret->volumes[ret->n_volumes++] = (struct launch_volume){ .target = optarg, .shared = -1, .fd = -1 };
                 return 0;
         }
-        if (!volume)
-                return -EINVAL;
+        if (!volume || !strchr("SHhRo", c))
+                return parse_repeated(c, ret);
         if (c == 'S')
                 volume->source = optarg;
         else if (c == 'H')
@@ -38,7 +55,7 @@ static int parse_volume(int c, struct launch_options *ret)
         return 0;
 }
 
-static int parse_limit(int c, struct launch_options *ret)
+static int parse_number(int c, struct launch_options *ret)
 {
         uint64_t value = number(optarg);
 
@@ -58,6 +75,10 @@ static int parse_limit(int c, struct launch_options *ret)
                 ret->image_cpu = value;
         else if (c == '4')
                 ret->image_cpu_weight = value;
+        else if (c == 'k')
+                ret->kept.uid = (uint32_t) value;
+        else if (c == 'K')
+                ret->kept.gid = (uint32_t) value;
         else
                 return parse_volume(c, ret);
         return 0;
@@ -68,6 +89,9 @@ static int parse_option(int c, struct launch_options *ret)
         switch (c) {
         case 'm':
                 ret->machine = optarg;
+                return 0;
+        case 'd':
+                ret->hostname = optarg;
                 return 0;
         case 'i':
                 ret->init = optarg;
@@ -111,16 +135,10 @@ static int parse_option(int c, struct launch_options *ret)
         case 'x':
                 ret->is_users = 1;
                 return 0;
-        case 'k':
-                ret->kept.uid = (uint32_t) number(optarg);
-                return 0;
-        case 'K':
-                ret->kept.gid = (uint32_t) number(optarg);
-                return 0;
         case '?':
                 return -EINVAL;
         default:
-                return parse_limit(c, ret);
+                return parse_number(c, ret);
         }
 }
 
@@ -129,6 +147,7 @@ int launch_options_parse(int argc, char **argv, struct launch_options *ret)
         /* clang-format off */
         static const struct option known[] = {
                 { "machine", required_argument, NULL, 'm' },
+                { "hostname", required_argument, NULL, 'd' },
                 { "init", required_argument, NULL, 'i' },
                 { "forward", required_argument, NULL, 'f' },
                 { "layer", required_argument, NULL, 'l' },
@@ -159,6 +178,11 @@ int launch_options_parse(int argc, char **argv, struct launch_options *ret)
                 { "has-ids", no_argument, NULL, 'H' },
                 { "read-only", no_argument, NULL, 'R' },
                 { "owner", required_argument, NULL, 'o' },
+                { "device", required_argument, NULL, 'e' },
+                { "device-target", required_argument, NULL, 'E' },
+                { "ulimit", required_argument, NULL, 'L' },
+                { "extra-host", required_argument, NULL, 'A' },
+                { "label", required_argument, NULL, 'b' },
                 { NULL, 0, NULL, 0 },
         };
         /* clang-format on */
@@ -167,7 +191,10 @@ int launch_options_parse(int argc, char **argv, struct launch_options *ret)
         ret->layers = calloc((size_t) argc, sizeof(char *));
         ret->volumes = calloc((size_t) argc, sizeof(*ret->volumes));
         ret->capabilities = calloc((size_t) argc, sizeof(char *));
-        if (!ret->layers || !ret->volumes || !ret->capabilities)
+        ret->devices = calloc((size_t) argc, sizeof(*ret->devices));
+        ret->ulimits = calloc((size_t) argc, sizeof(char *));
+        ret->extra_hosts = calloc((size_t) argc, sizeof(char *));
+        if (!ret->layers || !ret->volumes || !ret->capabilities || !ret->devices || !ret->ulimits || !ret->extra_hosts)
                 return -ENOMEM;
         while (r == 0 && (c = getopt_long(argc, argv, "", known, NULL)) >= 0)
                 r = parse_option(c, ret);

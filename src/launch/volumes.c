@@ -392,15 +392,12 @@ int launch_volumes_bind(const struct launch_options *options)
         return r;
 }
 
-char *launch_volume_option(const struct launch_options *options, size_t n)
+char *launch_bind_option(const char *source, const char *target)
 {
-        const char *target = options->volumes[n].target;
-        char *option = malloc(PATH_SIZE + 16 + 2 * strlen(target));
-        char source[PATH_SIZE];
+        char *option = malloc(strlen(source) + 16 + 2 * strlen(target));
 
         if (!option)
                 return NULL;
-        write_path(options, n, source);
         size_t size = (size_t) sprintf(option, "--bind=%s:", source);
         for (; *target; target++) {
                 if (*target == ':' || *target == '\\')
@@ -409,4 +406,12 @@ char *launch_volume_option(const struct launch_options *options, size_t n)
         }
         option[size] = '\0';
         return option;
+}
+
+char *launch_volume_option(const struct launch_options *options, size_t n)
+{
+        char source[PATH_SIZE];
+
+        write_path(options, n, source);
+        return launch_bind_option(source, options->volumes[n].target);
 }

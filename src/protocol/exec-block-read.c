@@ -78,47 +78,52 @@ static char *map_block(int fd, size_t *ret_size)
         return data;
 }
 
+/* The lists, and the room that each needs besides its strings and its end. */
+static const struct {
+        enum mf_exec_tag tag;
+        size_t at, room;
+} lists[] = {
+        { MF_EXEC_ARGV, offsetof(struct mf_exec, argv), 0 },
+        { MF_EXEC_ENV, offsetof(struct mf_exec, env), ENV_ROOM },
+        { MF_EXEC_PRE_START, offsetof(struct mf_exec, pre_start), 0 },
+        { MF_EXEC_POST_STOP, offsetof(struct mf_exec, post_stop), 0 },
+        { MF_EXEC_SOCKET, offsetof(struct mf_exec, sockets), 0 },
+        { MF_EXEC_DIRECTORY, offsetof(struct mf_exec, directories), 0 },
+        { MF_EXEC_ULIMIT, offsetof(struct mf_exec, ulimits), 0 },
+        { MF_EXEC_SYSCTL, offsetof(struct mf_exec, sysctls), 0 },
+};
+
+#define N_LISTS (sizeof(lists) / sizeof(lists[0]))
+
+static char ***list_at(const struct mf_exec *exec, size_t i)
+{
+        return (char ***) (void *) ((char *) (uintptr_t) exec + lists[i].at);
+}
+
 void mf_exec_free_lists(const struct mf_exec *exec)
 {
-        free(exec->argv);
-        free(exec->env);
+        for (size_t i = 0; i < N_LISTS; i++)
+                free(*list_at(exec, i));
         free(exec->extra_groups);
-        free(exec->pre_start);
-        free(exec->post_stop);
-        free(exec->sockets);
-        free(exec->directories);
 }
 
 /* Makes every list long enough for `n` strings and its end. Returns 0 or -ENOMEM. */
 static int allocate_lists(struct mf_exec *exec, size_t n)
 {
-        exec->argv = calloc(n + 1, sizeof(char *));
-        exec->env = calloc(n + ENV_ROOM, sizeof(char *));
         exec->extra_groups = calloc(n + 1, sizeof(gid_t));
-        exec->pre_start = calloc(n + 1, sizeof(char *));
-        exec->post_stop = calloc(n + 1, sizeof(char *));
-        exec->sockets = calloc(n + 1, sizeof(char *));
-        exec->directories = calloc(n + 1, sizeof(char *));
-        return exec->argv && exec->env && exec->extra_groups && exec->pre_start && exec->post_stop && exec->sockets &&
-                               exec->directories
-                       ? 0
-                       : -ENOMEM;
+        int r = exec->extra_groups ? 0 : -ENOMEM;
+        for (size_t i = 0; i < N_LISTS; i++) {
+                *list_at(exec, i) = calloc(n + 1 + lists[i].room, sizeof(char *));
+                if (!*list_at(exec, i))
+                        r = -ENOMEM;
+        }
+        return r;
 }
 
-/* How many strings each list has so far. */
-struct counts {
-        size_t argv, env, pre_start, post_stop, sockets, directories;
-};
-
-static int take_string(enum mf_exec_tag tag, char *value, struct mf_exec *exec, struct counts *n)
+/* Takes what is no list. Returns 0 or -EPROTO. */
+static int take_value(enum mf_exec_tag tag, char *value, struct mf_exec *exec)
 {
         switch (tag) {
-        case MF_EXEC_ARGV:
-                exec->argv[n->argv++] = value;
-                return 0;
-        case MF_EXEC_ENV:
-                exec->env[n->env++] = value;
-                return 0;
         case MF_EXEC_CWD:
                 exec->cwd = value;
                 return 0;
@@ -137,20 +142,14 @@ static int take_string(enum mf_exec_tag tag, char *value, struct mf_exec *exec, 
         case MF_EXEC_BOUND:
                 exec->bound = strtoull(value, NULL, 16);
                 return 0;
-        case MF_EXEC_PRE_START:
-                exec->pre_start[n->pre_start++] = value;
+        case MF_EXEC_SHM_SIZE:
+                exec->shm_size = value;
                 return 0;
-        case MF_EXEC_POST_STOP:
-                exec->post_stop[n->post_stop++] = value;
+        case MF_EXEC_READ_ONLY:
+                exec->read_only = 1;
                 return 0;
         case MF_EXEC_HOOK_TIMEOUT:
                 exec->hook_timeout_ms = (int) strtol(value, NULL, 10);
-                return 0;
-        case MF_EXEC_SOCKET:
-                exec->sockets[n->sockets++] = value;
-                return 0;
-        case MF_EXEC_DIRECTORY:
-                exec->directories[n->directories++] = value;
                 return 0;
         case MF_EXEC_CAPABILITIES:
                 exec->confinement.has_capabilities = 1;
@@ -170,11 +169,21 @@ static int take_string(enum mf_exec_tag tag, char *value, struct mf_exec *exec, 
         }
 }
 
+/* `counts` says how many strings each list has so far. */
+static int take_string(enum mf_exec_tag tag, char *value, struct mf_exec *exec, size_t counts[N_LISTS])
+{
+        for (size_t i = 0; i < N_LISTS; i++)
+                if (lists[i].tag == tag) {
+                        (*list_at(exec, i))[counts[i]++] = value;
+                        return 0;
+                }
+        return take_value(tag, value, exec);
+}
+
 int mf_exec_block_read(int fd, struct mf_exec *ret)
 {
         struct mf_exec exec = { .cwd = "/", .user = "0" };
-        struct counts counts = { 0 };
-        size_t n = 0, size = 0;
+        size_t counts[N_LISTS] = { 0 }, n = 0, size = 0;
 
         char *data = map_block(fd, &size);
         if (!data)
@@ -184,7 +193,7 @@ int mf_exec_block_read(int fd, struct mf_exec *ret)
         int r = allocate_lists(&exec, n);
         for (char *p = data, *next; r == 0 && p < data + size; p = next) {
                 next = p + strlen(p) + 1;
-                r = *p ? take_string((enum mf_exec_tag) * p, p + 1, &exec, &counts) : -EPROTO;
+                r = *p ? take_string((enum mf_exec_tag) * p, p + 1, &exec, counts) : -EPROTO;
         }
         if (r == 0)
                 r = resolve_overrides(exec.env);

@@ -30,9 +30,13 @@ struct mf_exec {
         uint64_t bound;                /* the container's capabilities */
         char **pre_start, **post_stop; /* argv; empty without a hook */
         int hook_timeout_ms;
-        const char *notify; /* the value of $NOTIFY_SOCKET, or NULL */
-        char **sockets;     /* NULL-terminated, never NULL */
-        char **directories; /* likewise; to make where they are missing */
+        const char *notify;   /* the value of $NOTIFY_SOCKET, or NULL */
+        char **sockets;       /* NULL-terminated, never NULL */
+        char **directories;   /* likewise; to make where they are missing */
+        char **ulimits;       /* likewise: "RESOURCE SOFT HARD" */
+        char **sysctls;       /* likewise: "NAME=VALUE" */
+        const char *shm_size; /* or NULL */
+        int read_only;
         struct mf_confinement confinement;
 };
 

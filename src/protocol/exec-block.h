@@ -17,6 +17,10 @@ enum mf_exec_tag {
         MF_EXEC_ONLY_GROUPS = 'M', /* empty: the user gets no groups that list it as a member */
         MF_EXEC_BOUND = 'B',       /* START: capabilities that the container has at all, in hex */
         MF_EXEC_DIRECTORY = 'D',   /* START: a directory to make, with its parents, where there is nothing */
+        MF_EXEC_ULIMIT = 'l',      /* START: of each program: "RESOURCE SOFT HARD", three numbers */
+        MF_EXEC_SYSCTL = 'y',      /* START: "NAME=VALUE", the name with dots */
+        MF_EXEC_SHM_SIZE = 'z',    /* START: of /dev/shm, in bytes */
+        MF_EXEC_READ_ONLY = 'r',   /* START: empty: the root is read-only for programs */
         /* Of the app alone: */
         MF_EXEC_PRE_START = 'b',    /* argv, as ARGV */
         MF_EXEC_POST_STOP = 'p',    /* argv, as ARGV */

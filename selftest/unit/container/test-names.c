@@ -58,9 +58,9 @@ static void aliases_are_checked(void **state)
                 "the alias \"LocalHost\" of the spec is no host name: each container has that name for itself");
 }
 
-static void join(const char *machine, const char *const *aliases, const char *expected)
+static void join(const char *machine, const char *hostname, const char *const *aliases, const char *expected)
 {
-        char *names = mf_names_join(machine, aliases);
+        char *names = mf_names_join(machine, hostname, aliases);
 
         assert_string_equal(names, expected);
         free(names);
@@ -71,10 +71,12 @@ static void names_are_machine_spec_and_aliases_once_each(void **state)
         const char *const aliases[] = { "primary", "DB", "primary", "prim", NULL };
 
         (void) state;
-        join("0123456789ab", NULL, "0123456789ab");
-        join("db-0123456789ab", NULL, "db-0123456789ab db");
-        join("my-db-0123456789ab", aliases, "my-db-0123456789ab my-db primary DB prim");
-        join("db-0123456789ab", aliases, "db-0123456789ab db primary prim");
+        join("0123456789ab", NULL, NULL, "0123456789ab");
+        join("db-0123456789ab", NULL, NULL, "db-0123456789ab db");
+        join("my-db-0123456789ab", NULL, aliases, "my-db-0123456789ab my-db primary DB prim");
+        join("db-0123456789ab", NULL, aliases, "db-0123456789ab db primary prim");
+        join("db-0123456789ab", "web.test", aliases, "web.test db-0123456789ab db primary prim");
+        join("db-0123456789ab", "db", NULL, "db db-0123456789ab");
 }
 
 int main(void)

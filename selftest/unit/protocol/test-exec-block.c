@@ -44,6 +44,11 @@ static void all_strings_arrive(void **state)
         mf_exec_block_add(&block, MF_EXEC_BOUND, "a80425fb");
         mf_exec_block_add(&block, MF_EXEC_CAPABILITIES, "0");
         mf_exec_block_add(&block, MF_EXEC_POST_STOP, "bye");
+        mf_exec_block_add(&block, MF_EXEC_ULIMIT, "7 1 2");
+        mf_exec_block_add(&block, MF_EXEC_SYSCTL, "net.x=1");
+        mf_exec_block_add(&block, MF_EXEC_SYSCTL, "net.y=2");
+        mf_exec_block_add(&block, MF_EXEC_SHM_SIZE, "4096");
+        mf_exec_block_add(&block, MF_EXEC_READ_ONLY, "");
         assert_int_equal(mf_exec_block_finish(&block, &fd), 0);
         assert_int_equal(mf_exec_block_read(fd, &exec), 0);
         close(fd);
@@ -61,6 +66,12 @@ static void all_strings_arrive(void **state)
         assert_true(exec.confinement.has_capabilities && exec.confinement.capabilities == 0);
         assert_string_equal(exec.post_stop[0], "bye");
         assert_null(exec.pre_start[0]);
+        assert_string_equal(exec.ulimits[0], "7 1 2");
+        assert_null(exec.ulimits[1]);
+        assert_string_equal(exec.sysctls[1], "net.y=2");
+        assert_null(exec.sysctls[2]);
+        assert_string_equal(exec.shm_size, "4096");
+        assert_true(exec.read_only);
         assert_null(exec.sockets[0]);
         assert_string_equal(exec.cwd, "/");
         assert_string_equal(exec.user, "0");
