@@ -16,8 +16,11 @@
  * Containers: started from an image, used, stopped; never outliving the process that started them.
  *
  * A handle may be used by one thread at a time; different handles by different threads at once. But any number of threads may
- * run commands in a container, while another one waits for it, follows its log, signals, pauses, resumes, stops or frees it. A handle
- * belongs to the process that made it: in a forked child every call on it fails with -ECHILD.
+ * run commands in a container, while another one waits for it, follows its log, signals, pauses, resumes, stops or frees it.
+ *
+ * A handle belongs to the process that made it. A forked child may use it: run commands, signal the app, read logs, wait, connect, set
+ * links and use files. What stops, starts, pauses or changes the container fails there with -ECHILD, and mayfly_container_free() frees
+ * memory only. The first call in a child is to be made by one thread.
  */
 
 #ifdef __cplusplus

@@ -19,7 +19,7 @@
  *     mayfly_exec_free(exec);
  *
  * A handle may be used by several threads at once, say by one that writes, one that reads and one that waits, until it is freed.
- * In a forked child every call on it fails with -ECHILD. A command ends with its container; its handle stays until it is freed,
+ * In a forked child every call on it fails with -ECHILD; commands of its own it may have. A command ends with its container; its handle stays until it is freed,
  * also when the container's is freed before.
  *
  * Time-outs are in ms: 0 only asks, UINT32_MAX waits for ever.

@@ -355,7 +355,7 @@ static void a_user_without_ids_is_told_to_get_some(void **state)
         assert_int_equal(status, 0);
 }
 
-static void a_forked_child_cannot_use_it(void **state)
+static void a_forked_child_cannot_stop_it(void **state)
 {
         pid_t pid = fork();
         int status;
@@ -516,7 +516,7 @@ int main(void)
                 IDLE(the_network_is_private_unless_asked),
                 cmocka_unit_test(bad_specs_are_named),
                 cmocka_unit_test(a_user_without_ids_is_told_to_get_some),
-                IDLE(a_forked_child_cannot_use_it),
+                IDLE(a_forked_child_cannot_stop_it),
                 IDLE(waits_for_others_are_left_alone),
                 cmocka_unit_test(a_dead_owner_takes_its_container_along),
                 cmocka_unit_test(a_dead_child_of_the_owner_changes_nothing),

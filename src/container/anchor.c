@@ -29,8 +29,10 @@ struct mf_anchor *mf_anchor_unref(struct mf_anchor *anchor)
 {
         if (!anchor || __atomic_sub_fetch(&anchor->refs, 1, __ATOMIC_ACQ_REL) > 0)
                 return NULL;
-        pthread_cond_destroy(&anchor->left);
-        pthread_mutex_destroy(&anchor->lock);
+        if (anchor->owner == getpid()) { /* else threads that are not here may have the lock, and wait */
+                pthread_cond_destroy(&anchor->left);
+                pthread_mutex_destroy(&anchor->lock);
+        }
         free(anchor);
         return NULL;
 }

@@ -311,7 +311,7 @@ int mf_command_begin(struct mayfly_container *container, const struct mayfly_com
 {
         struct mayfly_command command = MAYFLY_COMMAND_INIT;
 
-        int r = mf_container_check_owner(container, err);
+        int r = mf_container_check_use(container, err);
         if (r < 0)
                 return r;
         MF_ANCHOR_GUARD(container->anchor);

@@ -190,6 +190,6 @@ MF_EXPORT int mayfly_container_connect(struct mayfly_container *container, const
         if (!container || !ret_fd)
                 return mf_error(err, -EINVAL, MAYFLY_STAGE_SPEC,
                                 "mayfly_container_connect() needs a container and a place for its result");
-        int r = mf_container_check_owner(container, err);
+        int r = mf_container_check_use(container, err);
         return r == 0 ? mf_container_connect_within(container, port, CONNECT_MS, ret_fd, err) : r;
 }

@@ -88,6 +88,11 @@ static void note_limits(struct mayfly_container *container, int missing)
 static void on_ready(struct mayfly_container *container, pid_t pid)
 {
         struct mf_engine *parent = mf_privilege_is_delegated() ? container->engine : NULL;
+
+        if (container->leader) { /* this process is not the owner, and knows */
+                container->broke_protocol = pid != container->leader;
+                return;
+        }
         int r = mf_leader_open(pid, container->machine, parent, &container->leader_fd);
 
         container->leader = pid;
@@ -106,6 +111,11 @@ static int take_report(struct mayfly_container *container, const struct mf_messa
                        pid_t pid)
 {
         int known = container->reports.missing_limits;
+
+        if (message->type == MF_MESSAGE_CURRENT && container->user != container->owner) {
+                container->is_current = 1;
+                return 0;
+        }
         int r = mf_reports_take(&container->reports, message, n_fds);
 
         if (r < 0)
@@ -152,6 +162,7 @@ static struct mf_facts facts_of(const struct mayfly_container *container)
         return (struct mf_facts){ .machine = container->machine,
                                   .reports = &container->reports,
                                   .was_stopped = container->was_stopped,
+                                  .owner = container->owner == getpid() ? 0 : container->owner,
                                   .broke_protocol = container->broke_protocol,
                                   .log = &container->log,
                                   .boot_log = container->boot_log };
@@ -233,7 +244,7 @@ int mf_container_poll(struct mayfly_container *container, struct pollfd *extra, 
                 extra[i].revents = fds[n + i].revents;
         mf_container_receive(container);
         /* Its end of the socket may live on in a child that this process happened to fork at the wrong moment. */
-        if (fds[1].revents && mf_leader_has_ended(container->leader_fd)) {
+        if (fds[1].revents && mf_pidfd_has_ended(container->leader_fd)) {
                 container->leader_fd = mf_close(container->leader_fd);
                 mf_container_receive(container);
                 container->control = mf_close(container->control);
@@ -443,9 +454,9 @@ int mf_container_new(struct mayfly_container **ret, const struct mayfly_spec *gi
 
         if (!container)
                 return mf_error_oom(err, MAYFLY_STAGE_START);
-        container->owner = getpid();
-        container->scratch = container->ids.lock = container->control = container->cancel = container->boot_log =
-                container->leader_fd = container->freezer = -1;
+        container->owner = container->user = getpid();
+        container->share = container->scratch = container->ids.lock = container->control = container->cancel =
+                container->boot_log = container->leader_fd = container->freezer = -1;
         container->log = MF_LOG_NONE;
         container->forward.socket = -1;
         container->files_client = MF_FILES_NONE;
@@ -503,6 +514,7 @@ int mf_container_check_owner(const struct mayfly_container *container, struct ma
         if (container->owner == getpid())
                 return 0;
         return mf_error(err, -ECHILD, MAYFLY_STAGE_SPEC,
-                        "container %s belongs to process %d; a forked child (this is %d) cannot use it",
+                        "container %s belongs to process %d, which alone can stop, pause or change it; a forked child "
+                        "(this is %d) can run commands, read logs, connect and use files",
                         container->machine, (int) container->owner, (int) getpid());
 }

@@ -28,6 +28,7 @@ struct mayfly_container {
         struct mf_arena spec_memory;    /* where what it points to is, from mf_spec_keep() on */
         char machine[65];               /* machine name */
         pid_t owner;                    /* the process that made the handle */
+        pid_t user;                     /* whose connections are below: the owner, or a child of it */
         struct mf_anchor *anchor;       /* its lock */
         struct mayfly_volume *volumes;  /* the spec's, copied */
         struct mayfly_publish *publish; /* the spec's, copied */
@@ -50,9 +51,12 @@ struct mayfly_container {
         struct mf_id_range ids;  /* of its user namespace; base 0: it has none */
         struct mf_keep_ids kept; /* who the caller is inside; zeros: nobody but root */
 
-        int scratch;  /* mount of what it writes, attached nowhere; -1: there is none */
-        int control;  /* control socket, -1 when closed */
-        int boot_log; /* memfd: what mayfly-launch, systemd-nspawn and mayfly-init say */
+        int scratch;     /* mount of what it writes, attached nowhere; -1: there is none */
+        int control;     /* control socket, or another process's channel, -1 when closed */
+        int share;       /* where forked children ask for channels */
+        int is_attached; /* in a forked child: it has its own */
+        int is_current;  /* all reports so far came over it */
+        int boot_log;    /* memfd: what mayfly-launch, systemd-nspawn and mayfly-init say */
         struct mf_log log;
         uint64_t log_begin;     /* where in the log the app's present life begins */
         uint64_t rest_position; /* where a follower of the log that saw the container's end goes on, */
@@ -140,6 +144,8 @@ int mf_container_choose_name(struct mayfly_container *container, struct mayfly_e
 /* 1 once the engine saw the last of it, or if it was never started. */
 int mf_container_gone(const struct mayfly_container *container);
 int mf_container_check_owner(const struct mayfly_container *container, struct mayfly_error *err);
+/* share.c: whether this process may use the container: its owner, or a forked child, which gets connections of its own. */
+int mf_container_check_use(struct mayfly_container *container, struct mayfly_error *err);
 /* Takes in what came over the control socket, without waiting. */
 void mf_container_receive(struct mayfly_container *container);
 /* Sends to mayfly-init, when there is room for it: that may have others to serve before. Returns 0, -ETIMEDOUT, or another -errno when

@@ -43,7 +43,7 @@ MF_EXPORT int mayfly_container_wait(struct mayfly_container *container, unsigned
                 return mf_error(err, -EINVAL, MAYFLY_STAGE_SPEC, "mayfly_container_wait() needs a container");
         int r = mf_exit_check(ret, err);
         if (r == 0)
-                r = mf_container_check_owner(container, err);
+                r = mf_container_check_use(container, err);
         if (r < 0)
                 return r;
         if (!container->reports.expects_app)

@@ -12,12 +12,12 @@
 /* What files are, and changes of single ones. */
 
 /* Begins a request about the path. Returns 0 or negative errno with an error. */
-static int begin(const struct mayfly_container *container, const char *function, const char *path, struct mf_pack *ret,
+static int begin(struct mayfly_container *container, const char *function, const char *path, struct mf_pack *ret,
                  struct mayfly_error *err)
 {
         if (!container)
                 return mf_error(err, -EINVAL, MAYFLY_STAGE_SPEC, "%s() needs a container", function);
-        int r = mf_container_check_owner(container, err);
+        int r = mf_container_check_use(container, err);
         if (r == 0)
                 r = mf_files_check_path(path, err);
         if (r == 0)

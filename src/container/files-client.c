@@ -29,7 +29,7 @@ void mf_files_close(struct mayfly_container *container)
 {
         struct mf_call_result *call = call_of(container);
 
-        if (container->owner == getpid()) {
+        if (container->user == getpid()) {
                 mf_call_end(call);
                 return;
         }

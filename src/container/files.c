@@ -140,11 +140,11 @@ int mf_files_put_all(struct mayfly_container *container, const struct mayfly_fil
 }
 
 /* Checks what all functions need. */
-static int check(const struct mayfly_container *container, const char *function, struct mayfly_error *err)
+static int check(struct mayfly_container *container, const char *function, struct mayfly_error *err)
 {
         if (!container)
                 return mf_error(err, -EINVAL, MAYFLY_STAGE_SPEC, "%s() needs a container", function);
-        return mf_container_check_owner(container, err);
+        return mf_container_check_use(container, err);
 }
 
 MF_EXPORT int mayfly_container_put(struct mayfly_container *container, const struct mayfly_file *file,

@@ -191,7 +191,7 @@ int mf_forward_finish(struct mayfly_container *container, struct mayfly_error *e
                         container->forward.n_late += n - 1 - i;
                         return r;
                 }
-                if (reply.error < 0 && error == 0)
+                if (reply.error < 0 && reply.error != -EALREADY && error == 0) /* another process has let it enter */
                         error = explain_failure(container, &reply, err);
         }
         return error;

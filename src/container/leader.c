@@ -70,8 +70,3 @@ int mf_leader_open(pid_t pid, const char *machine, struct mf_engine *parent, int
         *ret = mf_take_fd(&fd);
         return 0;
 }
-
-int mf_leader_has_ended(int fd)
-{
-        return fd >= 0 && poll(&(struct pollfd){ .fd = fd, .events = POLLIN }, 1, 0) > 0;
-}

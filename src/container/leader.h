@@ -12,8 +12,4 @@
  * container's, or another negative errno. */
 int mf_leader_open(pid_t pid, const char *machine, struct mf_engine *parent, int *ret);
 
-/* Whether the process of a pidfd has ended; 0 for -1. To be asked again after a wait in which other threads could act: they may have
- * closed the descriptor that was waited on, and a new one may have its number. */
-int mf_leader_has_ended(int fd);
-
 #endif

@@ -11,7 +11,11 @@ int mf_container_check_app_runs(struct mayfly_container *container, const char *
 
 /* pause.c: -ESRCH when the container has ended. */
 int mf_container_check_runs(struct mayfly_container *container, const char *what, struct mayfly_error *err);
+/* Whether it is, as far as is known. */
+int mf_container_is_paused(const struct mayfly_container *container);
 /* -EBUSY when it is paused, and has not died meanwhile. */
 int mf_container_check_unpaused(const struct mayfly_container *container, const char *what, struct mayfly_error *err);
+/* Sets the error of one that is paused. Returns -EBUSY. */
+int mf_container_explain_pause(const struct mayfly_container *container, const char *what, struct mayfly_error *err);
 
 #endif

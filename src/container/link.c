@@ -86,7 +86,7 @@ MF_EXPORT int mayfly_link_set(struct mayfly_container *container, const char *po
 
         if (!container || !port)
                 return mf_error(err, -EINVAL, MAYFLY_STAGE_SPEC, "mayfly_link_set() needs a container and a port");
-        r = mf_container_check_owner(container, err);
+        r = mf_container_check_use(container, err);
         if (r == 0)
                 r = take(given, &request.faults, err);
         if (r < 0)

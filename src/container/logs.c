@@ -14,7 +14,7 @@ MF_EXPORT int mayfly_container_logs(struct mayfly_container *container, char **r
         if (!container || !ret)
                 return mf_error(err, -EINVAL, MAYFLY_STAGE_LOGS,
                                 "mayfly_container_logs() needs a container and a result");
-        int r = mf_container_check_owner(container, err);
+        int r = mf_container_check_use(container, err);
         if (r < 0)
                 return r;
         MF_ANCHOR_ENTER(container->anchor);
@@ -43,7 +43,7 @@ MF_EXPORT int mayfly_container_log_read(struct mayfly_container *container, uint
         if (!container || !ret)
                 return mf_error(err, -EINVAL, MAYFLY_STAGE_LOGS,
                                 "mayfly_container_log_read() needs a container and a place for its result");
-        int r = mf_container_check_owner(container, err);
+        int r = mf_container_check_use(container, err);
         if (r < 0)
                 return r;
         MF_ANCHOR_ENTER(container->anchor);
@@ -60,7 +60,7 @@ MF_EXPORT int mayfly_container_log_tail(struct mayfly_container *container, size
         if (!container || !ret)
                 return mf_error(err, -EINVAL, MAYFLY_STAGE_LOGS,
                                 "mayfly_container_log_tail() needs a container and a place for its result");
-        int r = mf_container_check_owner(container, err);
+        int r = mf_container_check_use(container, err);
         if (r < 0)
                 return r;
         MF_ANCHOR_ENTER(container->anchor);
@@ -153,7 +153,7 @@ MF_EXPORT int mayfly_container_log_follow(struct mayfly_container *container, ui
         if (!container || !take)
                 return mf_error(err, -EINVAL, MAYFLY_STAGE_LOGS,
                                 "mayfly_container_log_follow() needs a container and a function that takes lines");
-        int r = mf_container_check_owner(container, err);
+        int r = mf_container_check_use(container, err);
         if (r < 0)
                 return r;
         MF_ANCHOR_GUARD(container->anchor);

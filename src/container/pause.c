@@ -11,7 +11,6 @@
 #include "container/cgroup.h"
 #include "container/container.h"
 #include "container/inside.h"
-#include "container/leader.h"
 #include "container/life.h"
 #include "protocol/usage.h"
 #include "util/error.h"
@@ -33,12 +32,31 @@ int mf_container_check_runs(struct mayfly_container *container, const char *what
         return mf_container_explain_death(container, -ESRCH, MAYFLY_STAGE_EXEC, what, err);
 }
 
+/* The owner's process knows. Others look. */
+int mf_container_is_paused(const struct mayfly_container *container)
+{
+        struct mf_process leader;
+
+        if (container->owner == getpid())
+                return container->is_paused;
+        mf_cleanup(mf_closep) int inside = mf_cgroup_open(container, NULL, MF_CGROUP_INSIDE);
+        if (mf_cgroup_number(inside, "cgroup.freeze", NULL) == 1)
+                return 1;
+        return mf_inside_read(container->leader, &leader) == 0 && leader.state == 'T';
+}
+
 int mf_container_check_unpaused(const struct mayfly_container *container, const char *what, struct mayfly_error *err)
 {
-        if (!container->is_paused || container->control < 0 || mf_leader_has_ended(container->leader_fd))
+        if (!mf_container_is_paused(container) || container->control < 0 || mf_pidfd_has_ended(container->leader_fd))
                 return 0;
+        return mf_container_explain_pause(container, what, err);
+}
+
+int mf_container_explain_pause(const struct mayfly_container *container, const char *what, struct mayfly_error *err)
+{
         return mf_error(err, -EBUSY, MAYFLY_STAGE_EXEC,
-                        "%s: container %s is paused; call mayfly_container_resume() first", what, container->machine);
+                        "%s: container %s is paused; %s mayfly_container_resume() first", what, container->machine,
+                        container->owner == getpid() ? "call" : "its owner has to call");
 }
 
 /* Whether the parent of the container's PID 1, which watches over it, is in the cgroup, too. */

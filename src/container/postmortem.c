@@ -90,6 +90,9 @@ static int find_cause(const struct mf_facts *facts, char *text, size_t size)
                          facts->machine);
         else if (facts->was_stopped)
                 snprintf(text, size, "container %s is stopped", facts->machine);
+        else if (facts->owner)
+                snprintf(text, size, "container %s, which belongs to process %d, has ended", facts->machine,
+                         (int) facts->owner);
         else
                 snprintf(text, size, "container %s died%s", facts->machine,
                          reports->ready ? "" : " before it could answer");

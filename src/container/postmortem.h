@@ -15,6 +15,7 @@ struct mf_facts {
         const char *machine;
         const struct mf_reports *reports;
         int was_stopped;    /* by its owner */
+        pid_t owner;        /* another process than this one, or 0 */
         int broke_protocol; /* it sent what may not come, so mayfly closed the connection */
         const struct mf_log *log;
         int boot_log; /* descriptor */

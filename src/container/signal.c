@@ -33,7 +33,7 @@ MF_EXPORT int mayfly_container_kill(struct mayfly_container *container, int sign
         if (signal_number < 1 || signal_number > SIGRTMAX)
                 return mf_error(err, -EINVAL, MAYFLY_STAGE_SPEC, "%d is no signal; give one of signal(7), from 1 to %d",
                                 signal_number, SIGRTMAX);
-        int r = mf_container_check_owner(container, err);
+        int r = mf_container_check_use(container, err);
         if (r < 0)
                 return r;
         MF_ANCHOR_GUARD(container->anchor);

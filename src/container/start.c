@@ -16,6 +16,7 @@
 #include "container/logs.h"
 #include "container/run-options.h"
 #include "container/seccomp.h"
+#include "container/share.h"
 #include "container/snapshot.h"
 #include "container/volumes.h"
 #include "image/open.h"
@@ -209,7 +210,7 @@ static void add_notify(const struct mayfly_container *container, struct mf_exec_
         mf_exec_block_add(block, MF_EXEC_ENV, variable);
 }
 
-static int queue_start_message(struct mayfly_container *container, struct mayfly_error *err)
+static int queue_start_message(struct mayfly_container *container, int link, struct mayfly_error *err)
 {
         const struct mf_isolation *isolation = &container->image->config->isolation;
         mf_cleanup(mf_closep) int exec_block = -1, filter = -1;
@@ -240,6 +241,7 @@ static int queue_start_message(struct mayfly_container *container, struct mayfly
 
         fds[n++] = container->log.fd;
         fds[n++] = exec_block;
+        fds[n++] = link;
         if (filter >= 0)
                 fds[n++] = filter;
         for (size_t i = 0; i < activation.n; i++)
@@ -253,7 +255,7 @@ static int queue_start_message(struct mayfly_container *container, struct mayfly
 
 /* Queues what mayfly-launch holds as long as the container lives. Nothing of it gets inside. */
 static int queue_launch_message(struct mayfly_container *container, const struct mf_volumes *volumes,
-                                struct mayfly_error *err)
+                                const struct mf_share_ends *ends, struct mayfly_error *err)
 {
         mf_cleanup(mf_closep) int owner = (int) syscall(SYS_pidfd_open, getpid(), 0);
         mf_cleanup(mf_closep) int forward = -1;
@@ -262,7 +264,13 @@ static int queue_launch_message(struct mayfly_container *container, const struct
 
         if (owner < 0)
                 return mf_error_errno(err, -errno, MAYFLY_STAGE_HOST, "pidfd_open; mayfly needs Linux 5.14 or later");
+        int r = mf_forward_open(&container->forward, &forward);
+        if (r < 0)
+                return mf_error_errno(err, r, MAYFLY_STAGE_START, "socketpair");
         fds[n++] = owner;
+        fds[n++] = ends->launch;
+        fds[n++] = ends->link_launch;
+        fds[n++] = container->forward.socket;
         for (size_t i = 0; i < volumes->n_namespaces; i++)
                 fds[n++] = volumes->namespaces[i];
         int more = MF_LAUNCH_FORWARD;
@@ -273,12 +281,9 @@ static int queue_launch_message(struct mayfly_container *container, const struct
                 fds[n++] = container->ids.lock;
         }
         int is_users = mf_privilege_is_delegated();
-        int r = is_users ? mf_userns_get(&fds[n++], err) : 0;
+        r = is_users ? mf_userns_get(&fds[n++], err) : 0;
         if (r < 0)
                 return r;
-        r = mf_forward_open(&container->forward, &forward);
-        if (r < 0)
-                return mf_error_errno(err, r, MAYFLY_STAGE_START, "socketpair");
         r = mf_ports_queue(container, err);
         if (r < 0)
                 return r;
@@ -317,7 +322,8 @@ static int take_ids(struct mayfly_container *container, const struct mf_volumes 
         return mf_ids_copy(&container->ids, volumes->ids, err);
 }
 
-static int open_channels(struct mayfly_container *container, int *ret_control, struct mayfly_error *err)
+static int open_channels(struct mayfly_container *container, int *ret_control, struct mf_share_ends *ret_ends,
+                         struct mayfly_error *err)
 {
         int pair[2], one = 1;
 
@@ -327,7 +333,10 @@ static int open_channels(struct mayfly_container *container, int *ret_control, s
         *ret_control = pair[1];
         if (setsockopt(container->control, SOL_SOCKET, SO_PASSCRED, &one, sizeof(one)) < 0)
                 return mf_error_errno(err, -errno, MAYFLY_STAGE_START, "SO_PASSCRED");
-        int r = mf_boot_log_create(&container->boot_log);
+        int r = mf_share_open(container, ret_ends);
+        if (r < 0)
+                return mf_error_errno(err, r, MAYFLY_STAGE_START, "socketpair");
+        r = mf_boot_log_create(&container->boot_log);
         if (r < 0)
                 return mf_error_errno(err, r, MAYFLY_STAGE_START, "the file for the messages of the start");
         if (container->log.fd < 0) /* or it goes on */
@@ -475,18 +484,19 @@ static int ask_engine(struct mayfly_container *container, char *const *argv, int
 static int launch(struct mayfly_container *container, const struct mf_volumes *volumes, struct mayfly_error *err)
 {
         mf_cleanup(clear_programs) struct programs programs = { 0 };
+        mf_cleanup(mf_share_ends_clear) struct mf_share_ends ends = MF_SHARE_ENDS_NONE;
         mf_cleanup(mf_closep) int control = -1;
         char **argv = NULL;
 
         int r = find_programs(&programs, err);
         if (r == 0)
-                r = open_channels(container, &control, err);
+                r = open_channels(container, &control, &ends, err);
         if (r == 0)
                 r = take_ids(container, volumes, err);
         if (r == 0)
-                r = queue_launch_message(container, volumes, err);
+                r = queue_launch_message(container, volumes, &ends, err);
         if (r == 0)
-                r = queue_start_message(container, err);
+                r = queue_start_message(container, ends.link_init, err);
         if (r == 0 && build_argv(container, volumes, &programs, &argv) < 0)
                 r = mf_error_oom(err, MAYFLY_STAGE_START);
         if (r == 0)

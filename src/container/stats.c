@@ -90,11 +90,13 @@ MF_EXPORT int mayfly_container_stats(struct mayfly_container *container, struct 
                                 "mayfly_container_stats() needs a container and a place for its result");
         int r = mf_result_check(ret, &kind, err);
         if (r == 0)
-                r = mf_container_check_owner(container, err);
+                r = mf_container_check_use(container, err);
         if (r < 0)
                 return r;
         int runs = mf_container_check_runs(container, "asking for its state", NULL) == 0;
-        all.state = !runs ? MAYFLY_STATE_ENDED : container->is_paused ? MAYFLY_STATE_PAUSED : MAYFLY_STATE_RUNNING;
+        all.state = !runs                               ? MAYFLY_STATE_ENDED
+                    : mf_container_is_paused(container) ? MAYFLY_STATE_PAUSED
+                                                        : MAYFLY_STATE_RUNNING;
         describe_end(container, &all);
         if (runs) {
                 ask_running(container, &all);

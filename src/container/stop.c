@@ -163,9 +163,10 @@ MF_EXPORT int mayfly_container_stop_result(const struct mayfly_container *contai
 /* Frees what the last start has made for this life of the container. */
 static void forget_life(struct mayfly_container *container)
 {
-        if (container->owner == getpid() && container->engine)
+        if (container->engine)
                 container->engine = container->engine->type->release(container->engine);
         container->control = mf_close(container->control);
+        container->share = mf_close(container->share);
         container->leader_fd = mf_close(container->leader_fd);
         container->freezer = mf_close(container->freezer);
         container->boot_log = mf_close(container->boot_log);
@@ -211,7 +212,7 @@ static void see_off(struct mayfly_container *container)
         MF_ANCHOR_GUARD(container->anchor);
 
         mf_anchor_end(container->anchor);
-        /* Nothing was started while there is no control socket. */
+        /* Nothing was started while there is no control socket. Only the owner may stop it. */
         if (container->control >= 0 || container->reports.ready)
                 (void) mayfly_container_stop(container, NULL);
         wake_others(container);
@@ -225,8 +226,8 @@ MF_EXPORT struct mayfly_container *mayfly_container_free(struct mayfly_container
 {
         if (!container)
                 return NULL;
-        /* In a forked child the container is not ours to stop, and the lock may never be free. */
-        int is_ours = container->owner == getpid();
+        /* In a forked child that has not used the container the lock may never be free. */
+        int is_ours = container->user == getpid();
         if (is_ours && container->anchor)
                 see_off(container);
         forget_life(container);

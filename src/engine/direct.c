@@ -120,24 +120,17 @@ static void hear_of_supervisor(struct direct_engine *direct)
         direct->report = mf_close(direct->report);
 }
 
-static int ended(int pidfd)
-{
-        struct pollfd fd = { .fd = pidfd, .events = POLLIN };
-
-        return poll(&fd, 1, 0) > 0;
-}
-
 static int dispatch(struct mf_engine *engine, struct mayfly_error *err)
 {
         struct direct_engine *direct = direct_of(engine);
 
         (void) err;
         /* A descriptor that stays readable would keep poll(2) from waiting for the other. */
-        if (direct->janitor_fd >= 0 && ended(direct->janitor_fd))
+        if (mf_pidfd_has_ended(direct->janitor_fd))
                 direct->janitor_fd = mf_close(direct->janitor_fd);
         if (direct->report >= 0)
                 hear_of_supervisor(direct);
-        if (direct->supervisor_fd >= 0 && ended(direct->supervisor_fd))
+        if (mf_pidfd_has_ended(direct->supervisor_fd))
                 direct->supervisor_fd = mf_close(direct->supervisor_fd);
         if (!all_ended(direct))
                 return 0;

@@ -71,4 +71,10 @@ struct mf_engine_type {
 
 extern const struct mf_engine_type mf_engine_systemd, mf_engine_direct;
 
+/* attached.c: for a process that uses a container and did not start it. It only sees when the container is gone. */
+extern const struct mf_engine_type mf_engine_attached;
+#define MF_ENGINE_PROCESSES_MAX 2
+/* Takes pidfds of mayfly-launch's processes; without any the container is gone. Returns NULL when there is no memory. */
+struct mf_engine *mf_engine_attach(int *processes, size_t n);
+
 #endif

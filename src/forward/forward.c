@@ -3,7 +3,9 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <stddef.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/prctl.h>
@@ -15,17 +17,21 @@
 #include "util/macro.h"
 #include "util/time.h"
 
-#define CONTROL 0       /* the socket to the library is standard input */
+#define CONTROL 0       /* the socket to the owner's library is standard input */
 #define RETRY_US 10000U /* for an answer that the kernel does not take now */
 
-/* The answer that could not be sent yet. No request is read before it is gone. */
-static struct {
-        struct forward_source source;
+/* A process that sends requests: the owner of the container, or another one that uses it. */
+struct client {
+        struct forward_source source; /* the first member */
+        int socket;
+        /* The answer that could not be sent yet. No request is read before it is gone. */
         struct mf_forward_reply reply;
         int fd;
         int is_waiting;
         struct forward_timer retry;
-} self = { .fd = -1 };
+        struct forward_task end;
+        int has_left;
+};
 
 static int enter(const struct mf_forward_request *request, const int *fds, size_t n_fds, struct forward_text *text)
 {
@@ -84,39 +90,91 @@ static int is_passing(int error)
         return error == -ETOOMANYREFS || error == -ENOBUFS || error == -ENOMEM;
 }
 
-/* Sends the answer, or has it sent when there is place for it. */
-static void answer(void)
+static void free_client(struct forward_task *task)
 {
-        int r = mf_forward_reply_send(CONTROL, &self.reply, self.fd, MSG_DONTWAIT);
+        free((char *) task - offsetof(struct client, end));
+}
 
-        self.is_waiting = r == -EAGAIN || is_passing(r);
-        if (is_passing(r))
-                forward_timer_set(&self.retry, mf_now_us() + RETRY_US);
-        if (self.is_waiting) {
-                forward_rewatch(CONTROL, &self.source, r == -EAGAIN ? EPOLLOUT : 0);
+/* Ends with the owner. Another client goes alone, later: an event of it may have been taken already. */
+static void leave(struct client *client)
+{
+        if (client->socket == CONTROL) {
+                forward_loop_end();
                 return;
         }
-        forward_rewatch(CONTROL, &self.source, EPOLLIN);
-        self.fd = mf_close(self.fd);
-        if (r == -EPIPE || r == -ECONNRESET)
-                forward_loop_end();
+        client->has_left = 1;
+        forward_unwatch(client->socket);
+        forward_timer_clear(&client->retry);
+        forward_timers_release(1);
+        mf_close(client->socket);
+        mf_close(client->fd);
+        client->end.run = free_client;
+        forward_later(&client->end);
+}
+
+/* Sends the answer, or has it sent when there is place for it. */
+static void answer(struct client *client)
+{
+        int r = mf_forward_reply_send(client->socket, &client->reply, client->fd, MSG_DONTWAIT);
+
+        client->is_waiting = r == -EAGAIN || is_passing(r);
+        if (is_passing(r))
+                forward_timer_set(&client->retry, mf_now_us() + RETRY_US);
+        if (client->is_waiting) {
+                forward_rewatch(client->socket, &client->source, r == -EAGAIN ? EPOLLOUT : 0);
+                return;
+        }
+        forward_rewatch(client->socket, &client->source, EPOLLIN);
+        client->fd = mf_close(client->fd);
+        if (r == -EPIPE || r == -ECONNRESET || (r < 0 && client->socket != CONTROL))
+                leave(client);
         else if (r < 0)
                 forward_loop_fail("answering the library", r);
 }
 
 static void retry(struct forward_timer *timer)
 {
-        (void) timer;
-        answer();
+        answer((struct client *) (void *) ((char *) timer - offsetof(struct client, retry)));
 }
 
-static void serve(const struct mf_forward_request *request, int *fds, size_t n_fds)
+static void client_ready(struct forward_source *source, uint32_t events);
+
+/* Returns a client that is watched, or NULL. */
+static struct client *add_client(int socket)
+{
+        struct client *client = calloc(1, sizeof(*client));
+
+        if (!client || forward_timers_reserve(1) < 0) {
+                free(client);
+                return NULL;
+        }
+        client->socket = socket;
+        client->fd = -1;
+        client->source.ready = client_ready;
+        client->retry.expired = retry;
+        if (forward_watch(socket, &client->source, EPOLLIN) == 0)
+                return client;
+        forward_timers_release(1);
+        free(client);
+        return NULL;
+}
+
+/* Takes in another process. One that cannot be served sees the end of its socket. */
+static void attach(const int *fds, size_t n_fds)
+{
+        size_t kept = n_fds == 1 && add_client(fds[0]) ? 1 : 0;
+
+        for (size_t i = kept; i < n_fds; i++)
+                close(fds[i]);
+}
+
+static void serve(struct client *client, const struct mf_forward_request *request, int *fds, size_t n_fds)
 {
         struct forward_text text = { .text = "" };
         size_t kept = 0;
         int r;
 
-        memset(&self.reply, 0, sizeof(self.reply));
+        memset(&client->reply, 0, sizeof(client->reply));
         switch (request->type) {
         case MF_FORWARD_ENTER:
                 r = enter(request, fds, n_fds, &text);
@@ -132,35 +190,39 @@ static void serve(const struct mf_forward_request *request, int *fds, size_t n_f
                 r = forward_link_faults(request, &text);
                 break;
         default:
-                r = serve_inside(request, &text, &self.fd);
+                r = serve_inside(request, &text, &client->fd);
         }
         for (size_t i = kept; i < n_fds; i++)
                 close(fds[i]);
-        self.reply.error = r;
-        memcpy(self.reply.text, text.text, sizeof(self.reply.text));
-        answer();
+        client->reply.error = r;
+        memcpy(client->reply.text, text.text, sizeof(client->reply.text));
+        answer(client);
 }
 
-static void control_ready(struct forward_source *source, uint32_t events)
+static void client_ready(struct forward_source *source, uint32_t events)
 {
+        struct client *client = (struct client *) (void *) source;
         static struct mf_forward_request request;
         int fds[MF_FORWARD_FDS_MAX];
         size_t n_fds;
 
-        (void) source;
-        if (self.is_waiting && (events & EPOLLHUP)) {
-                forward_loop_end();
+        if (client->has_left)
+                return;
+        if (client->is_waiting && (events & EPOLLHUP)) {
+                leave(client);
                 return;
         }
-        if (self.is_waiting) {
-                answer();
+        if (client->is_waiting) {
+                answer(client);
                 return;
         }
-        int r = mf_forward_request_recv(CONTROL, &request, fds, &n_fds, MSG_DONTWAIT);
-        if (r > 0)
-                serve(&request, fds, n_fds);
-        else if (r == 0)
-                forward_loop_end();
+        int r = mf_forward_request_recv(client->socket, &request, fds, &n_fds, MSG_DONTWAIT);
+        if (r > 0 && request.type == MF_FORWARD_ATTACH)
+                attach(fds, n_fds);
+        else if (r > 0)
+                serve(client, &request, fds, n_fds);
+        else if (r == 0 || (r != -EAGAIN && client->socket != CONTROL))
+                leave(client);
         else if (r != -EAGAIN)
                 forward_loop_fail("a request of the library", r);
 }
@@ -179,13 +241,9 @@ int main(void)
         prctl(PR_SET_DUMPABLE, 0);
         prctl(PR_SET_PDEATHSIG, SIGKILL);
         forward_budget_init();
-        self.source.ready = control_ready;
-        self.retry.expired = retry;
         int r = forward_loop_init();
-        if (r == 0)
-                r = forward_timers_reserve(1);
-        if (r == 0)
-                r = forward_watch(CONTROL, &self.source, EPOLLIN);
+        if (r == 0 && !add_client(CONTROL))
+                r = -ENOMEM;
         if (r < 0)
                 forward_loop_fail("waiting for events", r);
         r = forward_loop_run();

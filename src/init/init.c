@@ -32,7 +32,7 @@ struct output {
 };
 
 static struct {
-        int control, signals;     /* descriptors, all close-on-exec */
+        int signals;              /* descriptors, all close-on-exec */
         struct output outputs[2]; /* what the app and its hooks write: all of it, or output and error output */
         int notify;               /* socket of $NOTIFY_SOCKET, or -1 */
         int was_notified;
@@ -46,9 +46,7 @@ static struct {
         int waits_for_go; /* the app does, until the library says so */
         int stopping;
         int64_t deadline_ms; /* then it has had its time; 0: none */
-} self = {
-        .control = -1, .signals = -1, .notify = -1, .outputs = { { .pipe = -1, .end = -1 }, { .pipe = -1, .end = -1 } }
-};
+} self = { .signals = -1, .notify = -1, .outputs = { { .pipe = -1, .end = -1 }, { .pipe = -1, .end = -1 } } };
 
 int64_t mf_now_ms(void)
 {
@@ -64,15 +62,21 @@ static _Noreturn void die(const char *what, int r)
         _exit(1);
 }
 
+static void report(const struct mf_message *message)
+{
+        int r = mf_channels_report(message);
+
+        if (r < 0)
+                die("telling the library", r); /* which would wait in vain */
+}
+
 static void send_message(enum mf_message_type type, int a, int b, const char *text)
 {
         struct mf_message message = { .type = type, .value = { a, b } };
 
         if (text)
                 snprintf(message.text, sizeof(message.text), "%s", text);
-        int r = mf_message_send(self.control, &message, NULL, 0);
-        if (r < 0)
-                die("telling the library", r); /* which would wait in vain */
+        report(&message);
 }
 
 /* Maps the app's filter, which stays mapped. */
@@ -96,21 +100,24 @@ static void receive_start(void)
         int fds[MF_MESSAGE_FDS_MAX];
         size_t n_fds = 0;
 
-        self.control = fcntl(0, F_DUPFD_CLOEXEC, 3);
-        if (self.control < 0)
+        int control = fcntl(0, F_DUPFD_CLOEXEC, 3);
+        if (control < 0)
                 die("no control socket on standard input; mayfly-init is for mayfly-launch to start", -errno);
-        int r = mf_message_recv(self.control, &message, fds, &n_fds, NULL, 0);
+        int r = mf_message_recv(control, &message, fds, &n_fds, NULL, 0);
         if (r == 0)
                 _exit(0); /* the owner is gone already */
         if (r < 0)
                 die("reading the first message; is this mayfly-init from another version of mayfly?", r);
-        const size_t n_own = 2U + (message.value[0] != 0);
+        const size_t n_own = 3U + (message.value[0] != 0);
         if (message.type != MF_MESSAGE_START || n_fds < n_own || n_fds - n_own > MF_ACTIVATED_MAX)
                 die("the first message", -EPROTO);
         self.passed.n = n_fds - n_own;
         memcpy(self.passed.fds, fds + n_own, self.passed.n * sizeof(int));
         self.host_network = message.value[1];
         self.waits_for_go = message.value[2];
+        r = mf_channels_open(control, fds[2]);
+        if (r < 0)
+                die("the control socket", r);
         r = mf_log_open(fds[0]);
         if (r < 0)
                 die("the log", r);
@@ -118,12 +125,13 @@ static void receive_start(void)
         if (r < 0)
                 die("the exec block of the app", r);
         if (message.value[0])
-                read_filter(fds[2]);
+                read_filter(fds[3]);
         r = self.exec.notify ? mf_notify_open(self.exec.notify, &self.notify) : 0;
         if (r < 0)
                 die("the socket of NOTIFY_SOCKET", r);
         for (size_t i = 0; i < n_own; i++)
-                close(fds[i]);
+                if (i != 2)
+                        close(fds[i]);
 
         int null = open("/dev/null", O_RDWR | O_CLOEXEC);
         if (null < 0 || dup2(null, 0) < 0)
@@ -287,7 +295,7 @@ static void run(const struct mf_message *request, const int *fds, size_t n_fds)
                 struct mf_exec exec;
                 struct mf_message result = { .type = MF_MESSAGE_RESULT };
 
-                close(self.control);
+                mf_channels_close();
                 close(self.signals);
                 for (int i = 0; i < 2; i++) {
                         close_end(&self.outputs[i].pipe);
@@ -336,31 +344,20 @@ static void on_notify(void)
         send_message(MF_MESSAGE_NOTIFIED, 0, 0, NULL);
 }
 
-static void on_control(void)
+static void obey(const struct mf_message *message, const int *fds, size_t n_fds, int is_owner)
 {
-        struct mf_message message;
-        int fds[MF_MESSAGE_FDS_MAX];
-        size_t n_fds = 0;
-
-        int r = mf_message_recv(self.control, &message, fds, &n_fds, NULL, MSG_DONTWAIT);
-        if (r == -EAGAIN)
-                return;
-        if (r <= 0)
-                _exit(0); /* the lifeline: nobody owns us any more */
-        if (message.type == MF_MESSAGE_RUN && n_fds == (message.value[0] ? 2 : 5))
-                run(&message, fds, n_fds);
-        else if (message.type == MF_MESSAGE_LOOK && n_fds == 1)
-                look(fds[0], message.text);
-        else if (message.type == MF_MESSAGE_STOP)
-                stop(message.value[0], message.value[1]);
-        else if (message.type == MF_MESSAGE_SIGNAL)
-                send_signal(message.value[0]);
-        else if (message.type == MF_MESSAGE_GO && self.waits_for_go) {
+        if (message->type == MF_MESSAGE_RUN && n_fds == (message->value[0] ? 2 : 5))
+                run(message, fds, n_fds);
+        else if (message->type == MF_MESSAGE_LOOK && n_fds == 1)
+                look(fds[0], message->text);
+        else if (message->type == MF_MESSAGE_STOP && is_owner)
+                stop(message->value[0], message->value[1]);
+        else if (message->type == MF_MESSAGE_SIGNAL)
+                send_signal(message->value[0]);
+        else if (message->type == MF_MESSAGE_GO && is_owner && self.waits_for_go) {
                 self.waits_for_go = 0;
                 start();
         }
-        for (size_t i = 0; i < n_fds; i++)
-                close(fds[i]);
 }
 
 static void describe(const siginfo_t *info, char *text, size_t size)
@@ -411,9 +408,7 @@ static void send_exit(const siginfo_t *info)
         const struct mf_message message = { .type = MF_MESSAGE_EXIT,
                                             .value = { info->si_code, info->si_status, was_late } };
 
-        int r = mf_message_send(self.control, &message, NULL, 0);
-        if (r < 0)
-                die("telling the library", r);
+        report(&message);
 }
 
 static void on_app_end(const siginfo_t *info)
@@ -483,7 +478,7 @@ static _Noreturn void loop(void)
 {
         for (;;) {
                 struct pollfd fds[] = {
-                        { .fd = self.control, .events = POLLIN },
+                        { .fd = mf_channels_fd(), .events = POLLIN },
                         { .fd = self.signals, .events = POLLIN },
                         { .fd = self.outputs[0].pipe, .events = POLLIN },
                         { .fd = self.outputs[1].pipe, .events = POLLIN },
@@ -502,7 +497,7 @@ static _Noreturn void loop(void)
                 if (poll(fds, 5, timeout) < 0)
                         continue;
                 if (fds[0].revents)
-                        on_control();
+                        mf_channels_receive(obey);
                 for (int i = 0; i < 2; i++)
                         if (fds[2 + i].revents)
                                 drain_output(&self.outputs[i]);

@@ -66,6 +66,18 @@ int mf_terminal_open(int rows, int columns, int *ret_master, int *ret_terminal, 
  * still running. */
 void mf_kill_descendants(pid_t pid, siginfo_t *ret);
 
+/* channels.c: the sockets to the library in all processes that use the container. mf_channels_fd() is readable when one has a
+ * message. */
+int mf_channels_open(int control, int link);
+int mf_channels_fd(void);
+typedef void (*mf_channels_fn)(const struct mf_message *message, const int *fds, size_t n_fds, int is_owner);
+/* Takes the messages that are there, and ends this process when the owner is gone. */
+void mf_channels_receive(mf_channels_fn obey);
+/* Tells all of them. Returns 0, or -errno when the owner cannot be told. */
+int mf_channels_report(const struct mf_message *report);
+/* Closes them, in a child. */
+void mf_channels_close(void);
+
 /* log-ring.c: writes the log (protocol/log.h). mf_log_drain() copies what arrives on a pipe, without waiting; it returns 0 at the
  * end of the stream, and 1 when the pipe is empty for now. */
 int mf_log_open(int memfd);

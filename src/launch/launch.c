@@ -149,6 +149,7 @@ static pid_t start_nspawn(const struct launch_options *options, const struct lau
 /* What the library sends before mayfly-init exists, and nothing inside may have. */
 struct handles {
         int owner; /* pidfd */
+        struct launch_share share;
         int namespaces[MF_SHARED_VOLUMES_MAX];
         size_t n_namespaces;
         int snapshots[MF_SNAPSHOTS_MAX]; /* mount namespaces, too */
@@ -175,10 +176,13 @@ static int receive_handles(struct handles *ret)
         unsigned n = (unsigned) message.value[0], n_snapshots = (unsigned) message.value[1];
         unsigned more = (unsigned) message.value[2];
         if (message.type != MF_MESSAGE_LAUNCH || n > MF_SHARED_VOLUMES_MAX || n_snapshots > MF_SNAPSHOTS_MAX ||
-            n_fds != 1 + n + n_snapshots + (unsigned) __builtin_popcount(more))
+            n_fds != 4 + n + n_snapshots + (unsigned) __builtin_popcount(more))
                 return launch_error(-EPROTO, "the first message");
         const int *next = fds;
         ret->owner = *next++;
+        ret->share.socket = *next++;
+        ret->share.init = *next++;
+        ret->share.forward = *next++;
         ret->n_namespaces = n;
         memcpy(ret->namespaces, next, n * sizeof(int));
         next += n;
@@ -256,11 +260,12 @@ static int has_ended(pid_t child, struct launch_forward *forward, int *ret_lost)
 }
 
 /* Waits for nspawn or, with `is_payload`, mayfly-init, and ends the container when the owner or mayfly-forward dies. */
-static void supervise(pid_t child, int is_payload, int owner, int signals, struct launch_forward *forward)
+static void supervise(pid_t child, int is_payload, struct handles *handles, int signals, struct launch_forward *forward)
 {
         struct pollfd fds[] = { { .fd = signals, .events = POLLIN },
-                                { .fd = owner, .events = POLLIN },
-                                { .fd = forward->socket, .events = POLLIN } };
+                                { .fd = handles->owner, .events = POLLIN },
+                                { .fd = forward->socket, .events = POLLIN },
+                                { .fd = handles->share.socket, .events = POLLIN } };
         int is_to_end = 0, is_lost = 0;
         unsigned attempts = 0;
 
@@ -281,6 +286,10 @@ static void supervise(pid_t child, int is_payload, int owner, int signals, struc
                         fds[2].fd = -1;
                         launch_forward_start(forward);
                 }
+                if (fds[3].fd >= 0 && fds[3].revents) {
+                        launch_share_serve(&handles->share);
+                        fds[3].fd = handles->share.socket;
+                }
         }
 }
 
@@ -294,33 +303,49 @@ static pid_t contain(const struct launch_options *options, const struct launch_c
         return launch_contain(options, cgroup);
 }
 
+/* Makes the file systems of the container, of what the library has sent for that. Returns 0 or negative errno. */
+static int prepare(const struct launch_options *options, struct handles *handles)
+{
+        const struct launch_sources sources = { .volumes = handles->namespaces,
+                                                .n_volumes = handles->n_namespaces,
+                                                .snapshots = handles->snapshots,
+                                                .n_snapshots = handles->n_snapshots,
+                                                .scratch = handles->scratch };
+
+        int r = launch_mounts(options, &sources);
+        if (r == 0)
+                r = launch_hosts_send(options);
+        for (size_t i = 0; i < handles->n_namespaces; i++)
+                close(handles->namespaces[i]);
+        for (size_t i = 0; i < handles->n_snapshots; i++)
+                close(handles->snapshots[i]);
+        handles->scratch = mf_close(handles->scratch);
+        return r;
+}
+
 static int run(const struct launch_options *options, const struct launch_cgroup *cgroup)
 {
         sigset_t mask;
 
         prctl(PR_SET_CHILD_SUBREAPER, 1);
-        struct handles handles = { .owner = -1, .ids = -1, .userns = -1, .forward = -1, .scratch = -1 };
+        struct handles handles = { .owner = -1,
+                                   .share = { .socket = -1, .init = -1, .forward = -1 },
+                                   .ids = -1,
+                                   .userns = -1,
+                                   .forward = -1,
+                                   .scratch = -1 };
         int r = receive_handles(&handles);
         struct launch_forward forward = { .socket = handles.forward, .program = -1 };
+        if (r == 0)
+                r = launch_share_open(&handles.share, !options->in_unit);
         if (r == 0)
                 r = launch_forward_open(&forward, options->forward);
         if (r == 0 && options->is_users)
                 r = launch_join_namespace(handles.userns);
         if (r == 0)
-                r = launch_mounts(options, &(const struct launch_sources){ .volumes = handles.namespaces,
-                                                                           .n_volumes = handles.n_namespaces,
-                                                                           .snapshots = handles.snapshots,
-                                                                           .n_snapshots = handles.n_snapshots,
-                                                                           .scratch = handles.scratch });
-        if (r == 0)
-                r = launch_hosts_send(options);
+                r = prepare(options, &handles);
         if (r < 0)
                 return EXIT_FAILURE;
-        for (size_t i = 0; i < handles.n_namespaces; i++)
-                close(handles.namespaces[i]);
-        for (size_t i = 0; i < handles.n_snapshots; i++)
-                close(handles.snapshots[i]);
-        mf_close(handles.scratch);
         struct mf_message limits = { .type = MF_MESSAGE_LIMITS,
                                      .value = { launch_cgroup_image_limits(cgroup, options) } };
         if (limits.value[0])
@@ -344,7 +369,7 @@ static int run(const struct launch_options *options, const struct launch_cgroup 
         /* Inside, only mayfly-init may have the control socket. */
         close(STDIN_FILENO);
         (void) !open("/dev/null", O_RDWR | O_CLOEXEC);
-        supervise(child, options->is_users, handles.owner, signals, &forward);
+        supervise(child, options->is_users, &handles, signals, &forward);
 
         /* A killed nspawn leaves its payload to us. */
         for (;;) {

@@ -207,6 +207,20 @@ void launch_forward_start(struct launch_forward *forward);
 /* Whether the child that ended was mayfly-forward, and not because the library closed the socket; prints that. */
 int launch_forward_has_failed(struct launch_forward *forward, pid_t pid, int status);
 
+/* share.c: other processes that use the container. */
+struct launch_share {
+        int socket;       /* where they ask, -1 once nobody can */
+        int init;         /* to mayfly-init */
+        int forward;      /* to mayfly-forward: the library's end of that socket */
+        int processes[2]; /* pidfds of this process and of its janitor, if it has one */
+        size_t n_processes;
+};
+
+/* Fills in the processes. Prints and returns negative errno on failure. */
+int launch_share_open(struct launch_share *share, int has_janitor);
+/* Takes a request. */
+void launch_share_serve(struct launch_share *share);
+
 /* report.c: sends a message with a descriptor. How many descriptors an ordinary user may have on their way at once, in all containers that
  * are being started, is the soft limit of open files: it is raised for that, where need be. Returns 0 or negative errno. */
 struct mf_message;

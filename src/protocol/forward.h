@@ -21,6 +21,7 @@
  *   SOCKET       makes a socket in the container's network namespace and sends it: `domain`, `socket_type`, `protocol`.
  *   CONNECT      connects to a Unix socket of the container, target.path, and sends the connected socket. -EAGAIN: the
  *                server's queue is full now.
+ *   ATTACH       descriptor: a socket over which another process sends requests and gets answers. Has no answer itself.
  *
  * After the end of the stream mayfly-forward exits. */
 
@@ -39,6 +40,7 @@ enum mf_forward_type {
         MF_FORWARD_FAULTS,
         MF_FORWARD_SOCKET,
         MF_FORWARD_CONNECT,
+        MF_FORWARD_ATTACH,
 };
 
 enum mf_forward_kind { MF_FORWARD_TCP = 1, MF_FORWARD_UDP, MF_FORWARD_UNIX };

@@ -6,11 +6,12 @@
  * version is checked: a stale mayfly-init is a common accident of half an upgrade.
  *
  *   control socket (SOCK_SEQPACKET; the container's end is mayfly-init's standard input)
- *       library -> launch LAUNCH  descriptors: owner pidfd; value[0] mount namespaces of shared volumes; value[1] of
+ *       library -> launch LAUNCH  descriptors: owner pidfd; share socket; link to mayfly-init; the library's end of
+ *                                 mayfly-forward's socket; value[0] mount namespaces of shared volumes; value[1] of
  *                                 snapshots, the lowest layer first; those of enum mf_launch_fd that value[2] has
- *       library -> init   START   descriptors: log, exec block; the app's filter if value[0]; sockets for the app; value[1]:
- *                                 the container is on the network of the host; value[2]: the app waits for GO. Both are
- *                                 queued before their reader exists
+ *       library -> init   START   descriptors: log, exec block, link to mayfly-launch; the app's filter if value[0]; sockets
+ *                                 for the app; value[1]: the container is on the network of the host; value[2]: the app
+ *                                 waits for GO. Both are queued before their reader exists
  *       launch -> library SCRATCH descriptor: a copy of the scratch's mount, attached nowhere, so that a later start can
  *                                 have it
  *       launch -> library HOSTS   descriptor: the container's /etc/hosts, if its spec has networks
@@ -30,6 +31,15 @@
  *       init -> library   EXIT    the app ended: value[0] si_code, value[1] si_status, value[2] 1 if it outlived
  *                                 its time after STOP and was killed; the container ends after the app's
  *                                 post-stop hook
+ *   share socket (the library and its forked children have one end, mayfly-launch the other)
+ *       library -> launch ATTACH  descriptors: an end of a new channel, and of a new socket for mayfly-forward
+ *   link (mayfly-launch to mayfly-init)
+ *       launch -> init    CHANNEL  descriptor: that end of a channel
+ *   channel (of a process that uses the container and does not own it)
+ *       launch -> library ATTACHED  descriptors: pidfds of mayfly-launch's processes
+ *       init -> library   READY and all later reports, as over the control socket
+ *       init -> library   CURRENT  these were all so far
+ *       library -> init   LOOK, RUN, SIGNAL
  *   reply socket (one a command)
  *       init -> library   STARTED  the command has been executed: value[0] its PID in the container; descriptor: the master
  *                                 of the terminal, if RUN wanted one
@@ -45,7 +55,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-#define MF_PROTOCOL_VERSION 6U
+#define MF_PROTOCOL_VERSION 7U
 
 enum mf_message_type {
         MF_MESSAGE_START = 1,
@@ -67,6 +77,10 @@ enum mf_message_type {
         MF_MESSAGE_USAGE,
         MF_MESSAGE_STARTED,
         MF_MESSAGE_SCRATCH,
+        MF_MESSAGE_ATTACH,
+        MF_MESSAGE_CHANNEL,
+        MF_MESSAGE_ATTACHED,
+        MF_MESSAGE_CURRENT,
 };
 
 /* Descriptors of LAUNCH, in this order. */

@@ -132,7 +132,7 @@ MF_EXPORT int mayfly_container_wait_for(struct mayfly_container *container, cons
                 return mf_error(
                         err, -EINVAL, MAYFLY_STAGE_SPEC,
                         "mayfly_container_wait_for() needs a container and a wait; write one with MAYFLY_WAIT()");
-        int r = mf_container_check_owner(container, err);
+        int r = mf_container_check_use(container, err);
         if (r < 0)
                 return r;
         MF_ANCHOR_GUARD(container->anchor);

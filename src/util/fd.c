@@ -3,6 +3,7 @@
 #include "util/fd.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -40,6 +41,11 @@ pid_t mf_pidfd_pid(int fd)
                 if (sscanf(line, "Pid: %d", &pid) == 1)
                         break;
         return pid > 0 ? pid : -ESRCH;
+}
+
+int mf_pidfd_has_ended(int fd)
+{
+        return fd >= 0 && poll(&(struct pollfd){ .fd = fd, .events = POLLIN }, 1, 0) > 0;
 }
 
 ssize_t mf_read_full(int fd, void *data, size_t size)

@@ -37,6 +37,10 @@ void mf_unlock(int fd);
 /* The process that a pidfd refers to. Returns its PID, or -ESRCH when the process has ended and was reaped. */
 pid_t mf_pidfd_pid(int fd);
 
+/* Whether the process of a pidfd has ended; 0 for -1. To be asked again after a wait in which other threads could act: they may have
+ * closed the descriptor that was waited on, and a new one may have its number. */
+int mf_pidfd_has_ended(int fd);
+
 /* Reads until `size` bytes are there or the file ends. Returns how many were read, or negative errno. */
 ssize_t mf_read_full(int fd, void *data, size_t size);
 
