@@ -233,6 +233,11 @@ struct mayfly_spec {
         /** Non-zero: app and commands cannot write to the root, but to volumes, /dev/shm, /run, /tmp and /var/tmp. */
         int read_only;
         const char *const *labels; /**< "NAME=VALUE", which `mayfly ps` shows */
+        /**
+         * How many containers of this spec mayfly_container_start() keeps ahead, up to 16: the next calls with an equal spec, in
+         * this process, get these. See mayfly_spares_stop() in <mayfly/pending.h>.
+         */
+        unsigned spare;
 };
 
 #define MAYFLY_SPEC_INIT MAYFLY_INIT_(struct mayfly_spec)

@@ -42,6 +42,12 @@ int mayfly_container_finish(struct mayfly_pending *pending, struct mayfly_contai
  * returns NULL. In a forked child it only frees memory. */
 struct mayfly_pending *mayfly_container_cancel(struct mayfly_pending *pending);
 
+/**
+ * Ends all spares of this process, which its end does, too. A spare is a container that mayfly_container_start() has started, one
+ * after the other, for a spec with `spare` set, and that nobody has asked for yet.
+ */
+void mayfly_spares_stop(void);
+
 #ifdef __cplusplus
 }
 #endif

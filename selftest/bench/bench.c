@@ -12,6 +12,8 @@
  *   bench connect-loopback COUNT    a socket that is connected to one of the host's loopback
  *   bench reset COUNT               a container that takes two seconds to be made ready goes back to its snapshot, whose
  *                               own time is on standard error
+ *   bench spare-MS COUNT            a setup that gets a spare, where each test takes so long
+ *   bench fresh-MS COUNT            the same without spares
  *   bench migrate COUNT             the same, started and made ready anew
  *   bench fetch REFERENCE           into $MAYFLY_STORE; then peak memory in KiB on a second line */
 
@@ -214,11 +216,35 @@ static void reset(unsigned count)
         mayfly_container_free(container);
 }
 
+/* Prints how long the setups of tests take which last so many milliseconds each; the first has no spare. */
+static void set_up(const char *what, unsigned count)
+{
+        const useconds_t lasts_us = (useconds_t) strtoul(strchr(what, '-') + 1, NULL, 10) * 1000;
+        const int has_spares = strncmp(what, "spare-", 6) == 0;
+        struct mayfly_error err = MAYFLY_ERROR_INIT;
+
+        for (unsigned i = 0; i <= count; i++) {
+                struct mayfly_container *container;
+                long long begin = now_us();
+                if (mayfly_container_start(&container,
+                                           MAYFLY_SPEC(.image = getenv("MAYFLY_TEST_BUSYBOX"), .idle = 1,
+                                                       .spare = (unsigned) has_spares),
+                                           &err) < 0)
+                        die(&err);
+                if (i > 0)
+                        printf("%lld\n", now_us() - begin);
+                usleep(lasts_us);
+                mayfly_container_free(container);
+        }
+        mayfly_spares_stop();
+}
+
 int main(int argc, char **argv)
 {
         if (argc != 3) {
                 fprintf(stderr, "usage: bench start|start-on-host|start-published|exec|stop|connect|connect-loopback|"
-                                "ready|ready-by-hand|together|reset|migrate COUNT, or bench fetch REFERENCE\n");
+                                "ready|ready-by-hand|together|reset|migrate|spare-MS|fresh-MS COUNT, or bench fetch "
+                                "REFERENCE\n");
                 return 2;
         }
         unsigned count = (unsigned) strtoul(argv[2], NULL, 10);
@@ -230,6 +256,8 @@ int main(int argc, char **argv)
                 connect_outside(count);
         else if (strcmp(argv[1], "reset") == 0)
                 reset(count);
+        else if (strncmp(argv[1], "spare-", 6) == 0 || strncmp(argv[1], "fresh-", 6) == 0)
+                set_up(argv[1], count);
         else if (strcmp(argv[1], "migrate") == 0)
                 start_migrated(count);
         else

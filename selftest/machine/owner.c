@@ -104,14 +104,15 @@ static void start(const char *action)
         struct mayfly_error err = MAYFLY_ERROR_INIT;
         struct mayfly_network *networks[] = { NULL, NULL };
         int stubborn = strcmp(action, "stop") == 0, waits = strcmp(action, "start-wait") == 0;
+        int has_spares = strcmp(action, "spares") == 0; /* which can be on no network */
 
         if (mayfly_network_create(&networks[0], &err) < 0 ||
-            mayfly_container_start(&container,
-                                   MAYFLY_SPEC(.image = test_image("busybox"), .name = "lifeline",
-                                               .stop_signal = stubborn ? 28 : 0, .networks = networks,
-                                               .publish = MAYFLY_PORTS({ .port = 7 }),
-                                               .wait = waits ? WAITS : MAYFLY_WAIT_NONE),
-                                   &err) < 0) {
+            mayfly_container_start(
+                    &container,
+                    MAYFLY_SPEC(.image = test_image("busybox"), .name = "lifeline", .stop_signal = stubborn ? 28 : 0,
+                                .networks = has_spares ? NULL : networks, .spare = has_spares ? 3 : 0,
+                                .publish = MAYFLY_PORTS({ .port = 7 }), .wait = waits ? WAITS : MAYFLY_WAIT_NONE),
+                    &err) < 0) {
                 fprintf(stderr, "%s\n", err.message);
                 exit(1);
         }

@@ -163,6 +163,10 @@ int mf_exit_check(const struct mayfly_exit *ret, struct mayfly_error *err);
 void mf_exit_give(const siginfo_t *end, struct mayfly_exit *ret);
 struct mayfly_exit mf_exit_of(const siginfo_t *end);
 
+/* stats.c: notes how much memory the container has had at most, for mf_peak_last(), which returns that of the last such container. */
+void mf_peak_note(struct mayfly_container *container);
+uint64_t mf_peak_last(void);
+
 /* Returns -ECANCELED with an error when the start is to end. */
 int mf_container_check_cancelled(const struct mayfly_container *container, struct mayfly_error *err);
 

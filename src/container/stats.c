@@ -109,6 +109,25 @@ MF_EXPORT int mayfly_container_stats(struct mayfly_container *container, struct 
         return 0;
 }
 
+/* Of the container that was looked at last. */
+static _Atomic uint64_t last_peak;
+
+void mf_peak_note(struct mayfly_container *container)
+{
+        struct mayfly_stats stats = MAYFLY_STATS_INIT;
+
+        if (mayfly_container_stats(container, &stats, NULL) < 0)
+                return;
+        const uint64_t peak = stats.memory_peak != MAYFLY_UNKNOWN ? stats.memory_peak : stats.memory;
+        if (peak != MAYFLY_UNKNOWN)
+                last_peak = peak;
+}
+
+uint64_t mf_peak_last(void)
+{
+        return last_peak;
+}
+
 /* --- limits ----------------------------------------------------------------------------------------------------- */
 
 /* A limit in words of the kernel: its file in cgroup2 and in cgroup v1, and what it is to be. */

@@ -93,6 +93,8 @@ int mf_container_end(struct mayfly_container *container, struct mayfly_error *er
                 take_last(container);
                 return 0;
         }
+        if (container->spec.spare)
+                mf_peak_note(container);
         uint64_t begin = mf_now_us();
         if (container->is_paused)
                 (void) mayfly_container_resume(container, NULL);

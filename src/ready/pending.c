@@ -128,6 +128,8 @@ MF_EXPORT int mayfly_container_begin(struct mayfly_pending **ret, const struct m
                 return mf_error(err, -EINVAL, MAYFLY_STAGE_SPEC,
                                 "mayfly_container_begin() needs a place for its result");
         int r = mf_start_prepare_alone(&start, spec, err);
+        if (r == 0)
+                r = mf_start_refuse_spares(&start, err);
         if (r == 0) /* now: it takes hold of the networks */
                 r = mf_container_check_host(start.container, err);
         if (r == 0)

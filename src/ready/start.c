@@ -6,6 +6,8 @@
 #include "container/container.h"
 #include "container/life.h"
 #include "container/ports.h"
+#include "container/spec-key.h"
+#include "ready/spare.h"
 #include "util/error.h"
 #include "util/macro.h"
 
@@ -18,8 +20,20 @@ int mf_start_prepare(struct mf_start *start, const struct mayfly_spec *spec, str
         if (r == 0)
                 r = mf_conditions_make(&start->wait, start->container->spec.wait, err);
         if (r == 0)
+                r = mf_spec_check_spare(start->container, err);
+        if (r == 0)
                 start->container->with_notify = mf_conditions_have(&start->wait, &mf_condition_notify);
         return r;
+}
+
+int mf_start_refuse_spares(const struct mf_start *start, struct mayfly_error *err)
+{
+        if (!start->container->spec.spare)
+                return 0;
+        return mf_error(
+                err, -EINVAL, MAYFLY_STAGE_SPEC,
+                "the spec has spare = %u, but only mayfly_container_start() has spares; leave it out, or call that",
+                start->container->spec.spare);
 }
 
 int mf_start_prepare_alone(struct mf_start *start, const struct mayfly_spec *spec, struct mayfly_error *err)
@@ -122,7 +136,10 @@ MF_EXPORT int mayfly_container_start(struct mayfly_container **ret, const struct
                 return mf_error(err, -EINVAL, MAYFLY_STAGE_SPEC,
                                 "mayfly_container_start() needs a place for its result");
         int r = mf_start_prepare_alone(&start, spec, err);
-        return r == 0 ? mf_start_run(&start, -1, ret, err) : r;
+        if (r < 0)
+                return r;
+        return start.container->spec.spare ? mf_spares_start(&start, spec, ret, err)
+                                           : mf_start_run(&start, -1, ret, err);
 }
 
 MF_EXPORT int mayfly_container_wait_for(struct mayfly_container *container, const struct mayfly_wait *wait,

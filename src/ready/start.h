@@ -20,6 +20,9 @@ int mf_start_prepare(struct mf_start *start, const struct mayfly_spec *spec, str
 /* Does the same for a container that is not one of several. */
 int mf_start_prepare_alone(struct mf_start *start, const struct mayfly_spec *spec, struct mayfly_error *err);
 
+/* Returns -EINVAL with an error when the spec is to have spares. */
+int mf_start_refuse_spares(const struct mf_start *start, struct mayfly_error *err);
+
 /* Starts the container and waits until it is ready. When the descriptor `cancel` (-1 for none) becomes readable, the start ends
  * with -ECANCELED. Returns 0 and the container, or negative errno. */
 int mf_start_run(struct mf_start *start, int cancel, struct mayfly_container **ret, struct mayfly_error *err);

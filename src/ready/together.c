@@ -184,6 +184,8 @@ static int prepare(struct group *group, const struct mayfly_spec *const *specs, 
                 member->index = i;
                 r = mf_start_prepare(&member->start, specs[i], &why);
                 if (r == 0)
+                        r = mf_start_refuse_spares(&member->start, &why);
+                if (r == 0)
                         take_progress(member);
                 if (r == 0)
                         r = mf_order_add(&group->order, member->start.container->spec.name,
