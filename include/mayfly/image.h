@@ -60,6 +60,13 @@ enum mayfly_signatures {
         MAYFLY_SIGNATURES_OFF         /**< none is asked for */
 };
 
+/** What may be fetched. */
+enum mayfly_fetch {
+        MAYFLY_FETCH_DEFAULT = 0, /**< $MAYFLY_FETCH ("missing" or "never"), else as MAYFLY_FETCH_MISSING */
+        MAYFLY_FETCH_MISSING,     /**< what the store does not have */
+        MAYFLY_FETCH_NEVER /**< nothing but file: references: the store must have all that comes from elsewhere */
+};
+
 /** The state of an image's signature. */
 enum mayfly_signature_state {
         MAYFLY_SIGNATURE_NOT_ASKED = 0, /**< it was not asked for */
@@ -98,6 +105,7 @@ struct mayfly_image_options {
         /** Likewise images that were not used for so many seconds. Default: $MAYFLY_STORE_MAX_AGE, else 30 days;
          * UINT64_MAX for no limit. */
         uint64_t store_max_age_s;
+        enum mayfly_fetch fetch; /**< whether an image may be fetched that the store does not have */
 };
 
 #define MAYFLY_IMAGE_OPTIONS_INIT MAYFLY_INIT_(struct mayfly_image_options)

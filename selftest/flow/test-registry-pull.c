@@ -133,7 +133,12 @@ static void pull(void)
 static void what_is_stored_is_not_asked_for(void **state)
 {
         (void) state;
+        home.options.fetch = MAYFLY_FETCH_NEVER;
+        assert_pull_says(-ENOENT, "must not be fetched|mayfly pull 'oci:127.0.0.1:");
+        assert_int_equal(faulty_count(world.registry, image.manifest_path) + faulty_count(world.registry, "/v2/"), 0);
+        home.options.fetch = MAYFLY_FETCH_DEFAULT;
         pull();
+        home.options.fetch = MAYFLY_FETCH_NEVER;
         assert_int_equal(faulty_count(world.registry, image.manifest_path), 1);
         assert_int_equal(faulty_count(world.registry, image.config_path), 1);
         assert_int_equal(faulty_count(world.registry, image.layer_paths[0]), 1);

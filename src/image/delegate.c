@@ -19,6 +19,7 @@ static const struct mf_field image_options_field[] = {
         MF_FIELD(struct mayfly_image_options, trusted_keys),
         MF_FIELD(struct mayfly_image_options, store_max_bytes),
         MF_FIELD(struct mayfly_image_options, store_max_age_s),
+        MF_FIELD(struct mayfly_image_options, fetch),
 };
 const struct mf_fields mf_image_options_fields = { image_options_field, MF_ELEMENTSOF(image_options_field) };
 

@@ -70,6 +70,19 @@ int mf_wants_signature(const struct mayfly_image_options *options)
         return options->signatures == MAYFLY_SIGNATURES_REQUIRED || options->signatures == MAYFLY_SIGNATURES_IF_PRESENT;
 }
 
+int mf_check_fetch(const struct mf_image_request *request, struct mayfly_error *err)
+{
+        const char *url = request->reference->url;
+
+        if (request->options->fetch != MAYFLY_FETCH_NEVER || (url && strncmp(url, "file:", 5) == 0))
+                return 0;
+        return mf_error(
+                err, -ENOENT, MAYFLY_STAGE_STORE,
+                "the store %s does not have %.300s, which must not be fetched (MAYFLY_FETCH is \"never\"); fetch "
+                "it before the tests run: mayfly pull '%.300s'",
+                request->path, request->text, request->text);
+}
+
 /* Sets the error of a fetch. A full store gets a remedy. */
 static void fail_fetch(const struct job *job, int r, const struct mayfly_error *why, struct mayfly_error *err)
 {
@@ -184,7 +197,9 @@ static int attest(const struct job *job, const char *why_not, struct mayfly_erro
         struct mayfly_error why = MAYFLY_ERROR_INIT;
         struct job mine = *job;
 
-        int r = mf_locate(job->reference, job->text, job->options, attest_from, &mine, &why);
+        int r = mf_check_fetch(job->request, &why);
+        if (r == 0)
+                r = mf_locate(job->reference, job->text, job->options, attest_from, &mine, &why);
         job->image->attested = 1;
         if (r < 0)
                 mf_error(err, r, why.stage,
@@ -217,7 +232,8 @@ static int fetch(const struct job *job, struct mayfly_error *err)
         (void) mf_store_sweep(job->store, NULL, NULL);
         if (job->request->fetcher)
                 return fetch_from(&mine, NULL, NULL, err);
-        return mf_locate(job->reference, job->text, job->options, fetch_from, &mine, err);
+        int r = mf_check_fetch(job->request, err);
+        return r < 0 ? r : mf_locate(job->reference, job->text, job->options, fetch_from, &mine, err);
 }
 
 /* Returned when the caller is to try again. It is not an error number, since a fetch can fail with EAGAIN. */

@@ -43,6 +43,9 @@ struct mf_image_request {
 int mf_image_get(struct mayfly_image **ret, const struct mf_image_request *request, int only_stored,
                  struct mayfly_error *err);
 
+/* Whether what the request is for may be fetched from where its reference says. Returns 0, or -ENOENT with an error. */
+int mf_check_fetch(const struct mf_image_request *request, struct mayfly_error *err);
+
 /* Whether an image needs its signature checked while it is fetched. */
 int mf_wants_signature(const struct mayfly_image_options *options);
 

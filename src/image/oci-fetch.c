@@ -96,6 +96,8 @@ static int find_locked(struct mf_oci_fetch *fetch, const struct mf_image_request
         if (fetch->is_found)
                 return 0;
         if (!fetch->source)
+                r = mf_check_fetch(fetch->request, err);
+        if (r == 0 && !fetch->source)
                 r = mf_oci_source_open(&fetch->source, reference, &patience, err);
         if (r < 0)
                 return r;

@@ -33,6 +33,25 @@ static int take_signatures(struct mayfly_image_options *options, struct mayfly_e
         return 0;
 }
 
+static int take_fetch(struct mayfly_image_options *options, struct mayfly_error *err)
+{
+        const char *env = secure_getenv("MAYFLY_FETCH");
+
+        if ((unsigned) options->fetch > MAYFLY_FETCH_NEVER)
+                return mf_error(err, -EINVAL, MAYFLY_STAGE_SPEC,
+                                "the option fetch is %d; use a value of enum mayfly_fetch", (int) options->fetch);
+        if (options->fetch != MAYFLY_FETCH_DEFAULT)
+                return 0;
+        options->fetch = MAYFLY_FETCH_MISSING;
+        if (!env || !*env || strcmp(env, "missing") == 0)
+                return 0;
+        if (strcmp(env, "never") != 0)
+                return mf_error(err, -EINVAL, MAYFLY_STAGE_SPEC, "MAYFLY_FETCH is \"%.60s\"; write missing or never",
+                                env);
+        options->fetch = MAYFLY_FETCH_NEVER;
+        return 0;
+}
+
 /* Sets *limit from the variable `name` where the caller did not set it. The variable is a number and one of the units in
  * `letters`, or, with `alone`, a number without a unit; "never" and 0 mean no limit. Returns 0 or -EINVAL. */
 static int take_limit(const char *name, const char *letters, const uint64_t *factors, int alone, uint64_t preset,
@@ -104,6 +123,8 @@ int mf_image_options_take(const struct mayfly_image_options *given, struct mayfl
         if (options.ca_file && !*options.ca_file)
                 options.ca_file = NULL;
         r = take_signatures(&options, err);
+        if (r == 0)
+                r = take_fetch(&options, err);
         if (r == 0)
                 r = take_limits(&options, err);
         if (r < 0)

@@ -46,12 +46,13 @@ static void test_image_options(void **state)
                                                       .signatures = MAYFLY_SIGNATURES_REQUIRED,
                                                       .trusted_keys = "keys",
                                                       .store_max_bytes = UINT64_C(7) << 40,
-                                                      .store_max_age_s = UINT64_MAX };
+                                                      .store_max_age_s = UINT64_MAX,
+                                                      .fetch = MAYFLY_FETCH_NEVER };
         struct mayfly_image_options came = MAYFLY_IMAGE_OPTIONS_INIT;
         struct mf_pack pack = { 0 }, again = { 0 };
 
         (void) state;
-        assert_true(sizeof(options) - LAST(struct mayfly_image_options, store_max_age_s) < sizeof(uint64_t));
+        assert_true(sizeof(options) - LAST(struct mayfly_image_options, fetch) < sizeof(uint64_t));
         mf_pack_fields(&pack, &mf_image_options_fields, &options);
         struct mf_unpack unpack = reader(&pack);
         mf_unpack_fields(&unpack, &mf_image_options_fields, &came);
