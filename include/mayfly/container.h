@@ -238,6 +238,11 @@ struct mayfly_spec {
          * this process, get these. See mayfly_spares_stop() in <mayfly/pending.h>.
          */
         unsigned spare;
+        /**
+         * Non-zero: the container's files can be used after it was halted or stopped, or died, too, until it is started again or
+         * freed. Until then its scratch stays in memory, and its volumes stay mounted.
+         */
+        int keep_files;
 };
 
 #define MAYFLY_SPEC_INIT MAYFLY_INIT_(struct mayfly_spec)

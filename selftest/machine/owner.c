@@ -111,7 +111,8 @@ static void start(const char *action)
                     &container,
                     MAYFLY_SPEC(.image = test_image("busybox"), .name = "lifeline", .stop_signal = stubborn ? 28 : 0,
                                 .networks = has_spares ? NULL : networks, .spare = has_spares ? 3 : 0,
-                                .publish = MAYFLY_PORTS({ .port = 7 }), .wait = waits ? WAITS : MAYFLY_WAIT_NONE),
+                                .publish = MAYFLY_PORTS({ .port = 7 }), .wait = waits ? WAITS : MAYFLY_WAIT_NONE,
+                                .keep_files = strcmp(action, "files") == 0),
                     &err) < 0) {
                 fprintf(stderr, "%s\n", err.message);
                 exit(1);

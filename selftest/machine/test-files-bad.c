@@ -352,10 +352,12 @@ static void a_container_may_die_meanwhile(void **state)
         (void) state;
         assert_non_null(data);
         assert_int_equal(pthread_create(&thread, NULL, kill_soon, &killing), 0);
-        FAILS(-ESRCH, "using its files: container ", put, c, PUT(.path = "/large", .data = data, .data_size = size));
+        FAILS(-ESRCH, "using its files, which keep_files in its spec would have kept: container ", put, c,
+              PUT(.path = "/large", .data = data, .data_size = size));
         pthread_join(thread, NULL);
         free(data);
-        FAILS(-ESRCH, "using its files: container ", put, c, PUT(.path = "/x", .text = "x"));
+        FAILS(-ESRCH, "using its files, which keep_files in its spec would have kept: container ", put, c,
+              PUT(.path = "/x", .text = "x"));
         mayfly_container_free(c);
 }
 

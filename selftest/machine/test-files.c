@@ -5,6 +5,7 @@
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -383,6 +384,91 @@ static void volumes_are_seen(void **state)
         on_host("rm -r vol");
 }
 
+/* --- after the end -------------------------------------------------------------------------------------------- */
+
+static void kept_files_outlive_the_container(void **state)
+{
+        (void) state;
+        struct mayfly_container *c = start_container(
+                MAYFLY_SPEC(.image = busybox,
+                            SHELL("echo last words >/var/app.log; mkdir /d; ln -s /var/app.log /d/log; exit 3"),
+                            .keep_files = 1, .volumes = MAYFLY_VOLUMES({ .path = "/vol" }),
+                            .files = MAYFLY_FILES({ .path = "/vol/x", .text = "in a volume" })));
+        assert_int_equal(mayfly_container_wait(c, FOREVER_MS, NULL, NULL), 0);
+        has(c, "/var/app.log", "last words\n");
+        assert_int_equal(mayfly_container_stop(c, NULL), 0);
+        has(c, "/d/log", "last words\n");
+        has(c, "/vol/x", "in a volume");
+        get(c, "/d", in_work("d"), 0);
+        on_host("test -L d/log; rm -r d");
+        put(c, PUT(.path = "/late", .text = "put later"));
+        has(c, "/late", "put later");
+        mayfly_container_free(c);
+}
+
+/* Runs a command that does nothing. Returns what the function does. */
+static int run_nothing(struct mayfly_container *c)
+{
+        struct mayfly_command command = MAYFLY_COMMAND_INIT;
+        struct mayfly_result *result = NULL;
+
+        command.argv = MAYFLY_STRINGS("true");
+        int r = mayfly_container_run(c, &command, &result, NULL);
+        mayfly_result_free(result);
+        return r;
+}
+
+/* What is changed between two lives is there in the next, and in what begins from it. */
+static void kept_files_go_on(void **state)
+{
+        struct mayfly_error err = MAYFLY_ERROR_INIT;
+        struct mayfly_snapshot *snapshot = NULL;
+        struct mayfly_container *c =
+                start_container(MAYFLY_SPEC(.image = busybox,
+                                            SHELL("echo life >> /lives; trap exit TERM; while :; do sleep 0.01; done"),
+                                            .keep_files = 1, .volumes = MAYFLY_VOLUMES({ .path = "/vol" }),
+                                            .files = MAYFLY_FILES({ .path = "/vol/x", .text = "given" })));
+
+        (void) state;
+        assert_int_equal(mayfly_container_halt(c, NULL), 0);
+        put(c, PUT(.path = "/vol/x", .text = "changed"));
+        assert_int_equal(mayfly_container_remove(c, "/bin/uname", NULL), 0);
+        if (mayfly_container_start_again(c, &err) < 0)
+                fail_msg("%s", err.message);
+        assert_int_equal(sh(c, "grep -q changed /vol/x && ! test -e /bin/uname"), 0);
+        put(c, PUT(.path = "/vol/x", .text = "again"));
+        assert_int_equal(mayfly_container_restart(c, NULL), 0);
+        assert_int_equal(mayfly_container_pause(c, NULL), 0);
+        put(c, PUT(.path = "/paused", .text = "put"));
+        assert_int_equal(mayfly_container_snapshot(c, &snapshot, NULL), 0);
+        assert_int_equal(mayfly_container_remove(c, "/paused", NULL), 0);
+        assert_int_equal(mayfly_container_reset(c, NULL), 0);
+        assert_int_equal(sh(c, "grep -q again /vol/x && grep -q put /paused && ! test -e /bin/uname"), 0);
+        assert_int_equal(mayfly_container_stop(c, NULL), 0);
+        has(c, "/paused", "put");
+        mayfly_container_free(c);
+        c = start_container(MAYFLY_SPEC(.image = busybox, .idle = 1, .snapshot = snapshot));
+        has(c, "/paused", "put");
+        assert_int_equal(mayfly_container_halt(c, NULL), 0);
+        assert_int_equal(mayfly_container_exists(c, "/paused", &err), -ESRCH);
+        assert_non_null(strstr(err.message, "keep_files in its spec would have kept"));
+        mayfly_container_free(c);
+        mayfly_snapshot_free(snapshot);
+}
+
+static void a_killed_container_keeps_its_files(void **state)
+{
+        struct mayfly_container *c = start_container(MAYFLY_SPEC(.image = busybox, .idle = 1, .keep_files = 1));
+
+        (void) state;
+        put(c, PUT(.path = "/file", .text = "content"));
+        assert_int_equal(kill(mayfly_container_leader(c), SIGKILL), 0);
+        while (run_nothing(c) != -ESRCH)
+                ;
+        has(c, "/file", "content");
+        mayfly_container_free(c);
+}
+
 int main(void)
 {
         const struct CMUnitTest tests[] = {
@@ -402,6 +488,11 @@ int main(void)
                 cmocka_unit_test(files_are_changed),
                 cmocka_unit_test(files_are_there_before_the_app),
                 cmocka_unit_test(volumes_are_seen),
+                cmocka_unit_test(kept_files_outlive_the_container),
+                cmocka_unit_test(a_killed_container_keeps_its_files),
+                cmocka_unit_test(kept_files_go_on),
+                cmocka_unit_test(kept_files_outlive_the_container),
+                cmocka_unit_test(a_killed_container_keeps_its_files),
         };
 
         busybox = test_image("busybox");

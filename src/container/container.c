@@ -349,8 +349,7 @@ static int prepare_app(struct mayfly_container *container, struct mayfly_error *
 
         if (!mf_container_waits_for_go(container))
                 return 0;
-        int r = container->has_files ? 0 : mf_files_put_all(container, container->files, &why);
-        container->has_files = r == 0;
+        int r = mf_files_prepare(container, &why);
         if (r == 0 && container->membership)
                 r = mf_membership_join(container->membership, &why);
         if (r == 0)
@@ -388,7 +387,8 @@ static int start_until_ready(struct mayfly_container *container, struct mayfly_e
 
 int mf_container_waits_for_go(const struct mayfly_container *container)
 {
-        return container->membership || mf_ports_need_host(container) || (container->files && container->files[0].size);
+        return container->membership || mf_ports_need_host(container) || container->spec.keep_files ||
+               (container->files && container->files[0].size);
 }
 
 int mf_container_boot(struct mayfly_container *container, struct mayfly_error *err)

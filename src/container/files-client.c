@@ -52,26 +52,39 @@ static void kill_process(struct mayfly_container *container)
         mf_files_close(container);
 }
 
-/* Returns 0 unless the container has died. */
+/* Whether there is a process that keeps the files of a dead container. */
+static int is_kept(struct mayfly_container *container)
+{
+        return container->spec.keep_files && call_of(container)->socket >= 0;
+}
+
+/* Returns 0 unless the container has died and its files with it. */
 static int check_alive(struct mayfly_container *container, struct mayfly_error *err)
 {
         (void) mf_container_poll(container, NULL, 0, 0, NULL);
-        if (container->control >= 0 && container->leader_fd >= 0)
+        if ((container->control >= 0 && container->leader_fd >= 0) || is_kept(container))
                 return 0;
-        return mf_container_explain_death(container, -ESRCH, MAYFLY_STAGE_FILES, "using its files", err);
+        return mf_container_explain_death(container, -ESRCH, MAYFLY_STAGE_FILES,
+                                          container->spec.keep_files
+                                                  ? "using its files"
+                                                  : "using its files, which keep_files in its spec would have kept",
+                                          err);
 }
 
-/* Sees that there is a process. */
-static int ensure_started(struct mayfly_container *container, struct mayfly_error *err)
+int mf_files_start(struct mayfly_container *container, struct mayfly_error *err)
 {
-        const struct mf_call call = {
-                .program = PROGRAM, .operation = MF_OPERATION_FILES_ENTER, .fds = &container->leader_fd, .n_fds = 1
-        };
+        mf_cleanup(mf_pack_clear) struct mf_pack arguments = { 0 };
+        const struct mf_call call = { .program = PROGRAM,
+                                      .operation = MF_OPERATION_FILES_ENTER,
+                                      .arguments = &arguments,
+                                      .fds = &container->leader_fd,
+                                      .n_fds = 1 };
         struct mayfly_error why = MAYFLY_ERROR_INIT;
 
         int r = check_alive(container, err);
         if (r < 0 || call_of(container)->socket >= 0)
                 return r;
+        mf_pack_number(&arguments, container->spec.keep_files != 0);
         r = mf_call(call_of(container), &call, &why);
         if (r == 0)
                 return 0;
@@ -88,7 +101,7 @@ static int send_request(struct mayfly_container *container, enum mf_operation op
 {
         MF_ANCHOR_GUARD(container->anchor);
 
-        int r = ensure_started(container, err);
+        int r = mf_files_start(container, err);
         if (r == 0) {
                 r = mf_frame_send(call_of(container)->socket, MF_FRAME_REQUEST, (int32_t) operation, arguments, fds,
                                   n_fds);
@@ -155,7 +168,7 @@ static int wait_for(void *userdata, int fd, short events)
         struct mayfly_container *container = userdata;
         MF_ANCHOR_GUARD(container->anchor);
         struct pollfd fds[] = { { .fd = fd, .events = events },
-                                { .fd = container->leader_fd, .events = POLLIN },
+                                { .fd = is_kept(container) ? -1 : container->leader_fd, .events = POLLIN },
                                 { .fd = call_of(container)->process, .events = POLLIN },
                                 { .fd = container->cancel, .events = POLLIN } };
 

@@ -23,6 +23,10 @@ void mf_files_close(struct mayfly_container *container);
 /* Kills it, so that a thread that waits for it goes on. */
 void mf_files_kill(struct mayfly_container *container);
 
+/* Sees that there is a process. If the spec keeps the files, they are there as long as it is. Returns 0 or negative errno with an
+ * error. */
+int mf_files_start(struct mayfly_container *container, struct mayfly_error *err);
+
 /* Asks for an operation, and waits for its result: mf_files_result() reads it. Takes what `arguments` has. Returns 0 or negative errno
  * with an error. */
 int mf_files_ask(struct mayfly_container *container, enum mf_operation operation, struct mf_pack *arguments,
@@ -38,9 +42,10 @@ int mf_files_begin(struct mayfly_container *container, enum mf_operation operati
 int mf_files_finish(struct mayfly_container *container, struct mf_stream *stream, int r, const struct mayfly_error *why,
                     struct mayfly_error *err);
 
-/* files.c: the files of a spec (NULL is fine), as they are, and into the container. Return 0 or negative errno with an error. */
+/* files.c: checks the files of a spec (NULL is fine). Returns 0 or negative errno with an error. */
 int mf_files_check_all(const struct mayfly_file *files, struct mayfly_error *err);
-int mf_files_put_all(struct mayfly_container *container, const struct mayfly_file *files, struct mayfly_error *err);
+/* Puts them into the container, unless it has them, and sees that its files are kept, before its app starts. Returns 0 or negative errno with an error. */
+int mf_files_prepare(struct mayfly_container *container, struct mayfly_error *err);
 /* Checks a path of the container. */
 int mf_files_check_path(const char *path, struct mayfly_error *err);
 

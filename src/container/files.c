@@ -130,12 +130,15 @@ static int put(struct mayfly_container *container, const struct mayfly_file *fil
         return mf_files_finish(container, &stream, r, &why, err);
 }
 
-int mf_files_put_all(struct mayfly_container *container, const struct mayfly_file *files, struct mayfly_error *err)
+int mf_files_prepare(struct mayfly_container *container, struct mayfly_error *err)
 {
-        int r = 0;
+        const struct mayfly_file *file = container->has_files ? NULL : container->files;
 
-        for (; r == 0 && files && files->size; files++)
-                r = put(container, files, err);
+        int r = container->spec.keep_files ? mf_files_start(container, err) : 0;
+        for (; r == 0 && file && file->size; file++)
+                r = put(container, file, err);
+        if (r == 0)
+                container->has_files = 1;
         return r;
 }
 

@@ -50,7 +50,7 @@ static int check_app(const struct mayfly_spec *spec, struct mayfly_error *err)
 int mf_spec_take(struct mayfly_spec *spec, const struct mayfly_spec *given, struct mayfly_error *err)
 {
         static const struct mf_option_kind kind =
-                MF_OPTION_KIND("the spec", "MAYFLY_SPEC_INIT or MAYFLY_SPEC()", struct mayfly_spec, spare);
+                MF_OPTION_KIND("the spec", "MAYFLY_SPEC_INIT or MAYFLY_SPEC()", struct mayfly_spec, keep_files);
 
         *spec = (struct mayfly_spec) MAYFLY_SPEC_INIT;
         if (!given)

@@ -107,7 +107,8 @@ int mf_container_end(struct mayfly_container *container, struct mayfly_error *er
         container->timings.stop_us = mf_now_us() - begin;
         if (r == 0)
                 take_last(container);
-        mf_files_close(container);
+        if (!container->spec.keep_files)
+                mf_files_close(container);
         return r;
 }
 

@@ -16,7 +16,7 @@
 #define PROGRAM "mayfly-files"
 #define COMMON_FDS 2U /* pidfd of the owner and the working directory, which come with the first request */
 
-/* Both are pidfds, whose end is ours. */
+/* Both are pidfds, whose end is ours. `leader` is -1 where the files are kept without the container. */
 static struct {
         int owner, leader;
 } watched = { .owner = -1, .leader = -1 };
@@ -53,8 +53,14 @@ static int enter(struct mf_frame *request, struct mayfly_error *err)
                 return mf_error(err, -EPROTO, MAYFLY_STAGE_HOST, PROGRAM " lacks descriptors");
         watched.owner = mf_frame_take_fd(request, 0);
         watched.leader = mf_frame_take_fd(request, COMMON_FDS + joins);
+        struct mf_unpack arguments = mf_frame_payload(request);
+        const int keeps = mf_unpack_number(&arguments) != 0;
         int r = joins ? mf_serve_join(request->fds[COMMON_FDS], err) : 0;
-        return r < 0 ? r : files_enter(watched.leader, err);
+        if (r == 0)
+                r = files_enter(watched.leader, err);
+        if (keeps)
+                watched.leader = mf_close(watched.leader);
+        return r;
 }
 
 /* Does what a later request says. */

@@ -3,7 +3,7 @@
 #define MF_FILES_H
 
 /* The inside of mayfly-files: one process for a container, outside of it but for user and mount namespace. It waits for its library,
- * and ends with that, or with the container. See protocol/files.h. */
+ * and ends with that, or with the container unless it keeps the files. See protocol/files.h. */
 
 #include <limits.h>
 #include <stdint.h>

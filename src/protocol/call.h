@@ -36,7 +36,7 @@
  *
  *   of mayfly-files, see protocol/files.h
  *   FILES_...       FILES_ENTER comes first, and has a pidfd of the container's PID 1. After it the process takes more requests,
- *                   which have no descriptors but their own, until END or the container's end
+ *                   which have no descriptors but their own, until END or, unless it keeps the files, the container's end
  */
 
 #include <stddef.h>

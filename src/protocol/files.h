@@ -4,7 +4,7 @@
 
 /* The operations of mayfly-files, which protocol/call.h has the frames of. Paths are absolute, and resolved in the container's root.
  *
- *   ENTER   descriptor: pidfd of the container's PID 1. Enters the container's file system
+ *   ENTER   descriptor: pidfd of the container's PID 1; whether to stay when that ends. Enters the container's file system
  *   PUT     descriptor: a stream socket with the file or tree, see tree/record.h; path, enum mf_files_put flags, user, group
  *   GET     descriptor: a stream socket for the file or tree; path, whether it must be a file
  *   STAT    path, whether to follow a link at its end -> an information
