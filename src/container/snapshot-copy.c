@@ -38,6 +38,7 @@ struct level {
         size_t next;   /* the first of them that is still to be copied */
         size_t length; /* of the path of the directory above */
         ino_t inode_above;
+        int is_alone; /* no layer below shows through */
         struct stat st;
 };
 
@@ -45,6 +46,7 @@ struct copying {
         int to;              /* the root of the copy */
         int source, copy;    /* the directories where we are */
         struct level *level; /* of them; NULL at the root */
+        int merges;          /* the copy may have entries already: those of a lower layer */
         struct mf_shift shift;
         char path[PATH_MAX]; /* of the present entry, below the root */
         struct linked *linked[BUCKETS];
@@ -183,18 +185,26 @@ static int enter(struct copying *copying, const char *name)
         return 0;
 }
 
-/* Makes the directory, and goes there. */
-static int go_down(struct copying *copying, const char *name, const struct stat *st, size_t length)
+/* Whether no layer below shows through where we are. Below a volume of the container's own there is none. */
+static int is_alone(const struct copying *copying)
+{
+        return copying->level ? copying->level->is_alone : strncmp(copying->path, "volumes", strlen("volumes")) == 0;
+}
+
+/* Makes the directory, unless it is there to be merged with, and goes there. */
+static int go_down(struct copying *copying, const char *name, const struct stat *st, size_t length, enum mf_room room)
 {
         struct level *level = calloc(1, sizeof(*level));
         struct stat above;
 
         if (!level)
                 return -ENOMEM;
-        *level = (struct level){ .above = copying->level, .length = length, .st = *st };
+        *level = (struct level){ .above = copying->level, .length = length, .is_alone = is_alone(copying), .st = *st };
         copying->level = level;
-        if (fstat(copying->source, &above) < 0 || mkdirat(copying->copy, name, 0700) < 0)
+        if (fstat(copying->source, &above) < 0 || (room != MF_ROOM_DIRECTORY && mkdirat(copying->copy, name, 0700) < 0))
                 return -errno;
+        if (mf_snapshot_is_opaque(room == MF_ROOM_DIRECTORY ? copying->copy : copying->source, name))
+                level->is_alone = 1;
         level->inode_above = above.st_ino;
         int r = enter(copying, name);
         return r < 0 ? r : mf_dir_names(copying->source, &level->names);
@@ -249,10 +259,13 @@ static int visit(struct copying *copying, const char *name)
         memcpy(copying->path + length + (length > 0), name, more + 1);
         if (fstatat(copying->source, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
                 return -errno;
-        int is_skipped = is_mayflys(copying->path);
-        if (!is_skipped && S_ISDIR(st.st_mode))
-                return go_down(copying, name, &st, length);
-        int r = is_skipped ? 0 : copy_leaf(copying, name, &st);
+        int room = is_mayflys(copying->path) ? MF_ROOM_NEEDLESS
+                   : copying->merges
+                           ? mf_snapshot_make_room(copying->source, copying->copy, name, &st, is_alone(copying))
+                           : MF_ROOM_FREE;
+        if (room >= 0 && room != MF_ROOM_NEEDLESS && S_ISDIR(st.st_mode))
+                return go_down(copying, name, &st, length, (enum mf_room) room);
+        int r = room == MF_ROOM_FREE ? copy_leaf(copying, name, &st) : room < 0 ? room : 0;
         if (r == 0)
                 copying->path[length] = '\0';
         return r;
@@ -289,7 +302,7 @@ static void clear(struct copying *copying)
         free(copying);
 }
 
-int mf_snapshot_copy(int from, int to, const char *name, uint32_t ids, uint32_t n_ids, char *failed, size_t size)
+static int copy(int from, int to, const char *name, int merges, const struct mf_shift *shift, char *failed, size_t size)
 {
         struct copying *copying = calloc(1, sizeof(*copying));
 
@@ -297,11 +310,22 @@ int mf_snapshot_copy(int from, int to, const char *name, uint32_t ids, uint32_t 
                 return -ENOMEM;
         copying->to = to;
         copying->source = copying->copy = -1;
-        copying->shift = (struct mf_shift){ ids, n_ids };
+        copying->merges = merges;
+        copying->shift = *shift;
         copying->buffer = malloc(BUFFER_SIZE);
         int r = copying->buffer ? copy_tree(copying, from, to, name) : -ENOMEM;
         if (r < 0)
                 snprintf(failed, size, "%s", copying->path);
         clear(copying);
         return r;
+}
+
+int mf_snapshot_copy(int from, int to, const char *name, uint32_t ids, uint32_t n_ids, char *failed, size_t size)
+{
+        return copy(from, to, name, 0, &(struct mf_shift){ ids, n_ids }, failed, size);
+}
+
+int mf_snapshot_merge(int from, int to, const char *name, uint32_t ids, uint32_t n_ids, char *failed, size_t size)
+{
+        return copy(from, to, name, 1, &(struct mf_shift){ ids, n_ids }, failed, size);
 }

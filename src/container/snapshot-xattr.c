@@ -19,6 +19,7 @@
 #define CAPABILITY "security.capability"
 #define ACL "system.posix_acl_"
 #define NAMES_MAX 65536U
+#define PATH_SIZE (64 + NAME_MAX)
 
 uint32_t mf_shift_id(const struct mf_shift *shift, uint32_t id)
 {
@@ -93,19 +94,75 @@ static int copy_one(const struct mf_shift *shift, const char *from, const char *
         return lsetxattr(to, name, value, size, 0) < 0 ? -errno : 0;
 }
 
+/* For the calls that take no directory. */
+static void write_path(int directory, const char *name, char ret[PATH_SIZE])
+{
+        snprintf(ret, PATH_SIZE, "/proc/self/fd/%d/%s", directory, name);
+}
+
+/* Reads what overlayfs says of an entry. Returns the size, or negative errno when it says nothing. */
+static ssize_t read_overlay(int directory, const char *name, const char *what, char *ret, size_t size)
+{
+        static const char *const prefixes[] = { "trusted.overlay.", "user.overlay." };
+        char path[PATH_SIZE], attribute[64];
+        ssize_t n = -ENODATA;
+
+        write_path(directory, name, path);
+        for (size_t i = 0; n < 0 && i < MF_ELEMENTSOF(prefixes); i++) {
+                snprintf(attribute, sizeof(attribute), "%s%s", prefixes[i], what);
+                n = lgetxattr(path, attribute, ret, size);
+        }
+        return n;
+}
+
+int mf_snapshot_is_opaque(int directory, const char *name)
+{
+        char value = '\0';
+
+        return read_overlay(directory, name, "opaque", &value, 1) == 1 && value == 'y';
+}
+
+int mf_snapshot_is_redirected(int directory, const char *name)
+{
+        return read_overlay(directory, name, "redirect", NULL, 0) > 0;
+}
+
+/* Lists the attributes of a file into `ret`, which has NAMES_MAX bytes. Returns their size, 0 where there can be none, or negative errno. */
+static ssize_t list(const char *path, char *ret)
+{
+        ssize_t n = llistxattr(path, ret, NAMES_MAX);
+
+        return n < 0 && errno != ENOTSUP ? -errno : n < 0 ? 0 : n;
+}
+
+int mf_snapshot_clear_xattrs(int directory, const char *name)
+{
+        mf_cleanup(mf_freep) char *names = malloc(NAMES_MAX);
+        char path[PATH_SIZE];
+
+        if (!names)
+                return -ENOMEM;
+        write_path(directory, name, path);
+        ssize_t n = list(path, names);
+        for (const char *p = names; n > 0 && p < names + n; p += strlen(p) + 1)
+                if (!overlay_name(p) && is_wanted(p) && lremovexattr(path, p) < 0)
+                        return -errno;
+        return n < 0 ? (int) n : 0;
+}
+
 int mf_snapshot_copy_xattrs(const struct mf_shift *shift, int from, int to, const char *name)
 {
         mf_cleanup(mf_freep) char *names = malloc(NAMES_MAX);
-        char source[64 + NAME_MAX], copy[64 + NAME_MAX];
+        char source[PATH_SIZE], copy[PATH_SIZE];
         int r = 0;
 
         if (!names)
                 return -ENOMEM;
-        snprintf(source, sizeof(source), "/proc/self/fd/%d/%s", from, name);
-        snprintf(copy, sizeof(copy), "/proc/self/fd/%d/%s", to, name);
-        ssize_t n = llistxattr(source, names, NAMES_MAX);
+        write_path(from, name, source);
+        write_path(to, name, copy);
+        ssize_t n = list(source, names);
         if (n < 0)
-                return errno == ENOTSUP ? 0 : -errno;
+                return (int) n;
         for (const char *p = names; r == 0 && p < names + n; p += strlen(p) + 1) {
                 const char *overlay = overlay_name(p);
                 if (overlay && strcmp(overlay, "metacopy") == 0)

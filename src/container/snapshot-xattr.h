@@ -13,6 +13,13 @@ struct mf_shift {
 /* What an ID of the host is in the container. What nobody inside can have, as mount points that were made from outside, is root's. */
 uint32_t mf_shift_id(const struct mf_shift *shift, uint32_t id);
 
+/* Whether overlayfs shows nothing of lower layers in the directory. */
+int mf_snapshot_is_opaque(int directory, const char *name);
+/* Whether overlayfs looks for its lower layers under another name. */
+int mf_snapshot_is_redirected(int directory, const char *name);
+/* Removes the attributes of the entry that are not overlayfs's. Returns 0 or negative errno. */
+int mf_snapshot_clear_xattrs(int directory, const char *name);
+
 /* Copies the attributes of an entry that mean something in a layer. Returns 0 or negative errno: -ENOTSUP for a file whose content is in
  * a lower layer only. */
 int mf_snapshot_copy_xattrs(const struct mf_shift *shift, int from, int to, const char *name);

@@ -25,7 +25,7 @@
 
 /* Snapshots. One is a tmpfs in a mount namespace that only descriptors of this program keep, with a copy of what a container wrote:
  * UPPER, a layer for overlayfs, and a directory for each volume of the container's own. A container that began from a snapshot wrote
- * over it, so that a snapshot of it lies on that one. */
+ * over it, so that a snapshot of it lies on that one. Only some can lie on each other: the next one has what all of them have. */
 
 struct mayfly_snapshot {
         atomic_uint references;
@@ -100,16 +100,9 @@ int mf_snapshot_check(const struct mayfly_container *container, struct mayfly_er
 
 /* --- making ----------------------------------------------------------------------------------------------------- */
 
-static int copy_all(const struct mf_tmpfs_place *place, int scratch, uint32_t ids, uint32_t n_ids,
-                    struct mayfly_error *err)
+/* Says what failed with which path. */
+static int explain(int r, const char *failed, struct mayfly_error *err)
 {
-        static const char *const names[] = { "upper", "volumes" };
-        char failed[PATH_MAX] = "";
-        int r = 0;
-
-        for (size_t i = 0; r == 0 && i < MF_ELEMENTSOF(names); i++)
-                if (faccessat(scratch, names[i], F_OK, AT_SYMLINK_NOFOLLOW) == 0)
-                        r = mf_snapshot_copy(scratch, place->root, names[i], ids, n_ids, failed, sizeof(failed));
         if (r == -ENOSPC)
                 return mf_error(err, r, MAYFLY_STAGE_START,
                                 "a snapshot: %s: it takes more than half of the memory of this host; let the container "
@@ -121,17 +114,41 @@ static int copy_all(const struct mf_tmpfs_place *place, int scratch, uint32_t id
                                 "a snapshot: below %.200s... are paths of more than %d bytes, which cannot be copied; "
                                 "let the container remove them, or use a volume with a source or a tmpfs for them",
                                 failed, PATH_MAX - 1);
-        return r < 0 ? mf_error_errno(err, r, MAYFLY_STAGE_START, "a snapshot: copying %.1000s", failed) : 0;
+        if (r == -EXDEV)
+                return mf_error(
+                        err, -E2BIG, MAYFLY_STAGE_START,
+                        "a snapshot: %.200s was renamed, so that the %u snapshots below cannot be merged, and no "
+                        "more can lie on each other; begin from an earlier one",
+                        failed, MF_SNAPSHOTS_MAX);
+        return mf_error_errno(err, r, MAYFLY_STAGE_START, "a snapshot: copying %.1000s", failed);
 }
 
-int mf_snapshot_make(struct mf_tmpfs_place *ret, int scratch, uint32_t ids, uint32_t n_ids, struct mayfly_error *err)
+/* Copies what a snapshot or a scratch has, over what is there already. */
+static int copy_layer(const struct mf_tmpfs_place *place, int layer, int is_first, uint32_t ids, uint32_t n_ids,
+                      struct mayfly_error *err)
+{
+        static const char *const names[] = { "upper", "volumes" };
+        char failed[PATH_MAX] = "";
+        int r = 0;
+
+        for (size_t i = 0; r == 0 && i < MF_ELEMENTSOF(names); i++)
+                if (faccessat(layer, names[i], F_OK, AT_SYMLINK_NOFOLLOW) == 0)
+                        r = (is_first ? mf_snapshot_copy : mf_snapshot_merge)(layer, place->root, names[i], ids, n_ids,
+                                                                              failed, sizeof(failed));
+        return r < 0 ? explain(r, failed, err) : 0;
+}
+
+int mf_snapshot_make(struct mf_tmpfs_place *ret, const struct mf_snapshot_source *source, struct mayfly_error *err)
 {
         struct mf_tmpfs_place place = MF_TMPFS_PLACE_INIT;
 
         int r = mf_tmpfs_make(&place, 0, 0, err);
         if (r < 0)
                 return r;
-        r = copy_all(&place, scratch, ids, n_ids, err);
+        for (size_t i = 0; r == 0 && i < source->n_below; i++)
+                r = copy_layer(&place, source->below[i], i == 0, 0, 0, err);
+        if (r == 0)
+                r = copy_layer(&place, source->scratch, source->n_below == 0, source->ids, source->n_ids, err);
         if (r < 0) {
                 mf_close(place.namespace_fd);
                 mf_close(place.root);
@@ -142,7 +159,7 @@ int mf_snapshot_make(struct mf_tmpfs_place *ret, int scratch, uint32_t ids, uint
 }
 
 struct job {
-        const struct mayfly_container *container;
+        const struct mf_snapshot_source *source;
         struct mf_tmpfs_place *place;
         struct mayfly_error *err;
         int result;
@@ -152,15 +169,14 @@ struct job {
 static void *make(void *userdata)
 {
         struct job *job = userdata;
-        const struct mf_id_range *ids = &job->container->ids;
 
-        job->result = mf_snapshot_make(job->place, job->container->scratch, ids->base, ids->size, job->err);
+        job->result = mf_snapshot_make(job->place, job->source, job->err);
         return NULL;
 }
 
-static int make_here(const struct mayfly_container *container, struct mf_tmpfs_place *ret, struct mayfly_error *err)
+static int make_here(const struct mf_snapshot_source *source, struct mf_tmpfs_place *ret, struct mayfly_error *err)
 {
-        struct job job = { .container = container, .place = ret, .err = err };
+        struct job job = { .source = source, .place = ret, .err = err };
         pthread_t thread;
 
         int r = mf_thread_start(&thread, make, &job);
@@ -171,15 +187,17 @@ static int make_here(const struct mayfly_container *container, struct mf_tmpfs_p
 }
 
 /* Lets mayfly-helper make it: files have owners that this process cannot name. */
-static int make_delegated(const struct mayfly_container *container, struct mf_tmpfs_place *ret,
-                          struct mayfly_error *err)
+static int make_delegated(const struct mf_snapshot_source *source, struct mf_tmpfs_place *ret, struct mayfly_error *err)
 {
         mf_cleanup(mf_pack_clear) struct mf_pack arguments = { 0 };
         struct mf_call_result result = MF_CALL_RESULT_INIT;
+        int fds[1 + MF_SNAPSHOTS_MAX] = { source->scratch };
         const struct mf_call call = {
-                .operation = MF_OPERATION_SNAPSHOT, .arguments = &arguments, .fds = &container->scratch, .n_fds = 1
+                .operation = MF_OPERATION_SNAPSHOT, .arguments = &arguments, .fds = fds, .n_fds = 1 + source->n_below
         };
 
+        for (size_t i = 0; i < source->n_below; i++)
+                fds[1 + i] = source->below[i];
         int r = mf_call(&result, &call, err);
         if (r == 0) {
                 ret->namespace_fd = mf_frame_take_fd(&result.frame, 0);
@@ -206,13 +224,51 @@ static int check(struct mayfly_container *container, struct mayfly_error *err)
                                 "mayfly_container_halt() would "
                                 "have kept it, or the system call open_tree(2) is not allowed here",
                                 container->machine);
-        if (container->snapshot && container->snapshot->depth == MF_SNAPSHOTS_MAX)
-                return mf_error(
-                        err, -E2BIG, MAYFLY_STAGE_EXEC,
-                        "a snapshot: container %s has %u snapshots below it, and no more can lie on each other; begin "
-                        "from an earlier one",
-                        container->machine, MF_SNAPSHOTS_MAX);
         return 0;
+}
+
+/* Makes the handle of a snapshot that lies on `below`, which may be NULL. Returns NULL when there is no memory. */
+static struct mayfly_snapshot *make_handle(const struct mayfly_container *container, struct mayfly_snapshot *below)
+{
+        const char *image = mayfly_image_id(container->image);
+        struct mayfly_snapshot *snapshot = calloc(1, sizeof(*snapshot) + strlen(image) + 1);
+
+        if (!snapshot)
+                return NULL;
+        *snapshot = (struct mayfly_snapshot){ .references = 1,
+                                              .below = mf_snapshot_hold(below),
+                                              .depth = below ? below->depth + 1 : 1,
+                                              .place = MF_TMPFS_PLACE_INIT,
+                                              .kept = kept_of(container) };
+        memcpy(snapshot->image, image, strlen(image) + 1);
+        return snapshot;
+}
+
+/* Makes a snapshot over those that the container began from. When as many lie on each other as can, it has what they have, too. */
+static int make_snapshot(const struct mayfly_container *container, struct mayfly_snapshot **ret,
+                         struct mayfly_error *err)
+{
+        struct mayfly_snapshot *below = container->snapshot;
+        int roots[MF_SNAPSHOTS_MAX] = { 0 };
+        struct mf_snapshot_source source = {
+                .scratch = container->scratch, .ids = container->ids.base, .n_ids = container->ids.size, .below = roots
+        };
+
+        if (below && below->depth == MF_SNAPSHOTS_MAX) {
+                source.n_below = below->depth;
+                for (; below; below = below->below)
+                        roots[below->depth - 1] = below->place.root;
+        }
+        struct mayfly_snapshot *snapshot = make_handle(container, below);
+        if (!snapshot)
+                return mf_error_oom(err, MAYFLY_STAGE_START);
+        int r = mf_privilege_is_delegated() ? make_delegated(&source, &snapshot->place, err)
+                                            : make_here(&source, &snapshot->place, err);
+        if (r < 0)
+                mayfly_snapshot_free(snapshot);
+        else
+                *ret = snapshot;
+        return r;
 }
 
 MF_EXPORT int mayfly_container_snapshot(struct mayfly_container *container, struct mayfly_snapshot **ret,
@@ -225,25 +281,12 @@ MF_EXPORT int mayfly_container_snapshot(struct mayfly_container *container, stru
         if (r < 0)
                 return r;
         MF_ANCHOR_GUARD(container->anchor);
+        struct mayfly_snapshot *snapshot = NULL;
         r = check(container, err);
+        if (r == 0)
+                r = make_snapshot(container, &snapshot, err);
         if (r < 0)
                 return r;
-        const char *image = mayfly_image_id(container->image);
-        struct mayfly_snapshot *snapshot = calloc(1, sizeof(*snapshot) + strlen(image) + 1);
-        if (!snapshot)
-                return mf_error_oom(err, MAYFLY_STAGE_START);
-        *snapshot = (struct mayfly_snapshot){ .references = 1,
-                                              .below = mf_snapshot_hold(container->snapshot),
-                                              .depth = container->snapshot ? container->snapshot->depth + 1 : 1,
-                                              .place = MF_TMPFS_PLACE_INIT,
-                                              .kept = kept_of(container) };
-        memcpy(snapshot->image, image, strlen(image) + 1);
-        r = mf_privilege_is_delegated() ? make_delegated(container, &snapshot->place, err)
-                                        : make_here(container, &snapshot->place, err);
-        if (r < 0) {
-                mayfly_snapshot_free(snapshot);
-                return r;
-        }
         mayfly_snapshot_free(container->taken);
         container->taken = mf_snapshot_hold(snapshot);
         *ret = snapshot;

@@ -31,7 +31,11 @@ int mf_helper_snapshot(struct mf_helper *helper, struct mayfly_error *err)
 
         if (helper->request.n_fds <= MF_HELPER_FIRST_FD)
                 return mf_error(err, -EPROTO, MAYFLY_STAGE_HOST, "mayfly-helper lacks arguments");
-        int r = mf_snapshot_make(&place, helper->request.fds[MF_HELPER_FIRST_FD], 0, 0, err);
+        const int *fds = &helper->request.fds[MF_HELPER_FIRST_FD];
+        const struct mf_snapshot_source source = { .scratch = fds[0],
+                                                   .below = fds + 1,
+                                                   .n_below = helper->request.n_fds - MF_HELPER_FIRST_FD - 1 };
+        int r = mf_snapshot_make(&place, &source, err);
         if (r == 0)
                 answer(helper, &place);
         return r;

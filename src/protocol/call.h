@@ -24,7 +24,7 @@
  *   OPEN        reference, image options -> value: 1 if something was fetched. Reports of progress. The image stays open
  *   TMPFS       size -> descriptors of a mount namespace with a new tmpfs, and of the root directory of that
  *   TMPFS_OWN   descriptor of that directory; mode, user, group -> nothing
- *   SNAPSHOT    descriptor of a container's scratch -> descriptors as of TMPFS, with a copy of what the container wrote
+ *   SNAPSHOT    descriptors of a container's scratch, and of snapshots that are to be part of it -> descriptors as of TMPFS, with a copy of what the container wrote
  *   VERIFY, GC  options -> the result struct, also with an error. Reports about the store
  *
  *   of mayfly-network, see protocol/network.h
@@ -45,7 +45,7 @@
 #include "protocol/pack.h"
 
 #define MF_CALL_VERSION 1U
-#define MF_CALL_FDS_MAX 8
+#define MF_CALL_FDS_MAX 16
 
 enum mf_operation {
         MF_OPERATION_NAMESPACE = 1,

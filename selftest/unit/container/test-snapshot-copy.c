@@ -53,7 +53,7 @@ static int tear_down(void **state)
 /* Runs a command line in the directory of the tree or of its copy. */
 static void shell(const char *where, const char *line)
 {
-        char command[1024];
+        char command[2048];
 
         snprintf(command, sizeof(command), "cd %s/%s && %s", place, where, line);
         if (system(command) != 0)
@@ -91,6 +91,69 @@ static void hosts_is_left_out(void **state)
         shell("from", "mkdir -p upper/etc upper/x/etc && touch upper/etc/hosts upper/etc/hostname upper/x/etc/hosts");
         copies();
         shell("to", "test ! -e upper/etc/hosts && test -e upper/etc/hostname && test -e upper/x/etc/hosts");
+}
+
+/* A layer over another is one layer that shows the same. */
+static void layers_are_merged(void **state)
+{
+        char failed[256] = "";
+
+        (void) state;
+        shell("from",
+              "mkdir -p upper/old/deep upper/gone upper/kept upper/whole volumes/v/old && cd upper && "
+              "echo 1 > old/deep/file && echo 1 > kept/first && ln kept/first kept/hard && echo 1 > whole/lower && "
+              "echo 1 > becomes-dir && mkdir becomes-file && touch becomes-file/x ../volumes/v/old/x && "
+              "mknod hidden c 0 0 && chmod 700 kept");
+        copies();
+        assert_int_equal(mf_snapshot_copy(from, to, "volumes", 0, 0, failed, sizeof(failed)), 0);
+        shell("from", "rm -rf upper volumes && mkdir -p upper/kept upper/becomes-dir upper/whole && cd upper && "
+                      "mknod old c 0 0 && mknod gone c 0 0 && mknod kept/first c 0 0 && echo 2 > kept/second && "
+                      "echo 2 > becomes-file && echo 2 > becomes-dir/x && echo 2 > whole/upper && chmod 755 kept && "
+                      "touch -d '2001-02-03 04:05:06' kept && echo 2 > hidden");
+        assert_int_equal(mf_snapshot_merge(from, to, "upper", 0, 0, failed, sizeof(failed)), 0);
+        shell("to", "test \"$(find upper -printf '%P %y %m\\n' | LC_ALL=C sort)\" = \"$(printf '%s\\n' ' d 755' "
+                    "'becomes-dir d 755' 'becomes-dir/x f 644' 'becomes-file f 644' 'gone c 644' 'hidden f 644' "
+                    "'kept d 755' 'kept/first c 644' 'kept/hard f 644' 'kept/second f 644' 'old c 644' "
+                    "'whole d 755' 'whole/lower f 644' 'whole/upper f 644')\" && "
+                    "grep -q 2 upper/hidden && test $(stat -c %Y upper/kept) = $(date -d '2001-02-03 04:05:06' +%s)");
+        /* What nothing is below of needs nothing to hide it. */
+        shell("from", "mkdir -p volumes/v/new && cd volumes/v && mknod old c 0 0 && mknod new/none c 0 0");
+        assert_int_equal(mf_snapshot_merge(from, to, "volumes", 0, 0, failed, sizeof(failed)), 0);
+        shell("to", "test \"$(find volumes | sort | tr '\\n' ' ')\" = 'volumes volumes/v volumes/v/new '");
+}
+
+/* What overlayfs says of directories holds for the result. */
+static void opaque_directories_are_merged(void **state)
+{
+        char path[128], failed[256] = "";
+
+        (void) state;
+        shell("from", "mkdir -p upper/a upper/b && touch upper/a/lower upper/b/lower");
+        snprintf(path, sizeof(path), "%s/from/upper/b", place);
+        if (setxattr(path, "trusted.overlay.opaque", "y", 1, 0) < 0)
+                return; /* only root may, and nothing else is to be seen without */
+        copies();
+        assert_int_equal(removexattr(path, "trusted.overlay.opaque"), 0);
+        snprintf(path, sizeof(path), "%s/to/upper/b", place);
+        assert_int_equal(setxattr(path, "trusted.colour", "blue", 4, 0), 0);
+        shell("from", "rm upper/a/lower upper/b/lower && touch upper/a/upper && mknod upper/b/lower c 0 0");
+        snprintf(path, sizeof(path), "%s/from/upper/a", place);
+        assert_int_equal(setxattr(path, "trusted.overlay.opaque", "y", 1, 0), 0);
+        assert_int_equal(mf_snapshot_merge(from, to, "upper", 0, 0, failed, sizeof(failed)), 0);
+        snprintf(path, sizeof(path), "%s/to/upper/b", place);
+        shell("to", "test \"$(find upper | sort | tr '\\n' ' ')\" = 'upper upper/a upper/a/upper upper/b '");
+        snprintf(path, sizeof(path), "%s/to/upper/b", place);
+        assert_int_equal(getxattr(path, "trusted.colour", NULL, 0), -1); /* which the upper one does not have */
+        for (const char *name = "ab"; *name; name++) {
+                char value = '\0';
+                snprintf(path, sizeof(path), "%s/to/upper/%c", place, *name);
+                assert_int_equal(getxattr(path, "trusted.overlay.opaque", &value, 1), 1);
+                assert_int_equal(value, 'y');
+        }
+        snprintf(path, sizeof(path), "%s/from/upper/a", place);
+        assert_int_equal(setxattr(path, "trusted.overlay.redirect", "/b", 2, 0), 0);
+        assert_int_equal(mf_snapshot_merge(from, to, "upper", 0, 0, failed, sizeof(failed)), -EXDEV);
+        assert_string_equal(failed, "upper/a");
 }
 
 static void what_fails_is_named(void **state)
@@ -151,6 +214,8 @@ int main(void)
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test_setup_teardown(all_is_copied, set_up, tear_down),
                 cmocka_unit_test_setup_teardown(hosts_is_left_out, set_up, tear_down),
+                cmocka_unit_test_setup_teardown(layers_are_merged, set_up, tear_down),
+                cmocka_unit_test_setup_teardown(opaque_directories_are_merged, set_up, tear_down),
                 cmocka_unit_test_setup_teardown(what_fails_is_named, set_up, tear_down),
                 cmocka_unit_test_setup_teardown(attributes_are_chosen, set_up, tear_down),
                 cmocka_unit_test(ids_are_those_inside),
