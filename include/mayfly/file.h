@@ -72,6 +72,8 @@ struct mayfly_get_options {
         /** Non-zero: files keep their owners' numbers, set-user-ID bits and file capabilities, for which the caller must be root.
          * Without it all is the caller's. */
         int keep_owners;
+        uint64_t max_bytes;   /**< most bytes of content, without holes; default 4 GiB */
+        uint64_t max_entries; /**< most files and directories; default 1,000,000 */
 };
 
 #define MAYFLY_GET_OPTIONS_INIT MAYFLY_INIT_(struct mayfly_get_options)
@@ -81,7 +83,8 @@ struct mayfly_get_options {
  * @param target   path on the host, which the copy will have. A file takes the place of one that is there; a directory must not be
  *                 there yet. All is in place when it is whole
  * @param options  NULL for the defaults
- * @return 0 or negative errno: -ENOENT, -EEXIST, -EINVAL (a device, a FIFO), -EBUSY (a file changed meanwhile), ...
+ * @return 0 or negative errno: -ENOENT, -EEXIST, -EINVAL (a device, a FIFO), -EBUSY (a file changed meanwhile), -EFBIG (more than
+ *         max_bytes or max_entries), ...
  */
 int mayfly_container_get(struct mayfly_container *container, const char *path, const char *target,
                          const struct mayfly_get_options *options, struct mayfly_error *err);
@@ -125,7 +128,7 @@ struct mayfly_file_info *mayfly_file_info_free(struct mayfly_file_info *info);
 int mayfly_container_exists(struct mayfly_container *container, const char *path, struct mayfly_error *err);
 
 /**
- * Lists a directory, sorted by name.
+ * Lists a directory, sorted by name: -EFBIG for one of more than 1,000,000 files.
  * @param ret  set on success to a list that ends with NULL; release with mayfly_file_list_free()
  */
 int mayfly_container_list(struct mayfly_container *container, const char *path, struct mayfly_file_info ***ret,

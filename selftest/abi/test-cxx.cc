@@ -43,8 +43,8 @@ static void use_initializers()
         USE(mayfly_exit, MAYFLY_EXIT_INIT);
         USE(mayfly_file, MAYFLY_FILE_INIT);
         /* A compiler need not set what is behind the last member. */
-        USE_UNTIL(mayfly_get_options, MAYFLY_GET_OPTIONS_INIT, "MAYFLY_GET_OPTIONS_INIT",
-                  offsetof(mayfly_get_options, keep_owners) + sizeof(int));
+        USE_UNTIL(mayfly_spec, MAYFLY_SPEC_INIT, "MAYFLY_SPEC_INIT", offsetof(mayfly_spec, keep_files) + sizeof(int));
+        USE(mayfly_get_options, MAYFLY_GET_OPTIONS_INIT);
         USE(mayfly_gc_options, MAYFLY_GC_OPTIONS_INIT);
         USE(mayfly_gc_result, MAYFLY_GC_RESULT_INIT);
         USE(mayfly_image_options, MAYFLY_IMAGE_OPTIONS_INIT);
@@ -54,7 +54,6 @@ static void use_initializers()
         USE(mayfly_link_direction, MAYFLY_LINK_DIRECTION_INIT);
         USE(mayfly_port, MAYFLY_PORT_INIT);
         USE(mayfly_publish, MAYFLY_PUBLISH_INIT);
-        USE(mayfly_spec, MAYFLY_SPEC_INIT);
         USE(mayfly_stats, MAYFLY_STATS_INIT);
         USE(mayfly_limits, MAYFLY_LIMITS_INIT);
         USE(mayfly_stop_result, MAYFLY_STOP_RESULT_INIT);

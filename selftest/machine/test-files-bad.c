@@ -328,6 +328,31 @@ static void a_growing_file_is_not_taken(void **state)
         mayfly_container_free(c);
 }
 
+/* --- too much ------------------------------------------------------------------------------------------------- */
+
+static void a_get_is_bounded(void **state)
+{
+        struct mayfly_container *c = start_container(MAYFLY_SPEC(.image = busybox, .idle = 1));
+        struct mayfly_get_options options = MAYFLY_GET_OPTIONS_INIT;
+        char target[128];
+
+        (void) state;
+        snprintf(target, sizeof(target), "%s/target", work);
+        prints_as(c, "0", "mkdir -p /tree/c; echo 12345 > /tree/a; echo 12345 > /tree/b; truncate -s 1T /tree/b", "");
+        options.max_bytes = 11;
+        FAILS(-EFBIG, "has more than 11 bytes; raise max_bytes", get, c, "/tree", target, &options);
+        options.max_entries = 3;
+        options.max_bytes = 1 << 20;
+        FAILS(-EFBIG, "has more than 3 files and directories; raise max_entries", get, c, "/tree", target, &options);
+        options.max_entries = 2;
+        FAILS(-EFBIG, "has more files than max_entries allows", get, c, "/tree", target, &options);
+        nothing_is_left(c);
+        options.max_entries = 4;
+        assert_int_equal(mayfly_container_get(c, "/tree", target, &options, NULL), 0);
+        on_host("test \"$(head -c 6 target/b)\" = 12345 && rm -r target");
+        mayfly_container_free(c);
+}
+
 /* --- the container's end -------------------------------------------------------------------------------------- */
 
 struct killing {
@@ -411,6 +436,26 @@ static void descriptors_are_closed(void **state)
 
 /* --- the spec's ----------------------------------------------------------------------------------------------- */
 
+/* The time that the files take is the start's. */
+static void slow_files_end_the_start(void **state)
+{
+        enum { N = 9000 };
+        struct mayfly_file *files = calloc(N + 2, sizeof(*files));
+        char source[128];
+
+        (void) state;
+        assert_non_null(files);
+        on_host("head -c 4M /dev/urandom > source");
+        snprintf(source, sizeof(source), "%s/source", work);
+        files[0].size = sizeof(*files);
+        for (size_t i = 1; i <= N; i++)
+                files[i] = (struct mayfly_file){ .size = sizeof(*files), .path = "/copy", .source = source };
+        start_fails(MAYFLY_SPEC(.image = busybox, .idle = 1, .files = files, .start_timeout_ms = 3000), -ETIMEDOUT,
+                    "within start_timeout_ms = 3000; raise that, or put less");
+        on_host("rm source");
+        free(files);
+}
+
 static void wrong_files_fail_the_start(void **state)
 {
         (void) state;
@@ -444,6 +489,8 @@ int main(void)
                 cmocka_unit_test(a_stopped_container_has_no_files),
                 cmocka_unit_test(a_forked_child_has_a_helper_of_its_own),
                 cmocka_unit_test(descriptors_are_closed),
+                cmocka_unit_test(a_get_is_bounded),
+                cmocka_unit_test(slow_files_end_the_start),
                 cmocka_unit_test(wrong_files_fail_the_start),
         };
 

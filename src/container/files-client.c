@@ -71,6 +71,29 @@ static int check_alive(struct mayfly_container *container, struct mayfly_error *
                                           err);
 }
 
+/* When to give up, unless something comes. */
+static uint64_t give_up_us(const struct mayfly_container *container)
+{
+        uint64_t stall = mf_now_us() + (uint64_t) STALL_MS * 1000, deadline = container->files_client.deadline_us;
+
+        return deadline && deadline < stall ? deadline : stall;
+}
+
+/* Sets the error for -ETIMEDOUT, with `what` does not go on. Returns that. */
+static int explain_stall(const struct mayfly_container *container, const char *what, struct mayfly_error *err)
+{
+        uint64_t deadline = container->files_client.deadline_us;
+
+        if (deadline && mf_left_ms(deadline) == 0)
+                return mf_error(err, -ETIMEDOUT, MAYFLY_STAGE_FILES,
+                                "the files of its spec were not in container %s within start_timeout_ms = %u; raise "
+                                "that, or put less",
+                                container->machine, container->spec.start_timeout_ms);
+        return mf_error(err, -ETIMEDOUT, MAYFLY_STAGE_FILES,
+                        "%s of container %s does not go on for %d s; does a file system in the container hang?", what,
+                        container->machine, STALL_MS / 1000);
+}
+
 int mf_files_start(struct mayfly_container *container, struct mayfly_error *err)
 {
         mf_cleanup(mf_pack_clear) struct mf_pack arguments = { 0 };
@@ -78,7 +101,8 @@ int mf_files_start(struct mayfly_container *container, struct mayfly_error *err)
                                       .operation = MF_OPERATION_FILES_ENTER,
                                       .arguments = &arguments,
                                       .fds = &container->leader_fd,
-                                      .n_fds = 1 };
+                                      .n_fds = 1,
+                                      .deadline_us = give_up_us(container) };
         struct mayfly_error why = MAYFLY_ERROR_INIT;
 
         int r = check_alive(container, err);
@@ -88,10 +112,12 @@ int mf_files_start(struct mayfly_container *container, struct mayfly_error *err)
         r = mf_call(call_of(container), &call, &why);
         if (r == 0)
                 return 0;
-        mf_files_close(container);
+        kill_process(container);
         int dead = check_alive(container, err);
         if (dead < 0)
                 return dead;
+        if (r == -ETIMEDOUT)
+                return explain_stall(container, PROGRAM, err);
         mf_error_copy(err, r, why.stage, why.message);
         return r;
 }
@@ -119,7 +145,7 @@ static int await(struct mayfly_container *container, struct mayfly_error *err)
 {
         MF_ANCHOR_GUARD(container->anchor);
         struct mf_call_result *call = call_of(container);
-        uint64_t deadline = mf_now_us() + (uint64_t) STALL_MS * 1000;
+        uint64_t deadline = give_up_us(container);
         int r = 0;
 
         mf_frame_clear(&call->frame);
@@ -142,9 +168,10 @@ static int await(struct mayfly_container *container, struct mayfly_error *err)
         kill_process(container);
         if (check_alive(container, err) < 0)
                 return -ESRCH;
-        return mf_error(err, r, MAYFLY_STAGE_FILES, "%s of container %s %s", PROGRAM, container->machine,
-                        r == -ETIMEDOUT ? "does not answer; does a file system in the container hang?"
-                                        : "ended before it had a result; was it killed?");
+        if (r == -ETIMEDOUT)
+                return explain_stall(container, PROGRAM, err);
+        return mf_error(err, r, MAYFLY_STAGE_FILES, "%s of container %s ended before it had a result; was it killed?",
+                        PROGRAM, container->machine);
 }
 
 int mf_files_ask(struct mayfly_container *container, enum mf_operation operation, struct mf_pack *arguments,
@@ -172,8 +199,8 @@ static int wait_for(void *userdata, int fd, short events)
                                 { .fd = call_of(container)->process, .events = POLLIN },
                                 { .fd = container->cancel, .events = POLLIN } };
 
-        int had_lock = mf_anchor_pause(container->anchor);
-        int n = poll(fds, MF_ELEMENTSOF(fds), STALL_MS);
+        int left = mf_left_ms(give_up_us(container)), had_lock = mf_anchor_pause(container->anchor);
+        int n = left > 0 ? poll(fds, MF_ELEMENTSOF(fds), left) : 0;
         int r = n > 0 ? 0 : n < 0 ? -errno : -ETIMEDOUT;
         mf_anchor_resume(container->anchor, had_lock);
         if (r < 0)
@@ -225,9 +252,7 @@ int mf_files_finish(struct mayfly_container *container, struct mf_stream *stream
                 return -ESRCH;
         }
         if (r == -ETIMEDOUT)
-                return mf_error(err, r, MAYFLY_STAGE_FILES,
-                                "the copy does not go on for %d s; does a file system in the container hang?",
-                                STALL_MS / 1000);
+                return explain_stall(container, "the copy of files", err);
         int answered = await(container, &answer);
         if (r < 0 && why->code) {
                 mf_error_copy(err, r, why->stage, why->message);

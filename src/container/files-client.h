@@ -14,6 +14,7 @@ struct mayfly_container;
 
 struct mf_files {
         struct mf_call_result call; /* the process; its socket is -1 while there is none */
+        uint64_t deadline_us;       /* of a start that puts the files of its spec; 0: none */
 };
 
 #define MF_FILES_NONE ((struct mf_files){ .call = MF_CALL_RESULT_INIT })

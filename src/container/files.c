@@ -23,6 +23,7 @@
 /* Files into a container and out of it. */
 
 #define READ_MAX ((size_t) 64 * 1024 * 1024)
+#define GET_BYTES_MAX (UINT64_C(4) << 30)
 
 /* --- checks --------------------------------------------------------------------------------------------------- */
 
@@ -134,9 +135,11 @@ int mf_files_prepare(struct mayfly_container *container, struct mayfly_error *er
 {
         const struct mayfly_file *file = container->has_files ? NULL : container->files;
 
+        container->files_client.deadline_us = container->start_deadline_us;
         int r = container->spec.keep_files ? mf_files_start(container, err) : 0;
         for (; r == 0 && file && file->size; file++)
                 r = put(container, file, err);
+        container->files_client.deadline_us = 0;
         if (r == 0)
                 container->has_files = 1;
         return r;
@@ -172,13 +175,14 @@ MF_EXPORT int mayfly_container_put(struct mayfly_container *container, const str
 
 /* --- get ------------------------------------------------------------------------------------------------------ */
 
-static int begin_get(struct mayfly_container *container, const char *path, int is_file, struct mf_stream *stream,
-                     struct mayfly_error *err)
+static int begin_get(struct mayfly_container *container, const char *path, int is_file, uint64_t max_entries,
+                     struct mf_stream *stream, struct mayfly_error *err)
 {
         struct mf_pack arguments = { 0 };
 
         mf_pack_string(&arguments, path);
         mf_pack_number(&arguments, (uint64_t) is_file);
+        mf_pack_number(&arguments, max_entries);
         return mf_files_begin(container, MF_OPERATION_FILES_GET, &arguments, stream, err);
 }
 
@@ -210,6 +214,9 @@ static int get(struct mayfly_container *container, const char *path, const char 
                                          .label = target_path,
                                          .where = "",
                                          .keep_owners = options->keep_owners,
+                                         .max_bytes = options->max_bytes ? options->max_bytes : GET_BYTES_MAX,
+                                         .max_entries =
+                                                 options->max_entries ? options->max_entries : MF_FILES_ENTRIES_MAX,
                                          .uid = (uid_t) -1,
                                          .gid = (gid_t) -1 };
         struct mf_stream stream;
@@ -220,7 +227,7 @@ static int get(struct mayfly_container *container, const char *path, const char 
         if (parent < 0)
                 return parent;
         target.parent = parent;
-        int r = begin_get(container, path, 0, &stream, err);
+        int r = begin_get(container, path, 0, target.max_entries, &stream, err);
         if (r < 0)
                 return r;
         r = mf_tree_receive(&stream, &target, &why);
@@ -231,7 +238,7 @@ MF_EXPORT int mayfly_container_get(struct mayfly_container *container, const cha
                                    const struct mayfly_get_options *options, struct mayfly_error *err)
 {
         static const struct mf_option_kind kind =
-                MF_OPTION_KIND("the options", "MAYFLY_GET_OPTIONS_INIT", struct mayfly_get_options, keep_owners);
+                MF_OPTION_KIND("the options", "MAYFLY_GET_OPTIONS_INIT", struct mayfly_get_options, max_entries);
         struct mayfly_get_options own = MAYFLY_GET_OPTIONS_INIT;
 
         int r = check(container, __func__, err);
@@ -264,7 +271,7 @@ MF_EXPORT int mayfly_container_read_file(struct mayfly_container *container, con
         if (r < 0)
                 return r;
         MF_ANCHOR_ENTER(container->anchor);
-        r = begin_get(container, path, 1, &stream, err);
+        r = begin_get(container, path, 1, 1, &stream, err);
         if (r < 0)
                 return r;
         max = max ? max : READ_MAX;

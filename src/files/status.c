@@ -6,11 +6,14 @@
 #include <unistd.h>
 
 #include "files/files.h"
+#include "protocol/files.h"
 #include "util/dir-names.h"
 #include "util/error.h"
 #include "util/fd.h"
 #include "util/macro.h"
 #include "util/strv.h"
+
+#define LIST_BYTES_MAX ((size_t) 256 * 1024 * 1024)
 
 /* Adds the information on an open file to the answer. Returns 0 or negative errno. */
 static int add_info(struct mf_pack *pack, int fd)
@@ -58,12 +61,18 @@ int files_list(struct files_call *call, struct mayfly_error *err)
         size_t n = 0;
 
         mf_cleanup(mf_closep) int fd = files_open(path, O_RDONLY | O_DIRECTORY | O_NONBLOCK);
-        int r = fd < 0 ? fd : mf_dir_names(fd, &names);
+        int r = fd < 0 ? fd : mf_dir_names_up_to(fd, MF_FILES_ENTRIES_MAX, &names);
         while (r == 0 && names[n])
                 n++;
         mf_pack_number(&call->answer.result, n);
         for (size_t i = 0; r == 0 && i < n; i++)
-                r = add_file(&call->answer.result, fd, names[i]);
+                r = call->answer.result.bytes.size < LIST_BYTES_MAX ? add_file(&call->answer.result, fd, names[i])
+                                                                    : -EFBIG;
         mf_strv_free(names);
+        if (r == -EFBIG)
+                return mf_error(err, r, MAYFLY_STAGE_FILES,
+                                "%s in the container cannot be listed: it has more than %u files, or their names and "
+                                "targets take more than 256 MiB; let a command in the container choose some of them",
+                                path, MF_FILES_ENTRIES_MAX);
         return r < 0 ? files_say(err, r, path, "listed") : 0;
 }

@@ -88,6 +88,7 @@ int files_get(struct files_call *call, struct mayfly_error *err)
 {
         const char *path = mf_unpack_string(&call->arguments);
         const int is_file = mf_unpack_number(&call->arguments) != 0;
+        const uint64_t max_entries = mf_unpack_number(&call->arguments);
         mf_cleanup(mf_stream_clear) struct mf_stream stream = { .fd = -1 };
 
         int r = open_stream(&stream, call, err);
@@ -100,6 +101,7 @@ int files_get(struct files_call *call, struct mayfly_error *err)
                                                .proc = files_proc(),
                                                .label = strcmp(path, "/") == 0 ? "" : path,
                                                .where = " in the container",
-                                               .is_file = is_file };
+                                               .is_file = is_file,
+                                               .max_names = (size_t) max_entries };
         return complete(mf_tree_send(&stream, &source, err), err);
 }

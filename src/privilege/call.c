@@ -104,15 +104,16 @@ static int fail_dead(const struct mf_call *call, int boot_log, struct mayfly_err
 
 /* Waits for the next frame. The end of the stream is no sure sign: a child that this process happened to fork meanwhile
  * may hold a copy of the other end. Returns 1, 0 when the helper is gone, or negative errno. */
-static int await_frame(struct mf_call_result *result)
+static int await_frame(struct mf_call_result *result, uint64_t deadline_us)
 {
         struct pollfd fds[] = { { .fd = result->socket, .events = POLLIN },
                                 { .fd = result->process, .events = POLLIN } };
 
         for (;;) {
-                if (poll(fds, 2, -1) < 0) {
-                        if (errno != EINTR)
-                                return -errno;
+                int n = poll(fds, 2, deadline_us ? mf_left_ms(deadline_us) : -1);
+                if (n <= 0) {
+                        if (n == 0 || errno != EINTR)
+                                return n == 0 ? -ETIMEDOUT : -errno;
                         continue;
                 }
                 int r = mf_frame_recv(result->socket, &result->frame, MSG_DONTWAIT);
@@ -159,7 +160,7 @@ static int report(const struct mf_call_result *result, const struct mf_call *cal
 static int converse(struct mf_call_result *result, const struct mf_call *call, int boot_log, struct mayfly_error *err)
 {
         for (;;) {
-                int r = await_frame(result);
+                int r = await_frame(result, call->deadline_us);
                 if (r == 0)
                         return fail_dead(call, boot_log, err);
                 if (r == -EPROTO)

@@ -17,7 +17,8 @@ struct mf_call {
         /* Called for each report, in the thread of the caller. The helper waits for the return value. */
         int (*report)(void *userdata, struct mf_unpack *report);
         void *userdata;
-        const char *program; /* whose operation it is; NULL for mayfly-helper */
+        const char *program;  /* whose operation it is; NULL for mayfly-helper */
+        uint64_t deadline_us; /* by mf_now_us(), for the result: -ETIMEDOUT; 0: none */
 };
 
 /* A helper that has answered. It keeps its locks and descriptors until mf_call_end(). Start from MF_CALL_RESULT_INIT. */

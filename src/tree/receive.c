@@ -40,6 +40,7 @@ struct receiver {
         struct level *levels;
         size_t n_levels, levels_allocated;
         struct mf_strings links; /* paths of files with several names, by number from 1 on */
+        uint64_t bytes, entries; /* so far */
         uint64_t number;         /* of the temporary names */
         char temporary[TEMPORARY_SIZE];
         struct mayfly_error *err;
@@ -75,12 +76,33 @@ static int malformed(const struct receiver *receiver)
                         "programs together");
 }
 
+static int too_much(const struct receiver *receiver, uint64_t max, const char *what, const char *option)
+{
+        return mf_error(receiver->err, -EFBIG, MAYFLY_STAGE_FILES,
+                        "what %s is to be a copy of has more than %llu %s; raise %s, or copy it in parts",
+                        receiver->target->label, (unsigned long long) max, what, option);
+}
+
 /* The next record of the stream. */
 static int next_entry(struct receiver *receiver)
 {
-        int r = mf_tree_entry_get(receiver->stream, &receiver->entry);
+        const uint64_t max = receiver->target->max_entries;
 
+        int r = mf_tree_entry_get(receiver->stream, &receiver->entry);
+        if (r == 0 && receiver->entry.record.type != MF_TREE_END && ++receiver->entries > max && max)
+                return too_much(receiver, max, "files and directories", "max_entries");
         return r == -EPROTO ? malformed(receiver) : r;
+}
+
+/* Counts bytes of content that are about to come. */
+static int count_bytes(struct receiver *receiver, uint64_t n)
+{
+        const uint64_t max = receiver->target->max_bytes;
+
+        if (max && n > max - receiver->bytes)
+                return too_much(receiver, max, "bytes", "max_bytes");
+        receiver->bytes += n;
+        return 0;
 }
 
 static void choose_temporary(struct receiver *receiver)
@@ -181,7 +203,7 @@ static int write_chunk(const struct receiver *receiver, int fd, const struct mf_
 }
 
 /* Writes the file's data. *ret_end is where the data ends. */
-static int write_data(const struct receiver *receiver, int fd, uint64_t *ret_end)
+static int write_data(struct receiver *receiver, int fd, uint64_t *ret_end)
 {
         struct mf_tree_chunk chunk;
 
@@ -192,7 +214,9 @@ static int write_data(const struct receiver *receiver, int fd, uint64_t *ret_end
                         return r;
                 if (chunk.offset < *ret_end || chunk.offset > INT64_MAX || chunk.size > INT64_MAX - chunk.offset)
                         return malformed(receiver);
-                r = write_chunk(receiver, fd, &chunk);
+                r = count_bytes(receiver, chunk.size);
+                if (r == 0)
+                        r = write_chunk(receiver, fd, &chunk);
                 if (r < 0)
                         return r;
                 *ret_end = chunk.offset + chunk.size;

@@ -6,6 +6,7 @@
  * otherwise. */
 
 #include <stddef.h>
+#include <stdint.h>
 #include <sys/types.h>
 
 #include <mayfly/error.h>
@@ -21,7 +22,8 @@ struct mf_tree_target {
         int keep_owners;   /* files get the owners and capabilities that the stream says; else `uid` and `gid`, */
         uid_t uid;         /* where -1 leaves the owner as it is */
         gid_t gid;
-        int keep_set_ids; /* and the set-user-ID and set-group-ID bits */
+        int keep_set_ids;                /* and the set-user-ID and set-group-ID bits */
+        uint64_t max_bytes, max_entries; /* of content, and of files and directories; 0: any number */
         /* Opens the directory that a symbolic link on the way leads to; `path` is below the top. Returns a descriptor, or negative errno.
          * NULL: a link on the way is an error. */
         int (*follow)(void *userdata, const char *path);

@@ -289,7 +289,9 @@ static int send_children(struct sender *sender, int fd, unsigned depth)
 {
         char **names = NULL;
 
-        int r = mf_dir_names(fd, &names);
+        int r = mf_dir_names_up_to(fd, sender->source->max_names ? sender->source->max_names : SIZE_MAX, &names);
+        if (r == -EFBIG)
+                return failed(sender, r, "has more files than max_entries allows; raise that, or copy them in parts");
         if (r < 0)
                 return unreadable(sender, r, "the list of files");
         for (char **name = names; r == 0 && *name; name++)

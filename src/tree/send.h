@@ -17,6 +17,7 @@ struct mf_tree_source {
         const char *label; /* its path, for messages */
         const char *where; /* "" or " in the container", follows the path in messages */
         int is_file;       /* a directory is an error */
+        size_t max_names;  /* in one directory; 0: any number */
         int has_mode;      /* a file gets `mode` instead of its own */
         mode_t mode;
 };

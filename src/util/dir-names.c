@@ -5,6 +5,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -17,7 +18,7 @@ static int compare_names(const void *a, const void *b)
         return strcmp(*(char *const *) a, *(char *const *) b);
 }
 
-static int read_names(DIR *dir, struct mf_strings *names)
+static int read_names(DIR *dir, size_t max, struct mf_strings *names)
 {
         int r = 0;
 
@@ -27,12 +28,12 @@ static int read_names(DIR *dir, struct mf_strings *names)
                 if (!entry)
                         return -errno;
                 if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0)
-                        r = mf_strings_add(names, strdup(entry->d_name));
+                        r = names->n < max ? mf_strings_add(names, strdup(entry->d_name)) : -EFBIG;
         }
         return r;
 }
 
-int mf_dir_names(int fd, char ***ret)
+int mf_dir_names_up_to(int fd, size_t max, char ***ret)
 {
         mf_cleanup(mf_closep) int own = openat(fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
         mf_cleanup(mf_strings_clear) struct mf_strings names = { 0 };
@@ -41,7 +42,7 @@ int mf_dir_names(int fd, char ***ret)
         if (!dir)
                 return -errno;
         (void) mf_take_fd(&own); /* closedir() closes it */
-        int r = read_names(dir, &names);
+        int r = read_names(dir, max, &names);
         closedir(dir);
         if (r == 0 && !names.list)
                 names.list = calloc(1, sizeof(char *));
@@ -50,4 +51,9 @@ int mf_dir_names(int fd, char ***ret)
         qsort(names.list, names.n, sizeof(char *), compare_names);
         *ret = mf_take(names.list);
         return 0;
+}
+
+int mf_dir_names(int fd, char ***ret)
+{
+        return mf_dir_names_up_to(fd, SIZE_MAX, ret);
 }
