@@ -180,6 +180,7 @@ static void add_image_options(struct key *key, const struct mayfly_image_options
         ADD(key, options->signatures);
         ADD(key, options->store_max_bytes);
         ADD(key, options->store_max_age_s);
+        ADD(key, options->fetch);
 }
 
 /* What else a start heeds, and a program may change between two tests. */

@@ -140,6 +140,9 @@ static void image_options_and_surroundings_count(void **state)
         options = (struct mayfly_image_options) MAYFLY_IMAGE_OPTIONS_INIT;
         options.store = "/elsewhere";
         DIFFERS(.image_options = &options);
+        options = (struct mayfly_image_options) MAYFLY_IMAGE_OPTIONS_INIT;
+        options.fetch = MAYFLY_FETCH_NEVER;
+        DIFFERS(.image_options = &options);
 
         struct mf_buffer before = key_of(MAYFLY_SPEC(.image = "aci:x"));
         setenv("MAYFLY_ENGINE", "none", 1);
@@ -176,7 +179,7 @@ static void no_field_was_forgotten(void **state)
         IS_LAST(struct mayfly_host_port, protocol);
         IS_LAST(struct mayfly_file, keep_owners);
         IS_LAST(struct mayfly_wait, healthy);
-        IS_LAST(struct mayfly_image_options, store_max_age_s);
+        IS_LAST(struct mayfly_image_options, fetch);
 }
 
 int main(void)
