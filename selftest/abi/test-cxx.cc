@@ -42,12 +42,13 @@ static void use_initializers()
         USE(mayfly_error, MAYFLY_ERROR_INIT);
         USE(mayfly_exit, MAYFLY_EXIT_INIT);
         USE(mayfly_file, MAYFLY_FILE_INIT);
-        /* A compiler need not set what is behind the last member. */
-        USE_UNTIL(mayfly_spec, MAYFLY_SPEC_INIT, "MAYFLY_SPEC_INIT", offsetof(mayfly_spec, keep_files) + sizeof(int));
+        USE(mayfly_spec, MAYFLY_SPEC_INIT);
         USE(mayfly_get_options, MAYFLY_GET_OPTIONS_INIT);
         USE(mayfly_gc_options, MAYFLY_GC_OPTIONS_INIT);
         USE(mayfly_gc_result, MAYFLY_GC_RESULT_INIT);
-        USE(mayfly_image_options, MAYFLY_IMAGE_OPTIONS_INIT);
+        /* A compiler need not set what is behind the last member. */
+        USE_UNTIL(mayfly_image_options, MAYFLY_IMAGE_OPTIONS_INIT, "MAYFLY_IMAGE_OPTIONS_INIT",
+                  offsetof(mayfly_image_options, fetch) + sizeof(mayfly_fetch));
         USE(mayfly_address, MAYFLY_ADDRESS_INIT);
         USE(mayfly_host_port, MAYFLY_HOST_PORT_INIT);
         USE(mayfly_link, MAYFLY_LINK_INIT);
