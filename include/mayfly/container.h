@@ -140,7 +140,8 @@ struct mayfly_spec {
         const char *const *env; /**< "NAME=value" for app and commands, NULL-terminated; over the image's own */
         enum mayfly_engine engine;
         enum mayfly_network_mode network;
-        int stop_signal; /**< sent to the app to stop it; default: the image's (OCI: StopSignal), else SIGTERM */
+        /** Sent to the app to stop it; default: the image's (OCI: StopSignal), else SIGTERM; with boot SIGRTMIN+3. */
+        int stop_signal;
         unsigned stop_timeout_ms;  /**< for the app to end after stop_signal, then all is killed; default 5,000 */
         unsigned start_timeout_ms; /**< for the container to be ready, image not counted; default 30,000 */
         unsigned max_runtime_s;    /**< systemd engine: the unit is ended after so long, in s; default 3,600 */
@@ -243,6 +244,13 @@ struct mayfly_spec {
          * freed. Until then its scratch stays in memory, and its volumes stay mounted.
          */
         int keep_files;
+        /**
+         * Non-zero: the container runs the image's init system, systemd, as PID 1, instead of an app. Without `wait` the start waits until
+         * systemd has started everything and what the spec publishes listens, and fails if a unit has. `argv` are words for
+         * systemd, as on a kernel's command line; `entrypoint` names another init system. The journal is in the log. Needs a cgroup of
+         * the user's for an ordinary user. Not with MAYFLY_USERNS_HOST, MAYFLY_NETWORK_HOST, idle, user, cwd or separate_streams.
+         */
+        int boot;
 };
 
 #define MAYFLY_SPEC_INIT MAYFLY_INIT_(struct mayfly_spec)

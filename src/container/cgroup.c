@@ -78,8 +78,9 @@ int mf_cgroup_open(const struct mayfly_container *container, const char *control
                 char *path = path_in(line, controller), *end = path ? end_of_own(path, container->machine) : NULL;
                 if (!end)
                         continue;
-                /* Inside, root may make cgroups below its own and move PID 1 into one. */
-                end[part == MF_CGROUP_INSIDE && *end ? 1 + strcspn(end + 1, "/") : 0] = '\0';
+                /* Inside, root may make cgroups below its own and move PID 1 into one. Beside an init system PID 1 is in one. */
+                const int has_part = *end && strcmp(end, "/mayfly-init") != 0;
+                end[part == MF_CGROUP_INSIDE && has_part ? 1 + strcspn(end + 1, "/") : 0] = '\0';
                 return open_directory(controller, path);
         }
         return -ENOENT;

@@ -500,8 +500,9 @@ int mf_container_open_image(struct mayfly_container *container, struct mayfly_er
         container->timings.image_us = mf_now_us() - begin;
         if (r == 0)
                 r = mf_snapshot_check(container, err);
-        if (r == 0 && !container->spec.stop_signal)
-                container->spec.stop_signal = container->image->config->stop_signal;
+        if (r == 0 && !container->spec.stop_signal) /* the image's is for its app */
+                container->spec.stop_signal =
+                        container->spec.boot ? SIGRTMIN + 3 : container->image->config->stop_signal;
         if (!container->spec.stop_signal)
                 container->spec.stop_signal = SIGTERM;
         return r;

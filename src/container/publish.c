@@ -265,6 +265,12 @@ static int check_activated(const struct mayfly_container *container, const struc
                                 "publish has activate for port %u, but the container runs no app that could be handed "
                                 "the socket; leave out activate",
                                 link->inside.port);
+        if (container->spec.boot)
+                return mf_error(
+                        err, -EINVAL, MAYFLY_STAGE_SPEC,
+                        "publish has activate for port %u with boot, but an init system opens the sockets of its "
+                        "units itself; leave out activate, and have a .socket unit that listens on the port",
+                        link->inside.port);
         return 0;
 }
 

@@ -220,6 +220,7 @@ static void add_numbers(struct key *key, const struct mayfly_spec *spec)
         ADD(key, spec->shm_size);
         ADD(key, spec->read_only);
         ADD(key, spec->keep_files);
+        ADD(key, spec->boot);
         ADD(key, spec->snapshot); /* a spare holds it, so that no other gets the same address */
 }
 

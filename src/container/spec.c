@@ -31,6 +31,31 @@ static int check_ids(const struct mayfly_spec *spec, struct mayfly_error *err)
         return 0;
 }
 
+/* Checks what does not go with an init system. */
+static int check_boot(const struct mayfly_spec *spec, struct mayfly_error *err)
+{
+        const struct {
+                const char *name, *why;
+                int is_set;
+        } others[] = {
+                { "idle", "boot runs an init system", spec->idle },
+                { "user", "an init system is root", spec->user != NULL },
+                { "cwd", "an init system has no working directory", spec->cwd != NULL },
+                { "separate_streams", "the journal is one stream", spec->separate_streams },
+                { "MAYFLY_USERNS_HOST", "the init system would be root on the host",
+                  spec->userns == MAYFLY_USERNS_HOST },
+                { "MAYFLY_NETWORK_HOST", "the init system would set up the host's network",
+                  spec->network == MAYFLY_NETWORK_HOST },
+        };
+
+        for (size_t i = 0; spec->boot && i < MF_ELEMENTSOF(others); i++)
+                if (others[i].is_set)
+                        return mf_error(err, -EINVAL, MAYFLY_STAGE_SPEC,
+                                        "the spec has both boot and %s, but %s; remove one of them", others[i].name,
+                                        others[i].why);
+        return 0;
+}
+
 /* Checks what the spec says of the app, as far as this can be done without the image. */
 static int check_app(const struct mayfly_spec *spec, struct mayfly_error *err)
 {
@@ -44,7 +69,7 @@ static int check_app(const struct mayfly_spec *spec, struct mayfly_error *err)
         if (spec->cwd && spec->cwd[0] != '/')
                 return mf_error(err, -EINVAL, MAYFLY_STAGE_SPEC, "the spec's cwd is \"%.200s\"; give an absolute path",
                                 spec->cwd);
-        return 0;
+        return check_boot(spec, err);
 }
 
 int mf_spec_take(struct mayfly_spec *spec, const struct mayfly_spec *given, struct mayfly_error *err)

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "container/activation.h"
+#include "container/boot.h"
 #include "container/container.h"
 #include "container/ids.h"
 #include "container/logs.h"
@@ -95,7 +96,7 @@ int mf_container_runs_app(const struct mayfly_container *container)
         if (container->reports.ready)
                 return container->reports.expects_app;
         const struct app_command command = app_command_of(&container->spec, container->image->config);
-        return !container->spec.idle && program_of(&command) != NULL;
+        return container->spec.boot || (!container->spec.idle && program_of(&command) != NULL);
 }
 
 /* Decides whether the container runs an app. */
@@ -108,11 +109,12 @@ static int choose_app(struct mayfly_container *container, struct mayfly_error *e
         container->reports.expects_hosts = container->membership != NULL;
         if (spec->idle)
                 return 0;
-        if ((spec->entrypoint || spec->argv) && (!program || !*program))
+        if (spec->boot ? spec->entrypoint && (!spec->entrypoint[0] || !*spec->entrypoint[0])
+                       : (spec->entrypoint || spec->argv) && (!program || !*program))
                 return mf_error(err, -EINVAL, MAYFLY_STAGE_SPEC,
                                 "the spec's %s leaves no program to run in image %s; name one, or set idle",
                                 spec->argv ? "argv" : "entrypoint", container->image->config->name);
-        container->reports.expects_app = program != NULL;
+        container->reports.expects_app = spec->boot || program != NULL;
         container->reports.expects_notify = container->with_notify;
         return 0;
 }
@@ -219,7 +221,9 @@ static int queue_start_message(struct mayfly_container *container, int link, str
         int fds[MF_MESSAGE_FDS_MAX], r = 0;
         size_t n = 0;
 
-        if (container->reports.expects_app) {
+        if (container->spec.boot) {
+                mf_boot_add(&container->spec, &block);
+        } else if (container->reports.expects_app) {
                 r = add_app(container, &block, &activation, err);
                 if (r == 0)
                         r = mf_syscalls_compile(isolation, &container->isolators, &filter, err);
@@ -407,6 +411,27 @@ static int find_programs(struct programs *ret, struct mayfly_error *err)
         return r < 0 ? r : mf_program_path("mayfly-forward", &ret->forward, err);
 }
 
+static int add_flags(char ***argv, const struct mayfly_container *container)
+{
+        const struct {
+                const char *option;
+                int is_set;
+        } flags[] = {
+                { "--unit", container->engine_type->id == MAYFLY_ENGINE_SYSTEMD },
+                { "--register", mayfly_container_is_registered(container) },
+                { "--user", mf_privilege_is_delegated() },
+                { "--host-network", container->spec.network == MAYFLY_NETWORK_HOST },
+                { "--networks", container->membership != NULL },
+                { "--boot", container->spec.boot },
+        };
+        int r = 0;
+
+        for (size_t i = 0; r == 0 && i < MF_ELEMENTSOF(flags); i++)
+                if (flags[i].is_set)
+                        r = mf_strv_add(argv, strdup(flags[i].option));
+        return r;
+}
+
 static int build_argv(const struct mayfly_container *container, const struct mf_volumes *volumes,
                       const struct programs *programs, char ***ret)
 {
@@ -435,12 +460,10 @@ static int build_argv(const struct mayfly_container *container, const struct mf_
                 if (r == 0)
                         r = mf_strv_add(ret, strdup(mf_capability_name(rest)));
         }
-        if (r == 0 && container->engine_type->id == MAYFLY_ENGINE_SYSTEMD)
-                r = mf_strv_add(ret, strdup("--unit"));
-        if (r == 0 && mayfly_container_is_registered(container))
-                r = mf_strv_add(ret, strdup("--register"));
+        if (r == 0)
+                r = add_flags(ret, container);
         if (r == 0 && isolation->has_oom_score_adj && isolation->oom_score_adj < 0 && container->reports.expects_app &&
-            (r = mf_strv_add(ret, strdup("--oom-score-adj"))) == 0) {
+            !container->spec.boot && (r = mf_strv_add(ret, strdup("--oom-score-adj"))) == 0) {
                 char score[16];
                 snprintf(score, sizeof(score), "%d", isolation->oom_score_adj);
                 r = mf_strv_add(ret, strdup(score));
@@ -449,12 +472,6 @@ static int build_argv(const struct mayfly_container *container, const struct mf_
                 r = add_option(ret, "--id-count", container->ids.size);
         if (r == 0 && (r = add_option(ret, "--keep-uid", container->kept.uid)) == 0)
                 r = add_option(ret, "--keep-gid", container->kept.gid);
-        if (r == 0 && mf_privilege_is_delegated())
-                r = mf_strv_add(ret, strdup("--user"));
-        if (r == 0 && container->spec.network == MAYFLY_NETWORK_HOST)
-                r = mf_strv_add(ret, strdup("--host-network"));
-        if (r == 0 && container->membership)
-                r = mf_strv_add(ret, strdup("--networks"));
         if (r == 0 && container->spec.host_ports->size) {
                 r = mf_strv_add(ret, strdup("--host-address"));
                 if (r == 0)
@@ -525,7 +542,7 @@ static int grant_capabilities(struct mayfly_container *container, struct mayfly_
                         "the spec's capabilities have %s, which acts on the host where the container has no user "
                         "namespace; leave it out, or userns",
                         mf_capability_name(refused));
-        container->granted = mf_capabilities_default | added;
+        container->granted = mf_capabilities_default | added | (spec->boot ? mf_boot_capabilities() : 0);
         /* There it would see everything that the host sends and receives. */
         if (spec->network == MAYFLY_NETWORK_HOST)
                 container->granted &= ~(mf_capability_find("CAP_NET_RAW") | mf_capability_find("CAP_NET_ADMIN"));
@@ -544,6 +561,8 @@ static int note_isolators(struct mayfly_container *container, struct mayfly_erro
 
         if (mf_isolators_copy(&isolation->isolators, &container->isolators) < 0)
                 return mf_error_oom(err, MAYFLY_STAGE_START);
+        if (container->spec.boot)
+                r = mf_boot_note_isolators(&container->isolators);
         for (uint64_t rest = isolation->capabilities & ~container->granted; r == 0 && rest; rest &= rest - 1) {
                 char detail[128];
                 snprintf(detail, sizeof(detail), "the spec does not grant %s", mf_capability_name(rest));

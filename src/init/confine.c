@@ -64,26 +64,29 @@ static int wants_admin(const struct mf_confinement *confinement)
 
 static uint64_t own;
 
-int mf_confine(uint64_t capabilities, int host_network, const struct mf_confinement *app, char *text, size_t text_size)
+#define FILTER(array)                                                                       \
+        {                                                                                   \
+                sizeof(array) / sizeof((array)[0]), (struct sock_filter *) (void *) (array) \
+        }
+
+int mf_confine(const struct mf_exec *exec, int host_network, char *text, size_t text_size)
 {
-        const struct sock_fprog program = {
-                .len = (unsigned short) (host_network ? sizeof(syscall_filter_host) / sizeof(struct sock_filter)
-                                                      : sizeof(syscall_filter_private) / sizeof(struct sock_filter)),
-                .filter = (struct sock_filter *) (void *) (host_network ? syscall_filter_host : syscall_filter_private),
-        };
+        const struct sock_fprog private = FILTER(syscall_filter_private), host = FILTER(syscall_filter_host),
+                                boot = FILTER(syscall_filter_boot);
+        const struct sock_fprog *program = exec->boot ? &boot : host_network ? &host : &private;
         int r = 0;
 
-        if (syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &program) < 0) {
+        if (syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, program) < 0) {
                 r = -errno;
                 snprintf(text, text_size, "loading the system call filter: %s; the kernel must have SECCOMP_FILTER",
                          strerrordesc_np(-r));
                 return r;
         }
-        own = capabilities;
-        r = bound_capabilities(capabilities);
+        own = exec->bound;
+        r = bound_capabilities(own);
         if (r == 0) {
                 (void) prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0);
-                r = set_capabilities(capabilities | (wants_admin(app) ? BIT(CAP_SYS_ADMIN) : 0), capabilities);
+                r = set_capabilities(own | (wants_admin(&exec->confinement) ? BIT(CAP_SYS_ADMIN) : 0), own);
         }
         if (r < 0)
                 snprintf(text, text_size, "limiting capabilities: %s", strerrordesc_np(-r));

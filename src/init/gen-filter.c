@@ -3,9 +3,9 @@
 /* Writes system call filters as C arrays, ready to load, from a list in a file: those of containers from src/init/syscalls, that
  * of mayfly-forward from src/forward/syscalls. Runs when mayfly is built, because compiling a filter with libseccomp takes 30 ms.
  *
- *     gen-filter LIST array private host > syscall-filter.h
+ *     gen-filter LIST array private host boot > syscall-filter.h
  *     gen-filter LIST array forward > forward-filter.h
- *     gen-filter LIST aarch64|x86_64 private|host|forward    the filter itself, as seccomp(2) takes it, for the tests */
+ *     gen-filter LIST aarch64|x86_64 private|host|boot|forward    the filter itself, as seccomp(2) takes it, for the tests */
 
 #define _GNU_SOURCE
 #include <errno.h>
@@ -36,10 +36,11 @@
 /* More address families than there are. */
 #define FAMILIES 64
 
-/* The filter of containers on a network of their own, or on the host's, or of mayfly-forward. */
-enum use { PRIVATE, HOST, FORWARD };
+/* The filter of containers on a network of their own, or on the host's, or of mayfly-forward; or of containers that have an init
+ * system of their own, on a network of their own. */
+enum use { PRIVATE, HOST, FORWARD, BOOT };
 
-static const char *const uses[] = { "private", "host", "forward" };
+static const char *const uses[] = { "private", "host", "forward", "boot" };
 
 /* Where seccomp(2) keeps what a filter looks at. */
 #define DATA_NR offsetof(struct seccomp_data, nr)
@@ -89,9 +90,13 @@ static void add(const struct filter *filter, uint32_t action, const char *name, 
                 check(seccomp_rule_add_array(filter->ctx, action, nr, n, compare), name);
 }
 
-/* Allows processes and threads, but not with new namespaces. */
+/* Allows processes and threads, but with new namespaces only to an init system. */
 static void add_clone(const struct filter *filter, const char *name)
 {
+        if (filter->use == BOOT) {
+                add(filter, SCMP_ACT_ALLOW, name, 0, NULL);
+                return;
+        }
         add(filter, SCMP_ACT_ALLOW, name, 1, (struct scmp_arg_cmp[]){ SCMP_A0(SCMP_CMP_MASKED_EQ, NEW_NAMESPACES, 0) });
         /* One rule a flag: the comparison is of all bits under a mask. */
         for (uint64_t flag = 1; flag <= NEW_NAMESPACES; flag <<= 1)
@@ -143,7 +148,7 @@ static void add_socket(const struct filter *filter, const char *name)
                         continue;
                 }
                 int allowed = family == AF_UNIX || family == AF_INET || family == AF_INET6 ||
-                              (family == AF_PACKET && filter->use == PRIVATE);
+                              (family == AF_PACKET && filter->use != HOST);
                 add(filter, allowed ? SCMP_ACT_ALLOW : SCMP_ACT_ERRNO(EAFNOSUPPORT), name, 1, &is_family);
         }
 }
@@ -208,9 +213,9 @@ static void add_line(const struct filter *filter, char *line)
         if (!verb || *verb == '#')
                 return;
         for (char *name; (name = strtok_r(NULL, " \n", &rest));)
-                if (strcmp(verb, "allow") == 0)
+                if (strcmp(verb, "allow") == 0 || (strcmp(verb, "boot") == 0 && filter->use == BOOT))
                         allow(filter, name);
-                else if (strcmp(verb, "deny") == 0)
+                else if (strcmp(verb, "deny") == 0 || strcmp(verb, "boot") == 0)
                         add(filter, SCMP_ACT_ERRNO(EPERM), name, 0, NULL);
                 else if (strcmp(verb, "absent") != 0)
                         check(-EINVAL, verb);
@@ -293,7 +298,7 @@ static enum use parse_use(const char *name)
 int main(int argc, char **argv)
 {
         if (argc < 4) {
-                fputs("usage: gen-filter LIST array|ARCHITECTURE private|host|forward...\n", stderr);
+                fputs("usage: gen-filter LIST array|ARCHITECTURE private|host|boot|forward...\n", stderr);
                 return 2;
         }
         if (strcmp(argv[2], "array") == 0)

@@ -183,7 +183,9 @@ static void close_end(int *fd)
 /* Writes down what is in a pipe, and closes it at its end. */
 static void drain_output(struct output *output)
 {
-        if (mf_log_drain(output->pipe, output->stream) == 0)
+        int more = self.exec.boot ? mf_log_drain_console(output->pipe) : mf_log_drain(output->pipe, output->stream);
+
+        if (more == 0)
                 close_end(&output->pipe);
 }
 
@@ -231,11 +233,14 @@ static void start_app(void)
 {
         char text[232] = "";
 
-        int r = mf_sockets_open(self.exec.sockets, &self.passed, &self.sockets, text, sizeof(text));
+        int r = self.exec.boot ? mf_boot_prepare(self.exec.argv, &self.outputs[0].pipe, &self.outputs[0].end, text,
+                                                 sizeof(text))
+                               : mf_sockets_open(self.exec.sockets, &self.passed, &self.sockets, text, sizeof(text));
         if (r == 0)
                 r = begin(APP, self.exec.argv, &self.sockets, text, sizeof(text));
         mf_sockets_close(&self.sockets);
-        if (r == 0 && !self.exec.post_stop[0]) {
+        /* The console stays open here, so that there is no end to read. */
+        if (r == 0 && !self.exec.post_stop[0] && !self.exec.boot) {
                 close_end(&self.outputs[0].end);
                 close_end(&self.outputs[1].end);
                 r = mf_confine_fully(text, sizeof(text));
@@ -255,7 +260,8 @@ static void start(void)
                 die("making the root read-only", r);
         if (!self.exec.argv[0])
                 return;
-        open_outputs();
+        if (!self.exec.boot)
+                open_outputs();
         if (!self.exec.pre_start[0]) {
                 start_app();
                 return;
@@ -336,7 +342,7 @@ static void look(int reply, const char *path)
 
 static void on_notify(void)
 {
-        int is_ready = mf_notify_receive(self.notify);
+        int is_ready = mf_notify_receive(self.notify, self.exec.boot ? self.current : 0);
 
         if (!is_ready || self.was_notified || self.phase != APP)
                 return;
@@ -463,7 +469,7 @@ static void on_signal(void)
 
         while (read(self.signals, &signal_info, sizeof(signal_info)) == (ssize_t) sizeof(signal_info))
                 if (signal_info.ssi_signo == SIGTERM || (int) signal_info.ssi_signo == SIGRTMIN + 4)
-                        stop(SIGTERM, 5000); /* `machinectl poweroff` and the like */
+                        stop(self.exec.boot ? SIGRTMIN + 4 : SIGTERM, 5000); /* `machinectl poweroff` and the like */
 
         for (;;) {
                 siginfo_t info = { 0 };
@@ -560,11 +566,11 @@ int main(void)
                 open_low_ports();
                 mf_await_loopback();
         }
-        int r = mf_mask_kernel_files(text, sizeof(text));
+        int r = self.exec.boot ? 0 : mf_mask_kernel_files(text, sizeof(text)); /* or mf_boot_enter() does it */
         if (r == 0)
                 r = mf_set_up(&self.exec, text, sizeof(text));
         if (r == 0)
-                r = mf_confine(self.exec.bound, self.host_network, &self.exec.confinement, text, sizeof(text));
+                r = mf_confine(&self.exec, self.host_network, text, sizeof(text));
         if (r < 0) {
                 dprintf(2, "mayfly-init: %s\n", text);
                 return 1;
@@ -573,7 +579,8 @@ int main(void)
                 self.exec.confinement.oom_score_adj = NULL;
                 send_message(MF_MESSAGE_LIMITS, MF_LIMIT_OOM_SCORE, 0, NULL);
         }
-        add_console();
+        if (!self.exec.boot)
+                add_console();
         remove_fuse();
         for (char **directory = self.exec.directories; *directory; directory++)
                 make_directory(*directory);

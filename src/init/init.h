@@ -83,16 +83,20 @@ void mf_channels_close(void);
 int mf_log_open(int memfd);
 int mf_log_is_separate(void); /* whether output and error output have a pipe each */
 int mf_log_drain(int pipe, enum mf_log_stream stream);
+/* The same for the master of a terminal, whose lines end in "\r\n". */
+int mf_log_drain_console(int master);
 void mf_log_note(const char *line);
 
 /* notify.c: opens the socket of $NOTIFY_SOCKET, whose value is "@NAME". Returns 0 or -errno. */
 int mf_notify_open(const char *name, int *ret);
-/* Reads what has arrived. Returns 1 when it has READY=1 of a process of this container. */
-int mf_notify_receive(int fd);
+/* Reads what has arrived. Returns 1 when it has READY=1 of this process or, if that is 0, of any of this container. */
+int mf_notify_receive(int fd, pid_t from);
 
 /* mask.c: hides the files of /proc and /sys that are of the whole machine; before mf_confine(). Returns 0 or -errno with
  * text. */
 int mf_mask_kernel_files(char *text, size_t text_size);
+/* Does the same for an init system, and makes read-only what systemd-nspawn makes so of the proc that it mounts. */
+int mf_mask_for_boot(char *text, size_t text_size);
 
 /* set-up.c: does what the spec says of the container's namespaces and mounts; before mf_confine(). Returns 0 or -errno with text. */
 int mf_set_up(const struct mf_exec *exec, char *text, size_t text_size);
@@ -101,10 +105,16 @@ int mf_root_protect(void);
 /* Limits this process: see MF_EXEC_ULIMIT. Returns 0 or -errno with text. */
 int mf_limits_set(char *const *ulimits, char *text, size_t text_size);
 
-/* confine.c: limits this process and all after it to these capabilities and mayfly's system call filter. `app` is what
- * has yet to be confined more: what that needs of capabilities is kept, unused, until mf_confine_fully(). Both return 0
+/* boot.c: an init system as the app. mf_boot_prepare() sets argv[0], if that is empty, to the image's, makes the console, of which
+ * *ret_master is to be read, and lets what is forked next be PID 1 of a namespace, and all after that be in the namespace. PID 1 calls
+ * mf_boot_enter() before the execution. Both return 0 or -errno with text. */
+int mf_boot_prepare(char **argv, int *ret_master, int *ret_terminal, char *text, size_t text_size);
+int mf_boot_enter(char *text, size_t text_size);
+
+/* confine.c: limits this process and all after it to the capabilities of the container and to mayfly's system call filter. The app has
+ * yet to be confined more: what that needs of capabilities is kept, unused, until mf_confine_fully(). Both return 0
  * or -errno with text. */
-int mf_confine(uint64_t capabilities, int host_network, const struct mf_confinement *app, char *text, size_t text_size);
+int mf_confine(const struct mf_exec *exec, int host_network, char *text, size_t text_size);
 int mf_confine_fully(char *text, size_t text_size);
 
 /* Whether this host lets the score be set, after mf_confine(). */

@@ -80,20 +80,43 @@ static void append(const char *data, size_t size, enum mf_log_stream stream)
         __atomic_store_n(&header->written, end, __ATOMIC_RELEASE);
 }
 
-int mf_log_drain(int pipe, enum mf_log_stream stream)
+/* Removes each "\r". Returns how many bytes are left. */
+static size_t remove_returns(char *data, size_t size)
+{
+        size_t kept = 0;
+
+        for (size_t i = 0; i < size; i++)
+                if (data[i] != '\r')
+                        data[kept++] = data[i];
+        return kept;
+}
+
+static int drain(int fd, enum mf_log_stream stream, int is_terminal)
 {
         static char buffer[64 * 1024];
 
         /* Bounded, so that an app that never stops writing cannot keep PID 1 from its other work. */
         for (unsigned i = 0; i < 16; i++) {
-                ssize_t n = read(pipe, buffer, sizeof(buffer));
+                ssize_t n = read(fd, buffer, sizeof(buffer));
                 if (n == 0)
                         return 0;
                 if (n < 0)
                         return errno == EAGAIN || errno == EINTR ? 1 : 0;
-                append(buffer, (size_t) n, stream);
+                size_t size = is_terminal ? remove_returns(buffer, (size_t) n) : (size_t) n;
+                if (size > 0)
+                        append(buffer, size, stream);
         }
         return 1;
+}
+
+int mf_log_drain(int pipe, enum mf_log_stream stream)
+{
+        return drain(pipe, stream, 0);
+}
+
+int mf_log_drain_console(int master)
+{
+        return drain(master, MF_LOG_MERGED, 1);
 }
 
 void mf_log_note(const char *line)

@@ -49,7 +49,7 @@ static int has_line(const char *text, const char *line)
         return 0;
 }
 
-int mf_notify_receive(int fd)
+int mf_notify_receive(int fd, pid_t from)
 {
         int is_ready = 0;
 
@@ -76,7 +76,7 @@ int mf_notify_receive(int fd)
                         memcpy(&sender, CMSG_DATA(cmsg), sizeof(sender));
                 text[n] = '\0';
                 /* On the host's network others can send, too. They have no PID here. */
-                if (sender.pid > 0 && has_line(text, "READY=1"))
+                if (sender.pid > 0 && (!from || sender.pid == from) && has_line(text, "READY=1"))
                         is_ready = 1;
         }
         return is_ready;

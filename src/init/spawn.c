@@ -174,7 +174,9 @@ static int prepare(const struct plan *plan, int *failure_fd, struct failure *fai
         r = own_stdio(plan->identity);
         if (r < 0)
                 return r;
-        if (plan->sockets && plan->sockets->n > 0)
+        if (plan->exec->boot)
+                r = mf_boot_enter(failure->text, sizeof(failure->text));
+        if (r == 0 && plan->sockets && plan->sockets->n > 0)
                 r = set_sockets(plan->sockets, plan->exec->env, failure_fd);
         if (r == 0)
                 r = mf_confine_pre_setuid(confinement, failure->text, sizeof(failure->text));

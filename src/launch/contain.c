@@ -127,8 +127,9 @@ static int protect_kernel_files(int host_network)
         return r;
 }
 
-static int mount_kernel_files(int host_network, int has_cgroup)
+static int mount_kernel_files(const struct launch_options *options, int has_cgroup)
 {
+        const int host_network = options->host_network;
         const unsigned long flags = MS_NOSUID | MS_NODEV | MS_NOEXEC;
 
         int r = mount_api("proc", "proc", flags, NULL);
@@ -138,7 +139,7 @@ static int mount_kernel_files(int host_network, int has_cgroup)
                 r = protect_kernel_files(host_network);
         /* A container without a cgroup of its own would see those of the host. */
         if (r == 0 && has_cgroup)
-                return mount_api("cgroup2", "sys/fs/cgroup", flags | MS_RDONLY, NULL);
+                return mount_api("cgroup2", "sys/fs/cgroup", flags | (options->boot ? 0 : MS_RDONLY), NULL);
         return r == 0 ? mount_api("tmpfs", "sys/fs/cgroup", flags | MS_RDONLY, "mode=0555,size=4k") : r;
 }
 
@@ -173,7 +174,7 @@ static int make_inside(const struct launch_options *options, int has_cgroup)
         if (r == 0)
                 r = launch_devices_bind(options);
         if (r == 0)
-                r = mount_kernel_files(options->host_network, has_cgroup);
+                r = mount_kernel_files(options, has_cgroup);
         if (r == 0)
                 r = enter_root();
         const char *hostname = options->hostname ? options->hostname : options->machine;
@@ -258,6 +259,17 @@ static int prepare(const struct launch_options *options)
         return chdir("/") < 0 && r == 0 ? launch_error(-errno, "entering /") : r;
 }
 
+/* Lets the container's root make cgroups in its own, as an init system does. */
+static int delegate(const struct launch_options *options, const struct launch_cgroup *cgroup)
+{
+        static const char *const files[] = { ".", "cgroup.procs", "cgroup.subtree_control", "cgroup.threads" };
+
+        for (size_t i = 0; i < MF_ELEMENTSOF(files); i++)
+                if (launch_give_root(cgroup->fd, files[i], options) < 0)
+                        return launch_error(-errno, "giving %s of its cgroup to the container", files[i]);
+        return 0;
+}
+
 /* Maps each ID of this user namespace to one in that of `pid`: to itself, unless the user keeps the ID. No line may span two of
  * ours. Returns 0 or negative errno. */
 static int make_map(pid_t pid, const char *name, uint32_t kept)
@@ -292,6 +304,8 @@ pid_t launch_contain(const struct launch_options *options, const struct launch_c
         int mapped[2];
 
         int r = prepare(options);
+        if (r == 0 && options->boot)
+                r = delegate(options, cgroup);
         if (r < 0)
                 return r;
         if (pipe2(mapped, O_CLOEXEC) < 0)

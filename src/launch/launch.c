@@ -293,13 +293,22 @@ static void supervise(pid_t child, int is_payload, struct handles *handles, int 
         }
 }
 
+static int refuse_boot(int r)
+{
+        return launch_error(r, "boot: the init system needs a cgroup that belongs to the user; run the test in one "
+                               "(systemd-run --user --scope -p Delegate=yes COMMAND), or as root");
+}
+
 /* Makes the container of an ordinary user. In a unit its processes get a cgroup of their own. Returns PID 1 or negative errno. */
 static pid_t contain(const struct launch_options *options, const struct launch_cgroup *cgroup)
 {
         struct launch_cgroup inside;
+        int r = options->in_unit ? launch_cgroup_create_inside(&inside) : 0;
 
-        if (options->in_unit && launch_cgroup_create_inside(&inside) == 0)
+        if (options->in_unit && r == 0)
                 cgroup = &inside;
+        if (options->boot && !cgroup)
+                return refuse_boot(r < 0 ? r : -ENOTSUP);
         return launch_contain(options, cgroup);
 }
 
@@ -413,6 +422,8 @@ static int make_cgroup(const struct launch_options *options, struct launch_cgrou
         if (options->is_users && !launch_cgroup_is_ours()) {
                 int is_memory = options->memory_max != 0;
                 *ret_cgroup = NULL;
+                if (options->boot)
+                        return refuse_boot(-ENOTSUP);
                 return is_memory || options->tasks_max
                                ? launch_error(-ENOTSUP,
                                               "%s = %llu needs a cgroup that belongs to the user; run the test in one "

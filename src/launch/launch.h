@@ -57,6 +57,7 @@ struct launch_options {
         int registered; /* by machined; only in a unit */
         int host_network;
         const char *host_address; /* of host.mayfly, which goes into /etc/hosts; or NULL */
+        int boot;                 /* the image's init system runs */
         int on_networks;          /* that containers share: the library writes into /etc/hosts */
         int oom_score_adj;        /* what the app may lower its score to; 0: nothing below what it is now */
         uint32_t ids;             /* first ID of its user namespace; 0: it has none */

@@ -75,6 +75,10 @@ static int parse_number(int c, struct launch_options *ret)
                 ret->image_cpu = value;
         else if (c == '4')
                 ret->image_cpu_weight = value;
+        else if (c == 'u')
+                ret->ids = (uint32_t) value;
+        else if (c == 'N')
+                ret->n_ids = (uint32_t) value;
         else if (c == 'k')
                 ret->kept.uid = (uint32_t) value;
         else if (c == 'K')
@@ -117,6 +121,9 @@ static int parse_option(int c, struct launch_options *ret)
         case 'n':
                 ret->host_network = 1;
                 return 0;
+        case 'I':
+                ret->boot = 1;
+                return 0;
         case 'w':
                 ret->on_networks = 1;
                 return 0;
@@ -125,12 +132,6 @@ static int parse_option(int c, struct launch_options *ret)
                 return 0;
         case 'O':
                 ret->oom_score_adj = atoi(optarg);
-                return 0;
-        case 'u':
-                ret->ids = (uint32_t) number(optarg);
-                return 0;
-        case 'N':
-                ret->n_ids = (uint32_t) number(optarg);
                 return 0;
         case 'x':
                 ret->is_users = 1;
@@ -142,50 +143,52 @@ static int parse_option(int c, struct launch_options *ret)
         }
 }
 
+/* clang-format off */
+static const struct option known[] = {
+        { "machine", required_argument, NULL, 'm' },
+        { "hostname", required_argument, NULL, 'd' },
+        { "init", required_argument, NULL, 'i' },
+        { "forward", required_argument, NULL, 'f' },
+        { "layer", required_argument, NULL, 'l' },
+        { "scratch", required_argument, NULL, 's' },
+        { "memory", required_argument, NULL, 'M' },
+        { "tasks", required_argument, NULL, 't' },
+        { "default-memory", required_argument, NULL, 'D' },
+        { "default-tasks", required_argument, NULL, 'T' },
+        { "image-memory", required_argument, NULL, '1' },
+        { "image-memory-low", required_argument, NULL, '2' },
+        { "image-cpu", required_argument, NULL, '3' },
+        { "image-cpu-weight", required_argument, NULL, '4' },
+        { "capability", required_argument, NULL, 'c' },
+        { "unit", no_argument, NULL, 'U' },
+        { "register", no_argument, NULL, 'r' },
+        { "host-network", no_argument, NULL, 'n' },
+        { "boot", no_argument, NULL, 'I' },
+        { "networks", no_argument, NULL, 'w' },
+        { "host-address", required_argument, NULL, 'a' },
+        { "ids", required_argument, NULL, 'u' },
+        { "id-count", required_argument, NULL, 'N' },
+        { "user", no_argument, NULL, 'x' },
+        { "keep-uid", required_argument, NULL, 'k' },
+        { "keep-gid", required_argument, NULL, 'K' },
+        { "oom-score-adj", required_argument, NULL, 'O' },
+        { "volume", required_argument, NULL, 'v' },
+        { "source", required_argument, NULL, 'S' },
+        { "shared", required_argument, NULL, 'h' },
+        { "has-ids", no_argument, NULL, 'H' },
+        { "read-only", no_argument, NULL, 'R' },
+        { "owner", required_argument, NULL, 'o' },
+        { "device", required_argument, NULL, 'e' },
+        { "device-target", required_argument, NULL, 'E' },
+        { "ulimit", required_argument, NULL, 'L' },
+        { "extra-host", required_argument, NULL, 'A' },
+        { "label", required_argument, NULL, 'b' },
+        { NULL, 0, NULL, 0 },
+};
+/* clang-format on */
+
 int launch_options_parse(int argc, char **argv, struct launch_options *ret)
 {
-        /* clang-format off */
-        static const struct option known[] = {
-                { "machine", required_argument, NULL, 'm' },
-                { "hostname", required_argument, NULL, 'd' },
-                { "init", required_argument, NULL, 'i' },
-                { "forward", required_argument, NULL, 'f' },
-                { "layer", required_argument, NULL, 'l' },
-                { "scratch", required_argument, NULL, 's' },
-                { "memory", required_argument, NULL, 'M' },
-                { "tasks", required_argument, NULL, 't' },
-                { "default-memory", required_argument, NULL, 'D' },
-                { "default-tasks", required_argument, NULL, 'T' },
-                { "image-memory", required_argument, NULL, '1' },
-                { "image-memory-low", required_argument, NULL, '2' },
-                { "image-cpu", required_argument, NULL, '3' },
-                { "image-cpu-weight", required_argument, NULL, '4' },
-                { "capability", required_argument, NULL, 'c' },
-                { "unit", no_argument, NULL, 'U' },
-                { "register", no_argument, NULL, 'r' },
-                { "host-network", no_argument, NULL, 'n' },
-                { "networks", no_argument, NULL, 'w' },
-                { "host-address", required_argument, NULL, 'a' },
-                { "ids", required_argument, NULL, 'u' },
-                { "id-count", required_argument, NULL, 'N' },
-                { "user", no_argument, NULL, 'x' },
-                { "keep-uid", required_argument, NULL, 'k' },
-                { "keep-gid", required_argument, NULL, 'K' },
-                { "oom-score-adj", required_argument, NULL, 'O' },
-                { "volume", required_argument, NULL, 'v' },
-                { "source", required_argument, NULL, 'S' },
-                { "shared", required_argument, NULL, 'h' },
-                { "has-ids", no_argument, NULL, 'H' },
-                { "read-only", no_argument, NULL, 'R' },
-                { "owner", required_argument, NULL, 'o' },
-                { "device", required_argument, NULL, 'e' },
-                { "device-target", required_argument, NULL, 'E' },
-                { "ulimit", required_argument, NULL, 'L' },
-                { "extra-host", required_argument, NULL, 'A' },
-                { "label", required_argument, NULL, 'b' },
-                { NULL, 0, NULL, 0 },
-        };
-        /* clang-format on */
         int c, r = 0;
 
         ret->layers = calloc((size_t) argc, sizeof(char *));

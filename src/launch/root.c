@@ -64,6 +64,18 @@ static int complete(int root, size_t i, const struct launch_options *options)
         return make_directory(root, name, directories[i].mode, options);
 }
 
+/* An init system expects its /run to be empty at each start. */
+static int mount_empty_run(const struct launch_options *options)
+{
+        char data[96];
+
+        snprintf(data, sizeof(data), "mode=0755,uid=%u,gid=%u", (unsigned) launch_host_uid(0, options),
+                 (unsigned) launch_host_gid(0, options));
+        return mount("mayfly-run", LAUNCH_ROOT "/run", "tmpfs", MS_NOSUID | MS_NODEV, data) < 0
+                       ? launch_error(-errno, "mounting a tmpfs on /run in the container")
+                       : 0;
+}
+
 /* Mounts the image's /run, or the directory that its symbolic link leads to, on /run: systemd-nspawn mounts a tmpfs there
  * only where nothing is mounted. */
 static int mount_run(int root, const struct launch_options *options)
@@ -83,6 +95,8 @@ static int mount_run(int root, const struct launch_options *options)
                 if (r < 0)
                         return r;
         }
+        if (options->boot)
+                return mount_empty_run(options);
         mf_cleanup(mf_closep) int place = openat(root, "run", O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
         if (place < 0)
                 return launch_error(-errno, "/run in the container");

@@ -161,6 +161,9 @@ static int take_value(enum mf_exec_tag tag, char *value, struct mf_exec *exec)
         case MF_EXEC_OOM_SCORE_ADJ:
                 exec->confinement.oom_score_adj = value;
                 return 0;
+        case MF_EXEC_BOOT:
+                exec->boot = 1;
+                return 0;
         case MF_EXEC_NOTIFY:
                 exec->notify = value;
                 return 0;

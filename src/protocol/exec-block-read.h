@@ -37,6 +37,7 @@ struct mf_exec {
         char **sysctls;       /* likewise: "NAME=VALUE" */
         const char *shm_size; /* or NULL */
         int read_only;
+        int boot; /* it is an init system */
         struct mf_confinement confinement;
 };
 

@@ -29,6 +29,7 @@ enum mf_exec_tag {
         MF_EXEC_CAPABILITIES = 'c', /* its bounding set, in hex */
         MF_EXEC_NO_NEW_PRIVS = 'n', /* empty */
         MF_EXEC_OOM_SCORE_ADJ = 'o',
+        MF_EXEC_BOOT = 'i',   /* empty: it is an init system, the image's if ARGV begins with an empty word */
         MF_EXEC_NOTIFY = 'N', /* the value of $NOTIFY_SOCKET: "@NAME" */
 };
 

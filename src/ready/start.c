@@ -8,6 +8,7 @@
 #include "container/ports.h"
 #include "container/spec-key.h"
 #include "ready/spare.h"
+#include "ready/system.h"
 #include "util/error.h"
 #include "util/macro.h"
 
@@ -22,7 +23,8 @@ int mf_start_prepare(struct mf_start *start, const struct mayfly_spec *spec, str
         if (r == 0)
                 r = mf_spec_check_spare(start->container, err);
         if (r == 0)
-                start->container->with_notify = mf_conditions_have(&start->wait, &mf_condition_notify);
+                start->container->with_notify =
+                        start->container->spec.boot || mf_conditions_have(&start->wait, &mf_condition_notify);
         return r;
 }
 
@@ -48,19 +50,21 @@ int mf_start_prepare_alone(struct mf_start *start, const struct mayfly_spec *spe
         return r;
 }
 
-/* Makes the wait of a spec that has none: what it publishes listens. What the image declares does not count, because many an app does
- * not listen there. */
+/* Makes the wait of a spec that has none: what it publishes listens, and its init system has started everything. What the image
+ * declares does not count, because many an app does not listen there. */
 static int wait_for_published(struct mf_start *start, struct mayfly_error *err)
 {
         const struct mf_links *links = &start->container->links;
         struct mayfly_wait *entry;
 
-        start->published = calloc(links->n + 2, sizeof(*start->published));
+        start->published = calloc(links->n + 3, sizeof(*start->published));
         start->ports = calloc(links->n + 1, sizeof(*start->ports));
         if (!start->published || !start->ports)
                 return mf_error_oom(err, MAYFLY_STAGE_START);
         entry = start->published;
         entry->size = sizeof(*entry);
+        if (start->container->spec.boot)
+                *++entry = (struct mayfly_wait){ .size = sizeof(*entry), .notify = 1 };
         for (size_t i = 0; i < links->n; i++) {
                 const struct mf_link *link = links->list[i];
                 if (link->is_host_port || link->is_activated)
@@ -89,7 +93,9 @@ int mf_start_boot(struct mf_start *start, struct mayfly_error *err)
                 r = mf_ports_expand(container, err);
         if (r == 0)
                 r = mf_container_boot(container, err);
-        return r == 0 ? mf_conditions_await(&start->wait, container, err) : r;
+        if (r == 0)
+                r = mf_conditions_await(&start->wait, container, err);
+        return r == 0 && container->spec.boot && !container->spec.wait ? mf_system_check(container, err) : r;
 }
 
 int mf_start_run(struct mf_start *start, int cancel, struct mayfly_container **ret, struct mayfly_error *err)

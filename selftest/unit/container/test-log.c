@@ -198,6 +198,24 @@ static const char *numbered(unsigned number)
         return line;
 }
 
+/* A console's lines end as those of a terminal. */
+static void a_console_has_no_returns(void **state)
+{
+        int fds[2];
+
+        (void) state;
+        make_log(65536, 0);
+        assert_int_equal(pipe2(fds, O_CLOEXEC | O_NONBLOCK), 0);
+        assert_int_equal(write(fds[1], "one\r\ntwo\r", 9), 9);
+        assert_int_equal(mf_log_drain_console(fds[0]), 1);
+        assert_int_equal(write(fds[1], "\n\r", 2), 2);
+        assert_int_equal(mf_log_drain_console(fds[0]), 1);
+        reads(0, "M4:one|M8:two|", 0);
+        close(fds[1]);
+        assert_int_equal(mf_log_drain_console(fds[0]), 0);
+        close(fds[0]);
+}
+
 static void what_is_overwritten_is_counted(void **state)
 {
         char *text = NULL;
@@ -486,6 +504,7 @@ int main(void)
                 cmocka_unit_test_teardown(streams_keep_their_lines_apart, close_log),
                 cmocka_unit_test_teardown(the_rest_has_all_that_has_no_end, close_log),
                 cmocka_unit_test_teardown(binary_lines_keep_their_bytes, close_log),
+                cmocka_unit_test_teardown(a_console_has_no_returns, close_log),
                 cmocka_unit_test_teardown(what_is_overwritten_is_counted, close_log),
                 cmocka_unit_test_teardown(what_is_being_overwritten_is_not_read, close_log),
                 cmocka_unit_test_teardown(long_lines_are_looked_for_far_back, close_log),

@@ -88,6 +88,7 @@ static void each_field_counts(void **state)
         DIFFERS(.shm_size = 1);
         DIFFERS(.read_only = 1);
         DIFFERS(.keep_files = 1);
+        DIFFERS(.boot = 1);
 }
 
 static void each_field_of_a_list_counts(void **state)
@@ -173,7 +174,7 @@ static void no_field_was_forgotten(void **state)
         (void) state;
 #define IS_LAST(type, field) \
         assert_true(sizeof(type) - offsetof(type, field) - sizeof(((type *) 0)->field) < sizeof(void *))
-        IS_LAST(struct mayfly_spec, keep_files);
+        IS_LAST(struct mayfly_spec, boot);
         IS_LAST(struct mayfly_volume, gid);
         IS_LAST(struct mayfly_publish, activate);
         IS_LAST(struct mayfly_host_port, protocol);

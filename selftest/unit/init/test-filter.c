@@ -46,11 +46,14 @@ static const struct architecture architectures[] = {
 };
 
 static struct filter programs[MF_ELEMENTSOF(architectures)][MF_ELEMENTSOF(networks)];
+static struct filter booted[MF_ELEMENTSOF(architectures)]; /* of containers with an init system */
 static json_t *profile;
 
 static int load_programs(void **state)
 {
         (void) state;
+        for (size_t a = 0; a < MF_ELEMENTSOF(architectures); a++)
+                filter_make(&booted[a], "init/syscalls", architectures[a].filter, "boot");
         for (size_t a = 0; a < MF_ELEMENTSOF(architectures); a++)
                 for (size_t n = 0; n < MF_ELEMENTSOF(networks); n++) {
                         filter_make(&programs[a][n], "init/syscalls", architectures[a].filter, networks[n]);
@@ -337,6 +340,45 @@ static void test_no_new_namespaces(void **state)
         }
 }
 
+/* With an init system the same is allowed, and besides that what concerns mounts, namespaces and the host name. */
+static void test_an_init_system_may_more(void **state)
+{
+        static const char *const more[] = { "fsconfig",      "fsmount",        "fsopen",
+                                            "fspick",        "mount",          "listmount",
+                                            "mount_setattr", "move_mount",     "name_to_handle_at",
+                                            "open_tree",     "open_tree_attr", "pivot_root",
+                                            "setdomainname", "sethostname",    "setns",
+                                            "statmount",     "umount",         "umount2",
+                                            "unshare",       "listns" };
+        static const uint64_t namespaces[6] = { CLONE_NEWNS | CLONE_NEWUSER | SIGCHLD };
+
+        (void) state;
+        for (size_t a = 0; a < MF_ELEMENTSOF(architectures); a++) {
+                unsigned n_more = 0;
+                for (uint32_t nr = 0; nr < 1200; nr++) {
+                        struct seccomp_data data = { .nr = (int) (nr | architectures[a].bit),
+                                                     .arch = architectures[a].audit };
+                        if (filter_run(&booted[a], &data) == filter_run(&programs[a][0], &data))
+                                continue;
+                        char *name = seccomp_syscall_resolve_num_arch(architectures[a].token, data.nr);
+                        size_t i = 0;
+                        while (i < MF_ELEMENTSOF(more) && strcmp(name, more[i]) != 0)
+                                i++;
+                        assert_true(i < MF_ELEMENTSOF(more) && filter_run(&booted[a], &data) == SECCOMP_RET_ALLOW);
+                        free(name);
+                        n_more++;
+                }
+                assert_true(architectures[a].bit ? n_more == 0 : n_more > 10);
+                if (architectures[a].bit)
+                        continue;
+                struct seccomp_data data = { .nr = seccomp_syscall_resolve_name_rewrite(architectures[a].token,
+                                                                                        "clone"),
+                                             .arch = architectures[a].audit };
+                memcpy(data.args, namespaces, sizeof(namespaces));
+                assert_int_equal(filter_run(&booted[a], &data), SECCOMP_RET_ALLOW);
+        }
+}
+
 static void test_no_device_nodes(void **state)
 {
         static const struct {
@@ -370,6 +412,7 @@ int main(void)
                 cmocka_unit_test(test_address_families),
                 cmocka_unit_test(test_socketcall_makes_no_sockets),
                 cmocka_unit_test(test_no_new_namespaces),
+                cmocka_unit_test(test_an_init_system_may_more),
                 cmocka_unit_test(test_no_device_nodes),
         };
 

@@ -49,6 +49,7 @@ static void all_strings_arrive(void **state)
         mf_exec_block_add(&block, MF_EXEC_SYSCTL, "net.y=2");
         mf_exec_block_add(&block, MF_EXEC_SHM_SIZE, "4096");
         mf_exec_block_add(&block, MF_EXEC_READ_ONLY, "");
+        mf_exec_block_add(&block, MF_EXEC_BOOT, "");
         assert_int_equal(mf_exec_block_finish(&block, &fd), 0);
         assert_int_equal(mf_exec_block_read(fd, &exec), 0);
         close(fd);
@@ -62,6 +63,7 @@ static void all_strings_arrive(void **state)
         assert_int_equal(exec.n_extra_groups, 1);
         assert_int_equal(exec.extra_groups[0], 44);
         assert_true(exec.only_groups);
+        assert_true(exec.boot);
         assert_int_equal(exec.bound, 0xa80425fb);
         assert_true(exec.confinement.has_capabilities && exec.confinement.capabilities == 0);
         assert_string_equal(exec.post_stop[0], "bye");
