@@ -17,6 +17,7 @@
 #include "util/fd.h"
 #include "util/macro.h"
 #include "util/time.h"
+#include "util/trace.h"
 
 #define NEWS_TIMEOUT_MS 1000U /* for news of the container after a command fell silent */
 #define KILL_TIMEOUT_MS 5000U /* for the supervisor inside to kill a command and its descendants */
@@ -380,6 +381,7 @@ MF_EXPORT int mayfly_container_run(struct mayfly_container *container, const str
         if (!container || !given || !ret)
                 return mf_error(err, -EINVAL, MAYFLY_STAGE_SPEC,
                                 "mayfly_container_run() needs a container, a command and a place for its result");
+        MF_TRACE("command", given->argv ? given->argv[0] : NULL);
         int r = mf_command_begin(container, given, 0, &exec, err);
         if (r == 0)
                 r = mf_command_await_end(exec, UINT64_MAX, 1, err);

@@ -32,6 +32,7 @@
 #include "util/options.h"
 #include "util/strv.h"
 #include "util/time.h"
+#include "util/trace.h"
 
 #define LAST_WORDS_MS 500U
 #define MESSAGES_MAX 64U
@@ -299,6 +300,7 @@ static int await(struct mayfly_container *container, int (*is_done)(const struct
 /* An app that was executed is started: whatever is called next says that it died early. */
 static int await_app(struct mayfly_container *container, uint64_t deadline_us, struct mayfly_error *err)
 {
+        MF_TRACE("app", container->machine);
         int r = await(container, is_app_decided, deadline_us, err);
 
         if (r == 0 && container->reports.app == MF_APP_FAILED && container->reports.app_error == -ENOEXEC)
@@ -382,7 +384,10 @@ static int start_until_ready(struct mayfly_container *container, struct mayfly_e
 {
         int r = mf_container_launch(container, err);
 
-        return r < 0 ? r : await(container, is_ready, container->start_deadline_us, err);
+        if (r < 0)
+                return r;
+        MF_TRACE("init up", container->machine);
+        return await(container, is_ready, container->start_deadline_us, err);
 }
 
 int mf_container_waits_for_go(const struct mayfly_container *container)

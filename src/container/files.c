@@ -19,6 +19,7 @@
 #include "util/fd.h"
 #include "util/macro.h"
 #include "util/options.h"
+#include "util/trace.h"
 
 /* Files into a container and out of it. */
 
@@ -134,6 +135,7 @@ static int put(struct mayfly_container *container, const struct mayfly_file *fil
 int mf_files_prepare(struct mayfly_container *container, struct mayfly_error *err)
 {
         const struct mayfly_file *file = container->has_files ? NULL : container->files;
+        MF_TRACE("files", container->machine);
 
         container->files_client.deadline_us = container->start_deadline_us;
         int r = container->spec.keep_files ? mf_files_start(container, err) : 0;

@@ -15,6 +15,7 @@
 #include "util/error.h"
 #include "util/fd.h"
 #include "util/macro.h"
+#include "util/trace.h"
 
 /* --- before the start ----------------------------------------------------------------------------------------- */
 
@@ -142,6 +143,7 @@ static int join(struct mf_member *member, unsigned interface, struct mayfly_erro
 int mf_membership_join(struct mf_membership *membership, struct mayfly_error *err)
 {
         const struct mayfly_container *container = membership->container;
+        MF_TRACE("networks", container->machine);
         int r = 0;
 
         membership->leader = fcntl(container->leader_fd, F_DUPFD_CLOEXEC, 3);

@@ -15,6 +15,7 @@
 #include "util/fd.h"
 #include "util/macro.h"
 #include "util/options.h"
+#include "util/trace.h"
 
 /* The host's ends of published ports. They are bound before the container starts, so that nobody can take the number, and
  * belong to mayfly-forward as soon as the container runs. */
@@ -351,6 +352,7 @@ static void close_sockets(struct mf_link *link)
 
 int mf_ports_bind(struct mayfly_container *container, struct mayfly_error *err)
 {
+        MF_TRACE("ports", container->machine);
         int r = 0;
 
         for (const struct mayfly_publish *e = container->spec.publish; r == 0 && e->size; e++)

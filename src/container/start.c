@@ -31,6 +31,7 @@
 #include "util/macro.h"
 #include "util/program-path.h"
 #include "util/strv.h"
+#include "util/trace.h"
 
 /* From a spec and an image to the arguments of mayfly-launch and the first message to mayfly-init. */
 
@@ -309,6 +310,8 @@ static int queue_launch_message(struct mayfly_container *container, const struct
 /* Takes the container's IDs: those of the tmpfs that it shares with others, or its own. */
 static int take_ids(struct mayfly_container *container, const struct mf_volumes *volumes, struct mayfly_error *err)
 {
+        MF_TRACE("IDs", container->machine);
+
         /* An ordinary user's containers have all IDs that the user has. */
         if (container->spec.userns == MAYFLY_USERNS_HOST || mf_privilege_is_delegated() || container->ids.base)
                 return 0;
@@ -581,6 +584,7 @@ static int note_isolators(struct mayfly_container *container, struct mayfly_erro
 int mf_container_launch(struct mayfly_container *container, struct mayfly_error *err)
 {
         struct mf_volumes volumes = { 0 };
+        MF_TRACE("launch", container->machine);
 
         int r = choose_app(container, err);
         if (r == 0)

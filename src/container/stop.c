@@ -21,6 +21,7 @@
 #include "util/options.h"
 #include "util/strv.h"
 #include "util/time.h"
+#include "util/trace.h"
 
 #define STOP_MARGIN_MS 500U /* for nspawn and systemd to clean up once the app has ended */
 #define FORCE_MS 1000U      /* for each of the harder ways */
@@ -93,6 +94,7 @@ int mf_container_end(struct mayfly_container *container, struct mayfly_error *er
                 take_last(container);
                 return 0;
         }
+        MF_TRACE("stop", container->machine);
         if (container->spec.spare)
                 mf_peak_note(container);
         uint64_t begin = mf_now_us();

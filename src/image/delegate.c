@@ -4,6 +4,7 @@
 #include "store/delegate.h"
 #include "util/error.h"
 #include "util/macro.h"
+#include "util/trace.h"
 
 static const struct mf_field image_options_field[] = {
         MF_FIELD(struct mayfly_image_options, store),
@@ -64,6 +65,7 @@ int mf_delegate_open(const struct mf_image_request *request, struct mf_call_resu
         const struct mf_call call = {
                 .operation = MF_OPERATION_OPEN, .arguments = &arguments, .report = on_progress, .userdata = &options
         };
+        MF_TRACE("fetch by mayfly-helper", request->reference->id);
         int r = mf_call(ret_call, &call, err);
         if (r == 0)
                 *ret_fetched = ret_call->frame.value;

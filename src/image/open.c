@@ -13,6 +13,7 @@
 #include "image/oci-fetch.h"
 #include "image/render.h"
 #include "model/image-options.h"
+#include "model/show.h"
 #include "privilege/userns.h"
 #include "store/directory.h"
 #include "util/error.h"
@@ -20,6 +21,7 @@
 #include "util/macro.h"
 #include "util/program-path.h"
 #include "util/strv.h"
+#include "util/trace.h"
 
 /* Removes an OCI image whose layers could not be fetched, unless another process uses it: in a list it would look like a whole one. The
  * layers that are there stay for the next try. */
@@ -134,7 +136,10 @@ static int open_text(struct mayfly_image **ret, const char *text, const struct m
         struct mf_reference reference = { 0 };
         mf_cleanup(mf_freep) char *path = NULL;
         mf_cleanup(mf_closep) int store = -1;
+        char shown[MF_SHOWN_MAX];
 
+        mf_show_url(shown, text, 1);
+        MF_TRACE("open", shown);
         int r = mf_reference_parse(&reference, text, options->allow_http, err);
         if (r < 0)
                 return r;

@@ -17,6 +17,7 @@
 #include "util/fd.h"
 #include "util/macro.h"
 #include "util/ring.h"
+#include "util/trace.h"
 
 #define RING_SIZE (1U << 19)
 
@@ -97,6 +98,7 @@ static void *read_stage(void *userdata)
                                           0 };
         const struct mf_oci_sink sink = { on_blob_bytes, is_cancelled, pull, note_giver };
         struct mayfly_error err = MAYFLY_ERROR_INIT;
+        MF_TRACE("fetch", pull->request->shown);
 
         int r = pull->request->source->type->get_blob(pull->request->source, &blob, &sink, &err);
         if (r == 0 || r == -EMSGSIZE)
@@ -124,6 +126,7 @@ static int on_tar_bytes(void *userdata, const void *data, size_t size)
 static void *decompress_stage(void *userdata)
 {
         struct pull *pull = userdata;
+        MF_TRACE("verify", pull->request->shown);
 
         mf_pipeline_decompress(&pull->pipeline, mf_decompress_layer, on_tar_bytes, pull);
         return NULL;
@@ -153,6 +156,7 @@ static void *unpack_stage(void *userdata)
 {
         struct pull *pull = userdata;
         struct mayfly_error err = MAYFLY_ERROR_INIT;
+        MF_TRACE("unpack", pull->request->shown);
 
         int r = mf_untar_layer(pull->pipeline.tar, on_entry, pull, &err);
         if (r == 0 && pull->layer)

@@ -25,6 +25,7 @@
 #include "util/ring.h"
 #include "util/strv.h"
 #include "util/time.h"
+#include "util/trace.h"
 
 #define RING_SIZE (1U << 20)
 #define ANSWER_MS 2000U
@@ -119,6 +120,7 @@ static void *fetch_stage(void *userdata)
 {
         struct pull *pull = userdata;
         struct mayfly_error err = MAYFLY_ERROR_INIT;
+        MF_TRACE("fetch", pull->source->id);
         struct mf_http_request request = mf_http_request(pull->source->url, pull->options);
 
         request.body = on_body;
@@ -140,6 +142,7 @@ static void *signature_stage(void *userdata)
 {
         struct pull *pull = userdata;
         struct mayfly_error err = MAYFLY_ERROR_INIT;
+        MF_TRACE("verify signature", pull->source->id);
 
         int r = mf_signature_check_run(pull->check, is_cancelled, pull, &err);
         if (r < 0 && r != -EPIPE)
@@ -155,6 +158,7 @@ static void *file_stage(void *userdata)
         struct pull *pull = userdata;
         const struct mf_file *file = pull->source->file;
         struct mayfly_error err = MAYFLY_ERROR_INIT;
+        MF_TRACE("fetch", pull->source->id);
         char block[65536];
         int r = on_body(pull, file->head, file->head_size);
 
@@ -185,6 +189,7 @@ static int on_tar_bytes(void *userdata, const void *data, size_t size)
 static void *decompress_stage(void *userdata)
 {
         struct pull *pull = userdata;
+        MF_TRACE("verify", pull->source->id);
 
         mf_pipeline_decompress(&pull->pipeline, mf_decompress, on_tar_bytes, pull);
         return NULL;
@@ -236,6 +241,7 @@ static void *untar_stage(void *userdata)
 {
         struct pull *pull = userdata;
         struct mayfly_error err = MAYFLY_ERROR_INIT;
+        MF_TRACE(pull->layer ? "unpack" : "examine", pull->source->id);
 
         int r = mf_untar(pull->pipeline.tar, on_entry, pull, &err);
         if (r == 0)

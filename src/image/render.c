@@ -19,6 +19,7 @@
 #include "util/fd.h"
 #include "util/macro.h"
 #include "util/strv.h"
+#include "util/trace.h"
 
 /* appc, "Filesystem Setup": first the dependencies, each after its own dependencies, then the image; later layers override
  * earlier ones. If several images depend on one image, it is laid down several times, each time filtered by the whitelists of
@@ -300,6 +301,7 @@ int mf_render(struct mayfly_image *image, const struct mf_image_request *request
         struct render *render = calloc(1, sizeof(*render));
         size_t n = image->n_dependencies + 1;
         int r = 0;
+        MF_TRACE("render", request->reference->id);
 
         if (render) {
                 *render = (struct render){ .image = image, .request = request, .err = err };

@@ -13,6 +13,7 @@
 #include "util/error.h"
 #include "util/macro.h"
 #include "util/time.h"
+#include "util/trace.h"
 
 /* One loop that waits for everything at once: the conditions, their time-outs, and the death of the container. */
 
@@ -279,6 +280,7 @@ static int run(struct loop *loop, struct mayfly_error *err)
 int mf_conditions_await(struct mf_condition *root, struct mayfly_container *container, struct mayfly_error *err)
 {
         struct loop loop = { .root = root, .container = container, .begin_us = mf_now_us() };
+        MF_TRACE("waits", mayfly_container_name(container));
 
         unsigned default_ms = container->spec.start_timeout_ms, whole_ms = longest(root, default_ms);
         set_deadlines(root, loop.begin_us, whole_ms);
