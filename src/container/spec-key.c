@@ -186,8 +186,8 @@ static void add_image_options(struct key *key, const struct mayfly_image_options
 /* What else a start heeds, and a program may change between two tests. */
 static void add_surroundings(struct key *key)
 {
-        static const char *const names[] = { "MAYFLY_ENGINE", "MAYFLY_LIBEXEC", "MAYFLY_SIGNATURES", "MAYFLY_STORE",
-                                             "MAYFLY_TRUSTED_KEYS" };
+        static const char *const names[] = { "MAYFLY_ENGINE",     "MAYFLY_FETCH", "MAYFLY_LIBEXEC",
+                                             "MAYFLY_SIGNATURES", "MAYFLY_STORE", "MAYFLY_TRUSTED_KEYS" };
         const uid_t uid = geteuid();
         const gid_t gid = getegid();
 

@@ -139,6 +139,9 @@ static void image_options_and_surroundings_count(void **state)
         options.signatures = MAYFLY_SIGNATURES_REQUIRED;
         DIFFERS(.image_options = &options);
         options = (struct mayfly_image_options) MAYFLY_IMAGE_OPTIONS_INIT;
+        options.fetch = MAYFLY_FETCH_NEVER;
+        DIFFERS(.image_options = &options);
+        options = (struct mayfly_image_options) MAYFLY_IMAGE_OPTIONS_INIT;
         options.store = "/elsewhere";
         DIFFERS(.image_options = &options);
         options = (struct mayfly_image_options) MAYFLY_IMAGE_OPTIONS_INIT;
