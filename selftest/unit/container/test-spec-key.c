@@ -144,9 +144,6 @@ static void image_options_and_surroundings_count(void **state)
         options = (struct mayfly_image_options) MAYFLY_IMAGE_OPTIONS_INIT;
         options.store = "/elsewhere";
         DIFFERS(.image_options = &options);
-        options = (struct mayfly_image_options) MAYFLY_IMAGE_OPTIONS_INIT;
-        options.fetch = MAYFLY_FETCH_NEVER;
-        DIFFERS(.image_options = &options);
 
         struct mf_buffer before = key_of(MAYFLY_SPEC(.image = "aci:x"));
         setenv("MAYFLY_ENGINE", "none", 1);
