@@ -311,7 +311,6 @@ static int queue_launch_message(struct mayfly_container *container, const struct
 static int take_ids(struct mayfly_container *container, const struct mf_volumes *volumes, struct mayfly_error *err)
 {
         MF_TRACE("IDs", container->machine);
-
         /* An ordinary user's containers have all IDs that the user has. */
         if (container->spec.userns == MAYFLY_USERNS_HOST || mf_privilege_is_delegated() || container->ids.base)
                 return 0;
@@ -585,7 +584,6 @@ int mf_container_launch(struct mayfly_container *container, struct mayfly_error 
 {
         struct mf_volumes volumes = { 0 };
         MF_TRACE("launch", container->machine);
-
         int r = choose_app(container, err);
         if (r == 0)
                 r = build_env(container, err);
