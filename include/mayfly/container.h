@@ -324,8 +324,9 @@ struct mayfly_command {
         unsigned columns; /**< of the terminal; default 80 */
         /**
          * Non-zero: the command is the image's app: its entrypoint, then `argv` or, if that is NULL, its arguments; as its user and
-         * groups and in its working directory, unless they are given here. The app's hooks do not run, and the app's isolators do
-         * not hold. For an idle container whose app the test runs itself, with input or in a terminal.
+         * groups, with its capabilities and in its working directory, unless they are given here. The app's hooks do not run, and its
+         * isolators for system calls and the OOM score do not hold. For an idle container whose app the test runs itself, with input or
+         * in a terminal.
          */
         int as_app;
         /** With as_app: instead of the image's entrypoint; the arguments are `argv` alone then. NULL-terminated. */

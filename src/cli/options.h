@@ -29,7 +29,7 @@ struct tool_option {
         const char *help;
 };
 
-#define TOOL_OPTIONS_MAX 24U
+#define TOOL_OPTIONS_MAX 40U
 
 struct tool_command {
         const char *name;

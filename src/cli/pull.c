@@ -40,6 +40,11 @@ static int pull(const struct choices *choices, const char *reference)
         return TOOL_OK;
 }
 
+static int is_stdin(const struct choices *choices)
+{
+        return strcmp(choices->from, "-") == 0;
+}
+
 /* Pulls what the lines of the file name, and goes on after one that fails. */
 static int pull_lines(const struct choices *choices, FILE *file)
 {
@@ -50,12 +55,16 @@ static int pull_lines(const struct choices *choices, FILE *file)
         for (unsigned n = 1; getline(&line, &size, file) >= 0; n++) {
                 char *reference = line + strspn(line, " \t");
                 reference[strcspn(reference, "\r\n#")] = '\0';
-                reference[strcspn(reference, " \t")] = '\0';
-                if (!*reference)
+                size_t length = strcspn(reference, " \t");
+                if (length == 0)
                         continue;
-                int r = pull(choices, reference);
+                int is_alone = reference[length + strspn(reference + length, " \t")] == '\0';
+                reference[length] = '\0';
+                int r = is_alone ? pull(choices, reference)
+                                 : tool_fail("a line has more than one word; write a reference on each line");
                 if (r != TOOL_OK)
-                        (void) tool_fail("that was line %u of %s", n, choices->from);
+                        (void) tool_fail("that was line %u of %s", n,
+                                         is_stdin(choices) ? "standard input" : choices->from);
                 status = status == TOOL_OK ? r : status;
         }
         if (ferror(file))
@@ -65,7 +74,7 @@ static int pull_lines(const struct choices *choices, FILE *file)
 
 static int pull_from(const struct choices *choices)
 {
-        FILE *file = strcmp(choices->from, "-") == 0 ? stdin : fopen(choices->from, "re");
+        FILE *file = is_stdin(choices) ? stdin : fopen(choices->from, "re");
 
         if (!file)
                 return tool_fail("%s cannot be opened: %s", choices->from, strerror(errno));

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #define _GNU_SOURCE
 #include <errno.h>
+#include <limits.h>
 #include <poll.h>
 #include <signal.h>
 #include <string.h>
@@ -28,7 +29,8 @@ struct session {
         int is_raw;
         struct termios terminal; /* as it was before */
         unsigned n_asked;        /* how often the user asked for the end */
-        int status;              /* exit status; -1: not known yet */
+        int has_ended;           /* the command has; what it wrote is still to be passed on */
+        int status;              /* exit status; -1: the command's */
 };
 
 /* Whoever asks for the end so often does not want to wait for the command to agree. */
@@ -100,6 +102,17 @@ static void pause_ourselves(struct session *session, int tty)
                 resize(session);
 }
 
+/* Ends the loop; the command goes with its container. */
+static void leave(struct session *session, int status)
+{
+        session->status = status;
+        session->has_ended = 1;
+        for (int i = 0; i < 2; i++) {
+                session->outputs[i].is_closed = 1;
+                session->outputs[i].begin = session->outputs[i].end;
+        }
+}
+
 static void take_signal(struct session *session, int tty)
 {
         struct signalfd_siginfo info;
@@ -107,12 +120,13 @@ static void take_signal(struct session *session, int tty)
         if (read(session->signals, &info, sizeof(info)) != sizeof(info))
                 return;
         int number = (int) info.ssi_signo;
-        if (number == SIGTSTP)
+        int asks = number == SIGINT || number == SIGTERM || number == SIGHUP || number == SIGQUIT;
+        if (asks && (session->has_ended || ++session->n_asked >= ASKED_ENOUGH))
+                leave(session, RUN_SIGNALLED + number);
+        else if (number == SIGTSTP)
                 pause_ourselves(session, tty);
         else if (number == SIGWINCH && tty)
                 resize(session);
-        else if ((number == SIGINT || number == SIGTERM) && ++session->n_asked >= ASKED_ENOUGH)
-                (void) mayfly_exec_kill(session->exec, NULL);
         else if (number != SIGWINCH)
                 (void) mayfly_exec_signal(session->exec, number, NULL);
 }
@@ -146,8 +160,8 @@ static void write_input(struct session *session)
         }
 }
 
-/* Reads what the command wrote. Returns whether there was anything. */
-static int read_output(struct session *session, int i)
+/* Reads what the command wrote. When it has ended, what is there is all: a process that it left may have the stream open still. */
+static void read_output(struct session *session, int i)
 {
         struct stream *stream = &session->outputs[i];
         ssize_t n = mayfly_exec_read(session->exec, i ? MAYFLY_STREAM_ERROR : MAYFLY_STREAM_OUTPUT, stream->data,
@@ -155,27 +169,27 @@ static int read_output(struct session *session, int i)
 
         stream->begin = 0;
         stream->end = n > 0 ? (size_t) n : 0;
-        if (n == 0 || (n < 0 && n != -ETIMEDOUT))
+        if (n == 0 || (n < 0 && (n != -ETIMEDOUT || session->has_ended)))
                 stream->is_closed = 1;
-        return n > 0;
 }
 
-/* Where nobody takes its output, the command is killed, as SIGPIPE would have it. */
+/* Writes no more than a pipe that has room takes at once, so that signals are heard meanwhile. Where nobody takes its output, the
+ * command is ended, as SIGPIPE would have it. */
 static void write_output(struct session *session, int i)
 {
         struct stream *stream = &session->outputs[i];
-        ssize_t n = write(i ? STDERR_FILENO : STDOUT_FILENO, stream->data + stream->begin, stream->end - stream->begin);
+        size_t left = stream->end - stream->begin;
+        ssize_t n = write(i ? STDERR_FILENO : STDOUT_FILENO, stream->data + stream->begin,
+                          left < PIPE_BUF ? left : PIPE_BUF);
 
         if (n > 0)
                 stream->begin += (size_t) n;
         if (n >= 0 || errno == EINTR || errno == EAGAIN)
                 return;
-        session->status = errno == EPIPE ? RUN_SIGNALLED + SIGPIPE : RUN_FAILED;
+        int status = errno == EPIPE ? RUN_SIGNALLED + SIGPIPE : RUN_FAILED;
         if (errno != EPIPE)
                 (void) tool_fail("%s cannot be written: %s", i ? "standard error" : "standard output", strerror(errno));
-        stream->is_closed = 1;
-        stream->begin = stream->end;
-        (void) mayfly_exec_kill(session->exec, NULL);
+        leave(session, status);
 }
 
 /* What to wait for: signals, the command's end, our input or room for it, and both outputs or room for them. */
@@ -186,12 +200,14 @@ static void choose(struct session *session, struct pollfd events[N_EVENTS])
         const struct stream *input = &session->input;
 
         events[SIGNALS] = (struct pollfd){ .fd = session->signals, .events = POLLIN };
-        events[END] = (struct pollfd){ .fd = mayfly_exec_fd(session->exec, MAYFLY_EXEC_END), .events = POLLIN };
+        events[END] = (struct pollfd){ .fd = -1 };
+        if (!session->has_ended)
+                events[END] = (struct pollfd){ .fd = mayfly_exec_fd(session->exec, MAYFLY_EXEC_END), .events = POLLIN };
         events[INPUT] = (struct pollfd){ .fd = -1 };
-        if (input->begin < input->end)
+        if (!session->has_ended && input->begin < input->end)
                 events[INPUT] =
                         (struct pollfd){ .fd = mayfly_exec_fd(session->exec, MAYFLY_EXEC_INPUT), .events = POLLOUT };
-        else if (!input->is_closed)
+        else if (!session->has_ended && !input->is_closed)
                 events[INPUT] = (struct pollfd){ .fd = STDIN_FILENO, .events = POLLIN };
         for (int i = 0; i < 2; i++) {
                 const struct stream *stream = &session->outputs[i];
@@ -219,19 +235,22 @@ static void step_streams(struct session *session, const struct pollfd events[N_E
                 if (stream->begin < stream->end)
                         write_output(session, i);
                 else
-                        (void) read_output(session, i);
+                        read_output(session, i);
         }
 }
 
-/* The command has ended; a process that it left has its output open still. Writes what is there. */
-static void write_rest(struct session *session)
+/* Whether all that the command wrote before its end has been passed on; reads what there is to read. */
+static int is_drained(struct session *session)
 {
-        for (int i = 0; i < 2; i++)
-                do {
-                        struct stream *stream = &session->outputs[i];
-                        while (stream->begin < stream->end)
-                                write_output(session, i);
-                } while (!session->outputs[i].is_closed && read_output(session, i));
+        int left = 0;
+
+        for (int i = 0; i < 2; i++) {
+                struct stream *stream = &session->outputs[i];
+                if (stream->begin == stream->end && !stream->is_closed)
+                        read_output(session, i);
+                left |= stream->begin < stream->end;
+        }
+        return !left;
 }
 
 static int status_of(struct session *session)
@@ -252,7 +271,7 @@ static void loop(struct session *session, int tty)
 {
         struct pollfd events[N_EVENTS];
 
-        for (;;) {
+        while (!session->has_ended || !is_drained(session)) {
                 choose(session, events);
                 if (poll(events, N_EVENTS, -1) < 0)
                         continue; /* only a signal that is not held can be the reason */
@@ -260,7 +279,7 @@ static void loop(struct session *session, int tty)
                         take_signal(session, tty);
                 step_streams(session, events);
                 if (events[END].revents && mayfly_exec_wait(session->exec, 0, NULL, NULL) != -ETIMEDOUT)
-                        return write_rest(session);
+                        session->has_ended = 1;
         }
 }
 

@@ -184,3 +184,31 @@ int run_take_env(struct mf_arena *memory, const char *const *words, const char *
         *ret = list;
         return TOOL_OK;
 }
+
+void run_take_capabilities(struct mf_arena *memory, const char *const *words, const char *const **ret)
+{
+        size_t n = count(words);
+
+        if (n == 0)
+                return;
+        const char **list = make(memory, n + 1, sizeof(*list));
+        for (size_t i = 0; i < n; i++) {
+                char *name = make(memory, strlen(words[i]) + 5, 1);
+                sprintf(name, "%s%s", strncasecmp(words[i], "CAP_", 4) == 0 ? "" : "CAP_", words[i]);
+                list[i] = name;
+        }
+        *ret = list;
+}
+
+void run_take_user(struct mf_arena *memory, const char *word, struct mayfly_command *ret)
+{
+        char *user = mf_arena_string(memory, word), *colon = user ? strchr(user, ':') : NULL;
+
+        if (word && !user)
+                tool_oom();
+        if (colon) {
+                *colon = '\0';
+                ret->group = colon + 1;
+        }
+        ret->user = user;
+}

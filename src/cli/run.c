@@ -17,13 +17,14 @@
 
 struct choices {
         const char **env, **publish, **host_ports, **volumes, **tmpfs, **capabilities;
+        const char **devices, **extra_hosts, **sysctls, **ulimits, **labels;
         const char *entrypoint[2]; /* the program, and NULL */
-        const char *user, *cwd, *name;
-        int interactive, tty, remove, quiet;
+        const char *user, *cwd, *name, *hostname;
+        int interactive, tty, remove, read_only, quiet;
         enum mayfly_network_mode network;
         enum mayfly_userns userns;
         enum mayfly_engine engine;
-        uint64_t memory;
+        uint64_t memory, shm_size;
         unsigned tasks;
         struct mayfly_image_options image;
 };
@@ -41,8 +42,16 @@ static int make_spec(struct choices *choices, const char *image, struct mf_arena
                                       .memory_max = choices->memory,
                                       .tasks_max = choices->tasks,
                                       .max_runtime_s = UINT32_MAX,
-                                      .capabilities = choices->capabilities,
+                                      .devices = choices->devices,
+                                      .extra_hosts = choices->extra_hosts,
+                                      .sysctls = choices->sysctls,
+                                      .ulimits = choices->ulimits,
+                                      .labels = choices->labels,
+                                      .read_only = choices->read_only,
+                                      .hostname = choices->hostname,
+                                      .shm_size = choices->shm_size,
                                       .image_options = &choices->image };
+        run_take_capabilities(memory, choices->capabilities, &spec->capabilities);
         int status = run_take_ports(memory, choices->publish, &spec->publish);
         if (status == TOOL_OK)
                 status = run_take_host_ports(memory, choices->host_ports, &spec->host_ports);
@@ -51,16 +60,16 @@ static int make_spec(struct choices *choices, const char *image, struct mf_arena
         return status == TOOL_OK ? run_take_env(memory, choices->env, &spec->env) : status;
 }
 
-static struct mayfly_command make_command(const struct choices *choices, char **arguments)
+static struct mayfly_command make_command(const struct choices *choices, char **arguments, struct mf_arena *memory)
 {
         struct mayfly_command command = MAYFLY_COMMAND_INIT;
 
         command.as_app = 1;
-        if (choices->entrypoint[0])
-                command.entrypoint = choices->entrypoint;
+        if (choices->entrypoint[0]) /* "" is for none, as in docker */
+                command.entrypoint = choices->entrypoint + (choices->entrypoint[0][0] == '\0');
         if (*arguments)
                 command.argv = (const char *const *) arguments;
-        command.user = choices->user;
+        run_take_user(memory, choices->user, &command);
         command.cwd = choices->cwd;
         command.tty = choices->tty;
         if (choices->tty)
@@ -90,16 +99,17 @@ static int failed(int code, const struct mayfly_error *err)
         return code == -EACCES || code == -ENOEXEC || code == -EISDIR ? RUN_NOT_EXECUTED : RUN_FAILED;
 }
 
-static int run_in(struct mayfly_container *container, const struct choices *choices, char **arguments)
+static int run_in(struct mayfly_container *container, const struct choices *choices, char **arguments,
+                  struct mf_arena *memory)
 {
-        const struct mayfly_command command = make_command(choices, arguments);
+        const struct mayfly_command command = make_command(choices, arguments, memory);
         struct mayfly_error err = MAYFLY_ERROR_INIT;
         struct mayfly_exec *exec = NULL;
 
-        run_hold_signals();
         int r = mayfly_exec_start(&exec, container, &command, &err);
         if (r < 0)
                 return failed(r, &err);
+        run_hold_signals(); /* before the first output, by which a caller may go */
         int status = run_pass_on(exec, choices->interactive, choices->tty);
         mayfly_exec_free(exec);
         return status;
@@ -122,7 +132,7 @@ static int run_image(struct choices *choices, char **operands)
                 return failed(r, &err);
         if (!choices->quiet)
                 print_addresses(container, spec.publish);
-        int status = run_in(container, choices, operands + 1);
+        int status = run_in(container, choices, operands + 1, &memory);
         mayfly_container_free(container);
         return status;
 }
@@ -172,6 +182,12 @@ static const char *const engines[] = { "systemd", "direct", NULL };
                 .words = list, .first = from, .help = text                                                 \
         }
 
+#define BYTES(words, letter_, field, text)                                                                   \
+        {                                                                                                    \
+                .name = words, .letter = letter_, .kind = TOOL_BYTES, .at = offsetof(struct choices, field), \
+                .value = "SIZE", .help = text                                                                \
+        }
+
 static const struct tool_option options[] = {
         FLAG("interactive", 'i', interactive, "pass standard input on to the command"),
         FLAG("tty", 't', tty, "give the command a terminal"),
@@ -184,16 +200,19 @@ static const struct tool_option options[] = {
         TEXT("user", 'u', user, "USER", "run the command as this user instead of the image's"),
         TEXT("workdir", 'w', cwd, "PATH", "run the command in this directory instead of the image's"),
         TEXT("entrypoint", 0, entrypoint[0], "PROGRAM", "run this program instead of the image's entrypoint"),
+        LIST("device", 0, devices, "PATH[:PATH-INSIDE]", "let the container have a device of the host"),
+        LIST("add-host", 0, extra_hosts, "NAME:ADDRESS", "add a line to /etc/hosts"),
+        LIST("sysctl", 0, sysctls, "NAME=VALUE", "set a kernel parameter of the container's own namespaces"),
+        LIST("ulimit", 0, ulimits, "NAME=SOFT[:HARD]", "set a resource limit"),
+        LIST("label", 0, labels, "NAME[=VALUE]", "set a label, which mayfly ps shows"),
+        FLAG("read-only", 0, read_only, "let nothing write to the root, but to volumes, /dev/shm, /run and /tmp"),
+        TEXT("hostname", 0, hostname, "NAME", "the host name; default the name of the machine"),
+        BYTES("shm-size", 0, shm_size, "most that /dev/shm may hold"),
         TEXT("name", 0, name, "NAME", "first part of the name of the machine"),
         WORD("network", network, "MODE", networks, MAYFLY_NETWORK_PRIVATE, "none, the default, or host"),
         WORD("userns", userns, "MODE", namespaces, MAYFLY_USERNS_PRIVATE, "private, the default, host, or keep-id"),
-        LIST("cap-add", 0, capabilities, "CAPABILITY", "grant a capability besides appc's 14, such as CAP_NET_ADMIN"),
-        { .name = "memory",
-          .letter = 'm',
-          .kind = TOOL_BYTES,
-          .at = offsetof(struct choices, memory),
-          .value = "SIZE",
-          .help = "most memory of all processes, such as 512M" },
+        LIST("cap-add", 0, capabilities, "CAPABILITY", "grant a capability besides appc's 14, such as NET_ADMIN"),
+        BYTES("memory", 'm', memory, "most memory of all processes, such as 512M"),
         { .name = "pids-limit",
           .kind = TOOL_NUMBER,
           .at = offsetof(struct choices, tasks),
@@ -218,7 +237,8 @@ const struct tool_command tool_run = {
                 "entrypoint with the ARGUMENTs, or with the image's own, as the image's user. Output and error output "
                 "are the command's; signals go to it.\n"
                 "The container ends with the command, or with this process, and leaves nothing.",
-        .exit_status = "the command's, or 128 and the number of the signal that ended it; 127 when it was not found, "
+        .exit_status = "the command's, or 128 and the number of the signal that ended it; 127 when it, its user or its "
+                       "directory was not found, "
                        "126 when it could not be executed, and 125 when mayfly could not run it or the command line is "
                        "wrong.",
         .options = options,

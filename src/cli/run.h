@@ -27,6 +27,10 @@ int run_take_volumes(struct mf_arena *memory, const char *const *words, const ch
 /* "NAME=VALUE", or "NAME" for that of our environment, if there is one. */
 int run_take_env(struct mf_arena *memory, const char *const *words, const char *const **ret);
 
+/* Capabilities, with or without "CAP_", and "USER[:GROUP]", which is any text and may be NULL. */
+void run_take_capabilities(struct mf_arena *memory, const char *const *words, const char *const **ret);
+void run_take_user(struct mf_arena *memory, const char *word, struct mayfly_command *ret);
+
 /* run-streams.c: passes on, until the command ends: its output to ours; with `interactive` our input to it; signals and the
  * size of our terminal. Returns the exit status for mayfly. */
 int run_pass_on(struct mayfly_exec *exec, int interactive, int tty);

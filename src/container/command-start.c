@@ -198,7 +198,7 @@ static int make_exec_block(const struct mayfly_container *container, const struc
         if (cwd)
                 mf_exec_block_add(&block, MF_EXEC_CWD, cwd);
         if (command->as_app)
-                mf_container_add_identity(command->user, config, &block);
+                mf_container_add_who(container, command->user, &block);
         else if (command->user)
                 mf_exec_block_add(&block, MF_EXEC_USER, command->user);
         if (command->group)

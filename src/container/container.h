@@ -15,7 +15,6 @@
 #include "container/ports.h"
 #include "container/spec.h"
 #include "engine/engine.h"
-#include "model/image-config.h"
 #include "model/isolators.h"
 #include "protocol/exec-block.h"
 #include "protocol/reports.h"
@@ -114,8 +113,8 @@ int mf_container_start_over(struct mayfly_container *container, struct mayfly_er
 
 /* start.c: asks the engine to start it; the container's image and name are there. */
 int mf_container_launch(struct mayfly_container *container, struct mayfly_error *err);
-/* Who runs the image's app: this user, or with NULL the image's. */
-void mf_container_add_identity(const char *user, const struct mf_image_config *config, struct mf_exec_block *block);
+/* Who runs the image's app, and with which privileges: this user, or with NULL the image's. */
+void mf_container_add_who(const struct mayfly_container *container, const char *user, struct mf_exec_block *block);
 /* Whether it runs an app; known once its image is open. */
 int mf_container_runs_app(const struct mayfly_container *container);
 /* Sets an error when Linux refused to execute a program (-ENOEXEC) of an image that is for another architecture; `why` is what

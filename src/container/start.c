@@ -158,7 +158,7 @@ static void add_bits(struct mf_exec_block *block, enum mf_exec_tag tag, uint64_t
 }
 
 /* A user that is not the image's comes with the groups that the container's files give to it. */
-void mf_container_add_identity(const char *user, const struct mf_image_config *config, struct mf_exec_block *block)
+static void add_identity(const char *user, const struct mf_image_config *config, struct mf_exec_block *block)
 {
         if (user) {
                 mf_exec_block_add(block, MF_EXEC_USER, user);
@@ -172,6 +172,17 @@ void mf_container_add_identity(const char *user, const struct mf_image_config *c
                 add_number(block, MF_EXEC_EXTRA_GROUP, config->extra_groups[i]);
         if (config->only_groups)
                 mf_exec_block_add(block, MF_EXEC_ONLY_GROUPS, "");
+}
+
+void mf_container_add_who(const struct mayfly_container *container, const char *user, struct mf_exec_block *block)
+{
+        const struct mf_image_config *config = container->image->config;
+
+        add_identity(user, config, block);
+        if (config->isolation.has_capabilities)
+                add_bits(block, MF_EXEC_CAPABILITIES, config->isolation.capabilities & container->granted);
+        if (config->isolation.no_new_privs)
+                mf_exec_block_add(block, MF_EXEC_NO_NEW_PRIVS, "");
 }
 
 static int add_app(struct mayfly_container *container, struct mf_exec_block *block, struct mf_activation *activation,
@@ -190,11 +201,7 @@ static int add_app(struct mayfly_container *container, struct mf_exec_block *blo
         add_number(block, MF_EXEC_HOOK_TIMEOUT, container->spec.stop_timeout_ms);
         if (spec->cwd || config->cwd)
                 mf_exec_block_add(block, MF_EXEC_CWD, spec->cwd ? spec->cwd : config->cwd);
-        mf_container_add_identity(spec->user, config, block);
-        if (isolation->has_capabilities)
-                add_bits(block, MF_EXEC_CAPABILITIES, isolation->capabilities & container->granted);
-        if (isolation->no_new_privs)
-                mf_exec_block_add(block, MF_EXEC_NO_NEW_PRIVS, "");
+        mf_container_add_who(container, spec->user, block);
         if (isolation->has_oom_score_adj) {
                 snprintf(number, sizeof(number), "%d", isolation->oom_score_adj);
                 mf_exec_block_add(block, MF_EXEC_OOM_SCORE_ADJ, number);
