@@ -101,3 +101,12 @@ int mf_activation_add(const struct mayfly_container *container, struct mf_exec_b
         }
         return r;
 }
+
+void mf_notify_add(const struct mayfly_container *container, struct mf_exec_block *block)
+{
+        char variable[128] = "NOTIFY_SOCKET=", *name = variable + strlen(variable);
+
+        snprintf(name, sizeof(variable) - strlen(variable), "@mayfly/%s/notify", container->machine);
+        mf_exec_block_add(block, MF_EXEC_NOTIFY, name);
+        mf_exec_block_add(block, MF_EXEC_ENV, variable);
+}

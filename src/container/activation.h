@@ -23,4 +23,8 @@ struct mf_activation {
 int mf_activation_add(const struct mayfly_container *container, struct mf_exec_block *block, struct mf_activation *ret,
                       struct mayfly_error *err);
 
+/* The app's $NOTIFY_SOCKET, over what spec and image say of it. The name is the container's own, because with the host's network
+ * others have such sockets, too. */
+void mf_notify_add(const struct mayfly_container *container, struct mf_exec_block *block);
+
 #endif

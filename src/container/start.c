@@ -209,17 +209,6 @@ static int add_app(struct mayfly_container *container, struct mf_exec_block *blo
         return mf_activation_add(container, block, activation, err);
 }
 
-/* The app's $NOTIFY_SOCKET, over what spec and image say of it. The name is the container's own, because with the host's network
- * others have such sockets, too. */
-static void add_notify(const struct mayfly_container *container, struct mf_exec_block *block)
-{
-        char variable[128] = "NOTIFY_SOCKET=", *name = variable + strlen(variable);
-
-        snprintf(name, sizeof(variable) - strlen(variable), "@mayfly/%s/notify", container->machine);
-        mf_exec_block_add(block, MF_EXEC_NOTIFY, name);
-        mf_exec_block_add(block, MF_EXEC_ENV, variable);
-}
-
 static int queue_start_message(struct mayfly_container *container, int link, struct mayfly_error *err)
 {
         const struct mf_isolation *isolation = &container->image->config->isolation;
@@ -245,7 +234,7 @@ static int queue_start_message(struct mayfly_container *container, int link, str
         mf_exec_block_add(&block, MF_EXEC_ENV, "container=systemd-nspawn");
         mf_exec_block_add_all(&block, MF_EXEC_ENV, container->env);
         if (container->with_notify)
-                add_notify(container, &block);
+                mf_notify_add(container, &block);
         mf_run_options_tell(&container->spec, &block);
         r = mf_exec_block_finish(&block, &exec_block);
         if (r < 0)
