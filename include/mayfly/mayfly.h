@@ -20,6 +20,7 @@
 #include <mayfly/network.h>
 #include <mayfly/pending.h>
 #include <mayfly/port.h>
+#include <mayfly/share.h>
 #include <mayfly/snapshot.h>
 #include <mayfly/store.h>
 #include <mayfly/trust.h>

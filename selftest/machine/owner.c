@@ -133,6 +133,15 @@ static int go_back(struct mayfly_container *c, struct mayfly_error *err)
         return r == 0 ? mayfly_container_reset(c, err) : r;
 }
 
+/* By a file that is to go with the container. */
+static int share_it(struct mayfly_container *c, struct mayfly_error *err)
+{
+        char path[64];
+
+        snprintf(path, sizeof(path), "/tmp/lifeline-%d.json", (int) getpid());
+        return mayfly_container_share(c, path, -1, err);
+}
+
 /* Does what has one call only, and tells when that is done. */
 static void call(int (*function)(struct mayfly_container *c, struct mayfly_error *err))
 {
@@ -179,6 +188,8 @@ int main(int argc, char **argv)
                 call(mayfly_container_halt);
         else if (strcmp(action, "snapshot") == 0)
                 call(go_back);
+        else if (strcmp(action, "share") == 0)
+                call(share_it);
         while (strcmp(action, "restart") == 0)
                 call(mayfly_container_restart);
         if (strcmp(action, "free") == 0)

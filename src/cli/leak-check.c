@@ -43,11 +43,10 @@ static const char *const containers[] = {
         "file /run/systemd/transient/mayfly-*",
 };
 
-/* Lines of what systemd makes when it is first asked for anything, and keeps. */
+/* Lines of what systemd makes when it is first asked for anything, and keeps; and the directories of sockets of shared containers. */
 static const char *const kept[] = {
-        "file /run/systemd/machines",
-        "file /run/systemd/nspawn",
-        "file /run/systemd/transient",
+        "file /run/mayfly",           "file /run/user/[0-9]*/mayfly", "file /tmp/mayfly-[0-9]*.run",
+        "file /run/systemd/machines", "file /run/systemd/nspawn",     "file /run/systemd/transient",
         "bus * (systemd-machine)",
 };
 

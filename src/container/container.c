@@ -113,7 +113,7 @@ static int take_report(struct mayfly_container *container, const struct mf_messa
 {
         int known = container->reports.missing_limits;
 
-        if (message->type == MF_MESSAGE_CURRENT && container->user != container->owner) {
+        if (message->type == MF_MESSAGE_CURRENT && container->owner != getpid()) {
                 container->is_current = 1;
                 return 0;
         }
@@ -453,20 +453,29 @@ static int take_arrays(struct mayfly_container *container, struct mayfly_error *
         return r;
 }
 
-int mf_container_new(struct mayfly_container **ret, const struct mayfly_spec *given, struct mayfly_error *err)
+struct mayfly_container *mf_container_alloc(void)
 {
         struct mayfly_container *container = calloc(1, sizeof(*container));
 
         if (!container)
-                return mf_error_oom(err, MAYFLY_STAGE_START);
+                return NULL;
         container->owner = container->user = getpid();
-        container->share = container->scratch = container->ids.lock = container->control = container->cancel =
-                container->boot_log = container->leader_fd = container->freezer = -1;
+        container->share = container->userns = container->scratch = container->ids.lock = container->control =
+                container->cancel = container->boot_log = container->leader_fd = container->freezer = -1;
         container->log = MF_LOG_NONE;
         container->forward.socket = -1;
         container->files_client = MF_FILES_NONE;
         container->anchor = mf_anchor_new(container);
-        int r = container->anchor ? mf_spec_take(&container->spec, given, err) : mf_error_oom(err, MAYFLY_STAGE_START);
+        return container->anchor ? container : mayfly_container_free(container);
+}
+
+int mf_container_new(struct mayfly_container **ret, const struct mayfly_spec *given, struct mayfly_error *err)
+{
+        struct mayfly_container *container = mf_container_alloc();
+
+        if (!container)
+                return mf_error_oom(err, MAYFLY_STAGE_START);
+        int r = mf_spec_take(&container->spec, given, err);
         if (r == 0)
                 r = take_arrays(container, err);
         if (r == 0)
@@ -519,8 +528,13 @@ int mf_container_check_owner(const struct mayfly_container *container, struct ma
 {
         if (container->owner == getpid())
                 return 0;
+        if (!container->owner)
+                return mf_error(err, -ECHILD, MAYFLY_STAGE_SPEC,
+                                "this handle of container %s was made by mayfly_container_attach(); only the handle of "
+                                "its start can stop, pause or change it",
+                                container->machine);
         return mf_error(err, -ECHILD, MAYFLY_STAGE_SPEC,
-                        "container %s belongs to process %d, which alone can stop, pause or change it; a forked child "
+                        "container %s belongs to process %d, which alone can stop, pause or change it; another process "
                         "(this is %d) can run commands, read logs, connect and use files",
                         container->machine, (int) container->owner, (int) getpid());
 }

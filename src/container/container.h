@@ -53,7 +53,10 @@ struct mayfly_container {
         int scratch;     /* mount of what it writes, attached nowhere; -1: there is none */
         int control;     /* control socket, or another process's channel, -1 when closed */
         int share;       /* where forked children ask for channels */
-        int is_attached; /* in a forked child: it has its own */
+        int is_attached; /* to another process's container: it has its own channel */
+        int is_shared;   /* there is a state file */
+        int is_given;    /* to another owner, so that all who use it may stop it */
+        int userns;      /* of the ordinary user who started it; -1: this process's own */
         int is_current;  /* all reports so far came over it */
         int boot_log;    /* memfd: what mayfly-launch, systemd-nspawn and mayfly-init say */
         struct mf_log log;
@@ -124,6 +127,9 @@ void mf_container_explain_arch(const struct mayfly_container *container, const c
 
 /* container.c: the steps of a start. Makes a handle from a spec; to be freed by mayfly_container_free(). */
 int mf_container_new(struct mayfly_container **ret, const struct mayfly_spec *given, struct mayfly_error *err);
+/* container.c: makes an empty handle, to be freed by mayfly_container_free(). Returns NULL when there is no memory. */
+struct mayfly_container *mf_container_alloc(void);
+
 /* Chooses the engine and the machine name, and checks the host. */
 int mf_container_check_host(struct mayfly_container *container, struct mayfly_error *err);
 /* Opens the image, which may mean to fetch it. */

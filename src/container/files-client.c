@@ -100,6 +100,7 @@ int mf_files_start(struct mayfly_container *container, struct mayfly_error *err)
         const struct mf_call call = { .program = PROGRAM,
                                       .operation = MF_OPERATION_FILES_ENTER,
                                       .arguments = &arguments,
+                                      .namespace = container->userns >= 0 ? &container->userns : NULL,
                                       .fds = &container->leader_fd,
                                       .n_fds = 1,
                                       .deadline_us = give_up_us(container) };

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "container/logs.h"
@@ -57,6 +58,24 @@ int mf_log_create(struct mf_log *ret, uint64_t capacity, int separate)
                 .magic = MF_LOG_MAGIC, .separate = separate != 0, .capacity = capacity, .n_entries = log.n_entries
         };
         log.fd = mf_take_fd(&fd);
+        *ret = log;
+        return 0;
+}
+
+int mf_log_attach(struct mf_log *ret, int fd, const struct mf_log *shape)
+{
+        mf_cleanup(mf_closep) int own = fd;
+        struct mf_log log = *shape;
+        struct stat st;
+
+        if (fstat(own, &st) < 0)
+                return -errno;
+        if (log.n_entries == 0 || (uint64_t) st.st_size != size_of(&log))
+                return -EPROTO;
+        log.map = mmap(NULL, (size_t) size_of(&log), PROT_READ, MAP_SHARED, own, 0);
+        if (log.map == MAP_FAILED)
+                return -errno;
+        log.fd = mf_take_fd(&own);
         *ret = log;
         return 0;
 }

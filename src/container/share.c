@@ -18,8 +18,7 @@
 /* A forked child has copies of its parent's descriptors, but must not read from its sockets: the answers are the parent's. So it asks
  * mayfly-launch for sockets of its own, over the share socket, on which nothing is ever answered. */
 
-#define ANSWER_MS 10000 /* mayfly-launch and mayfly-init answer at once, when they get a processor */
-#define LOOK_MS 100     /* for a container that is paused, or has ended */
+#define LOOK_MS 100 /* for a container that is paused, or has ended */
 
 static int make_pair(int ret[2])
 {
@@ -97,8 +96,39 @@ static void hang_up(struct mayfly_container *container)
         mf_forward_close(&container->forward);
 }
 
+void mf_share_gift_clear(struct mf_share_gift *gift)
+{
+        mf_close(gift->description);
+        mf_close(gift->log);
+        mf_close(gift->leader);
+        mf_close(gift->userns);
+        *gift = MF_SHARE_GIFT_NONE;
+}
+
+/* Takes what mayfly-launch sends. Returns 0 or negative errno. */
+static int take_descriptors(struct mayfly_container *container, const struct mf_message *message, int *fds, size_t n,
+                            struct mf_share_gift *gift)
+{
+        size_t n_processes = (size_t) message->value[0], more = (unsigned) message->value[1];
+        int has_description = (more & MF_ATTACHED_DESCRIPTION) != 0, has_userns = (more & MF_ATTACHED_USERNS) != 0;
+
+        if (message->type != MF_MESSAGE_ATTACHED || n_processes == 0 || n_processes > MF_ENGINE_PROCESSES_MAX ||
+            n != n_processes + 3U * (unsigned) has_description + (unsigned) has_userns)
+                return -EPROTO;
+        container->engine = mf_engine_attach(fds, n_processes);
+        if (!container->engine)
+                return -ENOMEM;
+        if (gift && has_description) {
+                gift->description = mf_take_fd(&fds[n_processes]);
+                gift->log = mf_take_fd(&fds[n_processes + 1]);
+                gift->leader = mf_take_fd(&fds[n_processes + 2]);
+                gift->userns = has_userns ? mf_take_fd(&fds[n_processes + 3]) : -1;
+        }
+        return 0;
+}
+
 /* Takes mayfly-launch's answer. Returns 1, 0 when the channel was closed, or negative errno. */
-static int take_answer(struct mayfly_container *container, uint64_t deadline_us)
+static int take_answer(struct mayfly_container *container, uint64_t deadline_us, struct mf_share_gift *gift)
 {
         struct pollfd fds[] = { { .fd = container->control, .events = POLLIN },
                                 { .fd = container->leader_fd, .events = POLLIN } };
@@ -111,17 +141,23 @@ static int take_answer(struct mayfly_container *container, uint64_t deadline_us)
         int r = mf_message_recv(container->control, &message, received, &n, NULL, MSG_DONTWAIT);
         if (r == -EAGAIN && fds[1].revents)
                 return -ESRCH;
-        if (r > 0 && (message.type != MF_MESSAGE_ATTACHED || n == 0 || n > MF_ENGINE_PROCESSES_MAX))
-                r = -EPROTO;
-        if (r > 0 && !(container->engine = mf_engine_attach(received, n)))
-                r = -ENOMEM;
+        if (r > 0) {
+                r = take_descriptors(container, &message, received, n, gift);
+                r = r < 0 ? r : 1;
+        }
         for (size_t i = 0; i < n; i++)
                 mf_close(received[i]);
         return r;
 }
 
-/* Waits for the reports so far. Returns 1, 0 when the channel was closed, or negative errno. */
-static int await_reports(struct mayfly_container *container, uint64_t deadline_us)
+int mf_share_connect(struct mayfly_container *container, uint64_t deadline_us, struct mf_share_gift *gift)
+{
+        int r = ask(container);
+
+        return r < 0 ? r : take_answer(container, deadline_us, gift);
+}
+
+int mf_share_await_reports(struct mayfly_container *container, uint64_t deadline_us)
 {
         const struct mf_reports before = container->reports;
 
@@ -142,12 +178,10 @@ static int await_reports(struct mayfly_container *container, uint64_t deadline_u
 /* Gets a channel. Returns 1, 0 when there is none to be had, or negative errno. */
 static int attach(struct mayfly_container *container, uint64_t deadline_us)
 {
-        int r = ask(container);
+        int r = mf_share_connect(container, deadline_us, NULL);
 
-        if (r == 0)
-                r = take_answer(container, deadline_us);
         if (r > 0)
-                r = await_reports(container, deadline_us);
+                r = mf_share_await_reports(container, deadline_us);
         if (r <= 0) {
                 hang_up(container);
                 if (container->engine)
@@ -156,22 +190,22 @@ static int attach(struct mayfly_container *container, uint64_t deadline_us)
         return r;
 }
 
-static int explain(const struct mayfly_container *container, int r, struct mayfly_error *err)
+int mf_share_explain(const struct mayfly_container *container, int r, struct mayfly_error *err)
 {
         if (r == -EBUSY)
-                return mf_container_explain_pause(container, "the first use by a forked child", err);
+                return mf_container_explain_pause(container, "the first use by this process", err);
         if (r == -ETIMEDOUT)
                 return mf_error(err, r, MAYFLY_STAGE_EXEC,
-                                "container %s gave a forked child no connection within %d s; is the host overloaded?",
-                                container->machine, ANSWER_MS / 1000);
-        return mf_error_errno(err, r, MAYFLY_STAGE_EXEC, "a connection of a forked child to container %s",
+                                "container %s gave this process no connection within %d s; is the host overloaded?",
+                                container->machine, MF_SHARE_ANSWER_MS / 1000);
+        return mf_error_errno(err, r, MAYFLY_STAGE_EXEC, "a connection of this process to container %s",
                               container->machine);
 }
 
 /* Gets a channel unless the container has ended: what is called next says that. */
 static int use(struct mayfly_container *container, struct mayfly_error *err)
 {
-        uint64_t deadline = mf_now_us() + (uint64_t) ANSWER_MS * 1000;
+        uint64_t deadline = mf_now_us() + (uint64_t) MF_SHARE_ANSWER_MS * 1000;
 
         for (;;) {
                 int r = attach(container, deadline);
@@ -181,9 +215,9 @@ static int use(struct mayfly_container *container, struct mayfly_error *err)
                         return 0;
                 }
                 if (r < 0 && r != -EAGAIN)
-                        return explain(container, r, err);
+                        return mf_share_explain(container, r, err);
                 if (mf_left_ms(deadline) == 0)
-                        return explain(container, -ETIMEDOUT, err);
+                        return mf_share_explain(container, -ETIMEDOUT, err);
                 usleep(1000); /* too many descriptors of this user are under way */
         }
 }

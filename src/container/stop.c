@@ -135,7 +135,7 @@ MF_EXPORT int mayfly_container_stop(struct mayfly_container *container, struct m
 {
         if (!container)
                 return 0;
-        int r = mf_container_check_owner(container, err);
+        int r = container->is_given ? mf_container_check_use(container, err) : mf_container_check_owner(container, err);
         if (r < 0)
                 return r;
         MF_ANCHOR_GUARD(container->anchor);
@@ -191,7 +191,8 @@ int mf_container_start_over(struct mayfly_container *container, struct mayfly_er
                 return r;
         forget_life(container);
         container->reports = (struct mf_reports){ 0 };
-        container->was_stopped = container->stop_timed_out = container->broke_protocol = container->is_paused = 0;
+        container->was_stopped = container->is_shared = container->stop_timed_out = container->broke_protocol =
+                container->is_paused = 0;
         container->leader = 0;
         container->life++;
         container->timings.stop_us = 0;
@@ -218,11 +219,12 @@ static void see_off(struct mayfly_container *container)
 
         mf_anchor_end(container->anchor);
         /* Nothing was started while there is no control socket. Only the owner may stop it. */
-        if (container->control >= 0 || container->reports.ready)
+        if (container->owner == getpid() && (container->control >= 0 || container->reports.ready))
                 (void) mayfly_container_stop(container, NULL);
         wake_others(container);
         /* One of them may have been about to start it again. */
-        if (mf_anchor_await_alone(container->anchor) && !mf_container_is_down(container))
+        if (mf_anchor_await_alone(container->anchor) && container->owner == getpid() &&
+            !mf_container_is_down(container))
                 (void) mayfly_container_stop(container, NULL);
         container->anchor->container = NULL;
 }
@@ -237,6 +239,7 @@ MF_EXPORT struct mayfly_container *mayfly_container_free(struct mayfly_container
                 see_off(container);
         forget_life(container);
         mf_close(container->scratch);
+        mf_close(container->userns);
         mf_log_close(&container->log);
         mf_ids_clear(&container->ids);
         if (is_ours)

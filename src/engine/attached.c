@@ -2,8 +2,6 @@
 #define _GNU_SOURCE
 #include <signal.h>
 #include <stdlib.h>
-#include <sys/syscall.h>
-#include <unistd.h>
 
 #include "engine/engine.h"
 #include "util/fd.h"
@@ -70,9 +68,25 @@ static int diagnose(struct mf_engine *engine, int has_boot_log, struct mayfly_er
         return 0;
 }
 
+/* The container's PID 1 first, as in engine direct: mayfly-launch then cleans up after it. */
+static int terminate(struct mf_engine *engine, int leader_fd, unsigned attempt, struct mayfly_error *err)
+{
+        (void) err;
+        if (attempt == 0 && leader_fd >= 0) {
+                mf_pidfd_signal(leader_fd, SIGKILL);
+                return 0;
+        }
+        for (size_t i = 0; i < MF_ENGINE_PROCESSES_MAX; i++) {
+                mf_pidfd_signal(attached_of(engine)->processes[i], SIGTERM);
+                mf_pidfd_signal(attached_of(engine)->processes[i], SIGCONT);
+        }
+        return 0;
+}
+
 const struct mf_engine_type mf_engine_attached = {
         .poll_fds = poll_fds,
         .dispatch = dispatch,
         .diagnose = diagnose,
+        .terminate = terminate,
         .release = release,
 };

@@ -164,12 +164,6 @@ static int has_process(struct mf_engine *engine, pid_t pid)
                (direct->janitor_fd >= 0 && mf_pidfd_pid(direct->janitor_fd) == pid);
 }
 
-static void send_signal(int pidfd, int signal_number)
-{
-        if (pidfd >= 0)
-                (void) syscall(SYS_pidfd_send_signal, pidfd, signal_number, NULL, 0);
-}
-
 /* The container's PID 1 first: nspawn and mayfly-launch then clean up after it. Nobody else could, so these are not
  * killed.
  */
@@ -179,12 +173,12 @@ static int terminate(struct mf_engine *engine, int leader_fd, unsigned attempt, 
 
         (void) err;
         if (attempt == 0 && leader_fd >= 0) {
-                send_signal(leader_fd, SIGKILL);
+                mf_pidfd_signal(leader_fd, SIGKILL);
         } else {
-                send_signal(direct->supervisor_fd, SIGTERM);
-                send_signal(direct->supervisor_fd, SIGCONT);
-                send_signal(direct->janitor_fd, SIGTERM);
-                send_signal(direct->janitor_fd, SIGCONT);
+                mf_pidfd_signal(direct->supervisor_fd, SIGTERM);
+                mf_pidfd_signal(direct->supervisor_fd, SIGCONT);
+                mf_pidfd_signal(direct->janitor_fd, SIGTERM);
+                mf_pidfd_signal(direct->janitor_fd, SIGCONT);
         }
         return 0;
 }

@@ -71,7 +71,7 @@ struct mf_engine_type {
 
 extern const struct mf_engine_type mf_engine_systemd, mf_engine_direct;
 
-/* attached.c: for a process that uses a container and did not start it. It only sees when the container is gone. */
+/* attached.c: for a process that uses a container and did not start it. */
 extern const struct mf_engine_type mf_engine_attached;
 #define MF_ENGINE_PROCESSES_MAX 2
 /* Takes pidfds of mayfly-launch's processes; without any the container is gone. Returns NULL when there is no memory. */

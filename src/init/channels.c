@@ -9,13 +9,14 @@
 #include "init/init.h"
 
 /* The sockets to those who use the container: the control socket, whose end is the container's, and the channels of other processes,
- * which mayfly-launch sends. All get the same reports. */
+ * which mayfly-launch sends. All get the same reports. Once the container has another owner, mayfly-launch watches that. */
 
 #define REPORTS_MAX 8U /* READY, HOOK, APP, NOTIFIED, USAGE, EXIT */
 #define EVENTS_MAX 16
 
 static struct {
         int control, link, epoll;
+        int is_released; /* the end of the control socket is not the container's */
         int *others;
         size_t n, allocated;
         struct mf_message reports[REPORTS_MAX]; /* all that were sent from READY on */
@@ -47,7 +48,8 @@ int mf_channels_fd(void)
 
 void mf_channels_close(void)
 {
-        close(self.control);
+        if (self.control >= 0)
+                close(self.control);
         if (self.link >= 0)
                 close(self.link);
         close(self.epoll);
@@ -103,7 +105,11 @@ int mf_channels_report(const struct mf_message *report)
         for (size_t i = self.n; i-- > 0;)
                 if (mf_message_try_send(self.others[i], report, NULL, 0) < 0) /* it is gone, or does not read */
                         drop(i);
-        return mf_message_send(self.control, report, NULL, 0);
+        if (!self.is_released)
+                return mf_message_send(self.control, report, NULL, 0);
+        if (self.control >= 0)
+                (void) mf_message_try_send(self.control, report, NULL, 0);
+        return 0;
 }
 
 /* Takes a message of mayfly-launch, whose end is seen elsewhere. */
@@ -127,6 +133,21 @@ static void on_link(void)
                 add(fds[0]);
 }
 
+/* Forgets a socket whose other end is closed. */
+static void lose(int fd)
+{
+        if (fd == self.control) {
+                unwatch(fd);
+                self.control = -1;
+                return;
+        }
+        for (size_t i = 0; i < self.n; i++)
+                if (self.others[i] == fd) {
+                        drop(i);
+                        return;
+                }
+}
+
 static void on_message(int fd, mf_channels_fn obey)
 {
         struct mf_message message;
@@ -136,17 +157,16 @@ static void on_message(int fd, mf_channels_fn obey)
         int r = mf_message_recv(fd, &message, fds, &n_fds, NULL, MSG_DONTWAIT);
         if (r == -EAGAIN)
                 return;
-        if (r <= 0 && is_owner)
+        if (r <= 0 && is_owner && !self.is_released)
                 _exit(0); /* the lifeline: nobody owns us any more */
-        if (r > 0)
-                obey(&message, fds, n_fds, is_owner);
+        if (r > 0 && message.type == MF_MESSAGE_RELEASE && is_owner)
+                self.is_released = 1;
+        else if (r > 0)
+                obey(&message, fds, n_fds, is_owner || self.is_released);
         for (size_t i = 0; i < n_fds; i++)
                 close(fds[i]);
-        for (size_t i = 0; r <= 0 && i < self.n; i++)
-                if (self.others[i] == fd) {
-                        drop(i);
-                        return;
-                }
+        if (r <= 0)
+                lose(fd);
 }
 
 void mf_channels_receive(mf_channels_fn obey)

@@ -350,17 +350,17 @@ static void on_notify(void)
         send_message(MF_MESSAGE_NOTIFIED, 0, 0, NULL);
 }
 
-static void obey(const struct mf_message *message, const int *fds, size_t n_fds, int is_owner)
+static void obey(const struct mf_message *message, const int *fds, size_t n_fds, int may_stop)
 {
         if (message->type == MF_MESSAGE_RUN && n_fds == (message->value[0] ? 2 : 5))
                 run(message, fds, n_fds);
         else if (message->type == MF_MESSAGE_LOOK && n_fds == 1)
                 look(fds[0], message->text);
-        else if (message->type == MF_MESSAGE_STOP && is_owner)
+        else if (message->type == MF_MESSAGE_STOP && may_stop)
                 stop(message->value[0], message->value[1]);
         else if (message->type == MF_MESSAGE_SIGNAL)
                 send_signal(message->value[0]);
-        else if (message->type == MF_MESSAGE_GO && is_owner && self.waits_for_go) {
+        else if (message->type == MF_MESSAGE_GO && may_stop && self.waits_for_go) {
                 self.waits_for_go = 0;
                 start();
         }

@@ -70,7 +70,7 @@ void mf_kill_descendants(pid_t pid, siginfo_t *ret);
  * message. */
 int mf_channels_open(int control, int link);
 int mf_channels_fd(void);
-typedef void (*mf_channels_fn)(const struct mf_message *message, const int *fds, size_t n_fds, int is_owner);
+typedef void (*mf_channels_fn)(const struct mf_message *message, const int *fds, size_t n_fds, int may_stop);
 /* Takes the messages that are there, and ends this process when the owner is gone. */
 void mf_channels_receive(mf_channels_fn obey);
 /* Tells all of them. Returns 0, or -errno when the owner cannot be told. */

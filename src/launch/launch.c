@@ -190,7 +190,7 @@ static int receive_handles(struct handles *ret)
         memcpy(ret->snapshots, next, n_snapshots * sizeof(int));
         next += n_snapshots;
         ret->ids = more & MF_LAUNCH_IDS ? *next++ : -1;
-        ret->userns = more & MF_LAUNCH_USERNS ? *next++ : -1;
+        ret->share.userns = ret->userns = more & MF_LAUNCH_USERNS ? *next++ : -1;
         ret->forward = more & MF_LAUNCH_FORWARD ? *next++ : -1;
         ret->scratch = more & MF_LAUNCH_SCRATCH ? *next : -1;
         return 0;
@@ -265,7 +265,7 @@ static void supervise(pid_t child, int is_payload, struct handles *handles, int 
         struct pollfd fds[] = { { .fd = signals, .events = POLLIN },
                                 { .fd = handles->owner, .events = POLLIN },
                                 { .fd = forward->socket, .events = POLLIN },
-                                { .fd = handles->share.socket, .events = POLLIN } };
+                                { .fd = handles->share.epoll, .events = POLLIN } };
         int is_to_end = 0, is_lost = 0;
         unsigned attempts = 0;
 
@@ -286,9 +286,9 @@ static void supervise(pid_t child, int is_payload, struct handles *handles, int 
                         fds[2].fd = -1;
                         launch_forward_start(forward);
                 }
-                if (fds[3].fd >= 0 && fds[3].revents) {
-                        launch_share_serve(&handles->share);
-                        fds[3].fd = handles->share.socket;
+                if (fds[3].revents) {
+                        launch_share_serve(&handles->share, &handles->owner);
+                        fds[1].fd = fds[1].fd < 0 ? -1 : handles->owner;
                 }
         }
 }
@@ -338,7 +338,7 @@ static int run(const struct launch_options *options, const struct launch_cgroup 
 
         prctl(PR_SET_CHILD_SUBREAPER, 1);
         struct handles handles = { .owner = -1,
-                                   .share = { .socket = -1, .init = -1, .forward = -1 },
+                                   .share = { .socket = -1, .init = -1, .forward = -1, .userns = -1, .epoll = -1 },
                                    .ids = -1,
                                    .userns = -1,
                                    .forward = -1,
@@ -346,7 +346,7 @@ static int run(const struct launch_options *options, const struct launch_cgroup 
         int r = receive_handles(&handles);
         struct launch_forward forward = { .socket = handles.forward, .program = -1 };
         if (r == 0)
-                r = launch_share_open(&handles.share, !options->in_unit);
+                r = launch_share_open(&handles.share, options->machine, !options->in_unit);
         if (r == 0)
                 r = launch_forward_open(&forward, options->forward);
         if (r == 0 && options->is_users)
@@ -379,6 +379,7 @@ static int run(const struct launch_options *options, const struct launch_cgroup 
         close(STDIN_FILENO);
         (void) !open("/dev/null", O_RDWR | O_CLOEXEC);
         supervise(child, options->is_users, &handles, signals, &forward);
+        launch_share_end(&handles.share);
 
         /* A killed nspawn leaves its payload to us. */
         for (;;) {

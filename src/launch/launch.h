@@ -9,6 +9,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "protocol/message.h"
 #include "util/keep-id.h"
 
 /* A volume of the container: a path of the host, a shared tmpfs, or a new directory. */
@@ -210,17 +211,27 @@ int launch_forward_has_failed(struct launch_forward *forward, pid_t pid, int sta
 
 /* share.c: other processes that use the container. */
 struct launch_share {
-        int socket;       /* where they ask, -1 once nobody can */
+        const char *machine;
+        int socket;       /* where the owner and its children ask, -1 once nobody can */
         int init;         /* to mayfly-init */
         int forward;      /* to mayfly-forward: the library's end of that socket */
+        int userns;       /* of an ordinary user, or -1 */
+        int epoll;        /* readable when somebody asks */
         int processes[2]; /* pidfds of this process and of its janitor, if it has one */
         size_t n_processes;
+        int is_shared;
+        int offer[MF_SHARE_OWNER]; /* what SHARE brought, by enum mf_share_fd */
+        char file_name[232];       /* of the state file */
+        unsigned n_clients;
+        int is_full; /* nobody else is let in */
 };
 
-/* Fills in the processes. Prints and returns negative errno on failure. */
-int launch_share_open(struct launch_share *share, int has_janitor);
-/* Takes a request. */
-void launch_share_serve(struct launch_share *share);
+/* Fills in the epoll descriptor and the processes. Prints and returns negative errno on failure. */
+int launch_share_open(struct launch_share *share, const char *machine, int has_janitor);
+/* Takes a request, which may put another process in the place of the owner. */
+void launch_share_serve(struct launch_share *share, int *owner);
+/* Removes the socket and the state file. */
+void launch_share_end(const struct launch_share *share);
 
 /* report.c: sends a message with a descriptor. How many descriptors an ordinary user may have on their way at once, in all containers that
  * are being started, is the soft limit of open files: it is raised for that, where need be. Returns 0 or negative errno. */

@@ -188,7 +188,10 @@ int mf_call(struct mf_call_result *ret, const struct mf_call *call, struct mayfl
         mf_cleanup(mf_closep) int boot_log = -1;
         int pair[2], namespace = -1;
 
-        int r = call->without_namespace || !mf_privilege_is_delegated() ? 0 : mf_userns_get(&namespace, err);
+        int r = 0;
+        if (call->namespace)
+        namespace = *call->namespace;
+        else if (!call->without_namespace && mf_privilege_is_delegated()) r = mf_userns_get(&namespace, err);
         if (r < 0)
                 return r;
         boot_log = memfd_create("mayfly-helper-log", MFD_CLOEXEC);

@@ -12,6 +12,7 @@ struct mf_call {
         enum mf_operation operation;
         const struct mf_pack *arguments; /* may be NULL */
         int without_namespace;           /* the operation does not join the user's namespace; root's never do */
+        const int *namespace;            /* to join, borrowed; NULL: the user's, as this process has it */
         const int *fds;                  /* for the operation, borrowed */
         size_t n_fds;
         /* Called for each report, in the thread of the caller. The helper waits for the return value. */

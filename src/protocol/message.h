@@ -27,19 +27,25 @@
  *                                 value[3]: the command's time in ms, 0 for no end
  *       library -> init   STOP    value[0] signal, value[1] timeout in ms
  *       library -> init   SIGNAL  value[0] signal for the app
+ *       library -> init   RELEASE  mayfly-launch watches another owner: the end of the control socket is not the container's
  *       init -> library   USAGE   what the container used, just before EXIT; text is as protocol/usage.h has it
  *       init -> library   EXIT    the app ended: value[0] si_code, value[1] si_status, value[2] 1 if it outlived
  *                                 its time after STOP and was killed; the container ends after the app's
  *                                 post-stop hook
  *   share socket (the library and its forked children have one end, mayfly-launch the other)
- *       library -> launch ATTACH  descriptors: an end of a new channel, and of a new socket for mayfly-forward
+ *       library -> launch ATTACH  descriptors: an end of a new channel, and of a new socket for mayfly-forward. Other processes send
+ *                                 it over a connection to the listening socket of SHARE
+ *       library -> launch SHARE   descriptors: those of enum mf_share_fd, the last one only if value[0]; text: the name of the state
+ *                                 file in its directory
+ *       launch -> library RESULT  over the reply socket of SHARE: value[0] errno or 0
  *   link (mayfly-launch to mayfly-init)
  *       launch -> init    CHANNEL  descriptor: that end of a channel
  *   channel (of a process that uses the container and does not own it)
- *       launch -> library ATTACHED  descriptors: pidfds of mayfly-launch's processes
+ *       launch -> library ATTACHED  descriptors: value[0] pidfds of mayfly-launch's processes, and those of enum mf_attached_fd that
+ *                                 value[1] has
  *       init -> library   READY and all later reports, as over the control socket
  *       init -> library   CURRENT  these were all so far
- *       library -> init   LOOK, RUN, SIGNAL
+ *       library -> init   LOOK, RUN, SIGNAL; STOP after RELEASE
  *   reply socket (one a command)
  *       init -> library   STARTED  the command has been executed: value[0] its PID in the container; descriptor: the master
  *                                 of the terminal, if RUN wanted one
@@ -81,6 +87,8 @@ enum mf_message_type {
         MF_MESSAGE_CHANNEL,
         MF_MESSAGE_ATTACHED,
         MF_MESSAGE_CURRENT,
+        MF_MESSAGE_SHARE,
+        MF_MESSAGE_RELEASE,
 };
 
 /* Descriptors of LAUNCH, in this order. */
@@ -89,6 +97,27 @@ enum mf_launch_fd {
         MF_LAUNCH_USERNS = 2,  /* user namespace of an ordinary user */
         MF_LAUNCH_FORWARD = 4, /* socket of mayfly-forward */
         MF_LAUNCH_SCRATCH = 8  /* of an earlier start, from SCRATCH */
+};
+
+/* Descriptors of SHARE. */
+enum mf_share_fd {
+        MF_SHARE_REPLY,          /* a socket for the answer */
+        MF_SHARE_LISTENER,       /* of processes that attach, bound to MACHINE MF_SHARE_SUFFIX in */
+        MF_SHARE_DIRECTORY,      /* this directory */
+        MF_SHARE_FILE_DIRECTORY, /* of the state file, */
+        MF_SHARE_FILE,           /* and that */
+        MF_SHARE_DESCRIPTION,    /* for processes that attach, */
+        MF_SHARE_LOG,
+        MF_SHARE_LEADER, /* pidfd of the container's PID 1 */
+        MF_SHARE_OWNER   /* pidfd of the process that owns the container from now on */
+};
+
+#define MF_SHARE_SUFFIX ".socket"
+
+/* Descriptors of ATTACHED. */
+enum mf_attached_fd {
+        MF_ATTACHED_DESCRIPTION = 1, /* three: description, log, pidfd of the container's PID 1 */
+        MF_ATTACHED_USERNS = 2       /* user namespace of an ordinary user */
 };
 
 /* Why the supervisor of a command killed it. */

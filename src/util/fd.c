@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -46,6 +47,12 @@ pid_t mf_pidfd_pid(int fd)
 int mf_pidfd_has_ended(int fd)
 {
         return fd >= 0 && poll(&(struct pollfd){ .fd = fd, .events = POLLIN }, 1, 0) > 0;
+}
+
+void mf_pidfd_signal(int fd, int signal_number)
+{
+        if (fd >= 0)
+                (void) syscall(SYS_pidfd_send_signal, fd, signal_number, NULL, 0);
 }
 
 ssize_t mf_read_full(int fd, void *data, size_t size)

@@ -41,6 +41,9 @@ pid_t mf_pidfd_pid(int fd);
  * closed the descriptor that was waited on, and a new one may have its number. */
 int mf_pidfd_has_ended(int fd);
 
+/* Sends a signal to the process of a pidfd, or to none for -1. */
+void mf_pidfd_signal(int fd, int signal_number);
+
 /* Reads until `size` bytes are there or the file ends. Returns how many were read, or negative errno. */
 ssize_t mf_read_full(int fd, void *data, size_t size);
 
