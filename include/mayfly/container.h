@@ -113,6 +113,9 @@ struct mayfly_volume {
 
 struct mayfly_wait; /* <mayfly/wait.h> */
 
+/** Called at a time of a container's life. Returns 0, or a negative errno, which the function that called it returns then. */
+typedef int (*mayfly_life_fn)(struct mayfly_container *container, void *userdata);
+
 #define MAYFLY_MEMORY_UNLIMITED UINT64_MAX /**< as a spec's memory_max: only the image's own limit holds */
 #define MAYFLY_TASKS_UNLIMITED UINT32_MAX  /**< as a spec's tasks_max */
 
@@ -251,6 +254,19 @@ struct mayfly_spec {
          * the user's for an ordinary user. Not with MAYFLY_USERNS_HOST, MAYFLY_NETWORK_HOST, idle, user, cwd or separate_streams.
          */
         int boot;
+        /**
+         * Called before each start of the container, a restart and a reset included, when its name and the numbers of its ports are
+         * known and nothing of it runs yet. A failure fails the start.
+         */
+        mayfly_life_fn before_start;
+        /** Called when a start has all that it waits for, before it returns. A failure fails the start. */
+        mayfly_life_fn on_ready;
+        /**
+         * Called before a container that was ready is ended by its owner, in whichever way, while its app still runs. The container
+         * is ended even if this fails. None of these functions may start, end or free the container.
+         */
+        mayfly_life_fn before_stop;
+        void *life_userdata; /**< handed to these functions */
 };
 
 #define MAYFLY_SPEC_INIT MAYFLY_INIT_(struct mayfly_spec)

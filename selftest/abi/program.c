@@ -529,6 +529,12 @@ static void stop(struct mayfly_container *container)
         clear_error();
 }
 
+static int on_ready(struct mayfly_container *container, void *userdata)
+{
+        check(container && userdata == directory);
+        return 0;
+}
+
 static void use_container(const char *image)
 {
         const char *const app[] = { "/bin/sh", "-c", "echo the app; exec sleep 1000", NULL };
@@ -550,6 +556,8 @@ static void use_container(const char *image)
         spec.labels = MAYFLY_STRINGS("a=b");
         spec.shm_size = 1 << 20;
         spec.hostname = "host";
+        spec.on_ready = on_ready;
+        spec.life_userdata = directory;
         /* Nothing listens on these ports, which are what is waited for without it. */
         spec.wait = MAYFLY_WAIT(MAYFLY_WAIT_LOG("the app"), MAYFLY_WAIT_LOG_TEXT("app"));
         check(mayfly_container_start(&container, &spec, &err) == 0);

@@ -19,6 +19,7 @@
 #include "util/options.h"
 #include "util/strv.h"
 #include "util/time.h"
+#include "util/timeout.h"
 
 #define OUTPUT_MAX_DEFAULT (UINT64_C(16) << 20)
 #define ROWS_DEFAULT 24U
@@ -249,7 +250,7 @@ static int ask(struct mayfly_container *container, const struct mayfly_command *
                struct mayfly_error *err)
 {
         mf_cleanup(clear_request) struct request request = { .reply = -1, .exec_block = -1, .stdio = { -1, -1, -1 } };
-        unsigned timeout_ms = exec->timeout_ms ? exec->timeout_ms : MF_COMMAND_TIMEOUT_MS;
+        unsigned timeout_ms = exec->timeout_ms ? exec->timeout_ms : mf_timeout_ms(MF_COMMAND_TIMEOUT_MS);
 
         int r = make_request(container, command, exec, &request);
         if (r < 0)
@@ -274,6 +275,7 @@ static unsigned timeout_of(const struct mayfly_container *container, const struc
         if (!timeout_ms && !is_background)
                 timeout_ms =
                         container->spec.command_timeout_ms ? container->spec.command_timeout_ms : MF_COMMAND_TIMEOUT_MS;
+        timeout_ms = mf_timeout_ms(timeout_ms);
         return timeout_ms > INT32_MAX ? INT32_MAX : timeout_ms; /* 24 days */
 }
 

@@ -17,6 +17,7 @@
 #include "util/fd.h"
 #include "util/macro.h"
 #include "util/time.h"
+#include "util/timeout.h"
 #include "util/trace.h"
 
 #define NEWS_TIMEOUT_MS 1000U /* for news of the container after a command fell silent */
@@ -40,7 +41,7 @@ int mf_command_check_owner(const struct mayfly_exec *exec, struct mayfly_error *
 static int explain_silence(struct mayfly_exec *exec, struct mayfly_error *err)
 {
         struct mayfly_container *container = exec->anchor->container;
-        uint64_t deadline = mf_now_us() + (uint64_t) NEWS_TIMEOUT_MS * 1000;
+        uint64_t deadline = mf_timeout_end(NEWS_TIMEOUT_MS);
 
         if (!container)
                 return mf_error(err, -ESRCH, MAYFLY_STAGE_EXEC,
@@ -231,7 +232,8 @@ static void obey_callbacks(struct mayfly_exec *exec, int *asked)
 /* When the wait for a command that has a time-out has no sense any more. */
 static uint64_t hopeless_us(const struct mayfly_exec *exec)
 {
-        return exec->timeout_ms ? exec->begin_us + ((uint64_t) exec->timeout_ms + KILL_TIMEOUT_MS) * 1000 : UINT64_MAX;
+        return exec->timeout_ms ? exec->begin_us + ((uint64_t) exec->timeout_ms + mf_timeout_ms(KILL_TIMEOUT_MS)) * 1000
+                                : UINT64_MAX;
 }
 
 static int explain_timeout(const struct mayfly_exec *exec, struct mayfly_error *err)

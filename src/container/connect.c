@@ -16,6 +16,7 @@
 #include "util/fd.h"
 #include "util/macro.h"
 #include "util/time.h"
+#include "util/timeout.h"
 
 /* Sockets that are connected in the container's network, for clients that take a descriptor. */
 
@@ -25,7 +26,7 @@
 /* Waits for a connection that is being made. Returns 0 or negative errno. */
 static int finish(struct mayfly_container *container, int fd, unsigned timeout_ms, struct mayfly_error *err)
 {
-        uint64_t deadline = mf_now_us() + (uint64_t) timeout_ms * 1000;
+        uint64_t deadline = mf_timeout_end(timeout_ms);
         int error = 0;
         socklen_t size = sizeof(error);
 

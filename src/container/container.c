@@ -32,6 +32,7 @@
 #include "util/options.h"
 #include "util/strv.h"
 #include "util/time.h"
+#include "util/timeout.h"
 #include "util/trace.h"
 
 #define LAST_WORDS_MS 500U
@@ -173,7 +174,7 @@ static struct mf_facts facts_of(const struct mayfly_container *container)
 static int diagnose(struct mayfly_container *container, struct mayfly_error *err)
 {
         mf_cleanup(mf_freep) char *boot_log = NULL;
-        uint64_t deadline = mf_now_us() + (uint64_t) LAST_WORDS_MS * 1000;
+        uint64_t deadline = mf_timeout_end(LAST_WORDS_MS);
 
         /* All processes that may have a message about it have written it when they are gone. */
         while (!mf_container_gone(container) && mf_now_us() < deadline)

@@ -81,6 +81,7 @@ struct mayfly_container {
         int freezer;     /* the cgroup that a pause has frozen; -1: none, and it has sent SIGSTOP */
         int has_lived;   /* it was ready once: another start goes on with its name, log, IDs and scratch */
         unsigned life;   /* how many starts there were before this one: a command is of one life */
+        int is_up;       /* on_ready of the spec was called in this life, and before_stop was not */
         int with_notify; /* the app gets $NOTIFY_SOCKET */
         int cancel;      /* a descriptor that becomes readable when the start is to end, or -1 */
 

@@ -13,6 +13,7 @@
 #include "util/fd.h"
 #include "util/macro.h"
 #include "util/time.h"
+#include "util/timeout.h"
 
 /* The streams of a command in the background. Their descriptors stay open until the handle is freed, so that threads can wait for
  * them; only that of the input can be closed before. */
@@ -166,7 +167,7 @@ MF_EXPORT ssize_t mayfly_exec_write(struct mayfly_exec *exec, const void *data, 
  * Success also when no process has the terminal any more. Returns 0 or -errno. */
 static int type_end_of_file(struct mayfly_exec *exec)
 {
-        uint64_t deadline = mf_now_us() + (uint64_t) CLOSE_MS * 1000;
+        uint64_t deadline = mf_timeout_end(CLOSE_MS);
         struct termios settings;
         char characters[2];
 

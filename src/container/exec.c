@@ -12,6 +12,7 @@
 #include "util/error.h"
 #include "util/macro.h"
 #include "util/time.h"
+#include "util/timeout.h"
 
 #define TAKE_MS 1000 /* a supervisor takes a signal at once, unless it has been stopped */
 
@@ -25,7 +26,7 @@ MF_EXPORT int mayfly_exec_start(struct mayfly_exec **ret, struct mayfly_containe
                                 "mayfly_exec_start() needs a container, a command and a place for its handle");
         int r = mf_command_begin(container, command, 1, &exec, err);
         if (r == 0)
-                r = mf_command_await_start(exec, MF_COMMAND_TIMEOUT_MS, err);
+                r = mf_command_await_start(exec, mf_timeout_ms(MF_COMMAND_TIMEOUT_MS), err);
         if (r < 0)
                 mf_command_end(exec);
         else
@@ -40,7 +41,7 @@ MF_EXPORT pid_t mayfly_exec_pid(const struct mayfly_exec *exec)
 
 uint64_t mf_command_deadline(unsigned timeout_ms)
 {
-        return timeout_ms == UINT32_MAX ? UINT64_MAX : mf_now_us() + (uint64_t) timeout_ms * 1000;
+        return timeout_ms == UINT32_MAX ? UINT64_MAX : mf_timeout_end(timeout_ms);
 }
 
 MF_EXPORT int mayfly_exec_wait(struct mayfly_exec *exec, unsigned timeout_ms, struct mayfly_exit *ret,
@@ -96,7 +97,7 @@ static int try_signal(struct mayfly_exec *exec, int signal_number, struct mayfly
 /* The same, and waits for room, without the lock: a supervisor that root inside has stopped makes none. */
 static int send_signal(struct mayfly_exec *exec, int signal_number, struct mayfly_error *err)
 {
-        uint64_t deadline = mf_now_us() + (uint64_t) TAKE_MS * 1000;
+        uint64_t deadline = mf_timeout_end(TAKE_MS);
 
         for (;;) {
                 int r = try_signal(exec, signal_number, err), left = mf_left_ms(deadline);

@@ -8,6 +8,7 @@
 #include "util/macro.h"
 #include "util/options.h"
 #include "util/time.h"
+#include "util/timeout.h"
 
 /* The wait for the end of a container's app. */
 
@@ -52,7 +53,7 @@ MF_EXPORT int mayfly_container_wait(struct mayfly_container *container, unsigned
                                 container->spec.idle ? "idle is set in its spec; unset it"
                                                      : "its image has none; set entrypoint or argv in its spec");
 
-        uint64_t deadline = mf_now_us() + (uint64_t) timeout_ms * 1000;
+        uint64_t deadline = mf_timeout_end(timeout_ms);
         MF_ANCHOR_GUARD(container->anchor);
         mf_container_receive(container);
         while (container->reports.app != MF_APP_ENDED) {

@@ -14,6 +14,7 @@
 #include "util/fd.h"
 #include "util/macro.h"
 #include "util/time.h"
+#include "util/timeout.h"
 
 #define PROGRAM "mayfly-files"
 #define STALL_MS \
@@ -74,7 +75,7 @@ static int check_alive(struct mayfly_container *container, struct mayfly_error *
 /* When to give up, unless something comes. */
 static uint64_t give_up_us(const struct mayfly_container *container)
 {
-        uint64_t stall = mf_now_us() + (uint64_t) STALL_MS * 1000, deadline = container->files_client.deadline_us;
+        uint64_t stall = mf_timeout_end(STALL_MS), deadline = container->files_client.deadline_us;
 
         return deadline && deadline < stall ? deadline : stall;
 }

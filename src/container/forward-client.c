@@ -14,6 +14,7 @@
 #include "util/fd.h"
 #include "util/macro.h"
 #include "util/time.h"
+#include "util/timeout.h"
 
 #define ANSWER_MS 10000U /* mayfly-forward answers at once; it may have to wait for a processor, */
 #define DEATH_MS 1000U   /* and mayfly-launch, which ends the container without it, also */
@@ -55,7 +56,7 @@ int mf_forward_queue(struct mayfly_container *container, const struct mf_forward
 /* Sets the error of a container that is about to end because mayfly-forward has. */
 static int explain_end(struct mayfly_container *container, struct mayfly_error *err)
 {
-        uint64_t deadline = mf_now_us() + (uint64_t) DEATH_MS * 1000;
+        uint64_t deadline = mf_timeout_end(DEATH_MS);
 
         while (container->control >= 0 && mf_left_ms(deadline) > 0)
                 if (mf_container_poll(container, NULL, 0, mf_left_ms(deadline), NULL) < 0)
@@ -72,7 +73,7 @@ static int explain_end(struct mayfly_container *container, struct mayfly_error *
 static int send_request(struct mayfly_container *container, const struct mf_forward_request *request, const int *fds,
                         size_t n_fds, struct mayfly_error *err)
 {
-        uint64_t deadline = mf_now_us() + (uint64_t) ANSWER_MS * 1000;
+        uint64_t deadline = mf_timeout_end(ANSWER_MS);
 
         for (;;) {
                 struct pollfd room = { .fd = container->forward.socket, .events = POLLOUT };
@@ -99,7 +100,7 @@ static int send_request(struct mayfly_container *container, const struct mf_forw
 static int read_reply(struct mayfly_container *container, struct mf_forward_reply *ret, int *ret_fd,
                       struct mayfly_error *err)
 {
-        uint64_t deadline = mf_now_us() + (uint64_t) ANSWER_MS * 1000;
+        uint64_t deadline = mf_timeout_end(ANSWER_MS);
 
         for (;;) {
                 struct pollfd answer = { .fd = container->forward.socket, .events = POLLIN };

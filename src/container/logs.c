@@ -7,6 +7,7 @@
 #include "util/error.h"
 #include "util/macro.h"
 #include "util/time.h"
+#include "util/timeout.h"
 
 MF_EXPORT int mayfly_container_logs(struct mayfly_container *container, char **ret, size_t *ret_size,
                                     struct mayfly_error *err)
@@ -124,7 +125,7 @@ static int give_lines(struct mayfly_container *container, struct follower *follo
 static int follow(struct mayfly_container *container, struct follower *follower, unsigned timeout_ms,
                   struct mayfly_error *err)
 {
-        uint64_t deadline = mf_now_us() + (uint64_t) timeout_ms * 1000;
+        uint64_t deadline = mf_timeout_end(timeout_ms);
 
         mf_container_receive(container);
         for (;;) {

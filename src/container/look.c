@@ -15,6 +15,7 @@
 #include "util/fd.h"
 #include "util/macro.h"
 #include "util/time.h"
+#include "util/timeout.h"
 
 #define ANSWER_MS 5000 /* mayfly-init answers at once, unless the file system under the path hangs */
 
@@ -67,7 +68,7 @@ int mf_container_look(struct mayfly_container *container, const char *path, mode
 {
         mf_cleanup(mf_closep) int reply = -1;
         struct mf_message message = { 0 };
-        uint64_t deadline = mf_now_us() + (uint64_t) ANSWER_MS * 1000;
+        uint64_t deadline = mf_timeout_end(ANSWER_MS);
 
         int r = ask(container, path, deadline, &reply);
         if (r == 0)

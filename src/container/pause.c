@@ -17,6 +17,7 @@
 #include "util/fd.h"
 #include "util/macro.h"
 #include "util/time.h"
+#include "util/timeout.h"
 
 /* Pauses: by the freezer of the container's cgroup, which no process notices, or where there is none by SIGSTOP for all of its
  * processes. */
@@ -88,7 +89,7 @@ static int open_freezer(const struct mayfly_container *container)
 
 static int freeze(int cgroup, int is_frozen)
 {
-        uint64_t deadline = mf_now_us() + (uint64_t) WAIT_MS * 1000;
+        uint64_t deadline = mf_timeout_end(WAIT_MS);
 
         int r = mf_cgroup_write(cgroup, "cgroup.freeze", is_frozen ? "1" : "0");
         while (r == 0 && mf_cgroup_number(cgroup, "cgroup.events", "frozen") != (uint64_t) is_frozen) {
@@ -126,7 +127,7 @@ static int signal_all(const struct mayfly_container *container, int signal_numbe
 /* A process that is seen running may be about to make another one, so that only a look that finds none is the last. */
 static int stop_all(const struct mayfly_container *container)
 {
-        uint64_t deadline = mf_now_us() + (uint64_t) WAIT_MS * 1000;
+        uint64_t deadline = mf_timeout_end(WAIT_MS);
         int n;
 
         while ((n = signal_all(container, SIGSTOP)) > 0) {

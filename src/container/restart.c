@@ -3,6 +3,7 @@
 #include <mayfly/life.h>
 
 #include "container/container.h"
+#include "container/life-calls.h"
 #include "container/logs.h"
 #include "container/network.h"
 #include "util/error.h"
@@ -23,11 +24,14 @@ MF_EXPORT int mayfly_container_halt(struct mayfly_container *container, struct m
                         "what container %s wrote cannot be kept: mayfly-launch is not allowed open_tree(2) for it; is "
                         "there a filter of system calls around this program?",
                         container->machine);
-        if (r == 0)
-                r = mf_container_end(container, err);
+        if (r < 0)
+                return r;
+        struct mayfly_error why = MAYFLY_ERROR_INIT;
+        const int called = mf_call_before_stop(container, &why);
+        r = mf_container_end(container, err);
         if (r == 0)
                 mf_membership_rest(container->membership);
-        return r;
+        return mf_call_result(r, called, &why, err);
 }
 
 int mf_container_check_halted(const struct mayfly_container *container, struct mayfly_error *err)

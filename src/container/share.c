@@ -14,6 +14,7 @@
 #include "util/fd.h"
 #include "util/macro.h"
 #include "util/time.h"
+#include "util/timeout.h"
 
 /* A forked child has copies of its parent's descriptors, but must not read from its sockets: the answers are the parent's. So it asks
  * mayfly-launch for sockets of its own, over the share socket, on which nothing is ever answered. */
@@ -205,7 +206,7 @@ int mf_share_explain(const struct mayfly_container *container, int r, struct may
 /* Gets a channel unless the container has ended: what is called next says that. */
 static int use(struct mayfly_container *container, struct mayfly_error *err)
 {
-        uint64_t deadline = mf_now_us() + (uint64_t) MF_SHARE_ANSWER_MS * 1000;
+        uint64_t deadline = mf_timeout_end(MF_SHARE_ANSWER_MS);
 
         for (;;) {
                 int r = attach(container, deadline);

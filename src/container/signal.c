@@ -7,7 +7,7 @@
 #include "protocol/message.h"
 #include "util/error.h"
 #include "util/macro.h"
-#include "util/time.h"
+#include "util/timeout.h"
 
 /* Signals to the app. */
 
@@ -42,7 +42,7 @@ MF_EXPORT int mayfly_container_kill(struct mayfly_container *container, int sign
                 r = mf_container_check_unpaused(container, "sending a signal", err);
         if (r < 0)
                 return r;
-        r = mf_container_send(container, &message, NULL, 0, mf_now_us() + (uint64_t) TAKE_MS * 1000);
+        r = mf_container_send(container, &message, NULL, 0, mf_timeout_end(TAKE_MS));
         if (r == -ETIMEDOUT)
                 return mf_error(
                         err, r, MAYFLY_STAGE_EXEC,

@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "container/container.h"
+#include "container/life-calls.h"
 #include "container/life.h"
 #include "container/network.h"
 #include "container/snapshot-copy.h"
@@ -308,10 +309,13 @@ int mf_container_check_reset(const struct mayfly_container *container, struct ma
 
 int mf_container_reset(struct mayfly_container *container, struct mayfly_error *err)
 {
+        struct mayfly_error why = MAYFLY_ERROR_INIT;
+        const int called = mf_call_before_stop(container, &why);
+
         if (container->is_paused)
                 (void) mayfly_container_resume(container, NULL);
         mf_container_abandon(container);
-        int r = mf_container_end(container, err);
+        int r = mf_call_result(mf_container_end(container, err), called, &why, err);
         if (r < 0)
                 return r;
         container->scratch = mf_close(container->scratch);

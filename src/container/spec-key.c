@@ -50,6 +50,8 @@ static const char *fault_of(const struct mayfly_container *container)
                 return "MAYFLY_NETWORK_HOST, where two containers would listen on the same ports";
         if (has_callback(spec->wait))
                 return "a wait with a callback, which would be called while another test runs";
+        if (spec->before_start || spec->on_ready || spec->before_stop)
+                return "before_start, on_ready or before_stop, which would be called while another test runs";
         return spec->after ? "after, and mayfly_containers_start() uses no spares" : NULL;
 }
 

@@ -14,6 +14,7 @@
 #include "util/macro.h"
 #include "util/options.h"
 #include "util/strv.h"
+#include "util/timeout.h"
 
 /* --- checks ----------------------------------------------------------------------------------------------------- */
 
@@ -75,12 +76,14 @@ static int check_app(const struct mayfly_spec *spec, struct mayfly_error *err)
 int mf_spec_take(struct mayfly_spec *spec, const struct mayfly_spec *given, struct mayfly_error *err)
 {
         static const struct mf_option_kind kind =
-                MF_OPTION_KIND("the spec", "MAYFLY_SPEC_INIT or MAYFLY_SPEC()", struct mayfly_spec, keep_files);
+                MF_OPTION_KIND("the spec", "MAYFLY_SPEC_INIT or MAYFLY_SPEC()", struct mayfly_spec, life_userdata);
 
         *spec = (struct mayfly_spec) MAYFLY_SPEC_INIT;
         if (!given)
                 return mf_error(err, -EINVAL, MAYFLY_STAGE_SPEC, "the spec is NULL; give a struct mayfly_spec");
         int r = mf_options_take(spec, given, &kind, err);
+        if (r == 0)
+                r = mf_timeout_check(err);
         if (r < 0)
                 return r;
         if (!spec->image)
@@ -114,6 +117,9 @@ void mf_spec_set_defaults(struct mayfly_spec *spec)
                 spec->start_timeout_ms = 30000;
         if (!spec->max_runtime_s)
                 spec->max_runtime_s = 3600;
+        spec->stop_timeout_ms = mf_timeout_ms(spec->stop_timeout_ms);
+        spec->start_timeout_ms = mf_timeout_ms(spec->start_timeout_ms);
+        spec->max_runtime_s = mf_timeout_ms(spec->max_runtime_s); /* it scales seconds as well */
         if (!spec->userns_ids)
                 spec->userns_ids = MF_ID_RANGE_SIZE;
         if (!spec->log_size)

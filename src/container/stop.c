@@ -9,6 +9,7 @@
 
 #include "container/container.h"
 #include "container/ids.h"
+#include "container/life-calls.h"
 #include "container/life.h"
 #include "container/network.h"
 #include "container/snapshot.h"
@@ -21,6 +22,7 @@
 #include "util/options.h"
 #include "util/strv.h"
 #include "util/time.h"
+#include "util/timeout.h"
 #include "util/trace.h"
 
 #define STOP_MARGIN_MS 500U /* for nspawn and systemd to clean up once the app has ended */
@@ -50,12 +52,12 @@ static void ask_to_stop(struct mayfly_container *container)
 
         (void) mf_container_poll(container, NULL, 0, 0, NULL);
         if (container->control < 0 || !container->reports.ready ||
-            mf_container_send(container, &message, NULL, 0, mf_now_us() + (uint64_t) STOP_MARGIN_MS * 1000) < 0) {
+            mf_container_send(container, &message, NULL, 0, mf_timeout_end(STOP_MARGIN_MS)) < 0) {
                 /* Its end tells mayfly-init to end, too. What is still sent to us is taken. */
                 (void) shutdown(container->control, SHUT_WR);
                 times = 0;
         }
-        await_gone(container, mf_now_us() + ((uint64_t) times * spec->stop_timeout_ms + STOP_MARGIN_MS) * 1000);
+        await_gone(container, mf_timeout_end(STOP_MARGIN_MS) + (uint64_t) times * spec->stop_timeout_ms * 1000);
 }
 
 static int stop(struct mayfly_container *container, struct mayfly_error *err)
@@ -68,7 +70,7 @@ static int stop(struct mayfly_container *container, struct mayfly_error *err)
         for (unsigned attempt = 0; !mf_container_is_down(container) && attempt < 4; attempt++) {
                 last = (struct mayfly_error) MAYFLY_ERROR_INIT;
                 (void) container->engine->type->terminate(container->engine, container->leader_fd, attempt, &last);
-                await_gone(container, mf_now_us() + (uint64_t) FORCE_MS * 1000);
+                await_gone(container, mf_timeout_end(FORCE_MS));
         }
         if (mf_container_is_down(container))
                 return 0;
@@ -139,10 +141,12 @@ MF_EXPORT int mayfly_container_stop(struct mayfly_container *container, struct m
         if (r < 0)
                 return r;
         MF_ANCHOR_GUARD(container->anchor);
+        struct mayfly_error why = MAYFLY_ERROR_INIT;
+        const int called = mf_call_before_stop(container, &why);
         r = mf_container_end(container, err);
         if (r == 0)
                 release(container);
-        return r;
+        return mf_call_result(r, called, &why, err);
 }
 
 MF_EXPORT int mayfly_container_stop_result(const struct mayfly_container *container, struct mayfly_stop_result *ret,
@@ -217,6 +221,7 @@ static void see_off(struct mayfly_container *container)
 {
         MF_ANCHOR_GUARD(container->anchor);
 
+        (void) mf_call_before_stop(container, NULL); /* later its calls would fail */
         mf_anchor_end(container->anchor);
         /* Nothing was started while there is no control socket. Only the owner may stop it. */
         if (container->owner == getpid() && (container->control >= 0 || container->reports.ready))

@@ -12,6 +12,7 @@
 #include "engine/bus.h"
 #include "util/error.h"
 #include "util/macro.h"
+#include "util/timeout.h"
 
 /* Which bus: the system's or, for an ordinary user, the one of the user's own systemd. */
 
@@ -81,6 +82,6 @@ int mf_bus_connect(sd_bus **ret, int is_users, struct mayfly_error *err)
         if (r < 0)
                 return mf_error_errno(err, r, MAYFLY_STAGE_BUS,
                                       "connecting to the system bus; is dbus running (systemctl status dbus)?");
-        (void) sd_bus_set_method_call_timeout(*ret, MF_BUS_TIMEOUT_US);
+        (void) sd_bus_set_method_call_timeout(*ret, mf_timeout_ms(MF_BUS_TIMEOUT_MS) * UINT64_C(1000));
         return 0;
 }

@@ -19,7 +19,7 @@ struct mf_bus;
 #define MACHINED_UNIT "systemd-machined.service"
 
 /* The longest wait for an answer, in microseconds: after it the other side counts as absent. */
-#define MF_BUS_TIMEOUT_US UINT64_C(10000000)
+#define MF_BUS_TIMEOUT_MS 10000U
 
 /* Connects to the system bus or, with `is_users`, to the bus of the user's systemd. */
 int mf_bus_connect(sd_bus **ret, int is_users, struct mayfly_error *err);

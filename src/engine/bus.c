@@ -15,6 +15,7 @@
 #include "util/error.h"
 #include "util/macro.h"
 #include "util/time.h"
+#include "util/timeout.h"
 
 /* How often to ask when no signal will come, in ms. */
 #define RETRY_MS 50
@@ -22,7 +23,7 @@
  * allows 256 for root, and other programs and our own turns need some. */
 #define CONNECTIONS_MAX 160
 /* How long the stop of a container waits for its turn. */
-#define WAKE_US UINT64_C(60000000)
+#define WAKE_MS 60000U
 
 struct mf_bus {
         sd_bus *bus;
@@ -280,7 +281,8 @@ int mf_bus_start_unit(struct mf_bus *bus, const struct mf_bus_unit *unit, struct
         if (r >= 0)
                 r = sd_bus_message_append(m, "a(sa(sv))", 0);
         if (r >= 0)
-                r = sd_bus_call_async(bus->bus, NULL, m, on_started, bus, MF_BUS_TIMEOUT_US);
+                r = sd_bus_call_async(bus->bus, NULL, m, on_started, bus,
+                                      mf_timeout_ms(MF_BUS_TIMEOUT_MS) * UINT64_C(1000));
         if (r >= 0)
                 r = sd_bus_flush(bus->bus); /* the caller closes the descriptors after this */
         sd_bus_message_unref(m);
@@ -447,7 +449,7 @@ void mf_bus_wake(struct mf_bus *bus)
                 return;
         bus->is_resting = 0;
         /* Without a turn the container must be stopped, too. */
-        bus->has_turn = mf_turn_take(mf_now_us() + WAKE_US) == 0;
+        bus->has_turn = mf_turn_take(mf_timeout_end(WAKE_MS)) == 0;
 }
 
 int mf_bus_process(struct mf_bus *bus, struct mayfly_error *err)

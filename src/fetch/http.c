@@ -21,6 +21,7 @@
 #include "util/fd.h"
 #include "util/macro.h"
 #include "util/time.h"
+#include "util/timeout.h"
 
 #define REDIRECTS_MAX 10U
 #define BACKOFF_FIRST_MS 200U
@@ -259,8 +260,8 @@ struct mf_http_request mf_http_request(const char *url, const struct mayfly_imag
                 .ca_file = options->ca_file,
                 .allow_http = options->allow_http,
                 .retries = options->retries,
-                .stall_timeout_ms = options->stall_timeout_ms,
-                .connect_timeout_ms = options->connect_timeout_ms,
+                .stall_timeout_ms = mf_timeout_ms(options->stall_timeout_ms),
+                .connect_timeout_ms = mf_timeout_ms(options->connect_timeout_ms),
         };
 }
 

@@ -14,10 +14,10 @@
 #include "util/error.h"
 #include "util/fd.h"
 #include "util/macro.h"
-#include "util/time.h"
+#include "util/timeout.h"
 
 /* How long D-Bus and machined may take to answer. */
-#define ANSWER_US UINT64_C(3000000)
+#define ANSWER_MS 3000U
 
 void mf_probe_systemd(const struct mf_host *host, struct mf_host_finding *ret)
 {
@@ -51,7 +51,7 @@ static int ask_machined(struct mayfly_error *err)
 {
         struct mf_bus *bus = NULL;
 
-        int r = mf_bus_open(&bus, 0, "mayfly-doctor.service", "mayfly-doctor", mf_now_us() + ANSWER_US, err);
+        int r = mf_bus_open(&bus, 0, "mayfly-doctor.service", "mayfly-doctor", mf_timeout_end(ANSWER_MS), err);
         if (r == 0)
                 r = mf_bus_check_machined(bus, err);
         mf_bus_close(bus);

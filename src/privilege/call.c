@@ -21,6 +21,7 @@
 #include "util/macro.h"
 #include "util/program-path.h"
 #include "util/time.h"
+#include "util/timeout.h"
 
 #define LOG_SHOWN 300 /* bytes of what a helper wrote before it died */
 #define END_MS 2000U  /* for a helper to end, and then for a signal to end it */
@@ -221,7 +222,7 @@ struct mf_unpack mf_call_payload(const struct mf_call_result *result)
 /* Returns whether the process has ended within this time. */
 static int await_end(int process, unsigned ms)
 {
-        uint64_t deadline = mf_now_us() + (uint64_t) ms * 1000;
+        uint64_t deadline = mf_timeout_end(ms);
         struct pollfd fd = { .fd = process, .events = POLLIN };
         int n;
 

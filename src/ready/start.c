@@ -4,6 +4,7 @@
 #include <errno.h>
 
 #include "container/container.h"
+#include "container/life-calls.h"
 #include "container/life.h"
 #include "container/ports.h"
 #include "container/spec-key.h"
@@ -92,10 +93,14 @@ int mf_start_boot(struct mf_start *start, struct mayfly_error *err)
         if (r == 0)
                 r = mf_ports_expand(container, err);
         if (r == 0)
+                r = mf_call_before_start(container, err);
+        if (r == 0)
                 r = mf_container_boot(container, err);
         if (r == 0)
                 r = mf_conditions_await(&start->wait, container, err);
-        return r == 0 && container->spec.boot && !container->spec.wait ? mf_system_check(container, err) : r;
+        if (r == 0 && container->spec.boot && !container->spec.wait)
+                r = mf_system_check(container, err);
+        return r == 0 ? mf_call_on_ready(container, err) : r;
 }
 
 int mf_start_run(struct mf_start *start, int cancel, struct mayfly_container **ret, struct mayfly_error *err)

@@ -9,6 +9,7 @@
 #include "util/error.h"
 #include "util/macro.h"
 #include "util/options.h"
+#include "util/timeout.h"
 
 /* From a caller's list to a tree of conditions. */
 
@@ -156,6 +157,7 @@ static int make_list(struct mf_condition *group, const struct mayfly_wait *list,
                 snprintf(inner.number, sizeof(inner.number), "%.100s%s%u", place->number, *place->number ? "." : "",
                          (unsigned) i + 1);
                 group->children[i].options = entries[i];
+                group->children[i].options.timeout_ms = mf_timeout_ms(entries[i].timeout_ms);
                 r = make_one(&group->children[i], &inner, err);
         }
         return r;

@@ -18,6 +18,7 @@
 #include "util/fd.h"
 #include "util/macro.h"
 #include "util/time.h"
+#include "util/timeout.h"
 
 #define ANSWER_MAX 65536U
 #define PATIENCE_MS 30000U /* a program may ask the user to unlock a key ring */
@@ -217,7 +218,7 @@ int mf_ask_program(struct mf_credentials *ret, const char *name, const char *ser
                 return r;
         }
         run->out = pipe_fds[0];
-        run->deadline_us = mf_now_us() + PATIENCE_MS * 1000ULL;
+        run->deadline_us = mf_timeout_end(PATIENCE_MS);
         run->cancelled = cancelled;
         run->userdata = userdata;
         r = ask(ret, run, ret_why, size);

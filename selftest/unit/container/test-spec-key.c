@@ -174,7 +174,7 @@ static void no_field_was_forgotten(void **state)
         (void) state;
 #define IS_LAST(type, field) \
         assert_true(sizeof(type) - offsetof(type, field) - sizeof(((type *) 0)->field) < sizeof(void *))
-        IS_LAST(struct mayfly_spec, boot);
+        IS_LAST(struct mayfly_spec, life_userdata); /* mf_spec_check_spare() refuses it and the three before it */
         IS_LAST(struct mayfly_volume, gid);
         IS_LAST(struct mayfly_publish, activate);
         IS_LAST(struct mayfly_host_port, protocol);
