@@ -17,7 +17,7 @@
 #include "util/error.h"
 #include "util/fd.h"
 #include "util/macro.h"
-#include "util/time.h"
+#include "util/timeout.h"
 
 /* A container that another program has shared. The state file says where; mayfly-launch, which listens there, sends what has to be
  * known; and what goes on is as in a forked child (share.c). */
@@ -96,7 +96,7 @@ static int take_gift(struct mayfly_container *container, struct mf_share_gift *g
 static int follow(struct mayfly_container *container, struct mayfly_error *err)
 {
         mf_cleanup(mf_share_gift_clear) struct mf_share_gift gift = MF_SHARE_GIFT_NONE;
-        uint64_t deadline = mf_now_us() + (uint64_t) MF_SHARE_ANSWER_MS * 1000;
+        uint64_t deadline = mf_timeout_end(MF_SHARE_ANSWER_MS);
 
         int r = mf_share_connect(container, deadline, &gift);
         if (r > 0)
