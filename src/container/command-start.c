@@ -90,7 +90,7 @@ static int take_command(struct mayfly_command *command, const struct mayfly_comm
                         const struct mf_image_config *config, int is_background, struct mayfly_error *err)
 {
         static const struct mf_option_kind kind =
-                MF_OPTION_KIND("the command", "MAYFLY_COMMAND_INIT", struct mayfly_command, columns);
+                MF_OPTION_KIND("the command", "MAYFLY_COMMAND_INIT", struct mayfly_command, entrypoint);
 
         *command = (struct mayfly_command) MAYFLY_COMMAND_INIT;
         int r = mf_options_take(command, given, &kind, err);

@@ -327,8 +327,8 @@ static int publish_oci(struct mayfly_pin **ret, struct mf_output *output, const 
 static int check_options(const char *rootfs, const char *output, const struct mayfly_build_options *given,
                          struct mayfly_build_options *ret, struct mayfly_error *err)
 {
-        static const struct mf_option_kind kind = MF_OPTION_KIND("the build options", "MAYFLY_BUILD_OPTIONS_INIT",
-                                                                 struct mayfly_build_options, source_date_epoch);
+        static const struct mf_option_kind kind =
+                MF_OPTION_KIND("the build options", "MAYFLY_BUILD_OPTIONS_INIT", struct mayfly_build_options, oci);
 
         *ret = (struct mayfly_build_options) MAYFLY_BUILD_OPTIONS_INIT;
         if (!rootfs || !*rootfs || !output || !*output)

@@ -412,8 +412,8 @@ static int read_image(struct conversion *conversion, struct mayfly_error *err)
 MF_EXPORT int mayfly_image_convert(struct mayfly_pin **ret, const char *image, const char *output,
                                    const struct mayfly_build_options *given, struct mayfly_error *err)
 {
-        static const struct mf_option_kind kind = MF_OPTION_KIND("the build options", "MAYFLY_BUILD_OPTIONS_INIT",
-                                                                 struct mayfly_build_options, source_date_epoch);
+        static const struct mf_option_kind kind =
+                MF_OPTION_KIND("the build options", "MAYFLY_BUILD_OPTIONS_INIT", struct mayfly_build_options, oci);
         mf_cleanup(clear) struct conversion conversion = { .options = MAYFLY_BUILD_OPTIONS_INIT, .given = image };
         const struct mayfly_build_options *o = &conversion.options;
 

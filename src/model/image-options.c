@@ -95,8 +95,8 @@ static int take_limits(struct mayfly_image_options *options, struct mayfly_error
 int mf_image_options_copy(const struct mayfly_image_options *given, struct mayfly_image_options *ret,
                           struct mayfly_error *err)
 {
-        static const struct mf_option_kind kind = MF_OPTION_KIND("the image options", "MAYFLY_IMAGE_OPTIONS_INIT",
-                                                                 struct mayfly_image_options, trusted_keys);
+        static const struct mf_option_kind kind =
+                MF_OPTION_KIND("the image options", "MAYFLY_IMAGE_OPTIONS_INIT", struct mayfly_image_options, fetch);
 
         *ret = (struct mayfly_image_options) MAYFLY_IMAGE_OPTIONS_INIT;
         return mf_options_take(ret, given, &kind, err);
