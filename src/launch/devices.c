@@ -2,10 +2,12 @@
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/mount.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
@@ -78,7 +80,7 @@ char *launch_device_option(const struct launch_options *options, size_t n)
         char path[64];
 
         write_path(n, path);
-        return launch_bind_option(path, options->devices[n].target);
+        return launch_bind_option("--bind-ro", path, options->devices[n].target);
 }
 
 /* Makes the directories above a path, which is relative. */
@@ -96,6 +98,8 @@ static int make_parents(char *path)
 
 static int bind_device(const struct launch_device *device, const struct launch_options *options)
 {
+        /* It is the host's node, whose mode and times the container must not change; the device can be written to all the same. */
+        struct mount_attr attributes = { .attr_set = MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC };
         mf_cleanup(mf_freep) char *path = strdup(device->target + 1);
 
         int r = path ? make_parents(path) : -ENOMEM;
@@ -106,7 +110,8 @@ static int bind_device(const struct launch_device *device, const struct launch_o
                 return launch_error(-errno, "devices of the spec has \"%s\": making it in the container",
                                     device->target);
         close(fd);
-        if (mount(device->source, path, NULL, MS_BIND, NULL) < 0)
+        if (mount(device->source, path, NULL, MS_BIND, NULL) < 0 ||
+            syscall(SYS_mount_setattr, AT_FDCWD, path, 0, &attributes, sizeof(attributes)) < 0)
                 return launch_error(-errno, "devices of the spec has \"%s\": mounting it", device->source);
         /* The caller, who is another user inside then, may be the one who can open it. */
         return options->kept.uid ? 0 : check_access(device, path);

@@ -144,8 +144,8 @@ int launch_volumes_mount(const struct launch_options *options, size_t n_snapshot
 int launch_volumes_bind(const struct launch_options *options);
 /* The option of systemd-nspawn for volume N, allocated; NULL without memory. */
 char *launch_volume_option(const struct launch_options *options, size_t n);
-/* The same for any two paths. */
-char *launch_bind_option(const char *source, const char *target);
+/* The option "--bind" or "--bind-ro" for any two paths. */
+char *launch_bind_option(const char *option, const char *source, const char *target);
 
 /* devices.c: makes nodes for the devices of the spec, for systemd-nspawn to bind. Prints and returns negative errno on failure. */
 int launch_devices_make(const struct launch_options *options);

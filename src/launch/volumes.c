@@ -392,20 +392,20 @@ int launch_volumes_bind(const struct launch_options *options)
         return r;
 }
 
-char *launch_bind_option(const char *source, const char *target)
+char *launch_bind_option(const char *option, const char *source, const char *target)
 {
-        char *option = malloc(strlen(source) + 16 + 2 * strlen(target));
+        char *word = malloc(strlen(option) + strlen(source) + 16 + 2 * strlen(target));
 
-        if (!option)
+        if (!word)
                 return NULL;
-        size_t size = (size_t) sprintf(option, "--bind=%s:", source);
+        size_t size = (size_t) sprintf(word, "%s=%s:", option, source);
         for (; *target; target++) {
                 if (*target == ':' || *target == '\\')
-                        option[size++] = '\\';
-                option[size++] = *target;
+                        word[size++] = '\\';
+                word[size++] = *target;
         }
-        option[size] = '\0';
-        return option;
+        word[size] = '\0';
+        return word;
 }
 
 char *launch_volume_option(const struct launch_options *options, size_t n)
@@ -413,5 +413,5 @@ char *launch_volume_option(const struct launch_options *options, size_t n)
         char source[PATH_SIZE];
 
         write_path(options, n, source);
-        return launch_bind_option(source, options->volumes[n].target);
+        return launch_bind_option("--bind", source, options->volumes[n].target);
 }
