@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/mount.h>
+#include <linux/openat2.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -91,15 +92,38 @@ static int mount_shm(const char *size, char *text, size_t text_size)
         return r;
 }
 
+/* Mounts the directory on itself. One to which a link of the image leads is left as it is: the link may lead to the root. */
+static int keep_writable(const char *path)
+{
+        const struct open_how how = { .flags = O_PATH | O_DIRECTORY | O_CLOEXEC,
+                                      .resolve = RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS };
+        const int place = (int) syscall(SYS_openat2, AT_FDCWD, path, &how, sizeof(how));
+
+        if (place < 0)
+                return errno == ENOENT || errno == ENOTDIR || errno == ELOOP ? 0 : -errno;
+        const int copy = (int) syscall(SYS_open_tree, place, "",
+                                       AT_EMPTY_PATH | AT_RECURSIVE | OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
+        int r = copy < 0 || syscall(SYS_move_mount, copy, "", place, "",
+                                    MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH) < 0
+                        ? -errno
+                        : 0;
+        if (copy >= 0)
+                close(copy);
+        close(place);
+        return r;
+}
+
 /* Makes the root read-only, but for what programs expect to be able to write to, as podman has it. /run is a mount already. */
 static int protect_root(void)
 {
         static const char *const writable[] = { "/tmp", "/var/tmp" };
         struct mount_attr attributes = { .attr_set = MOUNT_ATTR_RDONLY };
+        int r = 0;
 
-        for (size_t i = 0; i < sizeof(writable) / sizeof(writable[0]); i++)
-                if (mount(writable[i], writable[i], NULL, MS_BIND | MS_REC, NULL) < 0 && errno != ENOENT)
-                        return -errno;
+        for (size_t i = 0; r == 0 && i < sizeof(writable) / sizeof(writable[0]); i++)
+                r = keep_writable(writable[i]);
+        if (r < 0)
+                return r;
         return syscall(SYS_mount_setattr, AT_FDCWD, "/", 0, &attributes, sizeof(attributes)) < 0 ? -errno : 0;
 }
 
