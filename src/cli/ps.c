@@ -2,6 +2,7 @@
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <pwd.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -36,6 +37,7 @@ struct container {
 struct list {
         struct container *containers;
         size_t n, allocated;
+        unsigned namespaces; /* see count_namespaces(), of this process */
 };
 
 static void clear_list(struct list *list)
@@ -60,11 +62,46 @@ static int read_arguments(int process, struct mf_buffer *ret)
         return r;
 }
 
-static int is_launch(const struct mf_buffer *arguments)
+static int is_launch_path(const char *path)
 {
-        const char *slash = arguments->data ? strrchr(arguments->data, '/') : NULL;
+        const char *slash = strrchr(path, '/');
 
         return slash && strcmp(slash + 1, "mayfly-launch") == 0;
+}
+
+/* Whether it executes mayfly-launch, as far as this user may see that: any process can give itself any arguments. */
+static int executes_launch(int process)
+{
+        static const char deleted[] = " (deleted)";
+        char path[PATH_MAX];
+
+        const ssize_t n = readlinkat(process, "exe", path, sizeof(path) - 1);
+        if (n < 0)
+                return 1;
+        path[n] = '\0';
+        const size_t length = (size_t) n, end = strlen(deleted);
+        if (length > end && strcmp(path + length - end, deleted) == 0) /* by an upgrade */
+                path[length - end] = '\0';
+        return is_launch_path(path);
+}
+
+/* Counts the PID namespaces that a process has a PID in, from that of /proc inwards. Returns 0 for a process that is gone. */
+static unsigned count_namespaces(int process)
+{
+        mf_cleanup(mf_closep) int fd = openat(process, "status", O_RDONLY | O_CLOEXEC);
+        char text[4096];
+        unsigned n = 0;
+
+        const ssize_t size = fd < 0 ? -1 : read(fd, text, sizeof(text) - 1);
+        if (size <= 0)
+                return 0;
+        text[size] = '\0';
+        const char *pid = strstr(text, "\nNSpid:");
+        if (!pid)
+                return 0;
+        for (pid += strlen("\nNSpid:"); *pid == '\t'; pid += 1 + strcspn(pid + 1, "\t\n"))
+                n++;
+        return n;
 }
 
 /* Takes name and labels out of the arguments. Returns 0 or -ENOMEM. */
@@ -101,9 +138,9 @@ static int has_label(const struct container *container, const char *wanted)
 
 static int is_wanted(const struct list *list, const struct container *container, const struct choices *choices)
 {
-        /* In engine direct two processes have the same arguments. */
+        /* In engine direct two processes have the same arguments. One of another user hides nothing. */
         for (size_t i = 0; i < list->n; i++)
-                if (strcmp(list->containers[i].name, container->name) == 0)
+                if (list->containers[i].uid == container->uid && strcmp(list->containers[i].name, container->name) == 0)
                         return 0;
         for (const char **label = choices->labels; label && *label; label++)
                 if (!has_label(container, *label))
@@ -118,8 +155,12 @@ static int look_at(struct list *list, int process, const char *pid, const struct
         struct stat st;
 
         int r = read_arguments(process, &arguments);
-        if (r < 0 || !is_launch(&arguments) || fstat(process, &st) < 0)
+        if (r < 0 || !arguments.data || !is_launch_path(arguments.data) || !executes_launch(process) ||
+            fstat(process, &st) < 0)
                 return r;
+        /* What runs inside a container has a PID there, too. */
+        if (count_namespaces(process) != list->namespaces)
+                return 0;
         container.uid = st.st_uid;
         r = read_container(&arguments, &container);
         struct container *grown = NULL;
@@ -140,9 +181,13 @@ static int look_at(struct list *list, int process, const char *pid, const struct
 static int find(struct list *list, const struct choices *choices)
 {
         mf_cleanup(mf_closep) int proc = open("/proc", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        mf_cleanup(mf_closep) int self = proc < 0 ? -1 : openat(proc, "self", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
         char **names = NULL;
 
-        int r = proc < 0 ? -errno : mf_dir_names(proc, &names);
+        if (self < 0)
+                return -errno;
+        list->namespaces = count_namespaces(self);
+        int r = mf_dir_names(proc, &names);
         for (char **name = names; r == 0 && name && *name; name++) {
                 if (**name < '1' || **name > '9')
                         continue;
@@ -255,7 +300,10 @@ const struct tool_command tool_ps = {
         .synopsis = "[OPTION]...",
         .description =
                 "Lists the containers that run on this host: name, user, and the labels of their specs. They can be "
-                "those of any user, as far as /proc shows their processes.",
+                "those of any user, as far as /proc shows their processes. "
+                "A user can fake containers of that user. What runs in another PID namespace, such as a container's, "
+                "is "
+                "not listed.",
         .exit_status = "0, or 1 when /proc cannot be read, or 2 when the command line is wrong.",
         .options = options,
         .run = run,
