@@ -16,11 +16,13 @@
 #include "protocol/exec-block.h"
 #include "protocol/forward.h"
 #include "util/error.h"
+#include "util/escape.h"
 #include "util/macro.h"
 #include "util/strv.h"
 #include "util/ulimit.h"
 
 #define HOST_NAME_LENGTH_MAX 64U /* of the kernel */
+#define LABELS_SIZE_MAX 16384U   /* with a NUL each: they are arguments of mayfly-launch */
 
 static int refuse(struct mayfly_error *err, const char *field, const char *value, const char *why)
 {
@@ -180,31 +182,51 @@ static int check_hosts(const struct mayfly_spec *spec, struct mayfly_error *err)
         return 0;
 }
 
+static int is_utf8(const char *text)
+{
+        int32_t code = 0;
+
+        while (*text && code >= 0)
+                text += mf_utf8_next(text, &code);
+        return code >= 0;
+}
+
 static int check_labels(const char *const *labels, struct mayfly_error *err)
 {
+        size_t size = 0;
         int r = 0;
 
-        for (size_t i = 0; r == 0 && labels && labels[i]; i++)
-                r = labels[i][0] == '=' || !labels[i][0]
-                            ? refuse(err, "labels", labels[i], "it has no name; write NAME=VALUE")
-                            : check_once(labels, i, "=", "labels", err);
+        for (size_t i = 0; r == 0 && labels && labels[i]; i++) {
+                size += strlen(labels[i]) + 1;
+                if (size > LABELS_SIZE_MAX)
+                        r = mf_error(err, -E2BIG, MAYFLY_STAGE_SPEC,
+                                     "labels of the spec has \"%.60s...\": all labels together may have %u bytes; "
+                                     "shorten them",
+                                     labels[i], LABELS_SIZE_MAX);
+                else if (labels[i][0] == '=' || !labels[i][0])
+                        r = refuse(err, "labels", labels[i], "it has no name; write NAME=VALUE");
+                else
+                        r = is_utf8(labels[i]) ? check_once(labels, i, "=", "labels", err)
+                                               : refuse(err, "labels", labels[i], "it is not UTF-8");
+        }
         return r;
 }
 
 /* --- devices ---------------------------------------------------------------------------------------------------- */
 
-/* Whether the path is below /dev, with nothing in it that could lead out. */
+/* Whether the path is below /dev, with nothing in it that could lead out, and in no other spelling than the plain one. */
 static int is_in_dev(const char *path)
 {
-        if (!has_prefix(path, "/dev/") || path[strlen(path) - 1] == '/')
+        if (!has_prefix(path, "/dev/"))
                 return 0;
-        for (const char *part = path + 1; *part; part += strspn(part, "/")) {
+        for (const char *part = path + 1;; part++) {
                 const size_t length = strcspn(part, "/");
-                if (part[0] == '.' && (length == 1 || (length == 2 && part[1] == '.')))
+                if (length == 0 || (part[0] == '.' && (length == 1 || (length == 2 && part[1] == '.'))))
                         return 0;
                 part += length;
+                if (!*part)
+                        return 1;
         }
-        return 1;
 }
 
 /* Whether the container has something there itself. */
@@ -258,12 +280,44 @@ static int check_device(const char *text, struct mayfly_error *err)
                                   "devices of the spec has \"%.200s\", which is no device; a volume can have it", text);
 }
 
+/* Whether two paths are the same, or one lies within the other. */
+static int overlap(const char *one, const char *other)
+{
+        while (*one && *one == *other) {
+                one++;
+                other++;
+        }
+        return (!*one && (!*other || *other == '/')) || (!*other && *one == '/');
+}
+
+/* Refuses a device in the place of an earlier one; all of them have been checked alone. */
+static int check_target(const char *const *devices, size_t i, struct mayfly_error *err)
+{
+        char source[PATH_MAX], earlier_source[PATH_MAX];
+        const char *target = NULL, *earlier = NULL;
+
+        (void) parse_device(devices[i], source, &target);
+        for (size_t j = 0; j < i; j++) {
+                (void) parse_device(devices[j], earlier_source, &earlier);
+                if (overlap(target, earlier))
+                        return mf_error(
+                                err, -EINVAL, MAYFLY_STAGE_SPEC,
+                                "devices of the spec has \"%.200s\": an earlier entry, \"%.200s\", has the same "
+                                "path in the container, or one within it or around it; give one of them another",
+                                devices[i], devices[j]);
+        }
+        return 0;
+}
+
 static int check_devices(const char *const *devices, struct mayfly_error *err)
 {
         int r = 0;
 
-        for (size_t i = 0; r == 0 && devices && devices[i]; i++)
+        for (size_t i = 0; r == 0 && devices && devices[i]; i++) {
                 r = check_device(devices[i], err);
+                if (r == 0)
+                        r = check_target(devices, i, err);
+        }
         return r;
 }
 
