@@ -35,13 +35,12 @@ static int raise(const char *text)
         const struct rlimit wanted = { now.rlim_cur, limit.hard };
         if (setrlimit((__rlimit_resource_t) limit.resource, &wanted) == 0)
                 return 0;
-        return launch_error(
-                -errno,
-                "ulimits of the spec has \"%s\", but the hard limit here is %" PRIu64
-                ", and this process may not raise it to that, which takes CAP_SYS_RESOURCE on the host (and, "
-                "for nofile, no more than fs.nr_open); give a lower value, or raise the hard limit of the "
-                "program, or of the user (see limits.conf(5))",
-                text, (uint64_t) now.rlim_max);
+        return launch_error(-errno,
+                            "ulimits of the spec has \"%s\", but the hard limit here is %" PRIu64
+                            ". Only CAP_SYS_RESOURCE on the host may raise it (nofile to fs.nr_open at most). Give a "
+                            "lower value, or "
+                            "raise the user's limit: see limits.conf(5)",
+                            text, (uint64_t) now.rlim_max);
 }
 
 int launch_ulimits_raise(const struct launch_options *options)
