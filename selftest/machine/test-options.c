@@ -4,10 +4,13 @@
 
 #define _GNU_SOURCE
 #include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <mayfly/cmocka.h>
@@ -17,7 +20,7 @@
 #include "support/host.h"
 #include "support/small-image.h"
 
-static const char *image;
+static const char *image, *linked_image;
 
 #define APP(line) MAYFLY_STRINGS("/bin/sh", "-c", line)
 #define IDLE(...) MAYFLY_SPEC(.image = image, .idle = 1, __VA_ARGS__)
@@ -202,6 +205,44 @@ static void devices_that_cannot_be_had_fail_the_start(void **state)
         start_fails(IDLE(.devices = MAYFLY_STRINGS("/dev/zero:/etc/z")), -EINVAL, "write /dev/NAME");
         start_fails(IDLE(.devices = MAYFLY_STRINGS("/dev/zero:/dev/../etc/z")), -EINVAL, "write /dev/NAME");
         start_fails(IDLE(.devices = MAYFLY_STRINGS("/etc/../dev/zero")), -EINVAL, "write /dev/NAME");
+        start_fails(IDLE(.devices = MAYFLY_STRINGS("/dev/zero:/dev//null")), -EINVAL,
+                    "devices of the spec has \"/dev/zero:/dev//null\": write /dev/NAME");
+        start_fails(IDLE(.devices = MAYFLY_STRINGS("/dev//zero:/dev/z")), -EINVAL, "write /dev/NAME");
+        start_fails(IDLE(.devices = MAYFLY_STRINGS("/dev/zero:/dev/z/")), -EINVAL, "write /dev/NAME");
+        start_fails(
+                IDLE(.devices = MAYFLY_STRINGS("/dev/zero:/dev/z", "/dev/full:/dev/z")), -EINVAL,
+                "devices of the spec has \"/dev/full:/dev/z\": an earlier entry, \"/dev/zero:/dev/z\", has the same");
+        start_fails(IDLE(.devices = MAYFLY_STRINGS("/dev/zero:/dev/z/a", "/dev/full:/dev/z")), -EINVAL,
+                    "has the same path in the container, or one within it");
+}
+
+/* An ordinary user's device is the host's node, and here one that the user owns. */
+static void a_device_keeps_its_mode_and_times(void **state)
+{
+        const int terminal = posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC);
+        char device[64];
+        struct stat before, after;
+
+        (void) state;
+        assert_return_code(terminal, errno);
+        assert_return_code(grantpt(terminal), errno);
+        assert_return_code(unlockpt(terminal), errno);
+        const char *source = geteuid() == 0 ? "/dev/zero" : ptsname(terminal);
+        snprintf(device, sizeof(device), "%s:/dev/mine", source);
+        assert_return_code(stat(source, &before), errno);
+        struct mayfly_container *c = start_container(IDLE(.devices = MAYFLY_STRINGS(device)));
+        for (unsigned life = 0; life < 2; life++) {
+                prints_as(c, NULL,
+                          "chmod 606 /dev/mine 2>&1 | grep -o 'Read-only.*'; touch -d 1999-01-01 /dev/mine 2>&1 | "
+                          "grep -o 'Read-only.*'; : <> /dev/mine && echo can be used",
+                          "Read-only file system\nRead-only file system\ncan be used\n");
+                works(mayfly_container_restart(c, fresh()));
+        }
+        mayfly_container_free(c);
+        assert_return_code(stat(source, &after), errno);
+        assert_int_equal(after.st_mode, before.st_mode);
+        assert_int_equal(after.st_mtime, before.st_mtime);
+        close(terminal);
 }
 
 /* Root has a device of the host whatever its mode is; an ordinary user hears why not. */
@@ -259,6 +300,22 @@ static void the_root_is_read_only(void **state)
         mayfly_snapshot_free(snapshot);
 }
 
+/* In this image /tmp is a link to the root and /var/tmp one to /usr. */
+static void links_of_an_image_lead_to_no_writable_root(void **state)
+{
+        struct mayfly_container *c = start_container(MAYFLY_SPEC(.image = linked_image, .idle = 1, .read_only = 1));
+
+        (void) state;
+        for (unsigned life = 0; life < 2; life++) {
+                prints_as(c, NULL,
+                          "for d in / /.. /tmp /tmp/.. /usr /tmp/usr /var/tmp /run; do echo x 2>/dev/null > $d/written "
+                          "&& echo $d; done",
+                          "/run\n");
+                works(mayfly_container_restart(c, fresh()));
+        }
+        mayfly_container_free(c);
+}
+
 /* What the shell command prints with $NAME and $TOOL. */
 static void tool_prints(struct mayfly_container *c, const char *line, const char *expected)
 {
@@ -292,6 +349,112 @@ static void labels_are_shown(void **state)
         mayfly_container_free(c);
         start_fails(IDLE(.labels = MAYFLY_STRINGS("=x")), -EINVAL, "labels of the spec has \"=x\": it has no name");
         start_fails(IDLE(.labels = MAYFLY_STRINGS("a=1", "a=2")), -EINVAL, "an earlier entry has that name");
+        start_fails(IDLE(.labels = MAYFLY_STRINGS("a=1", "b=\xff")), -EINVAL,
+                    "labels of the spec has \"b=\\377\": it is not UTF-8");
+}
+
+static void large_labels_are_refused(void **state)
+{
+        char half[10000] = "half=", *other = half + 1;
+
+        (void) state;
+        memset(half + strlen(half), 'l', sizeof(half) - strlen(half) - 1);
+        struct mayfly_container *c = start_container(IDLE(.labels = MAYFLY_STRINGS(half)));
+        tool_prints(c, "ps --quiet --label half | grep -c $NAME", "1\n");
+        mayfly_container_free(c);
+        start_fails(IDLE(.labels = MAYFLY_STRINGS(half, other)), -E2BIG, "labels of the spec has \"alf=llll");
+        start_fails(IDLE(.labels = MAYFLY_STRINGS(half, other)), -E2BIG, "all labels together may have 16384 bytes");
+}
+
+/* A program that does nothing, with the arguments of a supervisor of the container NAME. */
+#define FAKE(name, label) "/fake/mayfly-launch", "--machine", name, "--label", label
+
+/* A process inside can give itself any arguments. */
+static void containers_cannot_be_faked_inside(void **state)
+{
+        struct mayfly_container *c =
+                start_container(MAYFLY_SPEC(.image = image, .argv = MAYFLY_STRINGS(FAKE("victim", "test=faked")),
+                                            .labels = MAYFLY_STRINGS("test=true")));
+        char expected[128];
+
+        (void) state;
+        await_output(c);
+        snprintf(expected, sizeof(expected), "%s\n", mayfly_container_name(c));
+        tool_prints(c, "ps --quiet --label test=true", expected);
+        tool_prints(c, "ps --quiet --label test=faked", "");
+        mayfly_container_free(c);
+}
+
+/* Starts the program, as this user, once a name is written to *ret_name. It has executed the program when *ret_up is closed. */
+static pid_t fake_outside(const char *program, uid_t uid, int *ret_name, int *ret_up)
+{
+        int name[2], up[2];
+
+        assert_return_code(pipe2(name, O_CLOEXEC), errno);
+        assert_return_code(pipe2(up, O_CLOEXEC), errno);
+        const pid_t pid = fork();
+        assert_return_code(pid, errno);
+        if (pid == 0) {
+                char text[128] = "";
+                if (read(name[0], text, sizeof(text) - 1) <= 0 || !freopen("/dev/null", "w", stdout) ||
+                    (uid != geteuid() && setresuid(uid, uid, uid) < 0))
+                        _exit(1);
+                execl(program, FAKE(text, "test=outside"), NULL);
+                _exit(1);
+        }
+        close(name[0]);
+        close(up[1]);
+        *ret_name = name[1];
+        *ret_up = up[0];
+        return pid;
+}
+
+/* Processes of the host that have the name of a container: one has another program, which can be seen, and one is another user's. The
+ * container itself is listed all the same. */
+static void fakes_outside_hide_no_container(void **state)
+{
+        char directory[] = "/tmp/mayfly-options-XXXXXX", copy[64], expected[300], byte;
+        const uid_t other_user = geteuid() == 0 ? 65534 : geteuid();
+        int names[2], ups[2];
+
+        (void) state;
+        assert_non_null(mkdtemp(directory));
+        assert_return_code(chmod(directory, 0755), errno);
+        snprintf(copy, sizeof(copy), "%s/mayfly-launch", directory);
+        snprintf(expected, sizeof(expected), "cp '%s' '%s'; cp '%s' '%s/other'", VFORKS, copy, VFORKS, directory);
+        assert_int_equal(system(expected), 0);
+        char other[64];
+        snprintf(other, sizeof(other), "%s/other", directory);
+        const pid_t fakes[] = { fake_outside(other, geteuid(), &names[0], &ups[0]),
+                                fake_outside(copy, other_user, &names[1], &ups[1]) };
+        struct mayfly_container *c = start_container(IDLE(.labels = MAYFLY_STRINGS("test=inside")));
+        const char *name = mayfly_container_name(c);
+        const size_t length = strlen(name);
+        for (unsigned i = 0; i < 2; i++) {
+                assert_int_equal(write(names[i], name, length), length);
+                assert_int_equal(read(ups[i], &byte, 1), 0);
+                close(names[i]);
+                close(ups[i]);
+        }
+        snprintf(expected, sizeof(expected), "%s\n", name);
+        if (geteuid() == 0) { /* else all are of one user, who can fake as much as the user likes */
+                tool_prints(c, "ps --quiet --label test=inside", expected);
+                tool_prints(c, "ps | grep -c \"^$NAME .*test=\"", "2\n");
+                tool_prints(c, "ps --quiet --label test=outside", expected);
+        }
+        kill(fakes[1], SIGKILL);
+        assert_int_equal(waitpid(fakes[1], NULL, 0), fakes[1]);
+        /* A child of it lives a moment longer. */
+        tool_prints(c,
+                    "ps > /dev/null; while \"$MAYFLY_TEST_TOOL\" ps | grep -q test=outside; do sleep 0.01; done; "
+                    "\"$MAYFLY_TEST_TOOL\" ps | grep \"^$NAME \" | grep -o 'test=.*'",
+                    "test=inside\n");
+        kill(fakes[0], SIGKILL);
+        assert_int_equal(waitpid(fakes[0], NULL, 0), fakes[0]);
+        mayfly_container_free(c);
+        unlink(copy);
+        unlink(other);
+        assert_return_code(rmdir(directory), errno);
 }
 
 int main(void)
@@ -307,14 +470,20 @@ int main(void)
                 cmocka_unit_test(hosts_are_added),
                 cmocka_unit_test(devices_are_there),
                 cmocka_unit_test(devices_that_cannot_be_had_fail_the_start),
+                cmocka_unit_test(a_device_keeps_its_mode_and_times),
                 cmocka_unit_test(fuse_is_there_or_a_reason),
                 cmocka_unit_test(the_root_is_read_only),
+                cmocka_unit_test(links_of_an_image_lead_to_no_writable_root),
                 cmocka_unit_test(labels_are_shown),
+                cmocka_unit_test(large_labels_are_refused),
+                cmocka_unit_test(containers_cannot_be_faked_inside),
+                cmocka_unit_test(fakes_outside_hide_no_container),
         };
 
         image = small_image(
                 "options", NULL,
                 "mkdir -p etc var/tmp data && chmod 1777 var/tmp && echo 'www:x:33:33::/:/bin/sh' > etc/passwd && "
-                "echo '127.0.0.1 own' > etc/hosts");
+                "echo '127.0.0.1 own' > etc/hosts && mkdir fake && cp '" VFORKS "' fake/mayfly-launch");
+        linked_image = small_image("options-links", NULL, "mkdir usr var && ln -s / tmp && ln -s /usr var/tmp");
         return cmocka_run_group_tests_name("options", tests, NULL, NULL);
 }
