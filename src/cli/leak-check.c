@@ -16,6 +16,7 @@
 #include "engine/bus.h"
 #include "util/escape.h"
 #include "util/macro.h"
+#include "util/strv.h"
 #include "util/time.h"
 
 #define WAIT_MS 1000U  /* what the kernel and systemd may take for the last of it */
@@ -104,10 +105,8 @@ static int take(const struct choices *choices, struct mf_snapshot *ret)
 {
         mf_cleanup(mf_freep) const char **directories = NULL;
         struct mayfly_error err = MAYFLY_ERROR_INIT;
-        size_t n = 0;
+        size_t n = mf_strv_length(choices->directories);
 
-        while (choices->directories && choices->directories[n])
-                n++;
         directories = calloc(MF_ELEMENTSOF(default_directories) + n + 1, sizeof(*directories));
         if (!directories)
                 tool_oom();

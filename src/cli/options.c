@@ -12,6 +12,7 @@
 #include "cli/cli.h"
 #include "util/macro.h"
 #include "util/nearest.h"
+#include "util/strv.h"
 
 #define MOST_EDITS 2U
 #define FIRST_VALUE 256 /* getopt_long() returns this and the option's index; letters are below */
@@ -125,10 +126,8 @@ static const char **lists[TOOL_OPTIONS_MAX];
 
 static void add(const char ***list, const char *text)
 {
-        size_t n = 0, i = 0;
+        size_t n = mf_strv_length(*list), i = 0;
 
-        while (*list && (*list)[n])
-                n++;
         while (lists[i] && lists[i] != *list)
                 i++;
         const char **grown = reallocarray(*list, n + 2, sizeof(*grown));

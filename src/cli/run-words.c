@@ -8,15 +8,7 @@
 #include "cli/cli.h"
 #include "cli/run.h"
 #include "util/arena.h"
-
-static size_t count(const char *const *words)
-{
-        size_t n = 0;
-
-        while (words && words[n])
-                n++;
-        return n;
-}
+#include "util/strv.h"
 
 static void *make(struct mf_arena *memory, size_t n, size_t size)
 {
@@ -78,7 +70,7 @@ static int take_port(const char *word, struct mayfly_publish *ret)
 
 int run_take_ports(struct mf_arena *memory, const char *const *words, const struct mayfly_publish **ret)
 {
-        size_t n = count(words);
+        size_t n = mf_strv_length(words);
         int status = TOOL_OK;
 
         if (n == 0)
@@ -93,7 +85,7 @@ int run_take_ports(struct mf_arena *memory, const char *const *words, const stru
 
 int run_take_host_ports(struct mf_arena *memory, const char *const *words, const struct mayfly_host_port **ret)
 {
-        size_t n = count(words);
+        size_t n = mf_strv_length(words);
 
         if (n == 0)
                 return TOOL_OK;
@@ -147,8 +139,8 @@ static int take_volume(struct mf_arena *memory, const char *word, struct mayfly_
 int run_take_volumes(struct mf_arena *memory, const char *const *words, const char *const *tmpfs,
                      const struct mayfly_volume **ret)
 {
-        size_t n = count(words);
-        size_t n_tmpfs = count(tmpfs);
+        size_t n = mf_strv_length(words);
+        size_t n_tmpfs = mf_strv_length(tmpfs);
         int status = TOOL_OK;
 
         if (n + n_tmpfs == 0)
@@ -165,7 +157,7 @@ int run_take_volumes(struct mf_arena *memory, const char *const *words, const ch
 
 int run_take_env(struct mf_arena *memory, const char *const *words, const char *const **ret)
 {
-        size_t n = count(words), used = 0;
+        size_t n = mf_strv_length(words), used = 0;
 
         if (n == 0)
                 return TOOL_OK;
@@ -187,7 +179,7 @@ int run_take_env(struct mf_arena *memory, const char *const *words, const char *
 
 void run_take_capabilities(struct mf_arena *memory, const char *const *words, const char *const **ret)
 {
-        size_t n = count(words);
+        size_t n = mf_strv_length(words);
 
         if (n == 0)
                 return;

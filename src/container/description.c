@@ -15,6 +15,7 @@
 #include "protocol/pack.h"
 #include "util/fd.h"
 #include "util/macro.h"
+#include "util/strv.h"
 
 #define SIZE_MAX_OF_DESCRIPTION (16L << 20)
 #define LINKS_MAX 65536U
@@ -127,10 +128,7 @@ static int own_strings(const struct mf_fields *fields, void *object)
 static int unpack_list(struct mf_unpack *unpack, char ***ret)
 {
         mf_cleanup(mf_freep) const char **strings = mf_unpack_strings(unpack);
-        size_t n = 0;
-
-        while (strings && strings[n])
-                n++;
+        size_t n = mf_strv_length(strings);
         char **list = calloc(n + 1, sizeof(*list));
         if (!list)
                 return -ENOMEM;

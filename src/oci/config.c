@@ -78,9 +78,7 @@ static int read_layers(json_t *root, struct mf_image_config *ret, struct mayfly_
                 r = mf_oci_json_bad(err, WHAT, "rootfs.type", "\"%.100s\" is not \"layers\"", type);
         if (r == 0)
                 r = mf_oci_json_strings(rootfs, WHAT, "rootfs.diff_ids", "diff_ids", &ids, err);
-        size_t n = 0;
-        while (ids && ids[n])
-                n++;
+        size_t n = mf_strv_length((const char *const *) ids);
         if (r == 0 && n > LAYERS_MAX)
                 r = mf_oci_json_bad(err, WHAT, "rootfs.diff_ids", "the image has %zu layers; up to %zu are possible", n,
                                     LAYERS_MAX);

@@ -53,10 +53,8 @@ static int read_layers(struct mf_docker_image *image, const struct mf_buffer *co
                        struct mayfly_error *err)
 {
         struct mf_oci_config parsed = { 0 };
-        size_t n = 0;
+        size_t n = mf_strv_length((const char *const *) names);
 
-        while (names && names[n])
-                n++;
         int r = mf_oci_config_parse(&parsed, config->data, config->size, "", err);
         if (r < 0)
                 return r;

@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "util/strv.h"
+
 #define NO_STRING UINT64_MAX /* in place of a length */
 
 static void add(struct mf_pack *pack, const void *data, size_t size)
@@ -28,10 +30,8 @@ void mf_pack_string(struct mf_pack *pack, const char *string)
 /* A list is its length and its strings. */
 void mf_pack_strings(struct mf_pack *pack, const char *const *strings)
 {
-        uint64_t n = 0;
+        uint64_t n = mf_strv_length(strings);
 
-        while (strings && strings[n])
-                n++;
         mf_pack_number(pack, strings ? n : NO_STRING);
         for (uint64_t i = 0; i < n; i++)
                 mf_pack_string(pack, strings[i]);

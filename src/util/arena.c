@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "util/strv.h"
+
 struct mf_arena_block {
         struct mf_arena_block *before;
         max_align_t data[];
@@ -32,10 +34,7 @@ char *mf_arena_string(struct mf_arena *arena, const char *string)
 
 const char *const *mf_arena_strings(struct mf_arena *arena, const char *const *strings)
 {
-        size_t n = 0;
-
-        while (strings && strings[n])
-                n++;
+        size_t n = mf_strv_length(strings);
         const char **copy = strings ? mf_arena_get(arena, (n + 1) * sizeof(char *)) : NULL;
         for (size_t i = 0; copy && i < n; i++)
                 copy[i] = mf_arena_string(arena, strings[i]);

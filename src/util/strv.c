@@ -17,10 +17,7 @@ void mf_strv_free(char **strings)
 
 int mf_strv_add(char ***list, char *string)
 {
-        size_t n = 0;
-
-        while (*list && (*list)[n])
-                n++;
+        size_t n = mf_strv_length((const char *const *) *list);
         char **grown = string ? realloc(*list, (n + 2) * sizeof(char *)) : NULL;
         if (!grown) {
                 free(string);

@@ -8,6 +8,16 @@
 
 #include <mayfly/error.h>
 
+/* The number of strings in a NULL-terminated list; 0 for NULL. */
+static inline size_t mf_strv_length(const char *const *strings)
+{
+        size_t n = 0;
+
+        while (strings && strings[n])
+                n++;
+        return n;
+}
+
 /* Frees a NULL-terminated list (NULL is fine). */
 void mf_strv_free(char **strings);
 
