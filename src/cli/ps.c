@@ -18,6 +18,7 @@
 #include "util/dir-names.h"
 #include "util/fd.h"
 #include "util/macro.h"
+#include "util/process.h"
 #include "util/strv.h"
 
 /* The containers that run now, of all users. Nothing is written down about a container: its supervisor has the name and the labels in its
@@ -37,7 +38,7 @@ struct container {
 struct list {
         struct container *containers;
         size_t n, allocated;
-        unsigned namespaces; /* see count_namespaces(), of this process */
+        unsigned namespaces; /* as mf_process_namespaces() counts them, of this process */
 };
 
 static void clear_list(struct list *list)
@@ -83,25 +84,6 @@ static int executes_launch(int process)
         if (length > end && strcmp(path + length - end, deleted) == 0) /* by an upgrade */
                 path[length - end] = '\0';
         return is_launch_path(path);
-}
-
-/* Counts the PID namespaces that a process has a PID in, from that of /proc inwards. Returns 0 for a process that is gone. */
-static unsigned count_namespaces(int process)
-{
-        mf_cleanup(mf_closep) int fd = openat(process, "status", O_RDONLY | O_CLOEXEC);
-        char text[4096];
-        unsigned n = 0;
-
-        const ssize_t size = fd < 0 ? -1 : read(fd, text, sizeof(text) - 1);
-        if (size <= 0)
-                return 0;
-        text[size] = '\0';
-        const char *pid = strstr(text, "\nNSpid:");
-        if (!pid)
-                return 0;
-        for (pid += strlen("\nNSpid:"); *pid == '\t'; pid += 1 + strcspn(pid + 1, "\t\n"))
-                n++;
-        return n;
 }
 
 /* Takes name and labels out of the arguments. Returns 0 or -ENOMEM. */
@@ -159,7 +141,7 @@ static int look_at(struct list *list, int process, const char *pid, const struct
             fstat(process, &st) < 0)
                 return r;
         /* What runs inside a container has a PID there, too. */
-        if (count_namespaces(process) != list->namespaces)
+        if (mf_process_namespaces_at(process) != list->namespaces)
                 return 0;
         container.uid = st.st_uid;
         r = read_container(&arguments, &container);
@@ -186,7 +168,7 @@ static int find(struct list *list, const struct choices *choices)
 
         if (self < 0)
                 return -errno;
-        list->namespaces = count_namespaces(self);
+        list->namespaces = mf_process_namespaces_at(self);
         int r = mf_dir_names(proc, &names);
         for (char **name = names; r == 0 && name && *name; name++) {
                 if (**name < '1' || **name > '9')

@@ -14,6 +14,7 @@
 #include "util/buffer.h"
 #include "util/fd.h"
 #include "util/macro.h"
+#include "util/process.h"
 
 struct list {
         struct mf_process *processes;
@@ -43,29 +44,11 @@ int mf_inside_read(pid_t pid, struct mf_process *ret)
         return 0;
 }
 
-int mf_inside_status(pid_t pid, const char *name, char *ret, size_t size)
-{
-        mf_cleanup(mf_freep) char *line = NULL;
-        size_t allocated = 0;
-        char path[64];
-
-        snprintf(path, sizeof(path), "/proc/%d/status", (int) pid);
-        mf_cleanup(mf_fclosep) FILE *f = fopen(path, "re");
-        while (f && getline(&line, &allocated, f) > 0) {
-                if (strncmp(line, name, strlen(name)) != 0)
-                        continue;
-                line[strcspn(line, "\n")] = '\0';
-                snprintf(ret, size, "%s", line + strlen(name));
-                return 1;
-        }
-        return 0;
-}
-
 int mf_inside_is_pending(pid_t pid, int signal_number)
 {
         char mask[32];
 
-        return mf_inside_status(pid, "ShdPnd:", mask, sizeof(mask)) &&
+        return mf_process_status(pid, "ShdPnd:", mask, sizeof(mask)) &&
                (strtoull(mask, NULL, 16) >> (signal_number - 1) & 1);
 }
 

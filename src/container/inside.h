@@ -18,9 +18,6 @@ struct mf_process {
 /* Reads what /proc says of a process. Returns 0, or -ESRCH when there is no such process. */
 int mf_inside_read(pid_t pid, struct mf_process *ret);
 
-/* Copies what /proc/PID/status says after `name`, such as "PPid:". Returns 0 when it says nothing, else 1. */
-int mf_inside_status(pid_t pid, const char *name, char *ret, size_t size);
-
 /* Whether a signal has been sent to the process, and it has not acted on it yet. */
 int mf_inside_is_pending(pid_t pid, int signal_number);
 

@@ -10,9 +10,9 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include "container/inside.h"
 #include "util/fd.h"
 #include "util/macro.h"
+#include "util/process.h"
 
 /* Whether the process is in the container's cgroup, which mayfly-launch or systemd made: only processes of the
  * container are, and none of them can leave it. */
@@ -38,7 +38,7 @@ static int is_init(pid_t pid)
 {
         char numbers[256];
 
-        if (!mf_inside_status(pid, "NSpid:", numbers, sizeof(numbers)))
+        if (!mf_process_status(pid, "NSpid:", numbers, sizeof(numbers)))
                 return 0;
         const char *last = strrchr(numbers, '\t');
         return last && last > numbers && strcmp(last, "\t1") == 0;
@@ -49,7 +49,7 @@ static int is_child(pid_t pid, struct mf_engine *engine)
 {
         char number[32];
 
-        return mf_inside_status(pid, "PPid:", number, sizeof(number)) &&
+        return mf_process_status(pid, "PPid:", number, sizeof(number)) &&
                engine->type->has_process(engine, (pid_t) strtol(number, NULL, 10));
 }
 

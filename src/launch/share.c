@@ -17,6 +17,7 @@
 #include "protocol/message.h"
 #include "util/fd.h"
 #include "util/macro.h"
+#include "util/process.h"
 
 /* Other processes that use the container: each gets channels to mayfly-init and to mayfly-forward of its own, so that it reads no
  * answer of another's. Those that the owner forked ask over the share socket; the others connect to a listening socket that the owner
@@ -147,21 +148,6 @@ void launch_share_end(const struct launch_share *share)
 
 /* --- processes that connect ------------------------------------------------------------------------------------- */
 
-/* In how many PID namespaces a process is, as far as this one sees; 0 when it is gone. */
-static unsigned count_namespaces(pid_t pid)
-{
-        char path[64], line[512];
-        unsigned n = 0;
-
-        snprintf(path, sizeof(path), "/proc/%d/status", (int) pid);
-        mf_cleanup(mf_fclosep) FILE *f = fopen(path, "re");
-        while (f && fgets(line, sizeof(line), f))
-                if (strncmp(line, "NSpid:", 6) == 0)
-                        for (const char *p = line; (p = strchr(p, '\t')); p++)
-                                n++;
-        return n;
-}
-
 /* Whether a process is of the container's user and in no container. The socket is in no container's file system, unless a volume shows
  * its directory. */
 static int is_welcome(int client)
@@ -175,7 +161,7 @@ static int is_welcome(int client)
         if (getsockopt(client, SOL_SOCKET, SO_PEERPIDFD, &process, &pidfd_size) < 0)
                 process = -1;
         /* While it lives, no other process has its number. */
-        return count_namespaces(peer.pid) == count_namespaces(getpid()) && !mf_pidfd_has_ended(process);
+        return mf_process_namespaces(peer.pid) == mf_process_namespaces(getpid()) && !mf_pidfd_has_ended(process);
 }
 
 static void on_connection(struct launch_share *share)
