@@ -23,7 +23,7 @@ struct list {
 
 int mf_inside_read(pid_t pid, struct mf_process *ret)
 {
-        uint64_t user, kernel, users_children, kernels_children, resident;
+        uint64_t user, kernel, users_children, kernels_children, started, resident;
         char path[64], text[1024];
         long parent;
 
@@ -32,14 +32,16 @@ int mf_inside_read(pid_t pid, struct mf_process *ret)
         size_t n = f ? fread(text, 1, sizeof(text) - 1, f) : 0;
         text[n] = '\0';
         const char *rest = strrchr(text, ')'); /* the name before it may be anything */
-        if (!rest || sscanf(rest,
-                            ") %c %ld %*d %*d %*d %*d %*u %*u %*u %*u %*u %" SCNu64 " %" SCNu64 " %" SCNu64 " %" SCNu64
-                            " %*d %*d %*d %*d %*u %*u %" SCNu64,
-                            &ret->state, &parent, &user, &kernel, &users_children, &kernels_children, &resident) != 7)
+        if (!rest ||
+            sscanf(rest,
+                   ") %c %ld %*d %*d %*d %*d %*u %*u %*u %*u %*u %" SCNu64 " %" SCNu64 " %" SCNu64 " %" SCNu64
+                   " %*d %*d %*d %*d %" SCNu64 " %*u %" SCNu64,
+                   &ret->state, &parent, &user, &kernel, &users_children, &kernels_children, &started, &resident) != 8)
                 return -ESRCH;
         ret->pid = pid;
         ret->parent = (pid_t) parent;
         ret->cpu_us = (user + kernel + users_children + kernels_children) * 1000000 / (uint64_t) sysconf(_SC_CLK_TCK);
+        ret->started = started;
         ret->resident = resident * (uint64_t) sysconf(_SC_PAGESIZE);
         return 0;
 }

@@ -13,6 +13,7 @@ struct mf_process {
         char state;        /* as in proc_pid_stat(5) */
         uint64_t cpu_us;   /* with that of children it has waited for */
         uint64_t resident; /* bytes */
+        uint64_t started;  /* clock ticks since the boot */
 };
 
 /* Reads what /proc says of a process. Returns 0, or -ESRCH when there is no such process. */

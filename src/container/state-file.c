@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "container/container.h"
+#include "container/inside.h"
 #include "image/open.h"
 #include "util/error.h"
 #include "util/fd.h"
@@ -28,24 +29,6 @@ void mf_state_file_clear(struct mf_state_file *file)
 }
 
 /* --- writing ---------------------------------------------------------------------------------------------------- */
-
-/* When a process was started, in clock ticks since the boot, as proc_pid_stat(5) has it; 0: it is gone. */
-static long long start_time(pid_t pid)
-{
-        char path[64], line[1024];
-        long long ticks = 0;
-
-        snprintf(path, sizeof(path), "/proc/%d/stat", (int) pid);
-        mf_cleanup(mf_fclosep) FILE *f = fopen(path, "re");
-        if (!f || !fgets(line, sizeof(line), f))
-                return 0;
-        char *field = strrchr(line, ')'); /* the name may have anything in it */
-        for (int i = 2; field && i < 22; i++)
-                field = strchr(field + 1, ' ');
-        if (field)
-                ticks = strtoll(field, NULL, 10);
-        return ticks;
-}
 
 static json_t *show_ports(const struct mf_links *links)
 {
@@ -67,12 +50,14 @@ static json_t *show_ports(const struct mf_links *links)
 /* Returns allocated text, or NULL without memory. */
 static char *show(const struct mayfly_container *container, const char *socket)
 {
-        json_t *state =
-                json_pack("{s:i, s:s, s:s, s:s, s:s, s:i, s:{s:i, s:I}, s:o}", "mayfly", FORMAT, "machine",
-                          container->machine, "image", mayfly_image_name(container->image), "engine",
-                          container->engine_type->id == MAYFLY_ENGINE_SYSTEMD ? "systemd" : "direct", "socket", socket,
-                          "leader", (int) container->leader, "owner", "pid", (int) container->owner, "start_time",
-                          (json_int_t) start_time(container->owner), "ports", show_ports(&container->links));
+        struct mf_process owner = { 0 };
+
+        (void) mf_inside_read(container->owner, &owner); /* one that is gone has started at 0 */
+        json_t *state = json_pack("{s:i, s:s, s:s, s:s, s:s, s:i, s:{s:i, s:I}, s:o}", "mayfly", FORMAT, "machine",
+                                  container->machine, "image", mayfly_image_name(container->image), "engine",
+                                  container->engine_type->id == MAYFLY_ENGINE_SYSTEMD ? "systemd" : "direct", "socket",
+                                  socket, "leader", (int) container->leader, "owner", "pid", (int) container->owner,
+                                  "start_time", (json_int_t) owner.started, "ports", show_ports(&container->links));
         char *text = state ? json_dumps(state, JSON_INDENT(2)) : NULL;
 
         json_decref(state);
