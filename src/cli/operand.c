@@ -21,6 +21,14 @@ int tool_is_path(const char *operand)
                !strstr(operand, "://");
 }
 
+int tool_check_reference(const char *command, const char *operand)
+{
+        if (!tool_is_path(operand))
+                return TOOL_OK;
+        return tool_usage(command, "'%s' is a path, not a reference; mayfly pin prints the reference of a file",
+                          operand);
+}
+
 const char *tool_open_path(const char *operand)
 {
         return strcmp(operand, "-") == 0 ? "/dev/stdin" : operand;

@@ -12,6 +12,9 @@
  * neither a URL nor a reference. */
 int tool_is_path(const char *operand);
 
+/* Whether it can be a reference. Returns TOOL_OK, or complains of a path and returns TOOL_USAGE. */
+int tool_check_reference(const char *command, const char *operand);
+
 /* The path to open: that of standard input for "-". */
 const char *tool_open_path(const char *operand);
 

@@ -10,6 +10,7 @@
 #include "cli/cli.h"
 #include "cli/commands.h"
 #include "cli/operand.h"
+#include "util/fd.h"
 #include "util/macro.h"
 
 struct choices {
@@ -25,9 +26,9 @@ static int pull(const struct choices *choices, const char *reference)
         struct mf_progress_printer printer;
         struct mayfly_image *image = NULL;
 
-        if (tool_is_path(reference))
-                return tool_usage("pull", "'%s' is a path, not a reference; mayfly pin prints the reference of a file",
-                                  reference);
+        int status = tool_check_reference("pull", reference);
+        if (status != TOOL_OK)
+                return status;
         options.fetch = MAYFLY_FETCH_MISSING; /* that is what this command is for */
         tool_show_progress(choices->quiet, &printer, &options);
         int r = mayfly_image_open(&image, reference, &options, &err);
@@ -40,13 +41,8 @@ static int pull(const struct choices *choices, const char *reference)
         return TOOL_OK;
 }
 
-static int is_stdin(const struct choices *choices)
-{
-        return strcmp(choices->from, "-") == 0;
-}
-
-/* Pulls what the lines of the file name, and goes on after one that fails. */
-static int pull_lines(const struct choices *choices, FILE *file)
+/* Pulls what the lines of the file say, and goes on after one that fails. */
+static int pull_lines(const struct choices *choices, FILE *file, const char *name)
 {
         mf_cleanup(mf_freep) char *line = NULL;
         int status = TOOL_OK;
@@ -63,25 +59,22 @@ static int pull_lines(const struct choices *choices, FILE *file)
                 int r = is_alone ? pull(choices, reference)
                                  : tool_fail("a line has more than one word; write a reference on each line");
                 if (r != TOOL_OK)
-                        (void) tool_fail("that was line %u of %s", n,
-                                         is_stdin(choices) ? "standard input" : choices->from);
+                        (void) tool_fail("that was line %u of %s", n, name);
                 status = status == TOOL_OK ? r : status;
         }
         if (ferror(file))
-                return tool_fail("%s cannot be read: %s", choices->from, strerror(errno));
+                return tool_fail("%s cannot be read: %s", name, strerror(errno));
         return status;
 }
 
 static int pull_from(const struct choices *choices)
 {
-        FILE *file = is_stdin(choices) ? stdin : fopen(choices->from, "re");
-
+        if (strcmp(choices->from, "-") == 0)
+                return pull_lines(choices, stdin, "standard input");
+        mf_cleanup(mf_fclosep) FILE *file = fopen(choices->from, "re");
         if (!file)
                 return tool_fail("%s cannot be opened: %s", choices->from, strerror(errno));
-        int status = pull_lines(choices, file);
-        if (file != stdin)
-                fclose(file);
-        return status;
+        return pull_lines(choices, file, choices->from);
 }
 
 static int run(int argc, char **argv)
@@ -114,6 +107,7 @@ static const struct tool_option options[] = {
         TOOL_OPTION_SIGNATURES(struct choices, image.signatures, "off"),
         TOOL_OPTIONS_END,
 };
+
 const struct tool_command tool_pull = {
         .name = "pull",
         .summary = "fetch images into the store",

@@ -38,20 +38,17 @@ struct session {
 
 static const int passed_signals[] = { SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2, SIGWINCH, SIGTSTP };
 
-static void held_signals(sigset_t *ret)
-{
-        sigemptyset(ret);
-        for (size_t i = 0; i < MF_ELEMENTSOF(passed_signals); i++)
-                sigaddset(ret, passed_signals[i]);
-}
-
-void run_hold_signals(void)
+/* From here on signals are for the command. Returns a descriptor to read them from, or -1. */
+static int hold_signals(void)
 {
         sigset_t held;
 
-        held_signals(&held);
+        sigemptyset(&held);
+        for (size_t i = 0; i < MF_ELEMENTSOF(passed_signals); i++)
+                sigaddset(&held, passed_signals[i]);
         sigprocmask(SIG_BLOCK, &held, NULL);
         signal(SIGPIPE, SIG_IGN); /* what cannot be written is seen where it is written */
+        return signalfd(-1, &held, SFD_CLOEXEC);
 }
 
 void run_size(struct mayfly_command *command)
@@ -286,11 +283,9 @@ static void loop(struct session *session, int tty)
 int run_pass_on(struct mayfly_exec *exec, int interactive, int tty)
 {
         static struct session session;
-        sigset_t held;
 
         session = (struct session){ .exec = exec, .status = -1 };
-        held_signals(&held);
-        session.signals = signalfd(-1, &held, SFD_CLOEXEC);
+        session.signals = hold_signals(); /* before the first output, by which a caller may go */
         if (session.signals < 0) {
                 (void) tool_fail("signals cannot be received: %s", strerror(errno));
                 return RUN_FAILED;

@@ -109,7 +109,6 @@ static int run_in(struct mayfly_container *container, const struct choices *choi
         int r = mayfly_exec_start(&exec, container, &command, &err);
         if (r < 0)
                 return failed(r, &err);
-        run_hold_signals(); /* before the first output, by which a caller may go */
         int status = run_pass_on(exec, choices->interactive, choices->tty);
         mayfly_exec_free(exec);
         return status;
@@ -145,11 +144,8 @@ static int run(int argc, char **argv)
 
         if (status >= 0)
                 return status == TOOL_OK ? TOOL_OK : RUN_FAILED;
-        if (tool_is_path(operands.list[0])) {
-                (void) tool_usage("run", "'%s' is a path, not a reference; mayfly pin prints the reference of a file",
-                                  operands.list[0]);
+        if (tool_check_reference("run", operands.list[0]) != TOOL_OK)
                 return RUN_FAILED;
-        }
         if (choices.interactive && choices.tty && !isatty(STDIN_FILENO)) {
                 (void) tool_usage("run",
                                   "--tty with --interactive needs a terminal as standard input; leave --tty out");

@@ -36,7 +36,5 @@ void run_take_user(struct mf_arena *memory, const char *word, struct mayfly_comm
 int run_pass_on(struct mayfly_exec *exec, int interactive, int tty);
 /* Writes the size of our terminal into the command. */
 void run_size(struct mayfly_command *command);
-/* From here on signals are for the command. */
-void run_hold_signals(void);
 
 #endif
