@@ -87,7 +87,7 @@ static int take_gift(struct mayfly_container *container, struct mf_share_gift *g
         container->leader_fd = mf_take_fd(&gift->leader);
         container->userns = mf_take_fd(&gift->userns);
         container->leader = mf_pidfd_pid(container->leader_fd);
-        int r = mf_description_read(container, gift->description, mf_take_fd(&gift->log));
+        int r = mf_description_read(container, gift->description, &gift->log);
         if (container->owner == getpid()) /* by another handle */
                 container->owner = 0;
         return r < 0 ? r : container->leader > 0 ? 0 : -ESRCH;
@@ -129,7 +129,7 @@ MF_EXPORT int mayfly_container_attach(struct mayfly_container **ret, const char 
                                    : open_connection(&state, file, &container->share, err);
         if (r == 0)
                 r = follow(container, err);
-        if (r == -ESRCH && (!err || !err->code))
+        if (r == -ESRCH)
                 r = explain_gone(&state, file, err);
         if (r < 0)
                 mayfly_container_free(container);

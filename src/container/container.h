@@ -26,8 +26,8 @@ struct mayfly_container {
         struct mayfly_spec spec;        /* with defaults filled in */
         struct mf_arena spec_memory;    /* where what it points to is, from mf_spec_keep() on */
         char machine[65];               /* machine name */
-        pid_t owner;                    /* the process that made the handle */
-        pid_t user;                     /* whose connections are below: the owner, or a child of it */
+        pid_t owner;                    /* the process that owns it: the one that made the handle, or 0 for another */
+        pid_t user;                     /* the process whose connections are below */
         struct mf_anchor *anchor;       /* its lock */
         struct mayfly_volume *volumes;  /* the spec's, copied */
         struct mayfly_publish *publish; /* the spec's, copied */
@@ -53,7 +53,7 @@ struct mayfly_container {
         int scratch;     /* mount of what it writes, attached nowhere; -1: there is none */
         int control;     /* control socket, or another process's channel, -1 when closed */
         int share;       /* where forked children ask for channels */
-        int is_attached; /* to another process's container: it has its own channel */
+        int is_attached; /* `user` has a channel of its own, as others than the owner need */
         int is_shared;   /* there is a state file */
         int is_given;    /* to another owner, so that all who use it may stop it */
         int userns;      /* of the ordinary user who started it; -1: this process's own */
@@ -150,7 +150,8 @@ int mf_container_choose_name(struct mayfly_container *container, struct mayfly_e
 /* 1 once the engine saw the last of it, or if it was never started. */
 int mf_container_gone(const struct mayfly_container *container);
 int mf_container_check_owner(const struct mayfly_container *container, struct mayfly_error *err);
-/* share.c: whether this process may use the container: its owner, or a forked child, which gets connections of its own. */
+/* share.c: whether this process may use the container: its owner, one that has attached, or a forked child, which gets
+ * connections of its own. */
 int mf_container_check_use(struct mayfly_container *container, struct mayfly_error *err);
 /* Takes in what came over the control socket, without waiting. */
 void mf_container_receive(struct mayfly_container *container);

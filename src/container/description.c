@@ -203,7 +203,7 @@ static int unpack_links(struct mf_unpack *unpack, struct mf_links *links)
         return links->list ? r : -ENOMEM;
 }
 
-static int unpack(struct mayfly_container *container, struct mf_unpack *unpack, int log)
+static int unpack(struct mayfly_container *container, struct mf_unpack *unpack, int *log)
 {
         const char *machine = mf_unpack_string(unpack);
         struct mf_log shape = MF_LOG_NONE;
@@ -214,7 +214,7 @@ static int unpack(struct mayfly_container *container, struct mf_unpack *unpack, 
         mf_unpack_fields(unpack, FIELDS(container_fields), container);
         mf_unpack_fields(unpack, FIELDS(spec_fields), &container->spec);
         mf_unpack_fields(unpack, FIELDS(log_fields), &shape);
-        int r = unpack->failed ? -EPROTO : mf_log_attach(&container->log, log, &shape);
+        int r = unpack->failed ? -EPROTO : mf_log_attach(&container->log, mf_take_fd(log), &shape);
         if (r == 0)
                 r = unpack_list(unpack, &container->env);
         if (r == 0)
@@ -224,7 +224,7 @@ static int unpack(struct mayfly_container *container, struct mf_unpack *unpack, 
         return r == 0 && unpack->failed ? -EPROTO : r;
 }
 
-int mf_description_read(struct mayfly_container *container, int memfd, int log)
+int mf_description_read(struct mayfly_container *container, int memfd, int *log)
 {
         mf_cleanup(mf_freep) char *block = NULL;
         struct stat st;

@@ -10,7 +10,8 @@ struct mayfly_container;
 /* Writes it. *ret is a memfd, the caller's. Returns 0 or negative errno. */
 int mf_description_write(const struct mayfly_container *container, int *ret);
 
-/* Reads it into a handle that mf_container_new_attached() has made. Returns 0 or negative errno. */
-int mf_description_read(struct mayfly_container *container, int memfd, int log);
+/* Reads it into a handle of mf_container_alloc(), and takes the descriptor of the log, unless it fails before. Returns 0 or negative
+ * errno. */
+int mf_description_read(struct mayfly_container *container, int memfd, int *log);
 
 #endif

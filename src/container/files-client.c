@@ -6,7 +6,6 @@
 #include <poll.h>
 #include <signal.h>
 #include <sys/socket.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "container/container.h"
@@ -42,8 +41,7 @@ void mf_files_close(struct mayfly_container *container)
 
 void mf_files_kill(struct mayfly_container *container)
 {
-        if (call_of(container)->process >= 0)
-                (void) syscall(SYS_pidfd_send_signal, call_of(container)->process, SIGKILL, NULL, 0);
+        mf_pidfd_signal(call_of(container)->process, SIGKILL);
 }
 
 /* Ends a process that may be waiting for a file system. */

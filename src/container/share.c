@@ -53,6 +53,15 @@ int mf_share_open(struct mayfly_container *container, struct mf_share_ends *ret)
 
 /* --- in a process that is not the owner ------------------------------------------------------------------------- */
 
+/* Gives up all that a channel consists of. */
+static void hang_up(struct mayfly_container *container)
+{
+        container->control = mf_close(container->control);
+        mf_forward_close(&container->forward);
+        if (container->engine)
+                container->engine = container->engine->type->release(container->engine);
+}
+
 /* Gives up the copies of what only the parent can use. Returns 0 or -ENOMEM. */
 static int leave_parent(struct mayfly_container *container)
 {
@@ -62,11 +71,8 @@ static int leave_parent(struct mayfly_container *container)
                 return -ENOMEM;
         mf_anchor_unref(container->anchor); /* another thread of the parent may have its lock */
         container->anchor = anchor;
-        container->control = mf_close(container->control);
-        mf_forward_close(&container->forward);
+        hang_up(container);
         mf_files_close(container);
-        if (container->engine)
-                container->engine = container->engine->type->release(container->engine);
         container->user = getpid();
         return 0;
 }
@@ -89,12 +95,6 @@ static int ask(struct mayfly_container *container)
         if (r == 0)
                 r = mf_message_try_send(container->share, &attach, (const int[]){ theirs, forward }, 2);
         return r == -ETOOMANYREFS ? -EAGAIN : r;
-}
-
-static void hang_up(struct mayfly_container *container)
-{
-        container->control = mf_close(container->control);
-        mf_forward_close(&container->forward);
 }
 
 void mf_share_gift_clear(struct mf_share_gift *gift)
@@ -183,11 +183,8 @@ static int attach(struct mayfly_container *container, uint64_t deadline_us)
 
         if (r > 0)
                 r = mf_share_await_reports(container, deadline_us);
-        if (r <= 0) {
+        if (r <= 0)
                 hang_up(container);
-                if (container->engine)
-                        container->engine = container->engine->type->release(container->engine);
-        }
         return r;
 }
 

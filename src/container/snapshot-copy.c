@@ -203,7 +203,7 @@ static int go_down(struct copying *copying, const char *name, const struct stat 
         copying->level = level;
         if (fstat(copying->source, &above) < 0 || (room != MF_ROOM_DIRECTORY && mkdirat(copying->copy, name, 0700) < 0))
                 return -errno;
-        if (mf_snapshot_is_opaque(room == MF_ROOM_DIRECTORY ? copying->copy : copying->source, name))
+        if (copying->merges && mf_snapshot_is_opaque(room == MF_ROOM_DIRECTORY ? copying->copy : copying->source, name))
                 level->is_alone = 1;
         level->inode_above = above.st_ino;
         int r = enter(copying, name);

@@ -14,6 +14,9 @@
 #include "util/macro.h"
 #include "util/timeout.h"
 
+/* The longest wait for an answer of a connection, unless a call has another: after it the other side counts as absent. */
+#define TIMEOUT_MS 10000U
+
 /* Which bus: the system's or, for an ordinary user, the one of the user's own systemd. */
 
 int mf_bus_booted(void)
@@ -82,6 +85,6 @@ int mf_bus_connect(sd_bus **ret, int is_users, struct mayfly_error *err)
         if (r < 0)
                 return mf_error_errno(err, r, MAYFLY_STAGE_BUS,
                                       "connecting to the system bus; is dbus running (systemctl status dbus)?");
-        (void) sd_bus_set_method_call_timeout(*ret, mf_timeout_ms(MF_BUS_TIMEOUT_MS) * UINT64_C(1000));
+        (void) sd_bus_set_method_call_timeout(*ret, mf_timeout_ms(TIMEOUT_MS) * UINT64_C(1000));
         return 0;
 }

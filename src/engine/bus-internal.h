@@ -18,9 +18,6 @@ struct mf_bus;
 #define MACHINED_MANAGER MACHINED ".Manager"
 #define MACHINED_UNIT "systemd-machined.service"
 
-/* The longest wait for an answer, in microseconds: after it the other side counts as absent. */
-#define MF_BUS_TIMEOUT_MS 10000U
-
 /* Connects to the system bus or, with `is_users`, to the bus of the user's systemd. */
 int mf_bus_connect(sd_bus **ret, int is_users, struct mayfly_error *err);
 /* Whether a call of machined gets an answer, from the machined that is there or from one that the call starts. Returns 0 where

@@ -3,7 +3,6 @@
 #include "engine/bus-internal.h"
 #include "engine/bus.h"
 #include "util/error.h"
-#include "util/timeout.h"
 
 /* Limits of a unit that runs. */
 
@@ -36,7 +35,7 @@ int mf_bus_set_limits(struct mf_bus *bus, uint64_t memory_max, uint64_t tasks_ma
         if (r >= 0)
                 r = append_limits(m, memory_max, tasks_max);
         if (r >= 0)
-                r = sd_bus_call(connection, m, mf_timeout_ms(MF_BUS_TIMEOUT_MS) * UINT64_C(1000), &error, NULL);
+                r = sd_bus_call(connection, m, 0, &error, NULL);
         if (r < 0)
                 mf_bus_error(err, r, &error, "SetUnitProperties", unit);
         sd_bus_error_free(&error);

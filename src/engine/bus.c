@@ -281,8 +281,7 @@ int mf_bus_start_unit(struct mf_bus *bus, const struct mf_bus_unit *unit, struct
         if (r >= 0)
                 r = sd_bus_message_append(m, "a(sa(sv))", 0);
         if (r >= 0)
-                r = sd_bus_call_async(bus->bus, NULL, m, on_started, bus,
-                                      mf_timeout_ms(MF_BUS_TIMEOUT_MS) * UINT64_C(1000));
+                r = sd_bus_call_async(bus->bus, NULL, m, on_started, bus, 0);
         if (r >= 0)
                 r = sd_bus_flush(bus->bus); /* the caller closes the descriptors after this */
         sd_bus_message_unref(m);

@@ -183,9 +183,7 @@ static void close_end(int *fd)
 /* Writes down what is in a pipe, and closes it at its end. */
 static void drain_output(struct output *output)
 {
-        int more = self.exec.boot ? mf_log_drain_console(output->pipe) : mf_log_drain(output->pipe, output->stream);
-
-        if (more == 0)
+        if (mf_log_drain(output->pipe, output->stream, self.exec.boot) == 0)
                 close_end(&output->pipe);
 }
 

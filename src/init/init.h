@@ -78,13 +78,11 @@ int mf_channels_report(const struct mf_message *report);
 /* Closes them, in a child. */
 void mf_channels_close(void);
 
-/* log-ring.c: writes the log (protocol/log.h). mf_log_drain() copies what arrives on a pipe, without waiting; it returns 0 at the
- * end of the stream, and 1 when the pipe is empty for now. */
+/* log-ring.c: writes the log (protocol/log.h). mf_log_drain() copies what arrives on a pipe, or on the master of a terminal, whose
+ * lines end in "\r\n", without waiting; it returns 0 at the end of the stream, and 1 when there is nothing for now. */
 int mf_log_open(int memfd);
 int mf_log_is_separate(void); /* whether output and error output have a pipe each */
-int mf_log_drain(int pipe, enum mf_log_stream stream);
-/* The same for the master of a terminal, whose lines end in "\r\n". */
-int mf_log_drain_console(int master);
+int mf_log_drain(int fd, enum mf_log_stream stream, int is_terminal);
 void mf_log_note(const char *line);
 
 /* notify.c: opens the socket of $NOTIFY_SOCKET, whose value is "@NAME". Returns 0 or -errno. */

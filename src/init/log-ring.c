@@ -91,7 +91,7 @@ static size_t remove_returns(char *data, size_t size)
         return kept;
 }
 
-static int drain(int fd, enum mf_log_stream stream, int is_terminal)
+int mf_log_drain(int fd, enum mf_log_stream stream, int is_terminal)
 {
         static char buffer[64 * 1024];
 
@@ -107,16 +107,6 @@ static int drain(int fd, enum mf_log_stream stream, int is_terminal)
                         append(buffer, size, stream);
         }
         return 1;
-}
-
-int mf_log_drain(int pipe, enum mf_log_stream stream)
-{
-        return drain(pipe, stream, 0);
-}
-
-int mf_log_drain_console(int master)
-{
-        return drain(master, MF_LOG_MERGED, 1);
 }
 
 void mf_log_note(const char *line)

@@ -133,7 +133,7 @@ static int mount_kernel_files(const struct launch_options *options, int has_cgro
         const unsigned long flags = MS_NOSUID | MS_NODEV | MS_NOEXEC;
 
         int r = mount_api("proc", "proc", flags, NULL);
-        if (r == 0 && !host_network) /* else launch_mount_host_sysfs() did it */
+        if (r == 0 && !host_network) /* else mount_host_sysfs() did it */
                 r = mount_api("sysfs", "sys", flags | MS_RDONLY, NULL);
         if (r == 0)
                 r = protect_kernel_files(host_network);

@@ -155,7 +155,6 @@ struct handles {
         int snapshots[MF_SNAPSHOTS_MAX]; /* mount namespaces, too */
         size_t n_snapshots;
         int ids;     /* lock of the range of IDs, or -1 */
-        int userns;  /* in which the user is root, or -1 */
         int forward; /* socket of mayfly-forward, or -1 */
         int scratch; /* mount that is attached nowhere, of an earlier start, or -1 */
 };
@@ -190,7 +189,7 @@ static int receive_handles(struct handles *ret)
         memcpy(ret->snapshots, next, n_snapshots * sizeof(int));
         next += n_snapshots;
         ret->ids = more & MF_LAUNCH_IDS ? *next++ : -1;
-        ret->share.userns = ret->userns = more & MF_LAUNCH_USERNS ? *next++ : -1;
+        ret->share.userns = more & MF_LAUNCH_USERNS ? *next++ : -1;
         ret->forward = more & MF_LAUNCH_FORWARD ? *next++ : -1;
         ret->scratch = more & MF_LAUNCH_SCRATCH ? *next : -1;
         return 0;
@@ -308,7 +307,7 @@ static pid_t contain(const struct launch_options *options, const struct launch_c
         if (options->in_unit && r == 0)
                 cgroup = &inside;
         if (options->boot && !cgroup)
-                return refuse_boot(r < 0 ? r : -ENOTSUP);
+                return refuse_boot(r);
         return launch_contain(options, cgroup);
 }
 
@@ -340,7 +339,6 @@ static int run(const struct launch_options *options, const struct launch_cgroup 
         struct handles handles = { .owner = -1,
                                    .share = { .socket = -1, .init = -1, .forward = -1, .userns = -1, .epoll = -1 },
                                    .ids = -1,
-                                   .userns = -1,
                                    .forward = -1,
                                    .scratch = -1 };
         int r = receive_handles(&handles);
@@ -350,7 +348,7 @@ static int run(const struct launch_options *options, const struct launch_cgroup 
         if (r == 0)
                 r = launch_forward_open(&forward, options->forward);
         if (r == 0 && options->is_users)
-                r = launch_join_namespace(handles.userns);
+                r = launch_join_namespace(handles.share.userns);
         if (r == 0)
                 r = prepare(options, &handles);
         if (r < 0)

@@ -235,7 +235,6 @@ void launch_share_end(const struct launch_share *share);
 
 /* report.c: sends a message with a descriptor. How many descriptors an ordinary user may have on their way at once, in all containers that
  * are being started, is the soft limit of open files: it is raised for that, where need be. Returns 0 or negative errno. */
-struct mf_message;
 int launch_send(int socket, const struct mf_message *message, int fd);
 /* Prints "mayfly-launch: MESSAGE: what `code` means" and returns `code`, a negative errno. */
 __attribute__((format(printf, 2, 3))) int launch_error(int code, const char *format, ...);

@@ -15,6 +15,32 @@ static uint64_t number(const char *text)
         return text ? strtoull(text, NULL, 10) : 0;
 }
 
+/* One that says more of the volume that the last --volume began. */
+static int parse_volume(int c, struct launch_options *ret)
+{
+        struct launch_volume *volume = ret->n_volumes > 0 ? &ret->volumes[ret->n_volumes - 1] : NULL;
+
+        if (c == 'v') {
+                ret->volumes[ret->n_volumes++] = (struct launch_volume){ .target = optarg, .shared = -1, .fd = -1 };
+                return 0;
+        }
+        if (!volume)
+                return -EINVAL;
+        if (c == 'S')
+                volume->source = optarg;
+        else if (c == 'H')
+                volume->has_ids = 1;
+        else if (c == 'h')
+                volume->shared = (int) number(optarg);
+        else if (c == 'R')
+                volume->read_only = 1;
+        else if (c == 'o')
+                volume->owner = optarg;
+        else
+                return -EINVAL;
+        return 0;
+}
+
 /* One of those that may be repeated and are no volume. */
 static int parse_repeated(int c, struct launch_options *ret)
 {
@@ -27,31 +53,7 @@ static int parse_repeated(int c, struct launch_options *ret)
         else if (c == 'A')
                 ret->extra_hosts[ret->n_extra_hosts++] = optarg;
         else
-                return c == 'b' ? 0 : -EINVAL; /* a label is for others to read */
-        return 0;
-}
-
-/* One that says more of the volume that the last --volume began. */
-static int parse_volume(int c, struct launch_options *ret)
-{
-        struct launch_volume *volume = ret->n_volumes > 0 ? &ret->volumes[ret->n_volumes - 1] : NULL;
-
-        if (c == 'v') {
-                ret->volumes[ret->n_volumes++] = (struct launch_volume){ .target = optarg, .shared = -1, .fd = -1 };
-                return 0;
-        }
-        if (!volume || !strchr("SHhRo", c))
-                return parse_repeated(c, ret);
-        if (c == 'S')
-                volume->source = optarg;
-        else if (c == 'H')
-                volume->has_ids = 1;
-        else if (c == 'h')
-                volume->shared = (int) number(optarg);
-        else if (c == 'R')
-                volume->read_only = 1;
-        else
-                volume->owner = optarg;
+                return c == 'b' ? 0 : parse_volume(c, ret); /* a label is for others to read */
         return 0;
 }
 
@@ -84,7 +86,7 @@ static int parse_number(int c, struct launch_options *ret)
         else if (c == 'K')
                 ret->kept.gid = (uint32_t) value;
         else
-                return parse_volume(c, ret);
+                return parse_repeated(c, ret);
         return 0;
 }
 

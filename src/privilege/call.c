@@ -237,7 +237,7 @@ static int see_end(int process)
 {
         if (process < 0 || await_end(process, END_MS))
                 return 1;
-        (void) syscall(SYS_pidfd_send_signal, process, SIGKILL, NULL, 0);
+        mf_pidfd_signal(process, SIGKILL);
         return await_end(process, END_MS);
 }
 

@@ -51,10 +51,10 @@ static void write_bytes(const char *bytes, size_t size, enum mf_log_stream strea
                 ssize_t n = write(fds[1], bytes + done, size - done < 65536 ? size - done : 65536);
                 assert_true(n > 0);
                 done += (size_t) n;
-                assert_int_equal(mf_log_drain(fds[0], stream), 1);
+                assert_int_equal(mf_log_drain(fds[0], stream, 0), 1);
         }
         close(fds[1]);
-        assert_int_equal(mf_log_drain(fds[0], stream), 0);
+        assert_int_equal(mf_log_drain(fds[0], stream, 0), 0);
         close(fds[0]);
 }
 
@@ -207,12 +207,12 @@ static void a_console_has_no_returns(void **state)
         make_log(65536, 0);
         assert_int_equal(pipe2(fds, O_CLOEXEC | O_NONBLOCK), 0);
         assert_int_equal(write(fds[1], "one\r\ntwo\r", 9), 9);
-        assert_int_equal(mf_log_drain_console(fds[0]), 1);
+        assert_int_equal(mf_log_drain(fds[0], MF_LOG_MERGED, 1), 1);
         assert_int_equal(write(fds[1], "\n\r", 2), 2);
-        assert_int_equal(mf_log_drain_console(fds[0]), 1);
+        assert_int_equal(mf_log_drain(fds[0], MF_LOG_MERGED, 1), 1);
         reads(0, "M4:one|M8:two|", 0);
         close(fds[1]);
-        assert_int_equal(mf_log_drain_console(fds[0]), 0);
+        assert_int_equal(mf_log_drain(fds[0], MF_LOG_MERGED, 1), 0);
         close(fds[0]);
 }
 
