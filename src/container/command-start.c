@@ -45,33 +45,18 @@ static int check_terminal(const struct mayfly_command *command, int is_backgroun
         return 0;
 }
 
-/* The words of the command line: first these, then those; each NULL or NULL-terminated. */
-struct command_line {
-        const char *const *entrypoint, *const *arguments;
-};
-
-static struct command_line command_line_of(const struct mayfly_command *command, const struct mf_image_config *config)
+static struct mf_app_words words_of(const struct mayfly_command *command, const struct mf_image_config *config)
 {
-        if (!command->as_app || command->entrypoint)
-                return (struct command_line){ command->entrypoint, command->argv };
-        return (struct command_line){ (const char *const *) config->entrypoint,
-                                      command->argv ? command->argv : (const char *const *) config->argv };
-}
-
-/* The program, or NULL when there are no words. */
-static const char *program_of(const struct mayfly_command *command, const struct mf_image_config *config)
-{
-        const struct command_line line = command_line_of(command, config);
-
-        if (line.entrypoint && line.entrypoint[0])
-                return line.entrypoint[0];
-        return line.arguments ? line.arguments[0] : NULL;
+        if (command->as_app)
+                return mf_app_words(config, command->entrypoint, command->argv);
+        return (struct mf_app_words){ NULL, command->argv };
 }
 
 static int check_program(const struct mayfly_command *command, const struct mf_image_config *config,
                          struct mayfly_error *err)
 {
-        const char *program = program_of(command, config);
+        const struct mf_app_words words = words_of(command, config);
+        const char *program = mf_app_program(&words);
 
         if (command->entrypoint && !command->as_app)
                 return mf_error(err, -EINVAL, MAYFLY_STAGE_SPEC,
@@ -185,11 +170,11 @@ static int make_stdio(const struct mayfly_container *container, const struct may
 static int make_exec_block(const struct mayfly_container *container, const struct mayfly_command *command, int *ret)
 {
         const struct mf_image_config *config = container->image->config;
-        const struct command_line line = command_line_of(command, config);
+        const struct mf_app_words words = words_of(command, config);
         struct mf_exec_block block = { 0 };
 
-        mf_exec_block_add_all(&block, MF_EXEC_ARGV, (char *const *) (uintptr_t) line.entrypoint);
-        mf_exec_block_add_all(&block, MF_EXEC_ARGV, (char *const *) (uintptr_t) line.arguments);
+        mf_exec_block_add_all(&block, MF_EXEC_ARGV, (char *const *) (uintptr_t) words.entrypoint);
+        mf_exec_block_add_all(&block, MF_EXEC_ARGV, (char *const *) (uintptr_t) words.arguments);
         mf_exec_block_add(&block, MF_EXEC_ENV, "container=systemd-nspawn");
         if (command->tty)
                 mf_exec_block_add(&block, MF_EXEC_ENV, "TERM=xterm");
@@ -285,6 +270,7 @@ static struct mayfly_exec *make_exec(struct mayfly_container *container, const s
 {
         struct mayfly_exec *exec = calloc(1, sizeof(*exec));
         const mayfly_output_fn callbacks[] = { command->on_output, command->on_error };
+        const struct mf_app_words words = words_of(command, container->image->config);
 
         if (!exec)
                 return NULL;
@@ -304,7 +290,7 @@ static struct mayfly_exec *make_exec(struct mayfly_container *container, const s
         exec->life = container->life;
         mf_command_init_input(exec);
         exec->anchor = mf_anchor_ref(container->anchor);
-        exec->program = strdup(program_of(command, container->image->config));
+        exec->program = strdup(mf_app_program(&words));
         return exec->program ? exec : mf_command_end(exec);
 }
 

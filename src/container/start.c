@@ -68,44 +68,25 @@ static int build_env(struct mayfly_container *container, struct mayfly_error *er
         return 0;
 }
 
-/* The app's command: the entrypoint, then the arguments; each NULL or NULL-terminated. */
-struct app_command {
-        char *const *entrypoint, *const *arguments;
-};
-
-static struct app_command app_command_of(const struct mayfly_spec *spec, const struct mf_image_config *config)
+static struct mf_app_words words_of(const struct mayfly_container *container)
 {
-        struct app_command command = { config->entrypoint, config->argv };
-
-        if (spec->entrypoint)
-                command = (struct app_command){ (char *const *) (uintptr_t) spec->entrypoint, NULL };
-        if (spec->argv)
-                command.arguments = (char *const *) (uintptr_t) spec->argv;
-        return command;
-}
-
-/* The program, or NULL when the command has no words. */
-static const char *program_of(const struct app_command *command)
-{
-        if (command->entrypoint && command->entrypoint[0])
-                return command->entrypoint[0];
-        return command->arguments ? command->arguments[0] : NULL;
+        return mf_app_words(container->image->config, container->spec.entrypoint, container->spec.argv);
 }
 
 int mf_container_runs_app(const struct mayfly_container *container)
 {
         if (container->reports.ready)
                 return container->reports.expects_app;
-        const struct app_command command = app_command_of(&container->spec, container->image->config);
-        return container->spec.boot || (!container->spec.idle && program_of(&command) != NULL);
+        const struct mf_app_words words = words_of(container);
+        return container->spec.boot || (!container->spec.idle && mf_app_program(&words) != NULL);
 }
 
 /* Decides whether the container runs an app. */
 static int choose_app(struct mayfly_container *container, struct mayfly_error *err)
 {
         const struct mayfly_spec *spec = &container->spec;
-        const struct app_command command = app_command_of(spec, container->image->config);
-        const char *program = program_of(&command);
+        const struct mf_app_words words = words_of(container);
+        const char *program = mf_app_program(&words);
 
         container->reports.expects_hosts = container->membership != NULL;
         if (spec->idle)
@@ -191,11 +172,11 @@ static int add_app(struct mayfly_container *container, struct mf_exec_block *blo
         const struct mf_image_config *config = container->image->config;
         const struct mf_isolation *isolation = &config->isolation;
         const struct mayfly_spec *spec = &container->spec;
-        const struct app_command command = app_command_of(spec, config);
+        const struct mf_app_words words = words_of(container);
         char number[16];
 
-        mf_exec_block_add_all(block, MF_EXEC_ARGV, command.entrypoint);
-        mf_exec_block_add_all(block, MF_EXEC_ARGV, command.arguments);
+        mf_exec_block_add_all(block, MF_EXEC_ARGV, (char *const *) (uintptr_t) words.entrypoint);
+        mf_exec_block_add_all(block, MF_EXEC_ARGV, (char *const *) (uintptr_t) words.arguments);
         mf_exec_block_add_all(block, MF_EXEC_PRE_START, config->pre_start);
         mf_exec_block_add_all(block, MF_EXEC_POST_STOP, config->post_stop);
         add_number(block, MF_EXEC_HOOK_TIMEOUT, container->spec.stop_timeout_ms);

@@ -25,9 +25,27 @@ static void free_lists(struct mf_image_config *config)
         free(config->dependencies);
 }
 
+struct mf_app_words mf_app_words(const struct mf_image_config *config, const char *const *entrypoint,
+                                 const char *const *arguments)
+{
+        if (entrypoint)
+                return (struct mf_app_words){ entrypoint, arguments };
+        return (struct mf_app_words){ (const char *const *) config->entrypoint,
+                                      arguments ? arguments : (const char *const *) config->argv };
+}
+
+const char *mf_app_program(const struct mf_app_words *words)
+{
+        if (words->entrypoint && words->entrypoint[0])
+                return words->entrypoint[0];
+        return words->arguments ? words->arguments[0] : NULL;
+}
+
 int mf_image_config_has_app(const struct mf_image_config *config)
 {
-        return (config->entrypoint && config->entrypoint[0]) || (config->argv && config->argv[0]);
+        const struct mf_app_words words = mf_app_words(config, NULL, NULL);
+
+        return mf_app_program(&words) != NULL;
 }
 
 struct mf_image_config *mf_image_config_free(struct mf_image_config *config)

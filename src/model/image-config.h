@@ -94,6 +94,18 @@ struct mf_image_config {
 /* Whether the image has a program to run. */
 int mf_image_config_has_app(const struct mf_image_config *config);
 
+/* The words of a command line: first these, then those; each NULL or NULL-terminated. */
+struct mf_app_words {
+        const char *const *entrypoint, *const *arguments;
+};
+
+/* The words of the image's app where somebody gives another entrypoint, other arguments, both or (NULL) neither. With another entrypoint
+ * the image's arguments do not count. */
+struct mf_app_words mf_app_words(const struct mf_image_config *config, const char *const *entrypoint,
+                                 const char *const *arguments);
+/* The first word, or NULL when there is none. */
+const char *mf_app_program(const struct mf_app_words *words);
+
 /* NULL is fine; returns NULL. */
 struct mf_image_config *mf_image_config_free(struct mf_image_config *config);
 
