@@ -157,7 +157,7 @@ MF_EXPORT ssize_t mayfly_exec_write(struct mayfly_exec *exec, const void *data, 
         if (n == -ETIMEDOUT)
                 return mf_error(err, -ETIMEDOUT, MAYFLY_STAGE_EXEC,
                                 "\"%.200s\" in %s read none of its input within %u ms", exec->program, exec->machine,
-                                timeout_ms);
+                                mf_timeout_ms(timeout_ms));
         return n < 0 ? mf_error_errno(err, (int) n, MAYFLY_STAGE_EXEC, "writing %zu bytes to \"%.200s\" in %s", size,
                                       exec->program, exec->machine)
                      : n;
@@ -253,7 +253,7 @@ MF_EXPORT ssize_t mayfly_exec_read(struct mayfly_exec *exec, enum mayfly_stream 
         n = read_some(capture, buffer, size, mf_command_deadline(timeout_ms));
         if (n == -ETIMEDOUT)
                 return mf_error(err, -ETIMEDOUT, MAYFLY_STAGE_EXEC, "\"%.200s\" in %s wrote nothing within %u ms",
-                                exec->program, exec->machine, timeout_ms);
+                                exec->program, exec->machine, mf_timeout_ms(timeout_ms));
         return n < 0 ? mf_error_errno(err, (int) n, MAYFLY_STAGE_EXEC, "reading the output of \"%.200s\" in %s",
                                       exec->program, exec->machine)
                      : n;

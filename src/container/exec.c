@@ -121,10 +121,10 @@ MF_EXPORT int mayfly_exec_signal(struct mayfly_exec *exec, int signal_number, st
         if (r == -EAGAIN)
                 return mf_error(
                         err, r, MAYFLY_STAGE_EXEC,
-                        "\"%.200s\" in %s: its supervisor (mayfly-command) did not take signal %d within %d ms; "
+                        "\"%.200s\" in %s: its supervisor (mayfly-command) did not take signal %d within %u ms; "
                         "something inside the container has stopped it: let it continue with SIGCONT, or stop "
                         "the container",
-                        exec->program, exec->machine, signal_number, TAKE_MS);
+                        exec->program, exec->machine, signal_number, mf_timeout_ms(TAKE_MS));
         return r == -ESRCH ? mf_error(err, r, MAYFLY_STAGE_EXEC, "\"%.200s\" in %s has ended and can get no signal %d",
                                       exec->program, exec->machine, signal_number)
                            : r;

@@ -65,7 +65,7 @@ MF_EXPORT int mayfly_container_wait(struct mayfly_container *container, unsigned
                 int left = timeout_ms == UINT32_MAX ? -1 : mf_left_ms(deadline);
                 if (left == 0)
                         return mf_error(err, -ETIMEDOUT, MAYFLY_STAGE_STOP, "the app of %s still runs after %u ms",
-                                        container->machine, timeout_ms);
+                                        container->machine, mf_timeout_ms(timeout_ms));
                 r = mf_container_poll(container, NULL, 0, left, err);
                 if (r < 0)
                         return r;

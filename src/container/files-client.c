@@ -89,8 +89,8 @@ static int explain_stall(const struct mayfly_container *container, const char *w
                                 "that, or put less",
                                 container->machine, container->spec.start_timeout_ms);
         return mf_error(err, -ETIMEDOUT, MAYFLY_STAGE_FILES,
-                        "%s of container %s does not go on for %d s; does a file system in the container hang?", what,
-                        container->machine, STALL_MS / 1000);
+                        "%s of container %s does not go on for %u s; does a file system in the container hang?", what,
+                        container->machine, mf_timeout_ms(STALL_MS) / 1000);
 }
 
 int mf_files_start(struct mayfly_container *container, struct mayfly_error *err)

@@ -89,7 +89,7 @@ static int send_request(struct mayfly_container *container, const struct mf_forw
                         return mf_error_errno(err, r, MAYFLY_STAGE_NETWORK,
                                               "mayfly-forward, which connects the ports of container %s, takes no "
                                               "request for %u s",
-                                              container->machine, ANSWER_MS / 1000);
+                                              container->machine, mf_timeout_ms(ANSWER_MS) / 1000);
                 r = mf_container_poll(container, &room, r == -EAGAIN, r == -EAGAIN ? mf_left_ms(deadline) : 1, err);
                 if (r < 0)
                         return r;
@@ -132,7 +132,7 @@ static int read_reply(struct mayfly_container *container, struct mf_forward_repl
                         return mf_error(err, -ETIMEDOUT, MAYFLY_STAGE_NETWORK,
                                         "mayfly-forward, which connects the ports of container %s, does not answer for "
                                         "%u s; is the host overloaded?",
-                                        container->machine, ANSWER_MS / 1000);
+                                        container->machine, mf_timeout_ms(ANSWER_MS) / 1000);
                 }
                 r = mf_container_poll(container, &answer, 1, mf_left_ms(deadline), err);
                 if (r < 0) {

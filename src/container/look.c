@@ -50,8 +50,7 @@ static int ask(struct mayfly_container *container, const char *path, uint64_t de
         return r;
 }
 
-/* Waits until there is an answer, or the container has ended. Returns 0 or negative errno. */
-static int await_answer(const struct mayfly_container *container, int reply, uint64_t deadline_us)
+int mf_container_await_answer(const struct mayfly_container *container, int reply, uint64_t deadline_us)
 {
         struct pollfd fds[] = { { .fd = reply, .events = POLLIN }, { .fd = container->leader_fd, .events = POLLIN } };
 
@@ -72,12 +71,12 @@ int mf_container_look(struct mayfly_container *container, const char *path, mode
 
         int r = ask(container, path, deadline, &reply);
         if (r == 0)
-                r = await_answer(container, reply, deadline);
+                r = mf_container_await_answer(container, reply, deadline);
         if (r == 0)
                 r = mf_message_recv(reply, &message, NULL, NULL, NULL, MSG_DONTWAIT);
         if (r == -ETIMEDOUT)
-                return mf_error(err, r, MAYFLY_STAGE_EXEC, "looking at %s in container %s took more than %d ms", path,
-                                container->machine, ANSWER_MS);
+                return mf_error(err, r, MAYFLY_STAGE_EXEC, "looking at %s in container %s took more than %u ms", path,
+                                container->machine, mf_timeout_ms(ANSWER_MS));
         if (r <= 0 || (message.value[0] && message.value[0] != ENOENT && message.value[0] != ENOTDIR)) {
                 if (r > 0)
                         return mf_error_errno(err, -message.value[0], MAYFLY_STAGE_EXEC,

@@ -8,6 +8,9 @@
 /* Returns -EINVAL unless mf_container_look() can look at the path. */
 int mf_look_check(const char *path, struct mayfly_error *err);
 
+/* Waits until there is something to read from `reply`, or the container has ended. Returns 0 or negative errno. */
+int mf_container_await_answer(const struct mayfly_container *container, int reply, uint64_t deadline_us);
+
 /* Asks mayfly-init for the mode of a file of the container; symbolic links are followed. Returns 0, -ENOENT (without an error) when
  * it does not exist, or another negative errno with one. */
 int mf_container_look(struct mayfly_container *container, const char *path, mode_t *ret_mode, struct mayfly_error *err);

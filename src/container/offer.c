@@ -4,7 +4,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <mayfly/share.h>
-#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,6 +16,7 @@
 #include "container/container.h"
 #include "container/description.h"
 #include "container/life.h"
+#include "container/look.h"
 #include "container/share.h"
 #include "container/state-file.h"
 #include "protocol/message.h"
@@ -24,7 +24,7 @@
 #include "util/fd.h"
 #include "util/fs.h"
 #include "util/macro.h"
-#include "util/time.h"
+#include "util/timeout.h"
 
 /* What a container's owner gives to mayfly-launch, so that other processes can attach: a listening socket, and what they have to know. */
 
@@ -156,16 +156,15 @@ static int send_offer(const struct mayfly_container *container, const struct off
                             [MF_SHARE_LOG] = container->log.fd,
                             [MF_SHARE_LEADER] = container->leader_fd,
                             [MF_SHARE_OWNER] = owner };
-        struct pollfd events[] = { { .fd = offer->reply, .events = POLLIN },
-                                   { .fd = container->leader_fd, .events = POLLIN } };
 
         if (snprintf(message.text, sizeof(message.text), "%s", offer->file.name) >= (int) sizeof(message.text))
                 return -ENAMETOOLONG;
         int r = mf_message_send(container->share, &message, fds, MF_SHARE_OWNER + (owner >= 0));
         if (r < 0)
                 return r;
-        if (poll(events, MF_ELEMENTSOF(events), MF_SHARE_ANSWER_MS) == 0)
-                return -ETIMEDOUT;
+        r = mf_container_await_answer(container, offer->reply, mf_timeout_end(MF_SHARE_ANSWER_MS));
+        if (r < 0)
+                return r;
         r = mf_message_recv(offer->reply, &message, NULL, NULL, NULL, MSG_DONTWAIT);
         return r > 0 ? -message.value[0] : r == 0 || r == -EAGAIN ? -ESRCH : r;
 }

@@ -3,12 +3,12 @@
 #include "container/share.h"
 
 #include <errno.h>
-#include <poll.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include "container/container.h"
 #include "container/life.h"
+#include "container/look.h"
 #include "protocol/message.h"
 #include "util/error.h"
 #include "util/fd.h"
@@ -131,16 +131,15 @@ static int take_descriptors(struct mayfly_container *container, const struct mf_
 /* Takes mayfly-launch's answer. Returns 1, 0 when the channel was closed, or negative errno. */
 static int take_answer(struct mayfly_container *container, uint64_t deadline_us, struct mf_share_gift *gift)
 {
-        struct pollfd fds[] = { { .fd = container->control, .events = POLLIN },
-                                { .fd = container->leader_fd, .events = POLLIN } };
         struct mf_message message;
         int received[MF_MESSAGE_FDS_MAX];
         size_t n = 0;
 
-        if (poll(fds, MF_ELEMENTSOF(fds), mf_left_ms(deadline_us)) == 0)
-                return -ETIMEDOUT;
-        int r = mf_message_recv(container->control, &message, received, &n, NULL, MSG_DONTWAIT);
-        if (r == -EAGAIN && fds[1].revents)
+        int r = mf_container_await_answer(container, container->control, deadline_us);
+        if (r < 0)
+                return r;
+        r = mf_message_recv(container->control, &message, received, &n, NULL, MSG_DONTWAIT);
+        if (r == -EAGAIN) /* it is not the answer that ended the wait */
                 return -ESRCH;
         if (r > 0) {
                 r = take_descriptors(container, &message, received, n, gift);
@@ -194,8 +193,8 @@ int mf_share_explain(const struct mayfly_container *container, int r, struct may
                 return mf_container_explain_pause(container, "the first use by this process", err);
         if (r == -ETIMEDOUT)
                 return mf_error(err, r, MAYFLY_STAGE_EXEC,
-                                "container %s gave this process no connection within %d s; is the host overloaded?",
-                                container->machine, MF_SHARE_ANSWER_MS / 1000);
+                                "container %s gave this process no connection within %u s; is the host overloaded?",
+                                container->machine, mf_timeout_ms(MF_SHARE_ANSWER_MS) / 1000);
         return mf_error_errno(err, r, MAYFLY_STAGE_EXEC, "a connection of this process to container %s",
                               container->machine);
 }

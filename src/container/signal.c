@@ -46,8 +46,8 @@ MF_EXPORT int mayfly_container_kill(struct mayfly_container *container, int sign
         if (r == -ETIMEDOUT)
                 return mf_error(
                         err, r, MAYFLY_STAGE_EXEC,
-                        "sending a signal: container %s did not take it within %d ms; look what keeps its PID 1, "
+                        "sending a signal: container %s did not take it within %u ms; look what keeps its PID 1, "
                         "%d here, with `ps -o stat,wchan,args %d`",
-                        container->machine, TAKE_MS, (int) container->leader, (int) container->leader);
+                        container->machine, mf_timeout_ms(TAKE_MS), (int) container->leader, (int) container->leader);
         return r < 0 ? mf_container_explain_death(container, -ESRCH, MAYFLY_STAGE_EXEC, "sending a signal", err) : 0;
 }
