@@ -251,7 +251,8 @@ struct mayfly_spec {
          * Non-zero: the container runs the image's init system, systemd, as PID 1, instead of an app. Without `wait` the start waits until
          * systemd has started everything and what the spec publishes listens, and fails if a unit has. `argv` are words for
          * systemd, as on a kernel's command line; `entrypoint` names another init system. The journal is in the log. Needs a cgroup of
-         * the user's for an ordinary user. Not with MAYFLY_USERNS_HOST, MAYFLY_NETWORK_HOST, idle, user, cwd or separate_streams.
+         * the user's for an ordinary user. Not with MAYFLY_USERNS_HOST, MAYFLY_NETWORK_HOST, idle, user, cwd,
+         * separate_streams or a port with `activate`.
          */
         int boot;
         /**

@@ -491,8 +491,6 @@ int main(void)
                 cmocka_unit_test(kept_files_outlive_the_container),
                 cmocka_unit_test(a_killed_container_keeps_its_files),
                 cmocka_unit_test(kept_files_go_on),
-                cmocka_unit_test(kept_files_outlive_the_container),
-                cmocka_unit_test(a_killed_container_keeps_its_files),
         };
 
         busybox = test_image("busybox");
