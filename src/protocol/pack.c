@@ -33,7 +33,7 @@ void mf_pack_strings(struct mf_pack *pack, const char *const *strings)
         uint64_t n = mf_strv_length(strings);
 
         mf_pack_number(pack, strings ? n : NO_STRING);
-        for (uint64_t i = 0; i < n; i++)
+        for (uint64_t i = 0; strings && i < n; i++)
                 mf_pack_string(pack, strings[i]);
 }
 

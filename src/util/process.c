@@ -22,13 +22,13 @@ static int open_directory(pid_t pid)
 
 int mf_process_status_at(int directory, const char *name, char *ret, size_t size)
 {
-        mf_cleanup(mf_closep) int fd = openat(directory, "status", O_RDONLY | O_CLOEXEC);
+        int fd = openat(directory, "status", O_RDONLY | O_CLOEXEC);
         mf_cleanup(mf_fclosep) FILE *f = fd < 0 ? NULL : fdopen(fd, "r");
         mf_cleanup(mf_freep) char *line = NULL;
         size_t allocated = 0;
 
-        if (f)
-                fd = -1; /* is the stream's */
+        if (!f)
+                mf_close(fd);
         while (f && getline(&line, &allocated, f) > 0) {
                 if (strncmp(line, name, strlen(name)) != 0)
                         continue;
