@@ -46,8 +46,15 @@ static const char *const containers[] = {
 
 /* Lines of what systemd makes when it is first asked for anything, and keeps; and the directories of sockets of shared containers. */
 static const char *const kept[] = {
-        "file /run/mayfly",           "file /run/user/[0-9]*/mayfly", "file /tmp/mayfly-[0-9]*.run",
-        "file /run/systemd/machines", "file /run/systemd/nspawn",     "file /run/systemd/transient",
+        "file /run/mayfly",
+        "file /run/user/[0-9]*/mayfly",
+        "file /tmp/mayfly-[0-9]*.run",
+        "file /run/mayfly/containers",
+        "file /run/user/[0-9]*/mayfly/containers",
+        "file /tmp/mayfly-[0-9]*.run/containers",
+        "file /run/systemd/machines",
+        "file /run/systemd/nspawn",
+        "file /run/systemd/transient",
         "bus * (systemd-machine)",
 };
 

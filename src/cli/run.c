@@ -9,6 +9,7 @@
 
 #include "cli/cli.h"
 #include "cli/commands.h"
+#include "cli/named.h"
 #include "cli/operand.h"
 #include "cli/run.h"
 #include "util/arena.h"
@@ -113,19 +114,46 @@ static int run_in(struct mayfly_container *container, const struct choices *choi
         return status;
 }
 
+/* Lets others enter the container by its name: exec, logs and so on. Who gave it no name can do without. */
+static int share(struct mayfly_container *container, const struct choices *choices, struct mayfly_error *err)
+{
+        int r = tool_share(container, NULL, choices->name, err);
+
+        if (r == 0 || choices->name)
+                return r;
+        if (!choices->quiet)
+                fprintf(stderr, "mayfly: warning: no other command can enter this container: %s\n", err->message);
+        return 0;
+}
+
+static int start(struct choices *choices, const struct mayfly_spec *spec, struct mayfly_container **ret,
+                 struct mayfly_error *err)
+{
+        struct mf_progress_printer printer;
+
+        int r = choices->name ? tool_name_is_free(NULL, choices->name, err) : 0;
+        if (r < 0)
+                return r;
+        tool_show_progress(choices->quiet, &printer, &choices->image);
+        r = mayfly_container_start(ret, spec, err);
+        mf_progress_finish(&printer);
+        if (r == 0)
+                r = share(*ret, choices, err);
+        if (r < 0)
+                *ret = mayfly_container_free(*ret);
+        return r;
+}
+
 static int run_image(struct choices *choices, char **operands)
 {
         mf_cleanup(mf_arena_clear) struct mf_arena memory = { 0 };
         struct mayfly_error err = MAYFLY_ERROR_INIT;
         struct mayfly_container *container = NULL;
-        struct mf_progress_printer printer;
         struct mayfly_spec spec;
 
         if (make_spec(choices, operands[0], &memory, &spec) != TOOL_OK)
                 return RUN_FAILED;
-        tool_show_progress(choices->quiet, &printer, &choices->image);
-        int r = mayfly_container_start(&container, &spec, &err);
-        mf_progress_finish(&printer);
+        int r = start(choices, &spec, &container, &err);
         if (r < 0)
                 return failed(r, &err);
         if (!choices->quiet)
@@ -144,6 +172,8 @@ static int run(int argc, char **argv)
         if (status >= 0)
                 return status == TOOL_OK ? TOOL_OK : RUN_FAILED;
         if (tool_check_reference("run", operands.list[0]) != TOOL_OK)
+                return RUN_FAILED;
+        if (choices.name && tool_check_name("run", choices.name) != TOOL_OK)
                 return RUN_FAILED;
         if (choices.interactive && choices.tty && !isatty(STDIN_FILENO)) {
                 (void) tool_usage("run",
@@ -203,7 +233,7 @@ static const struct tool_option options[] = {
         FLAG("read-only", 0, read_only, "let nothing write to the root, but to volumes, /dev/shm, /run and /tmp"),
         TEXT("hostname", 0, hostname, "NAME", "the host name; default the name of the machine"),
         BYTES("shm-size", 0, shm_size, "most that /dev/shm may hold"),
-        TEXT("name", 0, name, "NAME", "first part of the name of the machine"),
+        TEXT("name", 0, name, "NAME", "what mayfly exec and others call it; default the name of its machine"),
         WORD("network", network, "MODE", networks, MAYFLY_NETWORK_PRIVATE, "none, the default, or host"),
         WORD("userns", userns, "MODE", namespaces, MAYFLY_USERNS_PRIVATE, "private, the default, host, or keep-id"),
         LIST("cap-add", 0, capabilities, "CAPABILITY", "grant a capability besides appc's 14, such as NET_ADMIN"),

@@ -7,9 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -22,8 +20,8 @@
 #include "protocol/message.h"
 #include "util/error.h"
 #include "util/fd.h"
-#include "util/fs.h"
 #include "util/macro.h"
+#include "util/runtime-dir.h"
 #include "util/timeout.h"
 
 /* What a container's owner gives to mayfly-launch, so that other processes can attach: a listening socket, and what they have to know. */
@@ -49,39 +47,6 @@ static void clear(struct offer *offer)
 }
 
 /* --- the socket ------------------------------------------------------------------------------------------------- */
-
-/* The directory of this user's sockets, which no container sees. */
-static void choose_directory(char *ret, size_t size)
-{
-        const char *runtime = secure_getenv("XDG_RUNTIME_DIR");
-
-        if (geteuid() == 0)
-                snprintf(ret, size, "/run/mayfly");
-        else if (runtime && *runtime == '/' && strlen(runtime) < 24 && access(runtime, W_OK) == 0)
-                snprintf(ret, size, "%s/mayfly", runtime);
-        else
-                snprintf(ret, size, "/tmp/mayfly-%u.run", (unsigned) geteuid());
-}
-
-/* Opens the directory, and has it for this process alone until it is unlocked. */
-static int open_directory(const char *path, int *ret, struct mayfly_error *err)
-{
-        struct stat st;
-
-        int r = mf_mkdir_private(AT_FDCWD, path);
-        mf_cleanup(mf_closep) int fd = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-        if (fd < 0 || fstat(fd, &st) < 0 || flock(fd, LOCK_EX) < 0)
-                return mf_error_errno(err, r < 0 && r != -EEXIST ? r : -errno, MAYFLY_STAGE_SPEC,
-                                      "the directory of sockets \"%s\"", path);
-        if (st.st_uid != geteuid() || (st.st_mode & 077))
-                return mf_error(
-                        err, -EPERM, MAYFLY_STAGE_SPEC,
-                        "the directory of sockets \"%s\" belongs to user %u and has the mode 0%o; remove it, or "
-                        "make it this user's alone",
-                        path, (unsigned) st.st_uid, (unsigned) (st.st_mode & 07777));
-        *ret = mf_take_fd(&fd);
-        return 0;
-}
 
 static int address_of(const char *path, struct sockaddr_un *ret)
 {
@@ -126,10 +91,10 @@ static int listen_at(struct offer *offer)
 
 static int open_socket(const struct mayfly_container *container, struct offer *offer, struct mayfly_error *err)
 {
-        char directory[64];
+        char directory[MF_RUNTIME_DIR_MAX];
 
-        choose_directory(directory, sizeof(directory));
-        int r = open_directory(directory, &offer->directory, err);
+        mf_runtime_dir(directory);
+        int r = mf_runtime_dir_lock(directory, &offer->directory, err);
         if (r < 0)
                 return r;
         sweep(offer->directory, directory);

@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef MF_CLI_NAMED_H
+#define MF_CLI_NAMED_H
+
+/* Containers by their names: NAME has the state file NAME.json in a directory, which is the user's own unless --state names another. The
+ * file is there while the container runs; mayfly-launch removes it. `state` is that other directory, or NULL. */
+
+#include <stddef.h>
+
+#include <mayfly/share.h>
+
+#define TOOL_STATE_SUFFIX ".json"      /* of a container's state file */
+#define TOOL_CONTROL_SUFFIX ".control" /* of the socket by which its keeper is asked */
+#define TOOL_STATE_PATH_MAX 4096U
+
+/* A container that has a name. */
+struct tool_named {
+        char *name, *machine;
+        char *socket; /* where it is attached to */
+        int owner;    /* PID */
+};
+
+struct tool_named_list {
+        struct tool_named *entries;
+        size_t n, allocated;
+};
+
+/* Writes the path of the directory. It may not be there yet. */
+void tool_state_directory(const char *state, char ret[TOOL_STATE_PATH_MAX]);
+
+/* Writes the path of what belongs to the container in the directory. */
+void tool_state_path(const char *state, const char *name, const char *suffix, char ret[TOOL_STATE_PATH_MAX]);
+
+/* Whether a container may have this name. Returns TOOL_OK, or complains and returns TOOL_USAGE. */
+int tool_check_name(const char *command, const char *name);
+
+/* Returns 0, or -EEXIST with an error when a container that runs has the name. To be asked before a start, to save that. */
+int tool_name_is_free(const char *state, const char *name, struct mayfly_error *err);
+
+/* Shares the container by its name, or by that of its machine for NULL. Returns 0 or negative errno with an error: -EEXIST as above. */
+int tool_share(struct mayfly_container *container, const char *state, const char *name, struct mayfly_error *err);
+
+/* Attaches to the container of a name, of a machine's name, or of a state file's path, which has a slash; the beginning of a name will do
+ * when there is only one. Returns TOOL_OK, or complains and returns TOOL_FAILED. */
+int tool_attach(const char *state, const char *name, struct mayfly_container **ret);
+
+/* Lists the containers that have names, sorted by them. Returns 0 or negative errno; a directory that is not there has none. */
+int tool_list_named(const char *state, struct tool_named_list *ret);
+void tool_named_list_clear(struct tool_named_list *list);
+
+#endif
