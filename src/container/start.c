@@ -28,6 +28,7 @@
 #include "protocol/exec-block.h"
 #include "util/error.h"
 #include "util/fd.h"
+#include "util/log-dir.h"
 #include "util/macro.h"
 #include "util/program-path.h"
 #include "util/strv.h"
@@ -241,6 +242,7 @@ static int queue_launch_message(struct mayfly_container *container, const struct
 {
         mf_cleanup(mf_closep) int owner = (int) syscall(SYS_pidfd_open, getpid(), 0);
         mf_cleanup(mf_closep) int forward = -1;
+        mf_cleanup(mf_closep) int kept_log = mf_log_dir_open(container->machine, ".log");
         int fds[MF_MESSAGE_FDS_MAX];
         size_t n = 0;
 
@@ -275,6 +277,11 @@ static int queue_launch_message(struct mayfly_container *container, const struct
         if (container->scratch >= 0) {
                 more |= MF_LAUNCH_SCRATCH;
                 fds[n++] = container->scratch;
+        }
+        if (kept_log >= 0) {
+                more |= MF_LAUNCH_LOG | MF_LAUNCH_KEPT;
+                fds[n++] = container->log.fd;
+                fds[n++] = kept_log;
         }
         const struct mf_message message = {
                 .type = MF_MESSAGE_LAUNCH,

@@ -157,6 +157,8 @@ struct handles {
         int ids;     /* lock of the range of IDs, or -1 */
         int forward; /* socket of mayfly-forward, or -1 */
         int scratch; /* mount that is attached nowhere, of an earlier start, or -1 */
+        int log;     /* what the container has written, or -1, */
+        int kept;    /* and where it is to be kept */
 };
 
 /* Takes the first message, which was queued before we were started. Returns 0 or negative errno. */
@@ -191,7 +193,9 @@ static int receive_handles(struct handles *ret)
         ret->ids = more & MF_LAUNCH_IDS ? *next++ : -1;
         ret->share.userns = more & MF_LAUNCH_USERNS ? *next++ : -1;
         ret->forward = more & MF_LAUNCH_FORWARD ? *next++ : -1;
-        ret->scratch = more & MF_LAUNCH_SCRATCH ? *next : -1;
+        ret->scratch = more & MF_LAUNCH_SCRATCH ? *next++ : -1;
+        ret->log = more & MF_LAUNCH_LOG ? *next++ : -1;
+        ret->kept = more & MF_LAUNCH_KEPT ? *next : -1;
         return 0;
 }
 
@@ -340,7 +344,9 @@ static int run(const struct launch_options *options, const struct launch_cgroup 
                                    .share = { .socket = -1, .init = -1, .forward = -1, .userns = -1, .epoll = -1 },
                                    .ids = -1,
                                    .forward = -1,
-                                   .scratch = -1 };
+                                   .scratch = -1,
+                                   .log = -1,
+                                   .kept = -1 };
         int r = receive_handles(&handles);
         struct launch_forward forward = { .socket = handles.forward, .program = -1 };
         if (r == 0)
@@ -383,8 +389,10 @@ static int run(const struct launch_options *options, const struct launch_cgroup 
         for (;;) {
                 kill_children(SIGKILL, 0);
                 if (waitpid(-1, NULL, 0) < 0 && errno == ECHILD)
-                        return EXIT_SUCCESS;
+                        break;
         }
+        launch_log_keep(handles.log, handles.kept);
+        return EXIT_SUCCESS;
 }
 
 /* Gives the library a pidfd of this process, so that it knows when all of us are gone whoever is killed first. It does

@@ -233,6 +233,9 @@ void launch_share_serve(struct launch_share *share, int *owner);
 /* Removes the socket and the state file. */
 void launch_share_end(const struct launch_share *share);
 
+/* keep-log.c: copies the log to the file `kept` at the end of the container, as far as both are there. */
+void launch_log_keep(int log, int kept);
+
 /* report.c: sends a message with a descriptor. How many descriptors an ordinary user may have on their way at once, in all containers that
  * are being started, is the soft limit of open files: it is raised for that, where need be. Returns 0 or negative errno. */
 int launch_send(int socket, const struct mf_message *message, int fd);

@@ -61,7 +61,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-#define MF_PROTOCOL_VERSION 7U
+#define MF_PROTOCOL_VERSION 8U
 
 enum mf_message_type {
         MF_MESSAGE_START = 1,
@@ -96,7 +96,9 @@ enum mf_launch_fd {
         MF_LAUNCH_IDS = 1,     /* lock of the container's range of IDs */
         MF_LAUNCH_USERNS = 2,  /* user namespace of an ordinary user */
         MF_LAUNCH_FORWARD = 4, /* socket of mayfly-forward */
-        MF_LAUNCH_SCRATCH = 8  /* of an earlier start, from SCRATCH */
+        MF_LAUNCH_SCRATCH = 8, /* of an earlier start, from SCRATCH */
+        MF_LAUNCH_LOG = 16,    /* the log, */
+        MF_LAUNCH_KEPT = 32    /* and a file to which mayfly-launch copies it at the end; both or none */
 };
 
 /* Descriptors of SHARE. */

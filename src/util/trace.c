@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <limits.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -15,6 +16,7 @@
 
 #include "util/escape.h"
 #include "util/fd.h"
+#include "util/log-dir.h"
 #include "util/time.h"
 
 /* Several threads, several processes and their forked children may write to one file: each event opens it anew, so that nothing is shared,
@@ -23,6 +25,7 @@
 #define EVENT_MAX 2048U
 #define DETAIL_MAX 600U
 #define JSON_END "\n]\n"
+#define KEPT_MAX (4 << 20) /* bytes of a file in $MAYFLY_LOG_DIR */
 
 /* What MAYFLY_DEBUG is, or NULL when nothing is to be told. */
 static const char *wanted(void)
@@ -32,9 +35,17 @@ static const char *wanted(void)
         return value && *value && strcmp(value, "0") != 0 ? value : NULL;
 }
 
+/* Whether the events go to $MAYFLY_LOG_DIR, because MAYFLY_DEBUG says nothing. */
+static int is_kept(void)
+{
+        const char *value = secure_getenv("MAYFLY_DEBUG");
+
+        return (!value || !*value) && mf_log_dir_is_set();
+}
+
 struct mf_trace mf_trace_begin(const char *stage, const char *detail)
 {
-        if (!wanted())
+        if (!wanted() && !is_kept())
                 return (struct mf_trace){ 0 };
         return (struct mf_trace){ .stage = stage, .detail = detail ? detail : "", .begin_us = mf_now_us() };
 }
@@ -92,15 +103,17 @@ static size_t write_json(const struct mf_trace *trace, uint64_t end_us, char ret
         return (size_t) n;
 }
 
-/* Puts the events in front of the end of the array in the file, in one write(2). Returns 0 or negative errno. */
-static int append_json(const char *path, const char *events, size_t size)
+/* Puts the events in front of the end of the array in the file, in one write(2), unless the file would have more than `max` bytes. Returns
+ * 0 or negative errno. */
+static int append_json(int fd, const char *events, size_t size, off_t max)
 {
-        mf_cleanup(mf_closep) int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0666);
         char text[EVENT_MAX + 2], end[sizeof(JSON_END)] = "";
         struct stat st;
 
-        if (fd < 0 || flock(fd, LOCK_EX) < 0 || fstat(fd, &st) < 0)
+        if (flock(fd, LOCK_EX) < 0 || fstat(fd, &st) < 0)
                 return -errno;
+        if (st.st_size + (off_t) size > max)
+                return 0;
         if (!S_ISREG(st.st_mode))
                 return -EINVAL;
         const off_t at = st.st_size - (off_t) strlen(JSON_END);
@@ -112,7 +125,26 @@ static int append_json(const char *path, const char *events, size_t size)
         return pwrite(fd, text, size + 2, st.st_size > 0 ? at : 0) < 0 ? -errno : 0;
 }
 
-/* --- both ------------------------------------------------------------------------------------------------------- */
+static int append_json_to(const char *path, const char *events, size_t size)
+{
+        mf_cleanup(mf_closep) int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0666);
+
+        return fd < 0 ? -errno : append_json(fd, events, size, LONG_MAX);
+}
+
+/* Writes it to a file of this process in $MAYFLY_LOG_DIR. */
+static void keep(const struct mf_trace *trace, uint64_t end_us)
+{
+        char event[EVENT_MAX], name[NAME_MAX];
+
+        snprintf(name, sizeof(name), "%.200s-%d", program_invocation_short_name, (int) getpid());
+        mf_cleanup(mf_closep) int fd = mf_log_dir_open(name, ".trace.json");
+        int r = fd < 0 ? 0 : append_json(fd, event, write_json(trace, end_us, event), KEPT_MAX);
+        if (r < 0)
+                mf_log_dir_warn(r);
+}
+
+/* --- all ------------------------------------------------------------------------------------------------------- */
 
 static int is_json(const char *path)
 {
@@ -138,18 +170,24 @@ static void complain(const char *path, int r)
 
 void mf_trace_end(const struct mf_trace *trace)
 {
-        const char *where = trace->stage ? wanted() : NULL;
+        const char *where = wanted();
         const uint64_t end_us = mf_now_us();
         const int before = errno;
         char event[EVENT_MAX];
         int r;
 
-        if (!where)
+        if (!trace->stage)
                 return;
+        if (!where) {
+                if (is_kept())
+                        keep(trace, end_us);
+                errno = before;
+                return;
+        }
         if (strcmp(where, "1") == 0)
                 r = mf_write_full(STDERR_FILENO, event, write_line(trace, end_us, event));
         else if (is_json(where))
-                r = append_json(where, event, write_json(trace, end_us, event));
+                r = append_json_to(where, event, write_json(trace, end_us, event));
         else
                 r = append_line(where, event, write_line(trace, end_us, event));
         if (r < 0)

@@ -20,6 +20,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "util/log-dir.h"
 #include "util/trace.h"
 
 #define PROCESSES 4U
@@ -180,12 +181,36 @@ static void another_file_is_left_alone(void **state)
         assert_string_equal(said("launch", "a"), ""); /* once is enough */
 }
 
+/* Where MAYFLY_DEBUG says nothing. */
+static void the_log_directory_has_a_trace(void **state)
+{
+        char name[64];
+
+        (void) state;
+        want("", "unused");
+        assert_int_equal(setenv("MAYFLY_LOG_DIR", directory, 1), 0);
+        for (unsigned i = 0; i < 3; i++)
+                assert_string_equal(said("launch", "a"), "");
+        assert_int_equal(mf_log_dir_path("a b/../c\n\xc3", "-x", path, sizeof(path)), 0);
+        assert_string_equal(path + strlen(directory), "/a-b-..-c---x");
+        assert_int_equal(mf_log_dir_path("name", ".log", path, strlen(directory) + 9), -ENAMETOOLONG);
+        snprintf(name, sizeof(name), "%s-%d", program_invocation_short_name, (int) getpid());
+        assert_int_equal(mf_log_dir_path(name, ".trace.json", path, sizeof(path)), 0);
+        json_t *trace = json_load_file(path, 0, NULL);
+        assert_int_equal(json_array_size(trace), 3);
+        json_decref(trace);
+        assert_int_equal(setenv("MAYFLY_DEBUG", "0", 1), 0);
+        stage("launch", "b");
+        assert_null(strstr(content(path), "\"b\""));
+        assert_int_equal(unsetenv("MAYFLY_LOG_DIR"), 0);
+}
+
 int main(void)
 {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(a_line_has_times_and_what),  cmocka_unit_test(it_is_off_by_default),
                 cmocka_unit_test(a_file_gets_lines),          cmocka_unit_test(several_processes_write_one_trace),
-                cmocka_unit_test(another_file_is_left_alone),
+                cmocka_unit_test(another_file_is_left_alone), cmocka_unit_test(the_log_directory_has_a_trace),
         };
 
         if (!mkdtemp(directory))
