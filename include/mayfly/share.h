@@ -2,6 +2,8 @@
 #ifndef MAYFLY_SHARE_H
 #define MAYFLY_SHARE_H
 
+#include <sys/types.h>
+
 #include <mayfly/container.h>
 
 /**
@@ -24,8 +26,7 @@ extern "C" {
  * @param owner_pidfd  -1: the container still ends with this process. Otherwise a pidfd (pidfd_open(2)) of the process that owns the
  *                     container from now on: it ends with that process, this one may end before, mayfly_container_free() stops it no
  *                     more, and all who use it can stop it. The descriptor stays the caller's
- * @return 0 or negative errno: -EALREADY (it is shared), -ESRCH (the container or the owner has ended), -ENOTSUP (it is on networks, and
- *         cannot have another owner)
+ * @return 0 or negative errno: -EALREADY (it is shared) or -ESRCH (the container or the owner has ended)
  */
 int mayfly_container_share(struct mayfly_container *container, const char *file, int owner_pidfd,
                            struct mayfly_error *err);
@@ -41,6 +42,19 @@ int mayfly_container_share(struct mayfly_container *container, const char *file,
  *         (others can write the file, or the socket that it names is not this user's), -EBUSY (the container is paused)
  */
 int mayfly_container_attach(struct mayfly_container **ret, const char *file, struct mayfly_error *err);
+
+/**
+ * Keeps a running container when this program ends: mayfly-keep, a process that does nothing else, owns it from now on. It is shared by a
+ * state file that the command finds: `mayfly exec NAME COMMAND`, `mayfly stop NAME`, with the NAME that mayfly_container_name() returns. It
+ * ends with that process (by kill(1), too), when the time is over, and when its app ends. A paused container goes on.
+ *
+ * @param seconds  how long, at most 30 days; 0: an hour. The spec's max_runtime_s holds all the same
+ * @param ret_pid  set to the PID of mayfly-keep; may be NULL
+ * @return 0 or negative errno: -ESRCH (the container has ended), -EALREADY (it is shared), -ENOMEM (twice
+ *         the memory that it uses must be available, so that the next container has room). It is then as it was
+ */
+int mayfly_container_keep(struct mayfly_container *container, unsigned seconds, pid_t *ret_pid,
+                          struct mayfly_error *err);
 
 #ifdef __cplusplus
 }

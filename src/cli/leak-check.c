@@ -12,6 +12,7 @@
 #include "cli/cli.h"
 #include "cli/commands.h"
 #include "cli/host-snapshot.h"
+#include "cli/kept.h"
 #include "cli/text.h"
 #include "engine/bus.h"
 #include "util/escape.h"
@@ -44,8 +45,8 @@ static const char *const containers[] = {
         "file /run/systemd/transient/mayfly-*",
 };
 
-/* Lines of what systemd makes when it is first asked for anything, and keeps; and the directories of sockets of shared containers. */
-static const char *const kept[] = {
+/* Lines of what systemd makes when it is first asked for anything, and keeps; and the directories of sockets and state files. */
+static const char *const stays[] = {
         "file /run/mayfly",
         "file /run/user/[0-9]*/mayfly",
         "file /tmp/mayfly-[0-9]*.run",
@@ -66,6 +67,7 @@ struct choices {
         const char *save, *since;
         unsigned wait_ms;
         int all, no_bus, print;
+        struct tool_kept kept;
         size_t for_init; /* zombies that PID 1 is to reap, counted by is_wanted() */
 };
 
@@ -99,8 +101,10 @@ static int is_wanted(const char *line, void *userdata)
         for (const char **pattern = choices->ignore; pattern && *pattern; pattern++)
                 if (fnmatch(*pattern, printed, 0) == 0)
                         return 0;
-        for (size_t i = 0; i < MF_ELEMENTSOF(kept); i++)
-                if (fnmatch(kept[i], printed, 0) == 0)
+        if (tool_kept_has(&choices->kept, line))
+                return 0;
+        for (size_t i = 0; i < MF_ELEMENTSOF(stays); i++)
+                if (fnmatch(stays[i], printed, 0) == 0)
                         return 0;
         choices->for_init += fnmatch("process *(parent 1, state Z)*", printed, 0) == 0;
         if (choices->print)
@@ -125,6 +129,17 @@ static int take(const struct choices *choices, struct mf_snapshot *ret)
         return mf_snapshot_take(ret, &scope, &err) < 0 ? tool_fail("%s", err.message) : TOOL_OK;
 }
 
+/* Counts what is in `after` and not in `before`. */
+static size_t count(struct choices *choices, const struct mf_snapshot *before, const struct mf_snapshot *after)
+{
+        tool_kept_clear(&choices->kept);
+        if (tool_kept_find(&choices->kept, after) < 0)
+                tool_oom();
+        choices->print = 0;
+        choices->for_init = 0;
+        return mf_snapshot_compare(before, after, is_wanted, choices);
+}
+
 /* Looks again and again until nothing is left, or the time is over; then prints what is left. Returns an exit status. */
 static int compare(struct choices *choices, const struct mf_snapshot *before)
 {
@@ -136,9 +151,7 @@ static int compare(struct choices *choices, const struct mf_snapshot *before)
                 int r = take(choices, &after);
                 if (r != TOOL_OK)
                         return r;
-                choices->print = 0;
-                choices->for_init = 0;
-                size_t left = mf_snapshot_compare(before, &after, is_wanted, choices);
+                size_t left = count(choices, before, &after);
                 unsigned more_ms = left == choices->for_init ? REAP_MS : 0;
                 last = last && mf_now_us() >= deadline + (uint64_t) more_ms * 1000;
                 if (left > 0 && last) {
@@ -148,10 +161,11 @@ static int compare(struct choices *choices, const struct mf_snapshot *before)
                         mf_snapshot_compare(before, &after, is_wanted, choices);
                 }
                 mf_snapshot_clear(&after);
-                if (left == 0)
-                        return TOOL_OK;
-                if (last)
-                        return LEAKED;
+                if (left == 0 || last) {
+                        tool_kept_print(&choices->kept);
+                        tool_kept_clear(&choices->kept);
+                        return left == 0 ? TOOL_OK : LEAKED;
+                }
                 usleep(20000);
         }
 }

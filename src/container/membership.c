@@ -2,7 +2,6 @@
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
-#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
@@ -67,7 +66,7 @@ int mf_membership_take(const struct mayfly_container *container, struct mf_membe
         struct mf_membership *membership = calloc(1, sizeof(*membership));
         if (!membership)
                 return mf_error_oom(err, MAYFLY_STAGE_START);
-        *membership = (struct mf_membership){ .container = container, .leader = -1, .hosts = -1 };
+        *membership = (struct mf_membership){ .container = container, .owner = getpid(), .leader = -1, .hosts = -1 };
         for (size_t i = 0; r == 0 && spec->networks[i]; i++)
                 r = take_network(membership, spec->networks[i], err);
         if (r < 0)
@@ -180,17 +179,34 @@ static void remove_member(struct mf_member *member)
         member->is_attached = 0;
 }
 
+/* Frees what nobody else does. The caller, who has locked the memory, has a reference of the network that it works on. */
+static void free_orphan(struct mf_membership *membership)
+{
+        for (size_t i = 0; i < membership->n_members; i++) {
+                struct mf_member *member = &membership->members[i];
+                remove_member(member);
+                if (member->network->references > 1)
+                        (void) mf_hosts_write(member->network, NULL);
+                mf_close(mf_network_drop_locked(member->network));
+        }
+        mf_close(membership->hosts);
+        mf_close(membership->leader);
+        free(membership->names);
+        free(membership);
+}
+
 void mf_members_prune(const struct mayfly_network *network)
 {
         int found = 0;
 
         for (unsigned i = 1; i <= MF_MEMBERS_MAX; i++) {
-                if (!network->members[i])
+                struct mf_member *member = network->members[i];
+                if (!member || !mf_pidfd_has_ended(member->of->leader))
                         continue;
-                struct pollfd leader = { .fd = network->members[i]->of->leader, .events = POLLIN };
-                if (poll(&leader, 1, 0) <= 0)
-                        continue;
-                remove_member(network->members[i]);
+                if (member->of->container)
+                        remove_member(member);
+                else
+                        free_orphan(member->of);
                 found = 1;
         }
         if (found)
@@ -207,7 +223,7 @@ void mf_membership_leave(struct mf_membership *membership)
                 int was_there = member->number != 0;
                 remove_member(member);
                 /* A forked child must not write: the files are the parent's. */
-                if (was_there && membership->container->owner == getpid())
+                if (was_there && membership->owner == getpid())
                         (void) mf_hosts_write(member->network, NULL);
         }
         membership->hosts = mf_close(membership->hosts);
@@ -228,6 +244,25 @@ void mf_membership_rest(struct mf_membership *membership)
         membership->hosts = mf_close(membership->hosts);
         membership->leader = mf_close(membership->leader);
         mf_networks_unlock();
+}
+
+size_t mf_membership_hubs(const struct mf_membership *membership, int ret[MF_MEMBERSHIPS_MAX])
+{
+        size_t n = 0;
+
+        for (; membership && n < membership->n_members; n++)
+                ret[n] = membership->members[n].network->hub;
+        return n;
+}
+
+struct mf_membership *mf_membership_let_go(struct mf_membership *membership)
+{
+        if (!membership)
+                return NULL;
+        mf_networks_lock();
+        membership->container = NULL;
+        mf_networks_unlock();
+        return NULL;
 }
 
 struct mf_membership *mf_membership_free(struct mf_membership *membership)

@@ -85,8 +85,7 @@ static void forget_old(void)
         }
 }
 
-/* Gives a reference back in locked memory. Returns the hub, to be closed without the lock, or -1. */
-static int drop(struct mayfly_network *network)
+int mf_network_drop_locked(struct mayfly_network *network)
 {
         if (--network->references > 0)
                 return -1;
@@ -99,7 +98,7 @@ static int drop(struct mayfly_network *network)
 void mf_network_drop(struct mayfly_network *network)
 {
         mf_networks_lock();
-        int hub = drop(network);
+        int hub = mf_network_drop_locked(network);
         mf_networks_unlock();
         mf_close(hub);
 }
@@ -208,7 +207,9 @@ MF_EXPORT struct mayfly_network *mayfly_network_free(struct mayfly_network *netw
         mf_networks_lock();
         if (network && find(network) && !network->is_freed) {
                 network->is_freed = 1;
-                hub = drop(network);
+                if (network->owner == getpid())
+                        mf_members_prune(network);
+                hub = mf_network_drop_locked(network);
         }
         mf_networks_unlock();
         mf_close(hub);

@@ -36,11 +36,12 @@ struct mf_member {
 };
 
 struct mf_membership {
-        const struct mayfly_container *container;
-        int leader;              /* pidfd of the container's PID 1, -1 before the container joins */
-        int hosts;               /* its /etc/hosts, or -1 */
-        off_t own_end, file_end; /* of what mayfly-launch wrote there, and of all */
-        char *names;             /* separated by blanks */
+        const struct mayfly_container *container; /* NULL: its handle is freed, and another process owns it */
+        pid_t owner;                              /* the process that made it */
+        int leader;                               /* pidfd of the container's PID 1, -1 before the container joins */
+        int hosts;                                /* its /etc/hosts, or -1 */
+        off_t own_end, file_end;                  /* of what mayfly-launch wrote there, and of all */
+        char *names;                              /* separated by blanks */
         struct mf_member members[MF_MEMBERSHIPS_MAX];
         size_t n_members;
 };
@@ -65,6 +66,8 @@ void mf_networks_unlock(void);
 struct mayfly_network *mf_network_take(const struct mayfly_network *handle, const char *what, struct mayfly_error *err);
 /* Gives a reference back. */
 void mf_network_drop(struct mayfly_network *network);
+/* Does that in locked memory. Returns the network namespace, to be closed, or -1. */
+int mf_network_drop_locked(struct mayfly_network *network);
 /* Calls mayfly-network for the network, which the caller has locked for work. Returns 0 or negative errno. */
 int mf_network_call(const struct mayfly_network *network, int operation, struct mf_pack *arguments, int more,
                     int *ret_value, struct mayfly_error *err);
@@ -88,6 +91,10 @@ int mf_membership_join(struct mf_membership *membership, struct mayfly_error *er
 void mf_membership_leave(struct mf_membership *membership);
 /* Makes a container that has ended unreachable, with its number and so its addresses kept for another life. NULL is fine. */
 void mf_membership_rest(struct mf_membership *membership);
+/* Writes the network namespaces of the container's networks into `ret`. NULL has none. Returns how many. */
+size_t mf_membership_hubs(const struct mf_membership *membership, int ret[MF_MEMBERSHIPS_MAX]);
+/* Lets a container whose handle is freed, and which lives on, be on its networks until it ends. NULL is fine. Returns NULL. */
+struct mf_membership *mf_membership_let_go(struct mf_membership *membership);
 /* Leaves and frees. NULL is fine. Returns NULL. */
 struct mf_membership *mf_membership_free(struct mf_membership *membership);
 /* In locked memory: takes members whose containers have died off the network. */

@@ -15,6 +15,7 @@
 #include "container/description.h"
 #include "container/life.h"
 #include "container/look.h"
+#include "container/network.h"
 #include "container/share.h"
 #include "container/state-file.h"
 #include "protocol/message.h"
@@ -112,19 +113,22 @@ static int open_socket(const struct mayfly_container *container, struct offer *o
 static int send_offer(const struct mayfly_container *container, const struct offer *offer, int owner)
 {
         struct mf_message message = { .type = MF_MESSAGE_SHARE, .value = { owner >= 0 } };
-        const int fds[] = { [MF_SHARE_REPLY] = offer->their_reply,
-                            [MF_SHARE_LISTENER] = offer->listener,
-                            [MF_SHARE_DIRECTORY] = offer->directory,
-                            [MF_SHARE_FILE_DIRECTORY] = offer->file.directory,
-                            [MF_SHARE_FILE] = offer->file.fd,
-                            [MF_SHARE_DESCRIPTION] = offer->description,
-                            [MF_SHARE_LOG] = container->log.fd,
-                            [MF_SHARE_LEADER] = container->leader_fd,
-                            [MF_SHARE_OWNER] = owner };
+        int fds[MF_SHARE_NETWORKS + MF_MEMBERSHIPS_MAX] = { [MF_SHARE_REPLY] = offer->their_reply,
+                                                            [MF_SHARE_LISTENER] = offer->listener,
+                                                            [MF_SHARE_DIRECTORY] = offer->directory,
+                                                            [MF_SHARE_FILE_DIRECTORY] = offer->file.directory,
+                                                            [MF_SHARE_FILE] = offer->file.fd,
+                                                            [MF_SHARE_DESCRIPTION] = offer->description,
+                                                            [MF_SHARE_LOG] = container->log.fd,
+                                                            [MF_SHARE_LEADER] = container->leader_fd,
+                                                            [MF_SHARE_OWNER] = owner };
 
         if (snprintf(message.text, sizeof(message.text), "%s", offer->file.name) >= (int) sizeof(message.text))
                 return -ENAMETOOLONG;
-        int r = mf_message_send(container->share, &message, fds, MF_SHARE_OWNER + (owner >= 0));
+        size_t n = MF_SHARE_OWNER;
+        if (owner >= 0)
+                n = MF_SHARE_NETWORKS + mf_membership_hubs(container->membership, fds + MF_SHARE_NETWORKS);
+        int r = mf_message_send(container->share, &message, fds, n);
         if (r < 0)
                 return r;
         r = mf_container_await_answer(container, offer->reply, mf_timeout_end(MF_SHARE_ANSWER_MS));
@@ -178,11 +182,6 @@ static int check_owner_pidfd(const struct mayfly_container *container, int owner
                                 "owner_pidfd = %d is no pidfd of a process that runs; give one that pidfd_open(2) has "
                                 "returned, or -1",
                                 owner);
-        if (pid != getpid() && container->membership)
-                return mf_error(err, -ENOTSUP, MAYFLY_STAGE_SPEC,
-                                "container %s is on networks, which end with this process, so that it cannot be given "
-                                "to process %d; leave out the spec's networks",
-                                container->machine, (int) pid);
         *ret = pid;
         return 0;
 }

@@ -240,6 +240,7 @@ MF_EXPORT struct mayfly_container *mayfly_container_free(struct mayfly_container
                 return NULL;
         /* In a forked child that has not used the container the lock may never be free. */
         int is_ours = container->user == getpid();
+        int lives_on = is_ours && container->is_given && !mf_container_is_down(container);
         if (is_ours && container->anchor)
                 see_off(container);
         forget_life(container);
@@ -252,7 +253,8 @@ MF_EXPORT struct mayfly_container *mayfly_container_free(struct mayfly_container
         mf_links_clear(&container->links);
         for (size_t i = 0; i < MF_ELEMENTSOF(container->expanded); i++)
                 mf_strv_free(container->expanded[i]);
-        container->membership = mf_membership_free(container->membership);
+        container->membership =
+                lives_on ? mf_membership_let_go(container->membership) : mf_membership_free(container->membership);
         mayfly_image_close(container->image);
         mayfly_snapshot_free(container->snapshot);
         mayfly_snapshot_free(container->taken);

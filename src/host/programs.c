@@ -15,9 +15,9 @@
 
 void mf_probe_programs(const struct mf_host *host, struct mf_host_finding *ret)
 {
-        static const char *const names[] = { "mayfly-launch", "mayfly-init",    "mayfly-forward",
-                                             "mayfly-files",  "mayfly-network", "mayfly-helper" };
-        size_t n = host->is_root ? 5 : 6;
+        static const char *const names[] = { "mayfly-launch",  "mayfly-init", "mayfly-forward", "mayfly-files",
+                                             "mayfly-network", "mayfly-keep", "mayfly-helper" };
+        size_t n = MF_ELEMENTSOF(names) - (host->is_root ? 1 : 0);
         char directory[PATH_MAX] = "";
 
         for (size_t i = 0; i < n; i++) {

@@ -116,15 +116,15 @@ static int take_offer(struct launch_share *share, const struct mf_message *messa
 static void on_offer(struct launch_share *share, const struct mf_message *message, int *fds, size_t n_fds, int *owner)
 {
         struct mf_message answer = { .type = MF_MESSAGE_RESULT };
-        size_t expected = MF_SHARE_OWNER + (message->value[0] != 0);
-        int r = n_fds == expected ? take_offer(share, message, fds, owner) : -EPROTO;
+        int is_whole = message->value[0] ? n_fds > MF_SHARE_OWNER : n_fds == MF_SHARE_OWNER;
+        int r = is_whole ? take_offer(share, message, fds, owner) : -EPROTO;
 
         answer.value[0] = -r;
         if (n_fds > 0) {
                 (void) mf_message_try_send(fds[MF_SHARE_REPLY], &answer, NULL, 0);
                 fds[MF_SHARE_REPLY] = mf_close(fds[MF_SHARE_REPLY]);
         }
-        for (size_t i = 0; i < n_fds && r == 0; i++)
+        for (size_t i = 0; i < n_fds && r == 0; i++) /* they stay open, and with them the networks */
                 fds[i] = -1;
 }
 

@@ -36,25 +36,13 @@ static int start_helper(struct mf_call_result *result, const struct mf_call *cal
                         struct mayfly_error *err)
 {
         mf_cleanup(mf_freep) char *program = NULL;
-        mf_cleanup(mf_closep) int report = -1;
-        mf_cleanup(mf_closep) int report_end = -1;
-        int pair[2];
 
         int r = mf_program_path(program_of(call), &program, err);
         if (r < 0)
                 return r;
-        if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
-                return mf_error_errno(err, -errno, MAYFLY_STAGE_HOST, "a socket for %s cannot be made", program);
-        report = pair[0];
-        report_end = pair[1];
         char *const argv[] = { program, NULL };
-        const struct mf_raw_start start = {
-                .argv = argv, .env = environ, .control = control, .boot_log = boot_log, .report = report_end
-        };
-        r = mf_raw_start(&start, &result->reaper);
-        close(mf_take_fd(&report_end)); /* ours would keep recvmsg(2) from seeing the end */
-        if (r == 0)
-                r = mf_raw_start_hear(report, result->reaper, &result->process);
+        const struct mf_raw_start start = { .argv = argv, .env = environ, .control = control, .boot_log = boot_log };
+        r = mf_raw_start_program(&start, &result->process, &result->reaper);
         return r < 0 ? mf_error_errno(err, r, MAYFLY_STAGE_HOST, "%s cannot be started", program) : 0;
 }
 

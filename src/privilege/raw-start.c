@@ -276,6 +276,20 @@ int mf_raw_start_hear(int report, int reaper, int *ret_pidfd)
         return 0;
 }
 
+int mf_raw_start_program(const struct mf_raw_start *request, int *ret_pidfd, int *ret_reaper)
+{
+        struct mf_raw_start with_report = *request;
+        int pair[2];
+
+        if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
+                return -errno;
+        mf_cleanup(mf_closep) int report = pair[0];
+        with_report.report = pair[1];
+        int r = mf_raw_start(&with_report, ret_reaper);
+        close(pair[1]); /* ours would keep recvmsg(2) from seeing the end */
+        return r < 0 ? r : mf_raw_start_hear(report, *ret_reaper, ret_pidfd);
+}
+
 int mf_raw_start_reap(int reaper)
 {
         siginfo_t info = { 0 };

@@ -34,6 +34,12 @@ int mf_raw_start(const struct mf_raw_start *request, int *ret_reaper);
  */
 int mf_raw_start_hear(int report, int reaper, int *ret_pidfd);
 
+/*
+ * Does both for a program that reports nothing itself: the request's `report` is not used. `ret_reaper` is as mf_raw_start() gives it, also
+ * after a failure. Returns 0 or negative errno.
+ */
+int mf_raw_start_program(const struct mf_raw_start *request, int *ret_pidfd, int *ret_reaper);
+
 /* Reaps what `reaper` refers to. Returns 1 if it is reaped, 0 if it has not ended yet. */
 int mf_raw_start_reap(int reaper);
 

@@ -35,7 +35,7 @@
  *   share socket (the library and its forked children have one end, mayfly-launch the other)
  *       library -> launch ATTACH  descriptors: an end of a new channel, and of a new socket for mayfly-forward. Other processes send
  *                                 it over a connection to the listening socket of SHARE
- *       library -> launch SHARE   descriptors: those of enum mf_share_fd, the last one only if value[0]; text: the name of the state
+ *       library -> launch SHARE   descriptors: those of enum mf_share_fd, the last two only if value[0]; text: the name of the state
  *                                 file in its directory
  *       launch -> library RESULT  over the reply socket of SHARE: value[0] errno or 0
  *   link (mayfly-launch to mayfly-init)
@@ -46,6 +46,9 @@
  *       init -> library   READY and all later reports, as over the control socket
  *       init -> library   CURRENT  these were all so far
  *       library -> init   LOOK, RUN, SIGNAL; STOP after RELEASE
+ *   standard input of mayfly-keep
+ *       library -> keep   KEEP    descriptor: pidfd of the container's PID 1. mayfly-keep owns the container from now on
+ *       keep -> library   KEEP    it has it
  *   reply socket (one a command)
  *       init -> library   STARTED  the command has been executed: value[0] its PID in the container; descriptor: the master
  *                                 of the terminal, if RUN wanted one
@@ -89,6 +92,7 @@ enum mf_message_type {
         MF_MESSAGE_CURRENT,
         MF_MESSAGE_SHARE,
         MF_MESSAGE_RELEASE,
+        MF_MESSAGE_KEEP,
 };
 
 /* Descriptors of LAUNCH, in this order. */
@@ -111,7 +115,8 @@ enum mf_share_fd {
         MF_SHARE_DESCRIPTION,    /* for processes that attach, */
         MF_SHARE_LOG,
         MF_SHARE_LEADER, /* pidfd of the container's PID 1 */
-        MF_SHARE_OWNER   /* pidfd of the process that owns the container from now on */
+        MF_SHARE_OWNER,  /* pidfd of the process that owns the container from now on */
+        MF_SHARE_NETWORKS /* from there on: network namespaces of the container's networks, which must not end with their maker */
 };
 
 #define MF_SHARE_SUFFIX ".socket"

@@ -9,10 +9,23 @@
 #define MOST_EDITS 2U
 
 const char *const mf_env_names[] = {
-        "MAYFLY_CA_FILE",         "MAYFLY_DEBUG",          "MAYFLY_ENGINE",       "MAYFLY_FETCH",
-        "MAYFLY_LIBEXEC",         "MAYFLY_LOG_DIR",        "MAYFLY_LOG_LINES",    "MAYFLY_MIRRORS",
-        "MAYFLY_REQUIRE",         "MAYFLY_SIGNATURES",     "MAYFLY_STORE",        "MAYFLY_STORE_MAX_AGE",
-        "MAYFLY_STORE_MAX_BYTES", "MAYFLY_TIMEOUT_FACTOR", "MAYFLY_TRUSTED_KEYS", NULL,
+        "MAYFLY_CA_FILE",
+        "MAYFLY_DEBUG",
+        "MAYFLY_ENGINE",
+        "MAYFLY_FETCH",
+        "MAYFLY_KEEP",
+        "MAYFLY_LIBEXEC",
+        "MAYFLY_LOG_DIR",
+        "MAYFLY_LOG_LINES",
+        "MAYFLY_MIRRORS",
+        "MAYFLY_REQUIRE",
+        "MAYFLY_SIGNATURES",
+        "MAYFLY_STORE",
+        "MAYFLY_STORE_MAX_AGE",
+        "MAYFLY_STORE_MAX_BYTES",
+        "MAYFLY_TIMEOUT_FACTOR",
+        "MAYFLY_TRUSTED_KEYS",
+        NULL,
 };
 
 unsigned mf_env_warn(char *const *environment, FILE *out)

@@ -1,0 +1,144 @@
+/* SPDX-License-Identifier: MIT */
+#include "cli/kept.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "util/buffer.h"
+
+/* A process of the snapshot. */
+struct process {
+        int pid, parent;
+        const char *words; /* its command line, and its cgroup */
+};
+
+static const char *description_of(const char *line)
+{
+        return strchr(strchr(line, '\t') + 1, '\t') + 1;
+}
+
+/* Returns whether the line is of a process. */
+static int read_process(const char *line, struct process *ret)
+{
+        int length = 0;
+
+        if (strncmp(line, "process\t", strlen("process\t")) != 0)
+                return 0;
+        const char *description = description_of(line);
+        if (sscanf(description, "%d (parent %d, state %*c) %n", &ret->pid, &ret->parent, &length) != 2 || length == 0)
+                return 0;
+        ret->words = description + length;
+        return 1;
+}
+
+static int add_pid(struct tool_kept *kept, int pid)
+{
+        int *grown = mf_grow(kept->pids, kept->n_pids, &kept->allocated_pids, sizeof(*grown));
+
+        if (!grown)
+                return -ENOMEM;
+        kept->pids = grown;
+        kept->pids[kept->n_pids++] = pid;
+        return 0;
+}
+
+static int has_pid(const struct tool_kept *kept, int pid)
+{
+        for (size_t i = 0; i < kept->n_pids; i++)
+                if (kept->pids[i] == pid)
+                        return 1;
+        return 0;
+}
+
+/* Whether the text has the name of a kept container. */
+static int has_name(const struct tool_kept *kept, const char *text)
+{
+        for (size_t i = 0; i < kept->n; i++)
+                if (strstr(text, kept->keepers[i].machine))
+                        return 1;
+        return 0;
+}
+
+static int add_keeper(struct tool_kept *kept, const struct process *process)
+{
+        struct tool_keeper keeper = { .pid = process->pid };
+        const char *program = strstr(process->words, "/mayfly-keep --machine ");
+
+        /* It is the program, and no argument of another. */
+        if (!program || program > process->words + strcspn(process->words, " ") ||
+            sscanf(program, "/mayfly-keep --machine %64s", keeper.machine) != 1)
+                return 0;
+        struct tool_keeper *grown = mf_grow(kept->keepers, kept->n, &kept->allocated, sizeof(*grown));
+        if (!grown)
+                return -ENOMEM;
+        kept->keepers = grown;
+        kept->keepers[kept->n++] = keeper;
+        return 0;
+}
+
+/* Adds the processes that have the name, or whose parent is one of those there are. Returns how many, or -ENOMEM. */
+static int add_processes(struct tool_kept *kept, const struct mf_snapshot *snapshot)
+{
+        struct process process;
+        int n = 0;
+
+        for (size_t i = 0; i < snapshot->n; i++) {
+                if (!read_process(snapshot->lines[i], &process) || has_pid(kept, process.pid))
+                        continue;
+                if (!has_pid(kept, process.parent) && !has_name(kept, process.words))
+                        continue;
+                if (add_pid(kept, process.pid) < 0)
+                        return -ENOMEM;
+                n++;
+        }
+        return n;
+}
+
+int tool_kept_find(struct tool_kept *ret, const struct mf_snapshot *snapshot)
+{
+        struct process process;
+        int r = 0;
+
+        *ret = (struct tool_kept){ 0 };
+        for (size_t i = 0; r == 0 && i < snapshot->n; i++)
+                if (read_process(snapshot->lines[i], &process))
+                        r = add_keeper(ret, &process);
+        while (r == 0 && ret->n > 0) {
+                int n = add_processes(ret, snapshot);
+                if (n <= 0)
+                        return n;
+        }
+        return r;
+}
+
+void tool_kept_clear(struct tool_kept *kept)
+{
+        free(kept->keepers);
+        free(kept->pids);
+        *kept = (struct tool_kept){ 0 };
+}
+
+int tool_kept_has(const struct tool_kept *kept, const char *line)
+{
+        const char *description = description_of(line), *of;
+        struct process process;
+        int pid;
+
+        if (kept->n == 0)
+                return 0;
+        if (has_name(kept, line) || (read_process(line, &process) && has_pid(kept, process.pid)))
+                return 1;
+        of = strstr(description, "process "); /* a namespace, which is named after a process in it */
+        return of && sscanf(of, "process %d (", &pid) == 1 && has_pid(kept, pid);
+}
+
+void tool_kept_print(const struct tool_kept *kept)
+{
+        for (size_t i = 0; i < kept->n; i++)
+                fprintf(stderr,
+                        "mayfly: container %s is kept by process %d (mayfly-keep), and does not count; remove it with: "
+                        "mayfly stop %s\n",
+                        kept->keepers[i].machine, kept->keepers[i].pid, kept->keepers[i].machine);
+}
