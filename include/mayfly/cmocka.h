@@ -166,7 +166,14 @@ int mayfly_cmocka_run_group_tests(const char *name, const struct CMUnitTest *tes
  */
 void mayfly_cmocka_skip_at(const char *file, int line);
 
+/**
+ * cmocka_set_message_output() calls this. It sets cmocka's output, and lets the fixture know of CM_OUTPUT_XML: then what it prints about a
+ * failed test, with the log of its container, stands in the XML, too. CMOCKA_MESSAGE_OUTPUT=XML in the environment does the same.
+ */
+void mayfly_cmocka_set_message_output(unsigned output);
+
 #ifndef MAYFLY_CMOCKA_NO_WRAP
+#define cmocka_set_message_output(output) mayfly_cmocka_set_message_output((unsigned) (output))
 #undef skip
 #define skip() mayfly_cmocka_skip_at(__FILE__, __LINE__)
 #undef cmocka_run_group_tests
