@@ -410,7 +410,7 @@ struct mayfly_result *mayfly_result_free(struct mayfly_result *result);
 
 /**
  * The end of the app's output (standard output and error, as they came), up to log_size bytes.
- * Works after the container died or was stopped, too.
+ * What the app wrote before this call is in it. Works after the container died or was stopped, too.
  * @param ret       set on success to a NUL-terminated copy, for the caller to free(3)
  * @param ret_size  set to its size in bytes without that NUL; may be NULL
  */

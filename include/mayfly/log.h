@@ -60,8 +60,8 @@ struct mayfly_log {
 };
 
 /**
- * Reads the log from a position on, to its present end. It does not wait. It works after the container died or was
- * stopped, too.
+ * Reads the log from a position on, to its present end: what the app wrote before this call is there. It does not wait for more.
+ * It works after the container died or was stopped, too.
  * @param position  0, or the `next` of an earlier reading or the `end` of a line
  * @param ret       set on success; the caller owns it
  * @return 0, or -EINVAL for a position that the log has not reached, ...

@@ -46,10 +46,11 @@ struct seen {
 static int see(const struct mayfly_log_line *line, void *userdata)
 {
         struct seen *seen = userdata;
+        static const char streams[] = "MOE";
+        const char stream = streams[line->stream], *mark = line->is_complete ? "" : "?";
         size_t used = strlen(seen->text);
 
-        snprintf(seen->text + used, sizeof(seen->text) - used, "%c%s:%s|", "MOE"[line->stream],
-                 line -> is_complete ? "" : "?", line->text);
+        snprintf(seen->text + used, sizeof(seen->text) - used, "%c%s:%s|", stream, mark, line->text);
         seen->lost += line->lost;
         seen->last_us = line->time_us;
         seen->n++;
@@ -284,6 +285,28 @@ static void nothing_is_missing_or_double(void **state)
         }
 }
 
+/* The app answers a command after it has written a line. */
+static void what_was_written_before_an_answer_is_there(void **state)
+{
+        struct mayfly_container *c = start_container(
+                MAYFLY_SPEC(.image = busybox,
+                            SHELL("mkfifo /tmp/ask /tmp/answer; while read n </tmp/ask; do echo line $n; echo "
+                                  ">/tmp/answer; done")));
+        char line[128], expected[32], *log = NULL;
+
+        (void) state;
+        for (unsigned i = 0; i < 100; i++) {
+                snprintf(expected, sizeof(expected), "line %u\n", i);
+                snprintf(line, sizeof(line),
+                         "while [ ! -p /tmp/answer ]; do sleep 0.01; done; echo %u >/tmp/ask; read x </tmp/answer", i);
+                assert_int_equal(sh(c, line), 0);
+                assert_int_equal(mayfly_container_logs(c, &log, NULL, NULL), 0);
+                assert_non_null(strstr(log, expected));
+                free(log);
+        }
+        mayfly_container_free(c);
+}
+
 static void bad_input_is_named(void **state)
 {
         struct mayfly_container *c = start_container(MAYFLY_SPEC(.image = busybox, .idle = 1));
@@ -319,6 +342,7 @@ int main(void)
                 cmocka_unit_test(a_follower_notices_at_once),
                 cmocka_unit_test(what_was_overwritten_is_counted),
                 cmocka_unit_test(nothing_is_missing_or_double),
+                cmocka_unit_test(what_was_written_before_an_answer_is_there),
                 cmocka_unit_test(bad_input_is_named),
         };
 

@@ -10,7 +10,6 @@
 #include <unistd.h>
 
 #include "container/container.h"
-#include "protocol/message.h"
 #include "util/error.h"
 #include "util/fd.h"
 #include "util/macro.h"
@@ -32,16 +31,14 @@ int mf_look_check(const char *path, struct mayfly_error *err)
         return 0;
 }
 
-/* Sends the request. *ret is our end of the reply socket. */
-static int ask(struct mayfly_container *container, const char *path, uint64_t deadline_us, int *ret)
+int mf_container_ask(struct mayfly_container *container, const struct mf_message *request, uint64_t deadline_us,
+                     int *ret)
 {
-        struct mf_message message = { .type = MF_MESSAGE_LOOK };
         int pair[2];
 
         if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
                 return -errno;
-        snprintf(message.text, sizeof(message.text), "%s", path);
-        int r = mf_container_send(container, &message, &pair[1], 1, deadline_us);
+        int r = mf_container_send(container, request, &pair[1], 1, deadline_us);
         close(pair[1]);
         if (r < 0)
                 close(pair[0]);
@@ -66,10 +63,11 @@ int mf_container_await_answer(const struct mayfly_container *container, int repl
 int mf_container_look(struct mayfly_container *container, const char *path, mode_t *ret_mode, struct mayfly_error *err)
 {
         mf_cleanup(mf_closep) int reply = -1;
-        struct mf_message message = { 0 };
+        struct mf_message message = { .type = MF_MESSAGE_LOOK };
         uint64_t deadline = mf_timeout_end(ANSWER_MS);
 
-        int r = ask(container, path, deadline, &reply);
+        snprintf(message.text, sizeof(message.text), "%s", path);
+        int r = mf_container_ask(container, &message, deadline, &reply);
         if (r == 0)
                 r = mf_container_await_answer(container, reply, deadline);
         if (r == 0)

@@ -338,6 +338,17 @@ static void look(int reply, const char *path)
         (void) mf_message_send(reply, &result, NULL, 0);
 }
 
+/* Tells the library that all is in the log that the app had written when the library asked. */
+static void drain(int reply)
+{
+        const struct mf_message result = { .type = MF_MESSAGE_RESULT };
+
+        for (unsigned i = 0; i < 2; i++)
+                if (self.outputs[i].pipe >= 0)
+                        drain_output(&self.outputs[i]);
+        (void) mf_message_send(reply, &result, NULL, 0);
+}
+
 static void on_notify(void)
 {
         int is_ready = mf_notify_receive(self.notify, self.exec.boot ? self.current : 0);
@@ -354,6 +365,8 @@ static void obey(const struct mf_message *message, const int *fds, size_t n_fds,
                 run(message, fds, n_fds);
         else if (message->type == MF_MESSAGE_LOOK && n_fds == 1)
                 look(fds[0], message->text);
+        else if (message->type == MF_MESSAGE_DRAIN && n_fds == 1)
+                drain(fds[0]);
         else if (message->type == MF_MESSAGE_STOP && may_stop)
                 stop(message->value[0], message->value[1]);
         else if (message->type == MF_MESSAGE_SIGNAL)

@@ -22,6 +22,7 @@
  *       init -> library   APP     value[0] 0, or the errno that kept the app from starting, and text
  *       init -> library   NOTIFIED  READY=1 came to $NOTIFY_SOCKET from a process of the container
  *       library -> init   LOOK    descriptor: reply socket; text is the absolute path of a file
+ *       library -> init   DRAIN   descriptor: reply socket; what the app has written so far is wanted in the log
  *       library -> init   RUN     descriptors: reply socket, exec block, standard input, output, error; or the first two
  *                                 if value[0], and then the command gets a terminal with value[1] rows, value[2] columns;
  *                                 value[3]: the command's time in ms, 0 for no end
@@ -45,7 +46,7 @@
  *                                 value[1] has
  *       init -> library   READY and all later reports, as over the control socket
  *       init -> library   CURRENT  these were all so far
- *       library -> init   LOOK, RUN, SIGNAL; STOP after RELEASE
+ *       library -> init   LOOK, DRAIN, RUN, SIGNAL; STOP after RELEASE
  *   standard input of mayfly-keep
  *       library -> keep   KEEP    descriptor: pidfd of the container's PID 1. mayfly-keep owns the container from now on
  *       keep -> library   KEEP    it has it
@@ -53,7 +54,7 @@
  *       init -> library   STARTED  the command has been executed: value[0] its PID in the container; descriptor: the master
  *                                 of the terminal, if RUN wanted one
  *       init -> library   RESULT  value[0] errno or 0, value[1] si_code, value[2] si_status, value[3] of enum mf_kill; text
- *       init -> library   RESULT  after LOOK: value[0] errno or 0, value[1] st_mode
+ *       init -> library   RESULT  after LOOK: value[0] errno or 0, value[1] st_mode; after DRAIN
  *       library -> init   KILL    the command and its descendants
  *       library -> init   SIGNAL  value[0] a signal for the command
  *
@@ -93,6 +94,7 @@ enum mf_message_type {
         MF_MESSAGE_SHARE,
         MF_MESSAGE_RELEASE,
         MF_MESSAGE_KEEP,
+        MF_MESSAGE_DRAIN,
 };
 
 /* Descriptors of LAUNCH, in this order. */
