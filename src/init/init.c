@@ -525,44 +525,6 @@ static _Noreturn void loop(void)
         }
 }
 
-/* appc spec, "Operating System Environment"; nspawn makes none for pipes. The log has what the app says, so this is for
- * who wants it to be there. */
-static void add_console(void)
-{
-        if (symlink("null", "/dev/console") < 0 && errno != EEXIST)
-                die("/dev/console", -errno);
-}
-
-/* Newer versions of nspawn make the device where the host has it. What volumes put there stays: a mount or a directory. */
-static void remove_fuse(void)
-{
-        if (unlink("/dev/fuse") < 0 && errno != ENOENT && errno != EBUSY && errno != EISDIR)
-                die("removing /dev/fuse", -errno);
-}
-
-/* Lets every user inside listen on every port, as docker and podman do: the network is the container's own. */
-static void open_low_ports(void)
-{
-        int fd = open("/proc/sys/net/ipv4/ip_unprivileged_port_start", O_WRONLY | O_CLOEXEC);
-
-        if (fd < 0)
-                return; /* a kernel without IPv4 */
-        if (write(fd, "0", 1) < 0)
-                die("/proc/sys/net/ipv4/ip_unprivileged_port_start", -errno);
-        close(fd);
-}
-
-/* Makes a directory and its missing parents. One that cannot be made is missed by the one who wants it. */
-static void make_directory(char *path)
-{
-        for (char *slash = strchr(path + 1, '/'); slash; slash = strchr(slash + 1, '/')) {
-                *slash = '\0';
-                (void) mkdir(path, 0755);
-                *slash = '/';
-        }
-        (void) mkdir(path, 0755);
-}
-
 int main(void)
 {
         char text[232] = "";
@@ -573,11 +535,9 @@ int main(void)
         }
         set_up_signals();
         receive_start();
-        if (!self.host_network) {
-                open_low_ports();
-                mf_await_loopback();
-        }
-        int r = self.exec.boot ? 0 : mf_mask_kernel_files(text, sizeof(text)); /* or mf_boot_enter() does it */
+        int r = self.host_network ? 0 : mf_set_up_network(text, sizeof(text));
+        if (r == 0 && !self.exec.boot) /* or mf_boot_enter() does it */
+                r = mf_mask_kernel_files(text, sizeof(text));
         if (r == 0)
                 r = mf_set_up(&self.exec, text, sizeof(text));
         if (r == 0)
@@ -590,11 +550,9 @@ int main(void)
                 self.exec.confinement.oom_score_adj = NULL;
                 send_message(MF_MESSAGE_LIMITS, MF_LIMIT_OOM_SCORE, 0, NULL);
         }
-        if (!self.exec.boot)
-                add_console();
-        remove_fuse();
-        for (char **directory = self.exec.directories; *directory; directory++)
-                make_directory(*directory);
+        r = mf_set_up_files(&self.exec, text, sizeof(text));
+        if (r < 0)
+                die(text, r);
         send_message(MF_MESSAGE_READY, 0, 0, NULL);
         if (!self.waits_for_go)
                 start();

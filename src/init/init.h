@@ -96,8 +96,12 @@ int mf_mask_kernel_files(char *text, size_t text_size);
 /* Does the same for an init system, and makes read-only what systemd-nspawn makes so of the proc that it mounts. */
 int mf_mask_for_boot(char *text, size_t text_size);
 
-/* set-up.c: does what the spec says of the container's namespaces and mounts; before mf_confine(). Returns 0 or -errno with text. */
+/* set-up.c: makes the container's own network usable: every port, and the loopback interface. Returns 0 or -errno with text. */
+int mf_set_up_network(char *text, size_t text_size);
+/* Does what the spec says of the container's namespaces and mounts; before mf_confine(). Returns 0 or -errno with text. */
 int mf_set_up(const struct mf_exec *exec, char *text, size_t text_size);
+/* Makes the directories and device files that apps expect. Returns 0 or -errno with text. */
+int mf_set_up_files(const struct mf_exec *exec, char *text, size_t text_size);
 /* Makes the root read-only if mf_set_up() prepared that. Returns 0 or -errno. */
 int mf_root_protect(void);
 /* Limits this process: see MF_EXEC_ULIMIT. Returns 0 or -errno with text. */

@@ -8,6 +8,7 @@
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -175,6 +176,56 @@ int mf_set_up(const struct mf_exec *exec, char *text, size_t text_size)
         r = begin_protection();
         if (r < 0)
                 snprintf(text, text_size, "read_only of the spec: %s", strerrordesc_np(-r));
+        return r;
+}
+
+/* --- network and files ------------------------------------------------------------------------------------------ */
+
+/* Lets every user inside listen on every port, as docker and podman do: the network is the container's own. */
+int mf_set_up_network(char *text, size_t text_size)
+{
+        static const char path[] = "/proc/sys/net/ipv4/ip_unprivileged_port_start";
+        int fd = open(path, O_WRONLY | O_CLOEXEC), r = 0;
+
+        if (fd >= 0 && write(fd, "0", 1) < 0) { /* a kernel without IPv4 has no such file */
+                r = -errno;
+                snprintf(text, text_size, "%s: %s", path, strerrordesc_np(-r));
+        }
+        if (fd >= 0)
+                close(fd);
+        if (r == 0)
+                mf_await_loopback();
+        return r;
+}
+
+/* Makes a directory and its missing parents. One that cannot be made is missed by the program that wants it. */
+static void make_directory(char *path)
+{
+        for (char *slash = strchr(path + 1, '/'); slash; slash = strchr(slash + 1, '/')) {
+                *slash = '\0';
+                (void) mkdir(path, 0755);
+                *slash = '/';
+        }
+        (void) mkdir(path, 0755);
+}
+
+int mf_set_up_files(const struct mf_exec *exec, char *text, size_t text_size)
+{
+        int r = 0;
+
+        /* appc spec, "Operating System Environment"; nspawn makes none for pipes. The log has what the app says, so the link is for
+         * programs that want one to be there. */
+        if (!exec->boot && symlink("null", "/dev/console") < 0 && errno != EEXIST) {
+                r = -errno;
+                snprintf(text, text_size, "/dev/console");
+        }
+        /* Newer versions of nspawn make the device where the host has it. What volumes put there stays: a mount or a directory. */
+        if (r == 0 && unlink("/dev/fuse") < 0 && errno != ENOENT && errno != EBUSY && errno != EISDIR) {
+                r = -errno;
+                snprintf(text, text_size, "removing /dev/fuse");
+        }
+        for (char **directory = exec->directories; r == 0 && *directory; directory++)
+                make_directory(*directory);
         return r;
 }
 
