@@ -7,11 +7,14 @@
 #include <stdlib.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "util/error.h"
 #include "util/fd.h"
 #include "util/fs.h"
 #include "util/macro.h"
+
+#define TRIES 100
 
 int mf_gpg_home_make(const char *store, struct mf_gpg_home *ret, struct mayfly_error *err)
 {
@@ -45,7 +48,9 @@ int mf_gpg_home_make(const char *store, struct mf_gpg_home *ret, struct mayfly_e
 
 void mf_gpg_home_remove(struct mf_gpg_home *home)
 {
-        (void) mf_remove_tree(home->store, home->name);
+        /* A gpg whose work was cancelled may be making its last file. */
+        for (unsigned i = 0; i < TRIES && mf_remove_tree(home->store, home->name) == -ENOTEMPTY; i++)
+                usleep(1000);
         mf_unlock(home->fd);
         mf_close(home->fd);
         mf_close(home->store);
