@@ -116,6 +116,15 @@ int mayfly_exec_resize(struct mayfly_exec *exec, unsigned rows, unsigned columns
 /** Kills the command and all its descendants if it still runs, and frees the handle (NULL is fine). Always returns NULL. */
 struct mayfly_exec *mayfly_exec_free(struct mayfly_exec *exec);
 
+/**
+ * Opens a shell in the container for somebody who debugs the test: `call mayfly_container_shell(c)` in gdb. In the foreground of its
+ * controlling terminal the program runs the container's /bin/sh there, until that ends. Otherwise it shares the container, unless it is
+ * shared already, and prints the command `mayfly shell NAME`, which opens one from another terminal while the program is stopped. Errors
+ * are printed on standard error.
+ * @return 0 or negative errno
+ */
+int mayfly_container_shell(struct mayfly_container *container);
+
 #ifdef __cplusplus
 }
 #endif

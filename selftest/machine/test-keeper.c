@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include <mayfly/cmocka.h>
+#include <mayfly/exec.h>
 #include <mayfly/share.h>
 
 #include "support/calls.h"
@@ -247,6 +248,49 @@ static void others_join_its_network_later(void **state)
         mayfly_network_free(networks[0]);
 }
 
+/* A program without a terminal, as one that a debugger has attached to, says how a shell is opened elsewhere. */
+static void a_shell_from_elsewhere(void **state)
+{
+        struct mayfly_container *c = NULL;
+        char told[256] = "", *name = NULL;
+        int said[2], go[2], status;
+        struct kept kept;
+
+        (void) state;
+        assert_int_equal(pipe(said), 0);
+        assert_int_equal(pipe(go), 0);
+        pid_t pid = fork();
+        if (pid == 0) {
+                struct mayfly_error err = MAYFLY_ERROR_INIT;
+                setsid();
+                close(go[1]);
+                CHECK(mayfly_container_start(&c, MAYFLY_SPEC(.image = busybox, .idle = 1), &err) == 0);
+                dup2(said[1], 2);
+                CHECK(mayfly_container_shell(c) == 0 && mayfly_container_shell(c) == 0);
+                (void) !read(go[0], told, 1);
+                mayfly_container_free(c);
+                _exit(0);
+        }
+        close(said[1]);
+        close(go[0]);
+        FILE *f = fdopen(said[0], "r");
+        for (unsigned i = 0; i < 2; i++) {
+                assert_non_null(fgets(told, sizeof(told), f));
+                name = strstr(told, "run in another one: mayfly shell test-keeper-");
+                assert_non_null(name);
+        }
+        snprintf(kept.name, sizeof(kept.name), "%.64s", strrchr(name, ' ') + 1);
+        kept.name[strcspn(kept.name, "\n")] = '\0';
+        find_file(&kept);
+        works(mayfly_container_attach(&c, kept.file, fresh()));
+        prints_as(c, NULL, "echo inside", "inside\n");
+        mayfly_container_free(c);
+        close(go[1]);
+        fclose(f);
+        assert_int_equal(waitpid(pid, &status, 0), pid);
+        assert_int_equal(status, 0);
+}
+
 static void what_cannot_be_kept(void **state)
 {
         struct mayfly_container *c = start_container(MAYFLY_SPEC(.image = busybox, .idle = 1));
@@ -270,9 +314,13 @@ static void what_cannot_be_kept(void **state)
 int main(void)
 {
         const struct CMUnitTest tests[] = {
-                cmocka_unit_test(it_ends_when_its_keeper_is_killed), cmocka_unit_test(it_is_stopped_by_all_who_use_it),
-                cmocka_unit_test(it_ends_with_its_time_and_its_app), cmocka_unit_test(its_networks_stay),
-                cmocka_unit_test(others_join_its_network_later),     cmocka_unit_test(what_cannot_be_kept),
+                cmocka_unit_test(it_ends_when_its_keeper_is_killed),
+                cmocka_unit_test(it_is_stopped_by_all_who_use_it),
+                cmocka_unit_test(it_ends_with_its_time_and_its_app),
+                cmocka_unit_test(its_networks_stay),
+                cmocka_unit_test(others_join_its_network_later),
+                cmocka_unit_test(a_shell_from_elsewhere),
+                cmocka_unit_test(what_cannot_be_kept),
         };
 
         busybox = test_image("busybox");

@@ -5,11 +5,17 @@
 #define _GNU_SOURCE
 #include <errno.h>
 #include <poll.h>
+#include <pty.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
+#include <sys/wait.h>
+#include <termios.h>
 #include <unistd.h>
+
+#include <mayfly/exec.h>
 
 #include <mayfly/cmocka.h>
 
@@ -198,13 +204,67 @@ static void bad_terminals_are_named(void **state)
         assert_non_null(strstr(err.message, "set tty, or leave them 0"));
 }
 
+/* --- mayfly_container_shell() ----------------------------------------------------------------------------------- */
+
+/* Reads what a terminal shows until it has the words. */
+static void shows(int terminal, const char *words)
+{
+        char text[8192] = "";
+        size_t size = 0;
+
+        while (!strstr(text, words)) {
+                ssize_t n = read(terminal, text + size, sizeof(text) - 1 - size);
+                if (n <= 0)
+                        fail_msg("the terminal shows no \"%s\", but: %s", words, text);
+                size += (size_t) n;
+                text[size] = '\0';
+        }
+}
+
+static void types(int terminal, const char *text)
+{
+        assert_int_equal(write(terminal, text, strlen(text)), strlen(text));
+}
+
+static void the_shell_of_a_debugger(void **state)
+{
+        struct winsize size = { .ws_row = 30, .ws_col = 90 }, other = { .ws_row = 40, .ws_col = 100 };
+        struct termios before, after;
+        int terminal, status;
+
+        (void) state;
+        pid_t pid = forkpty(&terminal, NULL, NULL, &size);
+        assert_true(pid >= 0);
+        if (pid == 0) {
+                struct mayfly_container *c = NULL;
+                struct mayfly_error err = MAYFLY_ERROR_INIT;
+                if (mayfly_container_start(&c, MAYFLY_SPEC(.image = test_image("busybox"), .idle = 1), &err) < 0)
+                        _exit(1);
+                if (tcgetattr(0, &before) < 0 || mayfly_container_shell(c) != 0 || tcgetattr(0, &after) < 0)
+                        _exit(2);
+                mayfly_container_free(c);
+                _exit(before.c_lflag == after.c_lflag && before.c_iflag == after.c_iflag ? 0 : 3);
+        }
+        shows(terminal, "\"exit\" ends it");
+        types(terminal, "echo $((6*7)) $(stty size)\n");
+        shows(terminal, "42 30 90");
+        assert_int_equal(ioctl(terminal, TIOCSWINSZ, &other), 0);
+        types(terminal, "until stty size | grep '40 100'; do sleep 0.05; done\n");
+        shows(terminal, "40 100\r\n");
+        types(terminal, "exit 7\n");
+        assert_int_equal(waitpid(pid, &status, 0), pid);
+        assert_int_equal(status, 0);
+        close(terminal);
+}
+
 int main(void)
 {
 #define WITH(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
         const struct CMUnitTest tests[] = {
-                WITH(it_is_a_terminal),        WITH(input_is_typed),      WITH(much_passes_through),
-                WITH(it_is_resized),           WITH(jobs_are_controlled), WITH(either_side_may_close_it),
-                WITH(bad_terminals_are_named),
+                WITH(it_is_a_terminal),        WITH(input_is_typed),
+                WITH(much_passes_through),     WITH(it_is_resized),
+                WITH(jobs_are_controlled),     WITH(either_side_may_close_it),
+                WITH(bad_terminals_are_named), cmocka_unit_test(the_shell_of_a_debugger),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);

@@ -12,6 +12,7 @@
 
 #include "container/container.h"
 #include "container/life.h"
+#include "container/state-file.h"
 #include "privilege/raw-start.h"
 #include "protocol/message.h"
 #include "util/error.h"
@@ -19,7 +20,6 @@
 #include "util/macro.h"
 #include "util/meminfo.h"
 #include "util/program-path.h"
-#include "util/runtime-dir.h"
 #include "util/time.h"
 #include "util/timeout.h"
 
@@ -28,7 +28,6 @@
 #define SECONDS_DEFAULT 3600U
 #define SECONDS_MAX (30U * 24 * 3600)
 #define ANSWER_MS 20000U
-#define FILE_MAX (MF_RUNTIME_DIR_MAX + 96)
 
 /* What a keeper is until it has its container: it ends when `control` is closed. */
 struct keeper {
@@ -63,31 +62,6 @@ static int start(struct keeper *keeper, const struct mayfly_container *container
         const struct mf_raw_start request = { .argv = argv, .control = theirs, .boot_log = nowhere };
         r = mf_raw_start_program(&request, &keeper->process, &keeper->reaper);
         return r < 0 ? mf_error_errno(err, r, MAYFLY_STAGE_HOST, "%s cannot be started", program) : 0;
-}
-
-/* Makes a directory of this user, if it is not there. */
-static int make_directory(const char *path, struct mayfly_error *err)
-{
-        int fd = -1;
-
-        int r = mf_runtime_dir_lock(path, &fd, err);
-        mf_unlock(fd);
-        mf_close(fd);
-        return r;
-}
-
-/* Writes the path of a state file with which the command finds the container by its name. */
-static int find_file(const struct mayfly_container *container, char ret[FILE_MAX], struct mayfly_error *err)
-{
-        char directory[MF_RUNTIME_DIR_MAX];
-
-        mf_runtime_dir(directory);
-        int r = make_directory(directory, err);
-        snprintf(ret, FILE_MAX, "%s/containers", directory);
-        if (r == 0)
-                r = make_directory(ret, err);
-        snprintf(ret, FILE_MAX, "%s/containers/%s.json", directory, container->machine);
-        return r;
 }
 
 /* Nobody ends what is kept, so that the tests after this one must have room for as much again. */
@@ -144,9 +118,9 @@ static int hand_over(const struct keeper *keeper, const struct mayfly_container 
 static int give(struct mayfly_container *container, unsigned seconds, pid_t *ret_pid, struct mayfly_error *err)
 {
         mf_cleanup(clear) struct keeper keeper = { -1, -1, -1 };
-        char file[FILE_MAX];
+        char file[MF_STATE_FILE_PATH_MAX];
 
-        int r = find_file(container, file, err);
+        int r = mf_state_file_choose(container, file, err);
         if (r == 0)
                 r = start(&keeper, container, seconds, err);
         if (r < 0)

@@ -8,6 +8,8 @@
 #include <limits.h>
 #include <mayfly/error.h>
 
+#include "util/runtime-dir.h"
+
 struct mayfly_container;
 
 /* A state file that has been written. */
@@ -23,6 +25,12 @@ struct mf_state_file {
 int mf_state_file_write(const struct mayfly_container *container, const char *path, const char *socket,
                         struct mf_state_file *ret, struct mayfly_error *err);
 void mf_state_file_clear(struct mf_state_file *file);
+
+/* Writes the path of a state file by which the command finds the container under its name, and makes its directory. Returns 0 or negative
+ * errno with an error. */
+#define MF_STATE_FILE_PATH_MAX (MF_RUNTIME_DIR_MAX + 96)
+int mf_state_file_choose(const struct mayfly_container *container, char ret[MF_STATE_FILE_PATH_MAX],
+                         struct mayfly_error *err);
 
 /* What an attaching process needs of it. */
 struct mf_state {
