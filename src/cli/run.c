@@ -51,13 +51,21 @@ static int make_spec(struct choices *choices, const char *image, struct mf_arena
                                       .hostname = choices->hostname,
                                       .shm_size = choices->shm_size,
                                       .image_options = &choices->image };
+        struct mayfly_error err = MAYFLY_ERROR_INIT;
+        const char *option;
+
         run_take_capabilities(memory, choices->capabilities, &spec->capabilities);
-        int status = run_take_ports(memory, choices->publish, &spec->publish);
-        if (status == TOOL_OK)
-                status = run_take_host_ports(memory, choices->host_ports, &spec->host_ports);
-        if (status == TOOL_OK)
-                status = run_take_volumes(memory, choices->volumes, choices->tmpfs, &spec->volumes);
-        return status == TOOL_OK ? run_take_env(memory, choices->env, &spec->env) : status;
+        if (run_take_ports(memory, choices->publish, &spec->publish, &err) < 0)
+                option = "publish";
+        else if (run_take_host_ports(memory, choices->host_ports, &spec->host_ports, &err) < 0)
+                option = "host-port";
+        else if (run_take_volumes(memory, NULL, choices->volumes, choices->tmpfs, &spec->volumes, &err) < 0)
+                option = "volume";
+        else if (run_take_env(memory, choices->env, &spec->env, &err) < 0)
+                option = "env";
+        else
+                return TOOL_OK;
+        return tool_usage("run", "--%s=%s", option, err.message);
 }
 
 static struct mayfly_command make_command(const struct choices *choices, char **arguments, struct mf_arena *memory)
@@ -183,10 +191,6 @@ static int run(int argc, char **argv)
         return run_image(&choices, operands.list);
 }
 
-static const char *const networks[] = { "none", "host", NULL };
-static const char *const namespaces[] = { "private", "host", "keep-id", NULL };
-static const char *const engines[] = { "systemd", "direct", NULL };
-
 #define LIST(words, letter_, field, value_, text)                                                           \
         {                                                                                                   \
                 .name = words, .letter = letter_, .kind = TOOL_LIST, .at = offsetof(struct choices, field), \
@@ -234,8 +238,8 @@ static const struct tool_option options[] = {
         TEXT("hostname", 0, hostname, "NAME", "the host name; default the name of the machine"),
         BYTES("shm-size", 0, shm_size, "most that /dev/shm may hold"),
         TEXT("name", 0, name, "NAME", "what mayfly exec and others call it; default the name of its machine"),
-        WORD("network", network, "MODE", networks, MAYFLY_NETWORK_PRIVATE, "none, the default, or host"),
-        WORD("userns", userns, "MODE", namespaces, MAYFLY_USERNS_PRIVATE, "private, the default, host, or keep-id"),
+        WORD("network", network, "MODE", run_network_modes, MAYFLY_NETWORK_PRIVATE, "none, the default, or host"),
+        WORD("userns", userns, "MODE", run_namespaces, MAYFLY_USERNS_PRIVATE, "private, the default, host, or keep-id"),
         LIST("cap-add", 0, capabilities, "CAPABILITY", "grant a capability besides appc's 14, such as NET_ADMIN"),
         BYTES("memory", 'm', memory, "most memory of all processes, such as 512M"),
         { .name = "pids-limit",
@@ -243,7 +247,8 @@ static const struct tool_option options[] = {
           .at = offsetof(struct choices, tasks),
           .value = "NUMBER",
           .help = "most processes and threads" },
-        WORD("engine", engine, "ENGINE", engines, MAYFLY_ENGINE_SYSTEMD, "systemd or direct; default as in mayfly(7)"),
+        WORD("engine", engine, "ENGINE", run_engines, MAYFLY_ENGINE_SYSTEMD,
+             "systemd or direct; default as in mayfly(7)"),
         FLAG("rm", 0, remove, "for those who are used to it: nothing is ever left"),
         TOOL_OPTION_STORE(struct choices, image.store),
         TOOL_OPTION_QUIET(struct choices, "print errors alone"),

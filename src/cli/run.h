@@ -17,15 +17,25 @@ enum {
         RUN_SIGNALLED = 128,
 };
 
+/* Words of options, each from that of the first value of its enum on that can be chosen, NULL-terminated. */
+extern const char *const run_network_modes[]; /* MAYFLY_NETWORK_PRIVATE */
+extern const char *const run_namespaces[];    /* MAYFLY_USERNS_PRIVATE */
+extern const char *const run_engines[];       /* MAYFLY_ENGINE_SYSTEMD */
+
 /* run-words.c: each takes a list of words, NULL-terminated or NULL, and makes the spec's list of it in `memory`. Returns
- * TOOL_OK, or complains and returns TOOL_USAGE. */
-int run_take_ports(struct mf_arena *memory, const char *const *words, const struct mayfly_publish **ret);
-int run_take_host_ports(struct mf_arena *memory, const char *const *words, const struct mayfly_host_port **ret);
-/* `tmpfs` are paths of empty directories. */
-int run_take_volumes(struct mf_arena *memory, const char *const *words, const char *const *tmpfs,
-                     const struct mayfly_volume **ret);
+ * 0 or -EINVAL, with an error that begins with the word. */
+int run_take_ports(struct mf_arena *memory, const char *const *words, const struct mayfly_publish **ret,
+                   struct mayfly_error *err);
+int run_take_host_ports(struct mf_arena *memory, const char *const *words, const struct mayfly_host_port **ret,
+                        struct mayfly_error *err);
+/* `tmpfs` are paths of empty directories. A source that is not absolute is in `directory`, with NULL in the working directory. */
+int run_take_volumes(struct mf_arena *memory, const char *directory, const char *const *words, const char *const *tmpfs,
+                     const struct mayfly_volume **ret, struct mayfly_error *err);
 /* "NAME=VALUE", or "NAME" for that of our environment, if there is one. */
-int run_take_env(struct mf_arena *memory, const char *const *words, const char *const **ret);
+int run_take_env(struct mf_arena *memory, const char *const *words, const char *const **ret, struct mayfly_error *err);
+
+/* Returns the path as it is, if it is absolute or `directory` is NULL, else in that directory. */
+char *run_path(struct mf_arena *memory, const char *directory, const char *path);
 
 /* Capabilities, with or without "CAP_", and "USER[:GROUP]", which is any text and may be NULL. */
 void run_take_capabilities(struct mf_arena *memory, const char *const *words, const char *const **ret);
