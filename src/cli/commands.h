@@ -10,6 +10,7 @@ extern const struct tool_command tool_build;
 extern const struct tool_command tool_cat_manifest;
 extern const struct tool_command tool_convert;
 extern const struct tool_command tool_doctor;
+extern const struct tool_command tool_down;
 extern const struct tool_command tool_gc;
 extern const struct tool_command tool_images;
 extern const struct tool_command tool_inspect;
@@ -20,6 +21,7 @@ extern const struct tool_command tool_pull;
 extern const struct tool_command tool_run;
 extern const struct tool_command tool_trust;
 extern const struct tool_command tool_unshare;
+extern const struct tool_command tool_up;
 extern const struct tool_command tool_validate;
 extern const struct tool_command tool_verify;
 

@@ -22,8 +22,10 @@
 #include "util/runtime-dir.h"
 #include "util/strv.h"
 
-#define NAME_MAX_LENGTH 47U /* of a machine's name, without what makes it unique */
+#define NAME_MAX_LENGTH 47 /* of a machine's name, without what makes it unique */
 #define MOST_EDITS 2U
+#define STRING_OF(text) #text
+#define STRING(macro) STRING_OF(macro)
 
 /* --- names ------------------------------------------------------------------------------------------------------ */
 
@@ -43,18 +45,23 @@ void tool_state_path(const char *state, const char *name, const char *suffix, ch
         snprintf(ret, TOOL_STATE_PATH_MAX, "%.*s/%s%s", (int) (TOOL_STATE_PATH_MAX - 128), directory, name, suffix);
 }
 
-int tool_check_name(const char *command, const char *name)
+const char *tool_name_fault(const char *name)
 {
         static const char characters[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.";
         const size_t length = strlen(name);
 
         if (length > 0 && length <= NAME_MAX_LENGTH && strspn(name, characters) == length && *name != '-' &&
             *name != '.' && *name != '_')
-                return TOOL_OK;
-        return tool_usage(command,
-                          "'%s' is no name of a container; write 1 to %u letters, digits, '-', '_' and '.', the first "
-                          "of them a letter or digit",
-                          name, NAME_MAX_LENGTH);
+                return NULL;
+        return "write 1 to " STRING(NAME_MAX_LENGTH) " letters, digits, '-', '_' and '.', the first of them a letter "
+                                                     "or digit";
+}
+
+int tool_check_name(const char *command, const char *name)
+{
+        const char *fault = tool_name_fault(name);
+
+        return fault ? tool_usage(command, "'%s' is no name of a container; %s", name, fault) : TOOL_OK;
 }
 
 /* --- the list --------------------------------------------------------------------------------------------------- */

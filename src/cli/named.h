@@ -31,6 +31,8 @@ void tool_state_directory(const char *state, char ret[TOOL_STATE_PATH_MAX]);
 /* Writes the path of what belongs to the container in the directory. */
 void tool_state_path(const char *state, const char *name, const char *suffix, char ret[TOOL_STATE_PATH_MAX]);
 
+/* Returns NULL for a name that a container may have, else what to write instead. */
+const char *tool_name_fault(const char *name);
 /* Whether a container may have this name. Returns TOOL_OK, or complains and returns TOOL_USAGE. */
 int tool_check_name(const char *command, const char *name);
 

@@ -64,7 +64,7 @@ static const char *parse_age(const char *text, uint64_t *ret)
 }
 
 #define KIB (UINT64_C(1) << 10)
-static const char *parse_bytes(const char *text, uint64_t *ret)
+const char *tool_parse_bytes(const char *text, uint64_t *ret)
 {
         static const char *const units[] = { "B", "K", "KiB", "M", "MiB", "G", "GiB", "T", "TiB", NULL };
         static const uint64_t factors[] = { 1,
@@ -112,7 +112,7 @@ static int take_number(const struct tool_command *command, const struct tool_opt
 static int take_amount(const struct tool_command *command, const struct tool_option *option, const char *text, void *at)
 {
         int age = option->kind == TOOL_AGE;
-        const char *wrong = age ? parse_age(text, at) : parse_bytes(text, at);
+        const char *wrong = age ? parse_age(text, at) : tool_parse_bytes(text, at);
 
         if (!wrong)
                 return -1;

@@ -56,6 +56,9 @@ struct tool_operands {
  * the command line is wrong (the complaint was printed) or asks for help (which was printed). */
 int tool_parse(const struct tool_command *command, int argc, char **argv, void *choices, struct tool_operands *ret);
 
+/* Reads "10G" and the like. Returns NULL, or what is wrong with it. */
+const char *tool_parse_bytes(const char *text, uint64_t *ret);
+
 /* Prints what `mayfly COMMAND --help` prints. */
 void tool_help(const struct tool_command *command);
 
@@ -72,6 +75,11 @@ void tool_help(const struct tool_command *command);
         {                                                                                              \
                 .name = "store", .kind = TOOL_TEXT, .at = offsetof(type, field), .value = "DIRECTORY", \
                 .help = "the store; default $MAYFLY_STORE, else as in mayfly(7)"                       \
+        }
+#define TOOL_OPTION_STATE(type, field)                                                                 \
+        {                                                                                              \
+                .name = "state", .kind = TOOL_TEXT, .at = offsetof(type, field), .value = "DIRECTORY", \
+                .help = "where the state files of the containers are; default as in mayfly(1)"         \
         }
 #define TOOL_OPTION_ALLOW_HTTP(type, field)                             \
         {                                                               \

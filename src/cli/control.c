@@ -1,0 +1,183 @@
+/* SPDX-License-Identifier: MIT */
+#define _GNU_SOURCE
+#include "cli/control.h"
+
+#include <errno.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/time.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "util/buffer.h"
+#include "util/error.h"
+#include "util/fd.h"
+#include "util/macro.h"
+#include "util/process.h"
+
+#define NAME "mayfly-keeper-%u-%d" /* the user and the keeper's PID */
+#define MESSAGE_MAX 65536U
+#define BACKLOG 64
+
+static socklen_t address_of(pid_t keeper, struct sockaddr_un *ret)
+{
+        *ret = (struct sockaddr_un){ .sun_family = AF_UNIX };
+        int length = snprintf(ret->sun_path + 1, sizeof(ret->sun_path) - 1, NAME, (unsigned) geteuid(), (int) keeper);
+        return (socklen_t) (offsetof(struct sockaddr_un, sun_path) + 1 + (size_t) length);
+}
+
+/* Sends an object and releases it. Returns 0 or negative errno. */
+static int send_object(int fd, json_t *object, int flags)
+{
+        mf_cleanup(mf_freep) char *text = object ? json_dumps(object, JSON_COMPACT) : NULL;
+
+        json_decref(object);
+        if (!text)
+                return -ENOMEM;
+        return send(fd, text, strlen(text), MSG_NOSIGNAL | flags) < 0 ? -errno : 0;
+}
+
+/* Receives an object. Returns 1, 0 at the end of the connection, or negative errno. */
+static int receive_object(int fd, int flags, json_t **ret)
+{
+        mf_cleanup(mf_freep) char *text = malloc(MESSAGE_MAX);
+
+        if (!text)
+                return -ENOMEM;
+        ssize_t n = recv(fd, text, MESSAGE_MAX, flags);
+        if (n <= 0)
+                return n < 0 ? -errno : 0;
+        *ret = json_loadb(text, (size_t) n, JSON_REJECT_DUPLICATES, NULL);
+        if (!json_is_object(*ret)) {
+                json_decref(*ret);
+                return -EBADMSG;
+        }
+        return 1;
+}
+
+/* --- in the keeper ---------------------------------------------------------------------------------------------- */
+
+int control_listen(struct mayfly_error *err)
+{
+        mf_cleanup(mf_closep) int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+        struct sockaddr_un address;
+        socklen_t size = address_of(getpid(), &address);
+
+        if (fd < 0 || bind(fd, (const struct sockaddr *) &address, size) < 0 || listen(fd, BACKLOG) < 0)
+                return mf_error_errno(err, -errno, MAYFLY_STAGE_START, "the control socket \"@%s\"",
+                                      address.sun_path + 1);
+        return mf_take_fd(&fd);
+}
+
+int control_accept(int listener)
+{
+        mf_cleanup(mf_closep) int fd = accept4(listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+        struct ucred peer = { 0 };
+        socklen_t size = sizeof(peer);
+
+        if (fd < 0 || getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) < 0 || peer.uid != geteuid() ||
+            peer.pid <= 0 || mf_process_namespaces(peer.pid) != mf_process_namespaces(getpid()))
+                return -1;
+        return mf_take_fd(&fd);
+}
+
+int control_receive(int fd, json_t **ret)
+{
+        int r = receive_object(fd, MSG_DONTWAIT, ret);
+
+        return r == -EAGAIN ? 0 : r == 0 ? -EPIPE : r;
+}
+
+void control_send(int fd, json_t *object)
+{
+        (void) send_object(fd, object, MSG_DONTWAIT);
+}
+
+void control_answer(int fd, const char *error)
+{
+        control_send(fd, error ? json_pack("{s:s}", "error", error) : json_object());
+}
+
+/* --- in others -------------------------------------------------------------------------------------------------- */
+
+int control_keepers(pid_t **ret, size_t *ret_n)
+{
+        mf_cleanup(mf_fclosep) FILE *f = fopen("/proc/net/unix", "re");
+        mf_cleanup(mf_freep) pid_t *list = NULL;
+        size_t n = 0, allocated = 0;
+        char line[512];
+
+        if (!f)
+                return -errno;
+        while (fgets(line, sizeof(line), f)) {
+                const char *name = strchr(line, '@');
+                unsigned uid;
+                int pid;
+                if (!name || sscanf(name, "@" NAME, &uid, &pid) != 2 || uid != geteuid()) /* NOLINT(cert-err34-c) */
+                        continue;
+                int is_known = 0; /* its connections have its name, too */
+                for (size_t i = 0; i < n; i++)
+                        is_known |= list[i] == pid;
+                if (is_known)
+                        continue;
+                pid_t *grown = mf_grow(list, n, &allocated, sizeof(*grown));
+                if (!grown)
+                        return -ENOMEM;
+                list = grown;
+                list[n++] = pid;
+        }
+        *ret = mf_take(list);
+        *ret_n = n;
+        return 0;
+}
+
+int control_connect(pid_t keeper)
+{
+        mf_cleanup(mf_closep) int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+        struct sockaddr_un address;
+        struct ucred peer = { 0 };
+        socklen_t size = address_of(keeper, &address), peer_size = sizeof(peer);
+
+        if (fd < 0 || connect(fd, (const struct sockaddr *) &address, size) < 0 ||
+            getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &peer_size) < 0)
+                return -errno;
+        /* Any process can take a name. */
+        return peer.uid == geteuid() && peer.pid == keeper ? mf_take_fd(&fd) : -ECONNREFUSED;
+}
+
+int control_ask(int fd, json_t *request, unsigned timeout_s, json_t **ret)
+{
+        const struct timeval limit = { .tv_sec = timeout_s };
+
+        if (setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit)) < 0) {
+                json_decref(request);
+                return -errno;
+        }
+        int r = send_object(fd, request, 0);
+        if (r < 0)
+                return r;
+        do
+                r = receive_object(fd, 0, ret);
+        while (r == -EINTR);
+        return r == 0 ? -EPIPE : r < 0 ? r : 0;
+}
+
+const char *control_error(const json_t *answer)
+{
+        return json_string_value(json_object_get(answer, "error"));
+}
+
+void control_await_end(int fd)
+{
+        const struct timeval no_limit = { 0 };
+        ssize_t n;
+        char byte;
+
+        (void) setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &no_limit, sizeof(no_limit));
+        do
+                n = recv(fd, &byte, 1, 0);
+        while (n > 0 || (n < 0 && errno == EINTR));
+}

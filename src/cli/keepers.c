@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: MIT */
+#define _GNU_SOURCE
+#include "cli/keepers.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cli/cli.h"
+#include "cli/control.h"
+#include "cli/named.h"
+#include "util/buffer.h"
+#include "util/error.h"
+#include "util/fd.h"
+#include "util/macro.h"
+#include "util/nearest.h"
+
+#define DESCRIBE_S 5U /* a keeper answers that at once, unless it was stopped by a signal */
+#define MOST_EDITS 2U
+
+void keepers_clear(struct keepers *keepers)
+{
+        for (size_t i = 0; i < keepers->n; i++) {
+                mf_close(keepers->list[i].fd);
+                json_decref(keepers->list[i].containers);
+        }
+        free(keepers->list);
+        *keepers = (struct keepers){ 0 };
+}
+
+/* Adds a keeper if it is one of this directory. Returns 0 or -ENOMEM. */
+static int add(struct keepers *keepers, pid_t pid, const char *directory)
+{
+        mf_cleanup(mf_closep) int fd = control_connect(pid);
+        json_t *answer = NULL;
+
+        if (fd < 0 || control_ask(fd, json_pack("{s:s}", "request", "describe"), DESCRIBE_S, &answer) < 0)
+                return 0; /* it has just ended */
+        const char *state = json_string_value(json_object_get(answer, "state"));
+        json_t *containers = json_object_get(answer, "containers");
+        int is_one = state && strcmp(state, directory) == 0 && json_is_array(containers);
+        struct keeper_found *grown =
+                is_one ? mf_grow(keepers->list, keepers->n, &keepers->allocated, sizeof(*grown)) : NULL;
+        if (grown) {
+                keepers->list = grown;
+                grown[keepers->n++] = (struct keeper_found){ .pid = pid,
+                                                             .fd = mf_take_fd(&fd),
+                                                             .containers = json_incref(containers) };
+        }
+        json_decref(answer);
+        return is_one && !grown ? -ENOMEM : 0;
+}
+
+int keepers_find(const char *state, struct keepers *ret, struct mayfly_error *err)
+{
+        mf_cleanup(mf_freep) pid_t *pids = NULL;
+        char directory[TOOL_STATE_PATH_MAX];
+        size_t n = 0;
+
+        tool_state_directory(state, directory);
+        int r = control_keepers(&pids, &n);
+        for (size_t i = 0; i < n && r == 0; i++)
+                r = add(ret, pids[i], directory);
+        return r < 0 ? mf_error_errno(err, r, MAYFLY_STAGE_SPEC, "listing the keepers of containers") : 0;
+}
+
+static int has(const struct keeper_found *keeper, const char *name)
+{
+        json_t *container;
+        size_t i;
+
+        json_array_foreach(keeper->containers, i, container)
+                if (json_is_string(container) && strcmp(json_string_value(container), name) == 0)
+                        return 1;
+        return 0;
+}
+
+const struct keeper_found *keepers_of(const struct keepers *keepers, const char *name)
+{
+        for (size_t i = 0; i < keepers->n; i++)
+                if (has(&keepers->list[i], name))
+                        return &keepers->list[i];
+        return NULL;
+}
+
+int keepers_complain(const struct keepers *keepers, const char *name)
+{
+        json_t *container;
+        size_t n = 0, j;
+
+        for (size_t i = 0; i < keepers->n; i++)
+                n += json_array_size(keepers->list[i].containers);
+        mf_cleanup(mf_freep) const char **names = calloc(n + 1, sizeof(*names));
+        if (!names)
+                tool_oom();
+        n = 0;
+        for (size_t i = 0; i < keepers->n; i++)
+                json_array_foreach(keepers->list[i].containers, j, container)
+                        names[n++] = json_is_string(container) ? json_string_value(container) : "";
+        const char *meant = mf_nearest(name, names, MOST_EDITS);
+        if (meant)
+                return tool_fail("there is no container \"%s\"; did you mean \"%s\"?", name, meant);
+        return tool_fail("there is no container \"%s\" that mayfly up or mayfly run --detach has started; mayfly ps "
+                         "lists those that run",
+                         name);
+}

@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef MF_CLI_KEEPERS_H
+#define MF_CLI_KEEPERS_H
+
+/* This user's keepers, as others see them. */
+
+#include <jansson.h>
+#include <stddef.h>
+#include <sys/types.h>
+
+#include <mayfly/error.h>
+
+struct keeper_found {
+        pid_t pid;
+        int fd;             /* a connection to it */
+        json_t *containers; /* list of their names */
+};
+
+struct keepers {
+        struct keeper_found *list;
+        size_t n, allocated;
+};
+
+/* Finds the keepers whose containers have their state files in this directory (NULL: the default). Returns 0 or negative errno with an
+ * error. keepers_clear() is to be called in either case. */
+int keepers_find(const char *state, struct keepers *ret, struct mayfly_error *err);
+void keepers_clear(struct keepers *keepers);
+
+/* Returns the keeper of a container, or NULL. */
+const struct keeper_found *keepers_of(const struct keepers *keepers, const char *name);
+
+/* Complains that there is no container of this name that has a keeper. Returns TOOL_FAILED. */
+int keepers_complain(const struct keepers *keepers, const char *name);
+
+#endif
