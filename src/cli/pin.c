@@ -2,6 +2,7 @@
 #include "cli/pin.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -9,6 +10,7 @@
 #include "cli/cli.h"
 #include "cli/commands.h"
 #include "cli/json.h"
+#include "cli/lock.h"
 #include "cli/operand.h"
 #include "cli/reap.h"
 #include "cli/text.h"
@@ -17,6 +19,7 @@
 
 struct choices {
         int json, quiet;
+        const char *lock;
         struct mayfly_image_options image;
 };
 
@@ -119,7 +122,8 @@ void tool_print_built(const struct mayfly_pin *pin, int json, int quiet)
 
 const char *const tool_compressions[] = { "gzip", "xz", "none", NULL };
 
-static int pin_image(const char *reference, struct choices *choices)
+/* Pins the image of a reference; NULL after a complaint. */
+static struct mayfly_pin *pin_reference(const char *reference, struct choices *choices)
 {
         struct mayfly_error err = MAYFLY_ERROR_INIT;
         struct mf_progress_printer printer;
@@ -129,12 +133,87 @@ static int pin_image(const char *reference, struct choices *choices)
         int r = mayfly_image_pin(&pin, reference, &choices->image, &err);
         mf_progress_finish(&printer);
         if (r < 0 && access(reference, F_OK) == 0)
-                return tool_fail("%s; there is a file of this name: write ./%s to pin that", err.message, reference);
-        if (r < 0)
-                return tool_fail("%s", err.message);
+                (void) tool_fail("%s; there is a file of this name: write ./%s to pin that", err.message, reference);
+        else if (r < 0)
+                (void) tool_fail("%s", err.message);
+        return pin;
+}
+
+/* Pins what an operand names; NULL after a complaint. */
+static struct mayfly_pin *pin_operand(const char *operand, struct choices *choices)
+{
+        if (!tool_is_path(operand))
+                return pin_reference(operand, choices);
+        if (tool_check_path(operand) != TOOL_OK)
+                return NULL;
+        mf_cleanup(mf_freep) char *url = mf_file_url_of(operand);
+        if (url)
+                return pin_reference(url, choices);
+        (void) tool_fail("%s cannot be found: %s; check the path", operand, strerror(errno));
+        return NULL;
+}
+
+static int pin_and_print(const char *operand, struct choices *choices)
+{
+        struct mayfly_pin *pin = pin_operand(operand, choices);
+
+        if (!pin)
+                return TOOL_FAILED;
         print(pin, choices);
         mayfly_pin_free(pin);
         return TOOL_OK;
+}
+
+/* --- a lock file ------------------------------------------------------------------------------------------------ */
+
+/* Pins what an operand names: into line *at, or where it belongs. */
+static int pin_into(struct mf_strings *lines, const size_t *at, const char *operand, struct choices *choices)
+{
+        static const char *const words[] = {
+                [TOOL_LOCK_SAME] = "same   ", [TOOL_LOCK_CHANGED] = "changed", [TOOL_LOCK_ADDED] = "added  "
+        };
+        struct mayfly_pin *pin = pin_operand(operand, choices);
+
+        if (!pin)
+                return TOOL_FAILED;
+        const enum tool_lock_change change =
+                at ? tool_lock_set(lines, *at, pin->reference) : tool_lock_put(lines, pin->reference);
+        if (!choices->quiet)
+                printf("%s  %s\n", words[change], pin->reference);
+        mayfly_pin_free(pin);
+        return TOOL_OK;
+}
+
+/* Pins anew what the lines have. */
+static int pin_lines(struct mf_strings *lines, struct choices *choices)
+{
+        int status = TOOL_OK;
+
+        for (size_t i = 0; status == TOOL_OK && i < lines->n; i++) {
+                mf_cleanup(mf_freep) char *line = strdup(lines->list[i]);
+                char *reference;
+                if (!line)
+                        tool_oom();
+                status = tool_line_reference(line, &reference);
+                if (reference)
+                        status = pin_into(lines, &i, reference, choices);
+                if (status != TOOL_OK)
+                        (void) tool_fail("that was line %zu of %s, which is left as it was", i + 1, choices->lock);
+        }
+        return status;
+}
+
+/* Writes the pins of all operands, or else of none, into the lock file. */
+static int lock(struct choices *choices, const struct tool_operands *operands)
+{
+        mf_cleanup(mf_strings_clear) struct mf_strings lines = { 0 };
+        int status = tool_lock_read(choices->lock, operands->n > 0, &lines);
+
+        if (status == TOOL_OK && operands->n == 0)
+                status = pin_lines(&lines, choices);
+        for (size_t i = 0; status == TOOL_OK && i < operands->n; i++)
+                status = pin_into(&lines, NULL, operands->list[i], choices);
+        return status == TOOL_OK ? tool_lock_write(choices->lock, &lines) : status;
 }
 
 static int run(int argc, char **argv)
@@ -146,38 +225,43 @@ static int run(int argc, char **argv)
         if (status >= 0)
                 return status;
         tool_reap_orphans();
-        const char *operand = operands.list[0];
-        if (!tool_is_path(operand))
-                return pin_image(operand, &choices);
-        status = tool_check_path(operand);
-        if (status != TOOL_OK)
-                return status;
-        mf_cleanup(mf_freep) char *url = mf_file_url_of(operand);
-        if (!url)
-                return tool_fail("%s cannot be found: %s; check the path", operand, strerror(errno));
-        return pin_image(url, &choices);
+        if (choices.lock && choices.json)
+                return tool_usage("pin", "--json does not go with --lock, which prints lines");
+        if (choices.lock)
+                return lock(&choices, &operands);
+        if (operands.n == 0)
+                return tool_usage("pin", "missing operand REFERENCE");
+        if (operands.n > 1)
+                return tool_usage("pin", "extra operand '%s'; --lock=FILE pins several", operands.list[1]);
+        return pin_and_print(operands.list[0], &choices);
 }
 
 static const struct tool_option options[] = {
+        { .name = "lock",
+          .kind = TOOL_TEXT,
+          .at = offsetof(struct choices, lock),
+          .value = "FILE",
+          .help = "write the references into FILE, for mayfly pull --from; without a REFERENCE pin anew what FILE "
+                  "has" },
         TOOL_OPTION_JSON(struct choices, "print an object, with all that is known of the image"),
         TOOL_OPTION_QUIET(struct choices, "print the reference alone, and no progress"),
         TOOL_OPTION_ALLOW_HTTP(struct choices, image.allow_http),
         TOOL_OPTION_SIGNATURES(struct choices, image.signatures, "a signature is looked at and shown"),
         TOOL_OPTIONS_END,
 };
-static const char *const operand_names[] = { "REFERENCE", NULL };
-
 const struct tool_command tool_pin = {
         .name = "pin",
         .summary = "print the reference that pins the image of a name, URL or file",
-        .synopsis = "[OPTION]... REFERENCE",
+        .synopsis = "[OPTION]... REFERENCE\n[OPTION]... --lock=FILE [REFERENCE]...",
         .description =
                 "Finds out where an image's name or URL leads now, and prints the reference that pins it, to be pasted "
                 "into a test. Nothing is stored.\n"
                 "REFERENCE is as in mayfly(7); \"aci:\" and the pin may be left out, and a pin is replaced. What "
-                "begins with /, ./ or ../ or ends in .aci is the path of a file.",
+                "begins with /, ./ or ../ or ends in .aci is the path of a file.\n"
+                "A lock file has a reference on each line, and comments after '#'. It is replaced when all references "
+                "could be pinned.",
         .exit_status = "0, or 1 when there is no such image, or 2 when the command line is wrong.",
         .options = options,
-        .operands = operand_names,
+        .more_operands = UINT_MAX,
         .run = run,
 };

@@ -9,6 +9,7 @@
 
 #include "cli/cli.h"
 #include "cli/commands.h"
+#include "cli/lock.h"
 #include "cli/operand.h"
 #include "util/fd.h"
 #include "util/macro.h"
@@ -49,15 +50,10 @@ static int pull_lines(const struct choices *choices, FILE *file, const char *nam
         size_t size = 0;
 
         for (unsigned n = 1; getline(&line, &size, file) >= 0; n++) {
-                char *reference = line + strspn(line, " \t");
-                reference[strcspn(reference, "\r\n#")] = '\0';
-                size_t length = strcspn(reference, " \t");
-                if (length == 0)
-                        continue;
-                int is_alone = reference[length + strspn(reference + length, " \t")] == '\0';
-                reference[length] = '\0';
-                int r = is_alone ? pull(choices, reference)
-                                 : tool_fail("a line has more than one word; write a reference on each line");
+                char *reference;
+                int r = tool_line_reference(line, &reference);
+                if (reference)
+                        r = pull(choices, reference);
                 if (r != TOOL_OK)
                         (void) tool_fail("that was line %u of %s", n, name);
                 status = status == TOOL_OK ? r : status;
