@@ -257,15 +257,65 @@ static void the_shell_of_a_debugger(void **state)
         close(terminal);
 }
 
-int main(void)
+/* The container starts under a debugger, which does not mistake another process for the program. */
+static void a_debugger_follows_the_test_alone(void **state)
+{
+        char line[1024], program[256] = "", text[8192] = "";
+        FILE *f;
+
+        (void) state;
+        assert_true(readlink("/proc/self/exe", program, sizeof(program) - 1) > 0);
+        snprintf(line, sizeof(line),
+                 "setsid -w gdb -batch -nx -q -ex 'set startup-with-shell off' -ex 'break in_debugger' -ex run"
+                 " -ex 'call (int)mayfly_container_shell(c)' -ex continue --args %s debugged 2>&1 </dev/null",
+                 program);
+        f = popen(line, "re");
+        assert_non_null(f);
+        while (fgets(line, sizeof(line), f))
+                strncat(text, line, sizeof(text) - strlen(text) - 1);
+        assert_int_equal(pclose(f), 0);
+        if (!strstr(text, "exited normally") || !strstr(text, "$1 = 0"))
+                fail_msg("%s", text);
+}
+
+/* Where the debugger stops. */
+__attribute__((noinline)) int in_debugger(struct mayfly_container *c);
+__attribute__((noinline)) int in_debugger(struct mayfly_container *c)
+{
+        __asm__ volatile("" : : "r"(c));
+        return c != NULL;
+}
+
+/* The program that a debugger runs. */
+static int debugged(void)
+{
+        struct mayfly_container *c = NULL;
+        struct mayfly_error err = MAYFLY_ERROR_INIT;
+
+        if (mayfly_container_start(&c, MAYFLY_SPEC(.image = test_image("busybox"), .idle = 1), &err) < 0)
+                return 1;
+        int r = in_debugger(c) ? 0 : 1;
+        mayfly_container_free(c);
+        return r;
+}
+
+int main(int argc, char **argv)
 {
 #define WITH(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
         const struct CMUnitTest tests[] = {
-                WITH(it_is_a_terminal),        WITH(input_is_typed),
-                WITH(much_passes_through),     WITH(it_is_resized),
-                WITH(jobs_are_controlled),     WITH(either_side_may_close_it),
-                WITH(bad_terminals_are_named), cmocka_unit_test(the_shell_of_a_debugger),
+                WITH(it_is_a_terminal),
+                WITH(input_is_typed),
+                WITH(much_passes_through),
+                WITH(it_is_resized),
+                WITH(jobs_are_controlled),
+                WITH(either_side_may_close_it),
+                WITH(bad_terminals_are_named),
+                cmocka_unit_test(the_shell_of_a_debugger),
+                cmocka_unit_test(a_debugger_follows_the_test_alone),
         };
+
+        if (argc > 1 && strcmp(argv[1], "debugged") == 0)
+                return debugged();
 
         return cmocka_run_group_tests(tests, NULL, NULL);
 }

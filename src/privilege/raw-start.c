@@ -7,6 +7,7 @@
 #include <limits.h>
 #include <linux/close_range.h>
 #include <poll.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -48,10 +49,11 @@ static long set_signal_mask(const uint64_t *mask, uint64_t *ret_old)
         return syscall(SYS_rt_sigprocmask, SIG_SETMASK, mask, ret_old, sizeof(*mask));
 }
 
-/* Makes a copy of this process that raises no SIGCHLD and that wait(2) without __WALL does not find. */
+/* Makes a copy of this process that raises no SIGCHLD and that wait(2) without __WALL does not find. A debugger would take it for a thread,
+ * and the program that it executes for the one that is debugged. */
 static pid_t clone_unnoticed(void)
 {
-        return (pid_t) syscall(SYS_clone, 0UL, NULL, NULL, NULL, 0UL);
+        return (pid_t) syscall(SYS_clone, (unsigned long) CLONE_UNTRACED, NULL, NULL, NULL, 0UL);
 }
 
 static _Noreturn void leave(int status)
