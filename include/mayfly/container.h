@@ -480,6 +480,23 @@ int mayfly_tmpfs_fd(const struct mayfly_tmpfs *tmpfs);
 /** Releases the handle (NULL is fine). Always returns NULL. */
 struct mayfly_tmpfs *mayfly_tmpfs_free(struct mayfly_tmpfs *tmpfs);
 
+/**
+ * Mounts a volume in a running container, where the app and later commands see it, until it is detached or the container ends or is
+ * started again.
+ * @param volume  `struct mayfly_volume v = MAYFLY_VOLUME(.path = "/data", .source = "/srv/data");`: a path, and a source or a tmpfs. What
+ *                is at the path is covered, and made if nothing is
+ * @return 0 or negative errno: -ENOTDIR, -EISDIR (a directory goes on a directory, a file on a file), -ESRCH (the container has ended)
+ */
+int mayfly_container_attach_volume(struct mayfly_container *container, const struct mayfly_volume *volume,
+                                   struct mayfly_error *err);
+
+/**
+ * Unmounts a volume that mayfly_container_attach_volume() has mounted.
+ * @param path  where it is, without links of the container
+ * @return 0 or negative errno: -EBUSY (a process uses it, which the message names), -ENOENT (none was attached there)
+ */
+int mayfly_container_detach_volume(struct mayfly_container *container, const char *path, struct mayfly_error *err);
+
 /** The machine name, as in `machinectl list`; borrowed. NULL for NULL. */
 const char *mayfly_container_name(const struct mayfly_container *container);
 

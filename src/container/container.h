@@ -30,6 +30,7 @@ struct mayfly_container {
         pid_t user;                     /* the process whose connections are below */
         struct mf_anchor *anchor;       /* its lock */
         struct mayfly_volume *volumes;  /* the spec's, copied */
+        char **attached;                /* paths of those that were mounted in this life; NULL-terminated, or NULL */
         struct mayfly_publish *publish; /* the spec's, copied */
         struct mayfly_host_port *host_ports;
         struct mayfly_file *files;                 /* the spec's, copied */

@@ -176,6 +176,8 @@ static void forget_life(struct mayfly_container *container)
                 container->engine = container->engine->type->release(container->engine);
         container->control = mf_close(container->control);
         container->share = mf_close(container->share);
+        mf_strv_free(container->attached);
+        container->attached = NULL;
         container->leader_fd = mf_close(container->leader_fd);
         container->freezer = mf_close(container->freezer);
         container->boot_log = mf_close(container->boot_log);

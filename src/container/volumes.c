@@ -223,20 +223,27 @@ static int add_source(struct plan *plan, const char *source, struct mayfly_error
         return 0;
 }
 
-/* Shares a tmpfs, whose root gets the mode and the owner that the volume asks for. */
-static int add_tmpfs(struct plan *plan, const struct mayfly_volume *volume, struct mayfly_error *err)
+int mf_volume_own_tmpfs(const struct mf_keep_ids *container, const struct mayfly_volume *volume,
+                        struct mayfly_error *err)
 {
         /* Where it has the IDs of its containers, it is shown with them. */
-        const struct mf_keep_ids none = { 0 }, kept = mf_tmpfs_ids(volume->tmpfs) ? none : plan->kept;
+        const struct mf_keep_ids none = { 0 }, kept = mf_tmpfs_ids(volume->tmpfs) ? none : *container;
         int r = 0;
 
         if (volume->mode || volume->uid || volume->gid)
                 r = mf_tmpfs_own(volume->tmpfs, volume->mode ? volume->mode & 07777U : 0755U,
                                  mf_keep_id_outside(volume->uid, kept.uid), mf_keep_id_outside(volume->gid, kept.gid));
-        if (r < 0)
-                return mf_error_errno(err, r, MAYFLY_STAGE_START, "giving a shared tmpfs mode %o and owner %u:%u",
-                                      (unsigned) volume->mode, (unsigned) volume->uid, (unsigned) volume->gid);
-        return share(plan, volume->tmpfs, err);
+        return r < 0 ? mf_error_errno(err, r, MAYFLY_STAGE_START, "giving a shared tmpfs mode %o and owner %u:%u",
+                                      (unsigned) volume->mode, (unsigned) volume->uid, (unsigned) volume->gid)
+                     : 0;
+}
+
+/* Shares a tmpfs, whose root gets the mode and the owner that the volume asks for. */
+static int add_tmpfs(struct plan *plan, const struct mayfly_volume *volume, struct mayfly_error *err)
+{
+        int r = mf_volume_own_tmpfs(&plan->kept, volume, err);
+
+        return r < 0 ? r : share(plan, volume->tmpfs, err);
 }
 
 static int add_empty(struct plan *plan, const struct mayfly_volume *volume, struct mayfly_error *err)
@@ -312,6 +319,16 @@ int mf_volumes_plan(const struct mayfly_container *container, struct mf_volumes 
         for (size_t i = 0; i < plan.n_targets; i++)
                 free(plan.targets[i]);
         return r;
+}
+
+int mf_volume_check(const struct mayfly_spec *spec, const struct mayfly_volume *volume, char **ret_target,
+                    struct mayfly_error *err)
+{
+        int r = check_fields(spec, volume, err);
+
+        if (r == 0)
+                r = clean_target(volume->path, "the path of a volume", ret_target, err);
+        return r == 0 && volume->source ? check_source(volume->source, *ret_target, err) : r;
 }
 
 void mf_volumes_clear(struct mf_volumes *volumes)

@@ -10,6 +10,7 @@
 #include "model/image-config.h"
 #include "protocol/message.h"
 #include "util/id-range.h"
+#include "util/keep-id.h"
 
 struct mf_volumes {
         char **argv; /* options of mayfly-launch, NULL-terminated, or NULL for none */
@@ -24,6 +25,14 @@ struct mf_volumes {
 /* *ret is to be cleared in any case. */
 int mf_volumes_plan(const struct mayfly_container *container, struct mf_volumes *ret, struct mayfly_error *err);
 void mf_volumes_clear(struct mf_volumes *volumes);
+
+/* Checks a volume with a path for a container that runs. *ret_target is that path, tidied, to be freed in any case; it must be NULL
+ * before. Returns 0 or negative errno. */
+int mf_volume_check(const struct mayfly_spec *spec, const struct mayfly_volume *volume, char **ret_target,
+                    struct mayfly_error *err);
+/* Gives the root of the volume's tmpfs the mode and the owner that the volume asks for. Returns 0 or negative errno. */
+int mf_volume_own_tmpfs(const struct mf_keep_ids *container, const struct mayfly_volume *volume,
+                        struct mayfly_error *err);
 
 /* Keeps what each volume of an array has from its caller, and lets it go. NULL is fine. */
 void mf_volumes_hold(struct mayfly_volume *volumes);

@@ -48,7 +48,7 @@ static int open_root(int leader)
         return mf_take_fd(&root);
 }
 
-int files_enter(int leader, struct mayfly_error *err)
+int files_enter(int leader, uint32_t more, struct mayfly_error *err)
 {
         mf_cleanup(mf_closep) int root = open_root(leader);
         /* The container's /proc does not show this process. */
@@ -63,7 +63,7 @@ int files_enter(int leader, struct mayfly_error *err)
                 return mf_error_errno(err, r, MAYFLY_STAGE_FILES, "the container's namespaces cannot be joined");
         if (fchdir(root) < 0 || chroot(".") < 0)
                 return mf_error_errno(err, -errno, MAYFLY_STAGE_FILES, "the container's root cannot be entered");
-        r = mf_credentials_drop(0, 0, KEPT);
+        r = mf_credentials_drop(0, 0, KEPT | more);
         if (r < 0)
                 return mf_error_errno(err, r, MAYFLY_STAGE_FILES, "becoming root of the container");
         umask(0);

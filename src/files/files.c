@@ -57,7 +57,7 @@ static int enter(struct mf_frame *request, struct mayfly_error *err)
         const int keeps = mf_unpack_number(&arguments) != 0;
         int r = joins ? mf_serve_join(request->fds[COMMON_FDS], err) : 0;
         if (r == 0)
-                r = files_enter(watched.leader, err);
+                r = files_enter(watched.leader, 0, err);
         if (keeps)
                 watched.leader = mf_close(watched.leader);
         return r;

@@ -22,8 +22,9 @@ struct files_call {
 /* files.c: waits until `fd` is ready, and gives up when the library or the container has ended; for struct mf_stream. */
 int files_wait(void *userdata, int fd, short events);
 
-/* enter.c: enters the file system of the container whose PID 1 `leader` is a pidfd of. Returns 0 or negative errno. */
-int files_enter(int leader, struct mayfly_error *err);
+/* enter.c: enters the file system of the container whose PID 1 `leader` is a pidfd of, with the capabilities for files and `more`, a bit
+ * for each. Returns 0 or negative errno. */
+int files_enter(int leader, uint32_t more, struct mayfly_error *err);
 
 /* place.c */
 

@@ -16,7 +16,7 @@
 void mf_probe_programs(const struct mf_host *host, struct mf_host_finding *ret)
 {
         static const char *const names[] = { "mayfly-launch",  "mayfly-init", "mayfly-forward", "mayfly-files",
-                                             "mayfly-network", "mayfly-keep", "mayfly-helper" };
+                                             "mayfly-network", "mayfly-keep", "mayfly-mount",   "mayfly-helper" };
         size_t n = MF_ELEMENTSOF(names) - (host->is_root ? 1 : 0);
         char directory[PATH_MAX] = "";
 

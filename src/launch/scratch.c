@@ -20,36 +20,6 @@
 /* The scratch: a tmpfs with all that a container writes. The library has a copy of its mount, which is attached nowhere, so that it
  * lasts as long as that descriptor: after the container, for another start, and not longer than the library's process. */
 
-struct visit {
-        int namespace_fd, result;
-};
-
-static int visit(void *userdata)
-{
-        struct visit *visit = userdata;
-
-        visit->result = setns(visit->namespace_fd, CLONE_NEWNS) < 0
-                                ? -errno
-                                : (int) syscall(SYS_open_tree, AT_FDCWD, SCRATCH, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
-        if (visit->result == -1)
-                visit->result = -errno;
-        return 0;
-}
-
-/* Only a process in its namespace can copy a mount: a child that shares our descriptors and memory goes there. */
-int launch_scratch_copy(int namespace_fd)
-{
-        static char stack[64 * 1024] __attribute__((aligned(16)));
-        struct visit there = { namespace_fd, -EIO };
-
-        pid_t pid = clone(visit, stack + sizeof(stack), CLONE_VM | CLONE_VFORK | CLONE_FILES | SIGCHLD, &there);
-        if (pid < 0)
-                return -errno;
-        while (waitpid(pid, NULL, 0) < 0 && errno == EINTR)
-                ;
-        return there.result;
-}
-
 /* Sends the library a copy of the mount. Where what confines this program allows none, there is no start after this one. */
 static int send_copy(void)
 {

@@ -83,21 +83,3 @@ int launch_userns_open(const struct launch_options *options, int keeps)
                                      (unsigned) options->ids)
                       : fd;
 }
-
-int launch_clone_tree(int fd, int recursive)
-{
-        int tree = (int) syscall(SYS_open_tree, fd, "",
-                                 AT_EMPTY_PATH | OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | (recursive ? AT_RECURSIVE : 0));
-
-        return tree < 0 ? -errno : tree;
-}
-
-int launch_idmap(int tree, int userns, int recursive)
-{
-        struct mount_attr attributes = { .attr_set = MOUNT_ATTR_IDMAP, .userns_fd = (uint64_t) userns };
-
-        return syscall(SYS_mount_setattr, tree, "", AT_EMPTY_PATH | (recursive ? AT_RECURSIVE : 0), &attributes,
-                       sizeof(attributes)) < 0
-                       ? -errno
-                       : 0;
-}

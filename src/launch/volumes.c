@@ -50,14 +50,6 @@ static void write_path(const struct launch_options *options, size_t number, char
                 snprintf(ret, PATH_SIZE, VOLUMES "/%zu", number);
 }
 
-int launch_open_how(int dirfd, const char *path, uint64_t flags, uint64_t resolve)
-{
-        const struct open_how how = { .flags = flags | O_CLOEXEC, .resolve = resolve };
-        long fd = syscall(SYS_openat2, dirfd, path, &how, sizeof(how));
-
-        return fd < 0 ? -errno : (int) fd;
-}
-
 /* --- sources */
 
 static int open_host(struct launch_volume *volume)

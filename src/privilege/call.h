@@ -2,7 +2,7 @@
 #ifndef MF_CALL_H
 #define MF_CALL_H
 
-/* Calls an operation of mayfly-helper, mayfly-network or mayfly-files, which runs as a process of its own: see protocol/call.h. */
+/* Calls an operation of mayfly-helper, mayfly-network, mayfly-mount or mayfly-files, which runs as a process of its own: see protocol/call.h. */
 
 #include <mayfly/error.h>
 

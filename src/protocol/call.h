@@ -37,6 +37,12 @@
  *   of mayfly-files, see protocol/files.h
  *   FILES_...       FILES_ENTER comes first, and has a pidfd of the container's PID 1. After it the process takes more requests,
  *                   which have no descriptors but their own, until END or, unless it keeps the files, the container's end
+ *
+ *   of mayfly-mount; each has a pidfd of the container's PID 1
+ *   VOLUME_ATTACH   source or, without one, a descriptor of the mount namespace of a tmpfs; path inside; whether it is read-only;
+ *                   whether it has the container's IDs already; those: the first and how many, 0 for none, user and group that are
+ *                   kept -> the path without links
+ *   VOLUME_DETACH   that path -> nothing
  */
 
 #include <stddef.h>
@@ -67,6 +73,8 @@ enum mf_operation {
         MF_OPERATION_FILES_REMOVE,
         MF_OPERATION_FILES_CHMOD,
         MF_OPERATION_FILES_CHOWN,
+        MF_OPERATION_VOLUME_ATTACH,
+        MF_OPERATION_VOLUME_DETACH,
 };
 
 enum mf_frame_type {

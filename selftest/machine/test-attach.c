@@ -1,0 +1,206 @@
+/* SPDX-License-Identifier: MIT */
+
+/* Volumes that are mounted in a container while it runs. */
+
+#define _GNU_SOURCE
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <mayfly/cmocka.h>
+#include <mayfly/exec.h>
+
+#include "support/calls.h"
+#include "support/containers.h"
+#include "support/host.h"
+
+static char work[] = "/tmp/test-attach-XXXXXX", path[128];
+
+static int setup(void **state)
+{
+        return mayfly_cmocka_start(state, MAYFLY_SPEC(.image = test_image("busybox"), .idle = 1));
+}
+
+static int teardown(void **state)
+{
+        return mayfly_cmocka_stop(state);
+}
+
+/* A path below the test's directory; valid until the next call. */
+static const char *below(const char *name)
+{
+        snprintf(path, sizeof(path), "%s/%s", work, name);
+        return path;
+}
+
+static void write_file(const char *name, const char *text)
+{
+        int fd = open(below(name), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+
+        assert_true(fd >= 0);
+        assert_int_equal(write(fd, text, strlen(text)), strlen(text));
+        close(fd);
+}
+
+static int attach(struct mayfly_container *c, struct mayfly_volume volume)
+{
+        return mayfly_container_attach_volume(c, &volume, fresh());
+}
+
+static int detach(struct mayfly_container *c, const char *where)
+{
+        return mayfly_container_detach_volume(c, where, fresh());
+}
+
+#define VOLUME(...) ((struct mayfly_volume) MAYFLY_VOLUME(__VA_ARGS__))
+
+static void a_directory_comes_and_goes(void **state)
+{
+        struct mayfly_container *c = *state;
+        struct stat st;
+
+        works(attach(c, VOLUME(.path = "/srv/data", .source = below("data"))));
+        prints_as(c, NULL, "cat /srv/data/greeting && stat -c %u:%g /srv/data/greeting", "hello\n0:0\n");
+        prints_as(c, NULL, "echo back > /srv/data/answer && echo written", "written\n");
+        assert_int_equal(stat(below("data/answer"), &st), 0);
+        assert_int_equal(st.st_uid, geteuid());
+        prints_as(c, NULL, "grep ' /srv/data ' /proc/mounts | grep -c nosuid,nodev", "1\n");
+        works(detach(c, "/srv/data"));
+        prints_as(c, NULL, "ls -d /srv/data && ls /srv/data", "/srv/data\n");
+        works(attach(c, VOLUME(.path = "//srv/data/", .source = below("data"), .read_only = 1)));
+        prints_as(c, NULL, "cat /srv/data/answer; { echo no > /srv/data/answer; } 2>/dev/null || echo refused",
+                  "back\nrefused\n");
+        works(detach(c, "/srv/data"));
+        is_error(detach(c, "/srv/data"), -ENOENT, "no volume was attached");
+}
+
+static void a_file_goes_on_a_file(void **state)
+{
+        struct mayfly_container *c = *state;
+
+        works(attach(c, VOLUME(.path = "/etc/extra/app.conf", .source = below("data/greeting"))));
+        prints_as(c, NULL, "cat /etc/extra/app.conf", "hello\n");
+        is_error(attach(c, VOLUME(.path = "/etc/extra", .source = below("data/greeting"))), -EISDIR,
+                 "is a directory, but the volume is a file");
+        is_error(attach(c, VOLUME(.path = "/bin/busybox", .source = below("data"))), -ENOTDIR,
+                 "is no directory, but the volume is one");
+        works(detach(c, "/etc/extra/app.conf"));
+        prints_as(c, NULL, "wc -c < /etc/extra/app.conf", "0\n");
+}
+
+static void a_tmpfs_is_shared_at_run_time(void **state)
+{
+        struct mayfly_container *c = *state,
+                                *other = start_container(MAYFLY_SPEC(.image = test_image("busybox"), .idle = 1));
+        struct mayfly_tmpfs *tmpfs = NULL;
+
+        works(mayfly_tmpfs_create(&tmpfs, 1 << 20, fresh()));
+        if (attach(c, VOLUME(.path = "/shared", .tmpfs = tmpfs, .mode = 01777)) == 0) {
+                works(attach(other, VOLUME(.path = "/mnt/shared", .tmpfs = tmpfs)));
+                mayfly_tmpfs_free(tmpfs);
+                prints_as(c, NULL, "echo from here > /shared/note; stat -c %a /shared", "1777\n");
+                prints_as(other, NULL, "cat /mnt/shared/note", "from here\n");
+                works(detach(c, "/shared"));
+                prints_as(other, NULL, "cat /mnt/shared/note", "from here\n");
+        } else { /* before Linux 6.3, where a tmpfs is made for the IDs of its containers */
+                is_error(-EINVAL, -EINVAL, "before Linux 6.3");
+                mayfly_tmpfs_free(tmpfs);
+        }
+        mayfly_container_free(other);
+}
+
+static void who_uses_a_volume_is_told(void **state)
+{
+        static const char *const argv[] = { "/bin/sh", "-c", "cd /data && echo there && exec sleep 7777", NULL };
+        struct mayfly_command command = MAYFLY_COMMAND_INIT;
+        struct mayfly_container *c = *state;
+        struct mayfly_exec *exec = NULL;
+        char text[6] = "", words[64];
+
+        works(attach(c, VOLUME(.path = "/data", .source = below("data"))));
+        command.argv = argv;
+        works(mayfly_exec_start(&exec, c, &command, fresh()));
+        assert_int_equal(mayfly_exec_read(exec, MAYFLY_STREAM_OUTPUT, text, sizeof(text), FOREVER_MS, fresh()), 6);
+        prints_as(c, NULL, "until grep -q sleep /proc/[0-9]*/comm; do :; done", "");
+        snprintf(words, sizeof(words), "process %d of the container (sleep): its working directory",
+                 (int) mayfly_exec_pid(exec));
+        is_error(detach(c, "/data"), -EBUSY, words);
+        works(mayfly_exec_kill(exec, fresh()));
+        works(mayfly_exec_wait(exec, FOREVER_MS, NULL, fresh()));
+        mayfly_exec_free(exec);
+        works(detach(c, "/data"));
+}
+
+/* The container's links lead to places inside of it. */
+static void links_do_not_lead_out(void **state)
+{
+        struct mayfly_container *c = *state;
+
+        prints_as(c, NULL, "mkdir /inside && ln -s ../../../../../../inside /leads && ln -s /nowhere /dangles", "");
+        works(attach(c, VOLUME(.path = "/leads", .source = below("data"))));
+        prints_as(c, NULL, "cat /inside/greeting", "hello\n");
+        is_error(detach(c, "/leads"), -ENOENT, "without links");
+        works(detach(c, "/inside"));
+        works(attach(c, VOLUME(.path = "/leads/new", .source = below("data"))));
+        prints_as(c, NULL, "cat /inside/new/greeting", "hello\n");
+        works(detach(c, "/inside/new"));
+        is_error(attach(c, VOLUME(.path = "/dangles", .source = below("data"))), -EEXIST, "/dangles");
+}
+
+static void what_cannot_be_attached(void **state)
+{
+        struct mayfly_container *c = *state;
+
+        is_error(attach(c, VOLUME(.path = "data", .source = work)), -EINVAL, "give an absolute path");
+        is_error(attach(c, VOLUME(.path = "/a/../b", .source = work)), -EINVAL, "without \".\" and \"..\"");
+        is_error(attach(c, VOLUME(.path = "/", .source = work)), -EINVAL, "the container's root");
+        is_error(attach(c, VOLUME(.path = "/proc/sys", .source = work)), -EINVAL, "/proc belongs to the container");
+        is_error(attach(c, VOLUME(.path = "/unmade")), -EINVAL, "needs a path, no name, and a source or a tmpfs");
+        is_error(attach(c, VOLUME(.name = "data", .source = work)), -EINVAL, "needs a path, no name");
+        is_error(attach(c, VOLUME(.path = "/unmade", .source = "relative")), -EINVAL, "give an absolute path");
+        is_error(attach(c, VOLUME(.path = "/unmade", .source = below("missing"))), -ENOENT, "create it first");
+        is_error(attach(c, VOLUME(.path = "/unmade", .source = below("link"))), -ELOOP, "symbolic link");
+        prints_as(c, NULL, "ls -d /unmade 2>/dev/null || echo nothing", "nothing\n");
+        is_error(detach(c, "/etc"), -ENOENT, "no volume was attached");
+}
+
+/* What was attached goes with the container's life. */
+static void another_life_has_none(void **state)
+{
+        struct mayfly_container *c = *state;
+
+        works(attach(c, VOLUME(.path = "/data", .source = below("data"))));
+        works(mayfly_container_restart(c, fresh()));
+        prints_as(c, NULL, "ls /data", "");
+        is_error(detach(c, "/data"), -ENOENT, "in this life");
+        works(attach(c, VOLUME(.path = "/data", .source = below("data"))));
+        works(mayfly_container_halt(c, fresh()));
+        is_error(attach(c, VOLUME(.path = "/other", .source = below("data"))), -ESRCH, "attaching a volume");
+        is_error(detach(c, "/data"), -ESRCH, "detaching a volume");
+}
+
+int main(void)
+{
+        const struct CMUnitTest tests[] = {
+                cmocka_unit_test(a_directory_comes_and_goes),    cmocka_unit_test(a_file_goes_on_a_file),
+                cmocka_unit_test(a_tmpfs_is_shared_at_run_time), cmocka_unit_test(who_uses_a_volume_is_told),
+                cmocka_unit_test(links_do_not_lead_out),         cmocka_unit_test(what_cannot_be_attached),
+                cmocka_unit_test(another_life_has_none),
+        };
+
+        assert_non_null(mkdtemp(work));
+        assert_int_equal(chmod(work, 0755), 0);
+        assert_int_equal(mkdir(below("data"), 0755), 0);
+        write_file("data/greeting", "hello\n");
+        assert_int_equal(symlink("data", below("link")), 0);
+        int r = cmocka_run_group_tests_name("attach", tests, setup, teardown);
+        unlink(below("data/greeting"));
+        unlink(below("data/answer"));
+        unlink(below("link"));
+        rmdir(below("data"));
+        return rmdir(work) < 0 ? 1 : r;
+}

@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: MIT */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/mount.h>
+#include <linux/openat2.h>
+#include <sched.h>
+#include <signal.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "launch/launch.h"
+
+/* Copies of mounts that are attached nowhere. */
+
+int launch_open_how(int dirfd, const char *path, uint64_t flags, uint64_t resolve)
+{
+        const struct open_how how = { .flags = flags | O_CLOEXEC, .resolve = resolve };
+        long fd = syscall(SYS_openat2, dirfd, path, &how, sizeof(how));
+
+        return fd < 0 ? -errno : (int) fd;
+}
+
+int launch_clone_tree(int fd, int recursive)
+{
+        int tree = (int) syscall(SYS_open_tree, fd, "",
+                                 AT_EMPTY_PATH | OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | (recursive ? AT_RECURSIVE : 0));
+
+        return tree < 0 ? -errno : tree;
+}
+
+int launch_idmap(int tree, int userns, int recursive)
+{
+        struct mount_attr attributes = { .attr_set = MOUNT_ATTR_IDMAP, .userns_fd = (uint64_t) userns };
+
+        return syscall(SYS_mount_setattr, tree, "", AT_EMPTY_PATH | (recursive ? AT_RECURSIVE : 0), &attributes,
+                       sizeof(attributes)) < 0
+                       ? -errno
+                       : 0;
+}
+
+struct visit {
+        int namespace_fd, result;
+};
+
+static int visit(void *userdata)
+{
+        struct visit *visit = userdata;
+
+        visit->result = setns(visit->namespace_fd, CLONE_NEWNS) < 0
+                                ? -errno
+                                : (int) syscall(SYS_open_tree, AT_FDCWD, SCRATCH, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
+        if (visit->result == -1)
+                visit->result = -errno;
+        return 0;
+}
+
+/* Only a process in its namespace can copy a mount: a child that shares our descriptors and memory goes there. */
+int launch_scratch_copy(int namespace_fd)
+{
+        static char stack[64 * 1024] __attribute__((aligned(16)));
+        struct visit there = { namespace_fd, -EIO };
+
+        pid_t pid = clone(visit, stack + sizeof(stack), CLONE_VM | CLONE_VFORK | CLONE_FILES | SIGCHLD, &there);
+        if (pid < 0)
+                return -errno;
+        while (waitpid(pid, NULL, 0) < 0 && errno == EINTR)
+                ;
+        return there.result;
+}
