@@ -9,20 +9,28 @@
 extern const struct tool_command tool_build;
 extern const struct tool_command tool_cat_manifest;
 extern const struct tool_command tool_convert;
+extern const struct tool_command tool_cp;
 extern const struct tool_command tool_doctor;
 extern const struct tool_command tool_down;
+extern const struct tool_command tool_exec;
 extern const struct tool_command tool_gc;
 extern const struct tool_command tool_images;
 extern const struct tool_command tool_inspect;
+extern const struct tool_command tool_kill;
 extern const struct tool_command tool_leak_check;
+extern const struct tool_command tool_logs;
 extern const struct tool_command tool_pin;
+extern const struct tool_command tool_port;
 extern const struct tool_command tool_ps;
 extern const struct tool_command tool_pull;
 extern const struct tool_command tool_run;
+extern const struct tool_command tool_shell;
+extern const struct tool_command tool_stats;
 extern const struct tool_command tool_trust;
 extern const struct tool_command tool_unshare;
 extern const struct tool_command tool_up;
 extern const struct tool_command tool_validate;
 extern const struct tool_command tool_verify;
+extern const struct tool_command tool_wait;
 
 #endif

@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <pwd.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,6 +13,8 @@
 #include <unistd.h>
 
 #include "cli/cli.h"
+#include "cli/running.h"
+#include "container/container.h"
 #include "container/state-file.h"
 #include "util/buffer.h"
 #include "util/dir-names.h"
@@ -123,6 +126,37 @@ int tool_list_named(const char *state, struct tool_named_list *ret)
         return r;
 }
 
+static int read_list(const char *state, struct tool_named_list *ret, struct mayfly_error *err)
+{
+        char directory[TOOL_STATE_PATH_MAX];
+        int r = tool_list_named(state, ret);
+
+        tool_state_directory(state, directory);
+        return r < 0 ? mf_error_errno(err, r, MAYFLY_STAGE_SPEC, "the directory of containers \"%.300s\"", directory)
+                     : 0;
+}
+
+static char **names_of(const struct tool_named_list *list)
+{
+        char **names = calloc(list->n + 1, sizeof(*names));
+
+        if (!names)
+                tool_oom();
+        for (size_t i = 0; i < list->n; i++)
+                names[i] = list->entries[i].name;
+        return names;
+}
+
+char **tool_names(const char *state, struct tool_named_list *list)
+{
+        struct mayfly_error err = MAYFLY_ERROR_INIT;
+
+        if (read_list(state, list, &err) == 0)
+                return names_of(list);
+        (void) tool_fail("%s", err.message);
+        return NULL;
+}
+
 /* --- sharing ---------------------------------------------------------------------------------------------------- */
 
 /* Whether somebody listens at the socket. */
@@ -205,39 +239,90 @@ static const struct tool_named *find(const struct tool_named_list *list, const c
         return *ret_n == 1 ? found : NULL;
 }
 
-static int complain(const struct tool_named_list *list, const char *name, size_t alike)
+int tool_is_shared(const char *machine)
 {
-        mf_cleanup(mf_freep) const char **names = calloc(list->n + 1, sizeof(*names));
+        char path[TOOL_STATE_PATH_MAX];
 
-        if (!names)
-                tool_oom();
-        for (size_t i = 0; i < list->n; i++)
-                names[i] = list->entries[i].name;
-        const char *meant = mf_nearest(name, names, MOST_EDITS);
+        mf_share_socket_path(machine, path, sizeof(path));
+        return access(path, F_OK) == 0;
+}
+
+/* Attaches to a container that a program shares by a state file which is elsewhere. */
+static int attach_to_machine(const char *machine, struct mayfly_container **ret, struct mayfly_error *err)
+{
+        char path[TOOL_STATE_PATH_MAX], name[256];
+        struct mf_state state = { .machine = name, .socket = path };
+
+        mf_share_socket_path(machine, path, sizeof(path));
+        snprintf(name, sizeof(name), "%s", machine);
+        return mf_container_attach_to(ret, &state, path, err);
+}
+
+/* Says why a container that runs cannot be entered. */
+static int explain(const struct tool_running *container, struct mayfly_error *err)
+{
+        const struct passwd *user = getpwuid(container->uid);
+
+        if (container->uid != geteuid())
+                return mf_error(err, -EACCES, MAYFLY_STAGE_SPEC,
+                                "container %s belongs to user %s (%u), who alone can enter it", container->machine,
+                                user ? user->pw_name : "?", (unsigned) container->uid);
+        return mf_error(err, -ENOENT, MAYFLY_STAGE_SPEC,
+                        "the program that started container %s does not share it; call mayfly_container_share() there, "
+                        "or set MAYFLY_KEEP for a test",
+                        container->machine);
+}
+
+/* Says that no container has the name, and which was meant. */
+static int explain_none(const struct tool_named_list *named, const char *name, size_t alike, struct mayfly_error *err)
+{
+        mf_cleanup(tool_running_list_clear) struct tool_running_list running = { 0 };
+        mf_cleanup(mf_freep) char **names = names_of(named);
+        const char *meant = mf_nearest(name, (const char *const *) names, MOST_EDITS);
+
         if (alike > 1)
-                return tool_fail("the names of %zu containers begin with \"%s\"; write more of it", alike, name);
-        return tool_fail("there is no container \"%s\"%s%s%s; mayfly ps lists those that run", name,
-                         meant ? "; did you mean \"" : "", meant ? meant : "", meant ? "\"?" : "");
+                return mf_error(err, -ENOENT, MAYFLY_STAGE_SPEC,
+                                "the names of %zu containers begin with \"%s\"; write more of it", alike, name);
+        (void) tool_list_running(&running);
+        for (size_t i = 0; i < running.n; i++)
+                if (strcmp(running.entries[i].machine, name) == 0)
+                        return explain(&running.entries[i], err);
+        return mf_error(err, -ENOENT, MAYFLY_STAGE_SPEC,
+                        "there is no container \"%s\"; %s%s%smayfly ps lists those that run", name,
+                        meant ? "did you mean \"" : "", meant ? meant : "", meant ? "\"? " : "");
+}
+
+int tool_find(const char *state, const char *name, struct mayfly_container **ret, struct mayfly_error *err)
+{
+        mf_cleanup(tool_named_list_clear) struct tool_named_list list = { 0 };
+        char path[TOOL_STATE_PATH_MAX];
+        size_t alike = 0;
+
+        if (strchr(name, '/'))
+                return mayfly_container_attach(ret, name, err);
+        int r = read_list(state, &list, err);
+        if (r < 0)
+                return r;
+        const struct tool_named *found = *name ? find(&list, name, &alike) : NULL;
+        if (!found && !state && tool_is_shared(name))
+                return attach_to_machine(name, ret, err);
+        if (!found)
+                return explain_none(&list, name, alike, err);
+        tool_state_path(state, found->name, TOOL_STATE_SUFFIX, path);
+        return mayfly_container_attach(ret, path, err);
 }
 
 int tool_attach(const char *state, const char *name, struct mayfly_container **ret)
 {
-        mf_cleanup(tool_named_list_clear) struct tool_named_list list = { 0 };
         struct mayfly_error err = MAYFLY_ERROR_INIT;
-        char path[TOOL_STATE_PATH_MAX];
-        size_t alike = 0;
 
-        if (!strchr(name, '/')) {
-                int r = tool_list_named(state, &list);
-                tool_state_directory(state, path);
-                if (r < 0)
-                        return tool_fail("the directory of containers \"%s\" cannot be read: %s", path,
-                                         strerrordesc_np(-r));
-                const struct tool_named *found = *name ? find(&list, name, &alike) : NULL;
-                if (!found)
-                        return complain(&list, name, alike);
-                tool_state_path(state, found->name, TOOL_STATE_SUFFIX, path);
-                name = path;
-        }
-        return mayfly_container_attach(ret, name, &err) < 0 ? tool_fail("%s", err.message) : TOOL_OK;
+        return tool_find(state, name, ret, &err) < 0 ? tool_fail("%s", err.message) : TOOL_OK;
+}
+
+int tool_has_app(const struct mayfly_container *container, const char *name)
+{
+        if (container->reports.expects_app)
+                return 1;
+        (void) tool_fail("container \"%s\" runs no app, only commands, such as that of mayfly run", name);
+        return 0;
 }

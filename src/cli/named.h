@@ -43,11 +43,21 @@ int tool_name_is_free(const char *state, const char *name, struct mayfly_error *
 int tool_share(struct mayfly_container *container, const char *state, const char *name, struct mayfly_error *err);
 
 /* Attaches to the container of a name, of a machine's name, or of a state file's path, which has a slash; the beginning of a name will do
- * when there is only one. Returns TOOL_OK, or complains and returns TOOL_FAILED. */
+ * when there is only one. Returns 0 or negative errno with an error, which says which name was meant. */
+int tool_find(const char *state, const char *name, struct mayfly_container **ret, struct mayfly_error *err);
+/* Does the same. Returns TOOL_OK, or complains and returns TOOL_FAILED. */
 int tool_attach(const char *state, const char *name, struct mayfly_container **ret);
+
+/* Whether the container has an app. Complains when it has none. */
+int tool_has_app(const struct mayfly_container *container, const char *name);
+
+/* Whether the container of a machine's name is shared by a program of this user. */
+int tool_is_shared(const char *machine);
 
 /* Lists the containers that have names, sorted by them. Returns 0 or negative errno; a directory that is not there has none. */
 int tool_list_named(const char *state, struct tool_named_list *ret);
+/* Their names, in *list: an allocated list that ends with NULL, to be freed alone. Complains and returns NULL. */
+char **tool_names(const char *state, struct tool_named_list *list);
 void tool_named_list_clear(struct tool_named_list *list);
 
 #endif

@@ -1,113 +1,34 @@
 /* SPDX-License-Identifier: MIT */
 #define _GNU_SOURCE
 #include <errno.h>
-#include <fcntl.h>
-#include <limits.h>
 #include <pwd.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "cli/cli.h"
 #include "cli/commands.h"
 #include "cli/json.h"
+#include "cli/named.h"
+#include "cli/running.h"
 #include "cli/text.h"
-#include "util/buffer.h"
-#include "util/dir-names.h"
-#include "util/fd.h"
 #include "util/macro.h"
-#include "util/process.h"
-#include "util/strv.h"
-
-/* The containers that run now, of all users. Nothing is written down about a container: its supervisor has the name and the labels in its
- * arguments. */
 
 struct choices {
         int json, quiet;
         const char **labels;
 };
 
-struct container {
-        char *name, **labels;
-        long pid; /* of mayfly-launch */
-        uid_t uid;
+/* A container that is listed. */
+struct row {
+        const struct tool_running *container;
+        const char *name; /* by which mayfly exec and others find it */
+        int is_shared;    /* whether they can */
 };
-
-struct list {
-        struct container *containers;
-        size_t n, allocated;
-        unsigned namespaces; /* as mf_process_namespaces() counts them, of this process */
-};
-
-static void clear_list(struct list *list)
-{
-        for (size_t i = 0; i < list->n; i++) {
-                free(list->containers[i].name);
-                mf_strv_free(list->containers[i].labels);
-        }
-        free(list->containers);
-}
-
-/* Reads the arguments of a process, with a NUL after each. Returns 0, or -ENOMEM; a process that is gone has none. */
-static int read_arguments(int process, struct mf_buffer *ret)
-{
-        mf_cleanup(mf_closep) int fd = openat(process, "cmdline", O_RDONLY | O_CLOEXEC);
-        char part[4096];
-        ssize_t n;
-        int r = 0;
-
-        while (r == 0 && fd >= 0 && (n = read(fd, part, sizeof(part))) > 0)
-                r = mf_buffer_add(ret, part, (size_t) n);
-        return r;
-}
-
-static int is_launch_path(const char *path)
-{
-        const char *slash = strrchr(path, '/');
-
-        return slash && strcmp(slash + 1, "mayfly-launch") == 0;
-}
-
-/* Whether it executes mayfly-launch, as far as this user may see that: any process can give itself any arguments. */
-static int executes_launch(int process)
-{
-        static const char deleted[] = " (deleted)";
-        char path[PATH_MAX];
-
-        const ssize_t n = readlinkat(process, "exe", path, sizeof(path) - 1);
-        if (n < 0)
-                return 1;
-        path[n] = '\0';
-        const size_t length = (size_t) n, end = strlen(deleted);
-        if (length > end && strcmp(path + length - end, deleted) == 0) /* by an upgrade */
-                path[length - end] = '\0';
-        return is_launch_path(path);
-}
-
-/* Takes name and labels out of the arguments. Returns 0 or -ENOMEM. */
-static int read_container(const struct mf_buffer *arguments, struct container *ret)
-{
-        const char *end = arguments->data + arguments->size;
-        int r = 0;
-
-        for (const char *word = arguments->data; r == 0 && word < end; word += strlen(word) + 1) {
-                const char *value = word + strlen(word) + 1;
-                if (value >= end)
-                        break;
-                if (strcmp(word, "--machine") == 0 && !ret->name) {
-                        ret->name = strdup(value);
-                        r = ret->name ? 0 : -ENOMEM;
-                } else if (strcmp(word, "--label") == 0) {
-                        r = mf_strv_add(&ret->labels, strdup(value));
-                }
-        }
-        return r;
-}
 
 /* Whether the container has the label NAME, or NAME=VALUE. */
-static int has_label(const struct container *container, const char *wanted)
+static int has_label(const struct tool_running *container, const char *wanted)
 {
         const size_t length = strlen(wanted);
 
@@ -118,149 +39,123 @@ static int has_label(const struct container *container, const char *wanted)
         return 0;
 }
 
-static int is_wanted(const struct list *list, const struct container *container, const struct choices *choices)
+static int is_wanted(const struct tool_running *container, const struct choices *choices)
 {
-        /* In engine direct two processes have the same arguments. One of another user hides nothing. */
-        for (size_t i = 0; i < list->n; i++)
-                if (list->containers[i].uid == container->uid && strcmp(list->containers[i].name, container->name) == 0)
-                        return 0;
         for (const char **label = choices->labels; label && *label; label++)
                 if (!has_label(container, *label))
                         return 0;
         return 1;
 }
 
-static int look_at(struct list *list, int process, const char *pid, const struct choices *choices)
+static struct row make_row(const struct tool_running *container, const struct tool_named_list *named)
 {
-        mf_cleanup(mf_buffer_clear) struct mf_buffer arguments = { 0 };
-        struct container container = { .pid = strtol(pid, NULL, 10) };
-        struct stat st;
+        struct row row = { .container = container, .name = container->machine };
 
-        int r = read_arguments(process, &arguments);
-        if (r < 0 || !arguments.data || !is_launch_path(arguments.data) || !executes_launch(process) ||
-            fstat(process, &st) < 0)
-                return r;
-        /* What runs inside a container has a PID there, too. */
-        if (mf_process_namespaces_at(process) != list->namespaces)
-                return 0;
-        container.uid = st.st_uid;
-        r = read_container(&arguments, &container);
-        struct container *grown = NULL;
-        if (r == 0 && container.name && is_wanted(list, &container, choices)) {
-                grown = mf_grow(list->containers, list->n, &list->allocated, sizeof(*grown));
-                r = grown ? 0 : -ENOMEM;
-        }
-        if (grown) {
-                list->containers = grown;
-                grown[list->n++] = container;
-                return 0;
-        }
-        free(container.name);
-        mf_strv_free(container.labels);
-        return r;
-}
-
-static int find(struct list *list, const struct choices *choices)
-{
-        mf_cleanup(mf_closep) int proc = open("/proc", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-        mf_cleanup(mf_closep) int self = proc < 0 ? -1 : openat(proc, "self", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-        char **names = NULL;
-
-        if (self < 0)
-                return -errno;
-        list->namespaces = mf_process_namespaces_at(self);
-        int r = mf_dir_names(proc, &names);
-        for (char **name = names; r == 0 && name && *name; name++) {
-                if (**name < '1' || **name > '9')
-                        continue;
-                mf_cleanup(mf_closep) int process = openat(proc, *name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-                if (process >= 0)
-                        r = look_at(list, process, *name, choices);
-        }
-        mf_strv_free(names);
-        return r;
+        if (container->uid != geteuid())
+                return row;
+        row.is_shared = tool_is_shared(container->machine);
+        for (size_t i = 0; i < named->n; i++)
+                if (strcmp(named->entries[i].machine, container->machine) == 0)
+                        row.name = named->entries[i].name;
+        return row;
 }
 
 static int compare(const void *a, const void *b)
 {
-        const struct container *one = a, *other = b;
+        const struct row *one = a, *other = b;
 
         return strcmp(one->name, other->name);
 }
 
-static const char *user_of(const struct container *container, char number[16])
+static const char *user_of(const struct row *row, char number[16])
 {
-        const struct passwd *user = getpwuid(container->uid);
+        const struct passwd *user = getpwuid(row->container->uid);
 
-        snprintf(number, 16, "%u", (unsigned) container->uid);
+        snprintf(number, 16, "%u", (unsigned) row->container->uid);
         return user ? user->pw_name : number;
 }
 
-static void print_table(const struct list *list)
+static void print_table(const struct row *rows, size_t n)
 {
         int name_width = (int) strlen("NAME"), user_width = (int) strlen("USER");
         char number[16];
 
-        for (size_t i = 0; i < list->n; i++) {
-                const int name = (int) strlen(list->containers[i].name);
-                const int user = (int) strlen(user_of(&list->containers[i], number));
+        for (size_t i = 0; i < n; i++) {
+                const int name = (int) strlen(rows[i].name), user = (int) strlen(user_of(&rows[i], number));
                 name_width = name > name_width ? name : name_width;
                 user_width = user > user_width ? user : user_width;
         }
-        printf("%-*s  %-*s  LABELS\n", name_width, "NAME", user_width, "USER");
-        for (size_t i = 0; i < list->n; i++) {
-                const struct container *container = &list->containers[i];
-                tool_print_text(container->name);
-                printf("%*s  %-*s  ", name_width - (int) strlen(container->name), "", user_width,
-                       user_of(container, number));
-                tool_print_list((const char *const *) container->labels, ",");
+        printf("%-*s  %-*s  SHARED  LABELS\n", name_width, "NAME", user_width, "USER");
+        for (size_t i = 0; i < n; i++) {
+                tool_print_text(rows[i].name);
+                printf("%*s  %-*s  %-6s  ", name_width - (int) strlen(rows[i].name), "", user_width,
+                       user_of(&rows[i], number), rows[i].is_shared ? "yes" : "no");
+                tool_print_list((const char *const *) rows[i].container->labels, ",");
                 printf("\n");
         }
 }
 
-static void print_json(const struct list *list)
+static void print_json(const struct row *rows, size_t n)
 {
         tool_json_open(NULL, '[');
-        for (size_t i = 0; i < list->n; i++) {
-                const struct container *container = &list->containers[i];
+        for (size_t i = 0; i < n; i++) {
+                const struct tool_running *container = rows[i].container;
                 tool_json_open(NULL, '{');
-                tool_json_text("name", container->name);
+                tool_json_text("name", rows[i].name);
+                tool_json_text("machine", container->machine);
                 tool_json_number("uid", container->uid);
                 tool_json_number("supervisor", container->pid);
+                tool_json_bool("shared", rows[i].is_shared);
                 tool_json_pairs("labels", (const char *const *) container->labels);
                 tool_json_close('}');
         }
         tool_json_close(']');
 }
 
-static void print_names(const struct list *list)
+static void print_names(const struct row *rows, size_t n)
 {
-        for (size_t i = 0; i < list->n; i++) {
-                tool_print_text(list->containers[i].name);
+        for (size_t i = 0; i < n; i++) {
+                tool_print_text(rows[i].name);
                 printf("\n");
         }
 }
 
+static void print(const struct tool_running_list *list, const struct tool_named_list *named,
+                  const struct choices *choices)
+{
+        mf_cleanup(mf_freep) struct row *rows = calloc(list->n + 1, sizeof(*rows));
+        size_t n = 0;
+
+        if (!rows)
+                tool_oom();
+        for (size_t i = 0; i < list->n; i++)
+                if (is_wanted(&list->entries[i], choices))
+                        rows[n++] = make_row(&list->entries[i], named);
+        qsort(rows, n, sizeof(*rows), compare);
+        if (choices->json)
+                print_json(rows, n);
+        else if (choices->quiet)
+                print_names(rows, n);
+        else
+                print_table(rows, n);
+}
+
 static int run(int argc, char **argv)
 {
-        mf_cleanup(clear_list) struct list list = { 0 };
+        mf_cleanup(tool_running_list_clear) struct tool_running_list list = { 0 };
+        mf_cleanup(tool_named_list_clear) struct tool_named_list named = { 0 };
         struct choices choices = { 0 };
         struct tool_operands operands;
         int status = tool_parse(&tool_ps, argc, argv, &choices, &operands);
 
         if (status >= 0)
                 return status;
-        int r = find(&list, &choices);
+        int r = tool_list_running(&list);
         if (r < 0)
                 return tool_fail("looking for containers in /proc: %s", strerrordesc_np(-r));
-        if (list.n > 0)
-                qsort(list.containers, list.n, sizeof(*list.containers), compare);
-        if (choices.json)
-                print_json(&list);
-        else if (choices.quiet)
-                print_names(&list);
-        else
-                print_table(&list);
+        if (tool_list_named(NULL, &named) == -ENOMEM) /* without names, those of the machines do */
+                tool_oom();
+        print(&list, &named, &choices);
         free(choices.labels);
         return TOOL_OK;
 }
@@ -281,7 +176,8 @@ const struct tool_command tool_ps = {
         .summary = "list the containers that run",
         .synopsis = "[OPTION]...",
         .description =
-                "Lists the containers that run on this host: name, user, and the labels of their specs. They can be "
+                "Lists the containers that run on this host: name, user, whether mayfly exec and others can enter "
+                "them, and the labels of their specs. They can be "
                 "those of any user, as far as /proc shows their processes. "
                 "A user can fake containers of that user. What runs in another PID namespace, such as a container's, "
                 "is "

@@ -280,7 +280,7 @@ static void loop(struct session *session, int tty)
         }
 }
 
-int run_pass_on(struct mayfly_exec *exec, int interactive, int tty)
+static int pass_on(struct mayfly_exec *exec, int interactive, int tty)
 {
         static struct session session;
 
@@ -300,4 +300,27 @@ int run_pass_on(struct mayfly_exec *exec, int interactive, int tty)
         restore(&session);
         session.signals = mf_close(session.signals);
         return status_of(&session);
+}
+
+int run_failed(int code, const struct mayfly_error *err)
+{
+        (void) tool_fail("%s", err->message);
+        if (err->stage != MAYFLY_STAGE_EXEC)
+                return RUN_FAILED;
+        if (code == -ENOENT)
+                return RUN_NOT_FOUND;
+        return code == -EACCES || code == -ENOEXEC || code == -EISDIR ? RUN_NOT_EXECUTED : RUN_FAILED;
+}
+
+int run_command(struct mayfly_container *container, const struct mayfly_command *command, int interactive)
+{
+        struct mayfly_error err = MAYFLY_ERROR_INIT;
+        struct mayfly_exec *exec = NULL;
+
+        int r = mayfly_exec_start(&exec, container, command, &err);
+        if (r < 0)
+                return run_failed(r, &err);
+        int status = pass_on(exec, interactive, command->tty);
+        mayfly_exec_free(exec);
+        return status;
 }

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "cli/cli.h"
 #include "cli/run.h"
@@ -218,4 +219,11 @@ void run_take_user(struct mf_arena *memory, const char *word, struct mayfly_comm
                 ret->group = colon + 1;
         }
         ret->user = user;
+}
+
+int run_check_terminal(const char *command, int interactive, int tty)
+{
+        if (!interactive || !tty || isatty(STDIN_FILENO))
+                return TOOL_OK;
+        return tool_usage(command, "--tty with --interactive needs a terminal as standard input; leave --tty out");
 }

@@ -1,11 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #define _GNU_SOURCE
-#include <errno.h>
 #include <stdio.h>
-#include <unistd.h>
 
 #include <mayfly/container.h>
-#include <mayfly/exec.h>
 
 #include "cli/cli.h"
 #include "cli/commands.h"
@@ -97,31 +94,6 @@ static void print_addresses(struct mayfly_container *container, const struct may
         }
 }
 
-static int failed(int code, const struct mayfly_error *err)
-{
-        (void) tool_fail("%s", err->message);
-        if (err->stage != MAYFLY_STAGE_EXEC)
-                return RUN_FAILED;
-        if (code == -ENOENT)
-                return RUN_NOT_FOUND;
-        return code == -EACCES || code == -ENOEXEC || code == -EISDIR ? RUN_NOT_EXECUTED : RUN_FAILED;
-}
-
-static int run_in(struct mayfly_container *container, const struct choices *choices, char **arguments,
-                  struct mf_arena *memory)
-{
-        const struct mayfly_command command = make_command(choices, arguments, memory);
-        struct mayfly_error err = MAYFLY_ERROR_INIT;
-        struct mayfly_exec *exec = NULL;
-
-        int r = mayfly_exec_start(&exec, container, &command, &err);
-        if (r < 0)
-                return failed(r, &err);
-        int status = run_pass_on(exec, choices->interactive, choices->tty);
-        mayfly_exec_free(exec);
-        return status;
-}
-
 /* Lets others enter the container by its name: exec, logs and so on. Who gave it no name can do without. */
 static int share(struct mayfly_container *container, const struct choices *choices, struct mayfly_error *err)
 {
@@ -163,10 +135,11 @@ static int run_image(struct choices *choices, char **operands)
                 return RUN_FAILED;
         int r = start(choices, &spec, &container, &err);
         if (r < 0)
-                return failed(r, &err);
+                return run_failed(r, &err);
         if (!choices->quiet)
                 print_addresses(container, spec.publish);
-        int status = run_in(container, choices, operands + 1, &memory);
+        const struct mayfly_command command = make_command(choices, operands + 1, &memory);
+        int status = run_command(container, &command, choices->interactive);
         mayfly_container_free(container);
         return status;
 }
@@ -183,11 +156,8 @@ static int run(int argc, char **argv)
                 return RUN_FAILED;
         if (choices.name && tool_check_name("run", choices.name) != TOOL_OK)
                 return RUN_FAILED;
-        if (choices.interactive && choices.tty && !isatty(STDIN_FILENO)) {
-                (void) tool_usage("run",
-                                  "--tty with --interactive needs a terminal as standard input; leave --tty out");
+        if (run_check_terminal("run", choices.interactive, choices.tty) != TOOL_OK)
                 return RUN_FAILED;
-        }
         return run_image(&choices, operands.list);
 }
 

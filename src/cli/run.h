@@ -2,7 +2,7 @@
 #ifndef MF_CLI_RUN_H
 #define MF_CLI_RUN_H
 
-/* The parts of `mayfly run`: words of its command line, and its command's streams. */
+/* The parts of `mayfly run` and `mayfly exec`: words of their command lines, and the streams of a command. */
 
 #include <mayfly/container.h>
 #include <mayfly/exec.h>
@@ -41,9 +41,14 @@ char *run_path(struct mf_arena *memory, const char *directory, const char *path)
 void run_take_capabilities(struct mf_arena *memory, const char *const *words, const char *const **ret);
 void run_take_user(struct mf_arena *memory, const char *word, struct mayfly_command *ret);
 
-/* run-streams.c: passes on, until the command ends: its output to ours; with `interactive` our input to it; signals and the
- * size of our terminal. Returns the exit status for mayfly. */
-int run_pass_on(struct mayfly_exec *exec, int interactive, int tty);
+/* Whether our input can be that of a terminal inside. Returns TOOL_OK, or complains and returns TOOL_USAGE. */
+int run_check_terminal(const char *command, int interactive, int tty);
+
+/* run-streams.c: runs the command until it ends, and passes on meanwhile: its output to ours; with `interactive` our input to it; signals
+ * and the size of our terminal. Returns the exit status for mayfly. */
+int run_command(struct mayfly_container *container, const struct mayfly_command *command, int interactive);
+/* Complains of what a start of a container or command returned. Returns the exit status for it. */
+int run_failed(int code, const struct mayfly_error *err);
 /* Writes the size of our terminal into the command. */
 void run_size(struct mayfly_command *command);
 

@@ -110,6 +110,27 @@ static int follow(struct mayfly_container *container, struct mayfly_error *err)
         return r == -ESRCH ? r : mf_share_explain(container, r, err);
 }
 
+int mf_container_attach_to(struct mayfly_container **ret, const struct mf_state *state, const char *file,
+                           struct mayfly_error *err)
+{
+        struct mayfly_container *container = mf_container_alloc();
+
+        if (!container)
+                return mf_error_oom(err, MAYFLY_STAGE_SPEC);
+        snprintf(container->machine, sizeof(container->machine), "%s", state->machine);
+        int r = prepare(container) < 0 ? mf_error_oom(err, MAYFLY_STAGE_SPEC)
+                                       : open_connection(state, file, &container->share, err);
+        if (r == 0)
+                r = follow(container, err);
+        if (r == -ESRCH)
+                r = explain_gone(state, file, err);
+        if (r < 0)
+                mayfly_container_free(container);
+        else
+                *ret = container;
+        return r;
+}
+
 MF_EXPORT int mayfly_container_attach(struct mayfly_container **ret, const char *file, struct mayfly_error *err)
 {
         mf_cleanup(mf_state_clear) struct mf_state state = { 0 };
@@ -118,21 +139,5 @@ MF_EXPORT int mayfly_container_attach(struct mayfly_container **ret, const char 
                 return mf_error(err, -EINVAL, MAYFLY_STAGE_SPEC,
                                 "mayfly_container_attach() needs a place for its result and the path of a state file");
         int r = mf_state_read(file, &state, err);
-        if (r < 0)
-                return r;
-        struct mayfly_container *container = mf_container_alloc();
-        if (!container)
-                return mf_error_oom(err, MAYFLY_STAGE_SPEC);
-        snprintf(container->machine, sizeof(container->machine), "%s", state.machine);
-        r = prepare(container) < 0 ? mf_error_oom(err, MAYFLY_STAGE_SPEC)
-                                   : open_connection(&state, file, &container->share, err);
-        if (r == 0)
-                r = follow(container, err);
-        if (r == -ESRCH)
-                r = explain_gone(&state, file, err);
-        if (r < 0)
-                mayfly_container_free(container);
-        else
-                *ret = container;
-        return r;
+        return r < 0 ? r : mf_container_attach_to(ret, &state, file, err);
 }

@@ -25,6 +25,7 @@ static const struct mf_field container_fields[] = {
         MF_FIELD(struct mayfly_container, ids.base),    MF_FIELD(struct mayfly_container, ids.size),
         MF_FIELD(struct mayfly_container, log_begin),   MF_FIELD(struct mayfly_container, reports.expects_app),
         MF_FIELD(struct mayfly_container, with_notify), MF_FIELD(struct mayfly_container, reports.expects_notify),
+        MF_FIELD(struct mayfly_container, granted),
 };
 static const struct mf_field spec_fields[] = {
         MF_FIELD(struct mayfly_spec, idle),
@@ -33,6 +34,16 @@ static const struct mf_field spec_fields[] = {
         MF_FIELD(struct mayfly_spec, stop_timeout_ms),
         MF_FIELD(struct mayfly_spec, start_timeout_ms),
         MF_FIELD(struct mayfly_spec, command_timeout_ms),
+};
+/* Who the app is, and where it runs. */
+static const struct mf_field app_fields[] = {
+        MF_FIELD(struct mf_image_config, user),
+        MF_FIELD(struct mf_image_config, group),
+        MF_FIELD(struct mf_image_config, cwd),
+        MF_FIELD(struct mf_image_config, only_groups),
+        MF_FIELD(struct mf_image_config, isolation.has_capabilities),
+        MF_FIELD(struct mf_image_config, isolation.capabilities),
+        MF_FIELD(struct mf_image_config, isolation.no_new_privs),
 };
 static const struct mf_field log_fields[] = {
         MF_FIELD(struct mf_log, capacity),
@@ -73,6 +84,27 @@ static void pack_image(struct mf_pack *pack, const struct mayfly_image *image)
                 mf_pack_fields(pack, FIELDS(port_fields), &config->ports[i]);
 }
 
+/* What commands as the app need. The spec's user and directory are the app's. */
+static void pack_app(struct mf_pack *pack, const struct mayfly_spec *spec, const struct mf_image_config *config)
+{
+        struct mf_image_config app = *config;
+
+        if (spec->user) {
+                app.user = (char *) (uintptr_t) spec->user;
+                app.group = NULL;
+                app.only_groups = 0;
+                app.n_extra_groups = 0;
+        }
+        if (spec->cwd)
+                app.cwd = (char *) (uintptr_t) spec->cwd;
+        mf_pack_fields(pack, FIELDS(app_fields), &app);
+        mf_pack_number(pack, app.n_extra_groups);
+        for (size_t i = 0; i < app.n_extra_groups; i++)
+                mf_pack_number(pack, app.extra_groups[i]);
+        mf_pack_strings(pack, (const char *const *) app.entrypoint);
+        mf_pack_strings(pack, (const char *const *) app.argv);
+}
+
 static void pack_links(struct mf_pack *pack, const struct mf_links *links)
 {
         mf_pack_number(pack, links->n);
@@ -97,6 +129,7 @@ int mf_description_write(const struct mayfly_container *container, int *ret)
         mf_pack_fields(&pack, FIELDS(log_fields), &container->log);
         mf_pack_strings(&pack, (const char *const *) container->env);
         pack_image(&pack, container->image);
+        pack_app(&pack, &container->spec, container->image->config);
         pack_links(&pack, &container->links);
         if (pack.failed)
                 return -ENOMEM;
@@ -156,6 +189,18 @@ static int unpack_ports(struct mf_unpack *unpack, struct mf_image_config *config
         return r;
 }
 
+/* Reads a list that is NULL when it has nothing. Returns 0 or -ENOMEM. */
+static int unpack_words(struct mf_unpack *unpack, char ***ret)
+{
+        int r = unpack_list(unpack, ret);
+
+        if (r == 0 && !(*ret)[0]) {
+                free((void *) *ret);
+                *ret = NULL;
+        }
+        return r;
+}
+
 static int unpack_image(struct mf_unpack *unpack, struct mayfly_image *image)
 {
         const char *id = mf_unpack_string(unpack), *name = mf_unpack_string(unpack);
@@ -166,12 +211,25 @@ static int unpack_image(struct mf_unpack *unpack, struct mayfly_image *image)
         if (r == 0)
                 r = unpack_list(unpack, &image->config->labels);
         if (r == 0)
-                r = unpack_list(unpack, &image->config->post_stop);
-        if (r == 0 && !image->config->post_stop[0]) {
-                free((void *) image->config->post_stop);
-                image->config->post_stop = NULL;
-        }
+                r = unpack_words(unpack, &image->config->post_stop);
         return r == 0 ? unpack_ports(unpack, image->config) : r;
+}
+
+static int unpack_app(struct mf_unpack *unpack, struct mf_image_config *config)
+{
+        mf_unpack_fields(unpack, FIELDS(app_fields), config);
+        int r = own_strings(FIELDS(app_fields), config);
+        const uint64_t n = mf_unpack_number(unpack);
+        if (n > LINKS_MAX)
+                return -EPROTO;
+        config->extra_groups = calloc((size_t) n + 1, sizeof(*config->extra_groups));
+        if (!config->extra_groups)
+                return -ENOMEM;
+        while (config->n_extra_groups < n)
+                config->extra_groups[config->n_extra_groups++] = (uint32_t) mf_unpack_number(unpack);
+        if (r == 0)
+                r = unpack_words(unpack, &config->entrypoint);
+        return r == 0 ? unpack_words(unpack, &config->argv) : r;
 }
 
 static int unpack_link(struct mf_unpack *unpack, struct mf_link *link)
@@ -219,6 +277,8 @@ static int unpack(struct mayfly_container *container, struct mf_unpack *unpack, 
                 r = unpack_list(unpack, &container->env);
         if (r == 0)
                 r = unpack_image(unpack, container->image);
+        if (r == 0)
+                r = unpack_app(unpack, container->image->config);
         if (r == 0)
                 r = unpack_links(unpack, &container->links);
         return r == 0 && unpack->failed ? -EPROTO : r;

@@ -90,6 +90,14 @@ static int listen_at(struct offer *offer)
         return listen(offer->listener, BACKLOG) < 0 ? -errno : 0;
 }
 
+void mf_share_socket_path(const char *machine, char *ret, size_t size)
+{
+        char directory[MF_RUNTIME_DIR_MAX];
+
+        mf_runtime_dir(directory);
+        snprintf(ret, size, "%s/%s" MF_SHARE_SUFFIX, directory, machine);
+}
+
 static int open_socket(const struct mayfly_container *container, struct offer *offer, struct mayfly_error *err)
 {
         char directory[MF_RUNTIME_DIR_MAX];

@@ -7,6 +7,7 @@
 
 #include <limits.h>
 #include <mayfly/error.h>
+#include <stddef.h>
 
 #include "util/runtime-dir.h"
 
@@ -41,5 +42,12 @@ struct mf_state {
 /* Reads a file that must be this user's. Returns 0 or negative errno with an error. */
 int mf_state_read(const char *path, struct mf_state *ret, struct mayfly_error *err);
 void mf_state_clear(struct mf_state *state);
+
+/* Writes the path of the socket of a shared container of this user. */
+void mf_share_socket_path(const char *machine, char *ret, size_t size);
+
+/* Attaches to the container, as mayfly_container_attach() does. `file` is for messages. */
+int mf_container_attach_to(struct mayfly_container **ret, const struct mf_state *state, const char *file,
+                           struct mayfly_error *err);
 
 #endif

@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: MIT */
+#include <errno.h>
+#include <limits.h>
+#include <stdio.h>
+
+#include <mayfly/container.h>
+
+#include "cli/cli.h"
+#include "cli/commands.h"
+#include "cli/named.h"
+#include "cli/run.h"
+
+struct choices {
+        const char *state;
+};
+
+/* Prints the status of the app when it has ended. */
+static int wait_for(const char *name, const struct choices *choices)
+{
+        struct mayfly_container *container = NULL;
+        struct mayfly_error err = MAYFLY_ERROR_INIT;
+        struct mayfly_exit end = MAYFLY_EXIT_INIT;
+
+        if (tool_attach(choices->state, name, &container) != TOOL_OK)
+                return TOOL_FAILED;
+        const int has_app = tool_has_app(container, name);
+        int r = has_app ? mayfly_container_wait(container, UINT32_MAX, &end, &err) : 0;
+        mayfly_container_free(container);
+        if (!has_app)
+                return TOOL_FAILED;
+        if (r < 0)
+                return tool_fail("%s", err.message);
+        printf("%d\n", end.exited ? end.status : RUN_SIGNALLED + end.signal);
+        fflush(stdout);
+        return TOOL_OK;
+}
+
+static int run(int argc, char **argv)
+{
+        struct choices choices = { 0 };
+        struct tool_operands operands;
+        int status = tool_parse(&tool_wait, argc, argv, &choices, &operands);
+
+        if (status >= 0)
+                return status;
+        status = TOOL_OK;
+        for (size_t i = 0; i < operands.n; i++)
+                if (wait_for(operands.list[i], &choices) != TOOL_OK)
+                        status = TOOL_FAILED;
+        return status;
+}
+
+static const struct tool_option options[] = {
+        TOOL_OPTION_STATE(struct choices, state),
+        TOOL_OPTIONS_END,
+};
+static const char *const operand_names[] = { "NAME", NULL };
+
+const struct tool_command tool_wait = {
+        .name = "wait",
+        .summary = "wait for the apps of containers to end",
+        .synopsis = "[OPTION]... NAME...",
+        .description =
+                "Waits for the app of each container, one after the other, and prints its exit status, or 128 and "
+                "the number of the signal that ended it.",
+        .exit_status = "0, or 1 when a container has no app or ended without a status of it, or 2 when the command "
+                       "line is wrong.",
+        .options = options,
+        .operands = operand_names,
+        .more_operands = UINT_MAX,
+        .run = run,
+};
