@@ -121,5 +121,5 @@ void mf_inside_signal(const struct mf_process *process, int signal_number)
 
         /* While the process that the pidfd is of lives, nothing else has its number. */
         if (fd >= 0 && mf_inside_read(process->pid, &now) == 0 && now.parent == process->parent)
-                (void) syscall(SYS_pidfd_send_signal, fd, signal_number, NULL, 0);
+                mf_pidfd_signal(fd, signal_number);
 }

@@ -49,8 +49,8 @@ static long set_signal_mask(const uint64_t *mask, uint64_t *ret_old)
         return syscall(SYS_rt_sigprocmask, SIG_SETMASK, mask, ret_old, sizeof(*mask));
 }
 
-/* Makes a copy of this process that raises no SIGCHLD and that wait(2) without __WALL does not find. A debugger would take it for a thread,
- * and the program that it executes for the one that is debugged. */
+/* Makes a copy of this process that raises no SIGCHLD and that wait(2) without __WALL does not find. A debugger would take that for a
+ * thread of the program, and lose the program when it executes another: no debugger gets it. */
 static pid_t clone_unnoticed(void)
 {
         return (pid_t) syscall(SYS_clone, (unsigned long) CLONE_UNTRACED, NULL, NULL, NULL, 0UL);
