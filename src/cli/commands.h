@@ -8,6 +8,7 @@
 
 extern const struct tool_command tool_build;
 extern const struct tool_command tool_cat_manifest;
+extern const struct tool_command tool_completion;
 extern const struct tool_command tool_convert;
 extern const struct tool_command tool_cp;
 extern const struct tool_command tool_doctor;
@@ -32,5 +33,8 @@ extern const struct tool_command tool_up;
 extern const struct tool_command tool_validate;
 extern const struct tool_command tool_verify;
 extern const struct tool_command tool_wait;
+
+/* All of them, in the order of their names, but completion, which nobody types often; ends with NULL. */
+extern const struct tool_command *const tool_commands[];
 
 #endif

@@ -13,11 +13,11 @@
 #include "util/macro.h"
 #include "util/nearest.h"
 
-static const struct tool_command *const commands[] = {
+const struct tool_command *const tool_commands[] = {
         &tool_build,   &tool_cat_manifest, &tool_convert,  &tool_cp,     &tool_doctor,     &tool_down,  &tool_exec,
         &tool_gc,      &tool_images,       &tool_inspect,  &tool_kill,   &tool_leak_check, &tool_logs,  &tool_pin,
         &tool_port,    &tool_ps,           &tool_pull,     &tool_run,    &tool_shell,      &tool_stats, &tool_trust,
-        &tool_unshare, &tool_up,           &tool_validate, &tool_verify, &tool_wait,
+        &tool_unshare, &tool_up,           &tool_validate, &tool_verify, &tool_wait,       NULL,
 };
 
 /* A file that is opened must not become standard output because that was closed. In its place stands a descriptor that
@@ -38,18 +38,18 @@ static int fill_closed_streams(void)
 static void help(void)
 {
         printf("Usage: mayfly COMMAND [OPTION]...\n\nContainers for C tests, from the command line.\n\n");
-        for (size_t i = 0; i < MF_ELEMENTSOF(commands); i++)
-                printf("  %-14s %s\n", commands[i]->name, commands[i]->summary);
+        for (size_t i = 0; tool_commands[i]; i++)
+                printf("  %-14s %s\n", tool_commands[i]->name, tool_commands[i]->summary);
         printf("\n  mayfly COMMAND --help says more, as does mayfly(1).\n  mayfly --version prints the version.\n");
 }
 
 static int unknown(const char *word)
 {
-        const char *names[MF_ELEMENTSOF(commands) + 1] = { NULL };
+        const char *names[MF_ELEMENTSOF(tool_commands)] = { NULL };
         static const char *const options[] = { "--help", "--version", NULL };
 
-        for (size_t i = 0; i < MF_ELEMENTSOF(commands); i++)
-                names[i] = commands[i]->name;
+        for (size_t i = 0; tool_commands[i]; i++)
+                names[i] = tool_commands[i]->name;
         int is_option = *word == '-';
         const char *meant = mf_nearest(word, is_option ? options : names, 2);
         return tool_usage(NULL, "unrecognized %s '%s'%s%s%s", is_option ? "option" : "command", word,
@@ -68,10 +68,12 @@ static int run(int argc, char **argv)
                 printf("mayfly " MAYFLY_VERSION "\n");
                 return TOOL_OK;
         }
-        for (size_t i = 0; i < MF_ELEMENTSOF(commands); i++)
-                if (strcmp(argv[1], commands[i]->name) == 0) {
+        if (strcmp(argv[1], tool_completion.name) == 0)
+                return tool_completion.run(argc - 1, argv + 1);
+        for (size_t i = 0; tool_commands[i]; i++)
+                if (strcmp(argv[1], tool_commands[i]->name) == 0) {
                         mf_env_warn(environ, stderr);
-                        return commands[i]->run(argc - 1, argv + 1);
+                        return tool_commands[i]->run(argc - 1, argv + 1);
                 }
         return unknown(argv[1]);
 }
