@@ -38,6 +38,18 @@ static void print_log(FILE *file)
         }
 }
 
+/* Removes what a keeper has left for those who look for a container that has ended by itself. */
+static void remove_ends(const char *state, int directory, char *const *names)
+{
+        const size_t end = strlen(TOOL_END_SUFFIX);
+
+        for (; state && names && *names; names++) {
+                const size_t length = strlen(*names);
+                if (length > end && strcmp(*names + length - end, TOOL_END_SUFFIX) == 0)
+                        (void) unlinkat(directory, *names, 0);
+        }
+}
+
 /* Prints what keepers that have ended had to say, and removes it. */
 static void take_logs(const char *state)
 {
@@ -60,6 +72,7 @@ static void take_logs(const char *state)
                 print_log(file);
                 (void) unlinkat(fd, *name, 0);
         }
+        remove_ends(state, fd, names);
         mf_strv_free(names);
 }
 
@@ -85,12 +98,12 @@ static int ask(const struct keeper_found *keeper, json_t *containers)
 }
 
 /* Ends the containers of these names that a keeper has. */
-static int end_some(const struct keepers *keepers, const struct keeper_found *keeper, char *const *names)
+static int end_some(const struct keepers *keepers, const struct keeper_found *keeper, const char **names)
 {
         json_t *containers = json_array();
 
         for (; *names; names++)
-                if (keepers_of(keepers, *names) == keeper)
+                if (keepers_have(keepers, *names) == keeper)
                         (void) json_array_append_new(containers, json_string(*names));
         if (json_array_size(containers) > 0)
                 return ask(keeper, containers);
@@ -98,7 +111,7 @@ static int end_some(const struct keepers *keepers, const struct keeper_found *ke
         return TOOL_OK;
 }
 
-static int down(const char *state, char *const *names)
+static int down(const char *state, const char **names)
 {
         mf_cleanup(keepers_clear) struct keepers keepers = { 0 };
         struct mayfly_error err = MAYFLY_ERROR_INIT;
@@ -106,8 +119,8 @@ static int down(const char *state, char *const *names)
 
         if (keepers_find(state, &keepers, &err) < 0)
                 return tool_fail("%s", err.message);
-        for (char *const *name = names; *name; name++)
-                if (!keepers_of(&keepers, *name))
+        for (const char **name = names; *name; name++)
+                if (!keepers_complete(&keepers, name))
                         return keepers_complain(&keepers, *name);
         for (size_t i = 0; i < keepers.n; i++) {
                 int r = *names ? end_some(&keepers, &keepers.list[i], names) : ask(&keepers.list[i], NULL);
@@ -127,7 +140,7 @@ static int run(int argc, char **argv)
                 return status;
         /* A keeper knows its directory by its absolute path; one that is not there has no keeper. */
         mf_cleanup(mf_freep) char *state = choices.state ? realpath(choices.state, NULL) : NULL;
-        return down(state ? state : choices.state, operands.list);
+        return down(state ? state : choices.state, (const char **) operands.list);
 }
 
 static const struct tool_option options[] = {

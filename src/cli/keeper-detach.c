@@ -2,7 +2,6 @@
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,7 +11,6 @@
 #include "cli/cli.h"
 #include "cli/keeper.h"
 #include "util/fd.h"
-#include "util/macro.h"
 
 /* The last byte that a keeper sends to its starter. */
 #define READY '\0'
@@ -98,10 +96,12 @@ int keeper_detach(struct keeper *keeper)
                 mf_close(ends[0]);
                 keeper->starter = ends[1];
                 be_keeper(keeper);
-                return TOOL_OK;
+                return -1;
         }
         mf_close(ends[1]);
-        _exit(await(pid, ends[0]));
+        int status = await(pid, ends[0]);
+        mf_close(ends[0]);
+        return status;
 }
 
 void keeper_settle(struct keeper *keeper)
@@ -114,35 +114,4 @@ void keeper_settle(struct keeper *keeper)
         (void) dup2(null, STDERR_FILENO);
         mf_close(null);
         keeper->starter = mf_close(keeper->starter);
-}
-
-/* --- its log ---------------------------------------------------------------------------------------------------- */
-
-void keeper_log_path(const char *state, pid_t keeper, char ret[TOOL_STATE_PATH_MAX])
-{
-        char name[40];
-
-        snprintf(name, sizeof(name), "keeper-%d", (int) keeper);
-        tool_state_path(state, name, ".log", ret);
-}
-
-void keeper_say(const struct keeper *keeper, const char *format, ...)
-{
-        mf_cleanup(mf_freep) char *text = NULL;
-        char path[TOOL_STATE_PATH_MAX];
-        va_list args;
-
-        va_start(args, format);
-        int length = vasprintf(&text, format, args);
-        va_end(args);
-        if (length < 0) {
-                text = NULL;
-                return;
-        }
-        if (keeper->is_detached && keeper->is_ready) {
-                keeper_log_path(keeper->state, getpid(), path);
-                mf_cleanup(mf_closep) int fd = open(path, O_WRONLY | O_APPEND | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
-                (void) dup2(fd, STDERR_FILENO);
-        }
-        (void) tool_fail("%s", text);
 }

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include <mayfly/life.h>
+#include <mayfly/share.h>
 
 #include "cli/cli.h"
 #include "cli/keeper.h"
@@ -48,6 +49,36 @@ static int take_networks(struct keeper *keeper, const struct declared *declared,
                 list[i] = *network;
         }
         return 0;
+}
+
+/* --- places ----------------------------------------------------------------------------------------------------- */
+
+static struct kept *make_place(const char *name, const struct declared *declared)
+{
+        struct kept *kept = calloc(1, sizeof(*kept));
+
+        if (!kept)
+                tool_oom();
+        *kept = (struct kept){ .name = name, .declared = declared, .leader = -1, .owner = -1 };
+        return kept;
+}
+
+static void name_by_machine(struct kept *kept)
+{
+        snprintf(kept->machine, sizeof(kept->machine), "%s", mayfly_container_name(kept->container));
+        kept->name = kept->machine;
+}
+
+void keeper_make_places(struct keeper *keeper)
+{
+        keeper->allocated = keeper->declaration->n;
+        keeper->kept = calloc(keeper->allocated, sizeof(struct kept *));
+        if (!keeper->kept)
+                tool_oom();
+        for (; keeper->n < keeper->declaration->n; keeper->n++) {
+                const struct declared *declared = &keeper->declaration->containers[keeper->n];
+                keeper->kept[keeper->n] = make_place(declared->name, declared);
+        }
 }
 
 /* --- start ------------------------------------------------------------------------------------------------------ */
@@ -105,7 +136,7 @@ static int prepare(struct kept *kept, struct mayfly_error *err)
         int r = mayfly_container_run(kept->container, &command, &result, err);
         if (r == 0 && (!result->exit->exited || result->exit->status != 0))
                 r = mf_error(err, -EPROTO, MAYFLY_STAGE_EXEC,
-                             "container %s: its snapshot_after, %s, has ended with %s %d: %s", kept->declared->name,
+                             "container %s: its snapshot_after, %s, has ended with %s %d: %s", kept->name,
                              command.argv[0], result->exit->exited ? "status" : "signal",
                              result->exit->exited ? result->exit->status : result->exit->signal, result->err);
         mayfly_result_free(result);
@@ -116,13 +147,12 @@ static int prepare(struct kept *kept, struct mayfly_error *err)
         return r == 0 ? mayfly_container_start_again(kept->container, err) : r;
 }
 
-/* Lets others use a container by its name. One that has ended meanwhile needs no name. */
-static int share(const struct keeper *keeper, const struct kept *kept, struct mayfly_error *err)
+int keeper_share(const struct keeper *keeper, const struct kept *kept, struct mayfly_error *err)
 {
         struct mayfly_error why = MAYFLY_ERROR_INIT;
 
-        int r = tool_share(kept->container, keeper->state, kept->declared->name, &why);
-        if (r == 0 || r == -ESRCH)
+        int r = tool_share(kept->container, keeper->state, kept->name, &why);
+        if (r == 0 || r == -ESRCH) /* one that has ended needs no name */
                 return 0;
         mf_error_copy(err, r, why.stage, why.message);
         return r;
@@ -137,130 +167,82 @@ int keeper_start_all(struct keeper *keeper, struct mayfly_error *err)
                 r = mayfly_containers_start(specs.pointers, specs.n, specs.handles, err);
         if (r < 0)
                 return r;
-        for (size_t i = 0; i < specs.n; i++)
-                keeper->kept[i].container = specs.handles[i];
+        for (size_t i = 0; i < specs.n; i++) {
+                struct kept *kept = keeper->kept[i];
+                kept->container = specs.handles[i];
+                if (!kept->name)
+                        name_by_machine(kept);
+        }
         for (size_t i = 0; i < specs.n && r == 0; i++)
-                r = prepare(&keeper->kept[i], err);
+                r = prepare(keeper->kept[i], err);
         for (size_t i = 0; i < specs.n && r == 0; i++)
-                r = share(keeper, &keeper->kept[i], err);
+                r = keeper_share(keeper, keeper->kept[i], err);
         return r;
 }
 
-/* --- life ------------------------------------------------------------------------------------------------------- */
+/* --- branches --------------------------------------------------------------------------------------------------- */
 
-/* Says how a container has ended, unless that was a success. */
-static void note_end(struct keeper *keeper, const struct kept *kept)
+/* The published ports with numbers that the kernel chooses: those that are declared are taken. */
+static struct mayfly_publish *free_ports(const struct mayfly_publish *publish)
 {
-        static const char *const nothing[] = { "true", NULL };
-        struct mayfly_command command = MAYFLY_COMMAND_INIT;
-        struct mayfly_exit exit = MAYFLY_EXIT_INIT;
-        struct mayfly_error err = MAYFLY_ERROR_INIT;
-        struct mayfly_result *result = NULL;
+        size_t n = 1;
 
-        if (mayfly_container_wait(kept->container, 0, &exit, NULL) == 0 && exit.exited && exit.status == 0)
-                return;
-        command.argv = nothing; /* what cannot be done any more says why */
-        if (mayfly_container_run(kept->container, &command, &result, &err) == 0)
-                mayfly_result_free(result);
-        keeper->status = TOOL_FAILED;
-        const char *why = strncmp(err.message, "true: ", 6) == 0 ? err.message + 6 : err.message;
-        keeper_say(keeper, "container \"%s\" has ended: %s", kept->declared->name, why);
-}
-
-static int runs(struct mayfly_container *container)
-{
-        struct mayfly_stats stats = MAYFLY_STATS_INIT;
-
-        return mayfly_container_stats(container, &stats, NULL) == 0 && stats.state != MAYFLY_STATE_ENDED;
-}
-
-size_t keeper_look(struct keeper *keeper)
-{
-        size_t n = 0;
-
-        for (size_t i = 0; i < keeper->declaration->n; i++) {
-                struct kept *kept = &keeper->kept[i];
-                if (!kept->container)
-                        continue;
-                kept->leader = mf_close(kept->leader);
-                if (runs(kept->container))
-                        kept->leader = (int) syscall(SYS_pidfd_open, mayfly_container_leader(kept->container), 0);
-                kept->has_ended &= kept->leader < 0;
-                if (kept->leader < 0 && !kept->is_halted && !kept->has_ended) {
-                        kept->has_ended = 1;
-                        note_end(keeper, kept);
-                }
-                n += kept->leader >= 0 || kept->is_halted;
+        while (publish && publish[n].size)
+                n++;
+        struct mayfly_publish *list = publish ? calloc(n + 1, sizeof(*list)) : NULL;
+        if (publish && !list)
+                tool_oom();
+        for (size_t i = 0; list && i < n; i++) {
+                list[i] = publish[i];
+                list[i].host_port = 0;
         }
-        return n;
+        return list;
 }
 
-struct kept *keeper_find(struct keeper *keeper, const char *name, struct mayfly_error *err)
+/* Starts and shares what is in its place already. */
+static int start_branch(struct keeper *keeper, struct kept *branch, const struct kept *of, const char *file,
+                        struct mayfly_error *err)
 {
-        for (size_t i = 0; i < keeper->declaration->n && name; i++)
-                if (keeper->kept[i].container && strcmp(keeper->kept[i].declared->name, name) == 0)
-                        return &keeper->kept[i];
-        mf_error_set(err, -ENOENT, MAYFLY_STAGE_SPEC, "process %d keeps no container \"%.60s\"", (int) getpid(),
-                     name ? name : "");
-        return NULL;
+        mf_cleanup(mf_freep) struct mayfly_publish *ports = free_ports(of->declared->spec.publish);
+        mf_cleanup(mf_freep) struct mayfly_network **networks = NULL;
+        struct mayfly_spec spec = of->declared->spec;
+
+        int r = take_networks(keeper, of->declared, &networks, err);
+        spec.networks = networks;
+        spec.publish = ports;
+        spec.snapshot = of->snapshot;
+        spec.after = NULL;
+        if (r == 0)
+                r = mayfly_container_start(&branch->container, &spec, err);
+        if (r == 0)
+                r = mayfly_container_share(branch->container, file, -1, err);
+        if (r == 0)
+                name_by_machine(branch);
+        else
+                branch->container = mayfly_container_free(branch->container);
+        return r;
 }
 
-/* --- end -------------------------------------------------------------------------------------------------------- */
-
-/* Whether a container that still runs was started after this one. */
-static int is_needed(const struct keeper *keeper, const struct kept *which)
+int keeper_start_branch(struct keeper *keeper, const struct kept *of, const char *file, pid_t owner,
+                        struct mayfly_error *err)
 {
-        const char *name = which->declared->name;
-
-        for (size_t i = 0; i < keeper->declaration->n; i++) {
-                const char *after = keeper->kept[i].container ? keeper->kept[i].declared->spec.after : NULL;
-                while (after && *after) {
-                        size_t length = strcspn(after, ",");
-                        if (length == strlen(name) && memcmp(after, name, length) == 0)
-                                return 1;
-                        after += length + (after[length] == ',');
-                }
+        if (!of->snapshot)
+                return mf_error(err, -EINVAL, MAYFLY_STAGE_SPEC,
+                                "container \"%s\" has no snapshot; declare snapshot_after, or take one by mayfly "
+                                "snapshot",
+                                of->name);
+        mf_cleanup(mf_closep) int pidfd = (int) syscall(SYS_pidfd_open, owner, 0);
+        if (pidfd < 0)
+                return mf_error_errno(err, -errno, MAYFLY_STAGE_SPEC, "the process %d, which a container is for",
+                                      (int) owner);
+        struct kept *branch = make_place(NULL, of->declared);
+        branch->is_branch = 1;
+        int r = start_branch(keeper, branch, of, file, err);
+        if (r < 0) {
+                free(branch);
+                return r;
         }
+        branch->owner = mf_take_fd(&pidfd);
+        keeper->branch = branch;
         return 0;
-}
-
-static void end_one(struct kept *kept)
-{
-        kept->container = mayfly_container_free(kept->container);
-        kept->snapshot = mayfly_snapshot_free(kept->snapshot);
-        kept->leader = mf_close(kept->leader);
-        kept->is_halted = 0;
-}
-
-int keeper_end_some(struct keeper *keeper, const json_t *names, struct mayfly_error *err)
-{
-        const size_t n = json_array_size(names);
-
-        for (size_t i = 0; i < n; i++) {
-                const struct kept *kept = keeper_find(keeper, json_string_value(json_array_get(names, i)), err);
-                if (!kept)
-                        return -ENOENT;
-        }
-        /* One of them at least is needed by none of the others. */
-        for (size_t left = n; left > 0; left--)
-                for (size_t i = 0; i < n; i++) {
-                        struct kept *kept = keeper_find(keeper, json_string_value(json_array_get(names, i)), NULL);
-                        if (kept && (left == 1 || !is_needed(keeper, kept)))
-                                end_one(kept);
-                }
-        return 0;
-}
-
-void keeper_stop_all(struct keeper *keeper)
-{
-        const size_t n_networks = mf_strv_length(keeper->declaration->networks);
-
-        for (size_t left = keeper->declaration->n; left > 0; left--)
-                for (size_t i = 0; i < keeper->declaration->n; i++)
-                        if (keeper->kept[i].container && !is_needed(keeper, &keeper->kept[i]))
-                                end_one(&keeper->kept[i]);
-        for (size_t i = 0; keeper->networks && i < n_networks; i++)
-                mayfly_network_free(keeper->networks[i]);
-        free((void *) keeper->networks);
-        keeper->networks = NULL;
 }

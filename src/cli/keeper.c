@@ -14,11 +14,14 @@
 
 #include "cli/cli.h"
 #include "cli/control.h"
+#include "util/buffer.h"
 #include "util/error.h"
 #include "util/fd.h"
 #include "util/macro.h"
 #include "util/thread.h"
 #include "util/time.h"
+
+#define END_MS 10000 /* how long an end waits for what is under way */
 
 /* --- jobs ------------------------------------------------------------------------------------------------------- */
 
@@ -26,23 +29,28 @@ static void *run_job(void *argument)
 {
         struct keeper *keeper = argument;
 
-        keeper->result = keeper->asker ? keeper_do(keeper, keeper->asker->request, &keeper->error)
-                                       : keeper_start_all(keeper, &keeper->error);
+        if (!keeper->is_ready)
+                keeper->result = keeper_start_all(keeper, &keeper->error);
+        else if (keeper->asker)
+                keeper->result = keeper_do(keeper, keeper->asker->request, &keeper->error);
+        else
+                keeper_end_orphans(keeper);
         (void) eventfd_write(keeper->done, 1);
         return NULL;
 }
 
-/* Begins what a client asks for, or the start for NULL. */
+/* Begins what a client asks for; without one the start or, after that, the end of what nobody is left to use. */
 static void begin_job(struct keeper *keeper, struct keeper_client *asker)
 {
         keeper->error = (struct mayfly_error) MAYFLY_ERROR_INIT;
+        keeper->result = 0;
         keeper->asker = asker;
         keeper->is_busy = 1;
         int r = mf_thread_start(&keeper->thread, run_job, keeper);
         if (r == 0)
                 return;
         keeper->is_busy = 0;
-        (void) tool_fail("a thread cannot be made: %s", strerrordesc_np(-r));
+        keeper_say(keeper, "a thread cannot be made: %s", strerrordesc_np(-r));
         keeper->is_ending = keeper->status = TOOL_FAILED;
 }
 
@@ -63,47 +71,61 @@ static void answer(struct keeper *keeper)
         asker->request = NULL;
 }
 
-static void print_addresses(const struct kept *kept)
+/* Has a new branch in the list, and those that have ended not in it any more. */
+static void take_branches(struct keeper *keeper)
 {
-        const struct mayfly_publish *publish = kept->declared->spec.publish;
-        char port[24];
+        struct kept **grown;
 
-        if (!publish || !publish[1].size)
-                printf("%s\n", kept->declared->name);
-        for (; publish && publish[1].size; publish++) {
-                struct mayfly_address address = MAYFLY_ADDRESS_INIT;
-                snprintf(port, sizeof(port), "%u/%s", publish[1].port, publish[1].protocol);
-                if (mayfly_container_address(kept->container, port, &address, NULL) == 0)
-                        printf("%s %s %s\n", kept->declared->name, port, address.text);
-        }
+        keeper_forget_branches(keeper);
+        if (!keeper->branch)
+                return;
+        grown = mf_grow((void *) keeper->kept, keeper->n, &keeper->allocated, sizeof(*grown));
+        if (!grown)
+                tool_oom();
+        keeper->kept = grown;
+        keeper->kept[keeper->n++] = mf_take(keeper->branch);
 }
 
 static void be_ready(struct keeper *keeper)
 {
-        for (size_t i = 0; i < keeper->declaration->n && !keeper->is_quiet; i++)
-                print_addresses(&keeper->kept[i]);
-        (void) fflush(stdout);
+        keeper_print(keeper);
         keeper_settle(keeper);
         keeper->is_ready = 1;
 }
 
+/* Begins what waits for its turn. */
+static void begin_next(struct keeper *keeper)
+{
+        if (keeper_has_orphans(keeper)) {
+                begin_job(keeper, NULL);
+                return;
+        }
+        for (size_t i = 0; i < KEEPER_CLIENTS_MAX; i++)
+                if (keeper->clients[i].request) {
+                        begin_job(keeper, &keeper->clients[i]);
+                        return;
+                }
+}
+
 static void end_job(struct keeper *keeper)
 {
+        eventfd_t count;
+
         pthread_join(keeper->thread, NULL);
         keeper->is_busy = 0;
-        eventfd_t count;
         (void) eventfd_read(keeper->done, &count);
+        take_branches(keeper);
         if (keeper->asker)
                 answer(keeper);
-        else if (keeper->result == 0)
-                be_ready(keeper);
-        else
+        else if (keeper->result < 0)
                 keeper->is_ending = keeper->status = tool_fail("%s", keeper->error.message);
+        else if (!keeper->is_ready)
+                be_ready(keeper);
+        keeper->asker = NULL;
         if (keeper->is_ready && keeper_look(keeper) == 0)
                 keeper->is_ending = 1; /* there is nothing left to keep */
-        for (size_t i = 0; i < KEEPER_CLIENTS_MAX && !keeper->is_busy && !keeper->is_ending; i++)
-                if (keeper->clients[i].request)
-                        begin_job(keeper, &keeper->clients[i]);
+        if (!keeper->is_ending)
+                begin_next(keeper);
 }
 
 /* --- events ----------------------------------------------------------------------------------------------------- */
@@ -129,12 +151,8 @@ static void on_signal(struct keeper *keeper)
 
 static void on_owner_end(struct keeper *keeper)
 {
-        char log[TOOL_STATE_PATH_MAX];
-
         end(keeper, TOOL_OK, keeper->is_ready ? NULL : "the owner has ended before all containers were ready");
-        keeper_log_path(keeper->state, getpid(), log);
-        if (keeper->is_detached)
-                (void) unlink(log); /* nobody is left who would read it */
+        keeper_forget_words(keeper);
 }
 
 static void on_connection(struct keeper *keeper)
@@ -147,13 +165,12 @@ static void on_connection(struct keeper *keeper)
         mf_close(fd);
 }
 
+/* Reads a request. It is done at once, or in its turn. */
 static void on_request(struct keeper *keeper, struct keeper_client *client)
 {
         json_t *request = NULL;
 
         int r = control_receive(client->fd, &request);
-        if (r < 0 && keeper->asker == client && keeper->is_busy)
-                return; /* it is read from again when that is done */
         if (r < 0)
                 leave(client);
         if (r <= 0)
@@ -163,36 +180,73 @@ static void on_request(struct keeper *keeper, struct keeper_client *client)
                 json_decref(client->request);
                 client->request = NULL;
         } else if (!keeper->is_busy) {
-                begin_job(keeper, client);
+                begin_next(keeper);
         }
+}
+
+/* The number of descriptors: of each container, its PID 1 and, if it is a branch, its owner. */
+static size_t count(const struct keeper *keeper)
+{
+        return CONTAINERS + 2 * keeper->n;
 }
 
 static void fill(const struct keeper *keeper, struct pollfd *fds)
 {
-        /* While something is done, the ends of containers are a part of it, and a client has its answer still to come. */
         fds[SIGNALS] = (struct pollfd){ .fd = keeper->signals, .events = POLLIN };
         fds[OWNER] = (struct pollfd){ .fd = keeper->owner, .events = POLLIN };
         fds[STARTER] = (struct pollfd){ .fd = keeper->is_ready ? -1 : keeper->starter };
         fds[DONE] = (struct pollfd){ .fd = keeper->done, .events = POLLIN };
         fds[LISTENER] = (struct pollfd){ .fd = keeper->listener, .events = POLLIN };
-        for (size_t i = 0; i < KEEPER_CLIENTS_MAX; i++)
+        for (size_t i = 0; i < KEEPER_CLIENTS_MAX; i++) /* one that has its answer still to come is not read from */
                 fds[CLIENTS + i] = (struct pollfd){ .fd = keeper->clients[i].request ? -1 : keeper->clients[i].fd,
                                                     .events = POLLIN };
-        for (size_t i = 0; i < keeper->declaration->n; i++)
-                fds[CONTAINERS + i] =
-                        (struct pollfd){ .fd = keeper->is_busy ? -1 : keeper->kept[i].leader, .events = POLLIN };
+        for (size_t i = 0; i < keeper->n; i++) { /* while something is done, the ends of containers are a part of it */
+                const struct kept *kept = keeper->kept[i];
+                fds[CONTAINERS + 2 * i] =
+                        (struct pollfd){ .fd = keeper->is_busy ? -1 : kept->leader, .events = POLLIN };
+                fds[CONTAINERS + 2 * i + 1] =
+                        (struct pollfd){ .fd = keeper->is_busy ? -1 : kept->owner, .events = POLLIN };
+        }
+}
+
+/* Heeds the ends of containers, and of those whom branches are for. */
+static void on_containers(struct keeper *keeper, const struct pollfd *fds)
+{
+        int is_any = 0;
+
+        for (size_t i = CONTAINERS; i < count(keeper); i++)
+                is_any |= fds[i].revents;
+        if (!is_any || keeper->is_ending)
+                return;
+        if (keeper_look(keeper) == 0)
+                keeper->is_ending = 1;
+        else
+                begin_next(keeper);
+}
+
+static void on_clients(struct keeper *keeper, const struct pollfd *fds)
+{
+        for (size_t i = 0; i < KEEPER_CLIENTS_MAX && !keeper->is_ending; i++)
+                if (fds[CLIENTS + i].revents)
+                        on_request(keeper, &keeper->clients[i]);
+        if (fds[LISTENER].revents && !keeper->is_ending)
+                on_connection(keeper);
 }
 
 /* Waits for an event and heeds it. */
-static void turn(struct keeper *keeper, struct pollfd *fds)
+static void turn(struct keeper *keeper)
 {
+        mf_cleanup(mf_freep) struct pollfd *fds = calloc(count(keeper), sizeof(*fds));
+
+        if (!fds)
+                tool_oom();
         fill(keeper, fds);
         int left_ms = keeper->deadline_us ? mf_left_ms(keeper->deadline_us) : -1;
         if (left_ms == 0) {
                 end(keeper, TOOL_OK, "the time limit is over, so that the containers end");
                 return;
         }
-        if (poll(fds, CONTAINERS + keeper->declaration->n, left_ms) < 0)
+        if (poll(fds, count(keeper), left_ms) < 0)
                 return;
         if (fds[SIGNALS].revents)
                 on_signal(keeper);
@@ -200,16 +254,10 @@ static void turn(struct keeper *keeper, struct pollfd *fds)
                 on_owner_end(keeper);
         if (fds[STARTER].revents)
                 end(keeper, TOOL_FAILED, NULL);
-        for (size_t i = 0; i < keeper->declaration->n && !keeper->is_ending; i++)
-                if (fds[CONTAINERS + i].revents && keeper_look(keeper) == 0)
-                        keeper->is_ending = 1;
+        on_containers(keeper, fds);
+        on_clients(keeper, fds);
         if (fds[DONE].revents && !keeper->is_ending)
                 end_job(keeper);
-        for (size_t i = 0; i < KEEPER_CLIENTS_MAX && !keeper->is_ending; i++)
-                if (fds[CLIENTS + i].revents)
-                        on_request(keeper, &keeper->clients[i]);
-        if (fds[LISTENER].revents && !keeper->is_ending)
-                on_connection(keeper);
 }
 
 /* --- the whole -------------------------------------------------------------------------------------------------- */
@@ -241,42 +289,45 @@ static int open_all(struct keeper *keeper, sigset_t *ret_old, struct mayfly_erro
         return keeper->listener < 0 ? keeper->listener : 0;
 }
 
-/* What is under way cannot be waited for: the end of this process is the end of its containers, too. */
-static void end_at_once(const struct keeper *keeper)
+/* Waits for what is under way, so that all can be ended in order. A start is not waited for, nor is anything for long or when a signal
+ * comes: then the end of this process is that of its containers. */
+static void await_job(struct keeper *keeper)
 {
-        (void) fflush(stdout);
-        _exit(keeper->status);
+        struct pollfd fds[] = { { .fd = keeper->done, .events = POLLIN }, { .fd = keeper->signals, .events = POLLIN } };
+        int r;
+
+        do
+                r = keeper->is_ready ? poll(fds, MF_ELEMENTSOF(fds), END_MS) : 0;
+        while (r < 0 && errno == EINTR);
+        if (r <= 0 || !fds[0].revents) {
+                (void) fflush(stdout);
+                _exit(keeper->status);
+        }
+        pthread_join(keeper->thread, NULL);
+        take_branches(keeper);
 }
 
-static void stay(struct keeper *keeper, struct pollfd *fds)
+static void stay(struct keeper *keeper)
 {
         begin_job(keeper, NULL);
         while (!keeper->is_ending)
-                turn(keeper, fds);
+                turn(keeper);
         if (keeper->is_busy)
-                end_at_once(keeper);
+                await_job(keeper);
 }
 
 int keeper_run(struct keeper *keeper)
 {
-        const size_t n = keeper->declaration->n;
-        mf_cleanup(mf_freep) struct pollfd *fds = calloc(CONTAINERS + n, sizeof(*fds));
-        mf_cleanup(mf_freep) struct kept *kept = calloc(n + 1, sizeof(*kept));
         struct mayfly_error err = MAYFLY_ERROR_INIT;
         sigset_t old;
 
-        if (!fds || !kept)
-                tool_oom();
-        keeper->kept = kept;
-        for (size_t i = 0; i < n; i++)
-                kept[i] = (struct kept){ .declared = &keeper->declaration->containers[i], .leader = -1 };
-        keeper->deadline_us = keeper->limit_s ? mf_now_us() + keeper->limit_s * 1000000U : 0;
+        keeper_make_places(keeper);
         if (open_all(keeper, &old, &err) < 0)
                 keeper->status = tool_fail("%s", err.message);
         else
-                stay(keeper, fds);
+                stay(keeper);
         sigprocmask(SIG_SETMASK, &old, NULL); /* who asks again does not want to wait */
-        keeper_stop_all(keeper);
+        keeper_end_all(keeper);
         for (size_t i = 0; i < KEEPER_CLIENTS_MAX; i++)
                 leave(&keeper->clients[i]); /* who waits for the end sees it now */
         mf_close(keeper->listener);

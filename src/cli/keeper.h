@@ -6,6 +6,7 @@
  * those who ask at its control socket. When it ends, by whatever, so do its containers and networks. */
 
 #include <jansson.h>
+#include <limits.h>
 #include <pthread.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -17,15 +18,20 @@
 
 #include "cli/declaration.h"
 #include "cli/named.h"
+#include "cli/options.h"
 
 /* A container of a keeper. */
 struct kept {
+        const char *name;
         const struct declared *declared;
         struct mayfly_container *container;
-        struct mayfly_snapshot *snapshot; /* that it was given after its start */
+        struct mayfly_snapshot *snapshot; /* the last that was taken of it */
         int leader;                       /* pidfd of its PID 1 while it runs, else -1 */
         int has_ended;                    /* by itself */
         int is_halted;                    /* as somebody asked for; it can be started again */
+        int owner;                        /* pidfd of whoever a branch is for, see keeper_branch(); else -1 */
+        int is_branch;
+        char machine[72]; /* its name, if it was given none */
 };
 
 /* A connection to the control socket. */
@@ -34,56 +40,98 @@ struct keeper_client {
         json_t *request; /* that waits for its turn, or is being done */
 };
 
-#define KEEPER_CLIENTS_MAX 32U
+#define KEEPER_CLIENTS_MAX 64U
+
+/* What a command line says about a keeper. */
+struct keeper_choices {
+        int detach, quiet;
+        const char *state;     /* directory of the state files; NULL: the default */
+        unsigned owner;        /* PID; 0: none */
+        uint64_t time_limit_s; /* 0: none */
+        struct mayfly_image_options image;
+};
+
+#define KEEPER_OPTION_OWNER(type, field)                                                               \
+        {                                                                                              \
+                .name = "owner-pid", .kind = TOOL_NUMBER, .at = offsetof(type, field), .value = "PID", \
+                .first = INT_MAX, .help = "end what was started when this process ends"                \
+        }
+#define KEEPER_OPTION_TIME_LIMIT(type, field)                                                           \
+        {                                                                                               \
+                .name = "time-limit", .kind = TOOL_AGE, .at = offsetof(type, field), .value = "TIME",   \
+                .help = "end it after so long; with --detach and without --owner-pid 1h is the default" \
+        }
 
 struct keeper {
-        /* Set by the caller. */
+        const struct keeper_choices *choices;
         const struct declaration *declaration;
-        const char *state; /* directory of the state files, absolute; NULL for the default */
-        int owner;         /* pidfd of the process whose end is the keeper's, or -1 */
-        uint64_t limit_s;  /* how long the keeper may live; 0: without limit */
-        int is_quiet;
-
-        int starter; /* the pipe to the process that waits until all is ready; -1 in the foreground */
+        char *state;      /* as in the choices, but absolute */
+        int owner;        /* pidfd of the process whose end is the keeper's, or -1 */
+        int prints_names; /* what is printed of each container is its name alone */
+        int starter;      /* the pipe to the process that waits until all is ready; -1 in the foreground */
         int is_detached, is_ready, is_ending;
-        int status; /* exit status for mayfly */
-        uint64_t deadline_us;
+        int status;           /* exit status for mayfly */
+        uint64_t deadline_us; /* 0: none */
         int signals, listener;
         struct keeper_client clients[KEEPER_CLIENTS_MAX];
-        struct kept *kept; /* as many as the declaration has */
+        struct kept **kept; /* those of the declaration, then branches */
+        size_t n, allocated;
         struct mayfly_network **networks;
 
         /* What is done in a thread of its own, so that the keeper can end meanwhile. */
         pthread_t thread;
         int is_busy, done; /* eventfd: it is over */
         struct keeper_client *asker;
+        struct kept *branch; /* a new one */
         int result;
         struct mayfly_error error;
 };
 
-/* Starts all and stays until the end. Returns the exit status for mayfly. */
+/* keeper-begin.c: becomes the keeper of a declaration, or with `detach` has a child process do so. Returns the exit status for mayfly. */
+int keeper_begin(const struct keeper_choices *choices, struct declaration *declaration, int prints_names);
+
+/* keeper.c: starts all and stays until the end. Returns the exit status for mayfly. */
 int keeper_run(struct keeper *keeper);
 
-/* keeper-detach.c: goes into the background, in a child process. Returns TOOL_OK there; until keeper_settle() its standard output goes to
- * the caller's process, which waits until all is ready, copies that, and ends. Complains and returns TOOL_FAILED when there is no child. */
+/* keeper-detach.c: goes into the background, in a child process, where it returns -1. Until keeper_settle() the standard output goes to the
+ * caller's process, which waits until all is ready, copies it, and returns the exit status for mayfly. */
 int keeper_detach(struct keeper *keeper);
 /* Tells the starter that all is ready, and leaves its streams. */
 void keeper_settle(struct keeper *keeper);
-/* Says what nobody has asked for: on standard error or, in the background, in the keeper's log. */
+
+/* keeper-words.c: says what nobody has asked for: on standard error or, in the background, in the keeper's log. */
 __attribute__((format(printf, 2, 3))) void keeper_say(const struct keeper *keeper, const char *format, ...);
+/* Says how a container has ended by itself, unless that was a success, and leaves it in a file beside the state files of --state. */
+void keeper_say_end(struct keeper *keeper, const struct kept *kept);
+/* Prints what is ready. */
+void keeper_print(const struct keeper *keeper);
 /* The path of a keeper's log, which is there when there is something in it. */
 void keeper_log_path(const char *state, pid_t keeper, char ret[TOOL_STATE_PATH_MAX]);
+/* Removes what was written for others, when nobody is left who would read it. */
+void keeper_forget_words(const struct keeper *keeper);
 
-/* keeper-start.c: starts all, shares them by their names; ends them. */
+/* keeper-start.c: makes the places of the containers, and starts all and shares them by their names. */
+void keeper_make_places(struct keeper *keeper);
 int keeper_start_all(struct keeper *keeper, struct mayfly_error *err);
-void keeper_stop_all(struct keeper *keeper);
-/* Looks which containers run. Of one that has ended by itself it says how, if that was a failure. Returns how many there are that run or can
- * be started again. */
+/* Starts a container that begins from the snapshot of another, is shared by `file`, and ends with the process `owner`. */
+int keeper_start_branch(struct keeper *keeper, const struct kept *of, const char *file, pid_t owner,
+                        struct mayfly_error *err);
+/* Shares a container that has begun another life. */
+int keeper_share(const struct keeper *keeper, const struct kept *kept, struct mayfly_error *err);
+
+/* keeper-end.c: looks which containers run; of one that has ended by itself it says so. Returns how many there are that run or can be
+ * started again. */
 size_t keeper_look(struct keeper *keeper);
 /* Returns a container that is there, or NULL with an error. */
-struct kept *keeper_find(struct keeper *keeper, const char *name, struct mayfly_error *err);
-/* Ends these containers, in an order in which each is there for those that come after it. */
+struct kept *keeper_find(const struct keeper *keeper, const char *name, struct mayfly_error *err);
+/* Ends containers of these names, in an order in which each is there for those that come after it. */
 int keeper_end_some(struct keeper *keeper, const json_t *names, struct mayfly_error *err);
+void keeper_end_all(struct keeper *keeper);
+/* Whether there are branches that nobody is left to use, and their end. */
+int keeper_has_orphans(const struct keeper *keeper);
+void keeper_end_orphans(struct keeper *keeper);
+/* Frees the places of branches that have ended. */
+void keeper_forget_branches(struct keeper *keeper);
 
 /* keeper-requests.c: answers a request at once if that is possible. Returns 1, or 0 when it has to be done in a thread, by the second one. */
 int keeper_answer(struct keeper *keeper, struct keeper_client *client);

@@ -64,23 +64,50 @@ int keepers_find(const char *state, struct keepers *ret, struct mayfly_error *er
         return r < 0 ? mf_error_errno(err, r, MAYFLY_STAGE_SPEC, "listing the keepers of containers") : 0;
 }
 
-static int has(const struct keeper_found *keeper, const char *name)
+/* Returns the name of a container that begins with the first `length` bytes of `name`, or NULL. Adds to *n how many do. */
+static const char *find(const json_t *containers, const char *name, size_t length, size_t *n)
 {
-        json_t *container;
-        size_t i;
+        const char *found = NULL;
 
-        json_array_foreach(keeper->containers, i, container)
-                if (json_is_string(container) && strcmp(json_string_value(container), name) == 0)
-                        return 1;
-        return 0;
+        for (size_t i = 0; i < json_array_size(containers); i++) {
+                const char *candidate = json_string_value(json_array_get(containers, i));
+                if (!candidate || strncmp(candidate, name, length) != 0)
+                        continue;
+                found = candidate;
+                (*n)++;
+        }
+        return found;
 }
 
-const struct keeper_found *keepers_of(const struct keepers *keepers, const char *name)
+const struct keeper_found *keepers_have(const struct keepers *keepers, const char *name)
 {
+        size_t n = 0;
+
         for (size_t i = 0; i < keepers->n; i++)
-                if (has(&keepers->list[i], name))
+                if (find(keepers->list[i].containers, name, strlen(name) + 1, &n))
                         return &keepers->list[i];
         return NULL;
+}
+
+const struct keeper_found *keepers_complete(const struct keepers *keepers, const char **name)
+{
+        const struct keeper_found *found = keepers_have(keepers, *name);
+        const char *whole = NULL;
+        size_t n = 0;
+
+        if (found || !**name)
+                return found;
+        for (size_t i = 0; i < keepers->n; i++) {
+                const char *candidate = find(keepers->list[i].containers, *name, strlen(*name), &n);
+                if (!candidate)
+                        continue;
+                found = &keepers->list[i];
+                whole = candidate;
+        }
+        if (n != 1)
+                return NULL;
+        *name = whole;
+        return found;
 }
 
 int keepers_complain(const struct keepers *keepers, const char *name)

@@ -26,8 +26,11 @@ struct keepers {
 int keepers_find(const char *state, struct keepers *ret, struct mayfly_error *err);
 void keepers_clear(struct keepers *keepers);
 
-/* Returns the keeper of a container, or NULL. */
-const struct keeper_found *keepers_of(const struct keepers *keepers, const char *name);
+/* Returns the keeper of the container of this name, or NULL. */
+const struct keeper_found *keepers_have(const struct keepers *keepers, const char *name);
+
+/* Does the same for the beginning of a name, if only one begins so, too. Sets *name to the whole name. */
+const struct keeper_found *keepers_complete(const struct keepers *keepers, const char **name);
 
 /* Complains that there is no container of this name that has a keeper. Returns TOOL_FAILED. */
 int keepers_complain(const struct keepers *keepers, const char *name);

@@ -9,8 +9,8 @@
 
 #include <mayfly/share.h>
 
-#define TOOL_STATE_SUFFIX ".json"      /* of a container's state file */
-#define TOOL_CONTROL_SUFFIX ".control" /* of the socket by which its keeper is asked */
+#define TOOL_STATE_SUFFIX ".json" /* of a container's state file */
+#define TOOL_END_SUFFIX ".end"    /* of the file that says how a container of --state has ended by itself */
 #define TOOL_STATE_PATH_MAX 4096U
 
 /* A container that has a name. */

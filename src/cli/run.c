@@ -6,6 +6,7 @@
 
 #include "cli/cli.h"
 #include "cli/commands.h"
+#include "cli/keeper.h"
 #include "cli/named.h"
 #include "cli/operand.h"
 #include "cli/run.h"
@@ -17,13 +18,13 @@ struct choices {
         const char **devices, **extra_hosts, **sysctls, **ulimits, **labels;
         const char *entrypoint[2]; /* the program, and NULL */
         const char *user, *cwd, *name, *hostname;
-        int interactive, tty, remove, read_only, quiet;
+        int interactive, tty, remove, read_only;
         enum mayfly_network_mode network;
         enum mayfly_userns userns;
         enum mayfly_engine engine;
         uint64_t memory, shm_size;
         unsigned tasks;
-        struct mayfly_image_options image;
+        struct keeper_choices keeper; /* its image options are for all */
 };
 
 /* Turns what was chosen into a spec. Returns TOOL_OK, or complains and returns TOOL_USAGE. */
@@ -47,7 +48,7 @@ static int make_spec(struct choices *choices, const char *image, struct mf_arena
                                       .read_only = choices->read_only,
                                       .hostname = choices->hostname,
                                       .shm_size = choices->shm_size,
-                                      .image_options = &choices->image };
+                                      .image_options = &choices->keeper.image };
         struct mayfly_error err = MAYFLY_ERROR_INIT;
         const char *option;
 
@@ -101,7 +102,7 @@ static int share(struct mayfly_container *container, const struct choices *choic
 
         if (r == 0 || choices->name)
                 return r;
-        if (!choices->quiet)
+        if (!choices->keeper.quiet)
                 fprintf(stderr, "mayfly: warning: no other command can enter this container: %s\n", err->message);
         return 0;
 }
@@ -114,7 +115,7 @@ static int start(struct choices *choices, const struct mayfly_spec *spec, struct
         int r = choices->name ? tool_name_is_free(NULL, choices->name, err) : 0;
         if (r < 0)
                 return r;
-        tool_show_progress(choices->quiet, &printer, &choices->image);
+        tool_show_progress(choices->keeper.quiet, &printer, &choices->keeper.image);
         r = mayfly_container_start(ret, spec, err);
         mf_progress_finish(&printer);
         if (r == 0)
@@ -122,6 +123,30 @@ static int start(struct choices *choices, const struct mayfly_spec *spec, struct
         if (r < 0)
                 *ret = mayfly_container_free(*ret);
         return r;
+}
+
+/* Has a keeper run the command as the app of the container, so that it can be restarted. */
+static int run_detached(struct choices *choices, char **operands)
+{
+        mf_cleanup(declaration_clear) struct declaration declaration = { 0 };
+        struct declared declared = { .name = choices->name };
+
+        if (make_spec(choices, operands[0], &declaration.memory, &declared.spec) != TOOL_OK)
+                return RUN_FAILED;
+        const struct mayfly_command command = make_command(choices, operands + 1, &declaration.memory);
+        declared.spec.idle = 0;
+        declared.spec.entrypoint = command.entrypoint;
+        declared.spec.argv = command.argv;
+        declared.spec.user = command.user;
+        declared.spec.cwd = command.cwd;
+        if (command.group) {
+                (void) tool_usage("run", "--user=%s: with --detach the group cannot be chosen; leave \":%s\" out",
+                                  choices->user, command.group);
+                return RUN_FAILED;
+        }
+        declaration.containers = &declared;
+        declaration.n = 1;
+        return keeper_begin(&choices->keeper, &declaration, 1) == TOOL_OK ? TOOL_OK : RUN_FAILED;
 }
 
 static int run_image(struct choices *choices, char **operands)
@@ -136,7 +161,7 @@ static int run_image(struct choices *choices, char **operands)
         int r = start(choices, &spec, &container, &err);
         if (r < 0)
                 return run_failed(r, &err);
-        if (!choices->quiet)
+        if (!choices->keeper.quiet)
                 print_addresses(container, spec.publish);
         const struct mayfly_command command = make_command(choices, operands + 1, &memory);
         int status = run_command(container, &command, choices->interactive);
@@ -146,7 +171,7 @@ static int run_image(struct choices *choices, char **operands)
 
 static int run(int argc, char **argv)
 {
-        struct choices choices = { .image = MAYFLY_IMAGE_OPTIONS_INIT };
+        struct choices choices = { .keeper.image = MAYFLY_IMAGE_OPTIONS_INIT };
         struct tool_operands operands;
         int status = tool_parse(&tool_run, argc, argv, &choices, &operands);
 
@@ -156,9 +181,17 @@ static int run(int argc, char **argv)
                 return RUN_FAILED;
         if (choices.name && tool_check_name("run", choices.name) != TOOL_OK)
                 return RUN_FAILED;
+        if (choices.keeper.detach && (choices.interactive || choices.tty)) {
+                (void) tool_usage("run", "--detach is not for --interactive or --tty: nobody is there then");
+                return RUN_FAILED;
+        }
+        if (!choices.keeper.detach && (choices.keeper.owner || choices.keeper.time_limit_s)) {
+                (void) tool_usage("run", "--owner-pid and --time-limit are for --detach");
+                return RUN_FAILED;
+        }
         if (run_check_terminal("run", choices.interactive, choices.tty) != TOOL_OK)
                 return RUN_FAILED;
-        return run_image(&choices, operands.list);
+        return choices.keeper.detach ? run_detached(&choices, operands.list) : run_image(&choices, operands.list);
 }
 
 #define LIST(words, letter_, field, value_, text)                                                           \
@@ -219,11 +252,14 @@ static const struct tool_option options[] = {
           .help = "most processes and threads" },
         WORD("engine", engine, "ENGINE", run_engines, MAYFLY_ENGINE_SYSTEMD,
              "systemd or direct; default as in mayfly(7)"),
+        FLAG("detach", 'd', keeper.detach, "return when it is ready, print its name, and let it run on"),
+        KEEPER_OPTION_OWNER(struct choices, keeper.owner),
+        KEEPER_OPTION_TIME_LIMIT(struct choices, keeper.time_limit_s),
         FLAG("rm", 0, remove, "for those who are used to it: nothing is ever left"),
-        TOOL_OPTION_STORE(struct choices, image.store),
-        TOOL_OPTION_QUIET(struct choices, "print errors alone"),
-        TOOL_OPTION_ALLOW_HTTP(struct choices, image.allow_http),
-        TOOL_OPTION_SIGNATURES(struct choices, image.signatures, "off"),
+        TOOL_OPTION_STORE(struct choices, keeper.image.store),
+        FLAG("quiet", 'q', keeper.quiet, "print errors alone"),
+        TOOL_OPTION_ALLOW_HTTP(struct choices, keeper.image.allow_http),
+        TOOL_OPTION_SIGNATURES(struct choices, keeper.image.signatures, "off"),
         TOOL_OPTIONS_END,
 };
 static const char *const operand_names[] = { "REFERENCE", NULL };
