@@ -8,9 +8,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <mayfly/cmocka.h>
+#include <mayfly/snapshot.h>
 
 #include "support/calls.h"
 #include "support/containers.h"
@@ -186,6 +188,55 @@ static void root_inside_stays_there(void **state)
         stops(c, 1);
 }
 
+static int count_calls(struct mayfly_container *c, void *userdata)
+{
+        (void) c;
+        ++*(unsigned *) userdata;
+        return 0;
+}
+
+/* What else a spec may have goes together with boot. */
+static void it_begins_from_a_snapshot_and_may_be_read_only(void **state)
+{
+        struct mayfly_snapshot *snapshot = NULL;
+        struct mayfly_volume volume = MAYFLY_VOLUME(.path = "/srv/more", .source = "/tmp");
+        unsigned n_calls = 0;
+
+        prints_as(*state, NULL, "echo kept > /etc/kept", "");
+        works(mayfly_container_attach_volume(*state, &volume, fresh()));
+        prints_as(*state, NULL, "grep -c ' /srv/more ' /proc/mounts", "1\n");
+        works(mayfly_container_detach_volume(*state, "/srv/more", fresh()));
+        works(mayfly_container_pause(*state, fresh()));
+        works(mayfly_container_snapshot(*state, &snapshot, fresh()));
+        works(mayfly_container_resume(*state, fresh()));
+        struct mayfly_container *c = start_container(BOOT(.snapshot = snapshot, .read_only = 1, .on_ready = count_calls,
+                                                          .before_stop = count_calls, .life_userdata = &n_calls,
+                                                          .volumes = MAYFLY_VOLUMES({ .path = "/var" })));
+        mayfly_snapshot_free(snapshot);
+        assert_int_equal(n_calls, 1);
+        prints_as(c, NULL, "cat /etc/kept; touch /etc/no 2>/dev/null || echo read-only; systemctl is-system-running",
+                  "kept\nread-only\nrunning\n");
+        mayfly_container_free(c);
+        assert_int_equal(n_calls, 2);
+}
+
+/* leak-check, under which this test runs, finds what is left. */
+static void it_goes_with_a_program_that_is_killed(void **state)
+{
+        int status;
+
+        (void) state;
+        pid_t pid = fork();
+        if (pid == 0) {
+                struct mayfly_container *c = NULL;
+                if (mayfly_container_start(&c, BOOT(.argv = NULL), NULL) == 0)
+                        kill(getpid(), SIGKILL);
+                _exit(1);
+        }
+        assert_int_equal(waitpid(pid, &status, 0), pid);
+        assert_true(WIFSIGNALED(status));
+}
+
 static void what_cannot_be_booted_is_refused(void **state)
 {
         const char *busybox = test_image("busybox");
@@ -213,11 +264,18 @@ static void a_user_needs_a_cgroup(void **state)
 int main(void)
 {
         const struct CMUnitTest tests[] = {
-                cmocka_unit_test(systemd_is_pid_1_and_runs),      cmocka_unit_test(services_are_asked_and_restarted),
-                cmocka_unit_test(a_socket_starts_its_service),    cmocka_unit_test(the_journal_is_the_log),
-                cmocka_unit_test(it_is_counted_and_paused),       cmocka_unit_test(machinectl_knows_it),
-                cmocka_unit_test(it_shuts_down_and_starts_again), cmocka_unit_test(failed_units_fail_the_start),
-                cmocka_unit_test(root_inside_stays_there),        cmocka_unit_test(what_cannot_be_booted_is_refused),
+                cmocka_unit_test(systemd_is_pid_1_and_runs),
+                cmocka_unit_test(services_are_asked_and_restarted),
+                cmocka_unit_test(a_socket_starts_its_service),
+                cmocka_unit_test(the_journal_is_the_log),
+                cmocka_unit_test(it_is_counted_and_paused),
+                cmocka_unit_test(machinectl_knows_it),
+                cmocka_unit_test(it_begins_from_a_snapshot_and_may_be_read_only),
+                cmocka_unit_test(it_shuts_down_and_starts_again),
+                cmocka_unit_test(failed_units_fail_the_start),
+                cmocka_unit_test(root_inside_stays_there),
+                cmocka_unit_test(what_cannot_be_booted_is_refused),
+                cmocka_unit_test(it_goes_with_a_program_that_is_killed),
         };
         const struct CMUnitTest without_cgroup[] = { cmocka_unit_test(a_user_needs_a_cgroup) };
         const char *engine = getenv("MAYFLY_ENGINE");
