@@ -474,6 +474,15 @@ const struct mayfly_isolator *const *mayfly_container_isolators(const struct may
  */
 int mayfly_tmpfs_create(struct mayfly_tmpfs **ret, uint64_t max_size, struct mayfly_error *err);
 
+/**
+ * Makes the same in a directory on the file system of the image store, for more than fits into memory. When the handle and all containers
+ * that have it have ended, however they end, the directory is removed by a process that waits for that (mayfly-keep), or, if that is
+ * killed, too, with the store's garbage. It cannot be attached to a container that runs.
+ * @param ret    set on success; the caller owns it
+ * @param store  path of the store; NULL for the default, as in struct mayfly_image_options
+ */
+int mayfly_tmpfs_create_on_disk(struct mayfly_tmpfs **ret, const char *store, struct mayfly_error *err);
+
 /** A descriptor of its root directory, for openat(2) and the like; borrowed. -1 for NULL. */
 int mayfly_tmpfs_fd(const struct mayfly_tmpfs *tmpfs);
 

@@ -27,6 +27,7 @@
 /* Lines that belong to a container. */
 static const char *const containers[] = {
         "process *mayfly-launch --machine *",
+        "process *mayfly-keep --*",
         "process *systemd-nspawn * --machine=*",
         "process * /run/mayfly/init in *",
         "process * in cgroup *mayfly-*",

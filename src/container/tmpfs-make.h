@@ -22,6 +22,9 @@ struct mf_tmpfs_place {
  * belongs to `owner`. Returns 0 or negative errno. */
 int mf_tmpfs_make(struct mf_tmpfs_place *ret, uint64_t max_size, uid_t owner, struct mayfly_error *err);
 
+/* Does the same with a directory, by its path, in place of a tmpfs. */
+int mf_tmpfs_make_on_disk(struct mf_tmpfs_place *ret, const char *directory, struct mayfly_error *err);
+
 /* Gives the open root directory this mode and owner. Returns 0 or negative errno. */
 int mf_tmpfs_give(int root, mode_t mode, uid_t uid, gid_t gid);
 

@@ -48,6 +48,12 @@ static int check(const struct mayfly_container *container, const struct mayfly_v
         if (ret->name || !ret->path || (!ret->source && !ret->tmpfs))
                 return mf_error(err, -EINVAL, MAYFLY_STAGE_SPEC,
                                 "a volume of a running container needs a path, no name, and a source or a tmpfs");
+        if (ret->tmpfs && mf_tmpfs_lock(ret->tmpfs) >= 0)
+                return mf_error(
+                        err, -ENOTSUP, MAYFLY_STAGE_SPEC,
+                        "the file system for %s is on disk, where it stays for those who have it from their start; put "
+                        "it into the spec's volumes",
+                        ret->path);
         const struct mf_id_range *ids = ret->tmpfs ? mf_tmpfs_ids(ret->tmpfs) : NULL;
         if (ids && ids->base != container->ids.base)
                 return mf_error(

@@ -134,7 +134,8 @@ static int share(struct plan *plan, const struct mayfly_tmpfs *tmpfs, struct may
 {
         struct mf_volumes *volumes = plan->volumes;
 
-        if (volumes->n_namespaces == MF_SHARED_VOLUMES_MAX)
+        const int lock = mf_tmpfs_lock(tmpfs);
+        if (volumes->n_namespaces + (lock >= 0) >= MF_SHARED_VOLUMES_MAX)
                 return mf_error(err, -E2BIG, MAYFLY_STAGE_SPEC,
                                 "the spec has more than %u volumes with a tmpfs; use directories in one of them",
                                 (unsigned) MF_SHARED_VOLUMES_MAX);
@@ -148,6 +149,8 @@ static int share(struct plan *plan, const struct mayfly_tmpfs *tmpfs, struct may
         if (add_option(plan, "--shared") < 0 || add_option(plan, "%zu", volumes->n_namespaces) < 0)
                 return mf_error_oom(err, MAYFLY_STAGE_SPEC);
         volumes->n_namespaces++;
+        if (lock >= 0) /* mayfly-launch has it from now on, and no option names it */
+                volumes->namespaces[volumes->n_namespaces++] = lock;
         return 0;
 }
 

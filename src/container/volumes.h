@@ -14,7 +14,7 @@
 
 struct mf_volumes {
         char **argv; /* options of mayfly-launch, NULL-terminated, or NULL for none */
-        /* Mount namespaces, borrowed, each with a shared volume on MF_TMPFS_PATH; numbered in the options. */
+        /* Mount namespaces, borrowed, each with a shared volume on MF_TMPFS_PATH; numbered in the options. And what keeps those on disk. */
         int namespaces[MF_SHARED_VOLUMES_MAX];
         size_t n_namespaces;
         const struct mf_id_range *ids; /* of a tmpfs that is for these IDs only; borrowed, NULL if there is none */

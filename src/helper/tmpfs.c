@@ -18,7 +18,9 @@ int mf_helper_tmpfs(struct mf_helper *helper, struct mayfly_error *err)
 {
         struct mf_tmpfs_place place;
 
-        int r = mf_tmpfs_make(&place, mf_unpack_number(&helper->arguments), 0, err);
+        const uint64_t max_size = mf_unpack_number(&helper->arguments);
+        const char *directory = mf_unpack_string(&helper->arguments);
+        int r = directory ? mf_tmpfs_make_on_disk(&place, directory, err) : mf_tmpfs_make(&place, max_size, 0, err);
         if (r == 0)
                 answer(helper, &place);
         return r;

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #define _GNU_SOURCE
+#include "keep/keep.h"
+
 #include <errno.h>
 #include <poll.h>
 #include <stdio.h>
@@ -13,12 +15,13 @@
 #include "util/time.h"
 
 /* The owner of a container that is kept after its test: mayfly-launch ends the container when this process ends, so it has only to be
- * there. Any signal that ends a process ends both. */
+ * there. Any signal that ends a process ends both. The other form waits for the end of all users of a directory: see scratch.c. */
 
-#define USAGE "usage: mayfly-keep --machine NAME --seconds SECONDS, as mayfly_container_keep() calls it"
+#define USAGE                                                   \
+        "usage: mayfly-keep --machine NAME --seconds SECONDS\n" \
+        "       mayfly-keep --scratch NAME\nThe library mayfly runs it."
 
-/* Waits until the container is this process's. Returns a pidfd of the container's PID 1, or -1 when it was not given. */
-static int await_container(void)
+int keep_await(int *ret, size_t most, size_t *ret_n)
 {
         struct mf_message message;
         int fds[MF_MESSAGE_FDS_MAX], r;
@@ -27,13 +30,16 @@ static int await_container(void)
         do
                 r = mf_message_recv(STDIN_FILENO, &message, fds, &n, NULL, 0);
         while (r == -EINTR);
-        if (r > 0 && message.type == MF_MESSAGE_KEEP && n == 1 && mf_message_send(STDIN_FILENO, &message, NULL, 0) == 0)
-                return fds[0];
-        for (size_t i = 0; i < n; i++)
-                mf_close(fds[i]);
-        return -1;
+        *ret_n = n < most ? n : most;
+        memcpy(ret, fds, *ret_n * sizeof(int));
+        if (r <= 0 || message.type != MF_MESSAGE_KEEP || n == 0 || n > most)
+                return -EPROTO;
+        r = mf_message_send(STDIN_FILENO, &message, NULL, 0);
+        mf_close(STDIN_FILENO);
+        return r;
 }
 
+/* Waits until the container of the pidfd has ended, or the time is over. */
 static void await_end(int container, uint64_t deadline_us)
 {
         struct pollfd fd = { .fd = container, .events = POLLIN };
@@ -42,21 +48,30 @@ static void await_end(int container, uint64_t deadline_us)
                 (void) poll(&fd, 1, mf_left_ms(deadline_us));
 }
 
+static int keep_container(uint64_t seconds)
+{
+        const uint64_t deadline_us = mf_now_us() + seconds * 1000000;
+        int container = -1;
+        size_t n = 0;
+
+        if (keep_await(&container, 1, &n) < 0)
+                return EXIT_FAILURE;
+        await_end(container, deadline_us);
+        return EXIT_SUCCESS;
+}
+
 int main(int argc, char **argv)
 {
         char *end = NULL;
 
-        /* The name is for those who look at the list of processes. */
-        if (argc != 5 || strcmp(argv[1], "--machine") != 0 || strcmp(argv[3], "--seconds") != 0 || !*argv[4] ||
-            (errno = 0, strtoul(argv[4], &end, 10)) == 0 || *end || errno != 0) {
-                fputs(USAGE "\n", stderr);
-                return 2;
+        /* The names are for those who look at the list of processes. */
+        if (argc == 3 && strcmp(argv[1], "--scratch") == 0)
+                return keep_scratch(argv[2]);
+        if (argc == 5 && strcmp(argv[1], "--machine") == 0 && strcmp(argv[3], "--seconds") == 0) {
+                const unsigned long seconds = strtoul(argv[4], &end, 10);
+                if (seconds > 0 && !*end)
+                        return keep_container(seconds);
         }
-        const uint64_t deadline_us = mf_now_us() + strtoul(argv[4], NULL, 10) * 1000000;
-        mf_cleanup(mf_closep) int container = await_container();
-        mf_close(STDIN_FILENO);
-        if (container < 0)
-                return EXIT_FAILURE;
-        await_end(container, deadline_us);
-        return EXIT_SUCCESS;
+        fputs(USAGE "\n", stderr);
+        return 2;
 }

@@ -327,8 +327,7 @@ static int prepare(const struct launch_options *options, struct handles *handles
         int r = launch_mounts(options, &sources);
         if (r == 0)
                 r = launch_hosts_send(options);
-        for (size_t i = 0; i < handles->n_namespaces; i++)
-                close(handles->namespaces[i]);
+        /* The namespaces of shared volumes stay open, and what keeps those on disk. */
         for (size_t i = 0; i < handles->n_snapshots; i++)
                 close(handles->snapshots[i]);
         handles->scratch = mf_close(handles->scratch);

@@ -22,7 +22,8 @@
  *   operation   arguments -> result
  *   NAMESPACE   none -> a descriptor of a new user namespace that has all subordinate IDs of the user
  *   OPEN        reference, image options -> value: 1 if something was fetched. Reports of progress. The image stays open
- *   TMPFS       size -> descriptors of a mount namespace with a new tmpfs, and of the root directory of that
+ *   TMPFS       size; path of a directory that is mounted in its place, or none -> descriptors of a mount namespace with a new tmpfs, and of
+ *               the root directory of that
  *   TMPFS_OWN   descriptor of that directory; mode, user, group -> nothing
  *   SNAPSHOT    descriptors of a container's scratch, and of snapshots that are to be part of it -> descriptors as of TMPFS, with a copy of what the container wrote
  *   VERIFY, GC  options -> the result struct, also with an error. Reports about the store

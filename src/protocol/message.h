@@ -7,7 +7,8 @@
  *
  *   control socket (SOCK_SEQPACKET; the container's end is mayfly-init's standard input)
  *       library -> launch LAUNCH  descriptors: owner pidfd; share socket; link to mayfly-init; the library's end of
- *                                 mayfly-forward's socket; value[0] mount namespaces of shared volumes; value[1] of
+ *                                 mayfly-forward's socket; value[0] mount namespaces of shared volumes,
+ *                                 and locks of those on disk, which it has until it ends; value[1] of
  *                                 snapshots, the lowest layer first; those of enum mf_launch_fd that value[2] has
  *       library -> init   START   descriptors: log, exec block, link to mayfly-launch; the app's filter if value[0]; sockets
  *                                 for the app; value[1]: the container is on the network of the host; value[2]: the app

@@ -13,7 +13,8 @@
  *                   directory. It gets its name by a rename that fails when the name is taken. It loses its name by a
  *                   rename to tmp/; a process that has an exclusive flock on it, or finds it damaged, may do that. It
  *                   can be made again at any time.
- *     tmp/NAME/     being unpacked (exclusive flock), dropped but still in use (shared flock), or without an owner.
+ *     tmp/NAME/     being unpacked, or shared by containers (exclusive flock), dropped but still in use (shared flock), or without
+ *                   an owner.
  *
  * A flock counts only when the name still leads to the file that was locked. */
 

@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: MIT */
+#define _GNU_SOURCE
+#include "container/keeper-process.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <stdint.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "privilege/raw-start.h"
+#include "protocol/message.h"
+#include "util/error.h"
+#include "util/fd.h"
+#include "util/macro.h"
+#include "util/program-path.h"
+#include "util/time.h"
+#include "util/timeout.h"
+
+#define ANSWER_MS 20000U
+#define WORDS_MAX 8U
+
+void mf_keeper_clear(struct mf_keeper *keeper)
+{
+        mf_close(keeper->control);
+        mf_close(keeper->process);
+        mf_close(keeper->reaper); /* it ends after mayfly-keep, and this program need not wait */
+        *keeper = MF_KEEPER_NONE;
+}
+
+int mf_keeper_start(struct mf_keeper *ret, const char *const *words, struct mayfly_error *err)
+{
+        mf_cleanup(mf_freep) char *program = NULL;
+        mf_cleanup(mf_closep) int nowhere = open("/dev/null", O_RDWR | O_CLOEXEC);
+        char *argv[WORDS_MAX + 2] = { NULL };
+        int pair[2];
+
+        int r = mf_program_path("mayfly-keep", &program, err);
+        if (r < 0)
+                return r;
+        if (nowhere < 0 || socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
+                return mf_error_errno(err, -errno, MAYFLY_STAGE_HOST, "/dev/null, or a socket for %s", program);
+        ret->control = pair[0];
+        mf_cleanup(mf_closep) int theirs = pair[1];
+        argv[0] = program;
+        for (size_t i = 0; i < WORDS_MAX && words[i]; i++)
+                argv[i + 1] = (char *) (uintptr_t) words[i];
+        const struct mf_raw_start request = { .argv = argv, .control = theirs, .boot_log = nowhere };
+        r = mf_raw_start_program(&request, &ret->process, &ret->reaper);
+        return r < 0 ? mf_error_errno(err, r, MAYFLY_STAGE_HOST, "%s cannot be started", program) : 0;
+}
+
+int mf_keeper_hand_over(const struct mf_keeper *keeper, const int *fds, size_t n_fds)
+{
+        struct mf_message message = { .type = MF_MESSAGE_KEEP };
+        struct pollfd events[] = { { .fd = keeper->control, .events = POLLIN },
+                                   { .fd = keeper->process, .events = POLLIN } };
+        const uint64_t deadline = mf_timeout_end(ANSWER_MS);
+        int n;
+
+        int r = mf_message_send(keeper->control, &message, fds, n_fds);
+        if (r < 0)
+                return r;
+        while ((n = poll(events, 2, mf_left_ms(deadline))) < 0 && errno == EINTR)
+                ;
+        if (n <= 0)
+                return n == 0 ? -ETIMEDOUT : -errno;
+        r = mf_message_recv(keeper->control, &message, NULL, NULL, NULL, MSG_DONTWAIT);
+        return r > 0 ? 0 : r == 0 || r == -EAGAIN ? -ESRCH : r;
+}
