@@ -28,6 +28,7 @@ extern const struct tool_command tool_pull;
 extern const struct tool_command tool_reset;
 extern const struct tool_command tool_restart;
 extern const struct tool_command tool_resume;
+extern const struct tool_command tool_rm;
 extern const struct tool_command tool_run;
 extern const struct tool_command tool_shell;
 extern const struct tool_command tool_snapshot;

@@ -97,6 +97,11 @@ static int ask(const struct keeper_found *keeper, json_t *containers)
         return status;
 }
 
+int keepers_end(const struct keeper_found *keeper, const char *name)
+{
+        return ask(keeper, json_pack("[s]", name));
+}
+
 /* Ends the containers of these names that a keeper has. */
 static int end_some(const struct keepers *keepers, const struct keeper_found *keeper, const char **names)
 {

@@ -32,6 +32,9 @@ const struct keeper_found *keepers_have(const struct keepers *keepers, const cha
 /* Does the same for the beginning of a name, if only one begins so, too. Sets *name to the whole name. */
 const struct keeper_found *keepers_complete(const struct keepers *keepers, const char **name);
 
+/* down.c: has the keeper end one of its containers, and waits for that. Returns TOOL_OK, or complains and returns TOOL_FAILED. */
+int keepers_end(const struct keeper_found *keeper, const char *name);
+
 /* Complains that there is no container of this name that has a keeper. Returns TOOL_FAILED. */
 int keepers_complain(const struct keepers *keepers, const char *name);
 

@@ -179,8 +179,8 @@ int tool_name_is_free(const char *state, const char *name, struct mayfly_error *
                 return 0;
         return mf_error(err, -EEXIST, MAYFLY_STAGE_SPEC,
                         "there is a container \"%s\" already, which belongs to process %d; choose another name, or end "
-                        "that process",
-                        name, read.owner);
+                        "it by mayfly rm %s",
+                        name, read.owner, name);
 }
 
 /* Removes the state files of containers that were killed together with all that would have removed them. */
@@ -310,6 +310,18 @@ int tool_find(const char *state, const char *name, struct mayfly_container **ret
                 return explain_none(&list, name, alike, err);
         tool_state_path(state, found->name, TOOL_STATE_SUFFIX, path);
         return mayfly_container_attach(ret, path, err);
+}
+
+int tool_whole_name(const char *state, const char *word, char ret[TOOL_NAME_MAX])
+{
+        mf_cleanup(tool_named_list_clear) struct tool_named_list list = { 0 };
+        size_t alike = 0;
+
+        (void) tool_list_named(state, &list);
+        const struct tool_named *found = *word ? find(&list, word, &alike) : NULL;
+        if (found)
+                snprintf(ret, TOOL_NAME_MAX, "%s", found->name);
+        return found != NULL;
 }
 
 int tool_attach(const char *state, const char *name, struct mayfly_container **ret)
