@@ -112,7 +112,7 @@ static int run(struct mf_helper *helper, struct mayfly_error *err)
 {
         const struct mf_frame *request = &helper->request;
         const size_t number = (size_t) request->value;
-        size_t n_fds = 2;
+        size_t n_fds = MF_SERVE_FDS;
         int joins = 0;
 
         if (number >= MF_ELEMENTSOF(operations) || !operations[number].run)
@@ -126,7 +126,7 @@ static int run(struct mf_helper *helper, struct mayfly_error *err)
                 return mf_error(err, -EPROTO, MAYFLY_STAGE_HOST, "mayfly-helper lacks descriptors");
         if (fchdir(request->fds[1]) < 0) /* relative paths are from where the caller is */
                 return mf_error_errno(err, -errno, MAYFLY_STAGE_HOST, "the caller's directory cannot be entered");
-        int r = joins ? mf_serve_join(request->fds[2], err) : 0;
+        int r = joins ? mf_serve_join(request->fds[MF_SERVE_FDS], err) : 0;
         if (r == 0 && !operations[number].without_namespace)
                 r = start_watch(helper, err);
         return r < 0 ? r : operations[number].run(helper, err);

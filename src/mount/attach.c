@@ -68,7 +68,7 @@ static int map_ids(int tree, const struct volume *volume, struct mayfly_error *e
 }
 
 /* Makes the copy of the mount that the container gets. Returns a descriptor, or a negative errno with the error filled. */
-static int make_tree(const struct mount_call *call, const struct volume *volume, struct mayfly_error *err)
+static int make_tree(const struct mf_serve_call *call, const struct volume *volume, struct mayfly_error *err)
 {
         struct mount_attr attributes = { .attr_set = MOUNT_ATTR_NODEV | MOUNT_ATTR_NOSUID };
         mf_cleanup(mf_closep) int tree = -1;
@@ -123,7 +123,7 @@ static int open_target(const struct volume *volume, int is_directory, struct may
 }
 
 /* Tells the path without links, by which the volume is found again. */
-static int tell_place(struct mount_call *call, int place, const struct volume *volume, struct mayfly_error *err)
+static int tell_place(struct mf_serve_call *call, int place, const struct volume *volume, struct mayfly_error *err)
 {
         char number[16], path[PATH_MAX];
 
@@ -137,7 +137,7 @@ static int tell_place(struct mount_call *call, int place, const struct volume *v
         return call->answer.result.failed ? mf_error_oom(err, MAYFLY_STAGE_FILES) : 0;
 }
 
-int mount_attach(struct mount_call *call, struct mayfly_error *err)
+int mount_attach(struct mf_serve_call *call, struct mayfly_error *err)
 {
         struct volume volume = { 0 };
         struct stat st;

@@ -24,7 +24,7 @@ static int explain_busy(const char *path, int proc, const struct statx *volume, 
                         user[0] ? user : "something that was not found, such as another mount below it");
 }
 
-int mount_detach(struct mount_call *call, struct mayfly_error *err)
+int mount_detach(struct mf_serve_call *call, struct mayfly_error *err)
 {
         const char *path = mf_unpack_string(&call->arguments);
         char name[NAME_MAX + 1];

@@ -243,7 +243,7 @@ static void clear(struct member *member)
         mf_close(member->container);
 }
 
-int mf_network_attach(struct mf_network_call *call, struct mayfly_error *err)
+int mf_network_attach(struct mf_serve_call *call, struct mayfly_error *err)
 {
         mf_cleanup(clear) struct member member = { .hub = call->fds[0], .container = -1 };
         int has_ipv6 = 0;

@@ -26,7 +26,7 @@ static int add_bridge(struct nl_sock *socket)
         return r;
 }
 
-int mf_network_create(struct mf_network_call *call, struct mayfly_error *err)
+int mf_network_create(struct mf_serve_call *call, struct mayfly_error *err)
 {
         mf_cleanup(mf_netlink_closep) struct nl_sock *socket = NULL;
 

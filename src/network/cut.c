@@ -144,7 +144,7 @@ static int set_filter(struct nl_sock *socket, int index, uint32_t direction, con
 /* --- a member ------------------------------------------------------------------------------------------------- */
 
 /* Reads who is cut off, and sets both filters of the member's port. A member that has ended has no port any more. */
-static int cut_member(struct mf_network_call *call, struct nl_sock *socket, unsigned network)
+static int cut_member(struct mf_serve_call *call, struct nl_sock *socket, unsigned network)
 {
         unsigned number = (unsigned) mf_unpack_number(&call->arguments);
         uint64_t n = mf_unpack_number(&call->arguments);
@@ -181,7 +181,7 @@ static int cut_member(struct mf_network_call *call, struct nl_sock *socket, unsi
         return r == -NLE_NODEV ? 0 : r;
 }
 
-int mf_network_cut(struct mf_network_call *call, struct mayfly_error *err)
+int mf_network_cut(struct mf_serve_call *call, struct mayfly_error *err)
 {
         mf_cleanup(mf_netlink_closep) struct nl_sock *socket = NULL;
         unsigned network = (unsigned) mf_unpack_number(&call->arguments);

@@ -15,16 +15,10 @@
 #define MF_BRIDGE "hub"
 #define MF_PORT_NAME_SIZE 16
 
-struct mf_network_call {
-        const int *fds; /* of the operation */
-        struct mf_unpack arguments;
-        struct mf_answer answer;
-};
-
-/* The operations. Each returns 0, or a negative errno with the error filled. */
-int mf_network_create(struct mf_network_call *call, struct mayfly_error *err);
-int mf_network_attach(struct mf_network_call *call, struct mayfly_error *err);
-int mf_network_cut(struct mf_network_call *call, struct mayfly_error *err);
+/* The operations. */
+int mf_network_create(struct mf_serve_call *call, struct mayfly_error *err);
+int mf_network_attach(struct mf_serve_call *call, struct mayfly_error *err);
+int mf_network_cut(struct mf_serve_call *call, struct mayfly_error *err);
 
 /* netlink.c */
 

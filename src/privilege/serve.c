@@ -80,3 +80,37 @@ int mf_serve_answer(const char *program, int socket, int r, const struct mf_answ
         fprintf(stderr, "%s: %s\n", program, err->message);
         return r;
 }
+
+static int run(const char *program, const struct mf_serve_operation *operations, size_t n,
+               const struct mf_frame *request, struct mf_serve_call *call, struct mayfly_error *err)
+{
+        const size_t first = MF_SERVE_FDS + (size_t) call->is_users;
+
+        for (size_t i = 0; i < n; i++) {
+                if ((int32_t) operations[i].operation != request->value)
+                        continue;
+                if (request->n_fds < first + operations[i].n_fds)
+                        return mf_error(err, -EPROTO, MAYFLY_STAGE_HOST, "%s lacks descriptors", program);
+                call->fds = request->fds + first;
+                call->n_fds = request->n_fds - first;
+                call->arguments = mf_frame_payload(request);
+                int r = call->is_users ? mf_serve_join(request->fds[MF_SERVE_FDS], err) : 0;
+                return r < 0 ? r : operations[i].run(call, err);
+        }
+        return mf_error(err, -EPROTO, MAYFLY_STAGE_HOST,
+                        "%s knows no operation %d; install the library and its helper programs together", program,
+                        (int) request->value);
+}
+
+int mf_serve_one(const char *program, const struct mf_serve_operation *operations, size_t n)
+{
+        struct mf_serve_call call = { .is_users = geteuid() != 0 }; /* as mf_privilege_is_delegated() */
+        struct mayfly_error err = MAYFLY_ERROR_INIT;
+        struct mf_frame request;
+        int socket = mf_serve_begin(program, &request);
+
+        if (socket < 0)
+                return 2;
+        int r = run(program, operations, n, &request, &call, &err);
+        return mf_serve_answer(program, socket, r, &call.answer, &err) < 0;
+}

@@ -8,6 +8,8 @@
 
 #include "protocol/call.h"
 
+#define MF_SERVE_FDS 2U /* pidfd of the owner and the working directory, which come with each request */
+
 /* What goes back to the library. An operation that fails may have filled in `result` as far as it came. */
 struct mf_answer {
         int32_t value;
@@ -15,6 +17,26 @@ struct mf_answer {
         int fds[MF_CALL_FDS_MAX];
         size_t n_fds;
 };
+
+/* A call of an operation. */
+struct mf_serve_call {
+        const int *fds; /* of the operation */
+        size_t n_fds;
+        int is_users; /* this process is root of an ordinary user's namespace */
+        struct mf_unpack arguments;
+        struct mf_answer answer;
+};
+
+struct mf_serve_operation {
+        enum mf_operation operation;
+        /* Returns 0, or a negative errno with the error filled. */
+        int (*run)(struct mf_serve_call *call, struct mayfly_error *err);
+        size_t n_fds; /* at least */
+};
+
+/* Does the operation of the list that the request names, with the rights of root or of the user's namespace. Returns the exit status of
+ * the program. */
+int mf_serve_one(const char *program, const struct mf_serve_operation *operations, size_t n);
 
 /* Moves the socket away from standard input, where programs that this one executes would have it, closes the descriptor where
  * the library heard of this process, and receives the request. Returns the socket; prints and returns negative errno on failure. */
