@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #define _GNU_SOURCE
+#include <errno.h>
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,19 +19,38 @@ struct choices {
         uint64_t time_s;
 };
 
-/* Complains of a name that no keeper has: that of a container of another owner, or of none. */
-static int complain(const struct keepers *keepers, const char *command, const char *state, const char *name)
+/* Stops a container that was given to another process, such as mayfly-keep: all who use it may. Returns the exit status, or -1 for a
+ * container that only its owner may stop. */
+static int stop_given(const char *state, const char *name)
+{
+        struct mayfly_container *container = NULL;
+        struct mayfly_error err = MAYFLY_ERROR_INIT;
+
+        if (tool_attach(state, name, &container) != TOOL_OK)
+                return TOOL_FAILED;
+        int r = mayfly_container_stop(container, &err);
+        mayfly_container_free(container);
+        if (r == -ECHILD)
+                return -1;
+        return r < 0 ? tool_fail("%s", err.message) : TOOL_OK;
+}
+
+/* Handles a name that no keeper has: that of a container of another owner, or of none. */
+static int do_without_keeper(const struct keepers *keepers, const char *command, const char *state, const char *name)
 {
         mf_cleanup(tool_named_list_clear) struct tool_named_list list = { 0 };
 
         (void) tool_list_named(state, &list);
-        for (size_t i = 0; i < list.n; i++)
-                if (strcmp(list.entries[i].name, name) == 0)
-                        return tool_fail(
-                                "container \"%s\" cannot be asked to %s: that is up to process %d, which owns it "
-                                "and takes no requests; mayfly up and mayfly run --detach start containers "
-                                "that can",
-                                name, command, list.entries[i].owner);
+        for (size_t i = 0; i < list.n; i++) {
+                if (strcmp(list.entries[i].name, name) != 0)
+                        continue;
+                int status = strcmp(command, "stop") == 0 ? stop_given(state, name) : -1;
+                if (status >= 0)
+                        return status;
+                return tool_fail("container \"%s\" cannot be asked to %s: that is up to process %d, which owns it and "
+                                 "takes no requests; mayfly up and mayfly run --detach start containers that can",
+                                 name, command, list.entries[i].owner);
+        }
         return keepers_complain(keepers, name);
 }
 
@@ -73,7 +93,7 @@ static int run(const struct tool_command *command, int argc, char **argv)
                 const char *name = operands.list[i];
                 const struct keeper_found *keeper = keepers_complete(&keepers, &name);
                 int r = keeper ? ask(keeper, command->name, name, choices.time_s)
-                               : complain(&keepers, command->name, choices.state, name);
+                               : do_without_keeper(&keepers, command->name, choices.state, name);
                 status = status == TOOL_OK ? r : status;
         }
         return status;
