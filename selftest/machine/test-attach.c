@@ -7,11 +7,14 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mount.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -171,6 +174,75 @@ static void what_cannot_be_attached(void **state)
         is_error(attach(c, VOLUME(.path = "/unmade", .source = below("link"))), -ELOOP, "symbolic link");
         prints_as(c, NULL, "ls -d /unmade 2>/dev/null || echo nothing", "nothing\n");
         is_error(detach(c, "/etc"), -ENOENT, "no volume was attached");
+}
+
+/* Does as root in the container might that has the right to mount. Returns 0 or an errno. */
+static int mount_inside(struct mayfly_container *c, const char *source, const char *target, unsigned long flags)
+{
+        int status = -1, leader = (int) syscall(SYS_pidfd_open, mayfly_container_leader(c), 0);
+        pid_t pid = fork();
+
+        if (pid == 0) {
+                if (setns(leader, CLONE_NEWUSER | CLONE_NEWNS) < 0)
+                        _exit(255);
+                _exit((flags == MNT_DETACH ? umount2(target, MNT_DETACH) : mount(source, target, NULL, flags, NULL)) < 0
+                              ? errno
+                              : 0);
+        }
+        close(leader);
+        assert_int_equal(waitpid(pid, &status, 0), pid);
+        return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+}
+
+/* Whether something is mounted at the path, as this process sees it. */
+static int is_mounted(const char *where)
+{
+        char line[512];
+        FILE *f = fopen("/proc/self/mounts", "re");
+        int found = 0;
+
+        while (f && fgets(line, sizeof(line), f))
+                found |= strstr(line, where) != NULL;
+        if (f)
+                fclose(f);
+        return found;
+}
+
+/* Has mounts that others see as well, as on a host with systemd. An ordinary user's process cannot. */
+static void share_mounts(void)
+{
+        if (unshare(CLONE_NEWNS) == 0) {
+                assert_int_equal(mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL), 0);
+                assert_int_equal(mount(NULL, "/", NULL, MS_REC | MS_SHARED, NULL), 0);
+        }
+        assert_int_equal(mkdir(below("data/inner"), 0755), 0);
+}
+
+static void nothing_comes_back_to_the_host(void **state)
+{
+        struct mayfly_container *c = *state;
+
+        share_mounts();
+        works(attach(c, VOLUME(.path = "/outer", .source = below("data"))));
+        works(attach(c, VOLUME(.path = "/outer/inner", .source = below("data"))));
+        prints_as(c, NULL, "cat /outer/inner/greeting", "hello\n");
+        assert_false(is_mounted(below("data/inner")));
+        assert_int_equal(mount_inside(c, "/outer", "/outer/inner", MS_BIND), 0);
+        assert_false(is_mounted(below("data/inner")));
+        assert_int_equal(mount_inside(c, NULL, "/outer/inner", MNT_DETACH), 0);
+        works(detach(c, "/outer/inner"));
+        works(detach(c, "/outer"));
+        assert_int_equal(rmdir(below("data/inner")), 0);
+}
+
+static void a_read_only_volume_stays_so(void **state)
+{
+        struct mayfly_container *c = *state;
+
+        works(attach(c, VOLUME(.path = "/data", .source = below("data"), .read_only = 1)));
+        assert_int_equal(mount_inside(c, NULL, "/data", MS_REMOUNT | MS_BIND | MS_NOSUID | MS_NODEV), EPERM);
+        assert_int_equal(mount_inside(c, NULL, "/data", MS_REMOUNT | MS_BIND | MS_RDONLY), EPERM);
+        works(detach(c, "/data"));
 }
 
 /* What was attached goes with the container's life. */
@@ -351,6 +423,8 @@ int main(void)
                 cmocka_unit_test(it_is_shared_on_disk),
                 cmocka_unit_test(it_goes_with_a_program_that_is_killed),
                 cmocka_unit_test(it_is_collected_at_last),
+                cmocka_unit_test(a_read_only_volume_stays_so),
+                cmocka_unit_test(nothing_comes_back_to_the_host),
                 cmocka_unit_test(another_life_has_none),
         };
 

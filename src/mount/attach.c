@@ -8,6 +8,7 @@
 #include <sched.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -70,7 +71,8 @@ static int map_ids(int tree, const struct volume *volume, struct mayfly_error *e
 /* Makes the copy of the mount that the container gets. Returns a descriptor, or a negative errno with the error filled. */
 static int make_tree(const struct mf_serve_call *call, const struct volume *volume, struct mayfly_error *err)
 {
-        struct mount_attr attributes = { .attr_set = MOUNT_ATTR_NODEV | MOUNT_ATTR_NOSUID };
+        /* Private: what is mounted in the container must not be mounted on the host as well. */
+        struct mount_attr attributes = { .attr_set = MOUNT_ATTR_NODEV | MOUNT_ATTR_NOSUID, .propagation = MS_PRIVATE };
         mf_cleanup(mf_closep) int tree = -1;
         int r = 0;
 
@@ -150,6 +152,10 @@ int mount_attach(struct mf_serve_call *call, struct mayfly_error *err)
                 return tree;
         if (fstat(tree, &st) < 0)
                 return mf_error_errno(err, -errno, MAYFLY_STAGE_FILES, "looking at the volume for %s", volume.target);
+        mf_cleanup(mf_closep) int locked = mount_lock(call->fds[0], tree, S_ISDIR(st.st_mode));
+        if (locked < 0)
+                return mf_error_errno(err, locked, MAYFLY_STAGE_FILES, "locking the attributes of the volume for %s",
+                                      volume.target);
         r = mount_enter(call, err);
         if (r < 0)
                 return r;
@@ -158,7 +164,7 @@ int mount_attach(struct mf_serve_call *call, struct mayfly_error *err)
                 return place;
         r = tell_place(call, place, &volume, err);
         if (r == 0 &&
-            syscall(SYS_move_mount, tree, "", place, "", MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH) < 0)
+            syscall(SYS_move_mount, locked, "", place, "", MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH) < 0)
                 r = files_say(err, -errno, volume.target, "covered by the volume");
         return r;
 }

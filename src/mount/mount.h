@@ -18,6 +18,10 @@ int mount_detach(struct mf_serve_call *call, struct mayfly_error *err);
 /* mount.c: enters the container, with the right to mount there. Returns 0, or a negative errno with the error filled. */
 int mount_enter(const struct mf_serve_call *call, struct mayfly_error *err);
 
+/* lock.c: makes a copy of a tree that is attached nowhere, and which loses its place, for the container with this pidfd of its PID 1: nothing in
+ * the container can change the copy's attributes or take away what is mounted in it. Returns a descriptor or negative errno. */
+int mount_lock(int container, int tree, int is_directory);
+
 /* users.c: writes which process uses the mount with this ID, and how, into `ret`: an empty text when none was found. `proc` is a directory
  * of /proc on the host. */
 void mount_find_user(int proc, unsigned long long mount, char *ret, size_t size);
