@@ -20,6 +20,7 @@
 #include "util/dir-names.h"
 #include "util/error.h"
 #include "util/fd.h"
+#include "util/fs.h"
 #include "util/macro.h"
 #include "util/nearest.h"
 #include "util/runtime-dir.h"
@@ -27,6 +28,7 @@
 
 #define NAME_MAX_LENGTH 47 /* of a machine's name, without what makes it unique */
 #define MOST_EDITS 2U
+#define END_MAX 65536U
 #define STRING_OF(text) #text
 #define STRING(macro) STRING_OF(macro)
 
@@ -273,8 +275,24 @@ static int explain(const struct tool_running *container, struct mayfly_error *er
                         container->machine);
 }
 
+/* Says how a container of the directory has ended, if its keeper has left word of that. Returns 0 if not. */
+static int explain_end(const char *state, const char *name, struct mayfly_error *err)
+{
+        mf_cleanup(mf_freep) char *words = NULL;
+        char path[TOOL_STATE_PATH_MAX];
+        size_t size = 0;
+
+        tool_state_path(state, name, TOOL_END_SUFFIX, path);
+        if (!state || mf_read_file_at(AT_FDCWD, path, END_MAX, &words, &size) < 0)
+                return 0;
+        while (size > 0 && words[size - 1] == '\n')
+                words[--size] = '\0';
+        return mf_error(err, -ESRCH, MAYFLY_STAGE_SPEC, "container \"%s\" has ended: %s", name, words);
+}
+
 /* Says that no container has the name, and which was meant. */
-static int explain_none(const struct tool_named_list *named, const char *name, size_t alike, struct mayfly_error *err)
+static int explain_none(const char *state, const struct tool_named_list *named, const char *name, size_t alike,
+                        struct mayfly_error *err)
 {
         mf_cleanup(tool_running_list_clear) struct tool_running_list running = { 0 };
         mf_cleanup(mf_freep) char **names = names_of(named);
@@ -283,6 +301,9 @@ static int explain_none(const struct tool_named_list *named, const char *name, s
         if (alike > 1)
                 return mf_error(err, -ENOENT, MAYFLY_STAGE_SPEC,
                                 "the names of %zu containers begin with \"%s\"; write more of it", alike, name);
+        int r = *name ? explain_end(state, name, err) : 0;
+        if (r < 0)
+                return r;
         (void) tool_list_running(&running);
         for (size_t i = 0; i < running.n; i++)
                 if (strcmp(running.entries[i].machine, name) == 0)
@@ -307,7 +328,7 @@ int tool_find(const char *state, const char *name, struct mayfly_container **ret
         if (!found && !state && tool_is_shared(name))
                 return attach_to_machine(name, ret, err);
         if (!found)
-                return explain_none(&list, name, alike, err);
+                return explain_none(state, &list, name, alike, err);
         tool_state_path(state, found->name, TOOL_STATE_SUFFIX, path);
         return mayfly_container_attach(ret, path, err);
 }
