@@ -2,9 +2,10 @@
 
 /* Files put into a container and got from it, beside tar(1) through a command, in turns: prints a table. Nothing is judged.
  *
- *   bench-files DIRECTORY [ROUNDS]
+ *   bench-files DIRECTORY [ROUNDS [PART]]
  *
- * DIRECTORY is where the host's files are; in memory, the disk is not measured. $MAYFLY_TEST_BUSYBOX is the image. */
+ * DIRECTORY is where the host's files are; in memory, the disk is not measured. $MAYFLY_TEST_BUSYBOX is the image. With PART there is
+ * only that part of the bytes and files: 100 for a hundredth. */
 
 #define _GNU_SOURCE
 #include <errno.h>
@@ -26,6 +27,7 @@
 static struct mayfly_container *container;
 static struct mayfly_error err = MAYFLY_ERROR_INIT;
 static const char *directory;
+static unsigned part = 1;
 
 static void check(int r)
 {
@@ -201,7 +203,7 @@ static void make_sources(void)
         snprintf(line, sizeof(line),
                  "cd '%s' && head -c %zu /dev/urandom >large && mkdir many && cd many && "
                  "for d in $(seq 100); do mkdir $d; for f in $(seq %u); do echo $d $f >$d/$f; done; done",
-                 directory, LARGE, MANY / 100);
+                 directory, LARGE / part, MANY / 100 / part);
         sh(line);
 }
 
@@ -210,8 +212,10 @@ int main(int argc, char **argv)
         unsigned rounds = argc > 2 ? (unsigned) atoi(argv[2]) : 3;
         struct mayfly_spec spec = MAYFLY_SPEC_INIT;
 
-        if (argc < 2 || rounds < 1 || rounds > ROUNDS_MAX || !getenv("MAYFLY_TEST_BUSYBOX")) {
-                fprintf(stderr, "usage: MAYFLY_TEST_BUSYBOX=REFERENCE bench-files DIRECTORY [ROUNDS]\n");
+        part = argc > 3 ? (unsigned) atoi(argv[3]) : 1;
+        if (argc < 2 || rounds < 1 || rounds > ROUNDS_MAX || part < 1 || part > MANY / 100 ||
+            !getenv("MAYFLY_TEST_BUSYBOX")) {
+                fprintf(stderr, "usage: MAYFLY_TEST_BUSYBOX=REFERENCE bench-files DIRECTORY [ROUNDS [PART]]\n");
                 return 2;
         }
         directory = argv[1];
@@ -219,10 +223,13 @@ int main(int argc, char **argv)
         spec.idle = 1;
         check(mayfly_container_start(&container, &spec, &err));
         make_sources();
+        char large[64], many[64];
+        snprintf(large, sizeof(large), "put a file of %zu MiB | tar", LARGE / part >> 20);
+        snprintf(many, sizeof(many), "put a tree of %u files | tar", MANY / part);
         printf("%-52s %10s %10s %8s\n", "files, medians", "mayfly ms", "command ms", "ratio");
-        row("put a file of 500 MiB | tar", rounds, forget_inside, put, put_by_tar, "large", 1);
+        row(large, rounds, forget_inside, put, put_by_tar, "large", 1);
         row("get it | tar", rounds, forget_outside, get, get_by_tar, "large", 1);
-        row("put a tree of 10,000 files | tar", rounds, forget_inside, put, put_by_tar, "many", 1);
+        row(many, rounds, forget_inside, put, put_by_tar, "many", 1);
         row("get it | tar", rounds, forget_outside, get, get_by_tar, "many", 1);
         row("ask 1,000 times whether a file exists | test -e", rounds, nothing, ask, ask_by_command, "", 10);
         forget_outside();
