@@ -1,17 +1,23 @@
 /* SPDX-License-Identifier: MIT */
 #define _GNU_SOURCE
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "cli/declaration-keys.h"
 #include "cli/run.h"
 #include "util/error.h"
+#include "util/fs.h"
+#include "util/macro.h"
 #include "util/strv.h"
+
+#define REFERENCE_MAX 65536U
 
 /* A container while it is read: words that the spec has in another form are kept until all are there. */
 struct reading {
         struct declared declared;
+        const char *image_file;
         const char *const *publish, *const *host_ports, *const *volumes, *const *tmpfs, *const *capabilities,
                                                                                                 *const *after;
 };
@@ -85,7 +91,8 @@ static int take_files(const struct reader *reader, const struct place *place, js
 }
 
 static const struct reader_key keys[] = {
-        { .name = "image", .take = reader_text, .at = offsetof(struct reading, declared.spec.image), .is_required = 1 },
+        SPEC("image", reader_text, image),
+        FIELD("image_file", reader_path, image_file),
         SPEC("argv", reader_texts, argv),
         SPEC("entrypoint", reader_texts, entrypoint),
         SPEC("env", reader_env, env),
@@ -143,6 +150,31 @@ static const char *join(const struct reader *reader, const char *const *names)
         return all;
 }
 
+/* Reads the reference that stands in a file, such as one that a build has made. */
+static int read_image_file(const struct reader *reader, const struct place *place, struct reading *reading)
+{
+        const struct place key = { .above = place, .name = "image_file" };
+        mf_cleanup(mf_freep) char *text = NULL;
+        size_t size;
+
+        int r = mf_read_file_at(AT_FDCWD, reading->image_file, REFERENCE_MAX, &text, &size);
+        if (r < 0)
+                return reader_bad(reader, &key, "%s: %s; build the image", reading->image_file, strerrordesc_np(-r));
+        text[strcspn(text, "\n")] = '\0';
+        reading->declared.spec.image = mf_arena_string(reader->memory, text);
+        return 0;
+}
+
+static int take_image(const struct reader *reader, const struct place *place, struct reading *reading)
+{
+        const char *image = reading->declared.spec.image;
+
+        if (!image == !reading->image_file)
+                return reader_bad(reader, place, "it has %s of \"image\" and \"image_file\"; give one of them",
+                                  image ? "both" : "none");
+        return image ? 0 : read_image_file(reader, place, reading);
+}
+
 /* Puts what was kept into the spec. */
 static int finish(const struct reader *reader, const struct place *place, struct reading *reading)
 {
@@ -172,6 +204,8 @@ int declaration_take_container(const struct reader *reader, const struct place *
         reading.declared.spec.name = declared->name;
         reading.declared.spec.max_runtime_s = UINT32_MAX; /* the keeper ends it */
         int r = reader_object(reader, place, value, keys, &reading);
+        if (r == 0)
+                r = take_image(reader, place, &reading);
         if (r == 0)
                 r = finish(reader, place, &reading);
         if (r == 0)

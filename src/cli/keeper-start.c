@@ -124,14 +124,12 @@ static int make_specs(struct keeper *keeper, struct specs *ret, struct mayfly_er
         return 0;
 }
 
-/* Runs the command after which a container is as it is to be, and takes a snapshot of what it is then. */
-static int prepare(struct kept *kept, struct mayfly_error *err)
+/* Runs the command after which a snapshot is to be taken. */
+static int run_before_snapshot(const struct kept *kept, struct mayfly_error *err)
 {
         struct mayfly_command command = MAYFLY_COMMAND_INIT;
         struct mayfly_result *result = NULL;
 
-        if (!kept->declared->snapshot_after)
-                return 0;
         command.argv = kept->declared->snapshot_after;
         int r = mayfly_container_run(kept->container, &command, &result, err);
         if (r == 0 && (!result->exit->exited || result->exit->status != 0))
@@ -140,6 +138,17 @@ static int prepare(struct kept *kept, struct mayfly_error *err)
                              command.argv[0], result->exit->exited ? "status" : "signal",
                              result->exit->exited ? result->exit->status : result->exit->signal, result->err);
         mayfly_result_free(result);
+        return r;
+}
+
+/* Brings a container to what it is to be, and takes a snapshot of that. */
+static int prepare(struct kept *kept, struct mayfly_error *err)
+{
+        const char *const *command = kept->declared->snapshot_after;
+
+        if (!command)
+                return 0;
+        int r = *command ? run_before_snapshot(kept, err) : 0;
         if (r == 0)
                 r = mayfly_container_halt(kept->container, err);
         if (r == 0)

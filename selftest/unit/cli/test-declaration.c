@@ -183,11 +183,13 @@ static const struct {
         const char *container, *message;
 } bad_containers[] = {
         { "5", "containers.c: 5 is not an object" },
-        { "{}", "containers.c: \"image\" is missing" },
+        { "{}", "containers.c: it has none of \"image\" and \"image_file\"; give one of them" },
+        { "{\"image\": \"x\", \"image_file\": \"y\"}", "containers.c: it has both of \"image\" and \"image_file\"" },
+        { "{\"image_file\": \"/none\"}", "containers.c.image_file: /none: No such file or directory; build the image" },
         { "{\"image\": \"\"}", "containers.c.image: \"\" is not a string of one character or more" },
         { "{\"image\": 5}", "containers.c.image: 5 is not a string" },
         { "{\"imgae\": \"x\"}", "containers.c.imgae: there is no such key; did you mean \"image\"?" },
-        { "{\"zzzzzzzz\": 1}", "containers.c.zzzzzzzz: there is no such key; the keys are image, argv, " },
+        { "{\"zzzzzzzz\": 1}", "containers.c.zzzzzzzz: there is no such key; the keys are image, image_file, argv, " },
         { "{\"argv\": \"sh\"}", "containers.c.argv: \"sh\" is not a list of strings" },
         { "{\"argv\": [\"a\", 1]}", "containers.c.argv[1]: 1 is not a string" },
         { "{\"env\": [\"A=b\"]}", "containers.c.env: [\"A=b\"] is not an object of names and values" },
@@ -237,6 +239,19 @@ static const struct {
         { "{\"stop_signal\": \"RTMIN+99\"}", "is not the name of a signal" },
         { "{\"image\": \"a\", \"image\": \"b\"}", "duplicate object key" },
 };
+
+static void reads_the_image_of_a_file(void **state)
+{
+        struct declaration read = { 0 };
+        struct mayfly_error err = MAYFLY_ERROR_INIT;
+
+        (void) state;
+        /* Relative to the directory of the declaration: the declaration itself. */
+        const char *text = "{\"containers\":\n{\"c\": {\"image_file\": \"declaration.json\"}}}";
+        assert_int_equal(read_text(text, &read, &err), 0);
+        assert_string_equal(read.containers[0].spec.image, "{\"containers\":");
+        declaration_clear(&read);
+}
 
 static void refuses_containers(void **state)
 {
@@ -327,6 +342,7 @@ int main(void)
                 cmocka_unit_test_setup_teardown(reads_what_runs, read_all, clear_all),
                 cmocka_unit_test_setup_teardown(reads_the_rest, read_all, clear_all),
                 cmocka_unit_test_setup_teardown(reads_conditions, read_all, clear_all),
+                cmocka_unit_test(reads_the_image_of_a_file),
                 cmocka_unit_test(refuses_containers),
                 cmocka_unit_test(refuses_documents),
                 cmocka_unit_test(chooses),
