@@ -34,6 +34,7 @@ extern const struct tool_command tool_shell;
 extern const struct tool_command tool_snapshot;
 extern const struct tool_command tool_stats;
 extern const struct tool_command tool_stop;
+extern const struct tool_command tool_test;
 extern const struct tool_command tool_trust;
 extern const struct tool_command tool_unshare;
 extern const struct tool_command tool_up;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "util/env-names.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "util/nearest.h"
@@ -47,4 +48,11 @@ unsigned mf_env_warn(char *const *environment, FILE *out)
                 n++;
         }
         return n;
+}
+
+int mf_env_requires(void)
+{
+        const char *value = getenv("MAYFLY_REQUIRE");
+
+        return value && *value && strcmp(value, "0") != 0;
 }

@@ -14,4 +14,7 @@ extern const char *const mf_env_names[];
  * starts with MAYFLY_, is none of mf_env_names, and is at most two edits away from one. Returns how many there are. */
 unsigned mf_env_warn(char *const *environment, FILE *out);
 
+/* Whether MAYFLY_REQUIRE says that a host which cannot run containers is a failure, and no reason to skip tests. */
+int mf_env_requires(void);
+
 #endif
