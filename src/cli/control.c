@@ -14,18 +14,20 @@
 
 #include "util/buffer.h"
 #include "util/error.h"
+#include "util/escape.h"
 #include "util/fd.h"
 #include "util/macro.h"
 #include "util/process.h"
 
-#define NAME "mayfly-keeper-%u-%d" /* the user and the keeper's PID */
+#define NAME "mayfly-keeper-%u-%d-" /* the user and the keeper's PID, then the ID of its directory */
 #define MESSAGE_MAX 65536U
 #define BACKLOG 64
 
-static socklen_t address_of(pid_t keeper, struct sockaddr_un *ret)
+static socklen_t address_of(pid_t keeper, const char *id, struct sockaddr_un *ret)
 {
         *ret = (struct sockaddr_un){ .sun_family = AF_UNIX };
-        int length = snprintf(ret->sun_path + 1, sizeof(ret->sun_path) - 1, NAME, (unsigned) geteuid(), (int) keeper);
+        int length = snprintf(ret->sun_path + 1, sizeof(ret->sun_path) - 1, NAME "%s", (unsigned) geteuid(),
+                              (int) keeper, id);
         return (socklen_t) (offsetof(struct sockaddr_un, sun_path) + 1 + (size_t) length);
 }
 
@@ -60,11 +62,11 @@ static int receive_object(int fd, int flags, json_t **ret)
 
 /* --- in the keeper ---------------------------------------------------------------------------------------------- */
 
-int control_listen(struct mayfly_error *err)
+int control_listen(const char *id, struct mayfly_error *err)
 {
         mf_cleanup(mf_closep) int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
         struct sockaddr_un address;
-        socklen_t size = address_of(getpid(), &address);
+        socklen_t size = address_of(getpid(), id, &address);
 
         if (fd < 0 || bind(fd, (const struct sockaddr *) &address, size) < 0 || listen(fd, BACKLOG) < 0)
                 return mf_error_errno(err, -errno, MAYFLY_STAGE_START, "the control socket \"@%s\"",
@@ -98,30 +100,52 @@ void control_send(int fd, json_t *object)
 
 void control_answer(int fd, const char *error)
 {
-        control_send(fd, error ? json_pack("{s:s}", "error", error) : json_object());
+        mf_cleanup(mf_freep) char *escaped = NULL;
+        json_t *text = error ? json_string(error) : NULL;
+
+        if (error && !text) { /* it has the bytes of a path that are no UTF-8 */
+                escaped = mf_escape_dup(error);
+                text = json_string(escaped ? escaped : "out of memory");
+        }
+        control_send(fd, text ? json_pack("{s:o}", "error", text) : json_object());
 }
 
 /* --- in others -------------------------------------------------------------------------------------------------- */
 
-int control_keepers(pid_t **ret, size_t *ret_n)
+/* Reads on to the next keeper of this user. Returns 0 at the end. */
+static int next_keeper(FILE *f, pid_t *ret, char id[CONTROL_ID_MAX])
+{
+        char line[512];
+
+        while (fgets(line, sizeof(line), f)) {
+                const char *name = strchr(line, '@');
+                unsigned uid;
+                int pid, length = 0;
+                if (!name || sscanf(name, "@" NAME "%n", &uid, &pid, &length) != 2 || /* NOLINT(cert-err34-c) */
+                    length == 0 || uid != geteuid())
+                        continue;
+                snprintf(id, CONTROL_ID_MAX, "%.*s", (int) strcspn(name + length, "\n"), name + length);
+                *ret = pid;
+                return 1;
+        }
+        return 0;
+}
+
+int control_keepers(const char *id, pid_t **ret, size_t *ret_n)
 {
         mf_cleanup(mf_fclosep) FILE *f = fopen("/proc/net/unix", "re");
         mf_cleanup(mf_freep) pid_t *list = NULL;
         size_t n = 0, allocated = 0;
-        char line[512];
+        char its[CONTROL_ID_MAX];
+        pid_t pid;
 
         if (!f)
                 return -errno;
-        while (fgets(line, sizeof(line), f)) {
-                const char *name = strchr(line, '@');
-                unsigned uid;
-                int pid;
-                if (!name || sscanf(name, "@" NAME, &uid, &pid) != 2 || uid != geteuid()) /* NOLINT(cert-err34-c) */
-                        continue;
+        while (next_keeper(f, &pid, its)) {
                 int is_known = 0; /* its connections have its name, too */
                 for (size_t i = 0; i < n; i++)
                         is_known |= list[i] == pid;
-                if (is_known)
+                if (is_known || strcmp(its, id) != 0)
                         continue;
                 pid_t *grown = mf_grow(list, n, &allocated, sizeof(*grown));
                 if (!grown)
@@ -136,12 +160,20 @@ int control_keepers(pid_t **ret, size_t *ret_n)
 
 int control_connect(pid_t keeper)
 {
+        mf_cleanup(mf_fclosep) FILE *f = fopen("/proc/net/unix", "re");
         mf_cleanup(mf_closep) int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
-        struct sockaddr_un address;
         struct ucred peer = { 0 };
-        socklen_t size = address_of(keeper, &address), peer_size = sizeof(peer);
+        socklen_t peer_size = sizeof(peer);
+        struct sockaddr_un address;
+        char id[CONTROL_ID_MAX];
+        pid_t pid = 0;
 
-        if (fd < 0 || connect(fd, (const struct sockaddr *) &address, size) < 0 ||
+        if (!f || fd < 0)
+                return -errno;
+        while (pid != keeper)
+                if (!next_keeper(f, &pid, id))
+                        return -ECONNREFUSED;
+        if (connect(fd, (const struct sockaddr *) &address, address_of(keeper, id, &address)) < 0 ||
             getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &peer_size) < 0)
                 return -errno;
         /* Any process can take a name. */

@@ -14,8 +14,10 @@
 
 /* --- in the keeper --- */
 
+/* A text in the name of the socket, which says where the keeper's state files are. */
+#define CONTROL_ID_MAX 48U
 /* Returns the listening socket, or negative errno with an error. */
-int control_listen(struct mayfly_error *err);
+int control_listen(const char *id, struct mayfly_error *err);
 /* Returns a connection of a process of this user that is in no container, or -1. */
 int control_accept(int listener);
 /* Takes a request without waiting. Returns 1, 0 when there is none yet, or negative errno when the connection is of no use any more. */
@@ -27,8 +29,8 @@ void control_send(int fd, json_t *object);
 
 /* --- in others --- */
 
-/* Lists the PIDs of this user's keepers, for free(3). Returns 0 or negative errno. */
-int control_keepers(pid_t **ret, size_t *ret_n);
+/* Lists the PIDs of this user's keepers with this ID, for free(3). Returns 0 or negative errno. */
+int control_keepers(const char *id, pid_t **ret, size_t *ret_n);
 /* Returns a connection, or negative errno: -ECONNREFUSED when that process is no keeper. */
 int control_connect(pid_t keeper);
 /* Sends a request, which it releases, and waits for the answer: up to `timeout_s`, or for ever with 0. *ret is for json_decref().

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "cli/compose.h"
 #include "cli/declaration-keys.h"
 #include "cli/named.h"
 #include "util/error.h"
@@ -147,6 +148,21 @@ static void decrefp(json_t **value)
         json_decref(*value);
 }
 
+/* Puts a declaration in the place of a document of compose. */
+static int translate(const struct reader *reader, json_t **document)
+{
+        json_t *translated = NULL;
+
+        int r = compose_translate(reader, *document, &translated);
+        if (r == -ENOMEM)
+                (void) mf_error_oom(reader->err, MAYFLY_STAGE_SPEC);
+        if (r < 0)
+                return r;
+        json_decref(*document);
+        *document = translated;
+        return 0;
+}
+
 int declaration_read(const char *file, struct declaration *ret, struct mayfly_error *err)
 {
         struct reader reader = { .memory = &ret->memory, .file = file, .err = err };
@@ -162,6 +178,8 @@ int declaration_read(const char *file, struct declaration *ret, struct mayfly_er
                 reader.directory = directory;
         }
         int r = reader_load(&reader, &root);
+        if (r == 0 && compose_is(root))
+                r = translate(&reader, &root);
         if (r == 0)
                 r = reader_object(&reader, &whole, root, keys, ret);
         if (r == 0)

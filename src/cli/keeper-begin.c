@@ -13,7 +13,6 @@
 #include "util/fd.h"
 #include "util/fs.h"
 #include "util/macro.h"
-#include "util/time.h"
 
 #define DEFAULT_LIMIT_S UINT64_C(3600) /* of what no process owns */
 
@@ -85,7 +84,7 @@ int keeper_begin(const struct keeper_choices *choices, struct declaration *decla
 
         if (choices->detach && choices->owner == 0 && limit_s == 0)
                 limit_s = DEFAULT_LIMIT_S;
-        keeper.deadline_us = limit_s ? mf_now_us() + limit_s * 1000000U : 0;
+        keeper.limit_us = limit_s * 1000000U;
         int status = open_owner((pid_t) choices->owner, &keeper.owner);
         if (status == TOOL_OK)
                 status = make_state(choices->state, &keeper.state);

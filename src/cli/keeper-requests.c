@@ -21,16 +21,14 @@
 /* What a keeper says of itself. */
 static json_t *describe(const struct keeper *keeper)
 {
-        char directory[TOOL_STATE_PATH_MAX];
         json_t *containers = json_array();
 
-        tool_state_directory(keeper->state, directory);
         for (size_t i = 0; i < keeper->n; i++) {
                 const struct kept *kept = keeper->kept[i];
                 if (kept->name && !kept->is_branch && (!keeper->is_ready || kept->container))
                         (void) json_array_append_new(containers, json_string(kept->name));
         }
-        return json_pack("{s:s, s:b, s:o}", "state", directory, "ready", keeper->is_ready, "containers", containers);
+        return json_pack("{s:b, s:o}", "ready", keeper->is_ready, "containers", containers);
 }
 
 int keeper_answer(struct keeper *keeper, struct keeper_client *client)

@@ -13,7 +13,7 @@
 #include <unistd.h>
 
 #include "cli/cli.h"
-#include "cli/control.h"
+#include "cli/keepers.h"
 #include "util/buffer.h"
 #include "util/error.h"
 #include "util/fd.h"
@@ -91,6 +91,8 @@ static void be_ready(struct keeper *keeper)
         keeper_print(keeper);
         keeper_settle(keeper);
         keeper->is_ready = 1;
+        keeper->deadline_us =
+                keeper->limit_us ? mf_now_us() + keeper->limit_us : 0; /* until now the starter was there */
 }
 
 /* Begins what waits for its turn. */
@@ -278,6 +280,8 @@ static int hold_signals(sigset_t *ret_old)
 
 static int open_all(struct keeper *keeper, sigset_t *ret_old, struct mayfly_error *err)
 {
+        char id[CONTROL_ID_MAX];
+
         for (size_t i = 0; i < KEEPER_CLIENTS_MAX; i++)
                 keeper->clients[i] = (struct keeper_client){ .fd = -1 };
         keeper->listener = -1;
@@ -285,7 +289,8 @@ static int open_all(struct keeper *keeper, sigset_t *ret_old, struct mayfly_erro
         keeper->done = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
         if (keeper->signals < 0 || keeper->done < 0)
                 return mf_error_errno(err, -errno, MAYFLY_STAGE_START, "descriptors for events");
-        keeper->listener = control_listen(err);
+        keepers_id(keeper->state, id);
+        keeper->listener = control_listen(id, err);
         return keeper->listener < 0 ? keeper->listener : 0;
 }
 

@@ -70,8 +70,9 @@ struct keeper {
         int prints_names; /* what is printed of each container is its name alone */
         int starter;      /* the pipe to the process that waits until all is ready; -1 in the foreground */
         int is_detached, is_ready, is_ending;
-        int status;           /* exit status for mayfly */
-        uint64_t deadline_us; /* 0: none */
+        int status; /* exit status for mayfly */
+        uint64_t limit_us,
+                deadline_us; /* how long all may run from when they are ready, and until when; 0: without limit */
         int signals, listener;
         struct keeper_client clients[KEEPER_CLIENTS_MAX];
         struct kept **kept; /* those of the declaration, then branches */

@@ -3,19 +3,19 @@
 #include "cli/keepers.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "cli/cli.h"
-#include "cli/control.h"
-#include "cli/named.h"
 #include "util/buffer.h"
 #include "util/error.h"
 #include "util/fd.h"
 #include "util/macro.h"
 #include "util/nearest.h"
 
-#define DESCRIBE_S 5U /* a keeper answers that at once, unless it was stopped by a signal */
+#define DESCRIBE_S 2U /* a keeper answers that at once, unless it was stopped by a signal */
 #define MOST_EDITS 2U
 
 void keepers_clear(struct keepers *keepers)
@@ -28,17 +28,29 @@ void keepers_clear(struct keepers *keepers)
         *keepers = (struct keepers){ 0 };
 }
 
-/* Adds a keeper if it is one of this directory. Returns 0 or -ENOMEM. */
-static int add(struct keepers *keepers, pid_t pid, const char *directory)
+void keepers_id(const char *state, char ret[CONTROL_ID_MAX])
+{
+        struct stat st;
+
+        if (!state)
+                snprintf(ret, CONTROL_ID_MAX, "default");
+        else if (stat(state, &st) < 0)
+                snprintf(ret, CONTROL_ID_MAX, "none");
+        else
+                snprintf(ret, CONTROL_ID_MAX, "%llu-%llu", (unsigned long long) st.st_dev,
+                         (unsigned long long) st.st_ino);
+}
+
+/* Adds a keeper, unless it has just ended. Returns 0 or -ENOMEM. */
+static int add(struct keepers *keepers, pid_t pid)
 {
         mf_cleanup(mf_closep) int fd = control_connect(pid);
         json_t *answer = NULL;
 
         if (fd < 0 || control_ask(fd, json_pack("{s:s}", "request", "describe"), DESCRIBE_S, &answer) < 0)
-                return 0; /* it has just ended */
-        const char *state = json_string_value(json_object_get(answer, "state"));
+                return 0;
         json_t *containers = json_object_get(answer, "containers");
-        int is_one = state && strcmp(state, directory) == 0 && json_is_array(containers);
+        int is_one = json_is_array(containers);
         struct keeper_found *grown =
                 is_one ? mf_grow(keepers->list, keepers->n, &keepers->allocated, sizeof(*grown)) : NULL;
         if (grown) {
@@ -54,13 +66,13 @@ static int add(struct keepers *keepers, pid_t pid, const char *directory)
 int keepers_find(const char *state, struct keepers *ret, struct mayfly_error *err)
 {
         mf_cleanup(mf_freep) pid_t *pids = NULL;
-        char directory[TOOL_STATE_PATH_MAX];
+        char id[CONTROL_ID_MAX];
         size_t n = 0;
 
-        tool_state_directory(state, directory);
-        int r = control_keepers(&pids, &n);
+        keepers_id(state, id);
+        int r = control_keepers(id, &pids, &n);
         for (size_t i = 0; i < n && r == 0; i++)
-                r = add(ret, pids[i], directory);
+                r = add(ret, pids[i]);
         return r < 0 ? mf_error_errno(err, r, MAYFLY_STAGE_SPEC, "listing the keepers of containers") : 0;
 }
 

@@ -10,6 +10,8 @@
 
 #include <mayfly/error.h>
 
+#include "cli/control.h"
+
 struct keeper_found {
         pid_t pid;
         int fd;             /* a connection to it */
@@ -20,6 +22,9 @@ struct keepers {
         struct keeper_found *list;
         size_t n, allocated;
 };
+
+/* Writes the ID of keepers with this directory of --state, whatever its path, or with the default for NULL. */
+void keepers_id(const char *state, char ret[CONTROL_ID_MAX]);
 
 /* Finds the keepers whose containers have their state files in this directory (NULL: the default). Returns 0 or negative errno with an
  * error. keepers_clear() is to be called in either case. */

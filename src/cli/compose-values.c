@@ -1,0 +1,372 @@
+/* SPDX-License-Identifier: MIT */
+#define _GNU_SOURCE
+#include "cli/compose-values.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cli/cli.h"
+#include "util/macro.h"
+
+/* --- helpers ---------------------------------------------------------------------------------------------------- */
+
+static int set(struct compose_service *service, const char *key, json_t *value)
+{
+        return json_object_set_new(service->to, key, value) < 0 ? -ENOMEM : 0;
+}
+
+/* Adds a text to a list of the container. */
+__attribute__((format(printf, 3, 4))) static int add(struct compose_service *service, const char *key,
+                                                     const char *format, ...)
+{
+        mf_cleanup(mf_freep) char *text = NULL;
+        va_list args;
+
+        va_start(args, format);
+        int length = vasprintf(&text, format, args);
+        va_end(args);
+        if (length < 0) {
+                text = NULL;
+                tool_oom();
+        }
+        json_t *list = json_object_get(service->to, key);
+        if (!list && set(service, key, list = json_array()) < 0)
+                return -ENOMEM;
+        return json_array_append_new(list, json_string(text)) < 0 ? -ENOMEM : 0;
+}
+
+static int not_a(struct compose_service *service, const struct place *place, json_t *value, const char *wanted)
+{
+        return reader_not_a(service->compose->reader, place, value, wanted);
+}
+
+static const char *text_of(const json_t *object, const char *name)
+{
+        return json_string_value(json_object_get(object, name));
+}
+
+/* --- texts and numbers ------------------------------------------------------------------------------------------ */
+
+static int take_image(struct compose_service *service, const struct place *place, json_t *value)
+{
+        const char *text = json_string_value(value);
+
+        if (!text)
+                return not_a(service, place, value, "a string");
+        if (strncmp(text, "oci:", 4) == 0 || strncmp(text, "aci:", 4) == 0)
+                return json_object_set(service->to, "image", value) < 0 ? -ENOMEM : 0;
+        if (!strstr(text, "@sha256:"))
+                return reader_bad(service->compose->reader, place,
+                                  "\"%s\" has no digest, so that others could change what runs; docker compose config "
+                                  "--resolve-image-digests adds it, or write what mayfly pin oci:%s prints",
+                                  text, text);
+        return set(service, "image", json_sprintf("oci:%s", text));
+}
+
+/* Memory sizes are digits in a string. */
+static int take_size(struct compose_service *service, const char *key, json_t *value)
+{
+        const char *text = json_string_value(value);
+
+        if (!text || !*text || strspn(text, "0123456789") < strlen(text))
+                return json_object_set(service->to, key, value) < 0 ? -ENOMEM : 0;
+        return set(service, key, json_integer(strtoll(text, NULL, 10)));
+}
+
+static int take_mem_limit(struct compose_service *service, const struct place *place, json_t *value)
+{
+        (void) place;
+        return take_size(service, "memory", value);
+}
+
+static int take_shm_size(struct compose_service *service, const struct place *place, json_t *value)
+{
+        (void) place;
+        return take_size(service, "shm_size", value);
+}
+
+static int take_pids_limit(struct compose_service *service, const struct place *place, json_t *value)
+{
+        (void) place;
+        return json_integer_value(value) > 0 ? set(service, "pids_limit", json_incref(value)) : 0;
+}
+
+static int take_user(struct compose_service *service, const struct place *place, json_t *value)
+{
+        const char *text = json_string_value(value);
+
+        if (!text)
+                return not_a(service, place, value, "a string");
+        size_t length = strcspn(text, ":");
+        if (text[length])
+                tool_warn("the group of a user has no effect here: a user has the groups of the image", NULL);
+        return set(service, "user", json_stringn(text, length));
+}
+
+static int take_network_mode(struct compose_service *service, const struct place *place, json_t *value)
+{
+        const char *text = json_string_value(value);
+
+        if (text && (strcmp(text, "host") == 0 || strcmp(text, "none") == 0))
+                return set(service, "network", json_incref(value));
+        return not_a(service, place, value, "\"host\" or \"none\", and mayfly knows no others");
+}
+
+/* --- lists ------------------------------------------------------------------------------------------------------ */
+
+static int take_port(struct compose_service *service, const struct place *place, json_t *value)
+{
+        const char *address = text_of(value, "host_ip"), *protocol = text_of(value, "protocol");
+        const char *published = text_of(value, "published");
+        json_int_t target = json_integer_value(json_object_get(value, "target"));
+
+        if (target <= 0)
+                return not_a(service, place, value, "a port with its \"target\"");
+        if (address && *address && strcmp(address, "0.0.0.0") != 0 && strcmp(address, "127.0.0.1") != 0)
+                return reader_bad(service->compose->reader, place,
+                                  "the host_ip %s: ports are published on 127.0.0.1 alone; leave it out", address);
+        return add(service, "publish", "%s%s%lld/%s", published ? published : "", published && *published ? ":" : "",
+                   (long long) target, protocol ? protocol : "tcp");
+}
+
+/* A volume with a name is a part of the container's own root, unless nothing can be written there. */
+static int take_named_volume(struct compose_service *service, const struct place *place, const char *name,
+                             const char *target)
+{
+        json_t *volumes = service->compose->volumes;
+        const char *owner = name ? text_of(volumes, name) : NULL;
+
+        if (owner && strcmp(owner, service->place->name) != 0)
+                return reader_bad(service->compose->reader, place,
+                                  "the volume \"%s\" is that of service \"%s\", too, and mayfly has no volumes with "
+                                  "names; mount a directory of the host in both",
+                                  name, owner);
+        if (name && json_object_set_new(volumes, name, json_string(service->place->name)) < 0)
+                return -ENOMEM;
+        return service->is_read_only ? add(service, "tmpfs", "%s", target) : 0;
+}
+
+static int take_volume(struct compose_service *service, const struct place *place, json_t *value)
+{
+        const char *type = text_of(value, "type"), *source = text_of(value, "source"),
+                   *target = text_of(value, "target");
+
+        if (!type || !target || (strcmp(type, "bind") == 0 && !source))
+                return not_a(service, place, value, "a volume with \"type\" and \"target\"");
+        if (strcmp(type, "bind") == 0)
+                return add(service, "volumes", "%s:%s%s", source, target,
+                           json_is_true(json_object_get(value, "read_only")) ? ":ro" : "");
+        if (strcmp(type, "tmpfs") == 0)
+                return add(service, "tmpfs", "%s", target);
+        if (strcmp(type, "volume") == 0)
+                return take_named_volume(service, place, source, target);
+        return reader_bad(service->compose->reader, place, "the type \"%s\" is not known to mayfly", type);
+}
+
+static int take_tmpfs(struct compose_service *service, const struct place *place, json_t *value)
+{
+        const char *text = json_string_value(value);
+
+        if (!text)
+                return not_a(service, place, value, "a path");
+        return add(service, "tmpfs", "%.*s", (int) strcspn(text, ":"), text); /* its options are those of a mount */
+}
+
+static int take_device(struct compose_service *service, const struct place *place, json_t *value)
+{
+        const char *source = text_of(value, "source"), *target = text_of(value, "target");
+        const char *text = json_string_value(value);
+
+        if (text) {
+                const char *colon = strchr(text, ':'), *second = colon ? strchr(colon + 1, ':') : NULL;
+                return add(service, "devices", "%.*s", (int) (second ? second - text : (ssize_t) strlen(text)), text);
+        }
+        return source ? add(service, "devices", "%s:%s", source, target ? target : source)
+                      : not_a(service, place, value, "a device");
+}
+
+/* "NAME=ADDRESS" or "NAME:ADDRESS". */
+static int take_host(struct compose_service *service, const struct place *place, json_t *value)
+{
+        const char *text = json_string_value(value);
+        size_t length = text ? strcspn(text, "=:") : 0;
+
+        if (!text || !text[length])
+                return not_a(service, place, value, "\"NAME=ADDRESS\"");
+        return add(service, "extra_hosts", "%.*s:%s", (int) length, text, text + length + 1);
+}
+
+typedef int (*take_fn)(struct compose_service *service, const struct place *place, json_t *value);
+
+/* Takes each element of a list, or a value that stands alone. */
+static int take_each(struct compose_service *service, const struct place *place, json_t *value, take_fn take)
+{
+        json_t *item;
+        size_t i;
+
+        if (!json_is_array(value))
+                return take(service, place, value);
+        json_array_foreach(value, i, item) {
+                const struct place inner = { .above = place, .index = i };
+                int r = take(service, &inner, item);
+                if (r < 0)
+                        return r;
+        }
+        return 0;
+}
+
+#define EACH(name, take)                                                                           \
+        static int name(struct compose_service *service, const struct place *place, json_t *value) \
+        {                                                                                          \
+                return take_each(service, place, value, take);                                     \
+        }
+
+EACH(take_ports, take_port)
+EACH(take_volumes, take_volume)
+EACH(take_all_tmpfs, take_tmpfs)
+EACH(take_devices, take_device)
+
+/* --- objects ---------------------------------------------------------------------------------------------------- */
+
+static int take_extra_hosts(struct compose_service *service, const struct place *place, json_t *value)
+{
+        const char *name;
+        json_t *address, *item;
+        size_t i;
+        int r = 0;
+
+        if (!json_is_object(value))
+                return take_each(service, place, value, take_host);
+        json_object_foreach(value, name, address) {
+                if (json_is_string(address))
+                        r = add(service, "extra_hosts", "%s:%s", name, json_string_value(address));
+                json_array_foreach(address, i, item)
+                        r = json_is_string(item) ? add(service, "extra_hosts", "%s:%s", name, json_string_value(item))
+                                                 : r;
+                if (r < 0)
+                        return r;
+        }
+        return 0;
+}
+
+static int take_sysctls(struct compose_service *service, const struct place *place, json_t *value)
+{
+        const char *name;
+        json_t *number;
+        int r = 0;
+
+        if (json_is_array(value))
+                return json_object_set(service->to, "sysctls", value) < 0 ? -ENOMEM : 0;
+        if (!json_is_object(value))
+                return not_a(service, place, value, "an object of names and values");
+        json_object_foreach(value, name, number) {
+                if (json_is_string(number))
+                        r = add(service, "sysctls", "%s=%s", name, json_string_value(number));
+                else
+                        r = add(service, "sysctls", "%s=%lld", name, (long long) json_integer_value(number));
+                if (r < 0)
+                        return r;
+        }
+        return 0;
+}
+
+static int take_ulimits(struct compose_service *service, const struct place *place, json_t *value)
+{
+        const char *name;
+        json_t *limit;
+
+        if (!json_is_object(value))
+                return not_a(service, place, value, "an object of names and limits");
+        json_object_foreach(value, name, limit) {
+                const json_t *soft = json_is_object(limit) ? json_object_get(limit, "soft") : limit;
+                const json_t *hard = json_is_object(limit) ? json_object_get(limit, "hard") : limit;
+                int r = add(service, "ulimits", "%s=%lld:%lld", name, (long long) json_integer_value(soft),
+                            (long long) json_integer_value(hard));
+                if (r < 0)
+                        return r;
+        }
+        return 0;
+}
+
+/* Names, each of which may have aliases. */
+static int take_networks(struct compose_service *service, const struct place *place, json_t *value)
+{
+        const char *name;
+        json_t *network, *alias;
+        size_t i;
+
+        if (!json_is_object(value))
+                return not_a(service, place, value, "an object of names");
+        json_object_foreach(value, name, network) {
+                int r = add(service, "networks", "%s", name);
+                json_array_foreach(json_object_get(network, "aliases"), i, alias)
+                        r = r == 0 && json_is_string(alias) ? add(service, "aliases", "%s", json_string_value(alias))
+                                                            : r;
+                if (r < 0)
+                        return r;
+        }
+        return 0;
+}
+
+/* A health check is a command that must succeed before the container counts as ready. */
+static int take_healthcheck(struct compose_service *service, const struct place *place, json_t *value)
+{
+        json_t *test = json_object_get(value, "test");
+        const char *kind = json_string_value(json_array_get(test, 0));
+        json_t *command = json_array();
+
+        if (json_is_true(json_object_get(value, "disable")) || (kind && strcmp(kind, "NONE") == 0)) {
+                json_decref(command);
+                return 0;
+        }
+        int is_shell = kind && strcmp(kind, "CMD-SHELL") == 0;
+        if (!kind || (!is_shell && strcmp(kind, "CMD") != 0)) {
+                json_decref(command);
+                return not_a(service, place, value, "a health check with a \"test\" of CMD or CMD-SHELL");
+        }
+        if (is_shell) {
+                (void) json_array_append_new(command, json_string("/bin/sh"));
+                (void) json_array_append_new(command, json_string("-c"));
+        }
+        for (size_t i = 1; i < json_array_size(test); i++)
+                (void) json_array_append(command, json_array_get(test, i));
+        return set(service, "wait", json_pack("[{s:o}]", "command", command));
+}
+
+static int take_nothing(struct compose_service *service, const struct place *place, json_t *value)
+{
+        return json_is_object(value) ? 0 : not_a(service, place, value, "an object of names and conditions");
+}
+
+const struct compose_key compose_keys[] = {
+        { .name = "image", .take = take_image },
+        { .name = "command", .to = "argv" },
+        { .name = "entrypoint", .to = "entrypoint" },
+        { .name = "environment", .to = "env" },
+        { .name = "user", .take = take_user },
+        { .name = "working_dir", .to = "cwd" },
+        { .name = "read_only", .to = "read_only" },
+        { .name = "hostname", .to = "hostname" },
+        { .name = "labels", .to = "labels" },
+        { .name = "cap_add", .to = "capabilities" },
+        { .name = "stop_signal", .to = "stop_signal" },
+        { .name = "stop_grace_period", .to = "stop_timeout" },
+        { .name = "mem_limit", .take = take_mem_limit },
+        { .name = "shm_size", .take = take_shm_size },
+        { .name = "pids_limit", .take = take_pids_limit },
+        { .name = "ports", .take = take_ports },
+        { .name = "volumes", .take = take_volumes },
+        { .name = "tmpfs", .take = take_all_tmpfs },
+        { .name = "devices", .take = take_devices },
+        { .name = "extra_hosts", .take = take_extra_hosts },
+        { .name = "sysctls", .take = take_sysctls },
+        { .name = "ulimits", .take = take_ulimits },
+        { .name = "networks", .take = take_networks },
+        { .name = "network_mode", .take = take_network_mode },
+        { .name = "healthcheck", .take = take_healthcheck },
+        { .name = "depends_on", .take = take_nothing }, /* when all services are there */
+        { .name = NULL },
+};
