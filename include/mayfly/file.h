@@ -90,6 +90,15 @@ int mayfly_container_get(struct mayfly_container *container, const char *path, c
                          const struct mayfly_get_options *options, struct mayfly_error *err);
 
 /**
+ * Gets the core file that the app left when a signal ended it, for a debugger. The spec needs `.ulimits = MAYFLY_STRINGS("core=-1")`,
+ * `.keep_files = 1`, and a working directory that the app may write to.
+ * @param target  path on the host, as for mayfly_container_get()
+ * @return 0 or negative errno: -ENODATA (the app ended without one), -EBUSY (it runs), -ENOENT (it is not where the app began), -ENOTSUP
+ *         (this host's kernel.core_pattern gives core files to a program of its own), or as mayfly_container_get()
+ */
+int mayfly_container_core(struct mayfly_container *container, const char *target, struct mayfly_error *err);
+
+/**
  * Reads a file of the container into memory. Files of /proc and /sys can be read, too.
  * @param max       most bytes; 0 stands for 64 MiB
  * @param ret       set on success to the content and a NUL, for the caller to free(3)

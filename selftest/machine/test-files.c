@@ -469,6 +469,50 @@ static void a_killed_container_keeps_its_files(void **state)
         mayfly_container_free(c);
 }
 
+/* The core file of an app that crashes is got after its end. */
+static void the_core_file_of_the_app_is_got(void **state)
+{
+        const struct mayfly_spec *spec =
+                MAYFLY_SPEC(.image = busybox, .argv = MAYFLY_STRINGS("/bin/sh", "-c", "kill -SEGV $$"), .cwd = "/tmp",
+                            .keep_files = 1, .ulimits = MAYFLY_STRINGS("core=-1"));
+        struct mayfly_error err = MAYFLY_ERROR_INIT;
+        struct mayfly_exit end = MAYFLY_EXIT_INIT;
+        char target[64], magic[4] = "", pattern[8] = "";
+
+        (void) state;
+        snprintf(target, sizeof(target), "%s/core", work);
+        int fd = open("/proc/sys/kernel/core_pattern", O_RDONLY | O_CLOEXEC);
+        assert_true(read(fd, pattern, sizeof(pattern)) > 0);
+        close(fd);
+        struct mayfly_container *c = start_container(MAYFLY_SPEC(.image = busybox, .idle = 1));
+        assert_int_equal(mayfly_container_core(c, target, &err), *pattern == '|' ? -ENOTSUP : -EBUSY);
+        mayfly_container_free(c);
+        c = start_container(spec);
+        assert_int_equal(mayfly_container_wait(c, FOREVER_MS, &end, NULL), 0);
+        err = (struct mayfly_error) MAYFLY_ERROR_INIT;
+        int r = mayfly_container_core(c, target, &err);
+        mayfly_container_free(c);
+        if (*pattern == '|') {
+                assert_int_equal(r, -ENOTSUP);
+                assert_non_null(strstr(err.message, "kernel.core_pattern=core"));
+                return;
+        }
+        succeeds(r, &err);
+        assert_int_equal(end.signal, SIGSEGV);
+        fd = open(target, O_RDONLY | O_CLOEXEC);
+        assert_int_equal(read(fd, magic, 4), 4);
+        close(fd);
+        unlink(target);
+        assert_memory_equal(magic, "\177ELF", 4);
+        c = start_container(
+                MAYFLY_SPEC(.image = busybox, .argv = MAYFLY_STRINGS("/bin/sh", "-c", "exit 3"), .keep_files = 1));
+        assert_int_equal(mayfly_container_wait(c, FOREVER_MS, &end, NULL), 0);
+        err = (struct mayfly_error) MAYFLY_ERROR_INIT;
+        assert_int_equal(mayfly_container_core(c, target, &err), -ENODATA);
+        assert_non_null(strstr(err.message, "exited with status 3"));
+        mayfly_container_free(c);
+}
+
 int main(void)
 {
         const struct CMUnitTest tests[] = {
@@ -491,6 +535,7 @@ int main(void)
                 cmocka_unit_test(kept_files_outlive_the_container),
                 cmocka_unit_test(a_killed_container_keeps_its_files),
                 cmocka_unit_test(kept_files_go_on),
+                cmocka_unit_test(the_core_file_of_the_app_is_got),
         };
 
         busybox = test_image("busybox");
