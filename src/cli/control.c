@@ -3,6 +3,7 @@
 #include "cli/control.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -158,26 +159,34 @@ int control_keepers(const char *id, pid_t **ret, size_t *ret_n)
         return 0;
 }
 
-int control_connect(pid_t keeper)
+/* Returns a connection to the keeper's socket, or negative errno. Any process can take a name and accept nobody, so this does not wait. */
+static int connect_to(pid_t keeper, const char *id)
 {
-        mf_cleanup(mf_fclosep) FILE *f = fopen("/proc/net/unix", "re");
-        mf_cleanup(mf_closep) int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+        mf_cleanup(mf_closep) int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
         struct ucred peer = { 0 };
         socklen_t peer_size = sizeof(peer);
         struct sockaddr_un address;
-        char id[CONTROL_ID_MAX];
-        pid_t pid = 0;
 
-        if (!f || fd < 0)
+        if (fd < 0 || connect(fd, (const struct sockaddr *) &address, address_of(keeper, id, &address)) < 0 ||
+            getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &peer_size) < 0 || fcntl(fd, F_SETFL, 0) < 0)
                 return -errno;
-        while (pid != keeper)
-                if (!next_keeper(f, &pid, id))
-                        return -ECONNREFUSED;
-        if (connect(fd, (const struct sockaddr *) &address, address_of(keeper, id, &address)) < 0 ||
-            getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &peer_size) < 0)
-                return -errno;
-        /* Any process can take a name. */
         return peer.uid == geteuid() && peer.pid == keeper ? mf_take_fd(&fd) : -ECONNREFUSED;
+}
+
+int control_connect(pid_t keeper)
+{
+        mf_cleanup(mf_fclosep) FILE *f = fopen("/proc/net/unix", "re");
+        char id[CONTROL_ID_MAX];
+        pid_t pid;
+
+        if (!f)
+                return -errno;
+        while (next_keeper(f, &pid, id)) { /* others may have taken a name with its number */
+                int fd = pid == keeper ? connect_to(keeper, id) : -1;
+                if (fd >= 0)
+                        return fd;
+        }
+        return -ECONNREFUSED;
 }
 
 int control_ask(int fd, json_t *request, unsigned timeout_s, json_t **ret)

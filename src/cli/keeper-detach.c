@@ -2,6 +2,7 @@
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -41,16 +42,19 @@ static int await(pid_t keeper, int from)
 {
         int status = 0;
 
-        if (copy_output(from))
-                return fflush(stdout) == 0 ? TOOL_OK
-                                           : tool_fail("standard output cannot be written: %s", strerror(errno));
+        if (copy_output(from)) {
+                if (fflush(stdout) == 0)
+                        return TOOL_OK;
+                (void) tool_fail("standard output cannot be written: %s; the containers end", strerror(errno));
+                (void) kill(keeper, SIGTERM); /* who sees a failure does not end them */
+        }
         while (waitpid(keeper, &status, 0) < 0)
                 if (errno != EINTR)
                         return tool_fail("waiting for the keeper, process %d: %s", (int) keeper, strerror(errno));
         if (WIFSIGNALED(status))
                 return tool_fail("the keeper, process %d, was ended by signal %d before all containers were ready",
                                  (int) keeper, WTERMSIG(status));
-        return WEXITSTATUS(status);
+        return WEXITSTATUS(status) ? WEXITSTATUS(status) : TOOL_FAILED;
 }
 
 /* --- in the keeper ---------------------------------------------------------------------------------------------- */

@@ -192,13 +192,22 @@ static size_t count(const struct keeper *keeper)
         return CONTAINERS + 2 * keeper->n;
 }
 
+/* Whether another client has a place. Those that come meanwhile wait at the socket. */
+static int has_room(const struct keeper *keeper)
+{
+        for (size_t i = 0; i < KEEPER_CLIENTS_MAX; i++)
+                if (keeper->clients[i].fd < 0)
+                        return 1;
+        return 0;
+}
+
 static void fill(const struct keeper *keeper, struct pollfd *fds)
 {
         fds[SIGNALS] = (struct pollfd){ .fd = keeper->signals, .events = POLLIN };
         fds[OWNER] = (struct pollfd){ .fd = keeper->owner, .events = POLLIN };
         fds[STARTER] = (struct pollfd){ .fd = keeper->is_ready ? -1 : keeper->starter };
         fds[DONE] = (struct pollfd){ .fd = keeper->done, .events = POLLIN };
-        fds[LISTENER] = (struct pollfd){ .fd = keeper->listener, .events = POLLIN };
+        fds[LISTENER] = (struct pollfd){ .fd = has_room(keeper) ? keeper->listener : -1, .events = POLLIN };
         for (size_t i = 0; i < KEEPER_CLIENTS_MAX; i++) /* one that has its answer still to come is not read from */
                 fds[CLIENTS + i] = (struct pollfd){ .fd = keeper->clients[i].request ? -1 : keeper->clients[i].fd,
                                                     .events = POLLIN };

@@ -47,7 +47,13 @@ static int add(struct keepers *keepers, pid_t pid)
         mf_cleanup(mf_closep) int fd = control_connect(pid);
         json_t *answer = NULL;
 
-        if (fd < 0 || control_ask(fd, json_pack("{s:s}", "request", "describe"), DESCRIBE_S, &answer) < 0)
+        int r = fd < 0 ? fd : control_ask(fd, json_pack("{s:s}", "request", "describe"), DESCRIBE_S, &answer);
+        if (fd >= 0 && r == -EAGAIN)
+                (void) tool_fail(
+                        "process %d, which keeps containers, does not answer, and is left out; let it go on by "
+                        "kill -CONT %d if it was stopped, or end it",
+                        (int) pid, (int) pid);
+        if (r < 0)
                 return 0;
         json_t *containers = json_object_get(answer, "containers");
         int is_one = json_is_array(containers);

@@ -39,9 +39,12 @@ int tool_lock_read(const char *path, int is_fine, struct mf_strings *ret)
                 return TOOL_OK;
         if (!file)
                 return tool_fail("%s cannot be opened: %s", path, strerror(errno));
-        while (getline(&line, &size, file) >= 0)
+        for (ssize_t n; (n = getline(&line, &size, file)) >= 0;) {
+                if (strlen(line) != (size_t) n)
+                        return tool_fail("%s has a NUL byte, and is no list of references; check the path", path);
                 if (mf_strings_add(ret, strdup(line)) < 0)
                         tool_oom();
+        }
         return ferror(file) ? tool_fail("%s cannot be read: %s", path, strerror(errno)) : TOOL_OK;
 }
 
