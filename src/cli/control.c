@@ -32,6 +32,13 @@ static socklen_t address_of(pid_t keeper, const char *id, struct sockaddr_un *re
         return (socklen_t) (offsetof(struct sockaddr_un, sun_path) + 1 + (size_t) length);
 }
 
+/* Whether it is a process of this user, and in no container: one that is on the host's network can have this user's ID. */
+static int is_trusted(const struct ucred *peer)
+{
+        return peer->uid == geteuid() && peer->pid > 0 &&
+               mf_process_namespaces(peer->pid) == mf_process_namespaces(getpid());
+}
+
 /* Sends an object and releases it. Returns 0 or negative errno. */
 static int send_object(int fd, json_t *object, int flags)
 {
@@ -81,8 +88,7 @@ int control_accept(int listener)
         struct ucred peer = { 0 };
         socklen_t size = sizeof(peer);
 
-        if (fd < 0 || getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) < 0 || peer.uid != geteuid() ||
-            peer.pid <= 0 || mf_process_namespaces(peer.pid) != mf_process_namespaces(getpid()))
+        if (fd < 0 || getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) < 0 || !is_trusted(&peer))
                 return -1;
         return mf_take_fd(&fd);
 }
@@ -170,7 +176,7 @@ static int connect_to(pid_t keeper, const char *id)
         if (fd < 0 || connect(fd, (const struct sockaddr *) &address, address_of(keeper, id, &address)) < 0 ||
             getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &peer_size) < 0 || fcntl(fd, F_SETFL, 0) < 0)
                 return -errno;
-        return peer.uid == geteuid() && peer.pid == keeper ? mf_take_fd(&fd) : -ECONNREFUSED;
+        return is_trusted(&peer) && peer.pid == keeper ? mf_take_fd(&fd) : -ECONNREFUSED;
 }
 
 int control_connect(pid_t keeper)

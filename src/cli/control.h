@@ -4,7 +4,7 @@
 
 /* The control socket of a keeper, the process that owns containers: what only an owner may do is asked of it there. A request and its
  * answer are a JSON object each. The socket has no file, but a name with the keeper's PID in the abstract namespace, so that nothing is left
- * of it however the keeper ends. Both sides check that the other is this user's. */
+ * of it however the keeper ends. Both sides check that the other is this user's, and in no container. */
 
 #include <jansson.h>
 #include <stddef.h>
