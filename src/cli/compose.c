@@ -167,10 +167,12 @@ static void unescape(json_t *value) /* NOLINT(misc-no-recursion): jansson limits
         const char *name;
         size_t i;
 
-        json_array_foreach(value, i, member)
+        json_array_foreach(value, i, member) {
                 unescape(member);
-        json_object_foreach(value, name, member)
+        }
+        json_object_foreach(value, name, member) {
                 unescape(member);
+        }
         mf_cleanup(mf_freep) char *text = json_is_string(value) ? strdup(json_string_value(value)) : NULL;
         if (!text)
                 return;
@@ -218,12 +220,14 @@ int compose_translate(const struct reader *reader, json_t *document, json_t **re
         int r = !declaration || !compose.volumes ? -ENOMEM
                 : json_is_object(all) ? take_networks(&compose, &whole, json_object_get(document, "networks"), networks)
                                       : reader_not_a(reader, &services, all, "an object of names and services");
-        json_object_foreach(all, name, service)
+        json_object_foreach(all, name, service) {
                 if (r == 0)
                         r = take_service(&compose, &services, name, service);
-        json_object_foreach(all, name, service)
+        }
+        json_object_foreach(all, name, service) {
                 if (r == 0)
                         r = take_dependencies(&compose, &services, name, service);
+        }
         json_decref(compose.volumes);
         if (r < 0)
                 json_decref(declaration);
