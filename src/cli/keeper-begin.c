@@ -13,6 +13,7 @@
 #include "util/fd.h"
 #include "util/fs.h"
 #include "util/macro.h"
+#include "util/runtime-dir.h"
 
 #define DEFAULT_LIMIT_S UINT64_C(3600) /* of what no process owns */
 
@@ -29,13 +30,19 @@ static int open_owner(pid_t pid, int *ret)
 /* Makes the directory for state files, and its path absolute. */
 static int make_state(const char *path, char **ret)
 {
+        struct mayfly_error err = MAYFLY_ERROR_INIT;
+        mf_cleanup(mf_closep) int lock = -1;
+
         if (!path)
                 return TOOL_OK;
         int r = mf_mkdir_p(path);
         *ret = r < 0 ? NULL : realpath(path, NULL);
-        if (*ret)
-                return TOOL_OK;
-        return tool_fail("--state=%s: the directory cannot be made: %s", path, strerror(r < 0 ? -r : errno));
+        if (!*ret)
+                return tool_fail("--state=%s: the directory cannot be made: %s", path, strerror(r < 0 ? -r : errno));
+        /* One that others could change is found out before anything is started. */
+        r = mf_runtime_dir_lock(*ret, &lock, &err);
+        mf_unlock(lock);
+        return r < 0 ? tool_fail("--state: %s", err.message) : TOOL_OK;
 }
 
 /* Whether nobody has, or is about to have, one of the names. A start that can only fail is saved. */
