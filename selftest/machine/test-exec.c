@@ -417,7 +417,7 @@ static void a_paused_container_runs_none(void **state)
 
         assert_int_equal(mayfly_container_pause(*state, NULL), 0);
         assert_int_equal(mayfly_exec_start(&late, *state, command_line("true"), &err), -EBUSY);
-        assert_non_null(strstr(err.message, "is paused; call mayfly_container_resume() first"));
+        assert_non_null(strstr(err.message, "is paused; resume it first, by mayfly_container_resume()"));
         write_to(exec, "\n");
         err = (struct mayfly_error) MAYFLY_ERROR_INIT;
         assert_int_equal(mayfly_exec_wait(exec, 50, NULL, &err), -EBUSY);

@@ -100,7 +100,7 @@ static void a_pause_stops_all(void **state)
                 assert_int_equal(stats_of(c).cpu_us, cpu);
                 is_error(mayfly_container_pause(c, fresh()), -EBUSY, "is paused already");
                 is_error(mayfly_container_run(c, &command, &result, fresh()), -EBUSY,
-                         "is paused; call mayfly_container_resume() first");
+                         "is paused; resume it first, by mayfly_container_resume()");
                 is_error(mayfly_container_wait(c, FOREVER_MS, NULL, fresh()), -EBUSY, "is paused");
                 is_error(mayfly_container_kill(c, SIGTERM, fresh()), -EBUSY, "is paused");
                 is_error(mayfly_container_wait_for(c, MAYFLY_WAIT(MAYFLY_WAIT_FILE("/tmp/never")), fresh()), -EBUSY,

@@ -27,6 +27,7 @@ struct choices {
 
 #define GRACE_MS 2000 /* for what a mayfly run runs, to end by itself */
 #define AGAIN_MS 50
+#define TRIES 20U
 
 /* Whether the process is a mayfly run. */
 static int is_mayfly_run(pid_t pid)
@@ -53,11 +54,16 @@ static int end_run(pid_t pid, const char *name)
                                                                  "it and alone can end it; "
                                                                  "end that process",
                                                                  name, (int) pid);
-        for (int wait_ms = GRACE_MS;; wait_ms = AGAIN_MS) {
-                mf_pidfd_signal(process, SIGTERM);
+        for (unsigned i = 0; i < TRIES; i++) {
+                const int wait_ms = i == 0 || i + 1 == TRIES ? GRACE_MS : AGAIN_MS;
+                mf_pidfd_signal(process,
+                                i + 1 == TRIES ? SIGKILL : SIGTERM); /* its container ends with it, in any case */
                 if (poll(&(struct pollfd){ .fd = process, .events = POLLIN }, 1, wait_ms) > 0)
                         return TOOL_OK;
         }
+        return tool_fail("process %d, which started container \"%s\", does not end, even by SIGKILL; is it stuck in a "
+                         "file system?",
+                         (int) pid, name);
 }
 
 static int end_one(const struct keepers *keepers, const char *state, const char *word)

@@ -56,8 +56,9 @@ int mf_container_check_unpaused(const struct mayfly_container *container, const 
 int mf_container_explain_pause(const struct mayfly_container *container, const char *what, struct mayfly_error *err)
 {
         return mf_error(err, -EBUSY, MAYFLY_STAGE_EXEC,
-                        "%s: container %s is paused; %s mayfly_container_resume() first", what, container->machine,
-                        container->owner == getpid() ? "call" : "its owner has to call");
+                        "%s: container %s is paused; resume it first, by mayfly_container_resume()%s", what,
+                        container->machine,
+                        container->owner == getpid() ? "" : " in the program that owns it, or by mayfly resume");
 }
 
 /* Whether the parent of the container's PID 1, which watches over it, is in the cgroup, too. */
