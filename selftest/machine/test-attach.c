@@ -235,6 +235,23 @@ static void nothing_comes_back_to_the_host(void **state)
         assert_int_equal(rmdir(below("data/inner")), 0);
 }
 
+/* Where this process may mount. */
+static void later_mounts_of_the_host_stay_outside(void **state)
+{
+        (void) state;
+        share_mounts();
+        struct mayfly_container *c =
+                start_container(MAYFLY_SPEC(.image = test_image("busybox"), .idle = 1,
+                                            .volumes = MAYFLY_VOLUMES({ .path = "/data", .source = below("data") })));
+        const int mounted = mount("later", below("data/inner"), "tmpfs", 0, NULL) == 0;
+        assert_true(mounted || geteuid() != 0);
+        write_file("data/inner/later", "");
+        prints_as(c, NULL, "ls /data/inner", mounted ? "" : "later\n");
+        mayfly_container_free(c);
+        assert_int_equal(mounted ? umount(below("data/inner")) : unlink(below("data/inner/later")), 0);
+        assert_int_equal(rmdir(below("data/inner")), 0);
+}
+
 static void a_read_only_volume_stays_so(void **state)
 {
         struct mayfly_container *c = *state;
@@ -425,6 +442,7 @@ int main(void)
                 cmocka_unit_test(it_is_collected_at_last),
                 cmocka_unit_test(a_read_only_volume_stays_so),
                 cmocka_unit_test(nothing_comes_back_to_the_host),
+                cmocka_unit_test(later_mounts_of_the_host_stay_outside),
                 cmocka_unit_test(another_life_has_none),
         };
 

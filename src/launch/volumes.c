@@ -293,10 +293,11 @@ static int make_over_snapshots(const struct launch_options *options, size_t numb
         return mount_over(options, volume, lower, upper, path);
 }
 
-/* No device of the host's is opened through a volume; systemd-nspawn copies these attributes when it binds. */
+/* No device of the host's is opened through a volume, and what the host mounts below its source later, without these attributes and with
+ * other IDs, does not come into the container. systemd-nspawn copies the attributes when it binds. */
 static int protect(const struct launch_volume *volume, const char *path)
 {
-        struct mount_attr attributes = { .attr_set = MOUNT_ATTR_NODEV | MOUNT_ATTR_NOSUID };
+        struct mount_attr attributes = { .attr_set = MOUNT_ATTR_NODEV | MOUNT_ATTR_NOSUID, .propagation = MS_PRIVATE };
 
         if (volume->fd < 0 && !volume->read_only)
                 return 0;
