@@ -216,15 +216,3 @@ const char *control_error(const json_t *answer)
 {
         return json_string_value(json_object_get(answer, "error"));
 }
-
-void control_await_end(int fd)
-{
-        const struct timeval no_limit = { 0 };
-        ssize_t n;
-        char byte;
-
-        (void) setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &no_limit, sizeof(no_limit));
-        do
-                n = recv(fd, &byte, 1, 0);
-        while (n > 0 || (n < 0 && errno == EINTR));
-}

@@ -38,7 +38,5 @@ int control_connect(pid_t keeper);
 int control_ask(int fd, json_t *request, unsigned timeout_s, json_t **ret);
 /* The error that an answer has, or NULL. */
 const char *control_error(const json_t *answer);
-/* Waits until the keeper has ended. */
-void control_await_end(int fd);
 
 #endif

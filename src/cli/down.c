@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -78,6 +79,13 @@ static void take_logs(const char *state)
 
 /* --- keepers ---------------------------------------------------------------------------------------------------- */
 
+/* Waits until the process has ended: until then others can connect to it. */
+static void await_end(int process)
+{
+        while (process >= 0 && poll(&(struct pollfd){ .fd = process, .events = POLLIN }, 1, -1) < 0 && errno == EINTR)
+                ;
+}
+
 /* Asks a keeper, and complains if it could not. `containers` is a list that is released, or NULL for all. */
 static int ask(const struct keeper_found *keeper, json_t *containers)
 {
@@ -93,7 +101,7 @@ static int ask(const struct keeper_found *keeper, json_t *containers)
                                    strerrordesc_np(-r));
         json_decref(answer);
         if (is_all && status == TOOL_OK)
-                control_await_end(keeper->fd);
+                await_end(keeper->process);
         return status;
 }
 

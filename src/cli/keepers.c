@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 #include "cli/cli.h"
 #include "util/buffer.h"
@@ -22,6 +24,7 @@ void keepers_clear(struct keepers *keepers)
 {
         for (size_t i = 0; i < keepers->n; i++) {
                 mf_close(keepers->list[i].fd);
+                mf_close(keepers->list[i].process);
                 json_decref(keepers->list[i].containers);
         }
         free(keepers->list);
@@ -63,6 +66,7 @@ static int add(struct keepers *keepers, pid_t pid)
                 keepers->list = grown;
                 grown[keepers->n++] = (struct keeper_found){ .pid = pid,
                                                              .fd = mf_take_fd(&fd),
+                                                             .process = (int) syscall(SYS_pidfd_open, pid, 0),
                                                              .containers = json_incref(containers) };
         }
         json_decref(answer);

@@ -15,6 +15,7 @@
 struct keeper_found {
         pid_t pid;
         int fd;             /* a connection to it */
+        int process;        /* pidfd, or -1: it has ended */
         json_t *containers; /* list of their names */
 };
 

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/capability.h>
+#include <poll.h>
 #include <sched.h>
 #include <stdio.h>
 #include <sys/stat.h>
@@ -30,6 +31,8 @@ static int join(int leader)
         return errno == EINVAL && setns(leader, CLONE_NEWNS) == 0 ? 0 : -errno;
 }
 
+#define ENDING_MS 1000
+
 /* Opens the container's root, by the number of its PID 1. Returns a descriptor or negative errno. */
 static int open_root(int leader)
 {
@@ -40,8 +43,10 @@ static int open_root(int leader)
                 return pid;
         snprintf(path, sizeof(path), "/proc/%d/root", (int) pid);
         mf_cleanup(mf_closep) int root = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
-        if (root < 0)
-                return -errno;
+        if (root < 0) { /* a process that is ending has none any more */
+                int r = -errno;
+                return poll(&(struct pollfd){ .fd = leader, .events = POLLIN }, 1, ENDING_MS) > 0 ? -ESRCH : r;
+        }
         /* It was this process's unless its number has been given to another meanwhile. */
         if (syscall(SYS_pidfd_send_signal, leader, 0, NULL, 0) < 0)
                 return -errno;
