@@ -203,7 +203,7 @@ static const struct {
         { "{\"host_ports\": [\"x\"]}", "containers.c.host_ports: x is no port" },
         { "{\"volumes\": [\"data:/data\"]}", "containers.c.volumes: data:/data: the source data cannot be found" },
         { "{\"volumes\": [\"/\"]}", "containers.c.volumes: / is no volume" },
-        { "{\"networks\": [\"bakc\"]}", "there is no network \"bakc\"; did you mean \"back\"?" },
+        { "{\"networks\": [\"bacc\"]}", "there is no network \"bacc\"; did you mean \"back\"?" },
         { "{\"networks\": [\"elsewhere\"]}",
           "containers.c.networks: there is no network \"elsewhere\" in this declaration" },
         { "{\"after\": [\"cc\"]}", "containers.c.after: there is no container \"cc\"; did you mean \"c\"?" },
