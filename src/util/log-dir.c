@@ -69,13 +69,14 @@ void mf_log_dir_warn(int code)
 
 int mf_log_dir_open(const char *name, const char *suffix)
 {
+        const char *parent = directory();
         char path[PATH_MAX];
 
-        if (!directory())
+        if (!parent)
                 return -1;
         int r = mf_log_dir_path(name, suffix, path, sizeof(path));
         /* The umask decides who may read it: the step that collects the files may run as another user. */
-        if (r == 0 && mkdir(directory(), 0777) < 0 && errno != EEXIST)
+        if (r == 0 && mkdir(parent, 0777) < 0 && errno != EEXIST)
                 r = -errno;
         int fd = r == 0 ? open(path, O_RDWR | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0666) : -1;
         if (r == 0 && fd < 0)
