@@ -96,9 +96,9 @@ static int was_there(const struct tool_test *test, const char *const *place)
 static int note_unsupported(const struct tool_test *test, const char *why)
 {
         mf_cleanup(mf_freep) char *path = path_in(test->state, UNSUPPORTED, "");
-        FILE *f = fopen(path, "we");
+        mf_cleanup(mf_fclosep) FILE *f = fopen(path, "we");
 
-        if (!f || fputs(why, f) < 0 || fclose(f) != 0)
+        if (!f || fputs(why, f) < 0 || fflush(f) != 0)
                 return tool_fail("writing %s: %s", path, strerror(errno));
         return TEST_SKIPPED;
 }
