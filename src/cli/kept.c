@@ -78,7 +78,19 @@ static int add_keeper(struct tool_kept *kept, const struct process *process)
         return 0;
 }
 
-/* Adds the processes that have the name, or whose parent is one of those there are. Returns how many, or -ENOMEM. */
+/* Whether a child of the process has the name: where PID 1 does not reap, a process waits for each mayfly-launch and mayfly-keep. */
+static int has_named_child(const struct tool_kept *kept, const struct mf_snapshot *snapshot, int pid)
+{
+        struct process process;
+
+        for (size_t i = 0; i < snapshot->n; i++)
+                if (read_process(snapshot->lines[i], &process) && process.parent == pid &&
+                    has_name(kept, process.words))
+                        return 1;
+        return 0;
+}
+
+/* Adds the processes that have the name, with their parents and all that descends from them. Returns how many, or -ENOMEM. */
 static int add_processes(struct tool_kept *kept, const struct mf_snapshot *snapshot)
 {
         struct process process;
@@ -87,7 +99,8 @@ static int add_processes(struct tool_kept *kept, const struct mf_snapshot *snaps
         for (size_t i = 0; i < snapshot->n; i++) {
                 if (!read_process(snapshot->lines[i], &process) || has_pid(kept, process.pid))
                         continue;
-                if (!has_pid(kept, process.parent) && !has_name(kept, process.words))
+                if (!has_pid(kept, process.parent) && !has_name(kept, process.words) &&
+                    !has_named_child(kept, snapshot, process.pid))
                         continue;
                 if (add_pid(kept, process.pid) < 0)
                         return -ENOMEM;
