@@ -32,7 +32,7 @@ struct choices {
 /* Whether the process is a mayfly run. */
 static int is_mayfly_run(pid_t pid)
 {
-        char path[64], words[64], *end;
+        char path[64], words[PATH_MAX + 8], *end;
 
         snprintf(path, sizeof(path), "/proc/%d/cmdline", (int) pid);
         mf_cleanup(mf_fclosep) FILE *f = fopen(path, "re");
