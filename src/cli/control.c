@@ -165,8 +165,8 @@ int control_keepers(const char *id, pid_t **ret, size_t *ret_n)
         return 0;
 }
 
-/* Returns a connection to the keeper's socket, or negative errno. Any process can take a name and accept nobody, so this does not wait. */
-static int connect_to(pid_t keeper, const char *id)
+/* Any process can take a name and accept nobody, so this does not wait. */
+int control_connect(pid_t keeper, const char *id)
 {
         mf_cleanup(mf_closep) int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
         struct ucred peer = { 0 };
@@ -179,20 +179,18 @@ static int connect_to(pid_t keeper, const char *id)
         return is_trusted(&peer) && peer.pid == keeper ? mf_take_fd(&fd) : -ECONNREFUSED;
 }
 
-int control_connect(pid_t keeper)
+int control_is_keeper(pid_t pid)
 {
         mf_cleanup(mf_fclosep) FILE *f = fopen("/proc/net/unix", "re");
         char id[CONTROL_ID_MAX];
-        pid_t pid;
+        pid_t its;
 
-        if (!f)
-                return -errno;
-        while (next_keeper(f, &pid, id)) { /* others may have taken a name with its number */
-                int fd = pid == keeper ? connect_to(keeper, id) : -1;
+        while (f && next_keeper(f, &its, id)) { /* others may have taken a name with its number */
+                mf_cleanup(mf_closep) int fd = its == pid ? control_connect(pid, id) : -1;
                 if (fd >= 0)
-                        return fd;
+                        return 1;
         }
-        return -ECONNREFUSED;
+        return 0;
 }
 
 int control_ask(int fd, json_t *request, unsigned timeout_s, json_t **ret)

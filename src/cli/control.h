@@ -31,8 +31,10 @@ void control_send(int fd, json_t *object);
 
 /* Lists the PIDs of this user's keepers with this ID, for free(3). Returns 0 or negative errno. */
 int control_keepers(const char *id, pid_t **ret, size_t *ret_n);
-/* Returns a connection, or negative errno: -ECONNREFUSED when that process is no keeper. */
-int control_connect(pid_t keeper);
+/* Returns a connection, or negative errno: -ECONNREFUSED when that process is no keeper with this ID. */
+int control_connect(pid_t keeper, const char *id);
+/* Whether the process is a keeper, with whatever ID, that can be asked. */
+int control_is_keeper(pid_t pid);
 /* Sends a request, which it releases, and waits for the answer: up to `timeout_s`, or for ever with 0. *ret is for json_decref().
  * Returns 0 or negative errno. */
 int control_ask(int fd, json_t *request, unsigned timeout_s, json_t **ret);

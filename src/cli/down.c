@@ -65,8 +65,7 @@ static void take_logs(const char *state)
         for (char **name = names; name && *name; name++) {
                 if (sscanf(*name, "keeper-%d.lo%c", &pid, &end) != 2 || end != 'g') /* NOLINT(cert-err34-c) */
                         continue;
-                mf_cleanup(mf_closep) int keeper = control_connect(pid);
-                int log = keeper >= 0 ? -1 : openat(fd, *name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+                int log = control_is_keeper(pid) ? -1 : openat(fd, *name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
                 mf_cleanup(mf_fclosep) FILE *file = log < 0 ? NULL : fdopen(log, "re");
                 if (!file)
                         continue;

@@ -45,9 +45,9 @@ void keepers_id(const char *state, char ret[CONTROL_ID_MAX])
 }
 
 /* Adds a keeper, unless it has just ended. Returns 0 or -ENOMEM. */
-static int add(struct keepers *keepers, pid_t pid)
+static int add(struct keepers *keepers, pid_t pid, const char *id)
 {
-        mf_cleanup(mf_closep) int fd = control_connect(pid);
+        mf_cleanup(mf_closep) int fd = control_connect(pid, id);
         json_t *answer = NULL;
 
         int r = fd < 0 ? fd : control_ask(fd, json_pack("{s:s}", "request", "describe"), DESCRIBE_S, &answer);
@@ -82,7 +82,7 @@ int keepers_find(const char *state, struct keepers *ret, struct mayfly_error *er
         keepers_id(state, id);
         int r = control_keepers(id, &pids, &n);
         for (size_t i = 0; i < n && r == 0; i++)
-                r = add(ret, pids[i]);
+                r = add(ret, pids[i], id);
         return r < 0 ? mf_error_errno(err, r, MAYFLY_STAGE_SPEC, "listing the keepers of containers") : 0;
 }
 

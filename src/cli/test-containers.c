@@ -14,6 +14,7 @@
 
 #include "cli/cli.h"
 #include "cli/control.h"
+#include "cli/keepers.h"
 #include "cli/named.h"
 #include "cli/test.h"
 #include "container/state-file.h"
@@ -235,10 +236,13 @@ static int use(const struct tool_test *test, const char *name)
 }
 
 /* Asks a keeper for a container that begins from the snapshot of another, and ends with this process. Returns 0 or negative errno. */
-static int ask_for_branch(pid_t keeper, const char *name, const char *file, json_t **ret_answer)
+static int ask_for_branch(const struct tool_test *test, pid_t keeper, const char *name, const char *file,
+                          json_t **ret_answer)
 {
-        mf_cleanup(mf_closep) int fd = control_connect(keeper);
+        char id[CONTROL_ID_MAX];
 
+        keepers_id(test->state, id);
+        mf_cleanup(mf_closep) int fd = control_connect(keeper, id);
         return fd < 0 ? fd
                       : control_ask(fd,
                                     json_pack("{s:s, s:s, s:s, s:i}", "request", "branch", "container", name, "file",
@@ -257,10 +261,10 @@ static int use_snapshot(const struct tool_test *test, const char *name)
                 return complain(test, name, &err);
         if (asprintf(&own, "%s/%s-%d" TOOL_STATE_SUFFIX, test->state, name, (int) getpid()) < 0)
                 tool_oom();
-        int r = ask_for_branch(state.owner, name, own, &answer);
+        int r = ask_for_branch(test, state.owner, name, own, &answer);
         while ((r == -EPIPE || r == -ECONNRESET) && runs(file, NULL)) { /* too many ask at once */
                 usleep(20000);
-                r = ask_for_branch(state.owner, name, own, &answer);
+                r = ask_for_branch(test, state.owner, name, own, &answer);
         }
         const char *error = r < 0 ? strerror(-r) : control_error(answer);
         int status =
