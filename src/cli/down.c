@@ -5,7 +5,6 @@
 #include <limits.h>
 #include <poll.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -150,9 +149,7 @@ static int run(int argc, char **argv)
 
         if (status >= 0)
                 return status;
-        /* A keeper knows its directory by its absolute path; one that is not there has no keeper. */
-        mf_cleanup(mf_freep) char *state = choices.state ? realpath(choices.state, NULL) : NULL;
-        return down(state ? state : choices.state, (const char **) operands.list);
+        return down(choices.state, (const char **) operands.list);
 }
 
 static const struct tool_option options[] = {

@@ -2,7 +2,6 @@
 #define _GNU_SOURCE
 #include <errno.h>
 #include <limits.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "cli/cli.h"
@@ -85,8 +84,7 @@ static int run(const struct tool_command *command, int argc, char **argv)
                 return status;
         if (choices.time_s > UINT_MAX / 1000)
                 return tool_usage(command->name, "--time is too long");
-        mf_cleanup(mf_freep) char *state = choices.state ? realpath(choices.state, NULL) : NULL;
-        if (keepers_find(state ? state : choices.state, &keepers, &err) < 0)
+        if (keepers_find(choices.state, &keepers, &err) < 0)
                 return tool_fail("%s", err.message);
         status = TOOL_OK;
         for (size_t i = 0; i < operands.n; i++) {

@@ -5,7 +5,6 @@
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -99,9 +98,7 @@ static int run(int argc, char **argv)
 
         if (status >= 0)
                 return status;
-        mf_cleanup(mf_freep) char *state =
-                choices.state ? realpath(choices.state, NULL) : NULL; /* as keepers know it */
-        if (keepers_find(state ? state : choices.state, &keepers, &err) < 0)
+        if (keepers_find(choices.state, &keepers, &err) < 0)
                 return tool_fail("%s", err.message);
         status = TOOL_OK;
         for (size_t i = 0; i < operands.n; i++)
