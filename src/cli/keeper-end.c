@@ -6,27 +6,19 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include <mayfly/life.h>
-
 #include "cli/keeper.h"
+#include "container/life.h"
 #include "util/error.h"
 #include "util/fd.h"
 #include "util/strv.h"
 
 /* --- what runs -------------------------------------------------------------------------------------------------- */
 
-static int runs(struct mayfly_container *container)
-{
-        struct mayfly_stats stats = MAYFLY_STATS_INIT;
-
-        return mayfly_container_stats(container, &stats, NULL) == 0 && stats.state != MAYFLY_STATE_ENDED;
-}
-
 /* Opens the PID 1 of a container that runs. */
 static void look(struct keeper *keeper, struct kept *kept)
 {
         kept->leader = mf_close(kept->leader);
-        if (runs(kept->container))
+        if (mf_container_check_runs(kept->container, "", NULL) == 0)
                 kept->leader = (int) syscall(SYS_pidfd_open, mayfly_container_leader(kept->container), 0);
         kept->has_ended &= kept->leader < 0;
         if (kept->leader >= 0 || kept->is_halted || kept->has_ended)

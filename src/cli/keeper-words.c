@@ -10,6 +10,7 @@
 
 #include "cli/cli.h"
 #include "cli/keeper.h"
+#include "container/container.h"
 #include "util/fd.h"
 #include "util/macro.h"
 
@@ -57,23 +58,19 @@ static void write_end(const struct keeper *keeper, const struct kept *kept, cons
 
 void keeper_say_end(struct keeper *keeper, const struct kept *kept)
 {
-        static const char *const nothing[] = { "true", NULL };
-        struct mayfly_command command = MAYFLY_COMMAND_INIT;
         struct mayfly_exit exit = MAYFLY_EXIT_INIT;
         struct mayfly_error err = MAYFLY_ERROR_INIT;
-        struct mayfly_result *result = NULL;
+        char what[TOOL_NAME_MAX + 32];
 
         int is_success = mayfly_container_wait(kept->container, 0, &exit, NULL) == 0 && exit.exited && exit.status == 0;
-        command.argv = nothing; /* what cannot be done any more says why */
-        if (mayfly_container_run(kept->container, &command, &result, &err) == 0)
-                mayfly_result_free(result);
-        const char *why = strncmp(err.message, "true: ", 6) == 0 ? err.message + 6 : err.message;
+        snprintf(what, sizeof(what), "container \"%s\" has ended", kept->name);
+        (void) mf_container_explain_death(kept->container, -ESRCH, MAYFLY_STAGE_EXEC, what, &err);
         if (keeper->state)
-                write_end(keeper, kept, why);
+                write_end(keeper, kept, err.message + strlen(what) + strlen(": "));
         if (is_success)
                 return;
         keeper->status = TOOL_FAILED;
-        keeper_say(keeper, "container \"%s\" has ended: %s", kept->name, why);
+        keeper_say(keeper, "%s", err.message);
 }
 
 void keeper_forget_words(const struct keeper *keeper)
