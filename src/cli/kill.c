@@ -3,46 +3,17 @@
 #include <limits.h>
 #include <signal.h>
 #include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <strings.h>
 
 #include <mayfly/life.h>
 
 #include "cli/cli.h"
 #include "cli/commands.h"
 #include "cli/named.h"
-#include "util/macro.h"
+#include "util/signal-name.h"
 
 struct choices {
         const char *signal, *state;
 };
-
-/* A number, or a name with or without "SIG" in any case; "RTMIN+3", too. Returns 0 for what is none. */
-static int signal_number(const char *text)
-{
-        char *end;
-
-        if (*text >= '0' && *text <= '9') {
-                const unsigned long n = strtoul(text, &end, 10);
-                return *end || n > (unsigned long) SIGRTMAX ? 0 : (int) n;
-        }
-        if (strncasecmp(text, "SIG", 3) == 0)
-                text += 3;
-        for (int i = 1; i < SIGRTMIN; i++) {
-                const char *name = sigabbrev_np(i);
-                if (name && strcasecmp(name, text) == 0)
-                        return i;
-        }
-        const int from_end = strncasecmp(text, "RTMAX", 5) == 0;
-        if (!from_end && strncasecmp(text, "RTMIN", 5) != 0)
-                return 0;
-        const long n = text[5] ? strtol(text + 5, &end, 10) : 0;
-        if (text[5] && (*end || end == text + 6 || text[5] != (from_end ? '-' : '+')))
-                return 0;
-        const long number = (from_end ? SIGRTMAX : SIGRTMIN) + n;
-        return number >= SIGRTMIN && number <= SIGRTMAX ? (int) number : 0;
-}
 
 static int kill_one(const char *name, const struct choices *choices, int number)
 {
@@ -67,7 +38,7 @@ static int run(int argc, char **argv)
 
         if (status >= 0)
                 return status;
-        const int number = signal_number(choices.signal);
+        const int number = mf_signal_number(choices.signal);
         if (number == 0)
                 return tool_usage("kill",
                                   "--signal=%s is no signal; write a name such as HUP, or a number from 1 to %d",

@@ -2,7 +2,6 @@
 #define _GNU_SOURCE
 #include <errno.h>
 #include <limits.h>
-#include <signal.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,6 +11,7 @@
 #include "cli/options.h"
 #include "cli/reader.h"
 #include "cli/run.h"
+#include "util/signal-name.h"
 
 /* --- texts ------------------------------------------------------------------------------------------------------ */
 
@@ -234,19 +234,11 @@ int reader_signal(const struct reader *reader, const struct place *place, json_t
 {
         const char *text = json_string_value(value);
 
-        if (text && strncmp(text, "SIG", 3) == 0)
-                text += 3;
-        for (int number = 1; text && number < SIGRTMIN; number++)
-                if (sigabbrev_np(number) && strcmp(sigabbrev_np(number), text) == 0) {
-                        *(int *) to = number;
-                        return 0;
-                }
-        if (text && strncmp(text, "RTMIN+", 6) == 0 && strspn(text + 6, "0123456789") == strlen(text + 6) &&
-            strlen(text) < 9 && SIGRTMIN + atoi(text + 6) <= SIGRTMAX) {
-                *(int *) to = SIGRTMIN + atoi(text + 6);
-                return 0;
-        }
-        return reader_not_a(reader, place, value, "the name of a signal, such as \"SIGTERM\"");
+        const int number = text ? mf_signal_number(text) : 0;
+        if (number == 0)
+                return reader_not_a(reader, place, value, "the name of a signal, such as \"SIGTERM\"");
+        *(int *) to = number;
+        return 0;
 }
 
 int reader_word(const struct reader *reader, const struct place *place, json_t *value, const char *const *words,

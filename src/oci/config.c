@@ -4,16 +4,15 @@
 
 #include <errno.h>
 #include <limits.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 
 #include "oci/json.h"
 #include "oci/platform.h"
 #include "util/error.h"
 #include "util/macro.h"
+#include "util/signal-name.h"
 #include "util/strv.h"
 
 #define WHAT "config"
@@ -246,27 +245,16 @@ static int note_directories(struct mf_image_config *ret, struct mayfly_error *er
 /* Reads the signal that asks the app to end: "SIGQUIT", "QUIT", "3", "SIGRTMIN+3". Returns 0 or negative errno. */
 static int read_stop_signal(json_t *config, struct mf_image_config *ret, struct mayfly_error *err)
 {
-        const char *text = NULL, *name;
-        char *end = NULL;
+        const char *text = NULL;
 
         int r = mf_oci_json_string(config, WHAT, "config.StopSignal", "StopSignal", 0, &text, err);
         if (r < 0 || !text || !*text)
                 return r;
-        name = text + (strncasecmp(text, "SIG", 3) == 0 ? 3 : 0);
-        long number = strtol(text, &end, 10);
-        for (int i = 1; *end && i < SIGRTMIN; i++)
-                if (sigabbrev_np(i) && strcasecmp(sigabbrev_np(i), name) == 0) {
-                        number = i;
-                        end = "";
-                }
-        if (*end && strncasecmp(name, "RTMIN", 5) == 0)
-                number = SIGRTMIN + strtol(name + 5, &end, 10);
-        else if (*end && strncasecmp(name, "RTMAX", 5) == 0)
-                number = SIGRTMAX + strtol(name + 5, &end, 10);
-        if (*end || number < 1 || number > SIGRTMAX)
+        const int number = mf_signal_number(text);
+        if (number == 0)
                 return mf_oci_json_bad(err, WHAT, "config.StopSignal", "\"%.60s\" is not a signal, such as \"SIGTERM\"",
                                        text);
-        ret->stop_signal = (int) number;
+        ret->stop_signal = number;
         return 0;
 }
 

@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -253,6 +254,28 @@ static void reads_the_image_of_a_file(void **state)
         declaration_clear(&read);
 }
 
+static void reads_signals_in_all_forms(void **state)
+{
+        const struct {
+                const char *text;
+                int number;
+        } signals[] = {
+                { "SIGUSR1", SIGUSR1 }, { "usr1", SIGUSR1 }, { "15", SIGTERM }, { "SIGRTMAX-1", SIGRTMAX - 1 }
+        };
+
+        (void) state;
+        for (size_t i = 0; i < sizeof(signals) / sizeof(signals[0]); i++) {
+                struct declaration read = { 0 };
+                struct mayfly_error err = MAYFLY_ERROR_INIT;
+                char text[128];
+                snprintf(text, sizeof(text), "{\"containers\": {\"c\": {\"image\": \"x\", \"stop_signal\": \"%s\"}}}",
+                         signals[i].text);
+                assert_int_equal(read_text(text, &read, &err), 0);
+                assert_int_equal(read.containers[0].spec.stop_signal, signals[i].number);
+                declaration_clear(&read);
+        }
+}
+
 static void refuses_containers(void **state)
 {
         char text[512];
@@ -343,6 +366,7 @@ int main(void)
                 cmocka_unit_test_setup_teardown(reads_the_rest, read_all, clear_all),
                 cmocka_unit_test_setup_teardown(reads_conditions, read_all, clear_all),
                 cmocka_unit_test(reads_the_image_of_a_file),
+                cmocka_unit_test(reads_signals_in_all_forms),
                 cmocka_unit_test(refuses_containers),
                 cmocka_unit_test(refuses_documents),
                 cmocka_unit_test(chooses),
