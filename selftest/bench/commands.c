@@ -9,8 +9,8 @@
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/wait.h>
-#include <time.h>
+
+#include "measure.h"
 
 #define THREADS 32
 #define TURNS 5
@@ -53,19 +53,11 @@ static void *run_on_host(void *unused)
         return unused;
 }
 
-static double now(void)
-{
-        struct timespec t;
-
-        clock_gettime(CLOCK_MONOTONIC, &t);
-        return (double) t.tv_sec + (double) t.tv_nsec / 1e9;
-}
-
 /* Returns how many a second. */
 static double measure(void *(*work)(void *), int count, int n_threads)
 {
         pthread_t threads[THREADS];
-        double begin = now();
+        double begin = bench_now_ms();
 
         left = count;
         for (int i = 0; i < n_threads; i++)
@@ -73,14 +65,7 @@ static double measure(void *(*work)(void *), int count, int n_threads)
                         exit(1);
         for (int i = 0; i < n_threads; i++)
                 pthread_join(threads[i], NULL);
-        return count / (now() - begin);
-}
-
-static int compare(const void *a, const void *b)
-{
-        const double *one = a, *other = b;
-
-        return *one < *other ? -1 : *one > *other;
+        return count * 1e3 / (bench_now_ms() - begin);
 }
 
 static void row(const char *what, int count, int n_threads)
@@ -91,9 +76,7 @@ static void row(const char *what, int count, int n_threads)
                 us[i] = measure(run, count, n_threads);
                 them[i] = measure(run_on_host, count, n_threads);
         }
-        qsort(us, TURNS, sizeof(*us), compare);
-        qsort(them, TURNS, sizeof(*them), compare);
-        printf("%-52s %10.0f %10.0f %8.2f\n", what, us[TURNS / 2], them[TURNS / 2], us[TURNS / 2] / them[TURNS / 2]);
+        bench_print_row(what, bench_median(us, TURNS), bench_median(them, TURNS));
 }
 
 int main(int argc, char **argv)
@@ -108,7 +91,7 @@ int main(int argc, char **argv)
         if (mayfly_container_start(&container, MAYFLY_SPEC(.image = getenv("MAYFLY_TEST_BUSYBOX"), .idle = 1), &err) <
             0)
                 die(&err);
-        printf("%-52s %10s %10s %8s\n", "commands a second, medians", "container", "host", "ratio");
+        bench_print_head("commands a second, medians", "container", "host");
         row("one after the other | popen()", count, 1);
         row("32 at once | popen()", count, THREADS);
         mayfly_container_free(container);

@@ -12,7 +12,8 @@
 
 #include <stdio.h>
 #include <stdlib.h>
-#include <time.h>
+
+#include "measure.h"
 
 #define ROUNDS_MAX 100U
 #define TABLES 50U
@@ -26,14 +27,6 @@ static void check(int r)
                 return;
         fprintf(stderr, "bench-databases: %s\n", err.message);
         exit(1);
-}
-
-static double now_ms(void)
-{
-        struct timespec now;
-
-        clock_gettime(CLOCK_MONOTONIC, &now);
-        return (double) now.tv_sec * 1e3 + (double) now.tv_nsec / 1e6;
 }
 
 /* Runs SQL by psql, in a database. */
@@ -79,51 +72,33 @@ static void migrate(struct mayfly_container *container)
         sql(container, "app", text);
 }
 
-static int compare(const void *a, const void *b)
-{
-        const double *one = a, *other = b;
-
-        return *one < *other ? -1 : *one > *other;
-}
-
-static double median(double *values, unsigned n)
-{
-        qsort(values, n, sizeof(*values), compare);
-        return values[n / 2];
-}
-
 static double measure_fresh(void)
 {
-        const double begin = now_ms();
+        const double begin = bench_now_ms();
         struct mayfly_container *container = start();
 
         migrate(container);
-        const double took = now_ms() - begin;
+        const double took = bench_now_ms() - begin;
         mayfly_container_free(container);
         return took;
 }
 
 static double measure_reset(struct mayfly_container *container)
 {
-        const double begin = now_ms();
+        const double begin = bench_now_ms();
 
         check(mayfly_container_reset(container, &err));
-        return now_ms() - begin;
+        return bench_now_ms() - begin;
 }
 
 static double measure_template(struct mayfly_container *container)
 {
-        const double begin = now_ms();
+        const double begin = bench_now_ms();
 
         sql(container, "postgres", "CREATE DATABASE test TEMPLATE app");
-        const double took = now_ms() - begin;
+        const double took = bench_now_ms() - begin;
         sql(container, "postgres", "DROP DATABASE test");
         return took;
-}
-
-static void print_row(const char *what, double us, double them)
-{
-        printf("%-52s %10.2f %10.2f %8.2f\n", what, us, them, us / them);
 }
 
 int main(int argc, char **argv)
@@ -148,11 +123,11 @@ int main(int argc, char **argv)
                 copied[i] = measure_template(other);
                 fresh[i] = measure_fresh();
         }
-        const double us = median(reset, rounds);
+        const double us = bench_median(reset, rounds);
         printf("a database of %u tables with %u rows each\n", TABLES, rows);
-        printf("%-52s %10s %10s %8s\n", "a fresh one, medians", "mayfly ms", "other ms", "ratio");
-        print_row("reset by snapshot | start and migrate", us, median(fresh, rounds));
-        print_row("reset by snapshot | CREATE DATABASE ... TEMPLATE", us, median(copied, rounds));
+        bench_print_head("a fresh one, medians", "mayfly ms", "other ms");
+        bench_print_row("reset by snapshot | start and migrate", us, bench_median(fresh, rounds));
+        bench_print_row("reset by snapshot | CREATE DATABASE ... TEMPLATE", us, bench_median(copied, rounds));
         mayfly_container_free(container);
         mayfly_container_free(other);
         return 0;

@@ -14,10 +14,11 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
 #include <mayfly/mayfly.h>
+
+#include "measure.h"
 
 #define ROUNDS_MAX 100U
 #define LARGE ((size_t) 500 << 20)
@@ -44,14 +45,6 @@ static void sh(const char *line)
                 return;
         fprintf(stderr, "bench-files: failed: %s\n", line);
         exit(1);
-}
-
-static double now_ms(void)
-{
-        struct timespec now;
-
-        clock_gettime(CLOCK_MONOTONIC, &now);
-        return (double) now.tv_sec * 1e3 + (double) now.tv_nsec / 1e6;
 }
 
 static char *path_of(const char *name)
@@ -168,16 +161,9 @@ static void forget_outside(void)
 static double measure(void (*prepare)(void), void (*work)(const char *name), const char *name)
 {
         prepare();
-        double begin = now_ms();
+        double begin = bench_now_ms();
         work(name);
-        return now_ms() - begin;
-}
-
-static int compare(const void *a, const void *b)
-{
-        const double *one = a, *other = b;
-
-        return *one < *other ? -1 : *one > *other;
+        return bench_now_ms() - begin;
 }
 
 static void row(const char *what, unsigned rounds, void (*prepare)(void), void (*ours)(const char *name),
@@ -189,11 +175,7 @@ static void row(const char *what, unsigned rounds, void (*prepare)(void), void (
                 us[i] = measure(prepare, ours, name);
                 them[i] = measure(prepare, others, name) * scale;
         }
-        qsort(us, rounds, sizeof(*us), compare);
-        qsort(them, rounds, sizeof(*them), compare);
-        double a = us[rounds / 2], b = them[rounds / 2];
-        printf("%-52s %10.2f %10.2f %8.2f\n", what, a, b, a / b);
-        fflush(stdout);
+        bench_print_row(what, bench_median(us, rounds), bench_median(them, rounds));
 }
 
 static void make_sources(void)
@@ -226,7 +208,7 @@ int main(int argc, char **argv)
         char large[64], many[64];
         snprintf(large, sizeof(large), "put a file of %zu MiB | tar", LARGE / part >> 20);
         snprintf(many, sizeof(many), "put a tree of %u files | tar", MANY / part);
-        printf("%-52s %10s %10s %8s\n", "files, medians", "mayfly ms", "command ms", "ratio");
+        bench_print_head("files, medians", "mayfly ms", "command ms");
         row(large, rounds, forget_inside, put, put_by_tar, "large", 1);
         row("get it | tar", rounds, forget_outside, get, get_by_tar, "large", 1);
         row(many, rounds, forget_inside, put, put_by_tar, "many", 1);

@@ -26,6 +26,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "bench/measure.h"
 #include "flow/forwarder.h"
 #include "util/time.h"
 
@@ -132,13 +133,6 @@ static double bulk_up(uint16_t port)
         return ret;
 }
 
-static int compare(const void *a, const void *b)
-{
-        double x = *(const double *) a, y = *(const double *) b;
-
-        return x < y ? -1 : x > y;
-}
-
 /* Median of a question and its answer, of 64 bytes each, in microseconds. */
 static double latency(uint16_t port)
 {
@@ -155,8 +149,7 @@ static double latency(uint16_t port)
                 times[i] = (double) (mf_now_us() - begin);
         }
         close(fd);
-        qsort(times, PINGS, sizeof(*times), compare);
-        return times[PINGS / 2];
+        return bench_median(times, PINGS);
 }
 
 static void one_connection(uint16_t port)
@@ -178,8 +171,7 @@ static double connections(uint16_t port)
                 one_connection(port);
                 times[i] = (double) (mf_now_us() - begin);
         }
-        qsort(times, CONNECTIONS, sizeof(*times), compare);
-        return times[CONNECTIONS / 2];
+        return bench_median(times, CONNECTIONS);
 }
 
 /* Connections in a second, with several open at once. */
@@ -229,10 +221,9 @@ static void run(const struct way *forwarded, const struct way *plain, int rounds
                         b[round] = rows[i].measure(rows[i].is_new ? plain->new : plain->lasting);
                         ratios[round] = a[round] / b[round];
                 }
-                qsort(a, (size_t) rounds, sizeof(*a), compare);
-                qsort(b, (size_t) rounds, sizeof(*b), compare);
-                qsort(ratios, (size_t) rounds, sizeof(*ratios), compare);
-                printf("%-40s %12.2f %12.2f %8.2f\n", rows[i].what, a[rounds / 2], b[rounds / 2], ratios[rounds / 2]);
+                const size_t n = (size_t) rounds;
+                printf("%-40s %12.2f %12.2f %8.2f\n", rows[i].what, bench_median(a, n), bench_median(b, n),
+                       bench_median(ratios, n));
                 fflush(stdout);
         }
 }
@@ -248,8 +239,7 @@ static void run_connected(struct forwarder *forwarder, uint16_t port)
                 times[i] = (double) (mf_now_us() - begin);
                 close(fd);
         }
-        qsort(times, 1000, sizeof(*times), compare);
-        printf("%-40s %12.2f\n", "socket connected inside, us", times[500]);
+        printf("%-40s %12.2f\n", "socket connected inside, us", bench_median(times, 1000));
 }
 
 int main(int argc, char **argv)
