@@ -78,19 +78,7 @@ static int add_keeper(struct tool_kept *kept, const struct process *process)
         return 0;
 }
 
-/* Whether a child of the process has the name: where PID 1 does not reap, a process waits for each mayfly-launch and mayfly-keep. */
-static int has_named_child(const struct tool_kept *kept, const struct mf_snapshot *snapshot, int pid)
-{
-        struct process process;
-
-        for (size_t i = 0; i < snapshot->n; i++)
-                if (read_process(snapshot->lines[i], &process) && process.parent == pid &&
-                    has_name(kept, process.words))
-                        return 1;
-        return 0;
-}
-
-/* Adds the processes that have the name, with their parents and all that descends from them. Returns how many, or -ENOMEM. */
+/* Adds the processes that have the name, and all that descends from them. Returns how many, or -ENOMEM. */
 static int add_processes(struct tool_kept *kept, const struct mf_snapshot *snapshot)
 {
         struct process process;
@@ -99,14 +87,27 @@ static int add_processes(struct tool_kept *kept, const struct mf_snapshot *snaps
         for (size_t i = 0; i < snapshot->n; i++) {
                 if (!read_process(snapshot->lines[i], &process) || has_pid(kept, process.pid))
                         continue;
-                if (!has_pid(kept, process.parent) && !has_name(kept, process.words) &&
-                    !has_named_child(kept, snapshot, process.pid))
+                if (!has_pid(kept, process.parent) && !has_name(kept, process.words))
                         continue;
                 if (add_pid(kept, process.pid) < 0)
                         return -ENOMEM;
                 n++;
         }
         return n;
+}
+
+/* Adds the parents of those that have the name, but not what else descends from them: where PID 1 does not reap, a process waits for each
+ * mayfly-launch and mayfly-keep; elsewhere they are children of PID 1, as others are. Returns 0 or -ENOMEM. */
+static int add_parents(struct tool_kept *kept, const struct mf_snapshot *snapshot)
+{
+        struct process process;
+        int r = 0;
+
+        for (size_t i = 0; r == 0 && i < snapshot->n; i++)
+                if (read_process(snapshot->lines[i], &process) && has_name(kept, process.words) &&
+                    !has_pid(kept, process.parent))
+                        r = add_pid(kept, process.parent);
+        return r;
 }
 
 int tool_kept_find(struct tool_kept *ret, const struct mf_snapshot *snapshot)
@@ -118,12 +119,11 @@ int tool_kept_find(struct tool_kept *ret, const struct mf_snapshot *snapshot)
         for (size_t i = 0; r == 0 && i < snapshot->n; i++)
                 if (read_process(snapshot->lines[i], &process))
                         r = add_keeper(ret, &process);
-        while (r == 0 && ret->n > 0) {
-                int n = add_processes(ret, snapshot);
-                if (n <= 0)
-                        return n;
-        }
-        return r;
+        if (r < 0 || ret->n == 0)
+                return r;
+        while ((r = add_processes(ret, snapshot)) > 0)
+                ;
+        return r < 0 ? r : add_parents(ret, snapshot);
 }
 
 void tool_kept_clear(struct tool_kept *kept)

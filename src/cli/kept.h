@@ -16,7 +16,7 @@ struct tool_keeper {
 struct tool_kept {
         struct tool_keeper *keepers;
         size_t n, allocated;
-        int *pids; /* of mayfly-launch and all that descends from it, of all of them */
+        int *pids; /* of mayfly-launch and all that descends from it, and of what waits for it, of all of them */
         size_t n_pids, allocated_pids;
 };
 
