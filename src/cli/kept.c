@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "util/buffer.h"
+#include "util/macro.h"
 
 /* A process of the snapshot. */
 struct process {
@@ -78,18 +79,22 @@ static int add_keeper(struct tool_kept *kept, const struct process *process)
         return 0;
 }
 
+/* The processes of a snapshot. */
+struct processes {
+        struct process *list;
+        size_t n;
+};
+
 /* Adds the processes that have the name, and all that descends from them. Returns how many, or -ENOMEM. */
-static int add_processes(struct tool_kept *kept, const struct mf_snapshot *snapshot)
+static int add_processes(struct tool_kept *kept, const struct processes *all)
 {
-        struct process process;
         int n = 0;
 
-        for (size_t i = 0; i < snapshot->n; i++) {
-                if (!read_process(snapshot->lines[i], &process) || has_pid(kept, process.pid))
+        for (size_t i = 0; i < all->n; i++) {
+                const struct process *process = &all->list[i];
+                if (has_pid(kept, process->pid) || (!has_pid(kept, process->parent) && !has_name(kept, process->words)))
                         continue;
-                if (!has_pid(kept, process.parent) && !has_name(kept, process.words))
-                        continue;
-                if (add_pid(kept, process.pid) < 0)
+                if (add_pid(kept, process->pid) < 0)
                         return -ENOMEM;
                 n++;
         }
@@ -98,32 +103,33 @@ static int add_processes(struct tool_kept *kept, const struct mf_snapshot *snaps
 
 /* Adds the parents of those that have the name, but not what else descends from them: where PID 1 does not reap, a process waits for each
  * mayfly-launch and mayfly-keep; elsewhere they are children of PID 1, as others are. Returns 0 or -ENOMEM. */
-static int add_parents(struct tool_kept *kept, const struct mf_snapshot *snapshot)
+static int add_parents(struct tool_kept *kept, const struct processes *all)
 {
-        struct process process;
         int r = 0;
 
-        for (size_t i = 0; r == 0 && i < snapshot->n; i++)
-                if (read_process(snapshot->lines[i], &process) && has_name(kept, process.words) &&
-                    !has_pid(kept, process.parent))
-                        r = add_pid(kept, process.parent);
+        for (size_t i = 0; r == 0 && i < all->n; i++) {
+                const struct process *process = &all->list[i];
+                if (has_name(kept, process->words) && !has_pid(kept, process->parent))
+                        r = add_pid(kept, process->parent);
+        }
         return r;
 }
 
 int tool_kept_find(struct tool_kept *ret, const struct mf_snapshot *snapshot)
 {
-        struct process process;
-        int r = 0;
+        mf_cleanup(mf_freep) struct process *list = calloc(snapshot->n + 1, sizeof(*list));
+        struct processes all = { .list = list };
+        int r = list ? 0 : -ENOMEM;
 
         *ret = (struct tool_kept){ 0 };
         for (size_t i = 0; r == 0 && i < snapshot->n; i++)
-                if (read_process(snapshot->lines[i], &process))
-                        r = add_keeper(ret, &process);
+                if (read_process(snapshot->lines[i], &list[all.n]))
+                        r = add_keeper(ret, &list[all.n++]);
         if (r < 0 || ret->n == 0)
                 return r;
-        while ((r = add_processes(ret, snapshot)) > 0)
+        while ((r = add_processes(ret, &all)) > 0)
                 ;
-        return r < 0 ? r : add_parents(ret, snapshot);
+        return r < 0 ? r : add_parents(ret, &all);
 }
 
 void tool_kept_clear(struct tool_kept *kept)
