@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #define _GNU_SOURCE
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <poll.h>
 #include <signal.h>
@@ -13,6 +14,7 @@
 #include "cli/commands.h"
 #include "cli/keepers.h"
 #include "cli/named.h"
+#include "cli/running.h"
 #include "container/container.h"
 #include "util/fd.h"
 #include "util/macro.h"
@@ -31,15 +33,17 @@ struct choices {
 /* Whether the process is a mayfly run. */
 static int is_mayfly_run(pid_t pid)
 {
-        char path[64], words[PATH_MAX + 8], *end;
+        mf_cleanup(mf_buffer_clear) struct mf_buffer arguments = { 0 };
+        char path[64];
 
-        snprintf(path, sizeof(path), "/proc/%d/cmdline", (int) pid);
-        mf_cleanup(mf_fclosep) FILE *f = fopen(path, "re");
-        const size_t n = f ? fread(words, 1, sizeof(words) - 1, f) : 0;
-        words[n] = '\0';
-        end = memchr(words, '\0', n);
-        const char *slash = strrchr(words, '/');
-        return end && strcmp(slash ? slash + 1 : words, "mayfly") == 0 && strcmp(end + 1, "run") == 0;
+        snprintf(path, sizeof(path), "/proc/%d", (int) pid);
+        mf_cleanup(mf_closep) int process = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        if (process < 0 || tool_read_arguments(process, &arguments) < 0 || !arguments.data)
+                return 0;
+        const char *program = arguments.data, *slash = strrchr(program, '/');
+        const char *command = program + strlen(program) + 1;
+        return strcmp(slash ? slash + 1 : program, "mayfly") == 0 && command < program + arguments.size &&
+               strcmp(command, "run") == 0;
 }
 
 /* Asks a mayfly run to end, as somebody at its terminal does: the third time it does not wait for its command. */

@@ -10,7 +10,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "util/buffer.h"
 #include "util/dir-names.h"
 #include "util/fd.h"
 #include "util/macro.h"
@@ -27,8 +26,7 @@ void tool_running_list_clear(struct tool_running_list *list)
         *list = (struct tool_running_list){ 0 };
 }
 
-/* Reads the arguments of a process, with a NUL after each. Returns 0, or -ENOMEM; a process that is gone has none. */
-static int read_arguments(int process, struct mf_buffer *ret)
+int tool_read_arguments(int process, struct mf_buffer *ret)
 {
         mf_cleanup(mf_closep) int fd = openat(process, "cmdline", O_RDONLY | O_CLOEXEC);
         char part[4096];
@@ -98,7 +96,7 @@ static int look_at(struct tool_running_list *list, int process, const char *pid)
         struct tool_running container = { .pid = strtol(pid, NULL, 10) };
         struct stat st;
 
-        int r = read_arguments(process, &arguments);
+        int r = tool_read_arguments(process, &arguments);
         if (r < 0 || !arguments.data || !is_launch_path(arguments.data) || !executes_launch(process) ||
             fstat(process, &st) < 0)
                 return r;

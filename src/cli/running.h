@@ -8,6 +8,8 @@
 #include <stddef.h>
 #include <sys/types.h>
 
+#include "util/buffer.h"
+
 struct tool_running {
         char *machine, **labels;
         long pid; /* of mayfly-launch */
@@ -23,5 +25,9 @@ struct tool_running_list {
 /* Lists them by their names. Returns 0 or negative errno. */
 int tool_list_running(struct tool_running_list *ret);
 void tool_running_list_clear(struct tool_running_list *list);
+
+/* Reads the arguments of the process whose directory of /proc is open, with a NUL after each. Returns 0, or -ENOMEM; a process that is gone
+ * has none. */
+int tool_read_arguments(int process, struct mf_buffer *ret);
 
 #endif
