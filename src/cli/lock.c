@@ -13,16 +13,26 @@
 #include "util/fd.h"
 #include "util/macro.h"
 
-int tool_line_reference(char *line, char **ret)
+/* Where in a line the reference is: *ret_length is 0 for a line without one. */
+static char *find_reference(char *line, size_t *ret_length)
 {
         char *reference = line + strspn(line, " \t");
 
+        *ret_length = strcspn(reference, " \t\r\n#");
+        return reference;
+}
+
+int tool_line_reference(char *line, char **ret)
+{
+        size_t length;
+        char *reference = find_reference(line, &length);
+        const char *rest = reference + length;
+
         *ret = NULL;
-        reference[strcspn(reference, "\r\n#")] = '\0';
-        const size_t length = strcspn(reference, " \t");
         if (length == 0)
                 return TOOL_OK;
-        if (reference[length + strspn(reference + length, " \t")])
+        rest += strspn(rest, " \t");
+        if (*rest && !strchr("\r\n#", *rest))
                 return tool_fail("a line has more than one word; write a reference on each line");
         reference[length] = '\0';
         *ret = reference;
@@ -61,15 +71,6 @@ static int is_same_image(const char *a, const char *b)
         const size_t length = bare_length(a);
 
         return length == bare_length(b) && memcmp(a, b, length) == 0;
-}
-
-/* Where in a line the reference is: *ret_length is 0 for a line without one. */
-static const char *find_reference(const char *line, size_t *ret_length)
-{
-        const char *reference = line + strspn(line, " \t");
-
-        *ret_length = strcspn(reference, " \t\r\n#");
-        return reference;
 }
 
 enum tool_lock_change tool_lock_set(struct mf_strings *lines, size_t i, const char *reference)
