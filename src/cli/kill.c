@@ -20,13 +20,10 @@ static int kill_one(const char *name, const struct choices *choices, int number)
         struct mayfly_container *container = NULL;
         struct mayfly_error err = MAYFLY_ERROR_INIT;
 
-        if (tool_attach(choices->state, name, &container) != TOOL_OK)
+        if (tool_attach_app(choices->state, name, &container) != TOOL_OK)
                 return TOOL_FAILED;
-        const int has_app = tool_has_app(container, name);
-        int r = has_app ? mayfly_container_kill(container, number, &err) : 0;
+        int r = mayfly_container_kill(container, number, &err);
         mayfly_container_free(container);
-        if (!has_app)
-                return TOOL_FAILED;
         return r < 0 ? tool_fail("%s", err.message) : TOOL_OK;
 }
 

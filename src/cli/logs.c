@@ -84,9 +84,9 @@ static int run(int argc, char **argv)
         clock_gettime(CLOCK_REALTIME, &now);
         if (choices.since && choices.since < (uint64_t) now.tv_sec)
                 choices.since_us = ((uint64_t) now.tv_sec - choices.since) * 1000000;
-        if (tool_attach(choices.state, operands.list[0], &container) != TOOL_OK)
+        if (tool_attach_app(choices.state, operands.list[0], &container) != TOOL_OK)
                 return TOOL_FAILED;
-        status = tool_has_app(container, operands.list[0]) ? print_log(container, &choices) : TOOL_FAILED;
+        status = print_log(container, &choices);
         mayfly_container_free(container);
         return status;
 }

@@ -352,10 +352,12 @@ int tool_attach(const char *state, const char *name, struct mayfly_container **r
         return tool_find(state, name, ret, &err) < 0 ? tool_fail("%s", err.message) : TOOL_OK;
 }
 
-int tool_has_app(const struct mayfly_container *container, const char *name)
+int tool_attach_app(const char *state, const char *name, struct mayfly_container **ret)
 {
-        if (container->reports.expects_app)
-                return 1;
-        (void) tool_fail("container \"%s\" runs no app, only commands, such as that of mayfly run", name);
-        return 0;
+        int status = tool_attach(state, name, ret);
+
+        if (status != TOOL_OK || (*ret)->reports.expects_app)
+                return status;
+        *ret = mayfly_container_free(*ret);
+        return tool_fail("container \"%s\" runs no app, only commands, such as that of mayfly run", name);
 }

@@ -21,13 +21,10 @@ static int wait_for(const char *name, const struct choices *choices)
         struct mayfly_error err = MAYFLY_ERROR_INIT;
         struct mayfly_exit end = MAYFLY_EXIT_INIT;
 
-        if (tool_attach(choices->state, name, &container) != TOOL_OK)
+        if (tool_attach_app(choices->state, name, &container) != TOOL_OK)
                 return TOOL_FAILED;
-        const int has_app = tool_has_app(container, name);
-        int r = has_app ? mayfly_container_wait(container, UINT32_MAX, &end, &err) : 0;
+        int r = mayfly_container_wait(container, UINT32_MAX, &end, &err);
         mayfly_container_free(container);
-        if (!has_app)
-                return TOOL_FAILED;
         if (r < 0)
                 return tool_fail("%s", err.message);
         printf("%d\n", end.exited ? end.status : RUN_SIGNALLED + end.signal);
