@@ -62,20 +62,17 @@ static int is_directory(const char *path)
         return stat(path, &st) < 0 ? -1 : S_ISDIR(st.st_mode) != 0;
 }
 
+/* Sets *ret to the same for a path of the container. Returns 0 or negative errno with an error. */
 static int is_directory_inside(const struct copy *copy, const char *path, int *ret, struct mayfly_error *err)
 {
         struct mayfly_file_info *info = NULL;
 
-        int r = mayfly_container_exists(copy->container, path, err);
-        if (r == 0)
-                *ret = -1;
-        if (r <= 0)
+        int r = mayfly_container_stat(copy->container, path, &info, err);
+        if (r < 0 && r != -ENOENT && r != -ENOTDIR)
                 return r;
-        r = mayfly_container_stat(copy->container, path, &info, err);
-        if (r == 0)
-                *ret = S_ISDIR(info->mode);
+        *ret = r < 0 ? -1 : S_ISDIR(info->mode);
         mayfly_file_info_free(info);
-        return r;
+        return 0;
 }
 
 /* "DIRECTORY/NAME", of the last part of `path`. */
