@@ -307,6 +307,11 @@ static size_t key_length(const char *line)
         return kind + 1 + strcspn(line + kind + 1, "\t");
 }
 
+const char *mf_snapshot_description(const char *line)
+{
+        return line + key_length(line) + 1;
+}
+
 /* Compares two lines by kind and identity. */
 static int by_key(const char *a, const char *b)
 {

@@ -26,6 +26,9 @@ struct mf_snapshot_scope {
 int mf_snapshot_take(struct mf_snapshot *ret, const struct mf_snapshot_scope *scope, struct mayfly_error *err);
 void mf_snapshot_clear(struct mf_snapshot *snapshot);
 
+/* The description of a line. */
+const char *mf_snapshot_description(const char *line);
+
 int mf_snapshot_write(const struct mf_snapshot *snapshot, FILE *f);
 int mf_snapshot_read(struct mf_snapshot *ret, FILE *f);
 

@@ -15,11 +15,6 @@ struct process {
         const char *words; /* its command line, and its cgroup */
 };
 
-static const char *description_of(const char *line)
-{
-        return strchr(strchr(line, '\t') + 1, '\t') + 1;
-}
-
 /* Returns whether the line is of a process. */
 static int read_process(const char *line, struct process *ret)
 {
@@ -27,7 +22,7 @@ static int read_process(const char *line, struct process *ret)
 
         if (strncmp(line, "process\t", strlen("process\t")) != 0)
                 return 0;
-        const char *description = description_of(line);
+        const char *description = mf_snapshot_description(line);
         if (sscanf(description, "%d (parent %d, state %*c) %n", &ret->pid, &ret->parent, &length) != 2 || length == 0)
                 return 0;
         ret->words = description + length;
@@ -141,7 +136,7 @@ void tool_kept_clear(struct tool_kept *kept)
 
 int tool_kept_has(const struct tool_kept *kept, const char *line)
 {
-        const char *description = description_of(line), *of;
+        const char *description = mf_snapshot_description(line), *of;
         struct process process;
         int pid;
 

@@ -85,7 +85,7 @@ static void print_line(const char *line)
 static int is_wanted(const char *line, void *userdata)
 {
         struct choices *choices = userdata;
-        const char *description = strchr(strchr(line, '\t') + 1, '\t') + 1;
+        const char *description = mf_snapshot_description(line);
         mf_cleanup(mf_freep) char *printed = NULL;
         int wanted = choices->all;
 
