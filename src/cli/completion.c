@@ -5,6 +5,7 @@
 #include "cli/cli.h"
 #include "cli/commands.h"
 #include "cli/complete.h"
+#include "util/macro.h"
 
 /* `mayfly completion SHELL` prints what that shell reads to complete command lines of mayfly. It asks `mayfly completion - WORD...`, so that
  * it knows the options and containers of the mayfly that runs. */
@@ -77,7 +78,7 @@ static int run(int argc, char **argv)
         int status = tool_parse(&tool_completion, argc, argv, NULL, &operands);
         if (status >= 0)
                 return status;
-        for (size_t i = 0; i < sizeof(shells) / sizeof(*shells); i++)
+        for (size_t i = 0; i < MF_ELEMENTSOF(shells); i++)
                 if (strcmp(operands.list[0], shells[i].name) == 0) {
                         fputs(shells[i].script, stdout);
                         return TOOL_OK;
