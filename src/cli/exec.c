@@ -73,25 +73,26 @@ static int run_exec(int argc, char **argv)
                        : RUN_FAILED;
 }
 
-/* Whether the container has the program. Asked by running it, which needs no other process inside. */
-static int has_bash(struct mayfly_container *container)
+/* Starts bash, or else sh. Returns 0 or negative errno with an error. */
+static int start_shell(struct mayfly_container *container, struct mayfly_command *command, struct mayfly_exec **ret,
+                       struct mayfly_error *err)
 {
-        static const char *const words[] = { "bash", "-c", ":", NULL };
-        struct mayfly_command command = MAYFLY_COMMAND_INIT;
-        struct mayfly_result *result = NULL;
+        static const char *const bash[] = { "bash", NULL }, *const sh[] = { "sh", NULL };
 
-        command.argv = words;
-        int r = mayfly_container_run(container, &command, &result, NULL);
-        mayfly_result_free(result);
-        return r == 0;
+        command->argv = bash;
+        if (mayfly_exec_start(ret, container, command, NULL) == 0)
+                return 0;
+        command->argv = sh;
+        return mayfly_exec_start(ret, container, command, err);
 }
 
 static int run_shell(int argc, char **argv)
 {
         mf_cleanup(mf_arena_clear) struct mf_arena memory = { 0 };
-        const char *words[] = { "sh", NULL };
+        struct mayfly_error err = MAYFLY_ERROR_INIT;
         struct mayfly_container *container = NULL;
         struct choices choices = { .interactive = 1, .tty = isatty(STDIN_FILENO) };
+        struct mayfly_exec *exec = NULL;
         struct mayfly_command command;
         struct tool_operands operands;
         int status = tool_parse(&tool_shell, argc, argv, &choices, &operands);
@@ -101,10 +102,9 @@ static int run_shell(int argc, char **argv)
         if (make_command("shell", &choices, &memory, &command) != TOOL_OK ||
             tool_attach(choices.state, operands.list[0], &container) != TOOL_OK)
                 return RUN_FAILED;
-        if (has_bash(container))
-                words[0] = "bash";
-        command.argv = words;
-        status = run_command(container, &command, choices.interactive);
+        int r = start_shell(container, &command, &exec, &err);
+        status = r < 0 ? run_failed(r, &err) : run_pass_on(exec, choices.interactive, choices.tty);
+        mayfly_exec_free(exec);
         mayfly_container_free(container);
         return status;
 }

@@ -280,7 +280,7 @@ static void loop(struct session *session, int tty)
         }
 }
 
-static int pass_on(struct mayfly_exec *exec, int interactive, int tty)
+int run_pass_on(struct mayfly_exec *exec, int interactive, int tty)
 {
         static struct session session;
 
@@ -320,7 +320,7 @@ int run_command(struct mayfly_container *container, const struct mayfly_command 
         int r = mayfly_exec_start(&exec, container, command, &err);
         if (r < 0)
                 return run_failed(r, &err);
-        int status = pass_on(exec, interactive, command->tty);
+        int status = run_pass_on(exec, interactive, command->tty);
         mayfly_exec_free(exec);
         return status;
 }

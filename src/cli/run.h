@@ -44,8 +44,10 @@ void run_take_user(struct mf_arena *memory, const char *word, struct mayfly_comm
 /* Whether our input can be that of a terminal inside. Returns TOOL_OK, or complains and returns TOOL_USAGE. */
 int run_check_terminal(const char *command, int interactive, int tty);
 
-/* run-streams.c: runs the command until it ends, and passes on meanwhile: its output to ours; with `interactive` our input to it; signals
- * and the size of our terminal. Returns the exit status for mayfly. */
+/* run-streams.c: waits for the command's end, and passes on meanwhile: its output to ours; with `interactive` our input to it; signals and,
+ * with `tty`, the size of our terminal. Returns the exit status for mayfly. */
+int run_pass_on(struct mayfly_exec *exec, int interactive, int tty);
+/* Starts the command and does the same. */
 int run_command(struct mayfly_container *container, const struct mayfly_command *command, int interactive);
 /* Complains of what a start of a container or command returned. Returns the exit status for it. */
 int run_failed(int code, const struct mayfly_error *err);
