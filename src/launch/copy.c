@@ -41,31 +41,44 @@ int launch_idmap(int tree, int userns, int recursive)
 }
 
 struct visit {
-        int namespace_fd, result;
+        int (*function)(const void *userdata);
+        const void *userdata;
+        int result;
 };
 
-static int visit(void *userdata)
+static int run_visit(void *userdata)
 {
         struct visit *visit = userdata;
 
-        visit->result = setns(visit->namespace_fd, CLONE_NEWNS) < 0
-                                ? -errno
-                                : (int) syscall(SYS_open_tree, AT_FDCWD, SCRATCH, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
-        if (visit->result == -1)
-                visit->result = -errno;
+        visit->result = visit->function(visit->userdata);
         return 0;
 }
 
-/* Only a process in its namespace can copy a mount: a child that shares our descriptors and memory goes there. */
-int launch_scratch_copy(int namespace_fd)
+int launch_visit(int (*function)(const void *userdata), const void *userdata)
 {
         static char stack[64 * 1024] __attribute__((aligned(16)));
-        struct visit there = { namespace_fd, -EIO };
+        struct visit visit = { function, userdata, -EIO };
 
-        pid_t pid = clone(visit, stack + sizeof(stack), CLONE_VM | CLONE_VFORK | CLONE_FILES | SIGCHLD, &there);
+        pid_t pid = clone(run_visit, stack + sizeof(stack), CLONE_VM | CLONE_VFORK | CLONE_FILES | SIGCHLD, &visit);
         if (pid < 0)
                 return -errno;
         while (waitpid(pid, NULL, 0) < 0 && errno == EINTR)
                 ;
-        return there.result;
+        return visit.result;
+}
+
+/* Only a process in its namespace can copy a mount. */
+static int copy_scratch(const void *userdata)
+{
+        const int *namespace_fd = userdata;
+
+        if (setns(*namespace_fd, CLONE_NEWNS) < 0)
+                return -errno;
+        int tree = (int) syscall(SYS_open_tree, AT_FDCWD, SCRATCH, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
+        return tree < 0 ? -errno : tree;
+}
+
+int launch_scratch_copy(int namespace_fd)
+{
+        return launch_visit(copy_scratch, &namespace_fd);
 }

@@ -79,11 +79,19 @@ void launch_pass_locks(const struct launch_options *options); /* to the program 
 /* userns.c: opens a user namespace that has the container's IDs; with `keeps` one for volumes, where the caller keeps the ID. Returns a
  * descriptor; prints and returns negative errno on failure. */
 int launch_userns_open(const struct launch_options *options, int keeps);
+
+/* copy.c: openat2(2) with O_CLOEXEC. Returns a descriptor or negative errno. */
+int launch_open_how(int dirfd, const char *path, uint64_t flags, uint64_t resolve);
 /* Copies the mount that `fd` is on, from there on, with the mounts below it if `recursive`. Returns the copy, which is
  * attached nowhere, or negative errno. */
 int launch_clone_tree(int fd, int recursive);
 /* Shows such a copy with the IDs of the namespace. Returns 0 or negative errno: -EINVAL if the file system cannot. */
 int launch_idmap(int tree, int userns, int recursive);
+/* Calls the function in a child that shares this process's descriptors and memory, for what has no way back, such as entering a
+ * namespace. Returns what it returned, or negative errno. */
+int launch_visit(int (*function)(const void *userdata), const void *userdata);
+/* Copies the mount that is on SCRATCH in another mount namespace. Returns the copy, which is attached nowhere, or negative errno. */
+int launch_scratch_copy(int namespace_fd);
 
 /* oom.c: lets this process, and what it becomes and starts, lower its OOM score to `score` without CAP_SYS_RESOURCE, which
  * counts in the host's user namespace only. Does nothing where this process has no such capability. */
@@ -92,9 +100,6 @@ void launch_allow_oom_score(int score);
 #define LAUNCH_KEPT SCRATCH "/kept"      /* a tmpfs of its own: all that the container writes */
 #define LAUNCH_LAYER SCRATCH "/lower%zu" /* a layer that is a mount */
 #define LAUNCH_ROOT SCRATCH "/root"      /* the container's root, an overlay */
-
-/* openat2(2) with O_CLOEXEC. Returns a descriptor or negative errno. */
-int launch_open_how(int dirfd, const char *path, uint64_t flags, uint64_t resolve);
 
 /* shift.c: what a user or group ID of the container is on the host: -1, which chown(2) takes for no change, if the container has no
  * such ID. */
@@ -133,8 +138,6 @@ int launch_mounts(const struct launch_options *options, const struct launch_sour
 /* scratch.c: mounts what holds all that the container writes, the one of an earlier start or a new one, and sends the library a copy of
  * the mount. Prints and returns negative errno on failure. */
 int launch_scratch_mount(const struct launch_options *options, int earlier);
-/* Copies the mount that is on SCRATCH in another mount namespace. Returns the copy, which is attached nowhere, or negative errno. */
-int launch_scratch_copy(int namespace_fd);
 
 /* volumes.c: their sources, opened before anything is mounted; `namespaces` are those of shared ones. Then each is
  * mounted on SCRATCH "/volumes/N" (over what the topmost layers, which are snapshots, have of it) or, if it is the container's own, made in LAUNCH_KEPT, and its place in the root is made ready. */

@@ -4,13 +4,12 @@
 #include <fcntl.h>
 #include <linux/mount.h>
 #include <sched.h>
-#include <signal.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
+#include "launch/launch.h"
 #include "mount/mount.h"
 
 /* Root in the container may have the right to mount. It must not make a read-only volume writable, nor see what a mount below the source
@@ -20,7 +19,7 @@
 #define PLACE ROOM "/volume"
 
 struct visit {
-        int container, tree, is_directory, result;
+        int container, tree, is_directory;
 };
 
 /* Attaches the tree in a mount namespace of this process alone. Returns 0 or negative errno. */
@@ -42,32 +41,21 @@ static int lock_all(const struct visit *visit)
         return unshare(CLONE_NEWNS) < 0 ? -errno : 0;
 }
 
-static int visit(void *userdata)
+/* Returns the copy, as a descriptor, or negative errno. */
+static int lock(const void *userdata)
 {
-        struct visit *visit = userdata;
+        const struct visit *visit = userdata;
 
-        visit->result = attach_aside(visit);
-        if (visit->result == 0)
-                visit->result = lock_all(visit);
-        if (visit->result < 0)
-                return 0;
-        visit->result =
-                (int) syscall(SYS_open_tree, AT_FDCWD, PLACE, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_RECURSIVE);
-        if (visit->result < 0)
-                visit->result = -errno;
-        return 0;
+        int r = attach_aside(visit);
+        if (r == 0)
+                r = lock_all(visit);
+        if (r < 0)
+                return r;
+        r = (int) syscall(SYS_open_tree, AT_FDCWD, PLACE, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_RECURSIVE);
+        return r < 0 ? -errno : r;
 }
 
-/* A child that shares our descriptors and memory goes there, because there is no way back. */
 int mount_lock(int container, int tree, int is_directory)
 {
-        static char stack[64 * 1024] __attribute__((aligned(16)));
-        struct visit there = { container, tree, is_directory, -EIO };
-
-        pid_t pid = clone(visit, stack + sizeof(stack), CLONE_VM | CLONE_VFORK | CLONE_FILES | SIGCHLD, &there);
-        if (pid < 0)
-                return -errno;
-        while (waitpid(pid, NULL, 0) < 0 && errno == EINTR)
-                ;
-        return there.result;
+        return launch_visit(lock, &(struct visit){ container, tree, is_directory });
 }
