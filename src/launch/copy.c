@@ -6,6 +6,7 @@
 #include <linux/openat2.h>
 #include <sched.h>
 #include <signal.h>
+#include <sys/mount.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -36,6 +37,18 @@ int launch_idmap(int tree, int userns, int recursive)
 
         return syscall(SYS_mount_setattr, tree, "", AT_EMPTY_PATH | (recursive ? AT_RECURSIVE : 0), &attributes,
                        sizeof(attributes)) < 0
+                       ? -errno
+                       : 0;
+}
+
+int launch_protect(int dirfd, const char *path, int read_only)
+{
+        struct mount_attr attributes = { .attr_set = MOUNT_ATTR_NODEV | MOUNT_ATTR_NOSUID, .propagation = MS_PRIVATE };
+
+        if (read_only)
+                attributes.attr_set |= MOUNT_ATTR_RDONLY;
+        return syscall(SYS_mount_setattr, dirfd, path, AT_EMPTY_PATH | AT_RECURSIVE, &attributes, sizeof(attributes)) <
+                               0
                        ? -errno
                        : 0;
 }

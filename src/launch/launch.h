@@ -87,6 +87,10 @@ int launch_open_how(int dirfd, const char *path, uint64_t flags, uint64_t resolv
 int launch_clone_tree(int fd, int recursive);
 /* Shows such a copy with the IDs of the namespace. Returns 0 or negative errno: -EINVAL if the file system cannot. */
 int launch_idmap(int tree, int userns, int recursive);
+/* Protects the host and the container from each other in the mount of a volume, and in those below it: no device of the host's is opened
+ * there, what either of them mounts there later does not come to the other, and nothing is written if `read_only`. The path may be "" for
+ * `dirfd` itself. Returns 0 or negative errno. */
+int launch_protect(int dirfd, const char *path, int read_only);
 /* Calls the function in a child that shares this process's descriptors and memory, for what has no way back, such as entering a
  * namespace. Returns what it returned, or negative errno. */
 int launch_visit(int (*function)(const void *userdata), const void *userdata);

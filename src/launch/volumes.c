@@ -293,19 +293,13 @@ static int make_over_snapshots(const struct launch_options *options, size_t numb
         return mount_over(options, volume, lower, upper, path);
 }
 
-/* No device of the host's is opened through a volume, and what the host mounts below its source later, without these attributes and with
- * other IDs, does not come into the container. systemd-nspawn copies the attributes when it binds. */
+/* systemd-nspawn copies the attributes when it binds. */
 static int protect(const struct launch_volume *volume, const char *path)
 {
-        struct mount_attr attributes = { .attr_set = MOUNT_ATTR_NODEV | MOUNT_ATTR_NOSUID, .propagation = MS_PRIVATE };
-
         if (volume->fd < 0 && !volume->read_only)
                 return 0;
-        if (volume->read_only)
-                attributes.attr_set |= MOUNT_ATTR_RDONLY;
-        if (syscall(SYS_mount_setattr, AT_FDCWD, path, AT_RECURSIVE, &attributes, sizeof(attributes)) < 0)
-                return launch_error(-errno, "the volume for %s: its mount's attributes", volume->target);
-        return 0;
+        int r = launch_protect(AT_FDCWD, path, volume->read_only);
+        return r < 0 ? launch_error(r, "the volume for %s: its mount's attributes", volume->target) : 0;
 }
 
 static int mount_volume(int root, const struct launch_options *options, size_t number, size_t n_snapshots, int idmapped)

@@ -8,7 +8,6 @@
 #include <sched.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -71,8 +70,6 @@ static int map_ids(int tree, const struct volume *volume, struct mayfly_error *e
 /* Makes the copy of the mount that the container gets. Returns a descriptor, or a negative errno with the error filled. */
 static int make_tree(const struct mf_serve_call *call, const struct volume *volume, struct mayfly_error *err)
 {
-        /* Private: what is mounted in the container must not be mounted on the host as well. */
-        struct mount_attr attributes = { .attr_set = MOUNT_ATTR_NODEV | MOUNT_ATTR_NOSUID, .propagation = MS_PRIVATE };
         mf_cleanup(mf_closep) int tree = -1;
         int r = 0;
 
@@ -90,13 +87,11 @@ static int make_tree(const struct mf_serve_call *call, const struct volume *volu
         }
         if (volume->ids.ids && !volume->has_ids)
                 r = map_ids(tree, volume, err);
-        if (volume->read_only)
-                attributes.attr_set |= MOUNT_ATTR_RDONLY;
-        if (r == 0 &&
-            syscall(SYS_mount_setattr, tree, "", AT_EMPTY_PATH | AT_RECURSIVE, &attributes, sizeof(attributes)) < 0)
-                r = mf_error_errno(err, -errno, MAYFLY_STAGE_FILES, "the attributes of the volume for %s",
-                                   volume->target);
-        return r < 0 ? r : mf_take_fd(&tree);
+        if (r < 0)
+                return r;
+        r = launch_protect(tree, "", volume->read_only);
+        return r < 0 ? mf_error_errno(err, r, MAYFLY_STAGE_FILES, "the attributes of the volume for %s", volume->target)
+                     : mf_take_fd(&tree);
 }
 
 /* Opens the place in the container, which is made unless it is there. Nothing that is there is removed. */
