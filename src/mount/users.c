@@ -3,7 +3,6 @@
 #include <dirent.h>
 #include <fcntl.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -11,6 +10,7 @@
 #include "mount/mount.h"
 #include "util/fd.h"
 #include "util/macro.h"
+#include "util/process.h"
 
 /* Whether what the path leads to is of the mount. */
 static int is_of(int process, const char *path, unsigned long long mount)
@@ -49,21 +49,12 @@ static const char *use_of(int process, unsigned long long mount)
 /* Writes the name of the process, and the PID that it has inside. */
 static void describe(int process, const char *use, char *ret, size_t size)
 {
-        char name[64] = "?";
-        long pid = 0;
-        mf_cleanup(mf_freep) char *line = NULL;
-        size_t allocated = 0;
-        int fd = openat(process, "status", O_RDONLY | O_CLOEXEC);
-        mf_cleanup(mf_fclosep) FILE *f = fd < 0 ? NULL : fdopen(fd, "r");
+        char name[64] = "?", numbers[256] = "";
 
-        if (!f)
-                mf_close(fd);
-        while (f && getline(&line, &allocated, f) > 0) {
-                (void) sscanf(line, "Name: %63s", name);
-                if (strncmp(line, "NSpid:", strlen("NSpid:")) == 0)
-                        pid = strtol(strrchr(line, '\t') + 1, NULL, 10);
-        }
-        snprintf(ret, size, "process %ld of the container (%s): %s", pid, name, use);
+        (void) mf_process_status_at(process, "Name:\t", name, sizeof(name));
+        (void) mf_process_status_at(process, "NSpid:", numbers, sizeof(numbers));
+        const char *inside = strrchr(numbers, '\t');
+        snprintf(ret, size, "process %s of the container (%s): %s", inside ? inside + 1 : "0", name, use);
 }
 
 void mount_find_user(int proc, unsigned long long mount, char *ret, size_t size)
