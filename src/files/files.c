@@ -14,7 +14,6 @@
 #include "util/macro.h"
 
 #define PROGRAM "mayfly-files"
-#define COMMON_FDS 2U /* pidfd of the owner and the working directory, which come with the first request */
 
 /* Both are pidfds, whose end is ours. `leader` is -1 where the files are kept without the container. */
 static struct {
@@ -49,13 +48,13 @@ static int enter(struct mf_frame *request, struct mayfly_error *err)
 {
         const size_t joins = geteuid() != 0; /* as mf_privilege_is_delegated() */
 
-        if (request->value != MF_OPERATION_FILES_ENTER || request->n_fds != COMMON_FDS + joins + 1)
+        if (request->value != MF_OPERATION_FILES_ENTER || request->n_fds != MF_SERVE_FDS + joins + 1)
                 return mf_error(err, -EPROTO, MAYFLY_STAGE_HOST, PROGRAM " lacks descriptors");
         watched.owner = mf_frame_take_fd(request, 0);
-        watched.leader = mf_frame_take_fd(request, COMMON_FDS + joins);
+        watched.leader = mf_frame_take_fd(request, MF_SERVE_FDS + joins);
         struct mf_unpack arguments = mf_frame_payload(request);
         const int keeps = mf_unpack_number(&arguments) != 0;
-        int r = joins ? mf_serve_join(request->fds[COMMON_FDS], err) : 0;
+        int r = joins ? mf_serve_join(request->fds[MF_SERVE_FDS], err) : 0;
         if (r == 0)
                 r = files_enter(watched.leader, 0, err);
         if (keeps)
