@@ -4,18 +4,17 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <poll.h>
 #include <stdint.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "container/look.h"
 #include "privilege/raw-start.h"
 #include "protocol/message.h"
 #include "util/error.h"
 #include "util/fd.h"
 #include "util/macro.h"
 #include "util/program-path.h"
-#include "util/time.h"
 #include "util/timeout.h"
 
 #define ANSWER_MS 20000U
@@ -54,18 +53,13 @@ int mf_keeper_start(struct mf_keeper *ret, const char *const *words, struct mayf
 int mf_keeper_hand_over(const struct mf_keeper *keeper, const int *fds, size_t n_fds)
 {
         struct mf_message message = { .type = MF_MESSAGE_KEEP };
-        struct pollfd events[] = { { .fd = keeper->control, .events = POLLIN },
-                                   { .fd = keeper->process, .events = POLLIN } };
         const uint64_t deadline = mf_timeout_end(ANSWER_MS);
-        int n;
 
         int r = mf_message_send(keeper->control, &message, fds, n_fds);
+        if (r == 0)
+                r = mf_await_answer(keeper->control, keeper->process, deadline);
         if (r < 0)
                 return r;
-        while ((n = poll(events, 2, mf_left_ms(deadline))) < 0 && errno == EINTR)
-                ;
-        if (n <= 0)
-                return n == 0 ? -ETIMEDOUT : -errno;
         r = mf_message_recv(keeper->control, &message, NULL, NULL, NULL, MSG_DONTWAIT);
         return r > 0 ? 0 : r == 0 || r == -EAGAIN ? -ESRCH : r;
 }

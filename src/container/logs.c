@@ -25,7 +25,7 @@ static void catch_up(struct mayfly_container *container)
         if (!container->has_lived || container->control < 0 || mf_container_is_paused(container))
                 return;
         if (mf_container_ask(container, &drain, deadline, &reply) == 0)
-                (void) mf_container_await_answer(container, reply, deadline);
+                (void) mf_await_answer(reply, container->leader_fd, deadline);
 }
 
 MF_EXPORT int mayfly_container_logs(struct mayfly_container *container, char **ret, size_t *ret_size,

@@ -47,9 +47,9 @@ int mf_container_ask(struct mayfly_container *container, const struct mf_message
         return r;
 }
 
-int mf_container_await_answer(const struct mayfly_container *container, int reply, uint64_t deadline_us)
+int mf_await_answer(int reply, int process, uint64_t deadline_us)
 {
-        struct pollfd fds[] = { { .fd = reply, .events = POLLIN }, { .fd = container->leader_fd, .events = POLLIN } };
+        struct pollfd fds[] = { { .fd = reply, .events = POLLIN }, { .fd = process, .events = POLLIN } };
 
         for (;;) {
                 int r = poll(fds, MF_ELEMENTSOF(fds), mf_left_ms(deadline_us));
@@ -69,7 +69,7 @@ int mf_container_look(struct mayfly_container *container, const char *path, mode
         snprintf(message.text, sizeof(message.text), "%s", path);
         int r = mf_container_ask(container, &message, deadline, &reply);
         if (r == 0)
-                r = mf_container_await_answer(container, reply, deadline);
+                r = mf_await_answer(reply, container->leader_fd, deadline);
         if (r == 0)
                 r = mf_message_recv(reply, &message, NULL, NULL, NULL, MSG_DONTWAIT);
         if (r == -ETIMEDOUT)

@@ -11,8 +11,9 @@
 /* Returns -EINVAL unless mf_container_look() can look at the path. */
 int mf_look_check(const char *path, struct mayfly_error *err);
 
-/* Waits until there is something to read from `reply`, or the container has ended. Returns 0 or negative errno. */
-int mf_container_await_answer(const struct mayfly_container *container, int reply, uint64_t deadline_us);
+/* Waits until there is something to read from `reply`, or the process of the pidfd, such as the container's PID 1, has ended. Returns 0 or
+ * negative errno. */
+int mf_await_answer(int reply, int process, uint64_t deadline_us);
 
 /* Sends mayfly-init a request with a reply socket. *ret is this end of that socket. Returns 0 or negative errno. */
 int mf_container_ask(struct mayfly_container *container, const struct mf_message *request, uint64_t deadline_us,

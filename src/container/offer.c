@@ -139,7 +139,7 @@ static int send_offer(const struct mayfly_container *container, const struct off
         int r = mf_message_send(container->share, &message, fds, n);
         if (r < 0)
                 return r;
-        r = mf_container_await_answer(container, offer->reply, mf_timeout_end(MF_SHARE_ANSWER_MS));
+        r = mf_await_answer(offer->reply, container->leader_fd, mf_timeout_end(MF_SHARE_ANSWER_MS));
         if (r < 0)
                 return r;
         r = mf_message_recv(offer->reply, &message, NULL, NULL, NULL, MSG_DONTWAIT);

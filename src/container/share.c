@@ -135,7 +135,7 @@ static int take_answer(struct mayfly_container *container, uint64_t deadline_us,
         int received[MF_MESSAGE_FDS_MAX];
         size_t n = 0;
 
-        int r = mf_container_await_answer(container, container->control, deadline_us);
+        int r = mf_await_answer(container->control, container->leader_fd, deadline_us);
         if (r < 0)
                 return r;
         r = mf_message_recv(container->control, &message, received, &n, NULL, MSG_DONTWAIT);
