@@ -58,6 +58,17 @@ static int check_position(const struct mayfly_container *container, uint64_t pos
                         (unsigned long long) position, container->machine, (unsigned long long) end);
 }
 
+int mf_container_log_read(const struct mayfly_container *container, uint64_t position, struct mayfly_log **ret,
+                          struct mayfly_error *err)
+{
+        int r = check_position(container, position, err);
+
+        if (r < 0)
+                return r;
+        r = mf_log_read_lines(&container->log, position, ret);
+        return r < 0 ? mf_error_errno(err, r, MAYFLY_STAGE_LOGS, "reading the log of %s", container->machine) : 0;
+}
+
 MF_EXPORT int mayfly_container_log_read(struct mayfly_container *container, uint64_t position, struct mayfly_log **ret,
                                         struct mayfly_error *err)
 {
@@ -68,12 +79,8 @@ MF_EXPORT int mayfly_container_log_read(struct mayfly_container *container, uint
         if (r < 0)
                 return r;
         MF_ANCHOR_ENTER(container->anchor);
-        r = check_position(container, position, err);
-        if (r < 0)
-                return r;
         catch_up(container);
-        r = mf_log_read_lines(&container->log, position, ret);
-        return r < 0 ? mf_error_errno(err, r, MAYFLY_STAGE_LOGS, "reading the log of %s", container->machine) : 0;
+        return mf_container_log_read(container, position, ret, err);
 }
 
 MF_EXPORT int mayfly_container_log_tail(struct mayfly_container *container, size_t n_lines, struct mayfly_log **ret,

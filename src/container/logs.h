@@ -66,4 +66,9 @@ int mf_log_read_rest(const struct mf_log *log, uint64_t position, struct mayfly_
 /* Reads the last lines, at most `n_lines`. Returns 0 or -errno. */
 int mf_log_read_tail(const struct mf_log *log, size_t n_lines, struct mayfly_log **ret);
 
+/* logs.c: does what mayfly_container_log_read() does with what is in the log, and asks mayfly-init for nothing that is still on its way:
+ * for callers who look again and again. */
+int mf_container_log_read(const struct mayfly_container *container, uint64_t position, struct mayfly_log **ret,
+                          struct mayfly_error *err);
+
 #endif

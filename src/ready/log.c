@@ -122,7 +122,7 @@ static int look(struct mf_condition *condition, struct mayfly_container *contain
         if (!is_over && mf_log_end(&container->log) == search->seen)
                 return 0;
         struct mayfly_log *log = NULL;
-        int r = mayfly_container_log_read(container, search->position, &log, err);
+        int r = mf_container_log_read(container, search->position, &log, err);
         if (r < 0)
                 return r;
         search->seen = search->position = log->next;
