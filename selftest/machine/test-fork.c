@@ -8,7 +8,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -20,23 +19,6 @@
 #include "support/reach.h"
 
 static const char *busybox, *serving;
-
-/* An assertion of cmocka's would go on with the next test, in the child. */
-#define CHECK(condition)                                                                                       \
-        do {                                                                                                   \
-                if (!(condition)) {                                                                            \
-                        fprintf(stderr, "%s:%d: %s: %s\n", __FILE__, __LINE__, #condition, child_err.message); \
-                        _exit(1);                                                                              \
-                }                                                                                              \
-        } while (0)
-
-static struct mayfly_error child_err;
-
-static struct mayfly_error *child_fresh(void)
-{
-        child_err = (struct mayfly_error) MAYFLY_ERROR_INIT;
-        return &child_err;
-}
 
 static pid_t begin_child(void (*function)(struct mayfly_container *c), struct mayfly_container *c)
 {
@@ -51,36 +33,6 @@ static pid_t begin_child(void (*function)(struct mayfly_container *c), struct ma
         return pid;
 }
 
-static void ends_well(pid_t pid)
-{
-        int status;
-
-        assert_int_equal(waitpid(pid, &status, 0), pid);
-        assert_int_equal(status, 0);
-}
-
-/* Runs a command line. Returns its exit status, or negative errno. */
-static int run(struct mayfly_container *c, const char *line)
-{
-        const char *const argv[] = { "/bin/sh", "-c", line, NULL };
-        struct mayfly_command command = MAYFLY_COMMAND_INIT;
-        struct mayfly_result *result = NULL;
-
-        command.argv = argv;
-        int r = mayfly_container_run(c, &command, &result, child_fresh());
-        if (r == 0)
-                r = result->exit->exited ? result->exit->status : -EINTR;
-        mayfly_result_free(result);
-        return r;
-}
-
-static int echoes_here(int fd)
-{
-        char text[6] = "";
-
-        return write(fd, "hello", 5) == 5 && recv(fd, text, 5, MSG_WAITALL) == 5 && strcmp(text, "hello") == 0;
-}
-
 static void use_all(struct mayfly_container *c)
 {
         struct mayfly_file file = MAYFLY_FILE_INIT;
@@ -92,25 +44,25 @@ static void use_all(struct mayfly_container *c)
         snprintf(path, sizeof(path), "/tmp/of-%d", (int) getpid());
         file.path = path;
         file.text = path;
-        CHECK(mayfly_container_put(c, &file, child_fresh()) == 0);
+        CHECK(mayfly_container_put(c, &file, fresh()) == 0);
         snprintf(line, sizeof(line), "[ $(cat %s) = %s ] && exit 7", path, path);
         for (int i = 0; i < 5; i++) {
-                CHECK(run(c, line) == 7);
-                CHECK(mayfly_container_connect(c, "6379/tcp", &fd, child_fresh()) == 0);
-                CHECK(echoes_here(fd));
+                CHECK(run_line(c, line) == 7);
+                CHECK(mayfly_container_connect(c, "6379/tcp", &fd, fresh()) == 0);
+                CHECK(is_echoed(fd));
                 close(fd);
-                CHECK(mayfly_container_connect(c, "unix:/tmp/x.sock", &fd, child_fresh()) == 0);
-                CHECK(echoes_here(fd));
+                CHECK(mayfly_container_connect(c, "unix:/tmp/x.sock", &fd, fresh()) == 0);
+                CHECK(is_echoed(fd));
                 close(fd);
         }
-        CHECK(mayfly_container_read_file(c, path, 0, &data, &size, child_fresh()) == 0 && strcmp(data, path) == 0);
+        CHECK(mayfly_container_read_file(c, path, 0, &data, &size, fresh()) == 0 && strcmp(data, path) == 0);
         free(data);
-        CHECK(mayfly_container_logs(c, &data, &size, child_fresh()) == 0 && strstr(data, "began"));
+        CHECK(mayfly_container_logs(c, &data, &size, fresh()) == 0 && strstr(data, "began"));
         free(data);
-        CHECK(mayfly_container_wait_for(c, MAYFLY_WAIT(MAYFLY_WAIT_PORT("6379"), MAYFLY_WAIT_FILE(path)),
-                                        child_fresh()) == 0);
-        CHECK(mayfly_container_stats(c, &stats, child_fresh()) == 0 && stats.state == MAYFLY_STATE_RUNNING);
-        CHECK(mayfly_link_set(c, "6379", MAYFLY_LINK(.latency_ms = 1), child_fresh()) == 0);
+        CHECK(mayfly_container_wait_for(c, MAYFLY_WAIT(MAYFLY_WAIT_PORT("6379"), MAYFLY_WAIT_FILE(path)), fresh()) ==
+              0);
+        CHECK(mayfly_container_stats(c, &stats, fresh()) == 0 && stats.state == MAYFLY_STATE_RUNNING);
+        CHECK(mayfly_link_set(c, "6379", MAYFLY_LINK(.latency_ms = 1), fresh()) == 0);
 }
 
 static void fork_and_use_all(struct mayfly_container *c)
@@ -156,7 +108,7 @@ static void children_use_it_at_once(void **state)
         prints_as(c, NULL, "ls /tmp | grep -c of-", "6\n");
         int fd = -1;
         works(mayfly_container_connect(c, "6379/tcp", &fd, fresh()));
-        assert_true(echoes_here(fd));
+        assert_true(is_echoed(fd));
         close(fd);
         stops(c, 0);
 }
@@ -171,14 +123,14 @@ static void a_child_is_the_first(void **state)
 
         (void) state;
         if (pid == 0) {
-                CHECK(mayfly_container_wait_for(c, MAYFLY_WAIT(MAYFLY_WAIT_PORT("6379")), child_fresh()) == 0);
-                CHECK(mayfly_container_connect(c, "6379/tcp", &fd, child_fresh()) == 0);
-                CHECK(echoes_here(fd));
+                CHECK(mayfly_container_wait_for(c, MAYFLY_WAIT(MAYFLY_WAIT_PORT("6379")), fresh()) == 0);
+                CHECK(mayfly_container_connect(c, "6379/tcp", &fd, fresh()) == 0);
+                CHECK(is_echoed(fd));
                 _exit(0); /* without freeing anything */
         }
         ends_well(pid);
         works(mayfly_container_connect(c, "6379/tcp", &fd, fresh()));
-        assert_true(echoes_here(fd));
+        assert_true(is_echoed(fd));
         close(fd);
         mayfly_container_free(c);
 }
@@ -191,18 +143,18 @@ static void refuse_all(struct mayfly_container *c)
 
         limits.tasks_max = 9;
         port.port = 9;
-        CHECK(run(c, "exit 3") == 3);
-        CHECK(mayfly_container_stop(c, child_fresh()) == -ECHILD && strstr(child_err.message, "alone can stop"));
-        CHECK(mayfly_container_halt(c, child_fresh()) == -ECHILD);
-        CHECK(mayfly_container_restart(c, child_fresh()) == -ECHILD);
-        CHECK(mayfly_container_start_again(c, child_fresh()) == -ECHILD);
-        CHECK(mayfly_container_reset(c, child_fresh()) == -ECHILD);
-        CHECK(mayfly_container_pause(c, child_fresh()) == -ECHILD);
-        CHECK(mayfly_container_resume(c, child_fresh()) == -ECHILD);
-        CHECK(mayfly_container_snapshot(c, &snapshot, child_fresh()) == -ECHILD);
-        CHECK(mayfly_container_set_limits(c, &limits, child_fresh()) == -ECHILD);
-        CHECK(mayfly_container_publish(c, &port, child_fresh()) == -ECHILD);
-        CHECK(run(c, "exit 4") == 4);
+        CHECK(run_line(c, "exit 3") == 3);
+        CHECK(mayfly_container_stop(c, fresh()) == -ECHILD && strstr(last_message(), "alone can stop"));
+        CHECK(mayfly_container_halt(c, fresh()) == -ECHILD);
+        CHECK(mayfly_container_restart(c, fresh()) == -ECHILD);
+        CHECK(mayfly_container_start_again(c, fresh()) == -ECHILD);
+        CHECK(mayfly_container_reset(c, fresh()) == -ECHILD);
+        CHECK(mayfly_container_pause(c, fresh()) == -ECHILD);
+        CHECK(mayfly_container_resume(c, fresh()) == -ECHILD);
+        CHECK(mayfly_container_snapshot(c, &snapshot, fresh()) == -ECHILD);
+        CHECK(mayfly_container_set_limits(c, &limits, fresh()) == -ECHILD);
+        CHECK(mayfly_container_publish(c, &port, fresh()) == -ECHILD);
+        CHECK(run_line(c, "exit 4") == 4);
 }
 
 static void a_child_does_not_own_it(void **state)
@@ -223,7 +175,7 @@ static void leave_a_command(struct mayfly_container *c)
         struct mayfly_exec *exec = NULL;
 
         command.argv = argv;
-        CHECK(mayfly_exec_start(&exec, c, &command, child_fresh()) == 0);
+        CHECK(mayfly_exec_start(&exec, c, &command, fresh()) == 0);
         kill(getpid(), SIGKILL);
 }
 
@@ -245,10 +197,10 @@ static void signal_and_wait(struct mayfly_container *c)
 {
         struct mayfly_exit end = MAYFLY_EXIT_INIT;
 
-        CHECK(mayfly_container_kill(c, SIGUSR1, child_fresh()) == 0);
-        CHECK(mayfly_container_wait(c, FOREVER_MS, &end, child_fresh()) == 0);
+        CHECK(mayfly_container_kill(c, SIGUSR1, fresh()) == 0);
+        CHECK(mayfly_container_wait(c, FOREVER_MS, &end, fresh()) == 0);
         CHECK(end.exited && end.status == 5);
-        CHECK(run(c, "true") == -ESRCH && strstr(child_err.message, "exited with status 5"));
+        CHECK(run_line(c, "true") == -ESRCH && strstr(last_message(), "exited with status 5"));
 }
 
 static void children_see_how_the_app_ends(void **state)
@@ -269,8 +221,8 @@ static void children_see_how_the_app_ends(void **state)
 
 static void find_it_paused(struct mayfly_container *c)
 {
-        CHECK(run(c, "true") == -EBUSY && strstr(child_err.message, "is paused"));
-        CHECK(mayfly_container_kill(c, SIGHUP, child_fresh()) == -EBUSY);
+        CHECK(run_line(c, "true") == -EBUSY && strstr(last_message(), "is paused"));
+        CHECK(mayfly_container_kill(c, SIGHUP, fresh()) == -EBUSY);
 }
 
 static void a_paused_container_says_so(void **state)
@@ -287,8 +239,8 @@ static void a_paused_container_says_so(void **state)
 
 static void find_it_stopped(struct mayfly_container *c)
 {
-        CHECK(run(c, "true") == -ESRCH && strstr(child_err.message, "which belongs to process "));
-        CHECK(mayfly_container_exists(c, "/bin", child_fresh()) == -ESRCH);
+        CHECK(run_line(c, "true") == -ESRCH && strstr(last_message(), "which belongs to process "));
+        CHECK(mayfly_container_exists(c, "/bin", fresh()) == -ESRCH);
 }
 
 /* One that was used before, and one that was not. */
@@ -307,7 +259,7 @@ static void a_child_outlives_its_container(void **state)
                 if (children[i] != 0)
                         continue;
                 close(go[1]);
-                CHECK(i == 0 || run(c, "true") == 0);
+                CHECK(i == 0 || run_line(c, "true") == 0);
                 CHECK(write(used[1], "", 1) == 1);
                 CHECK(read(go[0], &byte, 1) == 0);
                 find_it_stopped(c);
@@ -336,12 +288,12 @@ static void a_child_outlives_its_parent(void **state)
         pid_t owner = fork();
         if (owner == 0) {
                 struct mayfly_container *c = NULL;
-                CHECK(mayfly_container_start(&c, MAYFLY_SPEC(.image = busybox, .idle = 1), child_fresh()) == 0);
+                CHECK(mayfly_container_start(&c, MAYFLY_SPEC(.image = busybox, .idle = 1), fresh()) == 0);
                 pid_t parent = getpid();
                 if (fork() == 0) {
-                        CHECK(run(c, "true") == 0);
+                        CHECK(run_line(c, "true") == 0);
                         CHECK(kill(parent, SIGKILL) == 0);
-                        CHECK(run(c, "sleep 7777") == -ESRCH);
+                        CHECK(run_line(c, "sleep 7777") == -ESRCH);
                         find_it_stopped(c);
                         CHECK(write(answer[1], "y", 1) == 1);
                         _exit(0);

@@ -34,30 +34,21 @@ struct kept {
 
 /* --- the other program, which does not live to the end of a test ------------------------------------------------ */
 
-#define CHECK(condition)                                                                                 \
-        do {                                                                                             \
-                if (!(condition)) {                                                                      \
-                        fprintf(stderr, "%s:%d: %s: %s\n", __FILE__, __LINE__, #condition, err.message); \
-                        _exit(1);                                                                        \
-                }                                                                                        \
-        } while (0)
-
 /* Starts containers, keeps them, and says so. */
 static _Noreturn void keep_in_child(int out, const struct mayfly_spec *spec, size_t n, unsigned seconds)
 {
         struct mayfly_network *networks[] = { NULL, NULL };
         struct mayfly_spec own = *spec;
-        struct mayfly_error err = MAYFLY_ERROR_INIT;
 
         if (n > 1) {
-                CHECK(mayfly_network_create(&networks[0], &err) == 0);
+                CHECK(mayfly_network_create(&networks[0], fresh()) == 0);
                 own.networks = networks;
         }
         for (size_t i = 0; i < n; i++) {
                 struct mayfly_container *c = NULL;
                 struct kept kept = { .pid = 0 };
-                CHECK(mayfly_container_start(&c, &own, &err) == 0);
-                CHECK(mayfly_container_keep(c, seconds, &kept.pid, &err) == 0);
+                CHECK(mayfly_container_start(&c, &own, fresh()) == 0);
+                CHECK(mayfly_container_keep(c, seconds, &kept.pid, fresh()) == 0);
                 snprintf(kept.name, sizeof(kept.name), "%s", mayfly_container_name(c));
                 CHECK(write(out, &kept, sizeof(kept)) == sizeof(kept));
                 if (i == 0)
@@ -253,7 +244,7 @@ static void a_shell_from_elsewhere(void **state)
 {
         struct mayfly_container *c = NULL;
         char told[256] = "", *name = NULL;
-        int said[2], go[2], status;
+        int said[2], go[2];
         struct kept kept;
 
         (void) state;
@@ -261,10 +252,9 @@ static void a_shell_from_elsewhere(void **state)
         assert_int_equal(pipe(go), 0);
         pid_t pid = fork();
         if (pid == 0) {
-                struct mayfly_error err = MAYFLY_ERROR_INIT;
                 setsid();
                 close(go[1]);
-                CHECK(mayfly_container_start(&c, MAYFLY_SPEC(.image = busybox, .idle = 1), &err) == 0);
+                CHECK(mayfly_container_start(&c, MAYFLY_SPEC(.image = busybox, .idle = 1), fresh()) == 0);
                 dup2(said[1], 2);
                 CHECK(mayfly_container_shell(c) == 0 && mayfly_container_shell(c) == 0);
                 (void) !read(go[0], told, 1);
@@ -287,8 +277,7 @@ static void a_shell_from_elsewhere(void **state)
         mayfly_container_free(c);
         close(go[1]);
         fclose(f);
-        assert_int_equal(waitpid(pid, &status, 0), pid);
-        assert_int_equal(status, 0);
+        ends_well(pid);
 }
 
 static void what_cannot_be_kept(void **state)

@@ -32,43 +32,6 @@ static char work[] = "/tmp/test-share-XXXXXX", file[64], copy[64];
 
 /* --- the other program ------------------------------------------------------------------------------------------ */
 
-static struct mayfly_error err;
-
-static struct mayfly_error *cleared(void)
-{
-        err = (struct mayfly_error) MAYFLY_ERROR_INIT;
-        return &err;
-}
-
-#define CHECK(condition)                                                                                 \
-        do {                                                                                             \
-                if (!(condition)) {                                                                      \
-                        fprintf(stderr, "%s:%d: %s: %s\n", __FILE__, __LINE__, #condition, err.message); \
-                        _exit(1);                                                                        \
-                }                                                                                        \
-        } while (0)
-
-static int run(struct mayfly_container *c, const char *line)
-{
-        const char *const argv[] = { "/bin/sh", "-c", line, NULL };
-        struct mayfly_command command = MAYFLY_COMMAND_INIT;
-        struct mayfly_result *result = NULL;
-
-        command.argv = argv;
-        int r = mayfly_container_run(c, &command, &result, cleared());
-        if (r == 0)
-                r = result->exit->exited ? result->exit->status : -EINTR;
-        mayfly_result_free(result);
-        return r;
-}
-
-static int answers(int fd)
-{
-        char text[6] = "";
-
-        return write(fd, "hello", 5) == 5 && recv(fd, text, 5, MSG_WAITALL) == 5 && strcmp(text, "hello") == 0;
-}
-
 /* All that a process may do with a container of another. */
 static void use_all(struct mayfly_container *c)
 {
@@ -82,33 +45,33 @@ static void use_all(struct mayfly_container *c)
         snprintf(path, sizeof(path), "/tmp/of-%d", (int) getpid());
         put.path = path;
         put.text = "put";
-        CHECK(mayfly_container_put(c, &put, cleared()) == 0);
-        CHECK(mayfly_container_read_file(c, path, 0, &data, &size, cleared()) == 0 && strcmp(data, "put") == 0);
+        CHECK(mayfly_container_put(c, &put, fresh()) == 0);
+        CHECK(mayfly_container_read_file(c, path, 0, &data, &size, fresh()) == 0 && strcmp(data, "put") == 0);
         free(data);
-        CHECK(run(c, "[ \"$OF_THE_SPEC\" = here ] && exit 7") == 7);
-        CHECK(mayfly_container_connect(c, "6379/tcp", &fd, cleared()) == 0 && answers(fd));
+        CHECK(run_line(c, "[ \"$OF_THE_SPEC\" = here ] && exit 7") == 7);
+        CHECK(mayfly_container_connect(c, "6379/tcp", &fd, fresh()) == 0 && is_echoed(fd));
         close(fd);
-        CHECK(mayfly_container_connect(c, "unix:/tmp/x.sock", &fd, cleared()) == 0 && answers(fd));
+        CHECK(mayfly_container_connect(c, "unix:/tmp/x.sock", &fd, fresh()) == 0 && is_echoed(fd));
         close(fd);
-        CHECK(mayfly_container_address(c, "6379", &address, cleared()) == 0);
+        CHECK(mayfly_container_address(c, "6379", &address, fresh()) == 0);
         fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-        CHECK(connect(fd, address.sockaddr, address.sockaddr_size) == 0 && answers(fd));
+        CHECK(connect(fd, address.sockaddr, address.sockaddr_size) == 0 && is_echoed(fd));
         close(fd);
-        CHECK(mayfly_container_logs(c, &data, &size, cleared()) == 0 && strstr(data, "began"));
+        CHECK(mayfly_container_logs(c, &data, &size, fresh()) == 0 && strstr(data, "began"));
         free(data);
-        CHECK(mayfly_container_wait_for(c, MAYFLY_WAIT(MAYFLY_WAIT_PORT("6379"), MAYFLY_WAIT_LOG("began")),
-                                        cleared()) == 0);
-        CHECK(mayfly_container_stats(c, &stats, cleared()) == 0 && stats.state == MAYFLY_STATE_RUNNING);
-        CHECK(mayfly_link_set(c, "6379", MAYFLY_LINK(.latency_ms = 1), cleared()) == 0);
-        CHECK(mayfly_container_wait(c, 0, NULL, cleared()) == -ETIMEDOUT);
+        CHECK(mayfly_container_wait_for(c, MAYFLY_WAIT(MAYFLY_WAIT_PORT("6379"), MAYFLY_WAIT_LOG("began")), fresh()) ==
+              0);
+        CHECK(mayfly_container_stats(c, &stats, fresh()) == 0 && stats.state == MAYFLY_STATE_RUNNING);
+        CHECK(mayfly_link_set(c, "6379", MAYFLY_LINK(.latency_ms = 1), fresh()) == 0);
+        CHECK(mayfly_container_wait(c, 0, NULL, fresh()) == -ETIMEDOUT);
 }
 
 static void refuse_all(struct mayfly_container *c)
 {
-        CHECK(mayfly_container_stop(c, cleared()) == -ECHILD && strstr(err.message, "belongs to process"));
-        CHECK(mayfly_container_halt(c, cleared()) == -ECHILD);
-        CHECK(mayfly_container_pause(c, cleared()) == -ECHILD);
-        CHECK(mayfly_container_share(c, "/tmp/none", -1, cleared()) == -ECHILD);
+        CHECK(mayfly_container_stop(c, fresh()) == -ECHILD && strstr(last_message(), "belongs to process"));
+        CHECK(mayfly_container_halt(c, fresh()) == -ECHILD);
+        CHECK(mayfly_container_pause(c, fresh()) == -ECHILD);
+        CHECK(mayfly_container_share(c, "/tmp/none", -1, fresh()) == -ECHILD);
 }
 
 static void fork_and_use(struct mayfly_container *c)
@@ -131,10 +94,10 @@ static void start_for(const char *path, int owner)
         int pidfd = (int) syscall(SYS_pidfd_open, owner, 0);
 
         CHECK(pidfd >= 0);
-        CHECK(mayfly_container_start(&c, MAYFLY_SPEC(.image = test_image("busybox"), .idle = 1), cleared()) == 0);
-        CHECK(mayfly_container_share(c, path, pidfd, cleared()) == 0);
-        CHECK(run(c, "echo begun > /begun") == 0);
-        CHECK(mayfly_container_pause(c, cleared()) == -ECHILD);
+        CHECK(mayfly_container_start(&c, MAYFLY_SPEC(.image = test_image("busybox"), .idle = 1), fresh()) == 0);
+        CHECK(mayfly_container_share(c, path, pidfd, fresh()) == 0);
+        CHECK(run_line(c, "echo begun > /begun") == 0);
+        CHECK(mayfly_container_pause(c, fresh()) == -ECHILD);
         mayfly_container_free(c);
 }
 
@@ -146,7 +109,7 @@ static int other_program(char **argv)
                 start_for(argv[2], atoi(argv[3]));
                 return 0;
         }
-        CHECK(mayfly_container_attach(&c, argv[2], cleared()) == 0);
+        CHECK(mayfly_container_attach(&c, argv[2], fresh()) == 0);
         if (strcmp(argv[1], "use") == 0) {
                 for (unsigned i = 0; i < 3; i++)
                         use_all(c);
@@ -154,8 +117,8 @@ static int other_program(char **argv)
                 fork_and_use(c);
                 use_all(c);
         } else if (strcmp(argv[1], "outlive") == 0) {
-                CHECK(run(c, "exec sleep 7777") == -ESRCH); /* until its owner ends */
-                CHECK(strstr(err.message, "which belongs to process"));
+                CHECK(run_line(c, "exec sleep 7777") == -ESRCH); /* until its owner ends */
+                CHECK(strstr(last_message(), "which belongs to process"));
         }
         mayfly_container_free(c);
         return 0;
@@ -173,14 +136,6 @@ static pid_t begin(const char *action, const char *argument)
                 _exit(127);
         }
         return pid;
-}
-
-static void ends_well(pid_t pid)
-{
-        int status;
-
-        assert_int_equal(waitpid(pid, &status, 0), pid);
-        assert_int_equal(status, 0);
 }
 
 static char *slurp(const char *path)
@@ -428,7 +383,7 @@ static void a_process_in_a_container_is_kept_out(void **state)
                 CHECK(setns(leader, CLONE_NEWPID) == 0);
                 pid_t inside = fork();
                 if (inside == 0)
-                        _exit(mayfly_container_attach(&own, file, cleared()) == -ESRCH && !own ? 0 : 1);
+                        _exit(mayfly_container_attach(&own, file, fresh()) == -ESRCH && !own ? 0 : 1);
                 CHECK(waitpid(inside, &status, 0) == inside && status == 0);
                 _exit(0);
         }
@@ -451,7 +406,7 @@ static void other_users_are_kept_out(void **state)
                 int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
                 CHECK(setresgid(65534, 65534, 65534) == 0 && setresuid(65534, 65534, 65534) == 0);
                 CHECK(connect(fd, (const struct sockaddr *) &address, sizeof(address)) < 0 && errno == EACCES);
-                CHECK(mayfly_container_attach(&(struct mayfly_container *){ NULL }, file, cleared()) == -EACCES);
+                CHECK(mayfly_container_attach(&(struct mayfly_container *){ NULL }, file, fresh()) == -EACCES);
                 _exit(0);
         }
         if (pid > 0)

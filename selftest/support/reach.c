@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <netinet/in.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/time.h>
 #include <unistd.h>
 
@@ -47,6 +48,13 @@ int reach_port(struct mayfly_container *c, const char *port, int type)
 
         address_of(c, port, &address);
         return reach_address(address.sockaddr, address.sockaddr_size, type);
+}
+
+int is_echoed(int fd)
+{
+        char text[6] = "";
+
+        return write(fd, "hello", 5) == 5 && recv(fd, text, 5, MSG_WAITALL) == 5 && strcmp(text, "hello") == 0;
 }
 
 void echoes(int fd, const char *text)

@@ -18,6 +18,8 @@ void address_of(struct mayfly_container *c, const char *port, struct mayfly_addr
 int reach_address(const struct sockaddr *address, socklen_t size, int type);
 int reach_port(struct mayfly_container *c, const char *port, int type);
 
+/* Whether what is sent comes back: for forked children, which must not fail the running test. */
+int is_echoed(int fd);
 /* What is sent must come back. `fd` may be what reach_port() returned. */
 void echoes(int fd, const char *text);
 
