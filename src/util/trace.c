@@ -168,22 +168,12 @@ static void complain(const char *path, int r)
         (void) mf_write_full(STDERR_FILENO, line, (size_t) n);
 }
 
-void mf_trace_end(const struct mf_trace *trace)
+/* Writes it where MAYFLY_DEBUG says. */
+static void tell(const char *where, const struct mf_trace *trace, uint64_t end_us)
 {
-        const char *where = wanted();
-        const uint64_t end_us = mf_now_us();
-        const int before = errno;
         char event[EVENT_MAX];
         int r;
 
-        if (!trace->stage)
-                return;
-        if (!where) {
-                if (is_kept())
-                        keep(trace, end_us);
-                errno = before;
-                return;
-        }
         if (strcmp(where, "1") == 0)
                 r = mf_write_full(STDERR_FILENO, event, write_line(trace, end_us, event));
         else if (is_json(where))
@@ -192,5 +182,19 @@ void mf_trace_end(const struct mf_trace *trace)
                 r = append_line(where, event, write_line(trace, end_us, event));
         if (r < 0)
                 complain(where, r);
+}
+
+void mf_trace_end(const struct mf_trace *trace)
+{
+        const int before = errno;
+
+        if (!trace->stage)
+                return;
+        const uint64_t end_us = mf_now_us();
+        const char *where = wanted();
+        if (where)
+                tell(where, trace, end_us);
+        else if (is_kept())
+                keep(trace, end_us);
         errno = before;
 }
