@@ -36,7 +36,8 @@ enum {
         MF_HOST_OF_ROOT = 4,
         MF_HOST_OF_USER = 8,
         MF_HOST_OF_BOTH = MF_HOST_OF_ROOT | MF_HOST_OF_USER,
-        MF_HOST_OF_SYSTEMD = 16 /* for the engine "systemd" only */
+        MF_HOST_OF_SYSTEMD = 16, /* for the engine "systemd" only */
+        MF_HOST_OF_KERNEL = 32   /* valgrind would answer in place of the kernel */
 };
 
 struct mf_host_check {
