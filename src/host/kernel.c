@@ -26,19 +26,18 @@ void mf_probe_kernel(const struct mf_host *host, struct mf_host_finding *ret)
 }
 
 /* System calls that start no container when they are refused, with arguments that they all find wrong before they do
- * anything. A filter, or a kernel that does not have the call, answers first. valgrind follows pointers, and knows no clone() that shares
- * the directory alone. */
+ * anything. A filter, or a kernel that does not have the call, answers first. */
 static const struct {
         const char *name;
         long number;
         long argument[5];
         int root_only;
 } calls[] = {
-        { "mount", SYS_mount, { (long) "", (long) "", (long) "", 0, 0 }, 0 },
-        { "umount2", SYS_umount2, { (long) "", -1, 0, 0, 0 }, 0 },
+        { "mount", SYS_mount, { 0, 0, 0, 0, 0 }, 0 },
+        { "umount2", SYS_umount2, { 0, -1, 0, 0, 0 }, 0 },
         { "unshare", SYS_unshare, { 1, 0, 0, 0, 0 }, 0 },
         { "setns", SYS_setns, { -1, 0, 0, 0, 0 }, 0 },
-        { "clone", SYS_clone, { CLONE_NEWUSER | CLONE_THREAD, 0, 0, 0, 0 }, 0 },
+        { "clone", SYS_clone, { CLONE_NEWUSER | CLONE_FS, 0, 0, 0, 0 }, 0 },
         { "openat2", SYS_openat2, { -1, 0, 0, 0, 0 }, 0 },
         { "pidfd_send_signal", SYS_pidfd_send_signal, { -1, 0, 0, 0, 0 }, 0 },
         { "open_tree", SYS_open_tree, { -1, 0, 0xffffffff, 0, 0 }, 1 },
