@@ -13,6 +13,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "cli/running.h"
 #include "engine/bus.h"
 #include "util/buffer.h"
 #include "util/error.h"
@@ -57,9 +58,14 @@ struct process {
         unsigned long flags;
         unsigned long long started;
         char name[64];
-        char words[400];   /* its command line */
-        char cgroup[200];  /* in the cgroup2 hierarchy */
-        ino_t mounts, net; /* namespaces, 0 if we may not know */
+        struct mf_buffer words; /* its command line */
+        char *cgroup;           /* in the cgroup2 hierarchy, or NULL */
+        ino_t mounts, net;      /* namespaces, 0 if we may not know */
+};
+
+struct processes {
+        struct process *list;
+        size_t n, allocated;
 };
 
 static ssize_t read_small(int dirfd, const char *name, char *ret, size_t size)
@@ -74,7 +80,41 @@ static ssize_t read_small(int dirfd, const char *name, char *ret, size_t size)
         return n;
 }
 
-/* Reads what /proc says of a process. Returns 1, or 0 when the process has gone meanwhile. */
+/* Reads the command line, with spaces between its words. Returns 0 or -ENOMEM. */
+static int read_words(int dir, struct process *ret)
+{
+        int r = tool_read_process(dir, "cmdline", &ret->words);
+
+        for (size_t i = 0; i + 1 < ret->words.size; i++)
+                if (!ret->words.data[i])
+                        ret->words.data[i] = ' ';
+        return r;
+}
+
+/* Returns 0 or -ENOMEM. */
+static int read_cgroup(int dir, struct process *ret)
+{
+        mf_cleanup(mf_buffer_clear) struct mf_buffer text = { 0 };
+
+        if (tool_read_process(dir, "cgroup", &text) < 0)
+                return -ENOMEM;
+        const char *line = text.data ? strstr(text.data, "0::") : NULL;
+        if (!line)
+                return 0;
+        ret->cgroup = strndup(line + 3, strcspn(line + 3, "\n"));
+        return ret->cgroup ? 0 : -ENOMEM;
+}
+
+static void clear_processes(struct processes *processes)
+{
+        for (size_t i = 0; i < processes->n; i++) {
+                mf_buffer_clear(&processes->list[i].words);
+                free(processes->list[i].cgroup);
+        }
+        free(processes->list);
+}
+
+/* Reads what /proc says of a process. Returns 1, 0 when the process has gone meanwhile, or -ENOMEM. */
 static int read_process(int proc, const char *pid, struct process *ret)
 {
         mf_cleanup(mf_closep) int dir = openat(proc, pid, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -94,15 +134,8 @@ static int read_process(int proc, const char *pid, struct process *ret)
                    &ret->state, &parent, &ret->flags, &ret->started) != 4)
                 return 0;
         ret->parent = parent;
-        ssize_t n = read_small(dir, "cmdline", ret->words, sizeof(ret->words));
-        for (ssize_t i = 0; i + 1 < n; i++)
-                if (!ret->words[i])
-                        ret->words[i] = ' ';
-        if (read_small(dir, "cgroup", text, sizeof(text)) > 0) {
-                const char *line = strstr(text, "0::");
-                if (line)
-                        snprintf(ret->cgroup, sizeof(ret->cgroup), "%.*s", (int) strcspn(line + 3, "\n"), line + 3);
-        }
+        if (read_words(dir, ret) < 0 || read_cgroup(dir, ret) < 0)
+                return -ENOMEM;
         if (fstatat(dir, "ns/mnt", &st, 0) == 0)
                 ret->mounts = st.st_ino;
         if (fstatat(dir, "ns/net", &st, 0) == 0)
@@ -155,12 +188,17 @@ static int add_mounts(struct mf_snapshot *snapshot, pid_t pid, ino_t namespace, 
 
 static int add_process(struct mf_snapshot *snapshot, const struct process *process)
 {
-        char identity[64], description[1024];
+        const char *words = process->words.data;
+        mf_cleanup(mf_freep) char *description = NULL;
+        char identity[64];
 
         snprintf(identity, sizeof(identity), "%d %llu", (int) process->pid, process->started);
-        snprintf(description, sizeof(description), "%d (parent %d, state %c) %s in cgroup %s", (int) process->pid,
-                 (int) process->parent, process->state, *process->words ? process->words : process->name,
-                 process->cgroup);
+        if (asprintf(&description, "%d (parent %d, state %c) %s in cgroup %s", (int) process->pid,
+                     (int) process->parent, process->state, words && *words ? words : process->name,
+                     process->cgroup ? process->cgroup : "") < 0) {
+                description = NULL;
+                return -ENOMEM;
+        }
         return add(snapshot, "process", identity, description);
 }
 
@@ -181,27 +219,35 @@ static int describe(struct mf_snapshot *snapshot, const struct process *all, siz
         return r == 0 && new_net ? add(snapshot, "netns", number, who) : r;
 }
 
+/* Adds what /proc says of a process, unless it has gone meanwhile. Returns 0 or -ENOMEM. */
+static int take_process(int proc, const char *pid, struct processes *processes)
+{
+        struct process *grown = mf_grow(processes->list, processes->n, &processes->allocated, sizeof(*grown));
+
+        if (!grown)
+                return -ENOMEM;
+        processes->list = grown;
+        struct process *process = &grown[processes->n++]; /* what was read of it is freed in any case */
+        int r = read_process(proc, pid, process);
+        if (r == 0)
+                processes->n--;
+        return r < 0 ? r : 0;
+}
+
 static int add_processes(struct mf_snapshot *snapshot)
 {
-        mf_cleanup(mf_freep) struct process *all = NULL;
-        size_t n = 0, allocated = 0;
+        mf_cleanup(clear_processes) struct processes processes = { 0 };
         int r = 0;
         DIR *proc = opendir("/proc");
 
         if (!proc)
                 return -errno;
-        for (const struct dirent *entry; r == 0 && (entry = readdir(proc));) {
-                if (entry->d_name[0] < '1' || entry->d_name[0] > '9')
-                        continue;
-                struct process *grown = mf_grow(all, n, &allocated, sizeof(*grown));
-                if (!grown) {
-                        r = -ENOMEM;
-                        break;
-                }
-                all = grown;
-                n += (size_t) read_process(dirfd(proc), entry->d_name, &all[n]);
-        }
+        for (const struct dirent *entry; r == 0 && (entry = readdir(proc));)
+                if (entry->d_name[0] >= '1' && entry->d_name[0] <= '9')
+                        r = take_process(dirfd(proc), entry->d_name, &processes);
         closedir(proc);
+        const struct process *all = processes.list;
+        const size_t n = processes.n;
         for (size_t i = 0; r == 0 && i < n; i++) {
                 r = describe(snapshot, all, i);
                 /* Zombies count, whoever should reap them: where PID 1 does not, they are never gone. */

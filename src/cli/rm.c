@@ -38,7 +38,7 @@ static int is_mayfly_run(pid_t pid)
 
         snprintf(path, sizeof(path), "/proc/%d", (int) pid);
         mf_cleanup(mf_closep) int process = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-        if (process < 0 || tool_read_arguments(process, &arguments) < 0 || !arguments.data)
+        if (process < 0 || tool_read_process(process, "cmdline", &arguments) < 0 || !arguments.data)
                 return 0;
         const char *program = arguments.data, *slash = strrchr(program, '/');
         const char *command = program + strlen(program) + 1;

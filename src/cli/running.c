@@ -26,9 +26,9 @@ void tool_running_list_clear(struct tool_running_list *list)
         *list = (struct tool_running_list){ 0 };
 }
 
-int tool_read_arguments(int process, struct mf_buffer *ret)
+int tool_read_process(int process, const char *name, struct mf_buffer *ret)
 {
-        mf_cleanup(mf_closep) int fd = openat(process, "cmdline", O_RDONLY | O_CLOEXEC);
+        mf_cleanup(mf_closep) int fd = openat(process, name, O_RDONLY | O_CLOEXEC);
         char part[4096];
         ssize_t n;
         int r = 0;
@@ -96,7 +96,7 @@ static int look_at(struct tool_running_list *list, int process, const char *pid)
         struct tool_running container = { .pid = strtol(pid, NULL, 10) };
         struct stat st;
 
-        int r = tool_read_arguments(process, &arguments);
+        int r = tool_read_process(process, "cmdline", &arguments);
         if (r < 0 || !arguments.data || !is_launch_path(arguments.data) || !executes_launch(process) ||
             fstat(process, &st) < 0)
                 return r;

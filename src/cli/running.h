@@ -26,8 +26,8 @@ struct tool_running_list {
 int tool_list_running(struct tool_running_list *ret);
 void tool_running_list_clear(struct tool_running_list *list);
 
-/* Reads the arguments of the process whose directory of /proc is open, with a NUL after each. Returns 0, or -ENOMEM; a process that is gone
- * has none. */
-int tool_read_arguments(int process, struct mf_buffer *ret);
+/* Reads a file of the process whose directory of /proc is open, such as "cmdline", which has a NUL after each argument. Returns 0, or -ENOMEM;
+ * of a process that is gone there is nothing. */
+int tool_read_process(int process, const char *name, struct mf_buffer *ret);
 
 #endif
