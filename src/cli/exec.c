@@ -28,14 +28,8 @@ static int make_command(const char *name, const struct choices *choices, struct 
 {
         struct mayfly_error err = MAYFLY_ERROR_INIT;
 
-        *ret = (struct mayfly_command) MAYFLY_COMMAND_INIT;
-        ret->as_app = 1;
+        *ret = run_make_command(memory, choices->user, choices->cwd, choices->tty);
         ret->entrypoint = no_entrypoint;
-        ret->cwd = choices->cwd;
-        ret->tty = choices->tty;
-        if (choices->tty)
-                run_size(ret);
-        run_take_user(memory, choices->user, ret);
         return run_take_env(memory, choices->env, &ret->env, &err) < 0 ? tool_usage(name, "--env=%s", err.message)
                                                                        : TOOL_OK;
 }

@@ -51,7 +51,7 @@ static int hold_signals(void)
         return signalfd(-1, &held, SFD_CLOEXEC);
 }
 
-void run_size(struct mayfly_command *command)
+static void take_size(struct mayfly_command *command)
 {
         struct winsize size = { 0 };
 
@@ -83,7 +83,7 @@ static void resize(struct session *session)
 {
         struct mayfly_command size = MAYFLY_COMMAND_INIT;
 
-        run_size(&size);
+        take_size(&size);
         if (size.rows && size.columns)
                 (void) mayfly_exec_resize(session->exec, size.rows, size.columns, NULL);
 }
@@ -300,6 +300,19 @@ int run_pass_on(struct mayfly_exec *exec, int interactive, int tty)
         restore(&session);
         session.signals = mf_close(session.signals);
         return status_of(&session);
+}
+
+struct mayfly_command run_make_command(struct mf_arena *memory, const char *user, const char *cwd, int tty)
+{
+        struct mayfly_command command = MAYFLY_COMMAND_INIT;
+
+        command.as_app = 1;
+        command.cwd = cwd;
+        command.tty = tty;
+        if (tty)
+                take_size(&command);
+        run_take_user(memory, user, &command);
+        return command;
 }
 
 int run_failed(int code, const struct mayfly_error *err)

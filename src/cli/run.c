@@ -68,18 +68,12 @@ static int make_spec(struct choices *choices, const char *image, struct mf_arena
 
 static struct mayfly_command make_command(const struct choices *choices, char **arguments, struct mf_arena *memory)
 {
-        struct mayfly_command command = MAYFLY_COMMAND_INIT;
+        struct mayfly_command command = run_make_command(memory, choices->user, choices->cwd, choices->tty);
 
-        command.as_app = 1;
         if (choices->entrypoint[0]) /* "" is for none, as in docker */
                 command.entrypoint = choices->entrypoint + (choices->entrypoint[0][0] == '\0');
         if (*arguments)
                 command.argv = (const char *const *) arguments;
-        run_take_user(memory, choices->user, &command);
-        command.cwd = choices->cwd;
-        command.tty = choices->tty;
-        if (choices->tty)
-                run_size(&command);
         return command;
 }
 

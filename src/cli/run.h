@@ -44,14 +44,14 @@ void run_take_user(struct mf_arena *memory, const char *word, struct mayfly_comm
 /* Whether our input can be that of a terminal inside. Returns TOOL_OK, or complains and returns TOOL_USAGE. */
 int run_check_terminal(const char *command, int interactive, int tty);
 
-/* run-streams.c: waits for the command's end, and passes on meanwhile: its output to ours; with `interactive` our input to it; signals and,
+/* run-streams.c: a command that runs as an app does, with these of its options; `tty` gives it a terminal of our terminal's size. */
+struct mayfly_command run_make_command(struct mf_arena *memory, const char *user, const char *cwd, int tty);
+/* Waits for the command's end, and passes on meanwhile: its output to ours; with `interactive` our input to it; signals and,
  * with `tty`, the size of our terminal. Returns the exit status for mayfly. */
 int run_pass_on(struct mayfly_exec *exec, int interactive, int tty);
 /* Starts the command and does the same. */
 int run_command(struct mayfly_container *container, const struct mayfly_command *command, int interactive);
 /* Complains of what a start of a container or command returned. Returns the exit status for it. */
 int run_failed(int code, const struct mayfly_error *err);
-/* Writes the size of our terminal into the command. */
-void run_size(struct mayfly_command *command);
 
 #endif
