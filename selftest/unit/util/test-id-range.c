@@ -7,6 +7,7 @@
 
 #include <cmocka.h>
 #include <errno.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -77,7 +78,7 @@ static void the_one_free_range_is_found_and_then_none(void **state)
                  free_base - MF_ID_RANGE_FIRST, free_base + MF_ID_RANGE_SIZE,
                  MF_ID_RANGE_LAST - free_base - MF_ID_RANGE_SIZE);
         const struct mf_id_files files = { file("passwd", "root:x:0:0::/:/bin/sh\n"), file("group", "root:x:0:\n"),
-                                           file("subuid", subuid), file("missing", NULL), NULL };
+                                           file("subuid", subuid), file("missing", NULL), file("missing", NULL) };
         int r = 0;
         for (unsigned i = 0; i < 100000 && (r = mf_id_range_take(&range, MF_ID_RANGE_SIZE, &files)) == -EAGAIN; i++)
                 ;
@@ -134,7 +135,7 @@ static struct mf_id_files all_but(unsigned first, unsigned count, const char *ns
         snprintf(subuid, sizeof(subuid), "alice:%u:%u\nbob:%u:%u\n", MF_ID_RANGE_FIRST, from - MF_ID_RANGE_FIRST, to,
                  MF_ID_RANGE_LAST + 1 - to);
         return (struct mf_id_files){ file("passwd", ""), file("group", ""), file("subuid", subuid), file("subgid", ""),
-                                     nspawn };
+                                     nspawn ? nspawn : file("missing", NULL) };
 }
 
 /* Takes a range where few are free: it takes as many attempts as it takes. */
@@ -222,6 +223,16 @@ static void what_nspawn_has_is_not_taken(void **state)
         mf_close(range.lock);
 }
 
+/* Leaves the network namespace in which containers of others have the locks of their ranges. */
+static int leave_others(void **state)
+{
+        (void) state;
+        if (unshare(getuid() == 0 ? CLONE_NEWNET : CLONE_NEWUSER | CLONE_NEWNET) == 0)
+                return 0;
+        perror("making a network namespace, where no other process has a range of IDs");
+        return -1;
+}
+
 int main(void)
 {
         const struct CMUnitTest tests[] = {
@@ -234,5 +245,5 @@ int main(void)
                 cmocka_unit_test_setup_teardown(a_file_that_cannot_be_read_is_an_error, set_up, tear_down),
         };
 
-        return cmocka_run_group_tests(tests, NULL, NULL);
+        return cmocka_run_group_tests(tests, leave_others, NULL);
 }
