@@ -9,6 +9,7 @@
 #include "cli/compose.h"
 #include "cli/declaration-keys.h"
 #include "cli/named.h"
+#include "ready/order.h"
 #include "util/error.h"
 #include "util/macro.h"
 #include "util/nearest.h"
@@ -195,32 +196,25 @@ void declaration_clear(struct declaration *declaration)
 
 /* --- choosing --------------------------------------------------------------------------------------------------- */
 
-static struct declared *find(const struct declaration *declaration, const char *name, size_t length)
+/* Returns the index of the container of this name; the number of containers for none. */
+static size_t find(const struct declaration *declaration, const char *name)
 {
-        for (size_t i = 0; i < declaration->n; i++)
-                if (strlen(declaration->containers[i].name) == length &&
-                    memcmp(declaration->containers[i].name, name, length) == 0)
-                        return &declaration->containers[i];
-        return NULL;
+        size_t i = 0;
+
+        while (i < declaration->n && strcmp(declaration->containers[i].name, name) != 0)
+                i++;
+        return i;
 }
 
 /* Marks a container, and all that it comes after. */
-static void mark(const struct declaration *declaration, char *marks,
-                 const struct declared *declared) /* NOLINT(misc-no-recursion) */
+static void mark(const struct declaration *declaration, char *marks, size_t which) /* NOLINT(misc-no-recursion) */
 {
-        char *is_marked = &marks[declared - declaration->containers];
-        const char *after = declared->spec.after;
-
-        if (*is_marked)
+        if (marks[which])
                 return;
-        *is_marked = 1;
-        while (after && *after) {
-                size_t length = strcspn(after, ",");
-                const struct declared *before = find(declaration, after, length);
-                if (before)
-                        mark(declaration, marks, before);
-                after += length + (after[length] == ',');
-        }
+        marks[which] = 1;
+        for (size_t i = 0; i < declaration->n; i++)
+                if (mf_after_has(declaration->containers[which].spec.after, declaration->containers[i].name))
+                        mark(declaration, marks, i);
 }
 
 int declaration_choose(struct declaration *declaration, const char *const *names, struct mayfly_error *err)
@@ -232,13 +226,14 @@ int declaration_choose(struct declaration *declaration, const char *const *names
         if (!names || !*names)
                 return 0;
         for (; *names; names++) {
-                const struct declared *declared = find(declaration, *names, strlen(*names));
-                const char *meant = declared ? NULL : mf_nearest(*names, names_of(&reader, declaration), MOST_EDITS);
-                if (!declared)
+                size_t which = find(declaration, *names);
+                int is_there = which < declaration->n;
+                const char *meant = is_there ? NULL : mf_nearest(*names, names_of(&reader, declaration), MOST_EDITS);
+                if (!is_there)
                         return mf_error(err, -ENOENT, MAYFLY_STAGE_SPEC,
                                         "there is no container \"%s\" in the declaration%s%s%s", *names,
                                         meant ? "; did you mean \"" : "", meant ? meant : "", meant ? "\"?" : "");
-                mark(declaration, marks, declared);
+                mark(declaration, marks, which);
         }
         for (size_t i = 0; i < declaration->n; i++)
                 if (marks[i])

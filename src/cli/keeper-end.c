@@ -8,6 +8,7 @@
 
 #include "cli/keeper.h"
 #include "container/life.h"
+#include "ready/order.h"
 #include "util/error.h"
 #include "util/fd.h"
 #include "util/strv.h"
@@ -68,15 +69,9 @@ static int is_needed(const struct keeper *keeper, const struct kept *which)
 {
         const char *name = which->declared->name;
 
-        for (size_t i = 0; i < keeper->n && name; i++) {
-                const char *after = keeper->kept[i]->container ? keeper->kept[i]->declared->spec.after : NULL;
-                while (after && *after) {
-                        size_t length = strcspn(after, ",");
-                        if (length == strlen(name) && memcmp(after, name, length) == 0)
-                                return 1;
-                        after += length + (after[length] == ',');
-                }
-        }
+        for (size_t i = 0; i < keeper->n; i++)
+                if (keeper->kept[i]->container && mf_after_has(keeper->kept[i]->declared->spec.after, name))
+                        return 1;
         return 0;
 }
 

@@ -49,14 +49,19 @@ static int is_name(const char *name, const char *text, size_t length)
         return name && strlen(name) == length && memcmp(name, text, length) == 0;
 }
 
-int mf_order_is_after(const struct mf_order *order, size_t i, size_t j)
+int mf_after_has(const char *after, const char *name)
 {
         size_t length;
 
-        for (const char *list = order->after[i], *name; list && (name = next_name(&list, &length));)
-                if (is_name(order->names[j], name, length))
+        for (const char *one; after && (one = next_name(&after, &length));)
+                if (is_name(name, one, length))
                         return 1;
         return 0;
+}
+
+int mf_order_is_after(const struct mf_order *order, size_t i, size_t j)
+{
+        return mf_after_has(order->after[i], order->names[j]);
 }
 
 /* Each name of `after` must be that of exactly one. */
