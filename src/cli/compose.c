@@ -10,6 +10,7 @@
 #include "cli/cli.h"
 #include "cli/compose-values.h"
 #include "util/macro.h"
+#include "util/strv.h"
 
 /* The keys of a service that mean nothing where containers are there for a test, or that mayfly does anyway. */
 static const char *const ignored[] = {
@@ -23,14 +24,6 @@ static const char *const ignored[] = {
 
 /* Those that need no warning: compose prints them by itself, or nobody misses them. */
 static const char *const silent[] = { "build", "env_file", "expose", "init", "profiles", "pull_policy", NULL };
-
-static int has(const char *const *names, const char *name)
-{
-        for (; *names; names++)
-                if (strcmp(*names, name) == 0)
-                        return 1;
-        return 0;
-}
 
 /* --- services --------------------------------------------------------------------------------------------------- */
 
@@ -71,9 +64,9 @@ static int take_key(struct compose_service *service, const char *name, json_t *v
                 return key->take(service, &place, value);
         if (key)
                 return json_object_set(service->to, key->to, value) < 0 ? -ENOMEM : 0;
-        if (!has(ignored, name))
+        if (!mf_strv_has(ignored, name))
                 add_name(impossible, size, name);
-        else if (!has(silent, name))
+        else if (!mf_strv_has(silent, name))
                 add_name(without_effect, size, name);
         return 0;
 }

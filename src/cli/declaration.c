@@ -17,14 +17,6 @@
 
 #define MOST_EDITS 2U
 
-static int has(const char *const *names, const char *name)
-{
-        for (; names && *names; names++)
-                if (strcmp(*names, name) == 0)
-                        return 1;
-        return 0;
-}
-
 /* Says that a name is none of those that there are. */
 static int no_such(const struct reader *reader, const struct place *place, const char *what, const char *name,
                    const char *const *names)
@@ -88,7 +80,7 @@ static int check_container(const struct reader *reader, const struct place *all,
         const struct place on = { .above = &container, .name = "networks" };
 
         for (size_t i = 0; declared->networks && declared->networks[i]; i++)
-                if (!has(networks, declared->networks[i]))
+                if (!mf_strv_has(networks, declared->networks[i]))
                         return no_such(reader, &on, "network", declared->networks[i], networks);
         return 0;
 }
@@ -102,7 +94,7 @@ static int check_after(const struct reader *reader, const struct place *all, con
         char *list = mf_arena_string(reader->memory, declared->spec.after), *rest = list;
 
         for (const char *name; list && (name = strsep(&rest, ","));)
-                if (!has(names, name))
+                if (!mf_strv_has(names, name))
                         return no_such(reader, &after, "container", name, names);
         return 0;
 }
@@ -144,11 +136,6 @@ static int check(const struct reader *reader, const struct place *whole, const s
         return r;
 }
 
-static void decrefp(json_t **value)
-{
-        json_decref(*value);
-}
-
 /* Puts a declaration in the place of a document of compose. */
 static int translate(const struct reader *reader, json_t **document)
 {
@@ -167,7 +154,7 @@ static int translate(const struct reader *reader, json_t **document)
 int declaration_read(const char *file, struct declaration *ret, struct mayfly_error *err)
 {
         struct reader reader = { .memory = &ret->memory, .file = file, .err = err };
-        mf_cleanup(decrefp) json_t *root = NULL;
+        mf_cleanup(json_decrefp) json_t *root = NULL;
         const struct place whole = { 0 };
         const char *slash = strrchr(file, '/');
 

@@ -8,6 +8,14 @@
 #include "util/buffer.h"
 #include "util/error.h"
 
+int mf_strv_has(const char *const *strings, const char *string)
+{
+        for (; strings && *strings; strings++)
+                if (strcmp(*strings, string) == 0)
+                        return 1;
+        return 0;
+}
+
 void mf_strv_free(char **strings)
 {
         for (char **s = strings; s && *s; s++)

@@ -18,6 +18,9 @@ static inline size_t mf_strv_length(const char *const *strings)
         return n;
 }
 
+/* Whether a NULL-terminated list (NULL is fine) has the string. */
+int mf_strv_has(const char *const *strings, const char *string);
+
 /* Frees a NULL-terminated list (NULL is fine). */
 void mf_strv_free(char **strings);
 
