@@ -82,12 +82,7 @@ static int take_file(const struct reader *reader, const struct place *place, jso
 
 static int take_files(const struct reader *reader, const struct place *place, json_t *value, void *to)
 {
-        const void *list = NULL;
-
-        int r = reader_array(reader, place, value, take_file, sizeof(struct mayfly_file), &list);
-        if (r == 0)
-                *(const struct mayfly_file **) to = list;
-        return r;
+        return reader_array(reader, place, value, take_file, sizeof(struct mayfly_file), to);
 }
 
 static const struct reader_key keys[] = {

@@ -94,10 +94,5 @@ static int take_condition(const struct reader *reader, const struct place *place
 /* NOLINTNEXTLINE(misc-no-recursion): conditions can have conditions; jansson limits the depth */
 int declaration_take_wait(const struct reader *reader, const struct place *place, json_t *value, void *to)
 {
-        const void *list = NULL;
-
-        int r = reader_array(reader, place, value, take_condition, sizeof(struct mayfly_wait), &list);
-        if (r == 0)
-                *(const struct mayfly_wait **) to = list;
-        return r;
+        return reader_array(reader, place, value, take_condition, sizeof(struct mayfly_wait), to);
 }

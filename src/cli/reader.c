@@ -137,7 +137,7 @@ int reader_object(const struct reader *reader, const struct place *place, json_t
 }
 
 int reader_array(const struct reader *reader, const struct place *place, json_t *value, reader_take take, size_t size,
-                 const void **ret)
+                 void *to)
 {
         json_t *item;
         size_t i;
@@ -148,12 +148,12 @@ int reader_array(const struct reader *reader, const struct place *place, json_t 
         *(size_t *) (void *) list = size;
         json_array_foreach(value, i, item) {
                 const struct place inner = { .above = place, .index = i };
-                char *to = list + (i + 1) * size;
-                *(size_t *) (void *) to = size;
-                int r = take(reader, &inner, item, to);
+                char *element = list + (i + 1) * size;
+                *(size_t *) (void *) element = size;
+                int r = take(reader, &inner, item, element);
                 if (r < 0)
                         return r;
         }
-        *ret = list;
+        memcpy(to, &list, sizeof(list)); /* whatever its type */
         return 0;
 }

@@ -51,9 +51,9 @@ int reader_object(const struct reader *reader, const struct place *place, json_t
                   void *to);
 
 /* A size and an array of elements that `take` reads, between a first element with its size and a last one of zeros, as the lists of the
- * public interface have them. Sets *ret to it. */
+ * public interface have them. *to is a pointer to such elements. */
 int reader_array(const struct reader *reader, const struct place *place, json_t *value, reader_take take, size_t size,
-                 const void **ret);
+                 void *to);
 
 /* Zeroed memory of the reader's. It ends the process where there is none. */
 void *reader_memory(const struct reader *reader, size_t n, size_t size);
