@@ -9,7 +9,6 @@
 #include <string.h>
 
 #include "cli/cli.h"
-#include "util/macro.h"
 
 /* --- helpers ---------------------------------------------------------------------------------------------------- */
 
@@ -22,20 +21,15 @@ static int set(struct compose_service *service, const char *key, json_t *value)
 __attribute__((format(printf, 3, 4))) static int add(struct compose_service *service, const char *key,
                                                      const char *format, ...)
 {
-        mf_cleanup(mf_freep) char *text = NULL;
+        json_t *list = json_object_get(service->to, key);
         va_list args;
 
-        va_start(args, format);
-        int length = vasprintf(&text, format, args);
-        va_end(args);
-        if (length < 0) {
-                text = NULL;
-                tool_oom();
-        }
-        json_t *list = json_object_get(service->to, key);
         if (!list && set(service, key, list = json_array()) < 0)
                 return -ENOMEM;
-        return json_array_append_new(list, json_string(text)) < 0 ? -ENOMEM : 0;
+        va_start(args, format);
+        int r = json_array_append_new(list, json_vsprintf(format, args));
+        va_end(args);
+        return r < 0 ? -ENOMEM : 0;
 }
 
 static int not_a(struct compose_service *service, const struct place *place, json_t *value, const char *wanted)

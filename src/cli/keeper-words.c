@@ -4,7 +4,6 @@
 #include <fcntl.h>
 #include <stdarg.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -24,23 +23,17 @@ void keeper_log_path(const char *state, pid_t keeper, char ret[TOOL_STATE_PATH_M
 
 void keeper_say(const struct keeper *keeper, const char *format, ...)
 {
-        mf_cleanup(mf_freep) char *text = NULL;
         char path[TOOL_STATE_PATH_MAX];
         va_list args;
 
-        va_start(args, format);
-        int length = vasprintf(&text, format, args);
-        va_end(args);
-        if (length < 0) {
-                text = NULL;
-                return;
-        }
         if (keeper->is_detached && keeper->is_ready) {
                 keeper_log_path(keeper->state, getpid(), path);
                 mf_cleanup(mf_closep) int fd = open(path, O_WRONLY | O_APPEND | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
                 (void) dup2(fd, STDERR_FILENO);
         }
-        (void) tool_fail("%s", text);
+        va_start(args, format);
+        (void) tool_vfail(format, args);
+        va_end(args);
 }
 
 /* --- ends ------------------------------------------------------------------------------------------------------- */

@@ -29,14 +29,20 @@ static void complain(const char *command, const char *format, va_list args)
         }
 }
 
+int tool_vfail(const char *format, va_list args)
+{
+        complain(NULL, format, args);
+        return TOOL_FAILED;
+}
+
 int tool_fail(const char *format, ...)
 {
         va_list args;
 
         va_start(args, format);
-        complain(NULL, format, args);
+        int status = tool_vfail(format, args);
         va_end(args);
-        return TOOL_FAILED;
+        return status;
 }
 
 int tool_usage(const char *command, const char *format, ...)
