@@ -21,11 +21,10 @@
 static int no_such(const struct reader *reader, const struct place *place, const char *what, const char *name,
                    const char *const *names)
 {
-        const char *meant = mf_nearest(name, names, MOST_EDITS);
+        char meant[MF_MEANT_MAX];
 
-        if (meant)
-                return reader_bad(reader, place, "there is no %s \"%s\"; did you mean \"%s\"?", what, name, meant);
-        return reader_bad(reader, place, "there is no %s \"%s\" in this declaration", what, name);
+        return reader_bad(reader, place, "there is no %s \"%s\"%s", what, name,
+                          mf_meant(name, names, MOST_EDITS, " in this declaration", meant));
 }
 
 /* The names of all containers, NULL-terminated. */
@@ -207,19 +206,17 @@ static void mark(const struct declaration *declaration, char *marks, size_t whic
 int declaration_choose(struct declaration *declaration, const char *const *names, struct mayfly_error *err)
 {
         const struct reader reader = { .memory = &declaration->memory, .err = err };
-        char *marks = reader_memory(&reader, declaration->n + 1, 1);
+        char *marks = reader_memory(&reader, declaration->n + 1, 1), meant[MF_MEANT_MAX];
         size_t n = 0;
 
         if (!names || !*names)
                 return 0;
         for (; *names; names++) {
                 size_t which = find(declaration, *names);
-                int is_there = which < declaration->n;
-                const char *meant = is_there ? NULL : mf_nearest(*names, names_of(&reader, declaration), MOST_EDITS);
-                if (!is_there)
+                if (which == declaration->n)
                         return mf_error(err, -ENOENT, MAYFLY_STAGE_SPEC,
-                                        "there is no container \"%s\" in the declaration%s%s%s", *names,
-                                        meant ? "; did you mean \"" : "", meant ? meant : "", meant ? "\"?" : "");
+                                        "there is no container \"%s\" in the declaration%s", *names,
+                                        mf_meant(*names, names_of(&reader, declaration), MOST_EDITS, "", meant));
                 mark(declaration, marks, which);
         }
         for (size_t i = 0; i < declaration->n; i++)

@@ -134,6 +134,7 @@ const struct keeper_found *keepers_complete(const struct keepers *keepers, const
 
 int keepers_complain(const struct keepers *keepers, const char *name)
 {
+        char meant[MF_MEANT_MAX];
         json_t *container;
         size_t n = 0, j;
 
@@ -146,10 +147,8 @@ int keepers_complain(const struct keepers *keepers, const char *name)
         for (size_t i = 0; i < keepers->n; i++)
                 json_array_foreach(keepers->list[i].containers, j, container)
                         names[n++] = json_is_string(container) ? json_string_value(container) : "";
-        const char *meant = mf_nearest(name, names, MOST_EDITS);
-        if (meant)
-                return tool_fail("there is no container \"%s\"; did you mean \"%s\"?", name, meant);
-        return tool_fail("there is no container \"%s\" that mayfly up or mayfly run --detach has started; mayfly ps "
-                         "lists those that run",
-                         name);
+        return tool_fail("there is no container \"%s\"%s", name,
+                         mf_meant(name, names, MOST_EDITS,
+                                  " that mayfly up or mayfly run --detach has started; mayfly ps lists those that run",
+                                  meant));
 }

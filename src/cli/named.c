@@ -296,7 +296,7 @@ static int explain_none(const char *state, const struct tool_named_list *named, 
 {
         mf_cleanup(tool_running_list_clear) struct tool_running_list running = { 0 };
         mf_cleanup(mf_freep) char **names = names_of(named);
-        const char *meant = mf_nearest(name, (const char *const *) names, MOST_EDITS);
+        char meant[MF_MEANT_MAX];
 
         if (alike > 1)
                 return mf_error(err, -ENOENT, MAYFLY_STAGE_SPEC,
@@ -309,8 +309,8 @@ static int explain_none(const char *state, const struct tool_named_list *named, 
                 if (strcmp(running.entries[i].machine, name) == 0)
                         return explain(&running.entries[i], err);
         return mf_error(err, -ENOENT, MAYFLY_STAGE_SPEC,
-                        "there is no container \"%s\"; %s%s%smayfly ps lists those that run", name,
-                        meant ? "did you mean \"" : "", meant ? meant : "", meant ? "\"? " : "");
+                        "there is no container \"%s\"%s mayfly ps lists those that run", name,
+                        mf_meant(name, (const char *const *) names, MOST_EDITS, ";", meant));
 }
 
 int tool_find(const char *state, const char *name, struct mayfly_container **ret, struct mayfly_error *err)

@@ -97,8 +97,8 @@ static const struct reader_key *find(const struct reader_key *keys, const char *
 
 static int unknown_key(const struct reader *reader, const struct place *place, const struct reader_key *keys)
 {
-        size_t n = 0, used = 0;
-        char all[600] = "";
+        char all[620] = "; the keys are ", meant[MF_MEANT_MAX];
+        size_t n = 0, used = strlen(all);
 
         while (keys[n].name)
                 n++;
@@ -108,10 +108,8 @@ static int unknown_key(const struct reader *reader, const struct place *place, c
                 if (used < sizeof(all))
                         used += (size_t) snprintf(all + used, sizeof(all) - used, "%s%s", i ? ", " : "", names[i]);
         }
-        const char *meant = mf_nearest(place->name, names, MOST_EDITS);
-        if (meant)
-                return reader_bad(reader, place, "there is no such key; did you mean \"%s\"?", meant);
-        return reader_bad(reader, place, "there is no such key; the keys are %s", all);
+        return reader_bad(reader, place, "there is no such key%s",
+                          mf_meant(place->name, names, MOST_EDITS, all, meant));
 }
 
 int reader_object(const struct reader *reader, const struct place *place, json_t *value, const struct reader_key *keys,

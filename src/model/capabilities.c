@@ -93,14 +93,13 @@ const char *mf_capability_name(uint64_t set)
 static int refuse(const char *name, struct mayfly_error *err)
 {
         const char *names[MF_ELEMENTSOF(capabilities) + 1] = { NULL };
+        char meant[MF_MEANT_MAX];
 
         for (size_t i = 0; i < MF_ELEMENTSOF(capabilities); i++)
                 names[i] = capabilities[i].name;
-        const char *nearest = mf_nearest(name, names, 3);
         return mf_error(err, -EINVAL, MAYFLY_STAGE_SPEC,
-                        "the spec's capabilities have \"%.60s\", which is not a capability%s%s%s", name,
-                        nearest ? "; did you mean \"" : "; capabilities(7) lists them", nearest ? nearest : "",
-                        nearest ? "\"?" : "");
+                        "the spec's capabilities have \"%.60s\", which is not a capability%s", name,
+                        mf_meant(name, names, 3, "; capabilities(7) lists them", meant));
 }
 
 int mf_capabilities_parse(const char *const *names, uint64_t *ret, struct mayfly_error *err)

@@ -2,6 +2,7 @@
 #include "util/nearest.h"
 
 #include <limits.h>
+#include <stdio.h>
 #include <string.h>
 
 static unsigned smaller(unsigned a, unsigned b)
@@ -47,4 +48,15 @@ const char *mf_nearest(const char *word, const char *const *names, unsigned most
                 most = edits;
         }
         return found;
+}
+
+const char *mf_meant(const char *word, const char *const *names, unsigned most, const char *otherwise,
+                     char ret[MF_MEANT_MAX])
+{
+        const char *name = mf_nearest(word, names, most);
+
+        if (!name)
+                return otherwise;
+        snprintf(ret, MF_MEANT_MAX, "; did you mean \"%s\"?", name);
+        return ret;
 }

@@ -15,4 +15,10 @@ unsigned mf_edits(const char *a, const char *b);
  * else NULL. */
 const char *mf_nearest(const char *word, const char *const *names, unsigned most);
 
+#define MF_MEANT_MAX (MF_NEAREST_MAX + 24U)
+/* Returns how a message goes on that begins with "there is no ...": "; did you mean \"NAME\"?", which is written to `ret`, or `otherwise`
+ * where nothing is near. */
+const char *mf_meant(const char *word, const char *const *names, unsigned most, const char *otherwise,
+                     char ret[MF_MEANT_MAX]);
+
 #endif
