@@ -310,17 +310,13 @@ static int take_healthcheck(struct compose_service *service, const struct place 
 {
         json_t *test = json_object_get(value, "test");
         const char *kind = json_string_value(json_array_get(test, 0));
-        json_t *command = json_array();
 
-        if (json_is_true(json_object_get(value, "disable")) || (kind && strcmp(kind, "NONE") == 0)) {
-                json_decref(command);
+        if (json_is_true(json_object_get(value, "disable")) || (kind && strcmp(kind, "NONE") == 0))
                 return 0;
-        }
         int is_shell = kind && strcmp(kind, "CMD-SHELL") == 0;
-        if (!kind || (!is_shell && strcmp(kind, "CMD") != 0)) {
-                json_decref(command);
+        if (!kind || (!is_shell && strcmp(kind, "CMD") != 0))
                 return not_a(service, place, value, "a health check with a \"test\" of CMD or CMD-SHELL");
-        }
+        json_t *command = json_array();
         if (is_shell) {
                 (void) json_array_append_new(command, json_string("/bin/sh"));
                 (void) json_array_append_new(command, json_string("-c"));
