@@ -69,9 +69,9 @@ static const struct reader_key keys[] = {
         { .name = NULL },
 };
 
-/* Whether the names that a container has are names of this declaration, and its ports nobody else's. */
-static int check_container(const struct reader *reader, const struct place *all, const struct declaration *declaration,
-                           const struct declared *declared)
+/* Whether the networks that a container is on are networks of this declaration. */
+static int check_networks(const struct reader *reader, const struct place *all, const struct declaration *declaration,
+                          const struct declared *declared)
 {
         static const char *const none[] = { NULL };
         const char *const *networks = declaration->networks ? declaration->networks : none;
@@ -126,7 +126,7 @@ static int check(const struct reader *reader, const struct place *whole, const s
         int r = 0;
 
         for (size_t i = 0; r == 0 && i < declaration->n; i++) {
-                r = check_container(reader, &all, declaration, &declaration->containers[i]);
+                r = check_networks(reader, &all, declaration, &declaration->containers[i]);
                 if (r == 0)
                         r = check_after(reader, &all, declaration, &declaration->containers[i]);
                 if (r == 0)
