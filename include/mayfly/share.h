@@ -51,7 +51,8 @@ int mayfly_container_attach(struct mayfly_container **ret, const char *file, str
  * @param seconds  how long, at most 30 days; 0: an hour. The spec's max_runtime_s holds all the same
  * @param ret_pid  set to the PID of mayfly-keep; may be NULL
  * @return 0 or negative errno: -ESRCH (the container has ended), -EALREADY (it is shared), -ENOMEM (twice
- *         the memory that it uses must be available, so that the next container has room). It is then as it was
+ *         the memory that it uses must be available, so that the next container has room). It is then not shared, and ends with this
+ *         program as before; but if mayfly-keep itself ends during the call, so does the container
  */
 int mayfly_container_keep(struct mayfly_container *container, unsigned seconds, pid_t *ret_pid,
                           struct mayfly_error *err);
