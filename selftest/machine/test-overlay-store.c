@@ -98,11 +98,71 @@ static void debian_works(void **state)
         mayfly_container_free(c);
 }
 
+/* Makes a snapshot of what the commands leave in a container that begins from `from`, and frees both. */
+static struct mayfly_snapshot *write_more(struct mayfly_snapshot *from, const char *image, const char *line)
+{
+        struct mayfly_error err = MAYFLY_ERROR_INIT;
+        struct mayfly_snapshot *snapshot = NULL;
+        struct mayfly_container *c = start_container(MAYFLY_SPEC(.image = image, .snapshot = from, .idle = 1));
+
+        prints(c, line, "");
+        if (mayfly_container_pause(c, &err) < 0 || mayfly_container_snapshot(c, &snapshot, &err) < 0)
+                fail_msg("%s", err.message);
+        mayfly_container_free(c);
+        mayfly_snapshot_free(from);
+        return snapshot;
+}
+
+static void snapshots_have_all(void **state)
+{
+        const char *image = small_image("shifted-3", NULL,
+                                        "echo 1 >changed; echo 2 >given; echo 3 >same; echo 4 >moved; ln same linked; "
+                                        "chown 33:34 same; chmod 4755 same");
+        struct mayfly_snapshot *snapshot = write_more(NULL, image, "echo 5 >>/changed; chown 7:8 /given; echo 6 >/new");
+
+        (void) state;
+        for (unsigned i = 0; i < 10; i++) /* more than can lie on each other */
+                snapshot = write_more(snapshot, image,
+                                      i == 9 ? "mv /moved /away; rm /new" : "echo more >>/grows; touch /given");
+        for (unsigned i = 0; i < 2; i++) {
+                struct mayfly_container *c =
+                        start_container(MAYFLY_SPEC(.image = image, .snapshot = snapshot, .idle = 1,
+                                                    .userns = i == 0 ? MAYFLY_USERNS_PRIVATE : MAYFLY_USERNS_HOST));
+                prints(c,
+                       "cat /changed /given /same /linked /away; stat -c '%a %u:%g' /given /same; ls /new /moved; wc "
+                       "-l </grows",
+                       "1\n5\n2\n3\n3\n4\n644 7:8\n4755 33:34\n9\n");
+                mayfly_container_free(c);
+        }
+        mayfly_snapshot_free(snapshot);
+}
+
+static void lives_begin_from_it(void **state)
+{
+        const char *image = small_image("shifted-4", NULL, "echo 1 >changed; echo 2 >given");
+        struct mayfly_snapshot *snapshot = write_more(NULL, image, "echo 3 >>/changed; chown 7:8 /given");
+        struct mayfly_container *c = start_container(MAYFLY_SPEC(.image = image, .snapshot = snapshot, .idle = 1));
+        const struct mayfly_file file = MAYFLY_FILE(.path = "/changed", .text = "4\n");
+        struct mayfly_error err = MAYFLY_ERROR_INIT;
+
+        (void) state;
+        if (mayfly_container_put(c, &file, &err) < 0 || mayfly_container_restart(c, &err) < 0)
+                fail_msg("%s", err.message);
+        prints(c, "cat /changed; chown 9 /given; stat -c %u:%g /given", "4\n9:8\n");
+        if (mayfly_container_reset(c, &err) < 0)
+                fail_msg("%s", err.message);
+        prints(c, "cat /changed /given; stat -c %u:%g /given", "1\n3\n2\n7:8\n");
+        mayfly_container_free(c);
+        mayfly_snapshot_free(snapshot);
+}
+
 int main(void)
 {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(owners_modes_and_links_are_the_images),
                 cmocka_unit_test(debian_works),
+                cmocka_unit_test(snapshots_have_all),
+                cmocka_unit_test(lives_begin_from_it),
         };
 
         mount_store();

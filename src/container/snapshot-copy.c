@@ -145,15 +145,16 @@ static int copy_node(struct copying *copying, int from, int to, const char *name
 }
 
 /* Owner first: a change of it takes set-ID bits and capabilities away. */
-static int copy_metadata(const struct copying *copying, int from, int to, const char *name, const struct stat *st)
+static int copy_metadata(const struct copying *copying, const char *name, const struct stat *st, int keeps_content)
 {
         const struct timespec times[2] = { st->st_atim, st->st_mtim };
+        const int to = copying->copy;
 
         if (fchownat(to, name, mf_shift_id(&copying->shift, st->st_uid), mf_shift_id(&copying->shift, st->st_gid),
                      AT_SYMLINK_NOFOLLOW) < 0 ||
             (!S_ISLNK(st->st_mode) && fchmodat(to, name, st->st_mode & 07777, 0) < 0))
                 return -errno;
-        int r = mf_snapshot_copy_xattrs(&copying->shift, from, to, name);
+        int r = mf_snapshot_copy_xattrs(&copying->shift, copying->source, to, name, keeps_content);
         return r == 0 && utimensat(to, name, times, AT_SYMLINK_NOFOLLOW) < 0 ? -errno : r;
 }
 
@@ -165,7 +166,7 @@ static int copy_leaf(struct copying *copying, const char *name, const struct sta
                 return r < 0 ? r : 0;
         r = copy_node(copying, copying->source, copying->copy, name, st);
         if (r == 0)
-                r = copy_metadata(copying, copying->source, copying->copy, name, st);
+                r = copy_metadata(copying, name, st, 0);
         return r == 0 && st->st_nlink > 1 ? remember(copying, st) : r;
 }
 
@@ -232,7 +233,7 @@ static int go_up(struct copying *copying)
         if (r == 0 && st.st_ino != level->inode_above)
                 r = -ESTALE; /* a process that was not paused has moved it */
         if (r == 0)
-                r = copy_metadata(copying, copying->source, copying->copy, name, &level->st);
+                r = copy_metadata(copying, name, &level->st, 0);
         if (r == 0) {
                 copying->path[level->length] = '\0';
                 drop_level(copying);
@@ -265,7 +266,11 @@ static int visit(struct copying *copying, const char *name)
                            : MF_ROOM_FREE;
         if (room >= 0 && room != MF_ROOM_NEEDLESS && S_ISDIR(st.st_mode))
                 return go_down(copying, name, &st, length, (enum mf_room) room);
-        int r = room == MF_ROOM_FREE ? copy_leaf(copying, name, &st) : room < 0 ? room : 0;
+        int r = room < 0 ? room : 0;
+        if (room == MF_ROOM_FREE)
+                r = copy_leaf(copying, name, &st);
+        else if (room == MF_ROOM_CONTENT)
+                r = copy_metadata(copying, name, &st, 1);
         if (r == 0)
                 copying->path[length] = '\0';
         return r;

@@ -27,14 +27,15 @@ int mf_snapshot_make(struct mf_tmpfs_place *ret, const struct mf_snapshot_source
 /* snapshot-copy.c: copies the tree `name` of the directory `from` to the directory `to`, with owners, modes, times, links, holes and
  * attributes. Prints the path of what fails to `failed`. Returns 0 or negative errno. */
 int mf_snapshot_copy(int from, int to, const char *name, uint32_t ids, uint32_t n_ids, char *failed, size_t size);
-/* The same for a layer of overlayfs, over the layer that `to` has: afterwards that one layer shows what both did. -EXDEV: a directory was
- * renamed, which means something only over the layers that it was renamed in. */
+/* The same for a layer of overlayfs, over the layer that `to` has: afterwards that one layer shows what both did. -EXDEV: a directory, or a
+ * file with metadata alone, was renamed, which means something only over the layers that it was renamed in. */
 int mf_snapshot_merge(int from, int to, const char *name, uint32_t ids, uint32_t n_ids, char *failed, size_t size);
 
 /* snapshot-merge.c: what an entry of the upper layer finds in the lower one. */
 enum mf_room {
         MF_ROOM_FREE,      /* nothing, maybe because it was removed */
         MF_ROOM_DIRECTORY, /* a directory that it is to be merged with */
+        MF_ROOM_CONTENT,   /* a file whose content it has, with metadata of its own */
         MF_ROOM_NEEDLESS,  /* nothing, and it would only hide something: it is to be left out */
 };
 

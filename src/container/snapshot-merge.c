@@ -20,10 +20,11 @@ static int is_whiteout(const struct stat *st)
 int mf_snapshot_make_room(int from, int to, const char *name, const struct stat *st, int is_alone)
 {
         const int is_directory = S_ISDIR(st->st_mode);
+        const int has_content = !S_ISREG(st->st_mode) || !mf_snapshot_has_metadata_alone(from, name);
         struct stat lower;
         int r = 0;
 
-        if (is_directory && mf_snapshot_is_redirected(from, name))
+        if ((is_directory || !has_content) && mf_snapshot_is_redirected(from, name))
                 return -EXDEV;
         int is_there = fstatat(to, name, &lower, AT_SYMLINK_NOFOLLOW) == 0;
         if (!is_there && errno != ENOENT)
@@ -31,6 +32,10 @@ int mf_snapshot_make_room(int from, int to, const char *name, const struct stat 
         if (is_there && is_directory && S_ISDIR(lower.st_mode) && !mf_snapshot_is_opaque(from, name)) {
                 r = mf_snapshot_clear_xattrs(to, name); /* the upper directory has all that it is to have */
                 return r < 0 ? r : MF_ROOM_DIRECTORY;
+        }
+        if (is_there && !has_content && S_ISREG(lower.st_mode)) {
+                r = mf_snapshot_clear_xattrs(to, name);
+                return r < 0 ? r : MF_ROOM_CONTENT;
         }
         if (is_there)
                 r = mf_remove_tree(to, name);

@@ -18,6 +18,7 @@
 
 #define CAPABILITY "security.capability"
 #define ACL "system.posix_acl_"
+#define METADATA_ALONE "trusted.overlay.metacopy" /* the content is that of the layers below */
 #define NAMES_MAX 65536U
 #define PATH_SIZE (64 + NAME_MAX)
 
@@ -51,6 +52,8 @@ static int is_wanted(const char *name)
         for (size_t i = 0; overlay && i < MF_ELEMENTSOF(of_overlay); i++)
                 if (strcmp(overlay, of_overlay[i]) == 0)
                         return 1;
+        if (strcmp(name, METADATA_ALONE) == 0)
+                return 1;
         return !overlay && (begins(name, "user.") || begins(name, "trusted.") || begins(name, ACL) ||
                             strcmp(name, CAPABILITY) == 0);
 }
@@ -127,6 +130,14 @@ int mf_snapshot_is_redirected(int directory, const char *name)
         return read_overlay(directory, name, "redirect", NULL, 0) > 0;
 }
 
+int mf_snapshot_has_metadata_alone(int directory, const char *name)
+{
+        char path[PATH_SIZE];
+
+        write_path(directory, name, path);
+        return lgetxattr(path, METADATA_ALONE, NULL, 0) >= 0;
+}
+
 /* Lists the attributes of a file into `ret`, which has NAMES_MAX bytes. Returns their size, 0 where there can be none, or negative errno. */
 static ssize_t list(const char *path, char *ret)
 {
@@ -150,7 +161,7 @@ int mf_snapshot_clear_xattrs(int directory, const char *name)
         return n < 0 ? (int) n : 0;
 }
 
-int mf_snapshot_copy_xattrs(const struct mf_shift *shift, int from, int to, const char *name)
+int mf_snapshot_copy_xattrs(const struct mf_shift *shift, int from, int to, const char *name, int keeps_content)
 {
         mf_cleanup(mf_freep) char *names = malloc(NAMES_MAX);
         char source[PATH_SIZE], copy[PATH_SIZE];
@@ -164,10 +175,9 @@ int mf_snapshot_copy_xattrs(const struct mf_shift *shift, int from, int to, cons
         if (n < 0)
                 return (int) n;
         for (const char *p = names; r == 0 && p < names + n; p += strlen(p) + 1) {
-                const char *overlay = overlay_name(p);
-                if (overlay && strcmp(overlay, "metacopy") == 0)
-                        return -ENOTSUP;
-                if (is_wanted(p))
+                if (strcmp(p, "user.overlay.metacopy") == 0)
+                        return -ENOTSUP; /* no overlay of ours makes it */
+                if (is_wanted(p) && !(keeps_content && overlay_name(p)))
                         r = copy_one(shift, source, copy, p);
         }
         return r;

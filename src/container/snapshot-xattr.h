@@ -17,11 +17,13 @@ uint32_t mf_shift_id(const struct mf_shift *shift, uint32_t id);
 int mf_snapshot_is_opaque(int directory, const char *name);
 /* Whether overlayfs looks for its lower layers under another name. */
 int mf_snapshot_is_redirected(int directory, const char *name);
+/* Whether the file has the content of the layers below, and metadata of its own: overlayfs copies no more for a change of the owner. */
+int mf_snapshot_has_metadata_alone(int directory, const char *name);
 /* Removes the attributes of the entry that are not overlayfs's. Returns 0 or negative errno. */
 int mf_snapshot_clear_xattrs(int directory, const char *name);
 
-/* Copies the attributes of an entry that mean something in a layer. Returns 0 or negative errno: -ENOTSUP for a file whose content is in
- * a lower layer only. */
-int mf_snapshot_copy_xattrs(const struct mf_shift *shift, int from, int to, const char *name);
+/* Copies the attributes of an entry that mean something in a layer; with `keeps_content` not those that say where its content is. Returns 0
+ * or negative errno. */
+int mf_snapshot_copy_xattrs(const struct mf_shift *shift, int from, int to, const char *name, int keeps_content);
 
 #endif

@@ -166,14 +166,16 @@ static int mount_idmapped(const struct launch_options *options, const struct lay
 }
 
 /* Mounts the overlay of the layers as they are. With user namespaces the owners of all files in it are changed then, which an earlier
- * start has done. */
+ * start has done. That copies metadata alone, which snapshots have then, too. */
 static int mount_plain(const struct launch_options *options, const struct layers *layers, int is_new)
 {
         int r = attach_layers(options, layers->plain, options->n_layers, layers->n);
 
         if (r < 0)
                 return r;
-        r = try_overlay(options, layers->plain, layers->n, options->ids ? "metacopy=on," : "");
+        const int has_snapshots = layers->n > options->n_layers;
+        r = try_overlay(options, layers->plain, layers->n,
+                        options->ids || (has_snapshots && !options->is_users) ? "metacopy=on," : "");
         if (r < 0)
                 return overlay_error(options, r);
         return options->ids && is_new ? launch_shift(LAUNCH_ROOT, options) : 0;

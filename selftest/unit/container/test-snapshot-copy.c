@@ -196,6 +196,52 @@ static void attributes_are_chosen(void **state)
         assert_string_equal(failed, "upper/file");
 }
 
+static void set_metadata_alone(const char *name)
+{
+        char path[128];
+
+        snprintf(path, sizeof(path), "%s/from/upper/%s", place, name);
+        assert_int_equal(setxattr(path, "trusted.overlay.metacopy", "", 0, 0), 0);
+}
+
+/* As overlayfs leaves a file whose owner was changed: as large as it was, and empty. */
+static void content_of_lower_layers_stays(void **state)
+{
+        struct stat st;
+        char failed[256] = "", value;
+
+        (void) state;
+        if (getuid() != 0)
+                return; /* the overlay of an ordinary user copies all, and nobody else can set the mark */
+        shell("from", "mkdir upper && echo data >upper/written && truncate -s 5 upper/image");
+        set_metadata_alone("image");
+        copies();
+        shell("to", "! grep -q . upper/image && test $(stat -c %s upper/image) = 5");
+        char path[128];
+        snprintf(path, sizeof(path), "%s/to/upper/image", place);
+        assert_int_equal(getxattr(path, "trusted.overlay.metacopy", &value, 1), 0);
+
+        mf_remove_tree(from, "upper");
+        shell("from",
+              "mkdir upper && truncate -s 5 upper/written && chown 7:8 upper/written && chmod 4711 upper/written && "
+              "truncate -s 5 upper/image");
+        set_metadata_alone("written");
+        set_metadata_alone("image");
+        assert_int_equal(mf_snapshot_merge(from, to, "upper", 0, 0, failed, sizeof(failed)), 0);
+        shell("to", "grep -qx data upper/written");
+        assert_int_equal(fstatat(to, "upper/written", &st, 0), 0);
+        assert_int_equal(st.st_mode & 07777, 04711);
+        assert_int_equal(st.st_uid, 7);
+        assert_int_equal(getxattr(path, "trusted.overlay.metacopy", &value, 1), 0);
+        snprintf(path, sizeof(path), "%s/to/upper/written", place);
+        assert_int_equal(getxattr(path, "trusted.overlay.metacopy", &value, 1), -1);
+
+        snprintf(path, sizeof(path), "%s/from/upper/image", place);
+        assert_int_equal(setxattr(path, "trusted.overlay.redirect", "/away", 5, 0), 0);
+        assert_int_equal(mf_snapshot_merge(from, to, "upper", 0, 0, failed, sizeof(failed)), -EXDEV);
+        assert_string_equal(failed, "upper/image");
+}
+
 static void ids_are_those_inside(void **state)
 {
         const struct mf_shift shift = { .ids = 100000, .n_ids = 65536 }, none = { 0 };
@@ -218,6 +264,7 @@ int main(void)
                 cmocka_unit_test_setup_teardown(opaque_directories_are_merged, set_up, tear_down),
                 cmocka_unit_test_setup_teardown(what_fails_is_named, set_up, tear_down),
                 cmocka_unit_test_setup_teardown(attributes_are_chosen, set_up, tear_down),
+                cmocka_unit_test_setup_teardown(content_of_lower_layers_stays, set_up, tear_down),
                 cmocka_unit_test(ids_are_those_inside),
         };
 
