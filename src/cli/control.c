@@ -70,6 +70,16 @@ static int receive_object(int fd, int flags, json_t **ret)
 
 /* --- in the keeper ---------------------------------------------------------------------------------------------- */
 
+static int explain_listen(struct mayfly_error *err, int error, const char *name)
+{
+        if (error != EADDRINUSE)
+                return mf_error_errno(err, -error, MAYFLY_STAGE_START, "the control socket \"@%s\"", name);
+        return mf_error(err, -error, MAYFLY_STAGE_START,
+                        "the control socket \"@%s\": another process has taken this name, which has the number of this "
+                        "process; try again, or find that process by ss -xlp",
+                        name);
+}
+
 int control_listen(const char *id, struct mayfly_error *err)
 {
         mf_cleanup(mf_closep) int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
@@ -77,8 +87,7 @@ int control_listen(const char *id, struct mayfly_error *err)
         socklen_t size = address_of(getpid(), id, &address);
 
         if (fd < 0 || bind(fd, (const struct sockaddr *) &address, size) < 0 || listen(fd, BACKLOG) < 0)
-                return mf_error_errno(err, -errno, MAYFLY_STAGE_START, "the control socket \"@%s\"",
-                                      address.sun_path + 1);
+                return explain_listen(err, errno, address.sun_path + 1);
         return mf_take_fd(&fd);
 }
 
@@ -186,7 +195,8 @@ int control_is_keeper(pid_t pid)
         pid_t its;
 
         while (f && next_keeper(f, &its, id)) { /* others may have taken a name with its number */
-                mf_cleanup(mf_closep) int fd = its == pid ? control_connect(pid, id) : -1;
+                int is_its = its == pid && strcmp(id, CONTROL_RUN_ID) != 0;
+                mf_cleanup(mf_closep) int fd = is_its ? control_connect(pid, id) : -1;
                 if (fd >= 0)
                         return 1;
         }

@@ -16,6 +16,7 @@
 
 /* A text in the name of the socket, which says where the keeper's state files are. */
 #define CONTROL_ID_MAX 48U
+#define CONTROL_RUN_ID "run" /* of a mayfly run in the foreground, which is no keeper */
 /* Returns the listening socket, or negative errno with an error. */
 int control_listen(const char *id, struct mayfly_error *err);
 /* Returns a connection of a process of this user that is in no container, or -1. */

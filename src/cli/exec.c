@@ -45,7 +45,7 @@ static int execute(const struct choices *choices, char **words)
             tool_attach(choices->state, words[0], &container) != TOOL_OK)
                 return RUN_FAILED;
         command.argv = (const char *const *) words + 1;
-        int status = run_command(container, &command, choices->interactive);
+        int status = run_command(container, &command, choices->interactive, NULL);
         mayfly_container_free(container);
         return status;
 }
@@ -97,7 +97,7 @@ static int run_shell(int argc, char **argv)
             tool_attach(choices.state, operands.list[0], &container) != TOOL_OK)
                 return RUN_FAILED;
         int r = start_shell(container, &command, &exec, &err);
-        status = r < 0 ? run_failed(r, &err) : run_pass_on(exec, choices.interactive, choices.tty);
+        status = r < 0 ? run_failed(r, &err) : run_pass_on(exec, choices.interactive, choices.tty, NULL);
         mayfly_exec_free(exec);
         mayfly_container_free(container);
         return status;

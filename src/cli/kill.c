@@ -8,7 +8,9 @@
 
 #include "cli/cli.h"
 #include "cli/commands.h"
-#include "cli/named.h"
+#include "cli/run-control.h"
+#include "util/fd.h"
+#include "util/macro.h"
 #include "util/signal-name.h"
 
 struct choices {
@@ -19,10 +21,12 @@ static int kill_one(const char *name, const struct choices *choices, int number)
 {
         struct mayfly_container *container = NULL;
         struct mayfly_error err = MAYFLY_ERROR_INIT;
+        mf_cleanup(mf_closep) int run = -1;
 
-        if (tool_attach_app(choices->state, name, &container) != TOOL_OK)
+        if (run_attach_app(choices->state, name, &container, &run) != TOOL_OK)
                 return TOOL_FAILED;
-        int r = mayfly_container_kill(container, number, &err);
+        int r = run < 0 ? mayfly_container_kill(container, number, &err)
+                        : run_ask(run, "kill", (unsigned) number, NULL, &err);
         mayfly_container_free(container);
         return r < 0 ? tool_fail("%s", err.message) : TOOL_OK;
 }
@@ -63,7 +67,9 @@ const struct tool_command tool_kill = {
         .name = "kill",
         .summary = "send a signal to the apps of containers",
         .synopsis = "[OPTION]... NAME...",
-        .description = "Sends a signal to the app of each container, and does not wait for what comes of it.",
+        .description = "Sends a signal to the app of each container, or to the command of a mayfly run, and does not "
+                       "wait for what "
+                       "comes of it.",
         .exit_status = "0, or 1 when one of them could not be sent, or 2 when the command line is wrong.",
         .options = options,
         .operands = operand_names,

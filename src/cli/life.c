@@ -9,6 +9,8 @@
 #include "cli/control.h"
 #include "cli/keepers.h"
 #include "cli/named.h"
+#include "cli/run-control.h"
+#include "util/fd.h"
 #include "util/macro.h"
 
 /* stop, pause, resume, restart, snapshot and reset: what only the owner of a container may do, so that its keeper is asked. */
@@ -18,32 +20,40 @@ struct choices {
         uint64_t time_s;
 };
 
-/* Stops a container that was given to another process, such as mayfly-keep: all who use it may. Returns the exit status, or -1 for a
- * container that only its owner may stop. */
-static int stop_given(const char *state, const char *name)
+/* Stops a container that was given to another process, such as mayfly-keep: all who use it may; or has a mayfly run end. Returns the
+ * exit status, or -1 for a container that only its owner may stop. */
+static int stop_given(const char *state, const char *name, uint64_t time_s)
 {
+        mf_cleanup(mf_closep) int run = -1;
         struct mayfly_container *container = NULL;
         struct mayfly_error err = MAYFLY_ERROR_INIT;
 
         if (tool_attach(state, name, &container) != TOOL_OK)
                 return TOOL_FAILED;
         int r = mayfly_container_stop(container, &err);
-        mayfly_container_free(container);
         if (r == -ECHILD)
+                run = run_connect(container->owner);
+        mayfly_container_free(container);
+        if (r == -ECHILD && run < 0)
                 return -1;
+        if (run >= 0) {
+                err = (struct mayfly_error) MAYFLY_ERROR_INIT;
+                r = run_ask(run, "stop", (unsigned) time_s * 1000, NULL, &err);
+        }
         return r < 0 ? tool_fail("%s", err.message) : TOOL_OK;
 }
 
 /* Handles a name that no keeper has: that of a container of another owner, or of none. */
-static int do_without_keeper(const struct keepers *keepers, const char *command, const char *state, const char *name)
+static int do_without_keeper(const struct keepers *keepers, const char *command, const struct choices *choices,
+                             const char *name)
 {
         mf_cleanup(tool_named_list_clear) struct tool_named_list list = { 0 };
 
-        (void) tool_list_named(state, &list);
+        (void) tool_list_named(choices->state, &list);
         for (size_t i = 0; i < list.n; i++) {
                 if (strcmp(list.entries[i].name, name) != 0)
                         continue;
-                int status = strcmp(command, "stop") == 0 ? stop_given(state, name) : -1;
+                int status = strcmp(command, "stop") == 0 ? stop_given(choices->state, name, choices->time_s) : -1;
                 if (status >= 0)
                         return status;
                 return tool_fail("container \"%s\" cannot be asked to %s: that is up to process %d, which owns it and "
@@ -91,7 +101,7 @@ static int run(const struct tool_command *command, int argc, char **argv)
                 const char *name = operands.list[i];
                 const struct keeper_found *keeper = keepers_complete(&keepers, &name);
                 int r = keeper ? ask(keeper, command->name, name, choices.time_s)
-                               : do_without_keeper(&keepers, command->name, choices.state, name);
+                               : do_without_keeper(&keepers, command->name, &choices, name);
                 status = status == TOOL_OK ? r : status;
         }
         return status;

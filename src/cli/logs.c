@@ -11,7 +11,8 @@
 
 #include "cli/cli.h"
 #include "cli/commands.h"
-#include "cli/named.h"
+#include "cli/run-control.h"
+#include "util/fd.h"
 #include "util/macro.h"
 
 struct choices {
@@ -84,7 +85,8 @@ static int run(int argc, char **argv)
         clock_gettime(CLOCK_REALTIME, &now);
         if (choices.since && choices.since < (uint64_t) now.tv_sec)
                 choices.since_us = ((uint64_t) now.tv_sec - choices.since) * 1000000;
-        if (tool_attach_app(choices.state, operands.list[0], &container) != TOOL_OK)
+        mf_cleanup(mf_closep) int run = -1;
+        if (run_attach_app(choices.state, operands.list[0], &container, &run) != TOOL_OK)
                 return TOOL_FAILED;
         status = print_log(container, &choices);
         mayfly_container_free(container);
@@ -123,7 +125,7 @@ const struct tool_command tool_logs = {
         .description =
                 "Prints the log of the container's app: what is kept of its output, at the end. Where the streams "
                 "are separate, error output goes to standard error.\n"
-                "The command of mayfly run writes to that one's output, not to the log.",
+                "Of a mayfly run it is what its command has written.",
         .exit_status = "0, or 1 when it could not be done, or 2 when the command line is wrong.",
         .options = options,
         .operands = operand_names,

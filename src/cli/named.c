@@ -351,13 +351,3 @@ int tool_attach(const char *state, const char *name, struct mayfly_container **r
 
         return tool_find(state, name, ret, &err) < 0 ? tool_fail("%s", err.message) : TOOL_OK;
 }
-
-int tool_attach_app(const char *state, const char *name, struct mayfly_container **ret)
-{
-        int status = tool_attach(state, name, ret);
-
-        if (status != TOOL_OK || (*ret)->reports.expects_app)
-                return status;
-        *ret = mayfly_container_free(*ret);
-        return tool_fail("container \"%s\" runs no app, only commands, such as that of mayfly run", name);
-}

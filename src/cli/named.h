@@ -47,9 +47,6 @@ int tool_share(struct mayfly_container *container, const char *state, const char
 int tool_find(const char *state, const char *name, struct mayfly_container **ret, struct mayfly_error *err);
 /* Does the same. Returns TOOL_OK, or complains and returns TOOL_FAILED. */
 int tool_attach(const char *state, const char *name, struct mayfly_container **ret);
-/* Does the same, and complains of a container without an app, too. */
-int tool_attach_app(const char *state, const char *name, struct mayfly_container **ret);
-
 #define TOOL_NAME_MAX 256U
 /* Writes the whole name of the container that a name, its beginning or its machine's name means. Returns 1, or 0 for none. */
 int tool_whole_name(const char *state, const char *word, char ret[TOOL_NAME_MAX]);

@@ -24,6 +24,7 @@ struct stream {
 
 struct session {
         struct mayfly_exec *exec;
+        struct run_control *control; /* or NULL */
         struct stream input, outputs[2];
         int signals; /* signalfd */
         int is_raw;
@@ -166,6 +167,8 @@ static void read_output(struct session *session, int i)
 
         stream->begin = 0;
         stream->end = n > 0 ? (size_t) n : 0;
+        if (n > 0 && session->control)
+                run_control_log(session->control, stream->data, stream->end, i);
         if (n == 0 || (n < 0 && (n != -ETIMEDOUT || session->has_ended)))
                 stream->is_closed = 1;
 }
@@ -189,8 +192,8 @@ static void write_output(struct session *session, int i)
         leave(session, status);
 }
 
-/* What to wait for: signals, the command's end, our input or room for it, and both outputs or room for them. */
-enum { SIGNALS, END, INPUT, OUTPUT, ERROR, N_EVENTS };
+/* What to wait for: signals, the command's end, our input or room for it, both outputs or room for them, and others. */
+enum { SIGNALS, END, INPUT, OUTPUT, ERROR, CONTROL, N_EVENTS = CONTROL + RUN_CONTROL_FDS };
 
 static void choose(struct session *session, struct pollfd events[N_EVENTS])
 {
@@ -264,14 +267,26 @@ static int status_of(struct session *session)
         return end.exited ? end.status : RUN_SIGNALLED + end.signal;
 }
 
+/* Waits for an event. Returns 0 when a signal that is not held came first. */
+static int await(const struct session *session, struct pollfd events[N_EVENTS])
+{
+        const struct run_control *control = session->has_ended ? NULL : session->control;
+
+        if (control)
+                run_control_fill(control, events + CONTROL);
+        return poll(events, control ? N_EVENTS : CONTROL, control ? run_control_left_ms(control) : -1) >= 0;
+}
+
 static void loop(struct session *session, int tty)
 {
         struct pollfd events[N_EVENTS];
 
         while (!session->has_ended || !is_drained(session)) {
                 choose(session, events);
-                if (poll(events, N_EVENTS, -1) < 0)
-                        continue; /* only a signal that is not held can be the reason */
+                if (!await(session, events))
+                        continue;
+                if (session->control && !session->has_ended)
+                        run_control_heed(session->control, events + CONTROL, session->exec);
                 if (events[SIGNALS].revents)
                         take_signal(session, tty);
                 step_streams(session, events);
@@ -280,11 +295,11 @@ static void loop(struct session *session, int tty)
         }
 }
 
-int run_pass_on(struct mayfly_exec *exec, int interactive, int tty)
+int run_pass_on(struct mayfly_exec *exec, int interactive, int tty, struct run_control *control)
 {
         static struct session session;
 
-        session = (struct session){ .exec = exec, .status = -1 };
+        session = (struct session){ .exec = exec, .control = control, .status = -1 };
         session.signals = hold_signals(); /* before the first output, by which a caller may go */
         if (session.signals < 0) {
                 (void) tool_fail("signals cannot be received: %s", strerror(errno));
@@ -299,7 +314,10 @@ int run_pass_on(struct mayfly_exec *exec, int interactive, int tty)
         loop(&session, tty);
         restore(&session);
         session.signals = mf_close(session.signals);
-        return status_of(&session);
+        int status = status_of(&session);
+        if (control)
+                run_control_answer(control, status);
+        return status;
 }
 
 struct mayfly_command run_make_command(struct mf_arena *memory, const char *user, const char *cwd, int tty)
@@ -325,7 +343,8 @@ int run_failed(int code, const struct mayfly_error *err)
         return code == -EACCES || code == -ENOEXEC || code == -EISDIR ? RUN_NOT_EXECUTED : RUN_FAILED;
 }
 
-int run_command(struct mayfly_container *container, const struct mayfly_command *command, int interactive)
+int run_command(struct mayfly_container *container, const struct mayfly_command *command, int interactive,
+                struct run_control *control)
 {
         struct mayfly_error err = MAYFLY_ERROR_INIT;
         struct mayfly_exec *exec = NULL;
@@ -333,7 +352,7 @@ int run_command(struct mayfly_container *container, const struct mayfly_command 
         int r = mayfly_exec_start(&exec, container, command, &err);
         if (r < 0)
                 return run_failed(r, &err);
-        int status = run_pass_on(exec, interactive, command->tty);
+        int status = run_pass_on(exec, interactive, command->tty, control);
         mayfly_exec_free(exec);
         return status;
 }

@@ -102,7 +102,7 @@ static int share(struct mayfly_container *container, const struct choices *choic
 }
 
 static int start(struct choices *choices, const struct mayfly_spec *spec, struct mayfly_container **ret,
-                 struct mayfly_error *err)
+                 struct run_control *control, struct mayfly_error *err)
 {
         struct mf_progress_printer printer;
 
@@ -112,10 +112,14 @@ static int start(struct choices *choices, const struct mayfly_spec *spec, struct
         tool_show_progress(choices->keeper.quiet, &printer, &choices->keeper.image);
         r = mayfly_container_start(ret, spec, err);
         mf_progress_finish(&printer);
-        if (r == 0)
-                r = share(*ret, choices, err);
         if (r < 0)
+                return r;
+        run_control_open(control, *ret);
+        r = share(*ret, choices, err);
+        if (r < 0) {
                 *ret = mayfly_container_free(*ret);
+                run_control_close(control);
+        }
         return r;
 }
 
@@ -148,18 +152,21 @@ static int run_image(struct choices *choices, char **operands)
         mf_cleanup(mf_arena_clear) struct mf_arena memory = { 0 };
         struct mayfly_error err = MAYFLY_ERROR_INIT;
         struct mayfly_container *container = NULL;
+        struct run_control control;
         struct mayfly_spec spec;
 
         if (make_spec(choices, operands[0], &memory, &spec) != TOOL_OK)
                 return RUN_FAILED;
-        int r = start(choices, &spec, &container, &err);
+        spec.separate_streams = !choices->tty;
+        int r = start(choices, &spec, &container, &control, &err);
         if (r < 0)
                 return run_failed(r, &err);
         if (!choices->keeper.quiet)
                 print_addresses(container, spec.publish);
         const struct mayfly_command command = make_command(choices, operands + 1, &memory);
-        int status = run_command(container, &command, choices->interactive);
+        int status = run_command(container, &command, choices->interactive, &control);
         mayfly_container_free(container);
+        run_control_close(&control);
         return status;
 }
 

@@ -7,6 +7,7 @@
 #include <mayfly/container.h>
 #include <mayfly/exec.h>
 
+#include "cli/run-control.h"
 #include "util/arena.h"
 
 /* Exit statuses, as of docker and podman. A signal that ended the command is added to the last. */
@@ -47,10 +48,11 @@ int run_check_terminal(const char *command, int interactive, int tty);
 /* run-streams.c: a command that runs as an app does, with these of its options; `tty` gives it a terminal of our terminal's size. */
 struct mayfly_command run_make_command(struct mf_arena *memory, const char *user, const char *cwd, int tty);
 /* Waits for the command's end, and passes on meanwhile: its output to ours; with `interactive` our input to it; signals and,
- * with `tty`, the size of our terminal. Returns the exit status for mayfly. */
-int run_pass_on(struct mayfly_exec *exec, int interactive, int tty);
+ * with `tty`, the size of our terminal. `control` is NULL where nobody else asks for anything. Returns the exit status for mayfly. */
+int run_pass_on(struct mayfly_exec *exec, int interactive, int tty, struct run_control *control);
 /* Starts the command and does the same. */
-int run_command(struct mayfly_container *container, const struct mayfly_command *command, int interactive);
+int run_command(struct mayfly_container *container, const struct mayfly_command *command, int interactive,
+                struct run_control *control);
 /* Complains of what a start of a container or command returned. Returns the exit status for it. */
 int run_failed(int code, const struct mayfly_error *err);
 

@@ -7,8 +7,10 @@
 
 #include "cli/cli.h"
 #include "cli/commands.h"
-#include "cli/named.h"
+#include "cli/run-control.h"
 #include "cli/run.h"
+#include "util/fd.h"
+#include "util/macro.h"
 
 struct choices {
         const char *state;
@@ -20,14 +22,19 @@ static int wait_for(const char *name, const struct choices *choices)
         struct mayfly_container *container = NULL;
         struct mayfly_error err = MAYFLY_ERROR_INIT;
         struct mayfly_exit end = MAYFLY_EXIT_INIT;
+        mf_cleanup(mf_closep) int run = -1;
+        int status = 0;
 
-        if (tool_attach_app(choices->state, name, &container) != TOOL_OK)
+        if (run_attach_app(choices->state, name, &container, &run) != TOOL_OK)
                 return TOOL_FAILED;
-        int r = mayfly_container_wait(container, UINT32_MAX, &end, &err);
+        int r = run < 0 ? mayfly_container_wait(container, UINT32_MAX, &end, &err)
+                        : run_ask(run, "wait", 0, &status, &err);
         mayfly_container_free(container);
         if (r < 0)
                 return tool_fail("%s", err.message);
-        printf("%d\n", end.exited ? end.status : RUN_SIGNALLED + end.signal);
+        if (run < 0)
+                status = end.exited ? end.status : RUN_SIGNALLED + end.signal;
+        printf("%d\n", status);
         fflush(stdout);
         return TOOL_OK;
 }
@@ -57,9 +64,9 @@ const struct tool_command tool_wait = {
         .name = "wait",
         .summary = "wait for the apps of containers to end",
         .synopsis = "[OPTION]... NAME...",
-        .description =
-                "Waits for the app of each container, one after the other, and prints its exit status, or 128 and "
-                "the number of the signal that ended it.",
+        .description = "Waits for the app of each container, or the command of a mayfly run, one after the other, and "
+                       "prints its "
+                       "exit status, or 128 and the number of the signal that ended it.",
         .exit_status = "0, or 1 when a container has no app or ended without a status of it, or 2 when the command "
                        "line is wrong.",
         .options = options,

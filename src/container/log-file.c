@@ -88,6 +88,14 @@ void mf_log_close(struct mf_log *log)
         *log = MF_LOG_NONE;
 }
 
+void mf_log_append(const struct mf_log *log, const char *data, size_t size, enum mf_log_stream stream)
+{
+        const struct mf_log_writer writer = { .map = log->map, .capacity = log->capacity, .n_entries = log->n_entries };
+
+        if (log->map && size > 0)
+                mf_log_write(&writer, data, size, log->separate ? stream : MF_LOG_MERGED);
+}
+
 /* Far more than all of the messages of a start. */
 #define BOOT_LOG_SIZE (256U * 1024)
 

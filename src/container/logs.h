@@ -26,6 +26,8 @@ int mf_log_create(struct mf_log *ret, uint64_t capacity, int separate);
 /* Opens a log that another process made in this shape; its `fd` and `map` do not count. Takes the descriptor. Returns 0 or -errno. */
 int mf_log_attach(struct mf_log *ret, int fd, const struct mf_log *shape);
 void mf_log_close(struct mf_log *log);
+/* Appends what the owner of a container without an app has to add. `stream` counts only for a log of two streams. */
+void mf_log_append(const struct mf_log *log, const char *data, size_t size, enum mf_log_stream stream);
 /* Makes a file for what mayfly-launch, systemd-nspawn and mayfly-init say, which cannot grow over a bound. *ret is its
  * descriptor; all writers must share it or a copy of it. Returns 0 or -errno. */
 int mf_boot_log_create(int *ret);

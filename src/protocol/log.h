@@ -2,15 +2,17 @@
 #ifndef MF_PROTOCOL_LOG_H
 #define MF_PROTOCOL_LOG_H
 
-/* The log: a sealed memfd that mayfly-init writes and the library reads, at the same time and without a lock. It has a header,
- * an index, which is a ring of entries, and a ring of the last `capacity` bytes that the app wrote.
+/* The log: a sealed memfd that mayfly-init writes and the library reads, at the same time and without a lock. Where the container runs no
+ * app, so that mayfly-init writes nothing, its owner may write instead. The log has a header, an index, which is a ring of entries, and a
+ * ring of the last `capacity` bytes that were written.
  *
  * A position is a number of bytes since the start. An entry says when the bytes from its position on arrived, and in which
  * stream; they end at the position of the next entry. Bytes may be kept longer than their entry.
  *
- * mayfly-init first stores `begun`, then the entry, then the bytes, then `written`. So a reader that has copied bytes looks at
+ * The writer first stores `begun`, then the entry, then the bytes, then `written`. So a reader that has copied bytes looks at
  * `begun` and `indexed` again, and knows which of them were overwritten meanwhile. */
 
+#include <stddef.h>
 #include <stdint.h>
 
 #define MF_LOG_MAGIC 0x6d666c32U
@@ -38,5 +40,14 @@ struct mf_log_entry {
 
 #define MF_LOG_INDEX ((uint64_t) sizeof(struct mf_log_header))                            /* offset of the entries */
 #define MF_LOG_DATA(n_entries) (MF_LOG_INDEX + (n_entries) * sizeof(struct mf_log_entry)) /* offset of the bytes */
+
+/* A mapping of the log, to write, and its shape, for which the header is not asked: others may have written there. */
+struct mf_log_writer {
+        void *map;
+        uint64_t capacity, n_entries;
+};
+
+/* log-write.c: appends bytes that have just come. One process at a time may do this. */
+void mf_log_write(const struct mf_log_writer *writer, const char *data, size_t size, enum mf_log_stream stream);
 
 #endif
