@@ -25,6 +25,7 @@ static void look(struct keeper *keeper, struct kept *kept)
         if (kept->leader >= 0 || kept->is_halted || kept->has_ended)
                 return;
         kept->has_ended = 1;
+        keeper_print_log(keeper, kept);
         if (!kept->is_branch)
                 keeper_say_end(keeper, kept);
 }
@@ -55,8 +56,12 @@ struct kept *keeper_find(const struct keeper *keeper, const char *name, struct m
 
 /* --- ends ------------------------------------------------------------------------------------------------------- */
 
-static void end(struct kept *kept)
+static void end(const struct keeper *keeper, struct kept *kept)
 {
+        if (keeper_shows_logs(keeper)) {
+                (void) mayfly_container_stop(kept->container, NULL);
+                keeper_print_log(keeper, kept);
+        }
         kept->container = mayfly_container_free(kept->container);
         kept->snapshot = mayfly_snapshot_free(kept->snapshot);
         kept->leader = mf_close(kept->leader);
@@ -87,7 +92,7 @@ int keeper_end_some(struct keeper *keeper, const json_t *names, struct mayfly_er
                 for (size_t i = 0; i < n; i++) {
                         struct kept *kept = keeper_find(keeper, json_string_value(json_array_get(names, i)), NULL);
                         if (kept && (left == 1 || !is_needed(keeper, kept)))
-                                end(kept);
+                                end(keeper, kept);
                 }
         return 0;
 }
@@ -109,7 +114,7 @@ void keeper_end_orphans(struct keeper *keeper)
 {
         for (size_t i = 0; i < keeper->n; i++)
                 if (is_orphan(keeper->kept[i]))
-                        end(keeper->kept[i]);
+                        end(keeper, keeper->kept[i]);
 }
 
 void keeper_forget_branches(struct keeper *keeper)
@@ -131,7 +136,7 @@ void keeper_end_all(struct keeper *keeper)
         for (size_t left = keeper->n; left > 0; left--)
                 for (size_t i = 0; i < keeper->n; i++)
                         if (keeper->kept[i]->container && !is_needed(keeper, keeper->kept[i]))
-                                end(keeper->kept[i]);
+                                end(keeper, keeper->kept[i]);
         for (size_t i = 0; i < keeper->n; i++)
                 free(keeper->kept[i]);
         free((void *) keeper->kept);

@@ -22,6 +22,7 @@
 #include "util/time.h"
 
 #define END_MS 10000 /* how long an end waits for what is under way */
+#define LOGS_MS 50   /* how old what containers have written may be when it is printed */
 
 /* --- jobs ------------------------------------------------------------------------------------------------------- */
 
@@ -244,6 +245,14 @@ static void on_clients(struct keeper *keeper, const struct pollfd *fds)
                 on_connection(keeper);
 }
 
+/* How long the next event may take to come: -1 for ever. */
+static int left_ms(const struct keeper *keeper)
+{
+        int left = keeper->deadline_us ? mf_left_ms(keeper->deadline_us) : -1;
+
+        return keeper_shows_logs(keeper) && (left < 0 || left > LOGS_MS) ? LOGS_MS : left;
+}
+
 /* Waits for an event and heeds it. */
 static void turn(struct keeper *keeper)
 {
@@ -252,13 +261,15 @@ static void turn(struct keeper *keeper)
         if (!fds)
                 tool_oom();
         fill(keeper, fds);
-        int left_ms = keeper->deadline_us ? mf_left_ms(keeper->deadline_us) : -1;
-        if (left_ms == 0) {
+        const int wait_ms = left_ms(keeper);
+        if (wait_ms == 0) {
                 end(keeper, TOOL_OK, "the time limit is over, so that the containers end");
                 return;
         }
-        if (poll(fds, count(keeper), left_ms) < 0)
+        if (poll(fds, count(keeper), wait_ms) < 0)
                 return;
+        if (!keeper->is_busy) /* what is done may be the end of a container */
+                keeper_print_logs(keeper);
         if (fds[SIGNALS].revents)
                 on_signal(keeper);
         if (fds[OWNER].revents)

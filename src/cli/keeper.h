@@ -31,6 +31,7 @@ struct kept {
         int is_halted;                    /* as somebody asked for; it can be started again */
         int owner;                        /* pidfd of whoever a branch is for, see keeper_branch(); else -1 */
         int is_branch;
+        uint64_t log_position; /* what is before was printed */
         char machine[72]; /* its name, if it was given none */
 };
 
@@ -45,6 +46,7 @@ struct keeper_client {
 /* What a command line says about a keeper. */
 struct keeper_choices {
         int detach, quiet;
+        int no_log_prefix, no_color; /* of what the containers write, which is printed in the foreground */
         const char *state;     /* directory of the state files; NULL: the default */
         unsigned owner;        /* PID; 0: none */
         uint64_t time_limit_s; /* 0: none */
@@ -110,6 +112,12 @@ void keeper_print(const struct keeper *keeper);
 void keeper_log_path(const char *state, pid_t keeper, char ret[TOOL_STATE_PATH_MAX]);
 /* Removes what was written for others, when nobody is left who would read it. */
 void keeper_forget_words(const struct keeper *keeper);
+
+/* keeper-logs.c: prints what a container has written since the last time, where somebody watches. */
+void keeper_print_log(const struct keeper *keeper, struct kept *kept);
+void keeper_print_logs(const struct keeper *keeper);
+/* Whether somebody does. */
+int keeper_shows_logs(const struct keeper *keeper);
 
 /* keeper-start.c: makes the places of the containers, and starts all and shares them by their names. */
 void keeper_make_places(struct keeper *keeper);

@@ -37,7 +37,11 @@ static const struct tool_option options[] = {
         KEEPER_OPTION_OWNER(struct keeper_choices, owner),
         KEEPER_OPTION_TIME_LIMIT(struct keeper_choices, time_limit_s),
         TOOL_OPTION_STORE(struct keeper_choices, image.store),
-        TOOL_OPTION_QUIET(struct keeper_choices, "print errors alone"),
+        { .name = "no-log-prefix",
+          .at = offsetof(struct keeper_choices, no_log_prefix),
+          .help = "do not print the container's name before each line of its log" },
+        { .name = "no-color", .at = offsetof(struct keeper_choices, no_color), .help = "print no colours" },
+        TOOL_OPTION_QUIET(struct keeper_choices, "print errors alone, and no logs"),
         TOOL_OPTION_ALLOW_HTTP(struct keeper_choices, image.allow_http),
         TOOL_OPTION_SIGNATURES(struct keeper_choices, image.signatures, "off"),
         TOOL_OPTIONS_END,
@@ -51,6 +55,8 @@ const struct tool_command tool_up = {
         .description = "Starts the containers that FILE declares, see mayfly-declaration(5), or those of the NAMEs and "
                        "those that they come after. FILE may be \"-\" for standard input. When all are ready, prints "
                        "a line for each published port: the container's name, the port, and its address.\n"
+                       "Without --detach the lines that the containers write follow, each after its container's name, as "
+                       "docker compose up prints them.\n"
                        "Without --detach it stays until it is interrupted or the containers have ended. When this "
                        "process ends, or with --detach the one that stays in its place, nothing is left.",
         .exit_status = "0, or 1 when one could not be started, or one has ended by itself with a failure while this "
