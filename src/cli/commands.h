@@ -20,6 +20,7 @@ extern const struct tool_command tool_inspect;
 extern const struct tool_command tool_kill;
 extern const struct tool_command tool_leak_check;
 extern const struct tool_command tool_logs;
+extern const struct tool_command tool_network;
 extern const struct tool_command tool_pause;
 extern const struct tool_command tool_pin;
 extern const struct tool_command tool_port;

@@ -82,10 +82,15 @@ static int has_word(const char *synopsis, const char *word)
 
 static void offer_operands(const struct point *point)
 {
+        static const char *const actions[] = { "ls", "inspect", "cut", "mend", "disconnect", "connect", NULL };
         static const char *const files[] = { "FILE", "IMAGE", "ROOTFS", "OUTPUT", "TARGET", "KEYFILE", NULL };
         const struct tool_command *command = point->command;
         const int is_later = command == &tool_up || command == &tool_cp;
 
+        for (size_t i = 0; command == &tool_network && point->n_operands == 0 && actions[i]; i++)
+                offer("", actions[i], point->word, NULL);
+        if (command == &tool_network && point->n_operands == 0)
+                return;
         if (has_word(command->synopsis, "NAME") && (command->more_operands > 0 || point->n_operands == 0) &&
             !(command == &tool_port && point->n_operands > 0))
                 offer_names(point->word, point->state);

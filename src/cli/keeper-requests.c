@@ -28,7 +28,8 @@ static json_t *describe(const struct keeper *keeper)
                 if (kept->name && !kept->is_branch && (!keeper->is_ready || kept->container))
                         (void) json_array_append_new(containers, json_string(kept->name));
         }
-        return json_pack("{s:b, s:o}", "ready", keeper->is_ready, "containers", containers);
+        return json_pack("{s:b, s:o, s:o}", "ready", keeper->is_ready, "containers", containers, "networks",
+                         keeper_list_networks(keeper));
 }
 
 int keeper_answer(struct keeper *keeper, struct keeper_client *client)
@@ -145,8 +146,9 @@ static const struct {
         const char *name;
         action run;
 } actions[] = {
-        { "stop", stop },   { "pause", pause_it },    { "resume", resume }, { "restart", restart },
-        { "reset", reset }, { "snapshot", snapshot }, { "branch", branch },
+        { "stop", stop },       { "pause", pause_it }, { "resume", resume },
+        { "restart", restart }, { "reset", reset },    { "snapshot", snapshot },
+        { "branch", branch },   { "cut", keeper_cut }, { "mend", keeper_mend },
 };
 
 int keeper_do(struct keeper *keeper, const json_t *request, struct mayfly_error *err)

@@ -32,7 +32,7 @@ struct kept {
         int owner;                        /* pidfd of whoever a branch is for, see keeper_branch(); else -1 */
         int is_branch;
         uint64_t log_position; /* what is before was printed */
-        char machine[72]; /* its name, if it was given none */
+        char machine[72];      /* its name, if it was given none */
 };
 
 /* A connection to the control socket. */
@@ -47,9 +47,9 @@ struct keeper_client {
 struct keeper_choices {
         int detach, quiet;
         int no_log_prefix, no_color; /* of what the containers write, which is printed in the foreground */
-        const char *state;     /* directory of the state files; NULL: the default */
-        unsigned owner;        /* PID; 0: none */
-        uint64_t time_limit_s; /* 0: none */
+        const char *state;           /* directory of the state files; NULL: the default */
+        unsigned owner;              /* PID; 0: none */
+        uint64_t time_limit_s;       /* 0: none */
         struct mayfly_image_options image;
 };
 
@@ -141,6 +141,12 @@ int keeper_has_orphans(const struct keeper *keeper);
 void keeper_end_orphans(struct keeper *keeper);
 /* Frees the places of branches that have ended. */
 void keeper_forget_branches(struct keeper *keeper);
+
+/* keeper-network.c: says what the networks are, and who is on them. */
+json_t *keeper_list_networks(const struct keeper *keeper);
+/* Cut a container off from the request's "other", or from all, and undo that. */
+int keeper_cut(struct keeper *keeper, struct kept *kept, const json_t *request, struct mayfly_error *err);
+int keeper_mend(struct keeper *keeper, struct kept *kept, const json_t *request, struct mayfly_error *err);
 
 /* keeper-requests.c: answers a request at once if that is possible. Returns 1, or 0 when it has to be done in a thread, by the second one. */
 int keeper_answer(struct keeper *keeper, struct keeper_client *client);

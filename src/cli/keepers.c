@@ -26,6 +26,7 @@ void keepers_clear(struct keepers *keepers)
                 mf_close(keepers->list[i].fd);
                 mf_close(keepers->list[i].process);
                 json_decref(keepers->list[i].containers);
+                json_decref(keepers->list[i].networks);
         }
         free(keepers->list);
         *keepers = (struct keepers){ 0 };
@@ -64,10 +65,12 @@ static int add(struct keepers *keepers, pid_t pid, const char *id)
                 is_one ? mf_grow(keepers->list, keepers->n, &keepers->allocated, sizeof(*grown)) : NULL;
         if (grown) {
                 keepers->list = grown;
-                grown[keepers->n++] = (struct keeper_found){ .pid = pid,
-                                                             .fd = mf_take_fd(&fd),
-                                                             .process = (int) syscall(SYS_pidfd_open, pid, 0),
-                                                             .containers = json_incref(containers) };
+                grown[keepers->n++] =
+                        (struct keeper_found){ .pid = pid,
+                                               .fd = mf_take_fd(&fd),
+                                               .process = (int) syscall(SYS_pidfd_open, pid, 0),
+                                               .containers = json_incref(containers),
+                                               .networks = json_incref(json_object_get(answer, "networks")) };
         }
         json_decref(answer);
         return is_one && !grown ? -ENOMEM : 0;

@@ -17,6 +17,7 @@ struct keeper_found {
         int fd;             /* a connection to it */
         int process;        /* pidfd, or -1: it has ended */
         json_t *containers; /* list of their names */
+        json_t *networks;   /* as keeper_list_networks() makes it */
 };
 
 struct keepers {
@@ -40,6 +41,10 @@ const struct keeper_found *keepers_complete(const struct keepers *keepers, const
 
 /* down.c: has the keeper end one of its containers, and waits for that. Returns TOOL_OK, or complains and returns TOOL_FAILED. */
 int keepers_end(const struct keeper_found *keeper, const char *name);
+
+/* life.c: sends a request about a container, which it releases, and waits for the answer. Returns TOOL_OK, or complains and returns
+ * TOOL_FAILED. */
+int keepers_ask(const struct keeper_found *keeper, const char *name, json_t *request);
 
 /* Complains that there is no container of this name that has a keeper. Returns TOOL_FAILED. */
 int keepers_complain(const struct keepers *keepers, const char *name);

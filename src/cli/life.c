@@ -63,14 +63,11 @@ static int do_without_keeper(const struct keepers *keepers, const char *command,
         return keepers_complain(keepers, name);
 }
 
-static int ask(const struct keeper_found *keeper, const char *command, const char *name, uint64_t time_s)
+int keepers_ask(const struct keeper_found *keeper, const char *name, json_t *request)
 {
         json_t *answer = NULL;
 
-        int r = control_ask(keeper->fd,
-                            json_pack("{s:s, s:s, s:I}", "request", command, "container", name, "timeout_ms",
-                                      (json_int_t) time_s * 1000),
-                            0, &answer);
+        int r = control_ask(keeper->fd, request, 0, &answer);
         const char *error = r < 0 ? NULL : control_error(answer);
         int status = TOOL_OK;
         if (r < 0)
@@ -80,6 +77,13 @@ static int ask(const struct keeper_found *keeper, const char *command, const cha
                 status = tool_fail("%s", error);
         json_decref(answer);
         return status;
+}
+
+static int ask(const struct keeper_found *keeper, const char *command, const char *name, uint64_t time_s)
+{
+        return keepers_ask(keeper, name,
+                           json_pack("{s:s, s:s, s:I}", "request", command, "container", name, "timeout_ms",
+                                     (json_int_t) time_s * 1000));
 }
 
 static int run(const struct tool_command *command, int argc, char **argv)

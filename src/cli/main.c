@@ -14,11 +14,12 @@
 #include "util/nearest.h"
 
 const struct tool_command *const tool_commands[] = {
-        &tool_build, &tool_cat_manifest, &tool_convert, &tool_cp,       &tool_doctor,     &tool_down,    &tool_exec,
-        &tool_gc,    &tool_images,       &tool_inspect, &tool_kill,     &tool_leak_check, &tool_logs,    &tool_pause,
-        &tool_pin,   &tool_port,         &tool_ps,      &tool_pull,     &tool_reset,      &tool_restart, &tool_resume,
-        &tool_rm,    &tool_run,          &tool_shell,   &tool_snapshot, &tool_stats,      &tool_stop,    &tool_test,
-        &tool_trust, &tool_unshare,      &tool_up,      &tool_validate, &tool_verify,     &tool_wait,    NULL,
+        &tool_build,   &tool_cat_manifest, &tool_convert,  &tool_cp,      &tool_doctor, &tool_down,
+        &tool_exec,    &tool_gc,           &tool_images,   &tool_inspect, &tool_kill,   &tool_leak_check,
+        &tool_logs,    &tool_network,      &tool_pause,    &tool_pin,     &tool_port,   &tool_ps,
+        &tool_pull,    &tool_reset,        &tool_restart,  &tool_resume,  &tool_rm,     &tool_run,
+        &tool_shell,   &tool_snapshot,     &tool_stats,    &tool_stop,    &tool_test,   &tool_trust,
+        &tool_unshare, &tool_up,           &tool_validate, &tool_verify,  &tool_wait,   NULL,
 };
 
 /* A file that is opened must not become standard output because that was closed. In its place stands a descriptor that

@@ -52,13 +52,14 @@ const struct tool_command tool_up = {
         .name = "up",
         .summary = "start the containers of a declaration",
         .synopsis = "[OPTION]... FILE [NAME]...",
-        .description = "Starts the containers that FILE declares, see mayfly-declaration(5), or those of the NAMEs and "
-                       "those that they come after. FILE may be \"-\" for standard input. When all are ready, prints "
-                       "a line for each published port: the container's name, the port, and its address.\n"
-                       "Without --detach the lines that the containers write follow, each after its container's name, as "
-                       "docker compose up prints them.\n"
-                       "Without --detach it stays until it is interrupted or the containers have ended. When this "
-                       "process ends, or with --detach the one that stays in its place, nothing is left.",
+        .description =
+                "Starts the containers that FILE declares, see mayfly-declaration(5), or those of the NAMEs and "
+                "those that they come after. FILE may be \"-\" for standard input. When all are ready, prints "
+                "a line for each published port: the container's name, the port, and its address.\n"
+                "Without --detach the lines that the containers write follow, each after its container's name, as "
+                "docker compose up prints them.\n"
+                "Without --detach it stays until it is interrupted or the containers have ended. When this "
+                "process ends, or with --detach the one that stays in its place, nothing is left.",
         .exit_status = "0, or 1 when one could not be started, or one has ended by itself with a failure while this "
                        "command stayed, or 2 when the command line is wrong.",
         .options = options,

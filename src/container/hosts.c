@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
 #define _GNU_SOURCE
-#include <arpa/inet.h>
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -25,16 +24,12 @@ static int add_line(struct mf_buffer *text, const char *address, const char *nam
 
 static int add_member(struct mf_buffer *text, const struct mf_member *member)
 {
-        const unsigned network = member->network->number, number = member->number;
-        const struct in_addr ipv4 = { htonl(MF_NETWORK_IPV4(network, number)) };
-        const struct in6_addr ipv6 = { .s6_addr = { MF_NETWORK_IPV6_SITE, (unsigned char) (network >> 8),
-                                                    (unsigned char) network, [14] = (unsigned char) (number >> 8),
-                                                    [15] = (unsigned char) number } };
-        char address[INET6_ADDRSTRLEN];
+        struct mf_addresses addresses;
 
-        int r = add_line(text, inet_ntop(AF_INET, &ipv4, address, sizeof(address)), member->of->names);
+        mf_network_addresses(member->network->number, member->number, &addresses);
+        int r = add_line(text, addresses.ipv4, member->of->names);
         if (r == 0 && member->has_ipv6)
-                r = add_line(text, inet_ntop(AF_INET6, &ipv6, address, sizeof(address)), member->of->names);
+                r = add_line(text, addresses.ipv6, member->of->names);
         return r;
 }
 

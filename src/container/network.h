@@ -8,6 +8,7 @@
  * decided last. The one of all networks, mf_networks_lock(), guards the memory, and is held for a moment only. It is taken after the
  * other. */
 
+#include <netinet/in.h>
 #include <pthread.h>
 #include <sys/types.h>
 
@@ -71,6 +72,20 @@ int mf_network_drop_locked(struct mayfly_network *network);
 /* Calls mayfly-network for the network, which the caller has locked for work. Returns 0 or negative errno. */
 int mf_network_call(const struct mayfly_network *network, int operation, struct mf_pack *arguments, int more,
                     int *ret_value, struct mayfly_error *err);
+
+/* Addresses as text. */
+struct mf_addresses {
+        char ipv4[INET_ADDRSTRLEN], ipv6[INET6_ADDRSTRLEN];
+};
+
+/* addresses.c: writes those of a member. */
+void mf_network_addresses(unsigned network, unsigned number, struct mf_addresses *ret);
+/* Whether the container, which may be NULL or freed, is on the network, and its addresses; "" where it has none. */
+int mf_network_has(const struct mayfly_network *network, const struct mayfly_container *container,
+                   struct mf_addresses *ret);
+/* Whether what `from` sends to `to` is lost. */
+int mf_network_loses(const struct mayfly_network *network, const struct mayfly_container *from,
+                     const struct mayfly_container *to);
 
 /* cut.c, in locked memory: lets a new member be cut off from those that are to be alone. */
 void mf_cuts_begin(struct mf_member *member);
