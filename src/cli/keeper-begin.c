@@ -31,7 +31,6 @@ static int open_owner(pid_t pid, int *ret)
 static int make_state(const char *path, char **ret)
 {
         struct mayfly_error err = MAYFLY_ERROR_INIT;
-        mf_cleanup(mf_closep) int lock = -1;
 
         if (!path)
                 return TOOL_OK;
@@ -40,8 +39,7 @@ static int make_state(const char *path, char **ret)
         if (!*ret)
                 return tool_fail("--state=%s: the directory cannot be made: %s", path, strerror(r < 0 ? -r : errno));
         /* One that others could change is found out before anything is started. */
-        r = mf_runtime_dir_lock(*ret, &lock, &err);
-        mf_unlock(lock);
+        r = mf_runtime_dir_make(*ret, &err);
         return r < 0 ? tool_fail("--state: %s", err.message) : TOOL_OK;
 }
 

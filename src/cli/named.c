@@ -202,14 +202,13 @@ static void sweep(const char *state, int directory)
 int tool_share(struct mayfly_container *container, const char *state, const char *name, struct mayfly_error *err)
 {
         char directory[TOOL_STATE_PATH_MAX], path[TOOL_STATE_PATH_MAX], runtime[MF_RUNTIME_DIR_MAX];
-        mf_cleanup(mf_closep) int lock = -1, outer = -1;
+        mf_cleanup(mf_closep) int lock = -1;
 
         if (!name)
                 name = mayfly_container_name(container);
         tool_state_directory(state, directory);
         mf_runtime_dir(runtime);
-        int r = state ? 0 : mf_runtime_dir_lock(runtime, &outer, err); /* makes it */
-        mf_unlock(outer);
+        int r = state ? 0 : mf_runtime_dir_make(runtime, err);
         if (r == 0)
                 r = mf_runtime_dir_lock(directory, &lock, err);
         if (r < 0)

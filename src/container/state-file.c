@@ -121,27 +121,16 @@ int mf_state_file_write(const struct mayfly_container *container, const char *pa
 
 /* --- its place, where the command looks for it -------------------------------------------------------------------- */
 
-/* Makes a directory of this user, if it is not there. */
-static int make_directory(const char *path, struct mayfly_error *err)
-{
-        int fd = -1;
-
-        int r = mf_runtime_dir_lock(path, &fd, err);
-        mf_unlock(fd);
-        mf_close(fd);
-        return r;
-}
-
 int mf_state_file_choose(const struct mayfly_container *container, char ret[MF_STATE_FILE_PATH_MAX],
                          struct mayfly_error *err)
 {
         char directory[MF_RUNTIME_DIR_MAX];
 
         mf_runtime_dir(directory);
-        int r = make_directory(directory, err);
+        int r = mf_runtime_dir_make(directory, err);
         snprintf(ret, MF_STATE_FILE_PATH_MAX, "%s/containers", directory);
         if (r == 0)
-                r = make_directory(ret, err);
+                r = mf_runtime_dir_make(ret, err);
         snprintf(ret, MF_STATE_FILE_PATH_MAX, "%s/containers/%s.json", directory, container->machine);
         return r;
 }

@@ -11,8 +11,10 @@
 /* Writes its path. It may not be there yet. */
 void mf_runtime_dir(char ret[MF_RUNTIME_DIR_MAX]);
 
-/* Opens the directory `path`, which it makes if need be and which must be this user's alone, and has it for this process alone until
- * mf_unlock(). Returns 0 or negative errno with an error. */
+/* Makes the directory `path` if it is not there; it must be this user's alone. Returns 0 or negative errno with an error. */
+int mf_runtime_dir_make(const char *path, struct mayfly_error *err);
+
+/* Does that, opens the directory, and has it for this process alone until mf_unlock(). Returns 0 or negative errno with an error. */
 int mf_runtime_dir_lock(const char *path, int *ret, struct mayfly_error *err);
 
 #endif
