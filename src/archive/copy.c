@@ -2,14 +2,13 @@
 #define _GNU_SOURCE
 #include "archive/copy.h"
 
-#include <archive.h>
-#include <archive_entry.h>
 #include <errno.h>
 #include <search.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "archive/libarchive.h"
 #include "archive/tar.h"
 #include "util/error.h"
 #include "util/macro.h"
@@ -44,7 +43,7 @@ int mf_rewrite_note_acl(struct mf_rewrite *rewrite, const char *name)
 static int read_failed(struct archive *in, struct mayfly_error *err)
 {
         return mf_error(err, -EBADMSG, MAYFLY_STAGE_ARCHIVE, "the archive cannot be decompressed: %s",
-                        archive_error_string(in) ? archive_error_string(in) : "damaged data");
+                        mf_libarchive.error_string(in) ? mf_libarchive.error_string(in) : "damaged data");
 }
 
 static ssize_t next_piece(void *userdata, const void **ret, struct mayfly_error *err)
@@ -55,7 +54,7 @@ static ssize_t next_piece(void *userdata, const void **ret, struct mayfly_error 
         int r;
 
         do
-                r = archive_read_data_block(copy->in, ret, &size, &offset);
+                r = mf_libarchive.read_data_block(copy->in, ret, &size, &offset);
         while (r == ARCHIVE_OK && size == 0);
         if (r == ARCHIVE_EOF)
                 return 0;
@@ -189,18 +188,18 @@ static int open_input(struct copy *copy, int fd, struct mayfly_error *err)
 {
         struct archive_entry *entry;
 
-        copy->in = archive_read_new();
+        copy->in = mf_libarchive.read_new();
         if (!copy->in)
                 return mf_error_oom(err, MAYFLY_STAGE_ARCHIVE);
-        (void) archive_read_support_format_raw(copy->in);
-        (void) archive_read_support_format_empty(copy->in);
-        (void) archive_read_support_filter_gzip(copy->in);
-        (void) archive_read_support_filter_bzip2(copy->in);
-        (void) archive_read_support_filter_xz(copy->in);
-        (void) archive_read_support_filter_zstd(copy->in);
-        int r = archive_read_open_fd(copy->in, fd, BLOCK);
+        (void) mf_libarchive.read_support_format_raw(copy->in);
+        (void) mf_libarchive.read_support_format_empty(copy->in);
+        (void) mf_libarchive.read_support_filter_gzip(copy->in);
+        (void) mf_libarchive.read_support_filter_bzip2(copy->in);
+        (void) mf_libarchive.read_support_filter_xz(copy->in);
+        (void) mf_libarchive.read_support_filter_zstd(copy->in);
+        int r = mf_libarchive.read_open_fd(copy->in, fd, BLOCK);
         if (r == ARCHIVE_OK)
-                r = archive_read_next_header(copy->in, &entry);
+                r = mf_libarchive.read_next_header(copy->in, &entry);
         if (r == ARCHIVE_EOF)
                 return mf_error(err, -EBADMSG, MAYFLY_STAGE_ARCHIVE,
                                 "the root file system's archive is empty; give a directory, or a tar archive");
@@ -220,7 +219,7 @@ int mf_writer_copy_tar(struct mf_writer *writer, int fd, struct mf_rewrite *rewr
         if (r == 0)
                 r = drain(&copy, err);
         mf_tar_free(tar);
-        archive_read_free(copy.in);
+        mf_libarchive.read_free(copy.in);
         tdestroy(copy.names, free);
         return r;
 }

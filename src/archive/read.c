@@ -2,13 +2,12 @@
 #define _GNU_SOURCE
 #include "archive/read.h"
 
-#include <archive.h>
-#include <archive_entry.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "archive/libarchive.h"
 #include "archive/tar.h"
 #include "util/error.h"
 #include "util/fd.h"
@@ -53,7 +52,7 @@ static ssize_t on_read(struct archive *a, void *userdata, const void **ret)
         if (source->ahead == 0) {
                 ssize_t n = fill(source);
                 if (n < 0) {
-                        archive_set_error(a, EPIPE, "the stage before failed");
+                        mf_libarchive.set_error(a, EPIPE, "the stage before failed");
                         return ARCHIVE_FATAL;
                 }
         }
@@ -66,7 +65,7 @@ static ssize_t on_read(struct archive *a, void *userdata, const void **ret)
 /* Sets an error with libarchive's reason. Returns a negative errno. */
 static int archive_failed(struct archive *a, const struct source *source, struct mayfly_error *err)
 {
-        const char *text = archive_error_string(a);
+        const char *text = mf_libarchive.error_string(a);
 
         if (source->broken)
                 return -EPIPE;
@@ -170,9 +169,9 @@ static int copy_plain(struct source *source, int (*sink)(void *, const void *, s
 /* Refuses what comes after the compressed stream, and a stream in a stream. Returns 0 or negative errno. */
 static int check_trailing(struct archive *a, struct source *source, struct mayfly_error *err)
 {
-        uint64_t used = (uint64_t) archive_filter_bytes(a, -1);
+        uint64_t used = (uint64_t) mf_libarchive.filter_bytes(a, -1);
 
-        if (archive_filter_count(a) != 2) /* the filter, and the source under it */
+        if (mf_libarchive.filter_count(a) != 2) /* the filter, and the source under it */
                 return mf_error(err, -EBADMSG, MAYFLY_STAGE_ARCHIVE, "the %s is compressed twice", source->what);
         do
                 source->ahead = 0;
@@ -196,13 +195,13 @@ static int inflate(struct archive *a, struct source *source, int (*sink)(void *,
         la_int64_t offset;
         int r;
 
-        if (archive_read_open(a, source, NULL, on_read, NULL) != ARCHIVE_OK ||
-            archive_read_next_header(a, &entry) != ARCHIVE_OK)
+        if (mf_libarchive.read_open(a, source, NULL, on_read, NULL) != ARCHIVE_OK ||
+            mf_libarchive.read_next_header(a, &entry) != ARCHIVE_OK)
                 return archive_failed(a, source, err);
-        if (archive_filter_count(a) < 2) /* the magic was there, and nothing behind it */
+        if (mf_libarchive.filter_count(a) < 2) /* the magic was there, and nothing behind it */
                 return mf_error(err, -EBADMSG, MAYFLY_STAGE_ARCHIVE,
                                 "the %s cannot be decompressed: its compressed header is damaged", source->what);
-        while ((r = archive_read_data_block(a, &data, &size, &offset)) == ARCHIVE_OK) {
+        while ((r = mf_libarchive.read_data_block(a, &data, &size, &offset)) == ARCHIVE_OK) {
                 r = sink(userdata, data, size);
                 if (r < 0)
                         return r;
@@ -215,19 +214,19 @@ static int inflate(struct archive *a, struct source *source, int (*sink)(void *,
 /* Makes a reader of compressed data. Returns NULL when memory is short. */
 static struct archive *new_filter(enum compression compression)
 {
-        struct archive *a = archive_read_new();
+        struct archive *a = mf_libarchive.read_new();
 
         if (!a)
                 return NULL;
-        archive_read_support_format_raw(a);
+        mf_libarchive.read_support_format_raw(a);
         if (compression == GZIP)
-                archive_read_support_filter_gzip(a);
+                mf_libarchive.read_support_filter_gzip(a);
         else if (compression == BZIP2)
-                archive_read_support_filter_bzip2(a);
+                mf_libarchive.read_support_filter_bzip2(a);
         else if (compression == ZSTD)
-                archive_read_support_filter_zstd(a);
+                mf_libarchive.read_support_filter_zstd(a);
         else
-                archive_read_support_filter_xz(a);
+                mf_libarchive.read_support_filter_xz(a);
         return a;
 }
 
@@ -248,11 +247,14 @@ static int decompress(struct source *source,
                 return r;
         if (compression == PLAIN)
                 return copy_plain(source, sink, userdata);
+        r = mf_libarchive_load(err);
+        if (r < 0)
+                return r;
         struct archive *a = new_filter(compression);
         if (!a)
                 return mf_error_oom(err, MAYFLY_STAGE_ARCHIVE);
         r = inflate(a, source, sink, userdata, err);
-        archive_read_free(a);
+        mf_libarchive.read_free(a);
         return r;
 }
 

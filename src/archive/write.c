@@ -2,8 +2,6 @@
 #define _GNU_SOURCE
 #include "archive/write.h"
 
-#include <archive.h>
-#include <archive_entry.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,6 +11,7 @@
 
 #include "archive/digest.h"
 #include "archive/entry.h"
+#include "archive/libarchive.h"
 #include "archive/sparse.h"
 #include "archive/tar-header.h"
 #include "archive/xattr.h"
@@ -62,7 +61,7 @@ static int put_bytes(struct mf_writer *writer, const void *data, size_t size)
 {
         if (!writer->error && size > 0 &&
             (mf_digest_update(writer->digest, data, size) < 0 ||
-             archive_write_data(writer->blob, data, size) != (ssize_t) size) &&
+             mf_libarchive.write_data(writer->blob, data, size) != (ssize_t) size) &&
             !writer->error)
                 writer->error = -EIO;
         writer->written += size;
@@ -83,35 +82,37 @@ static int put_zeros(struct mf_writer *writer, size_t size)
 
 static int open_blob(struct mf_writer *writer, enum mayfly_compression compression)
 {
-        struct archive *blob = writer->blob = archive_write_new();
-        struct archive_entry *entry = archive_entry_new();
-        int r = blob && entry ? archive_write_set_format_raw(blob) : ARCHIVE_FATAL;
+        struct archive *blob = writer->blob = mf_libarchive.write_new();
+        struct archive_entry *entry = mf_libarchive.entry_new();
+        int r = blob && entry ? mf_libarchive.write_set_format_raw(blob) : ARCHIVE_FATAL;
 
         /* No time and no name in the header, for they say nothing of the content. */
         if (r == ARCHIVE_OK && compression == MAYFLY_COMPRESSION_GZIP)
-                r = archive_write_add_filter_gzip(blob) == ARCHIVE_OK
-                            ? archive_write_set_filter_option(blob, "gzip", "timestamp", NULL)
+                r = mf_libarchive.write_add_filter_gzip(blob) == ARCHIVE_OK
+                            ? mf_libarchive.write_set_filter_option(blob, "gzip", "timestamp", NULL)
                             : ARCHIVE_FATAL;
         else if (r == ARCHIVE_OK && compression == MAYFLY_COMPRESSION_XZ)
-                r = archive_write_add_filter_xz(blob);
+                r = mf_libarchive.write_add_filter_xz(blob);
         if (r == ARCHIVE_OK)
-                r = archive_write_set_bytes_in_last_block(blob, 1);
+                r = mf_libarchive.write_set_bytes_in_last_block(blob, 1);
         if (r == ARCHIVE_OK)
-                r = archive_write_open2(blob, writer, NULL, on_blob, NULL, NULL);
+                r = mf_libarchive.write_open2(blob, writer, NULL, on_blob, NULL, NULL);
         if (r == ARCHIVE_OK) {
-                archive_entry_set_filetype(entry, AE_IFREG);
-                archive_entry_set_pathname(entry, "data");
-                r = archive_write_header(blob, entry);
+                mf_libarchive.entry_set_filetype(entry, AE_IFREG);
+                mf_libarchive.entry_set_pathname(entry, "data");
+                r = mf_libarchive.write_header(blob, entry);
         }
-        archive_entry_free(entry);
+        mf_libarchive.entry_free(entry);
         return r;
 }
 
 static int writer_new(struct mf_writer **ret, int fd, enum mayfly_compression compression, const struct mf_watch *watch,
                       int is_layer, struct mayfly_error *err)
 {
+        int r = mf_libarchive_load(err);
+        if (r < 0)
+                return r;
         struct mf_writer *writer = calloc(1, sizeof(*writer));
-
         if (writer) {
                 writer->fd = fd;
                 writer->watch = watch;
@@ -119,7 +120,7 @@ static int writer_new(struct mf_writer **ret, int fd, enum mayfly_compression co
                 writer->digest = is_layer ? mf_digest_new_like("sha256") : mf_digest_new();
         }
         if (!writer || !writer->digest || open_blob(writer, compression) != ARCHIVE_OK) {
-                int r = writer && writer->error ? writer->error : -ENOMEM;
+                r = writer && writer->error ? writer->error : -ENOMEM;
                 mf_writer_free(writer);
                 return mf_error_errno(err, r, MAYFLY_STAGE_ARCHIVE, "beginning the image");
         }
@@ -144,7 +145,7 @@ struct mf_writer *mf_writer_free(struct mf_writer *writer)
         if (writer) {
                 if (!writer->error)
                         writer->error = -ECANCELED; /* not to write the rest of what has failed */
-                archive_write_free(writer->blob);
+                mf_libarchive.write_free(writer->blob);
                 mf_digest_free(writer->digest);
                 free(writer->name);
                 free(writer);
@@ -158,7 +159,7 @@ int mf_writer_finish(struct mf_writer *writer, char id[MF_ID_LENGTH + 1], struct
         int r = put_zeros(writer, 2 * MF_TAR_BLOCK);
         if (r == 0)
                 r = put_zeros(writer, (size_t) (-writer->written % RECORD));
-        if (r == 0 && archive_write_close(writer->blob) != ARCHIVE_OK)
+        if (r == 0 && mf_libarchive.write_close(writer->blob) != ARCHIVE_OK)
                 r = -EIO;
         if (r < 0 || writer->error)
                 return failed(writer, r, err);

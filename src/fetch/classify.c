@@ -200,7 +200,7 @@ static enum mf_outcome unconnected(struct mf_transfer *t, CURLcode code, const c
 
 enum mf_outcome mf_classify_failure(struct mf_transfer *t, CURLcode code, struct mayfly_error *err)
 {
-        const char *detail = t->curl_error[0] ? t->curl_error : curl_easy_strerror(code);
+        const char *detail = t->curl_error[0] ? t->curl_error : mf_curl.easy_strerror(code);
 
         if (code == CURLE_PARTIAL_FILE && !t->begun && !mf_transfer_is_file(t) && mf_transfer_status(t) == 200)
                 mf_transfer_begin_body(t); /* cut off before the first byte, but the headers have the size */

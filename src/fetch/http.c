@@ -2,10 +2,8 @@
 #define _GNU_SOURCE
 #include "fetch/http.h"
 
-#include <curl/curl.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -27,14 +25,6 @@
 #define BACKOFF_FIRST_MS 200U
 #define BACKOFF_MAX_MS 10000U
 #define RETRY_AFTER_MAX_MS 30000U
-
-static pthread_once_t curl_once = PTHREAD_ONCE_INIT;
-static CURLcode curl_started;
-
-static void curl_start(void)
-{
-        curl_started = curl_global_init(CURL_GLOBAL_DEFAULT);
-}
 
 /* Makes `url` the URL of the next request. Returns 0 or -ENOMEM. */
 static int go_to(struct mf_transfer *t, const char *url, int redirected)
@@ -65,7 +55,9 @@ int mf_url_same_origin(const char *a, const char *b)
 
 char *mf_url_encode(const char *text)
 {
-        mf_cleanup(mf_curl_freep) char *encoded = curl_easy_escape(NULL, text, 0);
+        if (mf_curl_load(MAYFLY_STAGE_HTTP, NULL) < 0)
+                return NULL;
+        mf_cleanup(mf_curl_freep) char *encoded = mf_curl.easy_escape(NULL, text, 0);
 
         return encoded ? strdup(encoded) : NULL;
 }
@@ -92,7 +84,7 @@ static int redirect(struct mf_transfer *t, unsigned *count, struct mayfly_error 
 {
         char *target = NULL;
 
-        curl_easy_getinfo(t->curl, CURLINFO_REDIRECT_URL, &target);
+        mf_curl.easy_getinfo(t->curl, CURLINFO_REDIRECT_URL, &target);
         if (!target)
                 return mf_error(err, -EPROTO, MAYFLY_STAGE_HTTP,
                                 "%s answers %ld, a redirect without a target; ask the operator of the server", t->shown,
@@ -148,7 +140,7 @@ static void report_headers(const struct mf_transfer *t)
 
         if (!t->request->header || mf_transfer_is_file(t) || mf_transfer_status(t) / 100 == 3)
                 return;
-        while ((header = curl_easy_nextheader(t->curl, CURLH_HEADER, -1, header)))
+        while ((header = mf_curl.easy_nextheader(t->curl, CURLH_HEADER, -1, header)))
                 t->request->header(t->request->userdata, t->at_origin, header->name, header->value);
 }
 
@@ -198,7 +190,7 @@ static int back_off(const struct mf_transfer *t, unsigned n)
 
         if (wait > BACKOFF_MAX_MS)
                 wait = BACKOFF_MAX_MS;
-        curl_easy_getinfo(t->curl, CURLINFO_RETRY_AFTER, &wish);
+        mf_curl.easy_getinfo(t->curl, CURLINFO_RETRY_AFTER, &wish);
         if (wish > 0)
                 wait = wish < RETRY_AFTER_MAX_MS / 1000 ? (unsigned) wish * 1000 : RETRY_AFTER_MAX_MS;
         (void) !getrandom(&jitter, sizeof(jitter), 0);
@@ -239,15 +231,14 @@ int mf_http_get(const struct mf_http_request *request, struct mayfly_error *err)
 {
         struct mf_transfer t = { .request = request, .handed = request->offset };
 
-        pthread_once(&curl_once, curl_start);
-        if (curl_started != CURLE_OK)
-                return mf_error(err, -ENOMEM, MAYFLY_STAGE_HTTP, "libcurl does not start: %s",
-                                curl_easy_strerror(curl_started));
-        t.multi = curl_multi_init();
-        t.curl = curl_easy_init();
-        int r = t.multi && t.curl ? get(&t, err) : mf_error_oom(err, MAYFLY_STAGE_HTTP);
-        curl_easy_cleanup(t.curl);
-        curl_multi_cleanup(t.multi);
+        int r = mf_curl_load(MAYFLY_STAGE_HTTP, err);
+        if (r < 0)
+                return r;
+        t.multi = mf_curl.multi_init();
+        t.curl = mf_curl.easy_init();
+        r = t.multi && t.curl ? get(&t, err) : mf_error_oom(err, MAYFLY_STAGE_HTTP);
+        mf_curl.easy_cleanup(t.curl);
+        mf_curl.multi_cleanup(t.multi);
         free(t.url);
         free(t.validator);
         return r;

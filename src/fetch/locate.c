@@ -50,7 +50,8 @@ static int check_ca_file(const char *path, struct mayfly_error *err)
 static int is_final(const struct mayfly_error *why)
 {
         return why->code == -ECANCELED || why->code == -ENOMEM || why->code == -EFBIG || why->code == -ENOSPC ||
-               why->code == -EDQUOT || why->stage == MAYFLY_STAGE_STORE || why->stage == MAYFLY_STAGE_SPEC;
+               why->code == -EDQUOT || why->code == -ENOPKG || why->stage == MAYFLY_STAGE_STORE ||
+               why->stage == MAYFLY_STAGE_SPEC;
 }
 
 /* Tries one URL, unless it was tried before. Returns 0 when it has the image, 1 to go on, or negative errno. */

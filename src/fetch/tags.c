@@ -11,11 +11,22 @@
 
 #include "util/buffer.h"
 #include "util/error.h"
+#include "util/library.h"
 
 #define MEMORY_MAX ((size_t) 128 << 20) /* for the tree; an honest page of 512 KiB takes a tenth of it */
 #define TIME_MAX_S 2                    /* of processor time; an honest page of 512 KiB takes a fiftieth of it */
 #define TAGS_MAX 1000U
 #define BLANKS " \t\r\n\f"
+
+#define GUMBO_LIST(X)                 \
+        X(gumbo_, get_attribute)      \
+        X(gumbo_, parse_with_options) \
+        X(kGumbo, DefaultOptions)
+
+/* Gumbo's calls, which are there after mf_tags_parse() has loaded it. */
+static struct {
+        GUMBO_LIST(MF_LIBRARY_POINTER)
+} gumbo;
 
 /* --- gumbo's memory ---------------------------------------------------------------------------------------------- */
 
@@ -122,8 +133,8 @@ static int add_tag(struct mf_tags *tags, const char *content, int of_keys)
 /* Adds the tag of an element, if it is one. Returns as add_tag(). */
 static int read_element(struct mf_tags *tags, const GumboElement *element)
 {
-        const GumboAttribute *name = gumbo_get_attribute(&element->attributes, "name");
-        const GumboAttribute *content = gumbo_get_attribute(&element->attributes, "content");
+        const GumboAttribute *name = gumbo.get_attribute(&element->attributes, "name");
+        const GumboAttribute *content = gumbo.get_attribute(&element->attributes, "content");
 
         if (element->tag != GUMBO_TAG_META || element->tag_namespace != GUMBO_NAMESPACE_HTML || !name || !content)
                 return 0;
@@ -188,7 +199,7 @@ static int read_tree(struct mf_tags *tags, const GumboNode *root)
 static int read_page(struct mf_tags *tags, const char *html, size_t size)
 {
         struct arena arena = { .deadline = cpu_time().tv_sec + TIME_MAX_S };
-        GumboOptions options = kGumboDefaultOptions;
+        GumboOptions options = *gumbo.DefaultOptions;
         int r;
 
         options.allocator = allocate;
@@ -196,7 +207,7 @@ static int read_page(struct mf_tags *tags, const char *html, size_t size)
         options.userdata = &arena;
         options.max_errors = 0;
         if (setjmp(arena.end) == 0)
-                r = read_tree(tags, gumbo_parse_with_options(&options, html, size)->root);
+                r = read_tree(tags, gumbo.parse_with_options(&options, html, size)->root);
         else
                 r = arena.error;
         release(&arena);
@@ -205,9 +216,14 @@ static int read_page(struct mf_tags *tags, const char *html, size_t size)
 
 int mf_tags_parse(struct mf_tags *ret, const char *html, size_t size, struct mayfly_error *err)
 {
+        static struct mf_library_calls calls = MF_LIBRARY_CALLS(MF_LIBRARY_GUMBO, GUMBO_LIST, gumbo);
+        struct mayfly_error why = MAYFLY_ERROR_INIT;
         struct mf_tags tags = { 0 };
 
-        int r = read_page(&tags, html, size);
+        int r = mf_library_load(&calls, MAYFLY_STAGE_DISCOVERY, &why);
+        if (r < 0)
+                return mf_error(err, r, MAYFLY_STAGE_DISCOVERY, "cannot be read: %s", why.message);
+        r = read_page(&tags, html, size);
         if (r == 0) {
                 *ret = tags;
                 return 0;

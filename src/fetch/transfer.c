@@ -18,16 +18,16 @@
 
 static void curl_urlp(CURLU **url)
 {
-        curl_url_cleanup(*url);
+        mf_curl.url_cleanup(*url);
 }
 
 char *mf_url_part(const char *text, CURLUPart part, unsigned flags)
 {
-        mf_cleanup(curl_urlp) CURLU *url = curl_url();
+        mf_cleanup(curl_urlp) CURLU *url = mf_curl.url();
         char *ret = NULL;
 
-        if (!url || curl_url_set(url, CURLUPART_URL, text, 0) != CURLUE_OK ||
-            curl_url_get(url, part, &ret, flags) != CURLUE_OK)
+        if (!url || mf_curl.url_set(url, CURLUPART_URL, text, 0) != CURLUE_OK ||
+            mf_curl.url_get(url, part, &ret, flags) != CURLUE_OK)
                 return NULL;
         return ret;
 }
@@ -43,7 +43,7 @@ long mf_transfer_status(const struct mf_transfer *t)
 {
         long code = 0;
 
-        curl_easy_getinfo(t->curl, CURLINFO_RESPONSE_CODE, &code);
+        mf_curl.easy_getinfo(t->curl, CURLINFO_RESPONSE_CODE, &code);
         return code;
 }
 
@@ -51,7 +51,7 @@ const char *mf_transfer_header(const struct mf_transfer *t, const char *name)
 {
         struct curl_header *found;
 
-        return curl_easy_header(t->curl, name, 0, CURLH_HEADER, -1, &found) == CURLHE_OK ? found->value : NULL;
+        return mf_curl.easy_header(t->curl, name, 0, CURLH_HEADER, -1, &found) == CURLHE_OK ? found->value : NULL;
 }
 
 /* Keeps the validator for If-Range: a strong ETag, or a date that was old enough not to hide a second change (RFC 9110). */
@@ -64,8 +64,8 @@ static void keep_validator(struct mf_transfer *t)
         t->validator = NULL;
         if (etag)
                 t->validator = *etag == '"' ? strdup(etag) : NULL;
-        else if (modified && date && curl_getdate(modified, NULL) != -1 &&
-                 curl_getdate(modified, NULL) < curl_getdate(date, NULL))
+        else if (modified && date && mf_curl.getdate(modified, NULL) != -1 &&
+                 mf_curl.getdate(modified, NULL) < mf_curl.getdate(date, NULL))
                 t->validator = strdup(modified);
 }
 
@@ -76,7 +76,7 @@ enum mf_stop mf_transfer_begin_body(struct mf_transfer *t)
         curl_off_t length = -1;
 
         t->begun = 1;
-        curl_easy_getinfo(t->curl, CURLINFO_CONTENT_LENGTH_DOWNLOAD_T, &length);
+        mf_curl.easy_getinfo(t->curl, CURLINFO_CONTENT_LENGTH_DOWNLOAD_T, &length);
         if (partial && (!mf_parse_range(mf_transfer_header(t, "Content-Range"), &start, &total) || start > t->handed))
                 return MF_STOP_RANGE_WRONG;
         if (total == 0 && length >= 0)
@@ -169,13 +169,13 @@ static void set_up_tls(struct mf_transfer *t)
                 struct curl_blob blob = { .data = (void *) tls->authorities,
                                           .len = tls->size,
                                           .flags = CURL_BLOB_NOCOPY };
-                curl_easy_setopt(t->curl, CURLOPT_CAINFO_BLOB, &blob);
+                mf_curl.easy_setopt(t->curl, CURLOPT_CAINFO_BLOB, &blob);
         } else if (t->request->ca_file) {
-                curl_easy_setopt(t->curl, CURLOPT_CAINFO, t->request->ca_file);
+                mf_curl.easy_setopt(t->curl, CURLOPT_CAINFO, t->request->ca_file);
         }
         if (tls && tls->certificate) {
-                curl_easy_setopt(t->curl, CURLOPT_SSLCERT, tls->certificate);
-                curl_easy_setopt(t->curl, CURLOPT_SSLKEY, tls->key);
+                mf_curl.easy_setopt(t->curl, CURLOPT_SSLCERT, tls->certificate);
+                mf_curl.easy_setopt(t->curl, CURLOPT_SSLKEY, tls->key);
         }
 }
 
@@ -184,26 +184,26 @@ static void set_up(struct mf_transfer *t)
         mf_cleanup(mf_curl_freep) char *host = mf_url_part(t->url, CURLUPART_HOST, 0);
         CURL *c = t->curl;
 
-        curl_easy_reset(c);
-        curl_easy_setopt(c, CURLOPT_URL, t->url);
-        curl_easy_setopt(c, CURLOPT_PROTOCOLS_STR, mf_transfer_is_file(t) ? "file" : "http,https");
-        curl_easy_setopt(c, CURLOPT_NOSIGNAL, 1L);
+        mf_curl.easy_reset(c);
+        mf_curl.easy_setopt(c, CURLOPT_URL, t->url);
+        mf_curl.easy_setopt(c, CURLOPT_PROTOCOLS_STR, mf_transfer_is_file(t) ? "file" : "http,https");
+        mf_curl.easy_setopt(c, CURLOPT_NOSIGNAL, 1L);
         set_up_tls(t);
         if (t->request->form)
-                curl_easy_setopt(c, CURLOPT_POSTFIELDS, t->request->form);
-        curl_easy_setopt(c, CURLOPT_USERAGENT, "mayfly/0.1.0");
-        curl_easy_setopt(c, CURLOPT_CONNECTTIMEOUT_MS, (long) t->request->connect_timeout_ms);
-        curl_easy_setopt(c, CURLOPT_BUFFERSIZE, 128L * 1024);
-        curl_easy_setopt(c, CURLOPT_WRITEFUNCTION, on_body);
-        curl_easy_setopt(c, CURLOPT_WRITEDATA, t);
-        curl_easy_setopt(c, CURLOPT_HEADERFUNCTION, on_header);
-        curl_easy_setopt(c, CURLOPT_HEADERDATA, t);
-        curl_easy_setopt(c, CURLOPT_NOPROGRESS, 0L);
-        curl_easy_setopt(c, CURLOPT_XFERINFOFUNCTION, on_progress);
-        curl_easy_setopt(c, CURLOPT_XFERINFODATA, t);
-        curl_easy_setopt(c, CURLOPT_ERRORBUFFER, t->curl_error);
+                mf_curl.easy_setopt(c, CURLOPT_POSTFIELDS, t->request->form);
+        mf_curl.easy_setopt(c, CURLOPT_USERAGENT, "mayfly/0.1.0");
+        mf_curl.easy_setopt(c, CURLOPT_CONNECTTIMEOUT_MS, (long) t->request->connect_timeout_ms);
+        mf_curl.easy_setopt(c, CURLOPT_BUFFERSIZE, 128L * 1024);
+        mf_curl.easy_setopt(c, CURLOPT_WRITEFUNCTION, on_body);
+        mf_curl.easy_setopt(c, CURLOPT_WRITEDATA, t);
+        mf_curl.easy_setopt(c, CURLOPT_HEADERFUNCTION, on_header);
+        mf_curl.easy_setopt(c, CURLOPT_HEADERDATA, t);
+        mf_curl.easy_setopt(c, CURLOPT_NOPROGRESS, 0L);
+        mf_curl.easy_setopt(c, CURLOPT_XFERINFOFUNCTION, on_progress);
+        mf_curl.easy_setopt(c, CURLOPT_XFERINFODATA, t);
+        mf_curl.easy_setopt(c, CURLOPT_ERRORBUFFER, t->curl_error);
         if (host && mf_host_is_loopback(host)) /* a proxy has another loopback */
-                curl_easy_setopt(c, CURLOPT_NOPROXY, "*");
+                mf_curl.easy_setopt(c, CURLOPT_NOPROXY, "*");
         t->begun = 0;
         t->skip = 0;
         t->header_bytes = t->page_bytes = 0;
@@ -219,7 +219,7 @@ static int has_stalled(struct mf_transfer *t)
         curl_off_t ready = 0;
 
         if (t->last_arrival_us == 0) {
-                curl_easy_getinfo(t->curl, CURLINFO_PRETRANSFER_TIME_T, &ready);
+                mf_curl.easy_getinfo(t->curl, CURLINFO_PRETRANSFER_TIME_T, &ready);
                 if (ready > 0)
                         t->last_arrival_us = mf_now_us();
                 return 0;
@@ -233,10 +233,10 @@ static CURLcode run(struct mf_transfer *t)
         CURLcode result = CURLE_ABORTED_BY_CALLBACK;
         int running = 1, left;
 
-        if (curl_multi_add_handle(t->multi, t->curl) != CURLM_OK)
+        if (mf_curl.multi_add_handle(t->multi, t->curl) != CURLM_OK)
                 return CURLE_OUT_OF_MEMORY;
         while (running && !t->stop) {
-                if (curl_multi_perform(t->multi, &running) != CURLM_OK) {
+                if (mf_curl.multi_perform(t->multi, &running) != CURLM_OK) {
                         result = CURLE_OUT_OF_MEMORY;
                         break;
                 }
@@ -247,12 +247,12 @@ static CURLcode run(struct mf_transfer *t)
                 else if (has_stalled(t))
                         t->stop = MF_STOP_STALLED;
                 else
-                        curl_multi_poll(t->multi, NULL, 0, POLL_MS, NULL);
+                        mf_curl.multi_poll(t->multi, NULL, 0, POLL_MS, NULL);
         }
-        for (const CURLMsg *message; (message = curl_multi_info_read(t->multi, &left));)
+        for (const CURLMsg *message; (message = mf_curl.multi_info_read(t->multi, &left));)
                 if (message->msg == CURLMSG_DONE)
                         result = message->data.result;
-        curl_multi_remove_handle(t->multi, t->curl);
+        mf_curl.multi_remove_handle(t->multi, t->curl);
         return result;
 }
 
@@ -262,7 +262,7 @@ static CURLcode run(struct mf_transfer *t)
 /* Adds a header to the next request. Returns 0 or -ENOMEM. */
 static int add_header(struct curl_slist **headers, const char *text)
 {
-        struct curl_slist *longer = curl_slist_append(*headers, text);
+        struct curl_slist *longer = mf_curl.slist_append(*headers, text);
 
         if (longer)
                 *headers = longer;
@@ -289,7 +289,7 @@ static void add_range(struct mf_transfer *t, struct curl_slist **headers)
 
         snprintf(range, sizeof(range), "%llu-", (unsigned long long) t->handed);
         if (t->request->immutable || (t->validator && add_named(headers, "If-Range", t->validator) == 0))
-                curl_easy_setopt(t->curl, CURLOPT_RANGE, range);
+                mf_curl.easy_setopt(t->curl, CURLOPT_RANGE, range);
 }
 
 /* Makes the headers of the next request. Returns 0 or -ENOMEM. */
@@ -314,9 +314,9 @@ CURLcode mf_transfer_perform(struct mf_transfer *t)
         set_up(t);
         CURLcode code = CURLE_OUT_OF_MEMORY;
         if (mf_transfer_is_file(t) || add_headers(t, &headers) == 0) {
-                curl_easy_setopt(t->curl, CURLOPT_HTTPHEADER, headers);
+                mf_curl.easy_setopt(t->curl, CURLOPT_HTTPHEADER, headers);
                 code = run(t);
         }
-        curl_slist_free_all(headers);
+        mf_curl.slist_free_all(headers);
         return code;
 }

@@ -3,12 +3,12 @@
 #define MF_TRANSFER_H
 
 /* One request of libcurl and its answer (transfer.c), and the outcome of the answer (classify.c). http.c retries and follows
- * redirects. These three files and ready/http.c are the only users of libcurl. */
+ * redirects. These three files and ready/http.c are the only users of libcurl (curl.h). */
 
-#include <curl/curl.h>
 #include <stddef.h>
 #include <stdint.h>
 
+#include "fetch/curl.h"
 #include "fetch/http.h"
 #include "model/show.h"
 
@@ -53,10 +53,10 @@ enum mf_outcome { MF_TRY_DONE, MF_TRY_RETRY, MF_TRY_FAILED };
 
 static inline void mf_curl_freep(char **text)
 {
-        curl_free(*text);
+        mf_curl.free(*text);
 }
 
-/* Returns one part of a URL (or the URL, CURLUPART_URL), for curl_free(); NULL when the URL has no such part. */
+/* Returns one part of a URL (or the URL, CURLUPART_URL), for mf_curl.free(); NULL when the URL has no such part. */
 char *mf_url_part(const char *text, CURLUPart part, unsigned flags);
 
 /* --- transfer.c */

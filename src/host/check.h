@@ -73,8 +73,8 @@ typedef void mf_host_probe(const struct mf_host *host, struct mf_host_finding *r
 mf_host_probe mf_probe_no_new_privileges, mf_probe_capabilities; /* privilege.c */
 mf_host_probe mf_probe_container;                                /* outer.c */
 mf_host_probe mf_probe_kernel, mf_probe_system_calls, mf_probe_pidfd, mf_probe_close_range,
-        mf_probe_seccomp;                                                  /* kernel.c */
-mf_host_probe mf_probe_programs, mf_probe_nspawn, mf_probe_nspawn_version; /* programs.c */
+        mf_probe_seccomp;                                                                      /* kernel.c */
+mf_host_probe mf_probe_programs, mf_probe_libraries, mf_probe_nspawn, mf_probe_nspawn_version; /* programs.c */
 mf_host_probe mf_probe_user_namespaces, mf_probe_max_user_namespaces, mf_probe_userns_clone,
         mf_probe_apparmor;                                                                               /* userns.c */
 mf_host_probe mf_probe_newuidmap, mf_probe_newgidmap, mf_probe_subuid, mf_probe_subgid, mf_probe_id_map; /* ids.c */

@@ -10,6 +10,7 @@
 
 #include "host/check.h"
 #include "util/error.h"
+#include "util/library.h"
 #include "util/macro.h"
 #include "util/program-path.h"
 
@@ -30,6 +31,19 @@ void mf_probe_programs(const struct mf_host *host, struct mf_host_finding *ret)
                 snprintf(directory, sizeof(directory), "%.*s", (int) (strrchr(path, '/') - path), path);
         }
         mf_host_ok(ret, "mayfly's programs are in %s", directory);
+}
+
+void mf_probe_libraries(const struct mf_host *host, struct mf_host_finding *ret)
+{
+        (void) host;
+        for (enum mf_library i = 0; i < MF_N_LIBRARIES; i++) {
+                struct mayfly_error err = MAYFLY_ERROR_INIT;
+                if (mf_library_check(i, &err) < 0) {
+                        mf_host_take_error(ret, &err);
+                        return;
+                }
+        }
+        mf_host_ok(ret, "the libraries that mayfly loads when it needs them are there");
 }
 
 void mf_probe_nspawn(const struct mf_host *host, struct mf_host_finding *ret)

@@ -22,6 +22,7 @@ const struct mf_host_check mf_host_checks[] = {
         { "systemd-nspawn",            ROOT | NEEDED | QUICK,    mf_probe_nspawn },
         { "systemd-nspawn-version",    ROOT,                     mf_probe_nspawn_version },
         { "helper-programs",           BOTH | NEEDED | QUICK,    mf_probe_programs },
+        { "libraries",                 BOTH | NEEDED,            mf_probe_libraries },
         { "capabilities",              ROOT | NEEDED | QUICK,    mf_probe_capabilities },
         { "no-new-privileges",         USER | NEEDED | QUICK,    mf_probe_no_new_privileges },
         { "newuidmap",                 USER | NEEDED | QUICK,    mf_probe_newuidmap },

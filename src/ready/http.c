@@ -1,10 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #define _GNU_SOURCE
-#include <curl/curl.h>
 #include <errno.h>
 #include <netinet/in.h>
 #include <poll.h>
-#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,6 +11,7 @@
 #include "container/container.h"
 #include "container/listeners.h"
 #include "container/ports.h"
+#include "fetch/curl.h"
 #include "ready/condition.h"
 #include "ready/pace.h"
 #include "ready/port.h"
@@ -56,18 +55,13 @@ struct asking {
 
 /* --- before the start ------------------------------------------------------------------------------------------- */
 
-static void start_curl(void)
-{
-        (void) curl_global_init(CURL_GLOBAL_DEFAULT); /* without it, each handle says so */
-}
-
 static int add_headers(struct asking *asking, const char *const *headers, struct mayfly_error *err)
 {
         for (; headers && *headers; headers++) {
                 if (!strchr(*headers, ':') || strpbrk(*headers, "\r\n"))
                         return mf_error(err, -EINVAL, MAYFLY_STAGE_SPEC,
                                         "\"%.100s\" in http_headers is no header; write \"Name: value\"", *headers);
-                struct curl_slist *grown = curl_slist_append(asking->headers, *headers);
+                struct curl_slist *grown = mf_curl.slist_append(asking->headers, *headers);
                 if (!grown)
                         return mf_error_oom(err, MAYFLY_STAGE_SPEC);
                 asking->headers = grown;
@@ -97,7 +91,6 @@ static int check_text(const struct mayfly_wait *o, struct mayfly_error *err)
 
 static int check(struct mf_condition *condition, char *what, size_t size, struct mayfly_error *err)
 {
-        static pthread_once_t once = PTHREAD_ONCE_INIT;
         const struct mayfly_wait *o = &condition->options;
         struct asking *asking = calloc(1, sizeof(*asking));
 
@@ -109,8 +102,9 @@ static int check(struct mf_condition *condition, char *what, size_t size, struct
         int is_unix = strncmp(asking->port_text, "unix:", 5) == 0;
         snprintf(what, size, "%s %.200s at %s%.100s", o->https ? "https" : "http", o->https ? o->https : o->http,
                  is_unix ? "" : "port ", asking->port_text);
-        pthread_once(&once, start_curl);
         int r = check_text(o, err);
+        if (r == 0)
+                r = mf_curl_load(MAYFLY_STAGE_WAIT, err); /* before the start, whose result would be thrown away */
         return r == 0 ? add_headers(asking, o->http_headers, err) : r;
 }
 
@@ -134,7 +128,7 @@ static int resolve(struct mf_condition *condition, const struct mayfly_container
         /* There is nothing to look up: the socket is connected. */
         if (asprintf(&known, "%s:%u:127.0.0.1", host, number) < 0)
                 known = NULL;
-        asking->resolve = known ? curl_slist_append(NULL, known) : NULL;
+        asking->resolve = known ? mf_curl.slist_append(NULL, known) : NULL;
         return asking->url && asking->resolve ? 0 : mf_error_oom(err, MAYFLY_STAGE_SPEC);
 }
 
@@ -192,12 +186,12 @@ static size_t take_body(char *data, size_t size, size_t n, void *userdata)
 static void end(struct asking *asking)
 {
         if (asking->easy && asking->multi)
-                curl_multi_remove_handle(asking->multi, asking->easy);
+                mf_curl.multi_remove_handle(asking->multi, asking->easy);
         if (asking->easy)
-                curl_easy_cleanup(asking->easy);
+                mf_curl.easy_cleanup(asking->easy);
         asking->easy = NULL;
         if (asking->multi)
-                curl_multi_cleanup(asking->multi);
+                mf_curl.multi_cleanup(asking->multi);
         asking->multi = NULL;
         asking->socket = mf_close(asking->socket);
         asking->polled = -1;
@@ -209,31 +203,31 @@ static void set_options(struct asking *asking, const struct mayfly_wait *o)
 {
         CURL *c = asking->easy;
 
-        curl_easy_setopt(c, CURLOPT_URL, asking->url);
-        curl_easy_setopt(c, CURLOPT_RESOLVE, asking->resolve);
-        curl_easy_setopt(c, CURLOPT_PROTOCOLS_STR, "http,https");
-        curl_easy_setopt(c, CURLOPT_PROXY, "");
-        curl_easy_setopt(c, CURLOPT_NOSIGNAL, 1L);
-        curl_easy_setopt(c, CURLOPT_USERAGENT, "mayfly");
-        curl_easy_setopt(c, CURLOPT_HTTPHEADER, asking->headers);
-        curl_easy_setopt(c, CURLOPT_TIMEOUT_MS, ATTEMPT_MS);
-        curl_easy_setopt(c, CURLOPT_OPENSOCKETFUNCTION, give_socket);
-        curl_easy_setopt(c, CURLOPT_OPENSOCKETDATA, asking);
-        curl_easy_setopt(c, CURLOPT_SOCKOPTFUNCTION, is_connected);
-        curl_easy_setopt(c, CURLOPT_WRITEFUNCTION, take_body);
-        curl_easy_setopt(c, CURLOPT_WRITEDATA, asking);
-        curl_easy_setopt(c, CURLOPT_ERRORBUFFER, asking->problem);
+        mf_curl.easy_setopt(c, CURLOPT_URL, asking->url);
+        mf_curl.easy_setopt(c, CURLOPT_RESOLVE, asking->resolve);
+        mf_curl.easy_setopt(c, CURLOPT_PROTOCOLS_STR, "http,https");
+        mf_curl.easy_setopt(c, CURLOPT_PROXY, "");
+        mf_curl.easy_setopt(c, CURLOPT_NOSIGNAL, 1L);
+        mf_curl.easy_setopt(c, CURLOPT_USERAGENT, "mayfly");
+        mf_curl.easy_setopt(c, CURLOPT_HTTPHEADER, asking->headers);
+        mf_curl.easy_setopt(c, CURLOPT_TIMEOUT_MS, ATTEMPT_MS);
+        mf_curl.easy_setopt(c, CURLOPT_OPENSOCKETFUNCTION, give_socket);
+        mf_curl.easy_setopt(c, CURLOPT_OPENSOCKETDATA, asking);
+        mf_curl.easy_setopt(c, CURLOPT_SOCKOPTFUNCTION, is_connected);
+        mf_curl.easy_setopt(c, CURLOPT_WRITEFUNCTION, take_body);
+        mf_curl.easy_setopt(c, CURLOPT_WRITEDATA, asking);
+        mf_curl.easy_setopt(c, CURLOPT_ERRORBUFFER, asking->problem);
         if (o->http_user) {
-                curl_easy_setopt(c, CURLOPT_HTTPAUTH, CURLAUTH_BASIC);
-                curl_easy_setopt(c, CURLOPT_USERNAME, o->http_user);
-                curl_easy_setopt(c, CURLOPT_PASSWORD, o->http_password ? o->http_password : "");
+                mf_curl.easy_setopt(c, CURLOPT_HTTPAUTH, CURLAUTH_BASIC);
+                mf_curl.easy_setopt(c, CURLOPT_USERNAME, o->http_user);
+                mf_curl.easy_setopt(c, CURLOPT_PASSWORD, o->http_password ? o->http_password : "");
         }
         if (o->http_insecure) {
-                curl_easy_setopt(c, CURLOPT_SSL_VERIFYPEER, 0L);
-                curl_easy_setopt(c, CURLOPT_SSL_VERIFYHOST, 0L);
+                mf_curl.easy_setopt(c, CURLOPT_SSL_VERIFYPEER, 0L);
+                mf_curl.easy_setopt(c, CURLOPT_SSL_VERIFYHOST, 0L);
         }
         if (o->http_ca_file)
-                curl_easy_setopt(c, CURLOPT_CAINFO, o->http_ca_file);
+                mf_curl.easy_setopt(c, CURLOPT_CAINFO, o->http_ca_file);
 }
 
 /* Makes the handles of an attempt over asking->socket. Returns 0 or -ENOMEM. */
@@ -241,16 +235,16 @@ static int begin(struct asking *asking, const struct mayfly_wait *o)
 {
         asking->begin_us = mf_now_us();
         asking->problem[0] = '\0';
-        asking->multi = curl_multi_init();
-        asking->easy = curl_easy_init();
+        asking->multi = mf_curl.multi_init();
+        asking->easy = mf_curl.easy_init();
         if (!asking->multi || !asking->easy)
                 return -ENOMEM;
-        curl_multi_setopt(asking->multi, CURLMOPT_SOCKETFUNCTION, note_socket);
-        curl_multi_setopt(asking->multi, CURLMOPT_SOCKETDATA, asking);
-        curl_multi_setopt(asking->multi, CURLMOPT_TIMERFUNCTION, note_timer);
-        curl_multi_setopt(asking->multi, CURLMOPT_TIMERDATA, asking);
+        mf_curl.multi_setopt(asking->multi, CURLMOPT_SOCKETFUNCTION, note_socket);
+        mf_curl.multi_setopt(asking->multi, CURLMOPT_SOCKETDATA, asking);
+        mf_curl.multi_setopt(asking->multi, CURLMOPT_TIMERFUNCTION, note_timer);
+        mf_curl.multi_setopt(asking->multi, CURLMOPT_TIMERDATA, asking);
         set_options(asking, o);
-        return curl_multi_add_handle(asking->multi, asking->easy) == CURLM_OK ? 0 : -ENOMEM;
+        return mf_curl.multi_add_handle(asking->multi, asking->easy) == CURLM_OK ? 0 : -ENOMEM;
 }
 
 /* Lets libcurl do what it can without waiting. Returns 1 when the attempt has ended, with *ret its result. */
@@ -266,11 +260,11 @@ static int go_on(struct asking *asking, CURLcode *ret)
                          (fd.revents & POLLOUT ? CURL_CSELECT_OUT : 0);
         mf_sigpipe_block(&sigpipe);
         if (action)
-                curl_multi_socket_action(asking->multi, fd.fd, action, &running);
+                mf_curl.multi_socket_action(asking->multi, fd.fd, action, &running);
         else if (asking->timer_us && asking->timer_us <= mf_now_us())
-                curl_multi_socket_action(asking->multi, CURL_SOCKET_TIMEOUT, 0, &running);
+                mf_curl.multi_socket_action(asking->multi, CURL_SOCKET_TIMEOUT, 0, &running);
         mf_sigpipe_restore(&sigpipe);
-        while ((message = curl_multi_info_read(asking->multi, &left)))
+        while ((message = mf_curl.multi_info_read(asking->multi, &left)))
                 if (message->msg == CURLMSG_DONE) {
                         *ret = message->data.result;
                         return 1;
@@ -287,10 +281,10 @@ static int judge(struct asking *asking, const struct mayfly_wait *o, CURLcode re
         asking->n_ended++;
         if (result != CURLE_OK) {
                 snprintf(asking->last, sizeof(asking->last), "%s",
-                         *asking->problem ? asking->problem : curl_easy_strerror(result));
+                         *asking->problem ? asking->problem : mf_curl.easy_strerror(result));
                 return 0;
         }
-        curl_easy_getinfo(asking->easy, CURLINFO_RESPONSE_CODE, &status);
+        mf_curl.easy_getinfo(asking->easy, CURLINFO_RESPONSE_CODE, &status);
         const char *body = asking->body.data ? asking->body.data : "";
         snprintf(line, sizeof(line), "%.*s", (int) strcspn(body, "\r\n"), body);
         mf_escape(shown, sizeof(shown), line);
@@ -400,8 +394,10 @@ static void clear(struct mf_condition *condition)
         if (!asking)
                 return;
         end(asking);
-        curl_slist_free_all(asking->headers);
-        curl_slist_free_all(asking->resolve);
+        if (asking->headers)
+                mf_curl.slist_free_all(asking->headers);
+        if (asking->resolve)
+                mf_curl.slist_free_all(asking->resolve);
         mf_close(asking->netlink);
         free(asking->url);
         free(asking);
