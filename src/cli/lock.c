@@ -39,23 +39,59 @@ int tool_line_reference(char *line, char **ret)
         return TOOL_OK;
 }
 
+int tool_lock_line(FILE *file, char **line, size_t *size, const char *path)
+{
+        const ssize_t n = getline(line, size, file);
+
+        if (n < 0)
+                return ferror(file) ? -tool_fail("%s cannot be read: %s", path, strerror(errno)) : 0;
+        return strlen(*line) == (size_t) n
+                       ? 1
+                       : -tool_fail("%s has a NUL byte, and is no list of references; check the path", path);
+}
+
+/* Opens a lock file that will be replaced; *ret is NULL when there is none. A link or device would not be one any more. */
+static int open_lock(const char *path, FILE **ret)
+{
+        mf_cleanup(mf_closep) int fd = open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+        struct stat st;
+
+        *ret = NULL;
+        if (fd < 0 && errno == ENOENT && *path)
+                return TOOL_OK;
+        if (fd < 0 && errno == ELOOP)
+                return tool_fail("%s is a symbolic link, which would be replaced; give the path of the file itself",
+                                 path);
+        if (fd < 0 || fstat(fd, &st) < 0)
+                return tool_fail("the lock file \"%s\" cannot be opened: %s; check the path", path, strerror(errno));
+        if (!S_ISREG(st.st_mode))
+                return tool_fail("%s cannot be a lock file: it is no regular file; give the path of one", path);
+        *ret = fdopen(fd, "r");
+        if (!*ret)
+                tool_oom();
+        (void) mf_take_fd(&fd);
+        return TOOL_OK;
+}
+
 int tool_lock_read(const char *path, int is_fine, struct mf_strings *ret)
 {
-        mf_cleanup(mf_fclosep) FILE *file = fopen(path, "re");
+        mf_cleanup(mf_fclosep) FILE *file = NULL;
         mf_cleanup(mf_freep) char *line = NULL;
         size_t size = 0;
+        int r = open_lock(path, &file);
 
-        if (!file && errno == ENOENT && is_fine)
-                return TOOL_OK;
+        if (r != TOOL_OK)
+                return r;
         if (!file)
-                return tool_fail("%s cannot be opened: %s", path, strerror(errno));
-        for (ssize_t n; (n = getline(&line, &size, file)) >= 0;) {
-                if (strlen(line) != (size_t) n)
-                        return tool_fail("%s has a NUL byte, and is no list of references; check the path", path);
+                return is_fine ? TOOL_OK
+                               : tool_fail(
+                                         "there is no lock file %s; name the images that it is to have, as in: mayfly "
+                                         "pin --lock %s oci:redis:7.2",
+                                         path, path);
+        while ((r = tool_lock_line(file, &line, &size, path)) > 0)
                 if (mf_strings_add(ret, strdup(line)) < 0)
                         tool_oom();
-        }
-        return ferror(file) ? tool_fail("%s cannot be read: %s", path, strerror(errno)) : TOOL_OK;
+        return -r;
 }
 
 /* The length of a reference without its pin. */

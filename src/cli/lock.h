@@ -12,7 +12,10 @@
  * more than one word and returns TOOL_FAILED. */
 int tool_line_reference(char *line, char **ret);
 
-/* Reads the lines of a lock file, each with its newline; there are none when the file is missing and that `is_fine`. Returns TOOL_OK, or
+/* Reads a line as getline() does, and sees to it that it has no NUL byte. Returns 1, 0 at the end, or complains and returns -TOOL_FAILED. */
+int tool_lock_line(FILE *file, char **line, size_t *size, const char *path);
+
+/* Reads the lines of a lock file, a regular one, each with its newline; there are none when the file is missing and that `is_fine`. Returns TOOL_OK, or
  * complains and returns TOOL_FAILED. */
 int tool_lock_read(const char *path, int is_fine, struct mf_strings *ret);
 

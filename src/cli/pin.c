@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+#define _GNU_SOURCE
 #include "cli/pin.h"
 
 #include <errno.h>
@@ -166,8 +167,19 @@ static int pin_and_print(const char *operand, struct choices *choices)
 
 /* --- a lock file ------------------------------------------------------------------------------------------------ */
 
+/* The lines of a lock file, and what is printed once they are written. */
+struct locked {
+        struct mf_strings lines, said;
+};
+
+static void clear(struct locked *locked)
+{
+        mf_strings_clear(&locked->lines);
+        mf_strings_clear(&locked->said);
+}
+
 /* Pins what an operand names: into line *at, or where it belongs. */
-static int pin_into(struct mf_strings *lines, const size_t *at, const char *operand, struct choices *choices)
+static int pin_into(struct locked *locked, const size_t *at, const char *operand, struct choices *choices)
 {
         static const char *const words[] = {
                 [TOOL_LOCK_SAME] = "same   ", [TOOL_LOCK_CHANGED] = "changed", [TOOL_LOCK_ADDED] = "added  "
@@ -177,26 +189,27 @@ static int pin_into(struct mf_strings *lines, const size_t *at, const char *oper
         if (!pin)
                 return TOOL_FAILED;
         const enum tool_lock_change change =
-                at ? tool_lock_set(lines, *at, pin->reference) : tool_lock_put(lines, pin->reference);
-        if (!choices->quiet)
-                printf("%s  %s\n", words[change], pin->reference);
+                at ? tool_lock_set(&locked->lines, *at, pin->reference) : tool_lock_put(&locked->lines, pin->reference);
+        char *text = NULL;
+        if (asprintf(&text, "%s  %s", words[change], pin->reference) < 0 || mf_strings_add(&locked->said, text) < 0)
+                tool_oom();
         mayfly_pin_free(pin);
         return TOOL_OK;
 }
 
 /* Pins anew what the lines have. */
-static int pin_lines(struct mf_strings *lines, struct choices *choices)
+static int pin_lines(struct locked *locked, struct choices *choices)
 {
         int status = TOOL_OK;
 
-        for (size_t i = 0; status == TOOL_OK && i < lines->n; i++) {
-                mf_cleanup(mf_freep) char *line = strdup(lines->list[i]);
+        for (size_t i = 0; status == TOOL_OK && i < locked->lines.n; i++) {
+                mf_cleanup(mf_freep) char *line = strdup(locked->lines.list[i]);
                 char *reference;
                 if (!line)
                         tool_oom();
                 status = tool_line_reference(line, &reference);
                 if (reference)
-                        status = pin_into(lines, &i, reference, choices);
+                        status = pin_into(locked, &i, reference, choices);
                 if (status != TOOL_OK)
                         (void) tool_fail("that was line %zu of %s, which is left as it was", i + 1, choices->lock);
         }
@@ -206,14 +219,18 @@ static int pin_lines(struct mf_strings *lines, struct choices *choices)
 /* Writes the pins of all operands, or else of none, into the lock file. */
 static int lock(struct choices *choices, const struct tool_operands *operands)
 {
-        mf_cleanup(mf_strings_clear) struct mf_strings lines = { 0 };
-        int status = tool_lock_read(choices->lock, operands->n > 0, &lines);
+        mf_cleanup(clear) struct locked locked = { 0 };
+        int status = tool_lock_read(choices->lock, operands->n > 0, &locked.lines);
 
         if (status == TOOL_OK && operands->n == 0)
-                status = pin_lines(&lines, choices);
+                status = pin_lines(&locked, choices);
         for (size_t i = 0; status == TOOL_OK && i < operands->n; i++)
-                status = pin_into(&lines, NULL, operands->list[i], choices);
-        return status == TOOL_OK ? tool_lock_write(choices->lock, &lines) : status;
+                status = pin_into(&locked, NULL, operands->list[i], choices);
+        if (status == TOOL_OK)
+                status = tool_lock_write(choices->lock, &locked.lines);
+        for (size_t i = 0; status == TOOL_OK && !choices->quiet && i < locked.said.n; i++)
+                printf("%s\n", locked.said.list[i]);
+        return status;
 }
 
 static int run(int argc, char **argv)

@@ -48,8 +48,9 @@ static int pull_lines(const struct choices *choices, FILE *file, const char *nam
         mf_cleanup(mf_freep) char *line = NULL;
         int status = TOOL_OK;
         size_t size = 0;
+        int more;
 
-        for (unsigned n = 1; getline(&line, &size, file) >= 0; n++) {
+        for (unsigned n = 1; (more = tool_lock_line(file, &line, &size, name)) > 0; n++) {
                 char *reference;
                 int r = tool_line_reference(line, &reference);
                 if (reference)
@@ -58,9 +59,7 @@ static int pull_lines(const struct choices *choices, FILE *file, const char *nam
                         (void) tool_fail("that was line %u of %s", n, name);
                 status = status == TOOL_OK ? r : status;
         }
-        if (ferror(file))
-                return tool_fail("%s cannot be read: %s", name, strerror(errno));
-        return status;
+        return more < 0 ? -more : status;
 }
 
 static int pull_from(const struct choices *choices)
@@ -69,7 +68,9 @@ static int pull_from(const struct choices *choices)
                 return pull_lines(choices, stdin, "standard input");
         mf_cleanup(mf_fclosep) FILE *file = fopen(choices->from, "re");
         if (!file)
-                return tool_fail("%s cannot be opened: %s", choices->from, strerror(errno));
+                return tool_fail("%s cannot be opened: %s; give the path of a file that mayfly pin --lock, or "
+                                 "mayfly_write_lock() of CMake, has written",
+                                 choices->from, strerror(errno));
         return pull_lines(choices, file, choices->from);
 }
 
