@@ -19,14 +19,19 @@
 #include "cli/test.h"
 #include "container/state-file.h"
 #include "util/env-names.h"
+#include "util/error.h"
 #include "util/fd.h"
 #include "util/fs.h"
 #include "util/macro.h"
+#include "util/nearest.h"
+#include "util/runtime-dir.h"
 #include "util/strv.h"
 
 /* The containers of a run: `mayfly up` starts them, and their state files are in the directory of the run. */
 
 #define NOTE_MAX (2U * MAYFLY_ERROR_MESSAGE_MAX)
+#define MARK_TRIES 100U /* while others remove the directory that they leave empty */
+#define MOST_EDITS 2U
 #define UNSUPPORTED "unsupported" /* file in the directory: why this host cannot run containers */
 
 static char *path_in(const char *directory, const char *name, const char *suffix)
@@ -68,11 +73,19 @@ static int runs(const char *file, struct mayfly_error *err)
 
 /* --- starting and ending ---------------------------------------------------------------------------------------- */
 
+/* The containers of a declaration, by their names; those of compose are services. */
+static json_t *containers_of(json_t *document)
+{
+        json_t *services = json_object_get(document, "services");
+
+        return services ? services : json_object_get(document, "containers");
+}
+
 /* Whether all containers of the declaration run. */
 static int all_run(const struct tool_test *test, const char *declaration)
 {
         json_t *document = json_load_file(declaration, 0, NULL); /* `mayfly up` says what is wrong with it */
-        json_t *containers = json_object_get(document, "containers"), *container;
+        json_t *containers = containers_of(document), *container;
         int all = json_object_size(containers) > 0;
         const char *name;
 
@@ -127,27 +140,43 @@ static int start(const struct tool_test *test, const char *owner, const char *de
         return run_self((char *const *) (uintptr_t) words);
 }
 
-/* The file in the directory of the run that says that a declaration is or was up. */
-static char *mark_of(const struct tool_test *test, const char *declaration)
+/* The file in the directory of the run that says that a declaration is or was up; allocated. */
+static char *mark_of(const char *directory, const char *declaration)
 {
         const char *slash = strrchr(declaration, '/');
 
-        return path_in(test->state, slash ? slash + 1 : declaration, ".up");
+        return path_in(directory, slash ? slash + 1 : declaration, ".up");
 }
 
-/* Makes the directory of the run, and a file in it, so that nobody else's --down removes it. */
+/* Opens the directory of the run, and makes it unless it is there. It must be this user's alone: where others can write, a file could be a
+ * link to any other. Returns a descriptor or negative errno with an error. */
+static int open_directory(const struct tool_test *test, struct mayfly_error *err)
+{
+        int fd = -1, r = mf_mkdir_p(test->state);
+
+        if (r < 0)
+                return mf_error_errno(err, r, MAYFLY_STAGE_SPEC, "making the directory \"%s\"", test->state);
+        r = mf_runtime_dir_lock(test->state, &fd, err);
+        mf_unlock(fd);
+        return r < 0 ? r : fd;
+}
+
+/* Makes a file in the directory of the run, so that nobody else's --down removes it. */
 static int mark(const struct tool_test *test, const char *declaration)
 {
-        mf_cleanup(mf_freep) char *path = mark_of(test, declaration);
-        int r, fd = -1;
+        mf_cleanup(mf_freep) char *path = mark_of(".", declaration);
+        int fd = -1, r = -ENOENT;
 
-        do {
-                r = mf_mkdir_p(test->state);
-                if (r == 0)
-                        fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
-        } while (r == 0 && fd < 0 && errno == ENOENT);
-        if (fd < 0)
-                return tool_fail("%s cannot be made: %s", path, strerror(r < 0 ? -r : errno));
+        for (unsigned i = 0; r == -ENOENT && i < MARK_TRIES; i++) {
+                struct mayfly_error err = MAYFLY_ERROR_INIT;
+                mf_cleanup(mf_closep) int directory = open_directory(test, &err);
+                if (directory < 0)
+                        return tool_fail("%s", err.message);
+                fd = openat(directory, path, O_WRONLY | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
+                r = fd < 0 ? -errno : 0;
+        }
+        if (r < 0)
+                return tool_fail("%s/%s cannot be made: %s", test->state, path, strerror(-r));
         mf_close(fd);
         return TOOL_OK;
 }
@@ -174,7 +203,7 @@ static void add_running(const struct tool_test *test, const char *declaration, s
         json_t *document = json_load_file(declaration, 0, NULL), *container;
         const char *name;
 
-        json_object_foreach(json_object_get(document, "containers"), name, container) {
+        json_object_foreach(containers_of(document), name, container) {
                 mf_cleanup(mf_freep) char *file = path_in(test->state, name, TOOL_STATE_SUFFIX);
                 mf_cleanup(mf_freep) char *end = path_in(test->state, name, TOOL_END_SUFFIX);
                 if (runs(file, NULL) && mf_strings_add(words, strdup(name)) < 0)
@@ -199,7 +228,7 @@ int tool_test_down(const struct tool_test *test)
         if (words.n > MF_ELEMENTSOF(front))
                 status = run_self(words.list);
         for (const char **declaration = test->declarations; *declaration; declaration++) {
-                mf_cleanup(mf_freep) char *path = mark_of(test, *declaration);
+                mf_cleanup(mf_freep) char *path = mark_of(test->state, *declaration);
                 (void) unlink(path);
         }
         (void) rmdir(test->state); /* unless others are up */
@@ -273,10 +302,46 @@ static int use_snapshot(const struct tool_test *test, const char *name)
         return status == TOOL_OK ? tool_test_set(name, own) : status;
 }
 
+/* Adds the names of all containers of a declaration. Returns whether it could be read. */
+static int add_names(const char *declaration, struct mf_strings *names)
+{
+        json_t *document = json_load_file(declaration, 0, NULL), *container;
+        const int is_read = document != NULL;
+        const char *name;
+
+        json_object_foreach(containers_of(document), name, container)
+                if (mf_strings_add(names, strdup(name)) < 0)
+                        tool_oom();
+        json_decref(document);
+        return is_read;
+}
+
+int tool_test_check(const struct tool_test *test)
+{
+        const char **const lists[] = { test->containers, test->snapshots };
+        mf_cleanup(mf_strings_clear) struct mf_strings names = { 0 };
+        char meant[MF_MEANT_MAX];
+
+        for (const char **declaration = test->declarations; *declaration; declaration++)
+                if (!add_names(*declaration, &names))
+                        return TOOL_OK; /* `mayfly up` says what is wrong with it */
+        for (size_t i = 0; names.n > 0 && i < MF_ELEMENTSOF(lists); i++)
+                for (const char **name = lists[i]; name && *name; name++)
+                        if (!mf_strv_has((const char *const *) names.list, *name))
+                                return tool_fail("there is no container \"%s\"%s", *name,
+                                                 mf_meant(*name, (const char *const *) names.list, MOST_EDITS,
+                                                          " in the declarations of this test", meant));
+        return TOOL_OK;
+}
+
 int tool_test_use(const struct tool_test *test)
 {
+        struct mayfly_error err = MAYFLY_ERROR_INIT;
+        mf_cleanup(mf_closep) int directory = open_directory(test, &err);
         int status = TOOL_OK;
 
+        if (directory < 0)
+                return tool_fail("%s", err.message);
         if (prints(test, UNSUPPORTED, "", "this host cannot run the containers of this test: "))
                 return TEST_SKIPPED;
         for (const char **name = test->containers; name && *name; name++) {

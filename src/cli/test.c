@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 #define _GNU_SOURCE
 #include <stddef.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
 
 #include "cli/cli.h"
 #include "cli/commands.h"
 #include "cli/test.h"
+#include "util/macro.h"
 
 /* Starts what the test needs, runs it, and ends that again. */
 static int run_alone(struct tool_test *test, char **program)
@@ -38,10 +40,23 @@ static int check(const struct tool_test *test, const struct tool_operands *opera
 {
         if (!test->root || !test->declarations)
                 return tool_usage("test", "--state-root=DIRECTORY and --declaration=FILE must be given");
+        if (!*test->root)
+                return tool_usage("test", "--state-root is empty; give a directory");
         const int has_program = operands->program && operands->program[0];
         if (test->up + test->down + has_program != 1)
                 return tool_usage("test", "exactly one of --up, --down and \"-- PROGRAM\" must be given");
         return TOOL_OK;
+}
+
+/* An absolute path, allocated, of a file that need not be there: a test may change its working directory. */
+static char *absolute(const char *path)
+{
+        mf_cleanup(mf_freep) char *here = *path == '/' ? NULL : getcwd(NULL, 0);
+        char *whole = NULL;
+
+        if (asprintf(&whole, "%s%s%s", here ? here : "", here ? "/" : "", path) < 0)
+                tool_oom();
+        return whole;
 }
 
 static int run(int argc, char **argv)
@@ -54,8 +69,12 @@ static int run(int argc, char **argv)
         if (status >= 0)
                 return status;
         status = check(&test, &operands);
+        if (status == TOOL_OK)
+                status = tool_test_check(&test);
         if (status != TOOL_OK)
                 return status;
+        mf_cleanup(mf_freep) char *root = absolute(test.root);
+        test.root = root;
         tool_run_sweep(test.root);
         const int is_found = tool_run_find(&ctest);
         test.state = tool_run_directory(test.root, &ctest);
@@ -91,7 +110,7 @@ static const struct tool_option options[] = {
           .kind = TOOL_LIST,
           .at = offsetof(struct tool_test, snapshots),
           .value = "NAME",
-          .help = "a container of which PROGRAM gets one of its own, from its snapshot; may be repeated" },
+          .help = "a container that has a snapshot: PROGRAM gets a container of its own from it; may be repeated" },
         { .name = "up",
           .at = offsetof(struct tool_test, up),
           .help = "start the containers of the declarations for the ctest above, and run no program" },

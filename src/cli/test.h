@@ -39,6 +39,8 @@ void tool_run_remove(const char *directory);
 /* test-containers.c: starts the containers of all declarations for the run, unless they run already; ends them. Returns an exit status. */
 int tool_test_up(const struct tool_test *test, const struct tool_run *run);
 int tool_test_down(const struct tool_test *test);
+/* Checks that the declarations have the containers of the test. Returns an exit status. */
+int tool_test_check(const struct tool_test *test);
 /* Checks that the containers of the test run, and sets the environment variables that say where. Returns an exit status: without
  * complaint TEST_SKIPPED when they could not be started on this host. */
 int tool_test_use(const struct tool_test *test);
