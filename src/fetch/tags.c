@@ -3,30 +3,22 @@
 #include "fetch/tags.h"
 
 #include <errno.h>
-#include <gumbo.h>
 #include <setjmp.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
+#include "fetch/gumbo.h"
 #include "util/buffer.h"
 #include "util/error.h"
-#include "util/library.h"
 
 #define MEMORY_MAX ((size_t) 128 << 20) /* for the tree; an honest page of 512 KiB takes a tenth of it */
 #define TIME_MAX_S 2                    /* of processor time; an honest page of 512 KiB takes a fiftieth of it */
 #define TAGS_MAX 1000U
 #define BLANKS " \t\r\n\f"
 
-#define GUMBO_LIST(X)                 \
-        X(gumbo_, get_attribute)      \
-        X(gumbo_, parse_with_options) \
-        X(kGumbo, DefaultOptions)
-
 /* Gumbo's calls, which are there after mf_tags_parse() has loaded it. */
-static struct {
-        GUMBO_LIST(MF_LIBRARY_POINTER)
-} gumbo;
+static struct mf_gumbo gumbo;
 
 /* --- gumbo's memory ---------------------------------------------------------------------------------------------- */
 
@@ -216,7 +208,7 @@ static int read_page(struct mf_tags *tags, const char *html, size_t size)
 
 int mf_tags_parse(struct mf_tags *ret, const char *html, size_t size, struct mayfly_error *err)
 {
-        static struct mf_library_calls calls = MF_LIBRARY_CALLS(MF_LIBRARY_GUMBO, GUMBO_LIST, gumbo);
+        static struct mf_library_calls calls = MF_LIBRARY_CALLS(MF_LIBRARY_GUMBO, MF_GUMBO_LIST, gumbo);
         struct mayfly_error why = MAYFLY_ERROR_INIT;
         struct mf_tags tags = { 0 };
 

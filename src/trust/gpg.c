@@ -4,7 +4,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <gpgme.h>
 #include <poll.h>
 #include <pthread.h>
 #include <signal.h>
@@ -13,10 +12,10 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "trust/gpgme.h"
 #include "util/buffer.h"
 #include "util/error.h"
 #include "util/fd.h"
-#include "util/library.h"
 #include "util/macro.h"
 
 #define POLL_MS 100
@@ -33,39 +32,8 @@ static const char configuration[] = "no-autostart\n"
                                     "no-default-keyring\n"
                                     "keyring pubring.gpg\n";
 
-#define GPGME_LIST(X)                       \
-        X(gpgme_, cancel)                   \
-        X(gpgme_, check_version)            \
-        X(gpgme_, ctx_get_engine_info)      \
-        X(gpgme_, ctx_set_engine_info)      \
-        X(gpgme_, data_new)                 \
-        X(gpgme_, data_new_from_cbs)        \
-        X(gpgme_, data_new_from_mem)        \
-        X(gpgme_, data_release)             \
-        X(gpgme_, data_release_and_get_mem) \
-        X(gpgme_, data_set_flag)            \
-        X(gpgme_, engine_check_version)     \
-        X(gpgme_, free)                     \
-        X(gpgme_, key_unref)                \
-        X(gpgme_, new)                      \
-        X(gpgme_, op_export)                \
-        X(gpgme_, op_keylist_end)           \
-        X(gpgme_, op_keylist_next)          \
-        X(gpgme_, op_keylist_start)         \
-        X(gpgme_, op_verify_result)         \
-        X(gpgme_, op_verify_start)          \
-        X(gpgme_, release)                  \
-        X(gpgme_, set_armor)                \
-        X(gpgme_, set_global_flag)          \
-        X(gpgme_, set_io_cbs)               \
-        X(gpgme_, set_offline)              \
-        X(gpgme_, strerror)                 \
-        X(gpgme_, strerror_r)
-
 /* GPGME's calls, which are there after load(). */
-static struct {
-        GPGME_LIST(MF_LIBRARY_POINTER)
-} gpgme;
+static struct mf_gpgme gpgme;
 
 struct mf_gpg {
         gpgme_ctx_t context;
@@ -89,7 +57,7 @@ static void start(void)
 /* Loads GPGME, and starts it once. Returns 0 or negative errno; `started` is what GPGME says of gpg. */
 static int load(struct mayfly_error *err)
 {
-        static struct mf_library_calls calls = MF_LIBRARY_CALLS(MF_LIBRARY_GPGME, GPGME_LIST, gpgme);
+        static struct mf_library_calls calls = MF_LIBRARY_CALLS(MF_LIBRARY_GPGME, MF_GPGME_LIST, gpgme);
         static pthread_once_t once = PTHREAD_ONCE_INIT;
 
         int r = mf_library_load(&calls, MAYFLY_STAGE_SIGNATURE, err);
