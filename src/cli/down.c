@@ -38,20 +38,25 @@ static void print_log(FILE *file)
         }
 }
 
-/* Removes what a keeper has left for those who look for a container that has ended by itself. */
-static void remove_ends(const char *state, int directory, char *const *names)
+/* Removes what keepers have left for those who look for a container that has ended by itself: one of these names, or all without any. */
+static void remove_ends(int directory, char *const *files, const char *const *names)
 {
         const size_t end = strlen(TOOL_END_SUFFIX);
 
-        for (; state && names && *names; names++) {
-                const size_t length = strlen(*names);
-                if (length > end && strcmp(*names + length - end, TOOL_END_SUFFIX) == 0)
-                        (void) unlinkat(directory, *names, 0);
+        for (; files && *files; files++) {
+                const size_t length = strlen(*files);
+                if (length <= end || strcmp(*files + length - end, TOOL_END_SUFFIX) != 0)
+                        continue;
+                mf_cleanup(mf_freep) char *name = strndup(*files, length - end);
+                if (!name)
+                        tool_oom();
+                if (!*names || mf_strv_has(names, name))
+                        (void) unlinkat(directory, *files, 0);
         }
 }
 
 /* Prints what keepers that have ended had to say, and removes it. */
-static void take_logs(const char *state)
+static void take_logs(const char *state, const char *const *containers)
 {
         char directory[TOOL_STATE_PATH_MAX], end;
         char **names = NULL;
@@ -71,7 +76,7 @@ static void take_logs(const char *state)
                 print_log(file);
                 (void) unlinkat(fd, *name, 0);
         }
-        remove_ends(state, fd, names);
+        remove_ends(fd, names, containers);
         mf_strv_free(names);
 }
 
@@ -137,7 +142,7 @@ static int down(const char *state, const char **names)
                 int r = *names ? end_some(&keepers, &keepers.list[i], names) : ask(&keepers.list[i], NULL);
                 status = status == TOOL_OK ? r : status;
         }
-        take_logs(state);
+        take_logs(state, names);
         return status;
 }
 

@@ -58,8 +58,7 @@ void keeper_say_end(struct keeper *keeper, const struct kept *kept)
         int is_success = mayfly_container_wait(kept->container, 0, &exit, NULL) == 0 && exit.exited && exit.status == 0;
         snprintf(what, sizeof(what), "container \"%s\" has ended", kept->name);
         (void) mf_container_explain_death(kept->container, -ESRCH, MAYFLY_STAGE_EXEC, what, &err);
-        if (keeper->state)
-                write_end(keeper, kept, err.message + strlen(what) + strlen(": "));
+        write_end(keeper, kept, err.message + strlen(what) + strlen(": "));
         if (is_success)
                 return;
         keeper->status = TOOL_FAILED;
@@ -70,7 +69,9 @@ void keeper_forget_words(const struct keeper *keeper)
 {
         char path[TOOL_STATE_PATH_MAX];
 
-        for (size_t i = 0; i < keeper->n && keeper->state; i++) {
+        for (size_t i = 0; i < keeper->n; i++) {
+                if (!keeper->kept[i]->has_ended || !keeper->kept[i]->name)
+                        continue;
                 tool_state_path(keeper->state, keeper->kept[i]->name, TOOL_END_SUFFIX, path);
                 (void) unlink(path);
         }

@@ -352,6 +352,8 @@ int keeper_run(struct keeper *keeper)
         else
                 stay(keeper);
         sigprocmask(SIG_SETMASK, &old, NULL); /* who asks again does not want to wait */
+        if (!keeper->is_detached)             /* it has said all on its standard error */
+                keeper_forget_words(keeper);
         keeper_end_all(keeper);
         for (size_t i = 0; i < KEEPER_CLIENTS_MAX; i++)
                 leave(&keeper->clients[i]); /* who waits for the end sees it now */

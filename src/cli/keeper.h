@@ -104,7 +104,7 @@ void keeper_settle(struct keeper *keeper);
 
 /* keeper-words.c: says what nobody has asked for: on standard error or, in the background, in the keeper's log. */
 __attribute__((format(printf, 2, 3))) void keeper_say(const struct keeper *keeper, const char *format, ...);
-/* Says how a container has ended by itself, unless that was a success, and leaves it in a file beside the state files of --state. */
+/* Says how a container has ended by itself, unless that was a success, and leaves it in a file beside the state files. */
 void keeper_say_end(struct keeper *keeper, const struct kept *kept);
 /* Prints what is ready. */
 void keeper_print(const struct keeper *keeper);

@@ -11,6 +11,7 @@
 
 #include "cli/cli.h"
 #include "cli/commands.h"
+#include "cli/named.h"
 #include "cli/run-control.h"
 #include "util/fd.h"
 #include "util/macro.h"
@@ -86,9 +87,11 @@ static int run(int argc, char **argv)
         if (choices.since && choices.since < (uint64_t) now.tv_sec)
                 choices.since_us = ((uint64_t) now.tv_sec - choices.since) * 1000000;
         mf_cleanup(mf_closep) int run = -1;
-        if (run_attach_app(choices.state, operands.list[0], &container, &run) != TOOL_OK)
+        if (tool_attach_paused(choices.state, operands.list[0], &container) != TOOL_OK)
                 return TOOL_FAILED;
-        status = print_log(container, &choices);
+        status = run_check_app(operands.list[0], container, &run);
+        if (status == TOOL_OK)
+                status = print_log(container, &choices);
         mayfly_container_free(container);
         return status;
 }

@@ -9,7 +9,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/un.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "cli/cli.h"
@@ -29,6 +31,7 @@
 #define NAME_MAX_LENGTH 47 /* of a machine's name, without what makes it unique */
 #define MOST_EDITS 2U
 #define END_MAX 65536U
+#define OLD_S 86400
 #define STRING_OF(text) #text
 #define STRING(macro) STRING_OF(macro)
 
@@ -185,6 +188,25 @@ int tool_name_is_free(const char *state, const char *name, struct mayfly_error *
                         name, read.owner, name);
 }
 
+/* Removes what keepers have left of ends, and nobody has taken for a day. */
+static void forget_old_words(int directory)
+{
+        static const char *const ends[] = { TOOL_END_SUFFIX, ".log" };
+        const time_t oldest = time(NULL) - OLD_S;
+        char **names = NULL;
+        struct stat st;
+
+        (void) mf_dir_names(directory, &names);
+        for (char **name = names; name && *name; name++)
+                for (size_t i = 0; i < MF_ELEMENTSOF(ends); i++) {
+                        const size_t length = strlen(*name), n = strlen(ends[i]);
+                        if (length > n && strcmp(*name + length - n, ends[i]) == 0 &&
+                            fstatat(directory, *name, &st, AT_SYMLINK_NOFOLLOW) == 0 && st.st_mtime < oldest)
+                                (void) unlinkat(directory, *name, 0);
+                }
+        mf_strv_free(names);
+}
+
 /* Removes the state files of containers that were killed together with all that would have removed them. */
 static void sweep(const char *state, int directory)
 {
@@ -214,10 +236,14 @@ int tool_share(struct mayfly_container *container, const char *state, const char
         if (r < 0)
                 return r;
         sweep(state, lock);
+        forget_old_words(lock);
         r = tool_name_is_free(state, name, err);
         tool_state_path(state, name, TOOL_STATE_SUFFIX, path);
         if (r == 0)
                 r = mayfly_container_share(container, path, -1, err);
+        tool_state_path(state, name, TOOL_END_SUFFIX, path);
+        if (r == 0) /* of an earlier one */
+                (void) unlink(path);
         mf_unlock(lock);
         return r;
 }
@@ -249,14 +275,15 @@ int tool_is_shared(const char *machine)
 }
 
 /* Attaches to a container that a program shares by a state file which is elsewhere. */
-static int attach_to_machine(const char *machine, struct mayfly_container **ret, struct mayfly_error *err)
+static int attach_to_machine(const char *machine, int may_be_paused, struct mayfly_container **ret,
+                             struct mayfly_error *err)
 {
         char path[TOOL_STATE_PATH_MAX], name[256];
         struct mf_state state = { .machine = name, .socket = path };
 
         mf_share_socket_path(machine, path, sizeof(path));
         snprintf(name, sizeof(name), "%s", machine);
-        return mf_container_attach_to(ret, &state, path, err);
+        return mf_container_attach_to(ret, &state, path, may_be_paused, err);
 }
 
 /* Says why a container that runs cannot be entered. */
@@ -282,11 +309,16 @@ static int explain_end(const char *state, const char *name, struct mayfly_error 
         size_t size = 0;
 
         tool_state_path(state, name, TOOL_END_SUFFIX, path);
-        if (!state || mf_read_file_at(AT_FDCWD, path, END_MAX, &words, &size) < 0)
+        if (mf_read_file_at(AT_FDCWD, path, END_MAX, &words, &size) < 0)
                 return 0;
         while (size > 0 && words[size - 1] == '\n')
                 words[--size] = '\0';
-        return mf_error(err, -ESRCH, MAYFLY_STAGE_SPEC, "container \"%s\" has ended: %s", name, words);
+        char *message;
+        if (asprintf(&message, "container \"%s\" has ended: %s", name, words) < 0)
+                tool_oom();
+        mf_error_copy(err, -ESRCH, MAYFLY_STAGE_SPEC, message); /* with its lines */
+        free(message);
+        return -ESRCH;
 }
 
 /* Says that no container has the name, and which was meant. */
@@ -312,24 +344,50 @@ static int explain_none(const char *state, const struct tool_named_list *named, 
                         mf_meant(name, (const char *const *) names, MOST_EDITS, ";", meant));
 }
 
-int tool_find(const char *state, const char *name, struct mayfly_container **ret, struct mayfly_error *err)
+/* Says of a container that mayfly resume can resume. */
+static int explain_pause(const char *state, const char *name, struct mayfly_error *err)
 {
+        return mf_error(err, -EBUSY, MAYFLY_STAGE_EXEC, "container \"%s\" is paused; resume it by mayfly resume %s%s%s",
+                        name, name, state ? " --state " : "", state ? state : "");
+}
+
+static int attach_by(const char *state, const char *name, int may_be_paused, struct mayfly_container **ret,
+                     struct mayfly_error *err)
+{
+        struct mayfly_error why = MAYFLY_ERROR_INIT;
         mf_cleanup(tool_named_list_clear) struct tool_named_list list = { 0 };
         char path[TOOL_STATE_PATH_MAX];
         size_t alike = 0;
 
         if (strchr(name, '/'))
-                return mayfly_container_attach(ret, name, err);
+                return mf_container_attach_file(ret, name, may_be_paused, err);
         int r = read_list(state, &list, err);
         if (r < 0)
                 return r;
         const struct tool_named *found = *name ? find(&list, name, &alike) : NULL;
         if (!found && !state && tool_is_shared(name))
-                return attach_to_machine(name, ret, err);
+                return attach_to_machine(name, may_be_paused, ret, err);
         if (!found)
                 return explain_none(state, &list, name, alike, err);
         tool_state_path(state, found->name, TOOL_STATE_SUFFIX, path);
-        return mayfly_container_attach(ret, path, err);
+        r = mf_container_attach_file(ret, path, may_be_paused, &why);
+        if (r == -EBUSY)
+                return explain_pause(state, found->name, err);
+        if (r < 0)
+                mf_error_copy(err, r, why.stage, why.message);
+        return r;
+}
+
+int tool_find(const char *state, const char *name, struct mayfly_container **ret, struct mayfly_error *err)
+{
+        return attach_by(state, name, 0, ret, err);
+}
+
+int tool_attach_paused(const char *state, const char *name, struct mayfly_container **ret)
+{
+        struct mayfly_error err = MAYFLY_ERROR_INIT;
+
+        return attach_by(state, name, 1, ret, &err) < 0 ? tool_fail("%s", err.message) : TOOL_OK;
 }
 
 int tool_whole_name(const char *state, const char *word, char ret[TOOL_NAME_MAX])

@@ -10,7 +10,7 @@
 #include <mayfly/share.h>
 
 #define TOOL_STATE_SUFFIX ".json" /* of a container's state file */
-#define TOOL_END_SUFFIX ".end"    /* of the file that says how a container of --state has ended by itself */
+#define TOOL_END_SUFFIX ".end"    /* of the file that says how a container has ended by itself */
 #define TOOL_STATE_PATH_MAX 4096U
 
 /* A container that has a name. */
@@ -47,6 +47,8 @@ int tool_share(struct mayfly_container *container, const char *state, const char
 int tool_find(const char *state, const char *name, struct mayfly_container **ret, struct mayfly_error *err);
 /* Does the same. Returns TOOL_OK, or complains and returns TOOL_FAILED. */
 int tool_attach(const char *state, const char *name, struct mayfly_container **ret);
+/* Does the same for one that may be paused: for what needs no process in it. */
+int tool_attach_paused(const char *state, const char *name, struct mayfly_container **ret);
 #define TOOL_NAME_MAX 256U
 /* Writes the whole name of the container that a name, its beginning or its machine's name means. Returns 1, or 0 for none. */
 int tool_whole_name(const char *state, const char *word, char ret[TOOL_NAME_MAX]);

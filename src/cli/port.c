@@ -65,7 +65,7 @@ static int run(int argc, char **argv)
                 return status;
         if (choices.json && operands.n > 1)
                 return tool_usage("port", "--json lists all ports; leave '%s' out", operands.list[1]);
-        if (tool_attach(choices.state, operands.list[0], &container) != TOOL_OK)
+        if (tool_attach_paused(choices.state, operands.list[0], &container) != TOOL_OK)
                 return TOOL_FAILED;
         if (operands.n > 1)
                 status = print_one(container, operands.list[1]);

@@ -150,19 +150,25 @@ int run_connect(pid_t owner)
         return owner > 0 ? control_connect(owner, CONTROL_RUN_ID) : -1;
 }
 
+int run_check_app(const char *name, const struct mayfly_container *container, int *ret_run)
+{
+        const int fd = container->reports.expects_app ? -1 : run_connect(container->owner);
+
+        *ret_run = fd < 0 ? -1 : fd;
+        return fd >= 0 || container->reports.expects_app
+                       ? TOOL_OK
+                       : tool_fail("container \"%s\" runs no app; only mayfly exec is for it", name);
+}
+
 int run_attach_app(const char *state, const char *name, struct mayfly_container **ret, int *ret_run)
 {
         int status = tool_attach(state, name, ret);
 
-        *ret_run = -1;
-        if (status != TOOL_OK || (*ret)->reports.expects_app)
-                return status;
-        *ret_run = run_connect((*ret)->owner);
-        if (*ret_run >= 0)
-                return TOOL_OK;
-        *ret_run = -1;
-        *ret = mayfly_container_free(*ret);
-        return tool_fail("container \"%s\" runs no app; only mayfly exec is for it", name);
+        if (status == TOOL_OK)
+                status = run_check_app(name, *ret, ret_run);
+        if (status != TOOL_OK)
+                *ret = mayfly_container_free(*ret);
+        return status;
 }
 
 int run_ask(int fd, const char *request, unsigned number, int *ret_status, struct mayfly_error *err)

@@ -49,8 +49,10 @@ void run_control_close(struct run_control *control);
 
 /* Returns a connection to the process, or negative errno if it is no mayfly run of this user. */
 int run_connect(pid_t owner);
-/* Does what tool_attach() does for a container that runs an app or, in its place, the command of a mayfly run: then *ret_run is such a
- * connection, else -1. Complains of another one, too. */
+/* Whether the container runs an app, or, in its place, the command of a mayfly run: then *ret_run is such a connection, else -1. Returns
+ * TOOL_OK, or complains and returns TOOL_FAILED. */
+int run_check_app(const char *name, const struct mayfly_container *container, int *ret_run);
+/* Does what tool_attach() does, and then that. */
 int run_attach_app(const char *state, const char *name, struct mayfly_container **ret, int *ret_run);
 /* Asks for "kill" with a signal's number, "stop" with a time in ms or 0, or "wait", and waits for the answer. ret_status may be NULL. Returns 0
  * or negative errno with an error. */

@@ -92,7 +92,7 @@ static int take_gift(struct mayfly_container *container, struct mf_share_gift *g
         return r < 0 ? r : container->leader > 0 ? 0 : -ESRCH;
 }
 
-static int follow(struct mayfly_container *container, struct mayfly_error *err)
+static int follow(struct mayfly_container *container, int may_be_paused, struct mayfly_error *err)
 {
         mf_cleanup(mf_share_gift_clear) struct mf_share_gift gift = MF_SHARE_GIFT_NONE;
         uint64_t deadline = mf_timeout_end(MF_SHARE_ANSWER_MS);
@@ -102,7 +102,7 @@ static int follow(struct mayfly_container *container, struct mayfly_error *err)
                 r = take_gift(container, &gift);
         if (r == 0 && gift.description >= 0)
                 r = mf_share_await_reports(container, deadline);
-        if (r > 0)
+        if (r > 0 || (r == -EBUSY && may_be_paused))
                 return 0;
         /* mayfly-launch has closed the connection. */
         if (r == 0 || r == -EPIPE || r == -ECONNRESET)
@@ -111,7 +111,7 @@ static int follow(struct mayfly_container *container, struct mayfly_error *err)
 }
 
 int mf_container_attach_to(struct mayfly_container **ret, const struct mf_state *state, const char *file,
-                           struct mayfly_error *err)
+                           int may_be_paused, struct mayfly_error *err)
 {
         struct mayfly_container *container = mf_container_alloc();
 
@@ -121,7 +121,7 @@ int mf_container_attach_to(struct mayfly_container **ret, const struct mf_state 
         int r = prepare(container) < 0 ? mf_error_oom(err, MAYFLY_STAGE_SPEC)
                                        : open_connection(state, file, &container->share, err);
         if (r == 0)
-                r = follow(container, err);
+                r = follow(container, may_be_paused, err);
         if (r == -ESRCH)
                 r = explain_gone(state, file, err);
         if (r < 0)
@@ -131,13 +131,19 @@ int mf_container_attach_to(struct mayfly_container **ret, const struct mf_state 
         return r;
 }
 
-MF_EXPORT int mayfly_container_attach(struct mayfly_container **ret, const char *file, struct mayfly_error *err)
+int mf_container_attach_file(struct mayfly_container **ret, const char *file, int may_be_paused,
+                             struct mayfly_error *err)
 {
         mf_cleanup(mf_state_clear) struct mf_state state = { 0 };
 
+        int r = mf_state_read(file, &state, err);
+        return r < 0 ? r : mf_container_attach_to(ret, &state, file, may_be_paused, err);
+}
+
+MF_EXPORT int mayfly_container_attach(struct mayfly_container **ret, const char *file, struct mayfly_error *err)
+{
         if (!ret || !file || !*file)
                 return mf_error(err, -EINVAL, MAYFLY_STAGE_SPEC,
                                 "mayfly_container_attach() needs a place for its result and the path of a state file");
-        int r = mf_state_read(file, &state, err);
-        return r < 0 ? r : mf_container_attach_to(ret, &state, file, err);
+        return mf_container_attach_file(ret, file, 0, err);
 }

@@ -48,6 +48,9 @@ void mf_share_socket_path(const char *machine, char *ret, size_t size);
 
 /* Attaches to the container, as mayfly_container_attach() does. `file` is for messages. */
 int mf_container_attach_to(struct mayfly_container **ret, const struct mf_state *state, const char *file,
-                           struct mayfly_error *err);
+                           int may_be_paused, struct mayfly_error *err);
+/* Does the same for the container of a state file. */
+int mf_container_attach_file(struct mayfly_container **ret, const char *file, int may_be_paused,
+                             struct mayfly_error *err);
 
 #endif
