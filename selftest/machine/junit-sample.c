@@ -10,10 +10,10 @@ static int start(void **state)
 {
         return mayfly_cmocka_start(
                 state, MAYFLY_SPEC(.image = getenv("MAYFLY_TEST_BUSYBOX"), .wait = MAYFLY_WAIT(MAYFLY_WAIT_LOG("end")),
-                                   .entrypoint = MAYFLY_STRINGS(
-                                           "/bin/sh", "-c",
-                                           "printf 'red \\033[31m ]]]> & <b> \\001\\377 \\303\\274\\n'; seq 300; "
-                                           "echo end; exec sleep 1000")));
+                                   .entrypoint = MAYFLY_STRINGS("/bin/sh", "-c",
+                                                                "printf 'red \\033[31m ]]]> & <b> "
+                                                                "\\001\\377\\357\\277\\277 \\303\\274\\n'; seq 300; "
+                                                                "echo end; exec sleep 1000")));
 }
 
 static int start_without_image(void **state)

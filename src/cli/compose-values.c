@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "cli/cli.h"
+#include "util/macro.h"
 
 /* --- helpers ---------------------------------------------------------------------------------------------------- */
 
@@ -32,9 +33,20 @@ __attribute__((format(printf, 3, 4))) static int add(struct compose_service *ser
         return r < 0 ? -ENOMEM : 0;
 }
 
+/* Says what a value is not, and who writes values as they must be: in a file for people they can have other forms. */
 static int not_a(struct compose_service *service, const struct place *place, json_t *value, const char *wanted)
 {
-        return reader_not_a(service->compose->reader, place, value, wanted);
+        char text[200];
+
+        snprintf(text, sizeof(text), "%s; docker compose config --format json prints it so", wanted);
+        return reader_not_a(service->compose->reader, place, value, text);
+}
+
+/* A string, or an integer as a string in `buffer`; else NULL. */
+static const char *word_of(const json_t *value, char buffer[24])
+{
+        snprintf(buffer, 24, "%lld", (long long) json_integer_value(value));
+        return json_is_integer(value) ? buffer : json_string_value(value);
 }
 
 static const char *text_of(const json_t *object, const char *name)
@@ -84,7 +96,8 @@ static int take_shm_size(struct compose_service *service, const struct place *pl
 
 static int take_pids_limit(struct compose_service *service, const struct place *place, json_t *value)
 {
-        (void) place;
+        if (!json_is_integer(value))
+                return not_a(service, place, value, "a number");
         return json_integer_value(value) > 0 ? set(service, "pids_limit", json_incref(value)) : 0;
 }
 
@@ -114,7 +127,8 @@ static int take_network_mode(struct compose_service *service, const struct place
 static int take_port(struct compose_service *service, const struct place *place, json_t *value)
 {
         const char *address = text_of(value, "host_ip"), *protocol = text_of(value, "protocol");
-        const char *published = text_of(value, "published");
+        char number[24];
+        const char *published = word_of(json_object_get(value, "published"), number);
         json_int_t target = json_integer_value(json_object_get(value, "target"));
 
         if (target <= 0)
@@ -230,18 +244,20 @@ static int take_extra_hosts(struct compose_service *service, const struct place 
         const char *name;
         json_t *address, *item;
         size_t i;
-        int r = 0;
 
         if (!json_is_object(value))
                 return take_each(service, place, value, take_host);
         json_object_foreach(value, name, address) {
-                if (json_is_string(address))
-                        r = add(service, "extra_hosts", "%s:%s", name, json_string_value(address));
-                json_array_foreach(address, i, item)
-                        r = json_is_string(item) ? add(service, "extra_hosts", "%s:%s", name, json_string_value(item))
-                                                 : r;
-                if (r < 0)
-                        return r;
+                const struct place inner = { .above = place, .name = name };
+                mf_cleanup(json_decrefp) json_t *all =
+                        json_is_array(address) ? json_incref(address) : json_pack("[O]", address);
+                json_array_foreach(all, i, item) {
+                        int r = json_is_string(item)
+                                        ? add(service, "extra_hosts", "%s:%s", name, json_string_value(item))
+                                        : not_a(service, &inner, item, "an address");
+                        if (r < 0)
+                                return r;
+                }
         }
         return 0;
 }
@@ -249,18 +265,18 @@ static int take_extra_hosts(struct compose_service *service, const struct place 
 static int take_sysctls(struct compose_service *service, const struct place *place, json_t *value)
 {
         const char *name;
+        char buffer[24];
         json_t *number;
-        int r = 0;
 
         if (json_is_array(value))
                 return json_object_set(service->to, "sysctls", value) < 0 ? -ENOMEM : 0;
         if (!json_is_object(value))
                 return not_a(service, place, value, "an object of names and values");
         json_object_foreach(value, name, number) {
-                if (json_is_string(number))
-                        r = add(service, "sysctls", "%s=%s", name, json_string_value(number));
-                else
-                        r = add(service, "sysctls", "%s=%lld", name, (long long) json_integer_value(number));
+                const struct place inner = { .above = place, .name = name };
+                const char *word = word_of(number, buffer);
+                int r = word ? add(service, "sysctls", "%s=%s", name, word)
+                             : not_a(service, &inner, number, "a string or a number");
                 if (r < 0)
                         return r;
         }
@@ -277,8 +293,11 @@ static int take_ulimits(struct compose_service *service, const struct place *pla
         json_object_foreach(value, name, limit) {
                 const json_t *soft = json_is_object(limit) ? json_object_get(limit, "soft") : limit;
                 const json_t *hard = json_is_object(limit) ? json_object_get(limit, "hard") : limit;
-                int r = add(service, "ulimits", "%s=%lld:%lld", name, (long long) json_integer_value(soft),
-                            (long long) json_integer_value(hard));
+                const struct place inner = { .above = place, .name = name };
+                int r = json_is_integer(soft) && json_is_integer(hard)
+                                ? add(service, "ulimits", "%s=%lld:%lld", name, (long long) json_integer_value(soft),
+                                      (long long) json_integer_value(hard))
+                                : not_a(service, &inner, limit, "a number, or an object of \"soft\" and \"hard\"");
                 if (r < 0)
                         return r;
         }

@@ -58,8 +58,10 @@ int tool_usage(const char *command, const char *format, ...)
 
 void tool_warn(const char *text, void *userdata)
 {
+        mf_cleanup(mf_freep) char *escaped = mf_escape_dup(text);
+
         (void) userdata;
-        fprintf(stderr, "mayfly: warning: %s\n", text);
+        fprintf(stderr, "mayfly: warning: %s\n", escaped ? escaped : "out of memory");
 }
 
 void tool_oom(void)

@@ -34,9 +34,11 @@ int mf_is_printable(int32_t code)
                 int32_t first, last;
         } hidden[] = {
                 { 0, 0x1f },          { 0x7f, 0x9f },     /* C0, DEL, C1 */
-                { 0x61c, 0x61c },     { 0x200e, 0x200f }, /* marks of direction */
-                { 0x2028, 0x202e },   { 0x2066, 0x206f }, /* separators, embeddings, overrides, isolates */
-                { 0xfff9, 0xfffb },                       /* annotations */
+                { 0x61c, 0x61c },     { 0x200b, 0x200b }, /* a mark of direction, a space without width */
+                { 0x200e, 0x200f },                       /* marks of direction */
+                { 0x2028, 0x202e },   { 0x2060, 0x206f }, /* separators, embeddings, overrides, isolates */
+                { 0xfeff, 0xfeff },                       /* the mark that some editors put at the begin of a file */
+                { 0xfff9, 0xfffb },   { 0xfffe, 0xffff }, /* annotations, and what XML cannot have */
                 { 0xe0000, 0xe007f },                     /* tags */
         };
 
