@@ -99,6 +99,16 @@ int mayfly_container_get(struct mayfly_container *container, const char *path, c
 int mayfly_container_core(struct mayfly_container *container, const char *target, struct mayfly_error *err);
 
 /**
+ * Tells where each thread of the app was when a signal ended it: a backtrace by gdb, which this host must have, of the core file with the
+ * program and the libraries of the container. The spec needs what mayfly_container_core() needs. gdb runs confined, for at most a minute
+ * each time.
+ * @param ret  set on success to the text, for the caller to free(3). What is in it comes from the container
+ * @return 0 or negative errno: -ENOPKG (there is no gdb), -EBADMSG (gdb cannot read the core file), -ETIMEDOUT, -EFBIG, or as
+ *         mayfly_container_core()
+ */
+int mayfly_container_backtrace(struct mayfly_container *container, char **ret, struct mayfly_error *err);
+
+/**
  * Reads a file of the container into memory. Files of /proc and /sys can be read, too.
  * @param max       most bytes; 0 stands for 64 MiB
  * @param ret       set on success to the content and a NUL, for the caller to free(3)

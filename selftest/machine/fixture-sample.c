@@ -65,6 +65,17 @@ static void expects_another_output(void **state)
         assert_exec_stdout_sh(*state, "it's here\n", "echo \"it's there\"; echo why >&2");
 }
 
+static int start_and_crash(void **state)
+{
+        struct mayfly_exit end = MAYFLY_EXIT_INIT;
+
+        return mayfly_cmocka_start(state, MAYFLY_SPEC(.image = getenv("MAYFLY_TEST_BUSYBOX"), .cwd = "/tmp",
+                                                      .keep_files = 1, .ulimits = MAYFLY_STRINGS("core=-1"),
+                                                      .argv = MAYFLY_STRINGS("/bin/sh", "-c", "kill -SEGV $$"))) < 0
+                       ? -1
+                       : mayfly_container_wait(*state, 60000, &end, NULL);
+}
+
 static void skips(void **state)
 {
         (void) state;
@@ -81,6 +92,7 @@ int main(int argc, char **argv)
         const struct CMUnitTest stubborn[] = { cmocka_unit_test_setup_teardown(has_a_shell, start_stubborn, teardown) };
         const struct CMUnitTest fail[] = { cmocka_unit_test_setup_teardown(fails, start, teardown) };
         const struct CMUnitTest output[] = { cmocka_unit_test_setup_teardown(expects_another_output, start, teardown) };
+        const struct CMUnitTest crash[] = { cmocka_unit_test_setup_teardown(fails, start_and_crash, teardown) };
         const struct CMUnitTest in_group[] = { cmocka_unit_test(has_a_shell), cmocka_unit_test(fails) };
         const struct CMUnitTest setup[] = { cmocka_unit_test_setup_teardown(has_a_shell, start_and_break, teardown) };
         const struct CMUnitTest asserts[] = { cmocka_unit_test_setup_teardown(has_a_shell, start_and_assert,
@@ -104,6 +116,8 @@ int main(int argc, char **argv)
                 return cmocka_run_group_tests(fail, NULL, NULL);
         if (strcmp(which, "output") == 0)
                 return cmocka_run_group_tests(output, NULL, NULL);
+        if (strcmp(which, "crash") == 0)
+                return cmocka_run_group_tests(crash, NULL, NULL);
         if (strcmp(which, "group") == 0)
                 return cmocka_run_group_tests(in_group, start, teardown);
         return cmocka_run_group_tests(setup, NULL, NULL);

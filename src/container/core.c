@@ -138,13 +138,13 @@ MF_EXPORT int mayfly_container_core(struct mayfly_container *container, const ch
                 return mf_error(err, -EINVAL, MAYFLY_STAGE_SPEC,
                                 "mayfly_container_core() needs a container and a path for the core file");
         int r = mf_container_check_use(container, err);
-        if (r == 0)
-                r = read_pattern(pattern, err);
         if (r < 0)
                 return r;
         MF_ANCHOR_GUARD(container->anchor);
         mf_container_receive(container);
         r = check_end(container, err);
+        if (r == 0)
+                r = read_pattern(pattern, err);
         if (r < 0)
                 return r;
         r = split(container, pattern, directory, glob);
