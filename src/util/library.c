@@ -67,19 +67,21 @@ static int fail(enum mf_library library, enum mayfly_stage stage, struct mayfly_
                         libraries[library].package);
 }
 
+/* The pointers have types of functions of their own. */
+typedef void *__attribute__((may_alias)) any_pointer;
+
 /* Loads it, with the mutex. */
 static int load(struct mf_library_calls *calls, enum mayfly_stage stage, struct mayfly_error *err)
 {
         void *handle = dlopen(libraries[calls->library].soname, FLAGS);
-        char *pointer = calls->pointers;
+        any_pointer *pointer = calls->pointers;
 
         if (!handle)
                 return fail(calls->library, stage, err);
-        for (const char *symbol = calls->symbols; *symbol; symbol += strlen(symbol) + 1, pointer += sizeof(void *)) {
-                void *address = dlsym(handle, symbol);
-                if (!address)
+        for (const char *symbol = calls->symbols; *symbol; symbol += strlen(symbol) + 1, pointer++) {
+                *pointer = dlsym(handle, symbol);
+                if (!*pointer)
                         return fail(calls->library, stage, err);
-                memcpy(pointer, &address, sizeof(address));
         }
         atomic_store_explicit(&calls->is_loaded, 1, memory_order_release);
         return 0;
