@@ -35,6 +35,15 @@ struct mf_sockets;
 pid_t mf_spawn(char *const *argv, const struct mf_exec *exec, const int stdio[3], const struct mf_sockets *sockets,
                int with_home, char *text, size_t text_size);
 
+/* interpreter.c: what a program needs to be executed: the interpreter of a script, or the dynamic loader. */
+struct mf_interpreter {
+        int is_script;
+        char name[61];
+};
+
+/* Whether the file names one, and that is not there. */
+int mf_interpreter_missing(const char *program, struct mf_interpreter *ret);
+
 /* sockets.c: bound, and listening where the protocol knows that; from descriptor 3 on in the app (sd_listen_fds(3)). */
 struct mf_sockets {
         int *fds;

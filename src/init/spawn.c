@@ -18,7 +18,7 @@
 /* What the child tells its parent through a close-on-exec pipe when it could not be executed. */
 struct failure {
         int error;
-        char text[200];
+        char text[232];
 };
 
 static const char *env_value(char *const *env, const char *name)
@@ -206,7 +206,16 @@ static int execute(const struct plan *plan, struct failure *failure)
 {
         char program[4096];
         int found = find_program(plan->argv[0], plan->exec->env, program, sizeof(program)), r = found;
+        struct mf_interpreter needs;
 
+        if (found == 0 && mf_interpreter_missing(program, &needs)) { /* looked for now: see find_program() */
+                snprintf(failure->text, sizeof(failure->text),
+                         "\"%.50s\": its %s %s is not in the container; add it, or %s", plan->argv[0],
+                         needs.is_script ? "interpreter" : "dynamic loader", needs.name,
+                         needs.is_script ? "change the script's first line"
+                                         : "build the program for the image's C library, or statically");
+                return -ENOENT;
+        }
         if (found == 0) {
                 r = mf_confine_pre_exec(&plan->exec->confinement);
                 if (r < 0) {
