@@ -136,7 +136,7 @@ struct mayfly_spec {
         const char *const *entrypoint;
         const char *const *argv; /**< see entrypoint */
         /** Runs the app as this user, with the user's groups, not as the image's user and groups: name, number or a
-         * path whose owner it is. */
+         * path whose owner it is. "USER:GROUP" names the group, too, in place of the user's primary one. */
         const char *user;
         const char *cwd;        /**< absolute working directory of the app, instead of the image's */
         const char *name;       /**< first part of the machine name; default: the program's name */

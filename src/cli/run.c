@@ -135,13 +135,8 @@ static int run_detached(struct choices *choices, char **operands)
         declared.spec.idle = 0;
         declared.spec.entrypoint = command.entrypoint;
         declared.spec.argv = command.argv;
-        declared.spec.user = command.user;
+        declared.spec.user = choices->user;
         declared.spec.cwd = command.cwd;
-        if (command.group) {
-                (void) tool_usage("run", "--user=%s: with --detach the group cannot be chosen; leave \":%s\" out",
-                                  choices->user, command.group);
-                return RUN_FAILED;
-        }
         declaration.containers = &declared;
         declaration.n = 1;
         return keeper_begin(&choices->keeper, &declaration, 1) == TOOL_OK ? TOOL_OK : RUN_FAILED;

@@ -57,6 +57,13 @@ static int check_boot(const struct mayfly_spec *spec, struct mayfly_error *err)
         return 0;
 }
 
+const char *mf_user_group(const char *user)
+{
+        const char *colon = *user == '/' ? NULL : strchr(user, ':');
+
+        return colon ? colon + 1 : NULL;
+}
+
 /* Checks what the spec says of the app, as far as this can be done without the image. */
 static int check_app(const struct mayfly_spec *spec, struct mayfly_error *err)
 {
@@ -67,6 +74,11 @@ static int check_app(const struct mayfly_spec *spec, struct mayfly_error *err)
         if (spec->user && !*spec->user)
                 return mf_error(err, -EINVAL, MAYFLY_STAGE_SPEC,
                                 "the spec's user is empty; leave it NULL for the image's");
+        const char *group = spec->user ? mf_user_group(spec->user) : NULL;
+        if (group && (!*group || *spec->user == ':'))
+                return mf_error(err, -EINVAL, MAYFLY_STAGE_SPEC,
+                                "the spec's user is \"%.200s\"; write USER or USER:GROUP, neither of them empty",
+                                spec->user);
         if (spec->cwd && spec->cwd[0] != '/')
                 return mf_error(err, -EINVAL, MAYFLY_STAGE_SPEC, "the spec's cwd is \"%.200s\"; give an absolute path",
                                 spec->cwd);

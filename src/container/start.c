@@ -143,7 +143,11 @@ static void add_bits(struct mf_exec_block *block, enum mf_exec_tag tag, uint64_t
 static void add_identity(const char *user, const struct mf_image_config *config, struct mf_exec_block *block)
 {
         if (user) {
-                mf_exec_block_add(block, MF_EXEC_USER, user);
+                const char *group = mf_user_group(user);
+                mf_cleanup(mf_freep) char *name = strndup(user, group ? (size_t) (group - user) - 1 : strlen(user));
+                mf_exec_block_add(block, MF_EXEC_USER, name ? name : user); /* one that is not found */
+                if (group)
+                        mf_exec_block_add(block, MF_EXEC_GROUP, group);
                 return;
         }
         if (config->user)
