@@ -10,6 +10,9 @@
 
 #include "cli/cli.h"
 #include "util/macro.h"
+#include "util/strv.h"
+
+#define MOST_MS 4000000000.0 /* what a wait_timeout can be */
 
 /* --- helpers ---------------------------------------------------------------------------------------------------- */
 
@@ -107,10 +110,7 @@ static int take_user(struct compose_service *service, const struct place *place,
 
         if (!text)
                 return not_a(service, place, value, "a string");
-        size_t length = strcspn(text, ":");
-        if (text[length])
-                tool_warn("the group of a user has no effect here: a user has the groups of the image", NULL);
-        return set(service, "user", json_stringn(text, length));
+        return set(service, "user", json_incref(value));
 }
 
 static int take_network_mode(struct compose_service *service, const struct place *place, json_t *value)
@@ -324,14 +324,60 @@ static int take_networks(struct compose_service *service, const struct place *pl
         return 0;
 }
 
+/* Reads a time of a health check. Returns 0 or negative errno with an error. */
+static int take_time(struct compose_service *service, const struct place *place, const json_t *value, const char *name,
+                     double *ret)
+{
+        const struct place inner = { .above = place, .name = name };
+        json_t *time = json_object_get(value, name);
+
+        if (!time || (json_is_string(time) && reader_parse_duration(json_string_value(time), ret)))
+                return 0;
+        return not_a(service, &inner, time, "a time such as \"30s\"");
+}
+
+/* Compose gives a container up after so many failures in a row: until then its start may take. Docker's defaults are what is not there. */
+static int take_patience(struct compose_service *service, const struct place *place, json_t *value)
+{
+        static const char *const known[] = { "test",    "disable",      "interval",       "timeout",
+                                             "retries", "start_period", "start_interval", NULL };
+        double interval = 30000, timeout = 30000, start_period = 0, unused;
+        const json_t *retries = json_object_get(value, "retries");
+        json_int_t n = json_integer_value(retries);
+        const char *name;
+        json_t *member;
+
+        json_object_foreach(value, name, member) {
+                if (!mf_strv_has(known, name))
+                        return reader_bad(service->compose->reader, place,
+                                          "mayfly cannot do what is said in: %s; take that out", name);
+        }
+        if (take_time(service, place, value, "interval", &interval) < 0 ||
+            take_time(service, place, value, "timeout", &timeout) < 0 ||
+            take_time(service, place, value, "start_period", &start_period) < 0 ||
+            take_time(service, place, value, "start_interval", &unused) < 0)
+                return -EINVAL;
+        if (retries && (!json_is_integer(retries) || n < 0))
+                return reader_bad(service->compose->reader, place, "retries is not a whole number from 0 on");
+        double ms = start_period + (double) (n > 0 ? n : 3) * (interval + timeout);
+        return set(service, "wait_timeout", json_sprintf("%.0fms", ms < 1 ? 1 : ms > MOST_MS ? MOST_MS : ms));
+}
+
 /* A health check is a command that must succeed before the container counts as ready. */
 static int take_healthcheck(struct compose_service *service, const struct place *place, json_t *value)
 {
         json_t *test = json_object_get(value, "test");
         const char *kind = json_string_value(json_array_get(test, 0));
 
+        if (!json_is_object(value))
+                return not_a(service, place, value, "an object");
         if (json_is_true(json_object_get(value, "disable")) || (kind && strcmp(kind, "NONE") == 0))
                 return 0;
+        int r = take_patience(service, place, value);
+        if (r < 0)
+                return r;
+        if (!test) /* only the times are others than the image's */
+                return set(service, "wait", json_pack("[{s:b}]", "healthy", 1));
         int is_shell = kind && strcmp(kind, "CMD-SHELL") == 0;
         if (!kind || (!is_shell && strcmp(kind, "CMD") != 0))
                 return not_a(service, place, value, "a health check with a \"test\" of CMD or CMD-SHELL");
@@ -343,6 +389,52 @@ static int take_healthcheck(struct compose_service *service, const struct place 
         for (size_t i = 1; i < json_array_size(test); i++)
                 (void) json_array_append(command, json_array_get(test, i));
         return set(service, "wait", json_pack("[{s:o}]", "command", command));
+}
+
+/* Whether an object, if it is one, has other members than these. */
+static int has_other(json_t *object, const char *const *known)
+{
+        const char *name;
+        json_t *member;
+
+        json_object_foreach(object, name, member) {
+                if (!mf_strv_has(known, name))
+                        return 1;
+        }
+        return 0;
+}
+
+/* Of what is there for a swarm, limits of memory and of processes count here; what else means nothing for a test is named. */
+static int take_deploy(struct compose_service *service, const struct place *place, json_t *value)
+{
+        json_t *limits = json_object_get(json_object_get(value, "resources"), "limits"), *limit;
+        const json_t *replicas = json_object_get(value, "replicas");
+        const char *name;
+        char warning[200];
+        int r = 0;
+
+        if (!json_is_object(value))
+                return not_a(service, place, value, "an object");
+        if (json_is_integer(replicas) && json_integer_value(replicas) != 1)
+                return reader_bad(service->compose->reader, place,
+                                  "replicas: mayfly starts one container of each service; "
+                                  "take that out");
+        json_object_foreach(limits, name, limit) {
+                if (strcmp(name, "memory") == 0)
+                        r = take_size(service, "memory", limit);
+                else if (strcmp(name, "pids") == 0)
+                        r = take_pids_limit(service, place, limit);
+                if (r < 0)
+                        return r;
+        }
+        snprintf(warning, sizeof(warning),
+                 "services.%.60s.deploy: only resources.limits.memory and pids have an effect here",
+                 service->place->name);
+        if (has_other(value, (const char *const[]){ "resources", "replicas", NULL }) ||
+            has_other(json_object_get(value, "resources"), (const char *const[]){ "limits", NULL }) ||
+            has_other(limits, (const char *const[]){ "memory", "pids", NULL }))
+                tool_warn(warning, NULL);
+        return 0;
 }
 
 static int take_nothing(struct compose_service *service, const struct place *place, json_t *value)
@@ -376,6 +468,7 @@ const struct compose_key compose_keys[] = {
         { .name = "networks", .take = take_networks },
         { .name = "network_mode", .take = take_network_mode },
         { .name = "healthcheck", .take = take_healthcheck },
+        { .name = "deploy", .take = take_deploy },
         { .name = "depends_on", .take = take_nothing }, /* when all services are there */
         { .name = NULL },
 };

@@ -186,6 +186,14 @@ static int finish(const struct reader *reader, const struct place *place, struct
                 key.name = "volumes";
         if (key.name)
                 return reader_bad(reader, &key, "%s", err.message);
+        for (size_t i = 0; reading->after && reading->after[i]; i++) {
+                const struct place after = { .above = place, .name = "after" };
+                if (strchr(reading->after[i], ','))
+                        return reader_bad(reader, &after,
+                                          "\"%s\" is no name of a container; write each name in quotes "
+                                          "of its own",
+                                          reading->after[i]);
+        }
         run_take_capabilities(reader->memory, reading->capabilities, &spec->capabilities);
         spec->after = join(reader, reading->after);
         return 0;

@@ -202,9 +202,13 @@ static const char *take_part(const char *text, double *ms)
         } units[] = { { "ms", 1 }, { "us", 0.001 }, { "s", 1000 }, { "m", 60000 }, { "h", 3600000 } };
         char *end;
 
+        const size_t length_of_number = strspn(text, "0123456789.");
+
         if (*text < '0' || *text > '9')
                 return NULL;
         double number = strtod(text, &end);
+        if (end != text + length_of_number) /* strtod() knows more numbers than people write: "0x10", "1e3" */
+                return NULL;
         for (size_t i = 0; i < sizeof(units) / sizeof(units[0]); i++) {
                 size_t length = strlen(units[i].name);
                 if (strncmp(end, units[i].name, length) == 0) {
@@ -215,14 +219,21 @@ static const char *take_part(const char *text, double *ms)
         return NULL;
 }
 
+int reader_parse_duration(const char *text, double *ret_ms)
+{
+        *ret_ms = 0;
+        if (!*text)
+                return 0;
+        while (text && *text)
+                text = take_part(text, ret_ms);
+        return text != NULL;
+}
+
 int reader_duration(const struct reader *reader, const struct place *place, json_t *value, void *to)
 {
-        const char *text = json_string_value(value);
         double ms = 0;
 
-        while (text && *text)
-                text = take_part(text, &ms);
-        if (!text || ms < 1 || ms >= UINT_MAX)
+        if (!json_is_string(value) || !reader_parse_duration(json_string_value(value), &ms) || ms < 1 || ms >= UINT_MAX)
                 return reader_not_a(reader, place, value,
                                     "a time of 1 ms or more; write numbers with h, m, s or ms, such as \"60s\" or "
                                     "\"1m30s\"");

@@ -77,8 +77,9 @@ int reader_load(const struct reader *reader, json_t **ret)
                 return mf_error(reader->err, errno ? -errno : -EIO, MAYFLY_STAGE_SPEC,
                                 "%s cannot be read: %s; give the path of a declaration", reader->file, strerror(errno));
         if (!root)
-                return reader_bad(reader, NULL, "line %d, column %d: %s; it must be JSON", why.line, why.column,
-                                  why.text);
+                return reader_bad(reader, NULL, "line %d, column %d: %s; %s", why.line, why.column, why.text,
+                                  json_error_code(&why) == json_error_duplicate_key ? "give each key once"
+                                                                                    : "it must be JSON");
         if (!json_is_object(root)) {
                 int r = reader_not_a(reader, &whole, root, "an object");
                 json_decref(root);

@@ -74,6 +74,9 @@ int reader_bytes(const struct reader *, const struct place *, json_t *, void *to
 int reader_duration(const struct reader *, const struct place *, json_t *, void *to); /* unsigned, ms: "1m30s" */
 int reader_signal(const struct reader *, const struct place *, json_t *, void *to);   /* int: "SIGTERM" */
 
+/* Adds up the parts of "1m30s", in ms. Returns whether it is a time. */
+int reader_parse_duration(const char *text, double *ret_ms);
+
 /* The index of a word of a NULL-terminated list, from `first` on, for an enum. */
 int reader_word(const struct reader *reader, const struct place *place, json_t *value, const char *const *words,
                 int first, void *to);

@@ -36,13 +36,21 @@ unsigned mf_edits(const char *a, const char *b)
         return above[n];
 }
 
+/* Whether half of the longer word is left after so many edits: between two words of two letters there are never more than two. */
+static int is_alike(const char *a, const char *b, unsigned edits)
+{
+        const size_t m = strlen(a), n = strlen(b);
+
+        return 2 * (size_t) edits <= (m > n ? m : n);
+}
+
 const char *mf_nearest(const char *word, const char *const *names, unsigned most)
 {
         const char *found = NULL;
 
         for (; *names; names++) {
                 unsigned edits = mf_edits(word, *names);
-                if (edits > most || (found && edits == most))
+                if (edits > most || !is_alike(word, *names, edits) || (found && edits == most))
                         continue;
                 found = *names;
                 most = edits;

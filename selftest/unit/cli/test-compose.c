@@ -63,7 +63,8 @@ static const char document[] =
         "\"service_healthy\","
         "   \"required\": true}}, \"networks\": {\"default\": null}},"
         "  \"web\": {\"image\": \"web" DIGEST
-        "\", \"user\": \"1000\", \"working_dir\": \"/app\", \"hostname\": \"shop\", \"read_only\": true,"
+        "\", \"user\": \"1000:50\", \"deploy\": {\"resources\": {\"limits\": {\"memory\": \"1048576\", \"pids\": 9}}}, "
+        "\"working_dir\": \"/app\", \"hostname\": \"shop\", \"read_only\": true,"
         "   \"ports\": [{\"mode\": \"ingress\", \"target\": 80, \"published\": \"8080\", \"protocol\": \"tcp\"},"
         "    {\"mode\": \"ingress\", \"target\": 53, \"protocol\": \"udp\", \"host_ip\": \"127.0.0.1\"}],"
         "   \"depends_on\": {\"migrate\": {\"condition\": \"service_completed_successfully\"}, \"cache\": "
@@ -119,6 +120,7 @@ static void takes_a_database(void **state)
         assert_string_equal(db->spec.volumes[2].path, "/run/x");
         assert_int_equal(db->spec.volumes[3].size, 0);
         assert_string_equal(db->spec.wait[1].command[2], "pg_isready");
+        assert_int_equal(db->spec.start_timeout_ms, 5 * (1000 + 30000)); /* what compose waits for it */
         assert_int_equal(db->spec.wait[2].size, 0);
         assert_int_equal(db->spec.shm_size, 64 << 20);
         assert_int_equal(db->spec.memory_max, 512 << 20);
@@ -143,7 +145,9 @@ static void takes_a_server(void **state)
         const struct mayfly_spec *web = &declaration.containers[2].spec;
 
         (void) state;
-        assert_string_equal(web->user, "1000");
+        assert_string_equal(web->user, "1000:50");
+        assert_int_equal(web->memory_max, 1 << 20);
+        assert_int_equal(web->tasks_max, 9);
         assert_string_equal(web->cwd, "/app");
         assert_string_equal(web->hostname, "shop");
         assert_int_equal(web->publish[1].host_port, 8080);
@@ -190,6 +194,10 @@ static const struct {
           "the condition \"service_odd\" is not known" },
         { "{\"image\": \"aci:x\", \"depends_on\": [\"s\"]}", "services.s.depends_on: [\"s\"] is not an object" },
         { "{\"image\": \"aci:x\", \"healthcheck\": {\"test\": \"x\"}}", "services.s.healthcheck" },
+        { "{\"image\": \"aci:x\", \"healthcheck\": {\"interval\": \"x\"}}",
+          "services.s.healthcheck.interval: \"x\" is not a time" },
+        { "{\"image\": \"aci:x\", \"healthcheck\": {\"start_perod\": \"1s\"}}", "said in: start_perod" },
+        { "{\"image\": \"aci:x\", \"deploy\": {\"replicas\": 2}}", "services.s.deploy: replicas: mayfly starts one" },
         { "{\"image\": \"aci:x\", \"networks\": {\"front\": null}}", "there is no network \"front\"" },
         { "{\"image\": \"aci:x\", \"ulimits\": []}", "services.s.ulimits: [] is not an object" },
         { "{\"image\": \"aci:x\", \"ulimits\": {\"nofile\": \"many\"}}",
