@@ -64,6 +64,7 @@ static struct mayfly_result *run(const char *const *argv, const void *input, siz
         command.input = input;
         command.input_size = size;
         command.output_max = UINT64_C(1) << 30;
+        command.timeout_ms = 3600000; /* a busy machine */
         check(mayfly_container_run(container, &command, &result, &err));
         if (result->exit->status != 0) {
                 fprintf(stderr, "bench-files: %s failed: %s\n", argv[0], result->err);

@@ -119,6 +119,41 @@ static void a_damaged_image_is_replaced_beside_its_container(void **state)
         assert_int_equal(collect().removed, 1);
 }
 
+/* A snapshot has what the container wrote, and not the image: that is fetched again, or the start says why not. */
+static void a_snapshot_outlives_its_image(void **state)
+{
+        struct mayfly_error err = MAYFLY_ERROR_INIT;
+        struct mayfly_snapshot *snapshot = NULL;
+        struct mayfly_container *container = NULL;
+        char away[1024], command[2200], path[1024];
+        const char *from = test_image("busybox") + strlen("aci:file://");
+
+        (void) state;
+        snprintf(path, sizeof(path), "%.*s", (int) strcspn(from, "@"), from);
+        snprintf(command, sizeof(command), "cp '%s' '%s/copy.aci'", path, store);
+        assert_int_equal(system(command), 0);
+        snprintf(path, sizeof(path), "aci:file://%s/copy.aci%s", store, strrchr(from, '@'));
+        snprintf(away, sizeof(away), "%s/copy.aci", store);
+        const struct mayfly_spec *spec = MAYFLY_SPEC(.image = path, .idle = 1, .image_options = &image_options);
+        if (mayfly_container_start(&container, spec, &err) < 0 || mayfly_container_halt(container, &err) < 0 ||
+            mayfly_container_snapshot(container, &snapshot, &err) < 0)
+                fail_msg("%s", err.message);
+        mayfly_container_free(container);
+        assert_int_equal(collect().removed, 1);
+        spec = MAYFLY_SPEC(.image = path, .idle = 1, .image_options = &image_options, .snapshot = snapshot);
+        if (mayfly_container_start(&container, spec, &err) < 0)
+                fail_msg("%s", err.message);
+        assert_runs(container);
+        mayfly_container_free(container);
+        assert_int_equal(collect().removed, 1);
+        assert_int_equal(unlink(away), 0);
+        container = NULL;
+        assert_int_equal(mayfly_container_start(&container, spec, &err), -ENOENT);
+        assert_null(container);
+        assert_non_null(strstr(err.message, "copy.aci"));
+        mayfly_snapshot_free(snapshot);
+}
+
 /* The state of a process as a letter, its parent, and its name, as in proc(5). */
 static char state_of(pid_t pid, pid_t *ret_parent, char name[32])
 {
@@ -225,6 +260,7 @@ int main(void)
 {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(a_running_container_keeps_its_image),
+                cmocka_unit_test(a_snapshot_outlives_its_image),
                 cmocka_unit_test(a_damaged_image_is_replaced_beside_its_container),
                 cmocka_unit_test(an_owners_death_does_not_free_what_still_runs),
         };

@@ -4,6 +4,7 @@
 #include <inttypes.h>
 #include <mayfly/life.h>
 #include <mayfly/share.h>
+#include <signal.h>
 #include <stdio.h>
 
 #include "container/container.h"
@@ -65,16 +66,18 @@ static int give(struct mayfly_container *container, unsigned seconds, pid_t *ret
         if (r < 0)
                 return r;
         *ret_pid = mf_pidfd_pid(keeper.process);
-        r = mayfly_container_share(container, file, keeper.process, err);
-        if (r < 0)
-                return r;
+        /* First it must be ready: a container ends with its owner. */
         r = mf_keeper_hand_over(&keeper, &container->leader_fd, 1);
-        return r < 0 ? mf_error_errno(err, r, MAYFLY_STAGE_EXEC,
-                                      "container %s ends, because its new owner, process %d (mayfly-keep), has ended "
-                                      "or does not "
-                                      "answer",
-                                      container->machine, (int) *ret_pid)
-                     : 0;
+        if (r < 0)
+                mf_error_errno(err, r, MAYFLY_STAGE_EXEC,
+                               "container %s is not kept, because process %d (mayfly-keep), which is to own it, has "
+                               "ended or does not answer",
+                               container->machine, (int) *ret_pid);
+        else
+                r = mayfly_container_share(container, file, keeper.process, err);
+        if (r < 0)
+                mf_pidfd_signal(keeper.process, SIGKILL);
+        return r;
 }
 
 MF_EXPORT int mayfly_container_keep(struct mayfly_container *container, unsigned seconds, pid_t *ret_pid,

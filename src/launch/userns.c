@@ -62,8 +62,8 @@ int launch_userns_open(const struct launch_options *options, int keeps)
         if (pid == 0) {
                 close(done[1]);
                 byte = unshare(CLONE_NEWUSER) < 0 ? (char) errno : 0;
-                (void) !write(born[1], &byte, 1);
-                (void) !read(done[0], &byte, 1); /* until the parent closes it, or dies */
+                if (write(born[1], &byte, 1) == 1)
+                        (void) !read(done[0], &byte, 1); /* until the parent closes it, or dies */
                 _exit(0);
         }
         int fd = pid < 0 ? -errno : -EIO;

@@ -8,6 +8,7 @@
 #include <sched.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -58,7 +59,11 @@ static int map_ids(int tree, const struct volume *volume, struct mayfly_error *e
 {
         mf_cleanup(mf_closep) int userns = launch_userns_open(&volume->ids, 1);
 
-        int r = userns < 0 ? userns : launch_idmap(tree, userns, 1);
+        if (userns < 0)
+                return mf_error_errno(err, userns, MAYFLY_STAGE_FILES,
+                                      "the volume for %s: making a user namespace with the container's IDs",
+                                      volume->target);
+        int r = launch_idmap(tree, userns, 1);
         return r < 0 ? mf_error(err, r, MAYFLY_STAGE_FILES,
                                 "the volume for %s: showing %s with the container's IDs, which its file system, or one "
                                 "that is mounted in it, cannot do: %s; take another directory, or set .userns = "
@@ -134,6 +139,14 @@ static int tell_place(struct mf_serve_call *call, int place, const struct volume
         return call->answer.result.failed ? mf_error_oom(err, MAYFLY_STAGE_FILES) : 0;
 }
 
+static char attached[PATH_MAX]; /* where a volume was mounted; empty: nowhere */
+
+void mount_undo(void)
+{
+        if (attached[0])
+                (void) umount2(attached, MNT_DETACH | UMOUNT_NOFOLLOW);
+}
+
 int mount_attach(struct mf_serve_call *call, struct mayfly_error *err)
 {
         struct volume volume = { 0 };
@@ -158,8 +171,10 @@ int mount_attach(struct mf_serve_call *call, struct mayfly_error *err)
         if (place < 0)
                 return place;
         r = tell_place(call, place, &volume, err);
-        if (r == 0 &&
-            syscall(SYS_move_mount, locked, "", place, "", MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH) < 0)
-                r = files_say(err, -errno, volume.target, "covered by the volume");
-        return r;
+        if (r < 0)
+                return r;
+        if (syscall(SYS_move_mount, locked, "", place, "", MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH) < 0)
+                return files_say(err, -errno, volume.target, "covered by the volume");
+        snprintf(attached, sizeof(attached), "%s", volume.target);
+        return 0;
 }

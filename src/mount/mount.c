@@ -21,5 +21,8 @@ int main(void)
                 { MF_OPERATION_VOLUME_DETACH, mount_detach, 1 },
         };
 
-        return mf_serve_one("mayfly-mount", operations, MF_ELEMENTSOF(operations));
+        const int status = mf_serve_one("mayfly-mount", operations, MF_ELEMENTSOF(operations));
+        if (status != 0)
+                mount_undo();
+        return status;
 }

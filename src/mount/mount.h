@@ -14,6 +14,8 @@
  * tmpfs. */
 int mount_attach(struct mf_serve_call *call, struct mayfly_error *err);
 int mount_detach(struct mf_serve_call *call, struct mayfly_error *err);
+/* Takes off what mount_attach() has mounted: the library did not hear of it. */
+void mount_undo(void);
 
 /* mount.c: enters the container, with the right to mount there. Returns 0, or a negative errno with the error filled. */
 int mount_enter(const struct mf_serve_call *call, struct mayfly_error *err);
