@@ -13,8 +13,10 @@
 
 #include "cli/cli.h"
 #include "cli/commands.h"
+#include "cli/cp-stream.h"
 #include "cli/named.h"
 #include "util/dir-names.h"
+#include "util/error.h"
 #include "util/fd.h"
 #include "util/fs.h"
 #include "util/macro.h"
@@ -192,6 +194,69 @@ static int get(const struct copy *copy)
         return path ? get_one(copy, copy->from, path) : TOOL_FAILED;
 }
 
+/* --- streams ---------------------------------------------------------------------------------------------------- */
+
+static int put_tree(const char *directory, void *userdata, struct mayfly_error *err)
+{
+        const struct copy *copy = userdata;
+        struct mayfly_file file = MAYFLY_FILE_INIT;
+
+        file.path = copy->to;
+        file.source = directory;
+        file.keep_owners = copy->keep_owners;
+        return mayfly_container_put(copy->container, &file, err);
+}
+
+static int put_stream(struct copy *copy)
+{
+        struct mayfly_error err = MAYFLY_ERROR_INIT;
+        int target = -1;
+
+        if (copy->keep_owners && geteuid() != 0)
+                return tool_fail("--archive of a stream is for root: only root can make files of other users");
+        if (isatty(STDIN_FILENO))
+                return tool_fail("standard input is a terminal; give a tar stream, as tar -c makes it");
+        if (is_directory_inside(copy, copy->to, &target, &err) < 0)
+                return tool_fail("%s", err.message);
+        if (target <= 0)
+                return tool_fail("there is no directory %s in the container; make it first", copy->to);
+        return cp_stream_unpack(STDIN_FILENO, copy->keep_owners, put_tree, copy, &err) < 0
+                       ? tool_fail("%s", err.message)
+                       : TOOL_OK;
+}
+
+/* Gets a directory's content as the tree, or the source by its name into it. */
+static int get_tree(const char *directory, void *userdata, struct mayfly_error *err)
+{
+        const struct copy *copy = userdata;
+        struct mayfly_get_options options = MAYFLY_GET_OPTIONS_INIT;
+
+        options.keep_owners = copy->keep_owners;
+        if (wants_content(copy->from))
+                return mayfly_container_get(copy->container, copy->from, directory, &options, err);
+        mf_cleanup(mf_freep) char *path = inside(directory, copy->from);
+        if (mkdir(directory, 0755) < 0)
+                return mf_error_errno(err, -errno, MAYFLY_STAGE_FILES, "the directory %s", directory);
+        return mayfly_container_get(copy->container, copy->from, path, &options, err);
+}
+
+static int get_stream(struct copy *copy)
+{
+        struct mayfly_error err = MAYFLY_ERROR_INIT;
+
+        if (isatty(STDOUT_FILENO))
+                return tool_fail("standard output is a terminal, which a tar stream is not for; write it into a file "
+                                 "or a pipe");
+        return cp_stream_pack(STDOUT_FILENO, get_tree, copy, &err) < 0 ? tool_fail("%s", err.message) : TOOL_OK;
+}
+
+static int do_copy(struct copy *copy)
+{
+        if (strcmp(copy->is_put ? copy->from : copy->to, "-") == 0)
+                return copy->is_put ? put_stream(copy) : get_stream(copy);
+        return copy->is_put ? put(copy) : get(copy);
+}
+
 static int run(int argc, char **argv)
 {
         struct choices choices = { 0 };
@@ -211,15 +276,13 @@ static int run(int argc, char **argv)
         copy.keep_owners = choices.keep_owners;
         copy.from = from ? from + 1 : list[0];
         copy.to = to ? to + 1 : list[1];
-        if (strcmp(copy.is_put ? copy.from : copy.to, "-") == 0)
-                return tool_usage("cp", "'-' is no path; for a stream, mayfly exec NAME tar can make or read one");
         mf_cleanup(mf_freep) char *name =
                 from ? strndup(list[0], (size_t) (from - list[0])) : strndup(list[1], (size_t) (to - list[1]));
         if (!name)
                 tool_oom();
         if (tool_attach(choices.state, name, &copy.container) != TOOL_OK)
                 return TOOL_FAILED;
-        status = copy.is_put ? put(&copy) : get(&copy);
+        status = do_copy(&copy);
         mayfly_container_free(copy.container);
         return status;
 }
@@ -237,12 +300,17 @@ static const char *const operand_names[] = { "SOURCE", "TARGET", NULL };
 const struct tool_command tool_cp = {
         .name = "cp",
         .summary = "copy files into a container, or out of it",
-        .synopsis = "[OPTION]... NAME:PATH TARGET\n[OPTION]... SOURCE NAME:PATH",
+        .synopsis =
+                "[OPTION]... NAME:PATH TARGET\n[OPTION]... SOURCE NAME:PATH\n[OPTION]... NAME:PATH -\n[OPTION]... - "
+                "NAME:PATH",
         .description =
                 "Copies a file or a directory with all that is in it. A target that is a directory gets the copy by "
                 "the source's name; a source that ends in /. stands for what is in the directory. Nothing is needed in "
                 "the image, and paths inside are absolute.\n"
-                "On this host a directory that is copied must not be there yet.",
+                "On this host a directory that is copied must not be there yet.\n"
+                "As TARGET, \"-\" is a tar stream on standard output; as SOURCE, one on standard input, compressed or "
+                "not, "
+                "whose files go into a directory.",
         .exit_status = "0, or 1 when it could not be done, or 2 when the command line is wrong.",
         .options = options,
         .operands = operand_names,
