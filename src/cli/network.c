@@ -37,8 +37,9 @@ static void print_texts(const char *name, const json_t *list)
         size_t i;
 
         tool_json_open(name, '[');
-        json_array_foreach(list, i, item)
+        json_array_foreach(list, i, item) {
                 tool_json_text(NULL, json_string_value(item));
+        }
         tool_json_close(']');
 }
 
@@ -134,8 +135,9 @@ static const char **names_of(const struct keepers *keepers)
                 tool_oom();
         n = 0;
         for (size_t i = 0; i < keepers->n; i++)
-                json_array_foreach(keepers->list[i].networks, j, network)
+                json_array_foreach(keepers->list[i].networks, j, network) {
                         names[n++] = text_of(network, "name");
+                }
         return names;
 }
 

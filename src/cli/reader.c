@@ -153,6 +153,6 @@ int reader_array(const struct reader *reader, const struct place *place, json_t 
                 if (r < 0)
                         return r;
         }
-        memcpy(to, &list, sizeof(list)); /* whatever its type */
+        memcpy(to, &(void *){ list }, sizeof(list)); /* whatever its type */
         return 0;
 }
