@@ -252,6 +252,10 @@ static int get_stream(struct copy *copy)
 
 static int do_copy(struct copy *copy)
 {
+        if (!copy->is_put && strspn(copy->from, "/") == strlen(copy->from))
+                return tool_fail("%s is the root of the container, which has devices and no name for a copy; copy what "
+                                 "is wanted of it, such as /etc",
+                                 *copy->from ? copy->from : "the empty path");
         if (strcmp(copy->is_put ? copy->from : copy->to, "-") == 0)
                 return copy->is_put ? put_stream(copy) : get_stream(copy);
         return copy->is_put ? put(copy) : get(copy);
