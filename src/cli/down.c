@@ -55,7 +55,8 @@ static void remove_ends(int directory, char *const *files, const char *const *na
         }
 }
 
-/* Prints what keepers that have ended had to say, and removes it. */
+/* Prints what keepers that have ended had to say, and removes it. Where some containers are meant, their keeper may just be about to end, so
+ * that its words are left for the end of all. */
 static void take_logs(const char *state, const char *const *containers)
 {
         char directory[TOOL_STATE_PATH_MAX], end;
@@ -66,7 +67,7 @@ static void take_logs(const char *state, const char *const *containers)
         mf_cleanup(mf_closep) int fd = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
         if (fd < 0 || mf_dir_names(fd, &names) < 0)
                 return;
-        for (char **name = names; name && *name; name++) {
+        for (char **name = names; !*containers && name && *name; name++) {
                 if (sscanf(*name, "keeper-%d.lo%c", &pid, &end) != 2 || end != 'g') /* NOLINT(cert-err34-c) */
                         continue;
                 int log = control_is_keeper(pid) ? -1 : openat(fd, *name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
@@ -168,8 +169,9 @@ const struct tool_command tool_down = {
         .synopsis = "[OPTION]... [NAME]...",
         .description =
                 "Ends the containers of these NAMEs, or all that mayfly up and mayfly run --detach have started, "
-                "and waits until nothing is left of them. When one had ended by itself with a failure, prints "
-                "what is known of that. It is no mistake if none runs.",
+                "and waits until nothing is left of them. Without a NAME, prints what is known of those that had ended "
+                "by "
+                "themselves with a failure. It is no mistake if none runs.",
         .exit_status = "0, or 1 when there is no container of a NAME or one could not be ended, or 2 when the command "
                        "line is wrong.",
         .options = options,
