@@ -98,26 +98,34 @@ static int check_after(const struct reader *reader, const struct place *all, con
         return 0;
 }
 
-/* Whether another container before this one asks for the same port of the host. */
+/* Whether another port before this one, of the same container or of one before it, has the same number of the host. */
+static int check_port(const struct reader *reader, const struct place *publish, const struct declaration *declaration,
+                      size_t which, const struct mayfly_publish *port)
+{
+        for (size_t i = 0; port->host_port && i <= which; i++)
+                for (const struct mayfly_publish *other = declaration->containers[i].spec.publish;
+                     other && other[1].size && &other[1] != port; other++)
+                        if (other[1].host_port == port->host_port && strcmp(other[1].protocol, port->protocol) == 0)
+                                return reader_bad(reader, publish,
+                                                  "port %u/%s of the host is that of %s \"%s\", too; give another "
+                                                  "number, or leave it out",
+                                                  port->host_port, port->protocol,
+                                                  i == which ? "another port of container" : "container",
+                                                  declaration->containers[i].name);
+        return 0;
+}
+
 static int check_ports(const struct reader *reader, const struct place *all, const struct declaration *declaration,
                        size_t which)
 {
         const struct place container = { .above = all, .name = declaration->containers[which].name };
         const struct place publish = { .above = &container, .name = "publish" };
-        const struct mayfly_publish *mine = declaration->containers[which].spec.publish;
+        const struct mayfly_publish *port = declaration->containers[which].spec.publish;
+        int r = 0;
 
-        for (; mine && mine[1].size; mine++)
-                for (size_t i = 0; i < which; i++)
-                        for (const struct mayfly_publish *other = declaration->containers[i].spec.publish;
-                             other && other[1].size; other++)
-                                if (mine[1].host_port && mine[1].host_port == other[1].host_port &&
-                                    strcmp(mine[1].protocol, other[1].protocol) == 0)
-                                        return reader_bad(reader, &publish,
-                                                          "port %u/%s of the host is that of container \"%s\", too; "
-                                                          "give another number, or leave it out",
-                                                          mine[1].host_port, mine[1].protocol,
-                                                          declaration->containers[i].name);
-        return 0;
+        for (; r == 0 && port && port[1].size; port++)
+                r = check_port(reader, &publish, declaration, which, &port[1]);
+        return r;
 }
 
 static int check(const struct reader *reader, const struct place *whole, const struct declaration *declaration)

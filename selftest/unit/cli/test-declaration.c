@@ -318,6 +318,9 @@ static const struct {
           "\"x\", \"publish\": "
           "[\"81:2\", \"80:2\"]}}}",
           "containers.b.publish: port 80/tcp of the host is that of container \"a\", too" },
+        { "{\"containers\": {\"a\": {\"image\": \"x\", \"publish\": [\"80:1\", \"80:2/udp\", \"1\", \"2\", "
+          "\"80:2\"]}}}",
+          "containers.a.publish: port 80/tcp of the host is that of another port of container \"a\", too" },
 };
 
 static void refuses_documents(void **state)
