@@ -54,7 +54,7 @@ def by_ci_test(where, code):
         user = top / (".ci/run" if command == "ci/test" else "ci/test")
         if not os.access(top / command, os.X_OK):
             fail(where, f"{command} cannot be executed")
-        elif not re.search(rf"^(exec )?{re.escape(command)}$", user.read_text(), re.M):
+        elif not re.search(rf"^ *(exec )?{re.escape(command)}$", user.read_text(), re.M):
             fail(where, f"{user.relative_to(top)} does not run {command}")
 
 
