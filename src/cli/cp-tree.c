@@ -207,10 +207,9 @@ int cp_tree_add(struct cp_tree *tree, const struct mf_entry *entry, struct mayfl
         if (r < 0)
                 return r;
         r = find_spot(tree, entry->name, entry, &spot, err);
-        mf_cleanup(mf_closep) int parent = spot.parent;
-        if (r <= 0)
-                return r;
-        r = make(tree, &spot, entry, err);
+        if (r > 0)
+                r = make(tree, &spot, entry, err);
+        mf_close(spot.parent);
         return r < 0 ? failed(entry, r, err) : 0; /* the first error counts */
 }
 
