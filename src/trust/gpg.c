@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <gpgme.h>
 #include <poll.h>
 #include <pthread.h>
 #include <signal.h>
@@ -12,7 +13,6 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "trust/gpgme.h"
 #include "util/buffer.h"
 #include "util/error.h"
 #include "util/fd.h"
@@ -32,9 +32,6 @@ static const char configuration[] = "no-autostart\n"
                                     "no-default-keyring\n"
                                     "keyring pubring.gpg\n";
 
-/* GPGME's calls, which are there after load(). */
-static struct mf_gpgme gpgme;
-
 struct mf_gpg {
         gpgme_ctx_t context;
 };
@@ -48,22 +45,10 @@ static void start(void)
         struct sigaction action;
 
         sigaction(SIGPIPE, NULL, &action);
-        (void) gpgme.set_global_flag("disable-gpgconf", "1");
-        started = gpgme.check_version("1.18.0") ? gpgme.engine_check_version(GPGME_PROTOCOL_OpenPGP)
+        (void) gpgme_set_global_flag("disable-gpgconf", "1");
+        started = gpgme_check_version("1.18.0") ? gpgme_engine_check_version(GPGME_PROTOCOL_OpenPGP)
                                                 : gpg_error(GPG_ERR_NOT_SUPPORTED);
         sigaction(SIGPIPE, &action, NULL);
-}
-
-/* Loads GPGME, and starts it once. Returns 0 or negative errno; `started` is what GPGME says of gpg. */
-static int load(struct mayfly_error *err)
-{
-        static struct mf_library_calls calls = MF_LIBRARY_CALLS(MF_LIBRARY_GPGME, MF_GPGME_LIST, gpgme);
-        static pthread_once_t once = PTHREAD_ONCE_INIT;
-
-        int r = mf_library_load(&calls, MAYFLY_STAGE_SIGNATURE, err);
-        if (r == 0)
-                pthread_once(&once, start);
-        return r;
 }
 
 /* Sets the error for a failure of GPGME. Returns it. */
@@ -73,7 +58,7 @@ static int failed(gpgme_error_t code, const char *doing, struct mayfly_error *er
 
         if (gpgme_err_code(code) == GPG_ERR_ENOMEM)
                 return mf_error_oom(err, MAYFLY_STAGE_SIGNATURE);
-        gpgme.strerror_r(code, text, sizeof(text));
+        gpgme_strerror_r(code, text, sizeof(text));
         return mf_error(err, -EIO, MAYFLY_STAGE_SIGNATURE, "GnuPG fails at %s: %s", doing, text);
 }
 
@@ -94,27 +79,27 @@ static int write_file(const char *home, const char *name, const void *data, size
 
 static int new_context(gpgme_ctx_t *ret, const char *home, struct mayfly_error *err)
 {
-        gpgme_error_t e = gpgme.new(ret);
+        gpgme_error_t e = gpgme_new(ret);
 
         if (!e)
-                e = gpgme.ctx_set_engine_info(*ret, GPGME_PROTOCOL_OpenPGP, NULL, home);
+                e = gpgme_ctx_set_engine_info(*ret, GPGME_PROTOCOL_OpenPGP, NULL, home);
         if (e)
                 return failed(e, "starting", err);
-        gpgme.set_offline(*ret, 1);
-        gpgme.set_armor(*ret, 1);
+        gpgme_set_offline(*ret, 1);
+        gpgme_set_armor(*ret, 1);
         return 0;
 }
 
 int mf_gpg_new(struct mf_gpg **ret, const char *home, const struct mf_packets *keys, struct mayfly_error *err)
 {
-        int r = load(err);
-        if (r < 0)
-                return r;
+        static pthread_once_t once = PTHREAD_ONCE_INIT;
+
+        pthread_once(&once, start);
         if (started)
                 return mf_error(err, -ENOENT, MAYFLY_STAGE_SIGNATURE,
                                 "signatures cannot be checked without GnuPG; install gpg 2.1 or later (Debian: gpg), "
                                 "or check no signatures (MAYFLY_SIGNATURES=off)");
-        r = write_file(home, "gpg.conf", configuration, strlen(configuration));
+        int r = write_file(home, "gpg.conf", configuration, strlen(configuration));
         if (r == 0)
                 r = write_file(home, "pubring.gpg", keys->data ? (const void *) keys->data : "", keys->size);
         if (r < 0)
@@ -134,7 +119,7 @@ int mf_gpg_new(struct mf_gpg **ret, const char *home, const struct mf_packets *k
 struct mf_gpg *mf_gpg_free(struct mf_gpg *gpg)
 {
         if (gpg) {
-                gpgme.release(gpg->context);
+                gpgme_release(gpg->context);
                 free(gpg);
         }
         return NULL;
@@ -214,8 +199,8 @@ int mf_gpg_keys(struct mf_gpg *gpg, struct mf_keys *ret, struct mayfly_error *er
         gpgme_key_t key;
         int r = 0;
 
-        gpgme_error_t e = gpgme.op_keylist_start(gpg->context, NULL, 0);
-        while (r == 0 && !e && !(e = gpgme.op_keylist_next(gpg->context, &key))) {
+        gpgme_error_t e = gpgme_op_keylist_start(gpg->context, NULL, 0);
+        while (r == 0 && !e && !(e = gpgme_op_keylist_next(gpg->context, &key))) {
                 struct mf_key *grown = mf_grow(keys.list, keys.n, &keys.allocated, sizeof(*grown));
                 if (grown)
                         keys.list = grown;
@@ -223,9 +208,9 @@ int mf_gpg_keys(struct mf_gpg *gpg, struct mf_keys *ret, struct mayfly_error *er
                 keys.n += r == 0;
                 if (r == -ENOENT)
                         r = 0;
-                gpgme.key_unref(key);
+                gpgme_key_unref(key);
         }
-        (void) gpgme.op_keylist_end(gpg->context);
+        (void) gpgme_op_keylist_end(gpg->context);
         if (r < 0 || gpgme_err_code(e) != GPG_ERR_EOF) {
                 mf_keys_clear(&keys);
                 return r < 0 ? mf_error_oom(err, MAYFLY_STAGE_SIGNATURE) : failed(e, "listing keys", err);
@@ -246,18 +231,18 @@ int mf_gpg_export(struct mf_gpg *gpg, const char *fingerprint, char **ret, size_
 {
         gpgme_data_t data = NULL;
 
-        gpgme_error_t e = gpgme.data_new(&data);
+        gpgme_error_t e = gpgme_data_new(&data);
         if (!e)
-                e = gpgme.op_export(gpg->context, fingerprint, 0, data);
+                e = gpgme_op_export(gpg->context, fingerprint, 0, data);
         if (e) {
-                gpgme.data_release(data);
+                gpgme_data_release(data);
                 return failed(e, "exporting a key", err);
         }
-        char *text = gpgme.data_release_and_get_mem(data, ret_size);
+        char *text = gpgme_data_release_and_get_mem(data, ret_size);
         *ret = text && *ret_size > 0 ? malloc(*ret_size) : NULL;
         if (*ret)
                 memcpy(*ret, text, *ret_size);
-        gpgme.free(text);
+        gpgme_free(text);
         return *ret ? 0 : mf_error(err, -EIO, MAYFLY_STAGE_SIGNATURE, "GnuPG exports nothing for %s", fingerprint);
 }
 
@@ -321,7 +306,7 @@ static void run_loop(struct loop *loop, gpgme_ctx_t context)
                 if (poll(polls, n, POLL_MS) < 0 && errno != EINTR)
                         break;
                 if (loop->bytes->cancelled && loop->bytes->cancelled(loop->bytes->userdata)) {
-                        (void) gpgme.cancel(context);
+                        (void) gpgme_cancel(context);
                         break;
                 }
                 for (size_t i = 0; i < n && !loop->done; i++) {
@@ -348,7 +333,7 @@ static ssize_t on_read(void *userdata, void *data, size_t size)
 /* Returns the verdict of gpg on one signature, and fills in `detail`. */
 static enum mf_verdict verdict_of(const struct _gpgme_signature *sig, char detail[160])
 {
-        gpgme.strerror_r(sig->status, detail, 160);
+        gpgme_strerror_r(sig->status, detail, 160);
         switch (gpgme_err_code(sig->status)) {
         case GPG_ERR_NO_ERROR:
                 return MF_VERDICT_GOOD;
@@ -370,7 +355,7 @@ static enum mf_verdict verdict_of(const struct _gpgme_signature *sig, char detai
 /* Copies the results. Returns their number. */
 static int copy_results(gpgme_ctx_t context, struct mf_signature ret[MF_SIGNATURES_MAX])
 {
-        gpgme_verify_result_t result = gpgme.op_verify_result(context);
+        gpgme_verify_result_t result = gpgme_op_verify_result(context);
         int n = 0;
 
         for (gpgme_signature_t s = result ? result->signatures : NULL; s && n < (int) MF_SIGNATURES_MAX; s = s->next) {
@@ -425,20 +410,20 @@ static int verify(struct loop *loop, gpgme_ctx_t context, const struct mf_packet
         struct gpgme_io_cbs io = { watch, loop, unwatch, on_event, loop };
         gpgme_data_t sig = NULL, data = NULL;
 
-        gpgme.set_io_cbs(context, &io);
-        gpgme_error_t e = gpgme.data_new_from_mem(&sig, (const char *) signatures->data, signatures->size, 0);
+        gpgme_set_io_cbs(context, &io);
+        gpgme_error_t e = gpgme_data_new_from_mem(&sig, (const char *) signatures->data, signatures->size, 0);
         if (!e)
-                e = gpgme.data_new_from_cbs(&data, &callbacks, loop);
+                e = gpgme_data_new_from_cbs(&data, &callbacks, loop);
         if (!e)
-                (void) gpgme.data_set_flag(data, "io-buffer-size", BUFFER_SIZE);
+                (void) gpgme_data_set_flag(data, "io-buffer-size", BUFFER_SIZE);
         if (!e)
-                e = gpgme.op_verify_start(context, sig, data, NULL);
+                e = gpgme_op_verify_start(context, sig, data, NULL);
         if (!e) {
                 run_loop(loop, context);
                 e = loop->done ? loop->result : gpg_error(GPG_ERR_CANCELED);
         }
-        gpgme.data_release(sig);
-        gpgme.data_release(data);
+        gpgme_data_release(sig);
+        gpgme_data_release(data);
         *ret = e;
         return loop->broken ? -EPIPE : gpgme_err_code(e) == GPG_ERR_CANCELED ? -ECANCELED : 0;
 }
@@ -447,7 +432,7 @@ int mf_gpg_verify(struct mf_gpg *gpg, const struct mf_packets *signatures, const
                   struct mf_signature ret[MF_SIGNATURES_MAX], struct mayfly_error *err)
 {
         struct loop loop = { .bytes = bytes };
-        const char *home = gpgme.ctx_get_engine_info(gpg->context)->home_dir;
+        const char *home = gpgme_ctx_get_engine_info(gpg->context)->home_dir;
         struct mf_keys keys = { 0 };
         gpgme_ctx_t context = NULL;
         gpgme_error_t e = 0;
@@ -459,9 +444,9 @@ int mf_gpg_verify(struct mf_gpg *gpg, const struct mf_packets *signatures, const
                 n = copy_results(context, ret);
                 if (n == 0)
                         r = mf_error(err, -EBADMSG, MAYFLY_STAGE_SIGNATURE, "GnuPG finds no signature in the file (%s)",
-                                     gpgme.strerror(e));
+                                     gpgme_strerror(e));
         }
-        gpgme.release(context);
+        gpgme_release(context);
         if (r == 0)
                 r = mf_gpg_keys(gpg, &keys, err);
         for (int i = 0; i < n && r == 0; i++)
