@@ -85,13 +85,14 @@ static void an_images_port_is_activated_where_the_spec_says_so(void **state)
         answers(reach_port(c, "web", SOCK_STREAM));
         answers(reach_port(c, "5301/udp", SOCK_DGRAM));
         answers(reach_port(c, "5300/udp", SOCK_DGRAM)); /* through mayfly-forward to a socket inside */
-        prints_as(c, NULL, "netstat -ltun | awk '/^(tcp|udp)/ { print $1, $4 }'", "udp :::5300\n");
+        /* The kernel lists a socket twice when others are opened meanwhile. */
+        prints_as(c, NULL, "netstat -ltun | awk '/^(tcp|udp)/ { print $1, $4 }' | sort -u", "udp :::5300\n");
         mayfly_container_free(c);
         /* Without it the sockets are inside. */
         c = start_container(MAYFLY_SPEC(.image = with_ports, SERVES, .publish = MAYFLY_PORTS({ .name = "web" })));
         await_output(c);
         answers(reach_port(c, "web", SOCK_STREAM));
-        prints_as(c, NULL, "netstat -lt | grep -c '^tcp'", "1\n");
+        prints_as(c, NULL, "netstat -lt | grep '^tcp' | sort -u | wc -l", "1\n");
         mayfly_container_free(c);
 }
 
