@@ -183,7 +183,7 @@ static const char *find_mapped(const char *line, uint64_t address)
         return address >= begin && address < end ? line + at : NULL;
 }
 
-/* Ends the line, and returns the next one, or NULL. */
+/* Ends the line, without the blank that gdb 16 puts after the last column, and returns the next one, or NULL. */
 static char *end_line(char *line)
 {
         char *end = strchr(line, '\n');
@@ -191,6 +191,8 @@ static char *end_line(char *line)
         if (!end)
                 return NULL;
         *end = '\0';
+        if (end > line && end[-1] == ' ')
+                end[-1] = '\0';
         return end + 1;
 }
 
