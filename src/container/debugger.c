@@ -16,8 +16,9 @@
 #include "util/time.h"
 #include "util/timeout.h"
 
-/* util-linux and coreutils, which every Debian has, confine gdb: nothing of ours runs between them. gdb is PID 2 of a PID namespace, and ends
- * with timeout(1), its PID 1. */
+/* util-linux and coreutils, which every Debian has, confine gdb: nothing of ours runs between them. gdb is PID 1 of a PID namespace, which ends
+ * with unshare(1), and unshare with timeout(1). timeout itself cannot be PID 1: from coreutils 9.10 on it takes PID 1 as its parent for
+ * a sign that its parent has died. */
 
 #define NOBODY 65534U
 #define LIMIT_MS 60000U
@@ -39,7 +40,10 @@ static void add(struct words *words, const char *const *more)
 /* Writes the command line, with `seconds` as its limit. */
 static void make_words(struct words *ret, const char *seconds, const char *const *more)
 {
-        static const char *const as_root[] = { "/usr/bin/unshare",
+        static const char *const limit[] = { "/usr/bin/timeout", "--signal=KILL", NULL };
+        static const char *const as_root[] = { "setpriv",
+                                               "--pdeathsig=KILL",
+                                               "unshare",
                                                "--net",
                                                "--ipc",
                                                "--pid",
@@ -54,11 +58,10 @@ static void make_words(struct words *ret, const char *seconds, const char *const
                                                "--pdeathsig=KILL",
                                                NULL };
         static const char *const as_user[] = {
-                "/usr/bin/unshare", "--user", "--map-current-user", "--net", "--ipc", "--pid", "--fork", "--kill-child",
-                "setpriv",          NULL
+                "setpriv", "--pdeathsig=KILL", "unshare", "--user", "--map-current-user", "--net", "--ipc", "--pid",
+                "--fork",  "--kill-child",     "setpriv", NULL
         };
-        static const char *const limits[] = { "--no-new-privs", "prlimit",       "--core=0", "--fsize=0",
-                                              "timeout",        "--signal=KILL", NULL };
+        static const char *const no_more[] = { "--no-new-privs", "prlimit", "--core=0", "--fsize=0", NULL };
         static const char *const gdb[] = { "gdb",  "-nx",
                                            "-nh",  "-batch",
                                            "-iex", "set auto-load off",
@@ -66,9 +69,10 @@ static void make_words(struct words *ret, const char *seconds, const char *const
                                            "-iex", "set width 0",
                                            NULL };
 
-        add(ret, geteuid() == 0 ? as_root : as_user);
-        add(ret, limits);
+        add(ret, limit);
         add(ret, (const char *const[]){ seconds, NULL });
+        add(ret, geteuid() == 0 ? as_root : as_user);
+        add(ret, no_more);
         add(ret, gdb);
         add(ret, more);
 }
