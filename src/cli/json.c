@@ -103,6 +103,41 @@ void tool_json_list(const char *name, const char *const *list)
         tool_json_close(']');
 }
 
+/* NOLINTNEXTLINE(misc-no-recursion): no value of ours is deeper than has_some */
+void tool_json_value(const char *name, const json_t *value)
+{
+        const char *key;
+        json_t *item;
+        size_t i;
+
+        switch (json_typeof(value)) {
+        case JSON_OBJECT:
+                tool_json_open(name, '{');
+                json_object_foreach((json_t *) (uintptr_t) value, key, item)
+                        tool_json_value(key, item);
+                tool_json_close('}');
+                break;
+        case JSON_ARRAY:
+                tool_json_open(name, '[');
+                json_array_foreach(value, i, item)
+                        tool_json_value(NULL, item);
+                tool_json_close(']');
+                break;
+        case JSON_STRING:
+                tool_json_text(name, json_string_value(value));
+                break;
+        case JSON_INTEGER:
+                tool_json_number(name, json_integer_value(value));
+                break;
+        case JSON_TRUE:
+        case JSON_FALSE:
+                tool_json_bool(name, json_is_true(value));
+                break;
+        default:
+                tool_json_null(name);
+        }
+}
+
 void tool_json_verbatim(const char *name, const char *json)
 {
         begin(name);

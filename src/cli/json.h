@@ -5,6 +5,7 @@
 /* JSON on standard output. What is printed is valid whatever bytes a text has: see util/escape.h. Members and elements
  * get their commas here. `name` is NULL for an element of an array and for the outermost value. */
 
+#include <jansson.h>
 #include <stdint.h>
 
 void tool_json_open(const char *name, char bracket);     /* '{' or '[' */
@@ -16,6 +17,7 @@ void tool_json_null(const char *name);
 /* An object of a NULL-terminated list of "NAME=VALUE", and an array of texts; NULL is an empty one. */
 void tool_json_pairs(const char *name, const char *const *pairs);
 void tool_json_list(const char *name, const char *const *list);
+void tool_json_value(const char *name, const json_t *value);
 /* What is JSON already. */
 void tool_json_verbatim(const char *name, const char *json);
 

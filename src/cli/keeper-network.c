@@ -45,34 +45,60 @@ static json_t *list_members(const struct keeper *keeper, const struct mayfly_net
         return list;
 }
 
-static json_t *list_cuts(const struct keeper *keeper, const struct mayfly_network *network)
+/* The containers that get nothing of what one sends on the network. */
+static json_t *list_cuts(const struct keeper *keeper, const struct mayfly_network *network, const char *from)
 {
+        const struct mayfly_container *sender = NULL;
         json_t *list = json_array();
 
-        for (size_t i = 0; i < keeper->n; i++)
-                for (size_t j = 0; j < keeper->n; j++) {
-                        const struct kept *from = keeper->kept[i], *to = keeper->kept[j];
-                        if (!from->is_branch && !to->is_branch &&
-                            mf_network_loses(network, from->container, to->container))
-                                (void) json_array_append_new(
-                                        list, json_pack("{s:s, s:s}", "from", from->name, "to", to->name));
-                }
+        for (size_t i = 0; from && i < keeper->n; i++)
+                if (!keeper->kept[i]->is_branch && strcmp(keeper->kept[i]->name, from) == 0)
+                        sender = keeper->kept[i]->container;
+        for (size_t i = 0; sender && i < keeper->n; i++) {
+                const struct kept *to = keeper->kept[i];
+                if (!to->is_branch && mf_network_loses(network, sender, to->container))
+                        (void) json_array_append_new(list, json_string(to->name));
+        }
         return list;
 }
 
-json_t *keeper_list_networks(const struct keeper *keeper)
+static json_t *list_names(const struct keeper *keeper)
 {
+        const char *const *names = keeper->declaration->networks;
         json_t *list = json_array();
 
-        for (size_t i = 0; keeper->is_ready && keeper->declaration->networks && keeper->declaration->networks[i]; i++) {
-                const struct mayfly_network *network = keeper->networks[i];
-                if (network)
-                        (void) json_array_append_new(
-                                list, json_pack("{s:s, s:o, s:o, s:o}", "name", keeper->declaration->networks[i],
-                                                "subnets", list_subnets(network), "containers",
-                                                list_members(keeper, network), "cuts", list_cuts(keeper, network)));
-        }
+        for (size_t i = 0; keeper->is_ready && names && names[i]; i++)
+                if (keeper->networks[i])
+                        (void) json_array_append_new(list, json_string(names[i]));
         return list;
+}
+
+static const struct mayfly_network *find_network(const struct keeper *keeper, const char *name)
+{
+        const char *const *names = keeper->declaration->networks;
+
+        for (size_t i = 0; name && keeper->is_ready && names && names[i]; i++)
+                if (strcmp(names[i], name) == 0)
+                        return keeper->networks[i];
+        return NULL;
+}
+
+/* A part of it each, since an answer is a single message, and there may be a cut for each two containers. */
+json_t *keeper_tell_networks(const struct keeper *keeper, const json_t *request)
+{
+        const char *what = json_string_value(json_object_get(request, "request"));
+        const struct mayfly_network *network =
+                find_network(keeper, json_string_value(json_object_get(request, "network")));
+
+        if (what && strcmp(what, "networks") == 0)
+                return json_pack("{s:o}", "networks", list_names(keeper));
+        if (what && network && strcmp(what, "network") == 0)
+                return json_pack("{s:o, s:o}", "subnets", list_subnets(network), "containers",
+                                 list_members(keeper, network));
+        if (what && network && strcmp(what, "cuts") == 0)
+                return json_pack("{s:o}", "cuts",
+                                 list_cuts(keeper, network, json_string_value(json_object_get(request, "container"))));
+        return NULL;
 }
 
 /* --- cuts ------------------------------------------------------------------------------------------------------- */

@@ -28,8 +28,7 @@ static json_t *describe(const struct keeper *keeper)
                 if (kept->name && !kept->is_branch && (!keeper->is_ready || kept->container))
                         (void) json_array_append_new(containers, json_string(kept->name));
         }
-        return json_pack("{s:b, s:o, s:o}", "ready", keeper->is_ready, "containers", containers, "networks",
-                         keeper_list_networks(keeper));
+        return json_pack("{s:b, s:o}", "ready", keeper->is_ready, "containers", containers);
 }
 
 int keeper_answer(struct keeper *keeper, struct keeper_client *client)
@@ -38,6 +37,11 @@ int keeper_answer(struct keeper *keeper, struct keeper_client *client)
 
         if (what && strcmp(what, "describe") == 0) {
                 control_send(client->fd, describe(keeper));
+                return 1;
+        }
+        json_t *told = keeper_tell_networks(keeper, client->request);
+        if (told) {
+                control_send(client->fd, told);
                 return 1;
         }
         if (what && strcmp(what, "down") == 0 && !json_object_get(client->request, "containers")) {

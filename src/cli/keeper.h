@@ -142,8 +142,9 @@ void keeper_end_orphans(struct keeper *keeper);
 /* Frees the places of branches that have ended. */
 void keeper_forget_branches(struct keeper *keeper);
 
-/* keeper-network.c: says what the networks are, and who is on them. */
-json_t *keeper_list_networks(const struct keeper *keeper);
+/* keeper-network.c: answers "networks" with their names, "network" with who is on the one of this name, and "cuts" with what its container
+ * of this name is cut off from there. Returns NULL for another request and another network. */
+json_t *keeper_tell_networks(const struct keeper *keeper, const json_t *request);
 /* Cut a container off from the request's "other", or from all, and undo that. */
 int keeper_cut(struct keeper *keeper, struct kept *kept, const json_t *request, struct mayfly_error *err);
 int keeper_mend(struct keeper *keeper, struct kept *kept, const json_t *request, struct mayfly_error *err);

@@ -17,7 +17,7 @@
 #include "util/macro.h"
 #include "util/nearest.h"
 
-#define DESCRIBE_S 2U /* a keeper answers that at once, unless it was stopped by a signal */
+#define ANSWER_S 2U /* a keeper answers questions at once, unless it was stopped by a signal */
 #define MOST_EDITS 2U
 
 void keepers_clear(struct keepers *keepers)
@@ -26,7 +26,6 @@ void keepers_clear(struct keepers *keepers)
                 mf_close(keepers->list[i].fd);
                 mf_close(keepers->list[i].process);
                 json_decref(keepers->list[i].containers);
-                json_decref(keepers->list[i].networks);
         }
         free(keepers->list);
         *keepers = (struct keepers){ 0 };
@@ -51,7 +50,7 @@ static int add(struct keepers *keepers, pid_t pid, const char *id)
         mf_cleanup(mf_closep) int fd = control_connect(pid, id);
         json_t *answer = NULL;
 
-        int r = fd < 0 ? fd : control_ask(fd, json_pack("{s:s}", "request", "describe"), DESCRIBE_S, &answer);
+        int r = fd < 0 ? fd : control_ask(fd, json_pack("{s:s}", "request", "describe"), ANSWER_S, &answer);
         if (fd >= 0 && r == -EAGAIN)
                 (void) tool_fail(
                         "process %d, which keeps containers, does not answer, and is left out; let it go on by "
@@ -65,12 +64,10 @@ static int add(struct keepers *keepers, pid_t pid, const char *id)
                 is_one ? mf_grow(keepers->list, keepers->n, &keepers->allocated, sizeof(*grown)) : NULL;
         if (grown) {
                 keepers->list = grown;
-                grown[keepers->n++] =
-                        (struct keeper_found){ .pid = pid,
-                                               .fd = mf_take_fd(&fd),
-                                               .process = (int) syscall(SYS_pidfd_open, pid, 0),
-                                               .containers = json_incref(containers),
-                                               .networks = json_incref(json_object_get(answer, "networks")) };
+                grown[keepers->n++] = (struct keeper_found){ .pid = pid,
+                                                             .fd = mf_take_fd(&fd),
+                                                             .process = (int) syscall(SYS_pidfd_open, pid, 0),
+                                                             .containers = json_incref(containers) };
         }
         json_decref(answer);
         return is_one && !grown ? -ENOMEM : 0;
@@ -87,6 +84,16 @@ int keepers_find(const char *state, struct keepers *ret, struct mayfly_error *er
         for (size_t i = 0; i < n && r == 0; i++)
                 r = add(ret, pids[i], id);
         return r < 0 ? mf_error_errno(err, r, MAYFLY_STAGE_SPEC, "listing the keepers of containers") : 0;
+}
+
+json_t *keepers_question(const struct keeper_found *keeper, json_t *question)
+{
+        json_t *answer = NULL;
+
+        if (control_ask(keeper->fd, question, ANSWER_S, &answer) == 0 && !control_error(answer))
+                return answer;
+        json_decref(answer);
+        return NULL;
 }
 
 /* Returns the name of a container that begins with the first `length` bytes of `name`, or NULL. Adds to *n how many do. */

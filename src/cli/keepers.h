@@ -17,7 +17,6 @@ struct keeper_found {
         int fd;             /* a connection to it */
         int process;        /* pidfd, or -1: it has ended */
         json_t *containers; /* list of their names */
-        json_t *networks;   /* as keeper_list_networks() makes it */
 };
 
 struct keepers {
@@ -38,6 +37,9 @@ const struct keeper_found *keepers_have(const struct keepers *keepers, const cha
 
 /* Does the same for the beginning of a name, if only one begins so, too. Sets *name to the whole name. */
 const struct keeper_found *keepers_complete(const struct keepers *keepers, const char **name);
+
+/* Sends a question, which it releases. Returns the answer for json_decref(), or NULL when the keeper has none. */
+json_t *keepers_question(const struct keeper_found *keeper, json_t *question);
 
 /* down.c: has the keeper end one of its containers, and waits for that. Returns TOOL_OK, or complains and returns TOOL_FAILED. */
 int keepers_end(const struct keeper_found *keeper, const char *name);

@@ -29,49 +29,62 @@ static const char *text_of(const json_t *object, const char *name)
         return text ? text : "";
 }
 
+/* --- what there is ---------------------------------------------------------------------------------------------- */
+
+/* Adds a list of who is cut off from whom. */
+static void add_cuts(const struct keeper_found *keeper, json_t *network)
+{
+        const json_t *container, *name;
+        json_t *cuts = json_array();
+        size_t i, j;
+
+        json_array_foreach(json_object_get(network, "containers"), i, container) {
+                const char *from = text_of(container, "name");
+                json_t *answer = keepers_question(keeper, json_pack("{s:s, s:s, s:s}", "request", "cuts", "network",
+                                                                    text_of(network, "name"), "container", from));
+                json_array_foreach(json_object_get(answer, "cuts"), j, name)
+                        (void) json_array_append_new(
+                                cuts, json_pack("{s:s, s:s}", "from", from, "to", json_string_value(name)));
+                json_decref(answer);
+        }
+        (void) json_object_set_new(network, "cuts", cuts);
+}
+
+/* Adds a network, unless it has just ended. */
+static void add_network(json_t *networks, const struct keeper_found *keeper, const char *name, int with_cuts)
+{
+        json_t *answer = keepers_question(keeper, json_pack("{s:s, s:s}", "request", "network", "network", name));
+        json_t *network = json_pack("{s:s, s:I}", "name", name, "keeper", (json_int_t) keeper->pid);
+
+        if (answer && network) {
+                (void) json_object_update(network, answer);
+                if (with_cuts)
+                        add_cuts(keeper, network);
+                (void) json_array_append(networks, network);
+        }
+        json_decref(network);
+        json_decref(answer);
+}
+
+/* Returns a list of all networks, as ls --json prints it. */
+static json_t *find_networks(const struct keepers *keepers, int with_cuts)
+{
+        json_t *networks = json_array();
+        const json_t *name;
+        size_t j;
+
+        for (size_t i = 0; i < keepers->n; i++) {
+                json_t *answer = keepers_question(&keepers->list[i], json_pack("{s:s}", "request", "networks"));
+                json_array_foreach(json_object_get(answer, "networks"), j, name)
+                        add_network(networks, &keepers->list[i], json_string_value(name), with_cuts);
+                json_decref(answer);
+        }
+        return networks;
+}
+
 /* --- lists ------------------------------------------------------------------------------------------------------ */
 
-static void print_texts(const char *name, const json_t *list)
-{
-        const json_t *item;
-        size_t i;
-
-        tool_json_open(name, '[');
-        json_array_foreach(list, i, item) {
-                tool_json_text(NULL, json_string_value(item));
-        }
-        tool_json_close(']');
-}
-
-static void print_object(const struct keeper_found *keeper, const json_t *network)
-{
-        const json_t *item;
-        size_t i;
-
-        tool_json_open(NULL, '{');
-        tool_json_text("name", text_of(network, "name"));
-        tool_json_number("keeper", keeper->pid);
-        print_texts("subnets", json_object_get(network, "subnets"));
-        tool_json_open("containers", '[');
-        json_array_foreach(json_object_get(network, "containers"), i, item) {
-                tool_json_open(NULL, '{');
-                tool_json_text("name", text_of(item, "name"));
-                print_texts("addresses", json_object_get(item, "addresses"));
-                tool_json_close('}');
-        }
-        tool_json_close(']');
-        tool_json_open("cuts", '[');
-        json_array_foreach(json_object_get(network, "cuts"), i, item) {
-                tool_json_open(NULL, '{');
-                tool_json_text("from", text_of(item, "from"));
-                tool_json_text("to", text_of(item, "to"));
-                tool_json_close('}');
-        }
-        tool_json_close(']');
-        tool_json_close('}');
-}
-
-static void print_row(const struct keeper_found *keeper, const json_t *network)
+static void print_row(const json_t *network)
 {
         const char *subnet = json_string_value(json_array_get(json_object_get(network, "subnets"), 0));
         const size_t width = strlen(text_of(network, "name"));
@@ -79,7 +92,8 @@ static void print_row(const struct keeper_found *keeper, const json_t *network)
         size_t i;
 
         tool_print_text(text_of(network, "name"));
-        printf("%*s  %-18s  %8d  ", width < 20 ? (int) (20 - width) : 0, "", subnet ? subnet : "-", (int) keeper->pid);
+        printf("%*s  %-18s  %8d  ", width < 20 ? (int) (20 - width) : 0, "", subnet ? subnet : "-",
+               (int) json_integer_value(json_object_get(network, "keeper")));
         json_array_foreach(json_object_get(network, "containers"), i, item) {
                 if (i > 0)
                         putchar(',');
@@ -98,70 +112,69 @@ static int is_wanted(const json_t *network, char *const *names)
         return is_any;
 }
 
-static void print_networks(const struct keepers *keepers, const struct choices *choices, char *const *names)
+static void print_networks(const json_t *networks, const struct choices *choices, char *const *names)
 {
         const json_t *network;
-        size_t j;
+        size_t i;
 
         if (choices->json)
                 tool_json_open(NULL, '[');
         else if (!choices->quiet)
                 printf("%-20s  %-18s  %8s  %s\n", "NAME", "SUBNET", "KEEPER", "CONTAINERS");
-        for (size_t i = 0; i < keepers->n; i++)
-                json_array_foreach(keepers->list[i].networks, j, network) {
-                        if (!is_wanted(network, names))
-                                continue;
-                        if (choices->json)
-                                print_object(&keepers->list[i], network);
-                        else if (!choices->quiet)
-                                print_row(&keepers->list[i], network);
-                        else
-                                printf("%s\n", text_of(network, "name"));
-                }
+        json_array_foreach(networks, i, network) {
+                if (!is_wanted(network, names))
+                        continue;
+                if (choices->json)
+                        tool_json_value(NULL, network);
+                else if (!choices->quiet)
+                        print_row(network);
+                else
+                        printf("%s\n", text_of(network, "name"));
+        }
         if (choices->json)
                 tool_json_close(']');
 }
 
-/* Returns a list of all their names, to be freed alone. */
-static const char **names_of(const struct keepers *keepers)
+/* Complains of a name that no network has. */
+static int check_name(const json_t *networks, const char *name)
 {
+        mf_cleanup(mf_freep) const char **names = calloc(json_array_size(networks) + 1, sizeof(*names));
+        char meant[MF_MEANT_MAX];
         const json_t *network;
-        size_t n = 0, j;
+        size_t i;
 
-        for (size_t i = 0; i < keepers->n; i++)
-                n += json_array_size(keepers->list[i].networks);
-        const char **names = calloc(n + 1, sizeof(*names));
         if (!names)
                 tool_oom();
-        n = 0;
-        for (size_t i = 0; i < keepers->n; i++)
-                json_array_foreach(keepers->list[i].networks, j, network) {
-                        names[n++] = text_of(network, "name");
-                }
-        return names;
-}
-
-/* Complains of a name that no network has. */
-static int check_name(const struct keepers *keepers, const char *name)
-{
-        mf_cleanup(mf_freep) const char **names = names_of(keepers);
-        char meant[MF_MEANT_MAX];
-
-        for (size_t i = 0; names[i]; i++)
+        json_array_foreach(networks, i, network) {
+                names[i] = text_of(network, "name");
                 if (strcmp(names[i], name) == 0)
                         return TOOL_OK;
+        }
         return tool_fail("there is no network \"%s\"%s", name,
                          mf_meant(name, names, MOST_EDITS, "; mayfly network ls lists those of mayfly up", meant));
 }
 
-/* ls, and inspect: docker's prints JSON. */
+/* ls, and inspect: docker's prints JSON. Complains of a name that none has. */
 static int list(const struct keepers *keepers, const struct choices *choices, char *const *names)
 {
-        for (size_t i = 0; names[i]; i++)
-                if (check_name(keepers, names[i]) != TOOL_OK)
-                        return TOOL_FAILED;
-        print_networks(keepers, choices, names);
-        return TOOL_OK;
+        json_t *networks = find_networks(keepers, choices->json);
+        int status = TOOL_OK;
+
+        for (size_t i = 0; names[i] && status == TOOL_OK; i++)
+                status = check_name(networks, names[i]);
+        if (status == TOOL_OK)
+                print_networks(networks, choices, names);
+        json_decref(networks);
+        return status;
+}
+
+static int has_network(const struct keepers *keepers, const char *name)
+{
+        json_t *networks = find_networks(keepers, 0);
+        int status = check_name(networks, name);
+
+        json_decref(networks);
+        return status == TOOL_OK;
 }
 
 /* --- requests --------------------------------------------------------------------------------------------------- */
@@ -198,8 +211,8 @@ static int run_action(const struct keepers *keepers, struct choices *choices, ch
         if (is_cut || strcmp(action, "mend") == 0)
                 return ask(keepers, choices, action, words[1], words[2]);
         choices->network = words[1];
-        return check_name(keepers, words[1]) == TOOL_OK ? ask(keepers, choices, is_off ? "cut" : "mend", words[2], NULL)
-                                                        : TOOL_FAILED;
+        return has_network(keepers, words[1]) ? ask(keepers, choices, is_off ? "cut" : "mend", words[2], NULL)
+                                              : TOOL_FAILED;
 }
 
 /* --- the command line ------------------------------------------------------------------------------------------- */
