@@ -15,7 +15,6 @@
 #include "util/nearest.h"
 #include "util/strv.h"
 
-#define MOST_EDITS 2U
 
 /* Says that a name is none of those that there are. */
 static int no_such(const struct reader *reader, const struct place *place, const char *what, const char *name,
@@ -24,7 +23,7 @@ static int no_such(const struct reader *reader, const struct place *place, const
         char meant[MF_MEANT_MAX];
 
         return reader_bad(reader, place, "there is no %s \"%s\"%s", what, name,
-                          mf_meant(name, names, MOST_EDITS, " in this declaration", meant));
+                          mf_meant(name, names, MF_MOST_EDITS, " in this declaration", meant));
 }
 
 /* The names of all containers, NULL-terminated. */
@@ -224,7 +223,7 @@ int declaration_choose(struct declaration *declaration, const char *const *names
                 if (which == declaration->n)
                         return mf_error(err, -ENOENT, MAYFLY_STAGE_SPEC,
                                         "there is no container \"%s\" in the declaration%s", *names,
-                                        mf_meant(*names, names_of(&reader, declaration), MOST_EDITS, "", meant));
+                                        mf_meant(*names, names_of(&reader, declaration), MF_MOST_EDITS, "", meant));
                 mark(declaration, marks, which);
         }
         for (size_t i = 0; i < declaration->n; i++)

@@ -18,7 +18,6 @@
 #include "util/nearest.h"
 
 #define ANSWER_S 2U /* a keeper answers questions at once, unless it was stopped by a signal */
-#define MOST_EDITS 2U
 
 void keepers_clear(struct keepers *keepers)
 {
@@ -158,7 +157,7 @@ int keepers_complain(const struct keepers *keepers, const char *name)
                 json_array_foreach(keepers->list[i].containers, j, container)
                         names[n++] = json_is_string(container) ? json_string_value(container) : "";
         return tool_fail("there is no container \"%s\"%s", name,
-                         mf_meant(name, names, MOST_EDITS,
+                         mf_meant(name, names, MF_MOST_EDITS,
                                   " that mayfly up or mayfly run --detach has started; mayfly ps lists those that run",
                                   meant));
 }

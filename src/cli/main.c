@@ -53,7 +53,7 @@ static int unknown(const char *word)
         for (size_t i = 0; tool_commands[i]; i++)
                 names[i] = tool_commands[i]->name;
         int is_option = *word == '-';
-        const char *meant = mf_nearest(word, is_option ? options : names, 2);
+        const char *meant = mf_nearest(word, is_option ? options : names, MF_MOST_EDITS);
         return tool_usage(NULL, "unrecognized %s '%s'%s%s%s", is_option ? "option" : "command", word,
                           meant ? "; did you mean '" : "", meant ? meant : "", meant ? "'?" : "");
 }

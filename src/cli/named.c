@@ -29,7 +29,6 @@
 #include "util/strv.h"
 
 #define NAME_MAX_LENGTH 47 /* of a machine's name, without what makes it unique */
-#define MOST_EDITS 2U
 #define END_MAX 65536U
 #define OLD_S 86400
 #define STRING_OF(text) #text
@@ -341,7 +340,7 @@ static int explain_none(const char *state, const struct tool_named_list *named, 
                         return explain(&running.entries[i], err);
         return mf_error(err, -ENOENT, MAYFLY_STAGE_SPEC,
                         "there is no container \"%s\"%s mayfly ps lists those that run", name,
-                        mf_meant(name, (const char *const *) names, MOST_EDITS, ";", meant));
+                        mf_meant(name, (const char *const *) names, MF_MOST_EDITS, ";", meant));
 }
 
 /* Says of a container that mayfly resume can resume. */

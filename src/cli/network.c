@@ -20,7 +20,6 @@ struct choices {
         int json, quiet, one_way;
 };
 
-#define MOST_EDITS 2U
 
 static const char *text_of(const json_t *object, const char *name)
 {
@@ -151,7 +150,7 @@ static int check_name(const json_t *networks, const char *name)
                         return TOOL_OK;
         }
         return tool_fail("there is no network \"%s\"%s", name,
-                         mf_meant(name, names, MOST_EDITS, "; mayfly network ls lists those of mayfly up", meant));
+                         mf_meant(name, names, MF_MOST_EDITS, "; mayfly network ls lists those of mayfly up", meant));
 }
 
 /* ls, and inspect: docker's prints JSON. Complains of a name that none has. */
@@ -242,7 +241,7 @@ static int check_words(const struct choices *choices, char *const *words, size_t
                 i++;
         if (i == MF_ELEMENTSOF(actions))
                 return tool_usage("network", "there is no action '%s'%s", action,
-                                  mf_meant(action, names, MOST_EDITS,
+                                  mf_meant(action, names, MF_MOST_EDITS,
                                            "; the actions are ls, inspect, cut, mend, connect and disconnect", meant));
         if (n - 1 < actions[i].least || n - 1 > actions[i].most)
                 return tool_usage("network", "%s operands; write mayfly network %s %s",

@@ -14,7 +14,6 @@
 #include "util/nearest.h"
 #include "util/strv.h"
 
-#define MOST_EDITS 2U
 #define FIRST_VALUE 256 /* getopt_long() returns this and the option's index; letters are below */
 
 const char *const tool_signatures[] = { "required", "if-present", "off", NULL };
@@ -181,7 +180,7 @@ static int bad_name(const struct tool_command *command, const char *argument)
         if (alike > 1)
                 return tool_usage(command->name, "option '%s' is ambiguous; possibilities:%s", argument, candidates);
         snprintf(name, sizeof(name), "%.*s", (int) length, argument + 2);
-        meant = length < sizeof(name) ? mf_nearest(name, names, MOST_EDITS) : NULL;
+        meant = length < sizeof(name) ? mf_nearest(name, names, MF_MOST_EDITS) : NULL;
         if (meant)
                 return tool_usage(command->name, "unrecognized option '%s'; did you mean '--%s'?", argument, meant);
         return tool_usage(command->name, "unrecognized option '%s'", argument);

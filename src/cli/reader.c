@@ -14,7 +14,6 @@
 #include "util/macro.h"
 #include "util/nearest.h"
 
-#define MOST_EDITS 2U
 #define SHOWN_MAX 60U
 
 void *reader_memory(const struct reader *reader, size_t n, size_t size)
@@ -110,7 +109,7 @@ static int unknown_key(const struct reader *reader, const struct place *place, c
                         used += (size_t) snprintf(all + used, sizeof(all) - used, "%s%s", i ? ", " : "", names[i]);
         }
         return reader_bad(reader, place, "there is no such key%s",
-                          mf_meant(place->name, names, MOST_EDITS, all, meant));
+                          mf_meant(place->name, names, MF_MOST_EDITS, all, meant));
 }
 
 int reader_object(const struct reader *reader, const struct place *place, json_t *value, const struct reader_key *keys,

@@ -31,7 +31,6 @@
 
 #define NOTE_MAX (2U * MAYFLY_ERROR_MESSAGE_MAX)
 #define MARK_TRIES 100U /* while others remove the directory that they leave empty */
-#define MOST_EDITS 2U
 #define UNSUPPORTED "unsupported" /* file in the directory: why this host cannot run containers */
 
 static char *path_in(const char *directory, const char *name, const char *suffix)
@@ -329,7 +328,7 @@ int tool_test_check(const struct tool_test *test)
                 for (const char **name = lists[i]; name && *name; name++)
                         if (!mf_strv_has((const char *const *) names.list, *name))
                                 return tool_fail("there is no container \"%s\"%s", *name,
-                                                 mf_meant(*name, (const char *const *) names.list, MOST_EDITS,
+                                                 mf_meant(*name, (const char *const *) names.list, MF_MOST_EDITS,
                                                           " in the declarations of this test", meant));
         return TOOL_OK;
 }

@@ -7,7 +7,6 @@
 #include "util/nearest.h"
 
 #define PREFIX "MAYFLY_"
-#define MOST_EDITS 2U
 
 const char *const mf_env_names[] = {
         "MAYFLY_CA_FILE",
@@ -40,7 +39,7 @@ unsigned mf_env_warn(char *const *environment, FILE *out)
                         continue;
                 memcpy(name, *environment, length);
                 name[length] = '\0';
-                const char *meant = mf_nearest(name, mf_env_names, MOST_EDITS);
+                const char *meant = mf_nearest(name, mf_env_names, MF_MOST_EDITS);
                 if (!meant || strcmp(meant, name) == 0)
                         continue;
                 fprintf(out, "mayfly: warning: the environment variable %s has no effect; did you mean %s?\n", name,

@@ -7,6 +7,9 @@
 /* The longest name that is compared, in bytes. A longer one is near nothing. */
 #define MF_NEAREST_MAX 64U
 
+/* What a slip of the fingers does to a word of usual length. */
+#define MF_MOST_EDITS 2U
+
 /* How many edits make `b` of `a`, each of which inserts, removes or replaces a byte or swaps two neighbours (the
  * optimal string alignment distance of Damerau and Levenshtein). UINT_MAX when one of them is too long. */
 unsigned mf_edits(const char *a, const char *b);
