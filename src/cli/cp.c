@@ -21,6 +21,7 @@
 #include "util/fs.h"
 #include "util/macro.h"
 #include "util/strv.h"
+#include "util/text.h"
 
 /* Copies as `docker cp` does: what ends in "/." stands for a directory's content, and a target that is a directory gets the source
  * by its name. */
@@ -44,16 +45,9 @@ static const char *colon_of(const char *operand)
         return *operand == '/' || *operand == '.' ? NULL : strchr(operand, ':');
 }
 
-static int ends_in(const char *path, const char *end)
-{
-        const size_t length = strlen(path), n = strlen(end);
-
-        return length >= n && strcmp(path + length - n, end) == 0;
-}
-
 static int wants_content(const char *path)
 {
-        return ends_in(path, "/.") || strcmp(path, ".") == 0;
+        return mf_ending(path, "/.") || strcmp(path, ".") == 0;
 }
 
 /* Whether a path of the host is a directory: 1, 0, or -1 when there is nothing. */
@@ -98,11 +92,11 @@ static char *choose_target(const struct copy *copy, int source_is_directory, int
         const char *from = copy->from, *to = copy->to;
         char *copied;
 
-        if (target == 0 && (source_is_directory || ends_in(to, "/"))) {
+        if (target == 0 && (source_is_directory || mf_ending(to, "/"))) {
                 (void) tool_fail("%s is no directory; give the name of one, or of none that is there", to);
                 return NULL;
         }
-        if (target < 0 && !source_is_directory && ends_in(to, "/")) {
+        if (target < 0 && !source_is_directory && mf_ending(to, "/")) {
                 (void) tool_fail("there is no directory %s; make it, or leave the last slash out", to);
                 return NULL;
         }

@@ -15,7 +15,6 @@
 #include "util/nearest.h"
 #include "util/strv.h"
 
-
 /* Says that a name is none of those that there are. */
 static int no_such(const struct reader *reader, const struct place *place, const char *what, const char *name,
                    const char *const *names)

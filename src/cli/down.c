@@ -18,6 +18,7 @@
 #include "util/fd.h"
 #include "util/macro.h"
 #include "util/strv.h"
+#include "util/text.h"
 
 struct choices {
         const char *state;
@@ -41,13 +42,11 @@ static void print_log(FILE *file)
 /* Removes what keepers have left for those who look for a container that has ended by itself: one of these names, or all without any. */
 static void remove_ends(int directory, char *const *files, const char *const *names)
 {
-        const size_t end = strlen(TOOL_END_SUFFIX);
-
         for (; files && *files; files++) {
-                const size_t length = strlen(*files);
-                if (length <= end || strcmp(*files + length - end, TOOL_END_SUFFIX) != 0)
+                if (!mf_has_ending(*files, TOOL_END_SUFFIX))
                         continue;
-                mf_cleanup(mf_freep) char *name = strndup(*files, length - end);
+                mf_cleanup(mf_freep) char *name =
+                        strndup(*files, (size_t) (mf_ending(*files, TOOL_END_SUFFIX) - *files));
                 if (!name)
                         tool_oom();
                 if (!*names || mf_strv_has(names, name))

@@ -27,6 +27,7 @@
 #include "util/nearest.h"
 #include "util/runtime-dir.h"
 #include "util/strv.h"
+#include "util/text.h"
 
 #define NAME_MAX_LENGTH 47 /* of a machine's name, without what makes it unique */
 #define END_MAX 65536U
@@ -92,10 +93,9 @@ void tool_named_list_clear(struct tool_named_list *list)
 static int add_named(struct tool_named_list *list, const char *state, const char *file)
 {
         mf_cleanup(mf_state_clear) struct mf_state read = { 0 };
-        const size_t length = strlen(file), end = strlen(TOOL_STATE_SUFFIX);
         char path[TOOL_STATE_PATH_MAX];
 
-        if (*file == '.' || length <= end || strcmp(file + length - end, TOOL_STATE_SUFFIX) != 0)
+        if (*file == '.' || !mf_has_ending(file, TOOL_STATE_SUFFIX))
                 return 0;
         tool_state_path(state, file, "", path);
         int r = mf_state_read(path, &read, NULL);
@@ -105,8 +105,9 @@ static int add_named(struct tool_named_list *list, const char *state, const char
         if (!grown)
                 return -ENOMEM;
         list->entries = grown;
+        const size_t length = (size_t) (mf_ending(file, TOOL_STATE_SUFFIX) - file);
         grown[list->n] = (struct tool_named){
-                .name = strndup(file, length - end), .machine = read.machine, .socket = read.socket, .owner = read.owner
+                .name = strndup(file, length), .machine = read.machine, .socket = read.socket, .owner = read.owner
         };
         read = (struct mf_state){ 0 };
         return grown[list->n++].name ? 0 : -ENOMEM;
@@ -197,12 +198,10 @@ static void forget_old_words(int directory)
 
         (void) mf_dir_names(directory, &names);
         for (char **name = names; name && *name; name++)
-                for (size_t i = 0; i < MF_ELEMENTSOF(ends); i++) {
-                        const size_t length = strlen(*name), n = strlen(ends[i]);
-                        if (length > n && strcmp(*name + length - n, ends[i]) == 0 &&
-                            fstatat(directory, *name, &st, AT_SYMLINK_NOFOLLOW) == 0 && st.st_mtime < oldest)
+                for (size_t i = 0; i < MF_ELEMENTSOF(ends); i++)
+                        if (mf_has_ending(*name, ends[i]) && fstatat(directory, *name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+                            st.st_mtime < oldest)
                                 (void) unlinkat(directory, *name, 0);
-                }
         mf_strv_free(names);
 }
 

@@ -20,7 +20,6 @@ struct choices {
         int json, quiet, one_way;
 };
 
-
 static const char *text_of(const json_t *object, const char *name)
 {
         const char *text = json_string_value(json_object_get(object, name));

@@ -15,6 +15,7 @@
 #include "util/macro.h"
 #include "util/process.h"
 #include "util/strv.h"
+#include "util/text.h"
 
 void tool_running_list_clear(struct tool_running_list *list)
 {
@@ -48,16 +49,15 @@ static int is_launch_path(const char *path)
 /* Whether it executes mayfly-launch, as far as this user may see that: any process can give itself any arguments. */
 static int executes_launch(int process)
 {
-        static const char deleted[] = " (deleted)";
         char path[PATH_MAX];
 
         const ssize_t n = readlinkat(process, "exe", path, sizeof(path) - 1);
         if (n < 0)
                 return 1;
         path[n] = '\0';
-        const size_t length = (size_t) n, end = strlen(deleted);
-        if (length > end && strcmp(path + length - end, deleted) == 0) /* by an upgrade */
-                path[length - end] = '\0';
+        const char *deleted = mf_ending(path, " (deleted)"); /* by an upgrade */
+        if (deleted)
+                path[deleted - path] = '\0';
         return is_launch_path(path);
 }
 

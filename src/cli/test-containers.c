@@ -30,7 +30,7 @@
 /* The containers of a run: `mayfly up` starts them, and their state files are in the directory of the run. */
 
 #define NOTE_MAX (2U * MAYFLY_ERROR_MESSAGE_MAX)
-#define MARK_TRIES 100U /* while others remove the directory that they leave empty */
+#define MARK_TRIES 100U           /* while others remove the directory that they leave empty */
 #define UNSUPPORTED "unsupported" /* file in the directory: why this host cannot run containers */
 
 static char *path_in(const char *directory, const char *name, const char *suffix)

@@ -9,6 +9,7 @@
 #include "cli/json.h"
 #include "cli/operand.h"
 #include "cli/text.h"
+#include "util/text.h"
 
 struct choices {
         int json, quiet;
@@ -19,11 +20,9 @@ struct choices {
  */
 static const char *name_warning(const char *file, const struct mayfly_inspection *found)
 {
-        size_t n = strlen(file);
-
         if (found->kind != MAYFLY_KIND_APPIMAGE || strcmp(file, "-") == 0)
                 return NULL;
-        return n >= 4 && strcmp(file + n - 4, ".aci") == 0 ? NULL : "its name does not end in .aci";
+        return mf_ending(file, ".aci") ? NULL : "its name does not end in .aci";
 }
 
 static void print_json(const char *file, const struct mayfly_inspection *found, const struct mayfly_error *err)

@@ -12,6 +12,7 @@
 #include "util/error.h"
 #include "util/fd.h"
 #include "util/macro.h"
+#include "util/text.h"
 
 #define FILE_MAX_SIZE ((size_t) 1 << 20)
 
@@ -28,13 +29,6 @@ static void closedirp(DIR **dir)
 {
         if (*dir)
                 closedir(*dir);
-}
-
-static int has_ending(const char *name, const char *ending)
-{
-        size_t n = strlen(name), length = strlen(ending);
-
-        return n > length && strcmp(name + n - length, ending) == 0;
 }
 
 /* Adds the text of a file with certificates, and a line end. Returns 0 or negative errno. */
@@ -68,9 +62,9 @@ static int take(struct mf_certs *certs, struct mf_buffer *authorities, const cha
                 path = NULL;
                 return mf_error_oom(err, MAYFLY_STAGE_SPEC);
         }
-        if (has_ending(name, ".crt"))
+        if (mf_has_ending(name, ".crt"))
                 return add_file(authorities, path, err);
-        if (has_ending(name, ".cert") && !certs->tls.certificate)
+        if (mf_has_ending(name, ".cert") && !certs->tls.certificate)
                 certs->tls.certificate = mf_take(path);
         return 0;
 }

@@ -17,6 +17,7 @@
 #include "util/error.h"
 #include "util/fd.h"
 #include "util/macro.h"
+#include "util/text.h"
 
 #define POLL_MS 100
 #define BUFFER_SIZE "65536"
@@ -368,13 +369,6 @@ static int copy_results(gpgme_ctx_t context, struct mf_signature ret[MF_SIGNATUR
         return n;
 }
 
-static int ends_with(const char *text, const char *end)
-{
-        size_t length = strlen(text), tail = strlen(end);
-
-        return tail > 0 && length >= tail && strcmp(text + length - tail, end) == 0;
-}
-
 /* Fills in the primary key and its user ID from the fingerprint or ID that gpg gave. There may be several versions of a key: it
  * counts as revoked if one of them is. */
 static void name_signer(struct mf_signature *sig, const struct mf_keys *keys)
@@ -386,7 +380,7 @@ static void name_signer(struct mf_signature *sig, const struct mf_keys *keys)
         for (size_t i = 0; i < keys->n; i++) {
                 const struct mf_key *key = &keys->list[i];
                 size_t j = 0;
-                while (j < key->n_subkeys && !ends_with(key->subkeys[j], made_by))
+                while (j < key->n_subkeys && (!*made_by || !mf_ending(key->subkeys[j], made_by)))
                         j++;
                 if (j == key->n_subkeys)
                         continue;

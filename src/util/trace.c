@@ -17,6 +17,7 @@
 #include "util/escape.h"
 #include "util/fd.h"
 #include "util/log-dir.h"
+#include "util/text.h"
 #include "util/time.h"
 
 /* Several threads, several processes and their forked children may write to one file: each event opens it anew, so that nothing is shared,
@@ -146,13 +147,6 @@ static void keep(const struct mf_trace *trace, uint64_t end_us)
 
 /* --- all ------------------------------------------------------------------------------------------------------- */
 
-static int is_json(const char *path)
-{
-        const size_t length = strlen(path);
-
-        return length > 5 && strcmp(path + length - 5, ".json") == 0;
-}
-
 /* Says once why nothing is told. */
 static void complain(const char *path, int r)
 {
@@ -176,7 +170,7 @@ static void tell(const char *where, const struct mf_trace *trace, uint64_t end_u
 
         if (strcmp(where, "1") == 0)
                 r = mf_write_full(STDERR_FILENO, event, write_line(trace, end_us, event));
-        else if (is_json(where))
+        else if (mf_has_ending(where, ".json"))
                 r = append_json_to(where, event, write_json(trace, end_us, event));
         else
                 r = append_line(where, event, write_line(trace, end_us, event));
