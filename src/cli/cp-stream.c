@@ -76,17 +76,14 @@ static void hold_signals(sigset_t *ret_old)
         sigprocmask(SIG_BLOCK, &held, ret_old);
 }
 
-static int make_directory(char *ret, size_t size, struct mayfly_error *err)
+static int make_directory(char ret[PATH_MAX], struct mayfly_error *err)
 {
-        const char *directory;
+        const char *where;
 
-        int fd = mf_temporary_file(&directory); /* of which only the place is wanted */
-        mf_close(fd);
-        snprintf(ret, size, "%s/mayfly-cp-XXXXXX", directory);
-        if (fd < 0 || !mkdtemp(ret))
-                return mf_error_errno(err, fd < 0 ? fd : -errno, MAYFLY_STAGE_ARCHIVE,
-                                      "no directory can be made in %s (set TMPDIR to another directory)", directory);
-        return 0;
+        int r = mf_temporary_directory("mayfly-cp", ret, &where);
+        return r < 0 ? mf_error_errno(err, r, MAYFLY_STAGE_ARCHIVE,
+                                      "no directory can be made in %s (set TMPDIR to another directory)", where)
+                     : 0;
 }
 
 /* --- to the container ------------------------------------------------------------------------------------------- */
@@ -134,7 +131,7 @@ int cp_stream_unpack(int fd, int keep_owners, cp_tree_fn use, void *userdata, st
         if (copy < 0)
                 return copy;
         hold_signals(&old);
-        int r = make_directory(directory, sizeof(directory), err);
+        int r = make_directory(directory, err);
         if (r == 0) {
                 r = unpack(copy, directory, keep_owners, err);
                 if (r == 0)
@@ -191,7 +188,7 @@ int cp_stream_pack(int fd, cp_tree_fn make, void *userdata, struct mayfly_error 
                 return mf_error_errno(err, copy, MAYFLY_STAGE_ARCHIVE,
                                       "the stream cannot be kept in %s (set TMPDIR to another directory)", where);
         hold_signals(&old);
-        int r = make_directory(directory, sizeof(directory), err);
+        int r = make_directory(directory, err);
         if (r == 0) {
                 snprintf(tree, sizeof(tree), "%s/tree", directory);
                 r = make(tree, userdata, err);

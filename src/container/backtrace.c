@@ -47,19 +47,17 @@ static void clear_place(struct place *place)
 
 static int make_place(struct place *ret, struct mayfly_error *err)
 {
-        const char *chosen = getenv("TMPDIR"), *directory = chosen && chosen[0] == '/' ? chosen : "/var/tmp";
+        const char *where;
 
         ret->fd = -1;
         ret->left = FILES_BYTES_MAX;
-        if (snprintf(ret->path, sizeof(ret->path) / 2, "%s/mayfly-core-XXXXXX", directory) >=
-            (int) sizeof(ret->path) / 2)
-                return mf_error(err, -ENAMETOOLONG, MAYFLY_STAGE_FILES,
-                                "TMPDIR is \"%.60s...\", which is too long a path; set it to a shorter one", directory);
-        if (!mkdtemp(ret->path))
-                return mf_error_errno(err, -errno, MAYFLY_STAGE_FILES, "a directory for the core file in %s",
-                                      directory);
+        int r = mf_temporary_directory("mayfly-core", ret->path, &where);
+        if (r < 0)
+                return mf_error_errno(
+                        err, r, MAYFLY_STAGE_FILES,
+                        "no directory for the core file can be made in %s (set TMPDIR to another directory)", where);
         ret->fd = open(ret->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-        int r = ret->fd < 0 || mkdirat(ret->fd, "root", 0700) < 0 ? -errno : mf_debugger_give(AT_FDCWD, ret->path);
+        r = ret->fd < 0 || mkdirat(ret->fd, "root", 0700) < 0 ? -errno : mf_debugger_give(AT_FDCWD, ret->path);
         if (r == 0)
                 r = mf_debugger_give(ret->fd, "root");
         return r < 0 ? mf_error_errno(err, r, MAYFLY_STAGE_FILES, "the directory %s for the core file", ret->path) : 0;

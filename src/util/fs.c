@@ -293,13 +293,28 @@ static int make_unnamed(const char *directory)
         return fd;
 }
 
-int mf_temporary_file(const char **ret_directory)
+static const char *temporary_place(void)
 {
         const char *chosen = getenv("TMPDIR");
 
-        *ret_directory = chosen && *chosen ? chosen : "/var/tmp";
-        int fd = make_unnamed(*ret_directory);
-        if (fd == -ENOENT && *ret_directory != chosen)
-                fd = make_unnamed(*ret_directory = "/tmp");
-        return fd;
+        if (chosen && *chosen)
+                return chosen;
+        return access("/var/tmp", F_OK) == 0 ? "/var/tmp" : "/tmp";
+}
+
+int mf_temporary_file(const char **ret_directory)
+{
+        *ret_directory = temporary_place();
+        return make_unnamed(*ret_directory);
+}
+
+int mf_temporary_directory(const char *name, char ret[PATH_MAX], const char **ret_directory)
+{
+        *ret_directory = temporary_place();
+        mf_cleanup(mf_freep) char *place = realpath(*ret_directory, NULL);
+        if (!place)
+                return -errno;
+        if (snprintf(ret, PATH_MAX, "%s/%s-XXXXXX", place, name) >= PATH_MAX)
+                return -ENAMETOOLONG;
+        return mkdtemp(ret) ? 0 : -errno;
 }
