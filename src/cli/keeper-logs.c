@@ -9,6 +9,7 @@
 #include <mayfly/log.h>
 
 #include "cli/keeper.h"
+#include "util/macro.h"
 
 /* What the containers of a keeper in the foreground write, with their names, as `docker compose up` prints it. */
 
@@ -71,13 +72,13 @@ static int print_line(const struct mayfly_log_line *line, void *userdata)
 void keeper_print_log(const struct keeper *keeper, struct kept *kept)
 {
         struct line_printer printer = { .keeper = keeper, .name = kept->name, .width = width_of_names(keeper) };
+        size_t i = 0;
 
         if (!keeper_shows_logs(keeper) || kept->is_branch || !has_room(stdout))
                 return;
-        for (size_t i = 0; i < keeper->n && keeper->kept[i] != kept; i++)
-                printer.colour = colours[(i + 1) % (sizeof(colours) / sizeof(colours[0]))];
-        if (!printer.colour)
-                printer.colour = colours[0];
+        while (i < keeper->n && keeper->kept[i] != kept)
+                i++;
+        printer.colour = colours[i % MF_ELEMENTSOF(colours)];
         (void) mayfly_container_log_follow(kept->container, &kept->log_position, 0, print_line, &printer, NULL);
 }
 

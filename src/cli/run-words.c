@@ -8,6 +8,7 @@
 
 #include "cli/cli.h"
 #include "cli/run.h"
+#include "container/spec.h"
 #include "util/arena.h"
 #include "util/error.h"
 #include "util/strv.h"
@@ -210,15 +211,14 @@ void run_take_capabilities(struct mf_arena *memory, const char *const *words, co
 
 void run_take_user(struct mf_arena *memory, const char *word, struct mayfly_command *ret)
 {
-        char *user = mf_arena_string(memory, word), *colon = user ? strchr(user, ':') : NULL;
+        char *user = mf_arena_string(memory, word);
 
         if (word && !user)
                 tool_oom();
-        if (colon) {
-                *colon = '\0';
-                ret->group = colon + 1;
-        }
         ret->user = user;
+        ret->group = user ? mf_user_group(user) : NULL;
+        if (ret->group)
+                user[ret->group - user - 1] = '\0';
 }
 
 int run_check_terminal(const char *command, int interactive, int tty)

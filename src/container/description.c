@@ -87,13 +87,12 @@ static void pack_image(struct mf_pack *pack, const struct mayfly_image *image)
 /* What commands as the app need. The spec's user and directory are the app's. */
 static void pack_app(struct mf_pack *pack, const struct mayfly_spec *spec, const struct mf_image_config *config)
 {
-        const char *group = spec->user ? mf_user_group(spec->user) : NULL;
-        mf_cleanup(mf_freep) char *user = group ? strndup(spec->user, (size_t) (group - spec->user) - 1) : NULL;
+        mf_cleanup(mf_freep) char *user = spec->user ? mf_user_name(spec->user) : NULL;
         struct mf_image_config app = *config;
 
         if (spec->user) {
-                app.user = user ? user : (char *) (uintptr_t) spec->user;
-                app.group = (char *) (uintptr_t) group;
+                app.user = user ? user : (char *) (uintptr_t) spec->user; /* one that is not found */
+                app.group = (char *) (uintptr_t) mf_user_group(spec->user);
                 app.only_groups = 0;
                 app.n_extra_groups = 0;
         }

@@ -64,6 +64,13 @@ const char *mf_user_group(const char *user)
         return colon ? colon + 1 : NULL;
 }
 
+char *mf_user_name(const char *user)
+{
+        const char *group = mf_user_group(user);
+
+        return group ? strndup(user, (size_t) (group - user) - 1) : strdup(user);
+}
+
 /* Checks what the spec says of the app, as far as this can be done without the image. */
 static int check_app(const struct mayfly_spec *spec, struct mayfly_error *err)
 {

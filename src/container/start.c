@@ -144,7 +144,7 @@ static void add_identity(const char *user, const struct mf_image_config *config,
 {
         if (user) {
                 const char *group = mf_user_group(user);
-                mf_cleanup(mf_freep) char *name = strndup(user, group ? (size_t) (group - user) - 1 : strlen(user));
+                mf_cleanup(mf_freep) char *name = mf_user_name(user);
                 mf_exec_block_add(block, MF_EXEC_USER, name ? name : user); /* one that is not found */
                 if (group)
                         mf_exec_block_add(block, MF_EXEC_GROUP, group);
