@@ -138,9 +138,15 @@ static void bad_commands_are_named(void **state)
                 const char *program, *message;
                 int code;
         } cases[] = {
-                { { 0 }, "nosuch", "\"nosuch\": not found in the container's PATH", -ENOENT },
-                { { 0 }, "/no/such", "\"/no/such\": No such file or directory", -ENOENT },
-                { { 0 }, "/etc/passwd", "\"/etc/passwd\": Permission denied", -EACCES },
+                { { 0 },
+                  "nosuch",
+                  "\"nosuch\": not found in the container's PATH; check its name, or give its path",
+                  -ENOENT },
+                { { 0 }, "/no/such", "\"/no/such\": No such file or directory; check the path", -ENOENT },
+                { { 0 },
+                  "/etc/passwd",
+                  "\"/etc/passwd\": Permission denied; let its user execute it (chmod +x in the image)",
+                  -EACCES },
                 { { .cwd = "/nowhere" }, "true", "working directory \"/nowhere\": No such file", -ENOENT },
                 { { .cwd = "etc" }, "true", "working directory \"etc\" must be absolute", -EINVAL },
                 { { .user = "nobody" }, "true", "user \"nobody\" is not in the image's /etc/passwd", -ENOENT },

@@ -40,6 +40,8 @@ static void append_tail(struct mayfly_error *err, const char *log)
                         length = (size_t) (end - p);
                 char line[LOG_TAIL_MAX + 1], shown[4 * LOG_TAIL_MAX + 1];
                 snprintf(line, sizeof(line), "%.*s", (int) length, p);
+                for (char *tab = line; (tab = strchr(tab, '\t'));)
+                        *tab = ' '; /* the only usual one of what is not shown as it is */
                 mf_escape(shown, sizeof(shown), line);
                 int n = snprintf(err->message + used, room, "\n  | %s", shown);
                 if (n < 0 || (size_t) n >= room)

@@ -77,8 +77,8 @@ static int become(const struct mf_identity *identity, const char *cwd, struct fa
 {
         if (chdir(cwd) < 0) {
                 int r = -errno;
-                snprintf(failure->text, sizeof(failure->text), "working directory \"%.100s\": %s", cwd,
-                         strerrordesc_np(-r));
+                snprintf(failure->text, sizeof(failure->text),
+                         "working directory \"%.100s\": %s; name one that the container has", cwd, strerrordesc_np(-r));
                 return r;
         }
         if (setgroups(identity->n_groups, identity->groups) < 0 ||
@@ -189,16 +189,28 @@ static int prepare(const struct plan *plan, int *failure_fd, struct failure *fai
         return r == 0 ? mf_limits_set(plan->exec->ulimits, failure->text, sizeof(failure->text)) : r;
 }
 
-/* Why a program could not be executed, for the error `r`. `found`: its file is there. */
-static const char *execution_problem(const char *name, int r, int found)
+static int is_directory(const char *path)
+{
+        struct stat st;
+
+        return stat(path, &st) == 0 && S_ISDIR(st.st_mode);
+}
+
+/* Why a program could not be executed, for the error `r`, and what to do. `program` is its file, or NULL where there is none. */
+static const char *execution_problem(const char *name, int r, const char *program)
 {
         if (r == -ENOEXEC)
                 return "it is made for another architecture, or is a script without \"#!\"";
+        if (r == -EACCES && program && is_directory(program))
+                return "it is a directory; name a program";
+        if (r == -EACCES)
+                return "Permission denied; let its user execute it (chmod +x in the image)";
         if (r != -ENOENT)
                 return strerrordesc_np(-r);
-        if (found)
+        if (program)
                 return "its interpreter, or the library that loads it, is not there";
-        return strchr(name, '/') ? strerrordesc_np(ENOENT) : "not found in the container's PATH";
+        return strchr(name, '/') ? "No such file or directory; check the path"
+                                 : "not found in the container's PATH; check its name, or give its path";
 }
 
 /* Returns only on failure: negative errno, with text. */
@@ -227,7 +239,7 @@ static int execute(const struct plan *plan, struct failure *failure)
                 r = -errno;
         }
         snprintf(failure->text, sizeof(failure->text), "\"%.120s\": %s", plan->argv[0],
-                 execution_problem(plan->argv[0], r, found == 0));
+                 execution_problem(plan->argv[0], r, found == 0 ? program : NULL));
         return r;
 }
 
