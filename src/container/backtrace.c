@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #define _GNU_SOURCE
+#include <elf.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <inttypes.h>
 #include <limits.h>
 #include <mayfly/file.h>
 #include <stdio.h>
@@ -13,6 +13,7 @@
 
 #include "container/container.h"
 #include "container/debugger.h"
+#include "container/frames.h"
 #include "util/error.h"
 #include "util/fd.h"
 #include "util/fs.h"
@@ -36,6 +37,8 @@ struct place {
         char core[PATH_MAX + 8];
         char sysroot[PATH_MAX + 32]; /* the command of gdb that says where the libraries are */
         char program[2 * PATH_MAX];  /* empty while it is not known */
+        struct mf_mappings mappings;
+        struct mf_frames_program frames; /* what is known of the program then */
 };
 
 static void clear_place(struct place *place)
@@ -43,6 +46,7 @@ static void clear_place(struct place *place)
         if (place->fd >= 0)
                 (void) mf_remove_tree(AT_FDCWD, place->path);
         mf_close(place->fd);
+        mf_mappings_clear(&place->mappings);
 }
 
 static int make_place(struct place *ret, struct mayfly_error *err)
@@ -170,17 +174,6 @@ static int ask(const struct place *place, const char *question, const char *more
         return r;
 }
 
-/* Finds the path in a line "0xBEGIN 0xEND 0xSIZE 0xOFFSET PATH", if that is where `address` is. Returns NULL when it is not. */
-static const char *find_mapped(const char *line, uint64_t address)
-{
-        uint64_t begin, end;
-        int at = 0;
-
-        if (sscanf(line, " 0x%" SCNx64 " 0x%" SCNx64 " 0x%*x 0x%*x %n", &begin, &end, &at) < 2 || at == 0)
-                return NULL;
-        return address >= begin && address < end ? line + at : NULL;
-}
-
 /* Ends the line, without the blank that gdb 16 puts after the last column, and returns the next one, or NULL. */
 static char *end_line(char *line)
 {
@@ -194,11 +187,24 @@ static char *end_line(char *line)
         return end + 1;
 }
 
+/* Reads where a program says that it begins. Returns 0 for what is no ELF file of this byte order. */
+static uint64_t read_entry(const char *path)
+{
+        mf_cleanup(mf_closep) int fd = open(path, O_RDONLY | O_CLOEXEC);
+        Elf64_Ehdr large = { 0 };
+        Elf32_Ehdr small = { 0 };
+
+        if (fd < 0 || pread(fd, &large, sizeof(large), 0) < (ssize_t) sizeof(small) ||
+            memcmp(large.e_ident, ELFMAG, SELFMAG) != 0)
+                return 0;
+        memcpy(&small, &large, sizeof(small));
+        return large.e_ident[EI_CLASS] == ELFCLASS64 ? large.e_entry : small.e_entry;
+}
+
 /* Finds out which program it was, and gets it. */
 static int get_program(struct mayfly_container *container, struct place *place, struct mayfly_error *err)
 {
-        mf_cleanup(mf_freep) char *answer = NULL;
-        const char *path = NULL;
+        char *answer = NULL;
 
         int r = ask(place, "info auxv", "info proc mappings", &answer, err);
         if (r < 0)
@@ -206,15 +212,17 @@ static int get_program(struct mayfly_container *container, struct place *place, 
         const char *entry = strstr(answer, "AT_ENTRY");
         entry = entry ? strstr(entry, "0x") : NULL;
         const uint64_t address = entry ? strtoull(entry, NULL, 16) : 0;
-        for (char *line = answer, *next; line && !path; line = next) {
-                next = end_line(line);
-                path = find_mapped(line, address);
-        }
+        if (mf_mappings_take(&place->mappings, answer) < 0)
+                return mf_error_oom(err, MAYFLY_STAGE_FILES);
+        const struct mf_mapping *mapping = mf_mappings_find(&place->mappings, address);
+        const char *path = mapping ? mapping->path : NULL;
         /* The kernel may tell the path that a layer has on the host: the container has the end of it. */
         while (path && get_file(container, place, path) < 0)
                 path = strchr(path + 1, '/');
-        if (path)
-                snprintf(place->program, sizeof(place->program), "%s/root%s", place->path, path);
+        if (!path)
+                return 0;
+        snprintf(place->program, sizeof(place->program), "%s/root%s", place->path, path);
+        place->frames = (struct mf_frames_program){ mapping, path, address - read_entry(place->program) };
         return 0;
 }
 
@@ -245,10 +253,28 @@ static void cut_place(const struct place *place, char *text)
                 memmove(at, at + length, strlen(at + length) + 1);
 }
 
+/* Gives frames without a function their place in a file. Paths become those of the container. */
+static int finish(const struct place *place, char *text, char **ret, struct mayfly_error *err)
+{
+        struct mf_buffer named = { 0 };
+
+        cut_place(place, text);
+        int r = mf_frames_name(text, &place->mappings, &place->frames, &named);
+        free(text);
+        if (r < 0) {
+                mf_buffer_clear(&named);
+                return mf_error_oom(err, MAYFLY_STAGE_FILES);
+        }
+        *ret = named.data;
+        return 0;
+}
+
 /* --- the whole --------------------------------------------------------------------------------------------------- */
 
 static int trace(struct mayfly_container *container, struct place *place, char **ret, struct mayfly_error *err)
 {
+        char *text = NULL;
+
         snprintf(place->core, sizeof(place->core), "%s/core", place->path);
         snprintf(place->sysroot, sizeof(place->sysroot), SYSROOT "%s/root", place->path);
         int r = mayfly_container_core(container, place->core, err);
@@ -261,10 +287,8 @@ static int trace(struct mayfly_container *container, struct place *place, char *
         if (r == 0)
                 r = get_libraries(container, place, err);
         if (r == 0)
-                r = ask(place, "thread apply all backtrace 64", "", ret, err);
-        if (r == 0)
-                cut_place(place, *ret);
-        return r;
+                r = ask(place, "thread apply all backtrace 64", "", &text, err);
+        return r == 0 ? finish(place, text, ret, err) : r;
 }
 
 MF_EXPORT int mayfly_container_backtrace(struct mayfly_container *container, char **ret, struct mayfly_error *err)
