@@ -9,8 +9,8 @@
 #include "archive/read.h"
 #include "util/error.h"
 #include "util/fd.h"
-#include "util/fs.h"
 #include "util/macro.h"
+#include "util/temporary.h"
 
 struct spool {
         const struct mf_spool_limits *limits;

@@ -19,8 +19,8 @@
 #include "image/rootfs.h"
 #include "util/error.h"
 #include "util/fd.h"
-#include "util/fs.h"
 #include "util/macro.h"
+#include "util/temporary.h"
 
 #define BLOCK 65536U
 
@@ -76,11 +76,12 @@ static void hold_signals(sigset_t *ret_old)
         sigprocmask(SIG_BLOCK, &held, ret_old);
 }
 
-static int make_directory(char ret[PATH_MAX], struct mayfly_error *err)
+static int make_directory(struct mf_temporary *ret, char tree[PATH_MAX + 8], struct mayfly_error *err)
 {
         const char *where;
 
-        int r = mf_temporary_directory("mayfly-cp", ret, &where);
+        int r = mf_temporary_make(ret, &where);
+        snprintf(tree, PATH_MAX + 8, "%s/tree", ret->path);
         return r < 0 ? mf_error_errno(err, r, MAYFLY_STAGE_ARCHIVE,
                                       "no directory can be made in %s (set TMPDIR to another directory)", where)
                      : 0;
@@ -124,20 +125,22 @@ static int unpack(int fd, const char *directory, int keep_owners, struct mayfly_
 
 int cp_stream_unpack(int fd, int keep_owners, cp_tree_fn use, void *userdata, struct mayfly_error *err)
 {
-        char directory[PATH_MAX];
+        struct mf_temporary directory = MF_TEMPORARY_NONE;
+        char tree[PATH_MAX + 8];
         sigset_t old;
 
         mf_cleanup(mf_closep) int copy = spool_stream(fd, err);
         if (copy < 0)
                 return copy;
         hold_signals(&old);
-        int r = make_directory(directory, err);
-        if (r == 0) {
-                r = unpack(copy, directory, keep_owners, err);
-                if (r == 0)
-                        r = use(directory, userdata, err);
-                (void) mf_remove_tree(AT_FDCWD, directory);
-        }
+        int r = make_directory(&directory, tree, err);
+        if (r == 0 && mkdirat(directory.fd, "tree", 0700) < 0)
+                r = mf_error_errno(err, -errno, MAYFLY_STAGE_ARCHIVE, "the directory %s", tree);
+        if (r == 0)
+                r = unpack(copy, tree, keep_owners, err);
+        if (r == 0)
+                r = use(tree, userdata, err);
+        mf_temporary_remove(&directory);
         sigprocmask(SIG_SETMASK, &old, NULL);
         return r;
 }
@@ -180,7 +183,8 @@ static int send_copy(int copy, int fd, struct mayfly_error *err)
 int cp_stream_pack(int fd, cp_tree_fn make, void *userdata, struct mayfly_error *err)
 {
         const char *where;
-        char directory[PATH_MAX], tree[PATH_MAX + 8];
+        struct mf_temporary directory = MF_TEMPORARY_NONE;
+        char tree[PATH_MAX + 8];
         sigset_t old;
 
         mf_cleanup(mf_closep) int copy = mf_temporary_file(&where);
@@ -188,14 +192,12 @@ int cp_stream_pack(int fd, cp_tree_fn make, void *userdata, struct mayfly_error 
                 return mf_error_errno(err, copy, MAYFLY_STAGE_ARCHIVE,
                                       "the stream cannot be kept in %s (set TMPDIR to another directory)", where);
         hold_signals(&old);
-        int r = make_directory(directory, err);
-        if (r == 0) {
-                snprintf(tree, sizeof(tree), "%s/tree", directory);
+        int r = make_directory(&directory, tree, err);
+        if (r == 0)
                 r = make(tree, userdata, err);
-                if (r == 0)
-                        r = pack(tree, copy, err);
-                (void) mf_remove_tree(AT_FDCWD, directory);
-        }
+        if (r == 0)
+                r = pack(tree, copy, err);
+        mf_temporary_remove(&directory);
         sigprocmask(SIG_SETMASK, &old, NULL);
         return r < 0 ? r : send_copy(copy, fd, err);
 }

@@ -7,6 +7,7 @@
 #include "cli/cli.h"
 #include "cli/commands.h"
 #include "cli/text.h"
+#include "util/temporary.h"
 
 struct choices {
         int quiet;
@@ -58,6 +59,8 @@ static int run(int argc, char **argv)
                 return status;
         choices.gc.report = report;
         choices.gc.userdata = &choices;
+        if (!choices.gc.dry_run)
+                mf_temporary_sweep();
         int r = mayfly_store_gc(&result, &choices.gc, &err);
         if (!choices.quiet && (r == 0 || result.removed > 0))
                 print_result(&result, choices.gc.dry_run);

@@ -19,6 +19,7 @@
 #include "util/fs.h"
 #include "util/macro.h"
 #include "util/strv.h"
+#include "util/temporary.h"
 
 /* The backtrace of an app that has left a core file. gdb is asked three times: which program it was; with that, which libraries it had; and
  * with these, which come out of the container, too, where each thread was. What a core file that is made to deceive says names nothing
@@ -31,8 +32,7 @@
 
 /* A directory of the host with the core file, and below "root" the program and its libraries. */
 struct place {
-        char path[PATH_MAX];
-        int fd;
+        struct mf_temporary directory;
         size_t left; /* bytes that it may still get */
         char core[PATH_MAX + 8];
         char sysroot[PATH_MAX + 32]; /* the command of gdb that says where the libraries are */
@@ -43,9 +43,7 @@ struct place {
 
 static void clear_place(struct place *place)
 {
-        if (place->fd >= 0)
-                (void) mf_remove_tree(AT_FDCWD, place->path);
-        mf_close(place->fd);
+        mf_temporary_remove(&place->directory);
         mf_mappings_clear(&place->mappings);
 }
 
@@ -53,18 +51,19 @@ static int make_place(struct place *ret, struct mayfly_error *err)
 {
         const char *where;
 
-        ret->fd = -1;
         ret->left = FILES_BYTES_MAX;
-        int r = mf_temporary_directory("mayfly-core", ret->path, &where);
+        int r = mf_temporary_make(&ret->directory, &where);
         if (r < 0)
                 return mf_error_errno(
                         err, r, MAYFLY_STAGE_FILES,
                         "no directory for the core file can be made in %s (set TMPDIR to another directory)", where);
-        ret->fd = open(ret->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-        r = ret->fd < 0 || mkdirat(ret->fd, "root", 0700) < 0 ? -errno : mf_debugger_give(AT_FDCWD, ret->path);
+        const int fd = ret->directory.fd;
+        r = mkdirat(fd, "root", 0700) < 0 ? -errno : mf_debugger_give(AT_FDCWD, ret->directory.path);
         if (r == 0)
-                r = mf_debugger_give(ret->fd, "root");
-        return r < 0 ? mf_error_errno(err, r, MAYFLY_STAGE_FILES, "the directory %s for the core file", ret->path) : 0;
+                r = mf_debugger_give(fd, "root");
+        return r < 0 ? mf_error_errno(err, r, MAYFLY_STAGE_FILES, "the directory %s for the core file",
+                                      ret->directory.path)
+                     : 0;
 }
 
 /* --- files of the app -------------------------------------------------------------------------------------------- */
@@ -84,9 +83,9 @@ static int make_above(const struct place *place, char *path)
 {
         for (char *slash = strchr(path, '/'); slash; slash = strchr(slash + 1, '/')) {
                 *slash = '\0';
-                int r = mkdirat(place->fd, path, 0700) < 0 && errno != EEXIST ? -errno : 0;
+                int r = mkdirat(place->directory.fd, path, 0700) < 0 && errno != EEXIST ? -errno : 0;
                 if (r == 0)
-                        r = mf_debugger_give(place->fd, path);
+                        r = mf_debugger_give(place->directory.fd, path);
                 *slash = '/';
                 if (r < 0)
                         return r;
@@ -101,9 +100,9 @@ static int write_file(const struct place *place, char *name, const char *data, s
         if (r < 0)
                 return r;
         mf_cleanup(mf_closep) int fd =
-                openat(place->fd, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+                openat(place->directory.fd, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
         r = fd < 0 ? -errno : mf_write_full(fd, data, size);
-        return r == 0 ? mf_debugger_give(place->fd, name) : r;
+        return r == 0 ? mf_debugger_give(place->directory.fd, name) : r;
 }
 
 /* Copies a file of the container. Returns 0 or negative errno: then it leaves a gap in the backtrace. */
@@ -221,7 +220,7 @@ static int get_program(struct mayfly_container *container, struct place *place, 
                 path = strchr(path + 1, '/');
         if (!path)
                 return 0;
-        snprintf(place->program, sizeof(place->program), "%s/root%s", place->path, path);
+        snprintf(place->program, sizeof(place->program), "%s/root%s", place->directory.path, path);
         place->frames = (struct mf_frames_program){ mapping, path, address - read_entry(place->program) };
         return 0;
 }
@@ -275,12 +274,12 @@ static int trace(struct mayfly_container *container, struct place *place, char *
 {
         char *text = NULL;
 
-        snprintf(place->core, sizeof(place->core), "%s/core", place->path);
-        snprintf(place->sysroot, sizeof(place->sysroot), SYSROOT "%s/root", place->path);
+        snprintf(place->core, sizeof(place->core), "%s/core", place->directory.path);
+        snprintf(place->sysroot, sizeof(place->sysroot), SYSROOT "%s/root", place->directory.path);
         int r = mayfly_container_core(container, place->core, err);
         if (r < 0)
                 return r;
-        r = mf_debugger_give(place->fd, "core");
+        r = mf_debugger_give(place->directory.fd, "core");
         if (r < 0)
                 return mf_error_errno(err, r, MAYFLY_STAGE_FILES, "the core file %s", place->core);
         r = get_program(container, place, err);

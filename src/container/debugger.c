@@ -7,6 +7,7 @@
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "privilege/raw-start.h"
@@ -165,5 +166,14 @@ int mf_debugger_run(const char *const *more, struct mf_buffer *ret, struct mayfl
 
 int mf_debugger_give(int dirfd, const char *name)
 {
-        return geteuid() == 0 && fchownat(dirfd, name, NOBODY, NOBODY, AT_SYMLINK_NOFOLLOW) < 0 ? -errno : 0;
+        struct stat st;
+
+        if (geteuid() != 0)
+                return 0;
+        /* Not its owner: it must not change what we go on writing to. */
+        return fstatat(dirfd, name, &st, AT_SYMLINK_NOFOLLOW) < 0 ||
+                               fchownat(dirfd, name, (uid_t) -1, NOBODY, AT_SYMLINK_NOFOLLOW) < 0 ||
+                               fchmodat(dirfd, name, S_ISDIR(st.st_mode) ? 0750 : 0640, 0) < 0
+                       ? -errno
+                       : 0;
 }

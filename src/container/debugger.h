@@ -13,7 +13,7 @@
  * prints. Returns 0, whatever gdb thinks, or a negative errno: -ENOPKG without gdb, -ETIMEDOUT, -EFBIG when it prints more than a MiB. */
 int mf_debugger_run(const char *const *words, struct mf_buffer *ret, struct mayfly_error *err);
 
-/* Lets mf_debugger_run() read the file or directory `name` of `dirfd`, and others not. Returns 0 or negative errno. */
+/* Lets mf_debugger_run() read the file or directory `name` of `dirfd`, but not write there, and others do neither. Returns 0 or negative errno. */
 int mf_debugger_give(int dirfd, const char *name);
 
 #endif

@@ -28,9 +28,9 @@
 #include "util/escape.h"
 #include "util/fd.h"
 #include "util/file-url.h"
-#include "util/fs.h"
 #include "util/macro.h"
 #include "util/options.h"
+#include "util/temporary.h"
 
 /* --- manifest and options */
 

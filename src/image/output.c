@@ -19,6 +19,7 @@
 #include "util/fs.h"
 #include "util/macro.h"
 #include "util/strv.h"
+#include "util/temporary.h"
 
 #define LINKS_MAX 40 /* as many as Linux follows */
 #define BLOCK ((size_t) 64 * 1024)

@@ -4,7 +4,6 @@
 
 /* Files and directory trees. */
 
-#include <limits.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
@@ -35,15 +34,6 @@ int mf_mkdir_private(int dirfd, const char *name);
 
 /* Sets the mode of the open file that was just made, in case the umask took bits of it. Returns 0 or negative errno. */
 int mf_ensure_mode(int fd, mode_t mode);
-
-/* Makes a file without a name, for reading and writing, in $TMPDIR or else in /var/tmp, which is meant for large ones, or /tmp. Whatever
- * becomes of the process, nothing is left of it. *ret_directory, for messages, is where it is or should have been. Returns a descriptor or
- * negative errno. */
-int mf_temporary_file(const char **ret_directory);
-
-/* Makes a directory NAME-XXXXXX with mode 0700 at the same place, and writes its absolute path to `ret`. It stays until somebody removes
- * it. *ret_directory is as above. Returns 0 or negative errno. */
-int mf_temporary_directory(const char *name, char ret[PATH_MAX], const char **ret_directory);
 
 /* Makes the directory `path` and its missing parents, with mode 0700. Returns 0 or negative errno. */
 int mf_mkdir_p(const char *path);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 
-/* Opening below a directory: by openat2(2), and as it is done where valgrind does not know that call. Temporary files and directories. */
+/* Opening below a directory: by openat2(2), and as it is done where valgrind does not know that call. */
 
 #define _GNU_SOURCE
 #include <errno.h>
@@ -88,60 +88,6 @@ static void so_it_does_under_valgrind(void **state)
         free(copy);
 }
 
-/* What is temporary is made in the TMPDIR of this value: this directory, or none. */
-static void expect_temporary(const char *value, const char *directory, int error)
-{
-        char path[PATH_MAX], expected[PATH_MAX];
-        struct stat st;
-        const char *where = NULL;
-
-        assert_int_equal(setenv("TMPDIR", value, 1), 0);
-        int fd = mf_temporary_file(&where);
-        assert_string_equal(where, value);
-        int r = mf_temporary_directory("name", path, &where);
-        assert_string_equal(where, value);
-        assert_int_equal(r, -error);
-        if (error) {
-                assert_int_equal(fd, -error);
-                return;
-        }
-        assert_return_code(fd, errno);
-        assert_int_equal(fstat(fd, &st), 0);
-        assert_int_equal(st.st_nlink, 0);
-        close(fd);
-        snprintf(expected, sizeof(expected), "%s/name-", directory);
-        assert_memory_equal(path, expected, strlen(expected));
-        assert_int_equal(stat(path, &st), 0);
-        assert_int_equal(st.st_mode, S_IFDIR | 0700);
-        assert_int_equal(rmdir(path), 0);
-}
-
-static void what_is_temporary_has_its_place(void **state)
-{
-        char with_blank[64], longest[PATH_MAX + 2] = "/";
-        const char *before = getenv("TMPDIR");
-        char *copy = before ? strdup(before) : NULL;
-
-        (void) state;
-        expect_temporary(place, place, 0);
-        snprintf(with_blank, sizeof(with_blank), "%s/a b;c", place);
-        assert_int_equal(mkdir(with_blank, 0700), 0);
-        expect_temporary(with_blank, with_blank, 0);
-        int here = open(".", O_PATH | O_CLOEXEC);
-        assert_int_equal(chdir(place), 0);
-        expect_temporary("a/../a b;c", with_blank, 0);
-        assert_int_equal(fchdir(here), 0);
-        close(here);
-        expect_temporary("/nowhere/at/all", NULL, ENOENT);
-        memset(longest + 1, 'x', sizeof(longest) - 2);
-        expect_temporary(longest, NULL, ENAMETOOLONG);
-        if (copy)
-                setenv("TMPDIR", copy, 1);
-        else
-                unsetenv("TMPDIR");
-        free(copy);
-}
-
 static int make_place(void **state)
 {
         (void) state;
@@ -166,7 +112,6 @@ int main(void)
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(it_opens_below_alone),
                 cmocka_unit_test(so_it_does_under_valgrind),
-                cmocka_unit_test(what_is_temporary_has_its_place),
         };
 
         return cmocka_run_group_tests(tests, make_place, remove_place);
