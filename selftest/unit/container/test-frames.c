@@ -54,36 +54,29 @@ static void expect(const char *mapped, int knows_program, const char *expected)
         mf_mappings_clear(&mappings);
 }
 
+/* The same with the places where the program was. */
+#define NAMED(program)                                                  \
+        "Thread 1 (LWP 7):\n"                                           \
+        "#0  0x0000560106414162 in ?? () from " program "\n"            \
+        "#1  0x00007fd46ef54472 in abort () from /lib/libc.so.6\n"      \
+        "#2  0x00007fd46ef54472 in ?? () from /lib/libc.so.6+0x26472\n" \
+        "#3  0x00007fd46ef54473 in ?? () from /lib/libc.so.6+0x26473\n" \
+        "#10 0x0000000000000001 in ?? ()\n"                             \
+        "#11 main () at ?? ().c:3\n"                                    \
+        "text = 0x0000560106414162 in ?? ()\n"                          \
+        "#12 0x0000560106414162 in ?? () from " program
+
 static void frames_get_their_places(void **state)
 {
-        static const char expected[] = "Thread 1 (LWP 7):\n"
-                                       "#0  0x0000560106414162 in ?? () from /a program+0x401162\n"
-                                       "#1  0x00007fd46ef54472 in abort () from /lib/libc.so.6\n"
-                                       "#2  0x00007fd46ef54472 in ?? () from /lib/libc.so.6+0x26472\n"
-                                       "#3  0x00007fd46ef54473 in ?? () from /lib/libc.so.6+0x26473\n"
-                                       "#10 0x0000000000000001 in ?? ()\n"
-                                       "#11 main () at ?? ().c:3\n"
-                                       "text = 0x0000560106414162 in ?? ()\n"
-                                       "#12 0x0000560106414162 in ?? () from /a program+0x401162";
-
         (void) state;
-        expect(gdb_13, 1, expected);
-        expect(gdb_16, 1, expected);
+        expect(gdb_13, 1, NAMED("/a program+0x401162"));
+        expect(gdb_16, 1, NAMED("/a program+0x401162"));
 }
 
 static void without_the_program_its_mapping_counts(void **state)
 {
         (void) state;
-        expect(gdb_16, 0,
-               "Thread 1 (LWP 7):\n"
-               "#0  0x0000560106414162 in ?? () from /opt/a program+0x1162\n"
-               "#1  0x00007fd46ef54472 in abort () from /lib/libc.so.6\n"
-               "#2  0x00007fd46ef54472 in ?? () from /lib/libc.so.6+0x26472\n"
-               "#3  0x00007fd46ef54473 in ?? () from /lib/libc.so.6+0x26473\n"
-               "#10 0x0000000000000001 in ?? ()\n"
-               "#11 main () at ?? ().c:3\n"
-               "text = 0x0000560106414162 in ?? ()\n"
-               "#12 0x0000560106414162 in ?? () from /opt/a program+0x1162");
+        expect(gdb_16, 0, NAMED("/opt/a program+0x1162"));
 }
 
 static void what_is_no_mapping_is_left_out(void **state)
