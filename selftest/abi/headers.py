@@ -16,14 +16,18 @@ def read(include):
     return {path.name: path.read_text() for path in sorted((pathlib.Path(include) / "mayfly").glob("*.h"))}
 
 
+def structs_of(text):
+    """Returns {struct: [fields]} of the public structs that a text defines."""
+    found = {}
+    for name, body in STRUCT.findall(text):
+        declarations = [FUNCTION.sub(r"\1", d.strip()) for d in COMMENT.sub("", body).split(";") if d.strip()]
+        found[name] = [field for d in declarations for field, _ in FIELD.findall(d)]
+    return found
+
+
 def structs(include):
     """Returns {struct: [fields]} of all public structs, in the order of the headers."""
-    found = {}
-    for text in read(include).values():
-        for name, body in STRUCT.findall(text):
-            declarations = [FUNCTION.sub(r"\1", d.strip()) for d in COMMENT.sub("", body).split(";") if d.strip()]
-            found[name] = [field for d in declarations for field, _ in FIELD.findall(d)]
-    return found
+    return {name: fields for text in read(include).values() for name, fields in structs_of(text).items()}
 
 
 def embedded(include):
