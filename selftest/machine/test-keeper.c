@@ -300,6 +300,34 @@ static void what_cannot_be_kept(void **state)
         mayfly_container_free(c);
 }
 
+/* The container still ends with this program. */
+static void a_keeper_that_ends_at_once(void **state)
+{
+        struct mayfly_container *c = start_container(MAYFLY_SPEC(.image = busybox, .idle = 1));
+        char directory[] = "/tmp/mayfly-keeper-XXXXXX", path[64];
+        char *libexec = strdup(getenv("MAYFLY_LIBEXEC"));
+        struct mayfly_tmpfs *disk = NULL;
+        pid_t pid = -1;
+
+        (void) state;
+        assert_non_null(mkdtemp(directory));
+        snprintf(path, sizeof(path), "%s/mayfly-keep", directory);
+        assert_int_equal(symlink("/bin/false", path), 0);
+        setenv("MAYFLY_LIBEXEC", directory, 1);
+        is_error(mayfly_container_keep(c, 0, &pid, fresh()), -ESRCH,
+                 ": the program mayfly-keep has ended at once; it was killed, or is not of this version");
+        is_error(mayfly_tmpfs_create_on_disk(&disk, NULL, fresh()), -ESRCH,
+                 ": the program mayfly-keep has ended at once; it was killed, or is not of this version");
+        setenv("MAYFLY_LIBEXEC", libexec, 1);
+        free(libexec);
+        assert_int_equal(pid, -1);
+        assert_int_equal(unlink(path), 0);
+        assert_int_equal(rmdir(directory), 0);
+        prints_as(c, NULL, "echo still here", "still here\n");
+        works(mayfly_container_stop(c, fresh()));
+        mayfly_container_free(c);
+}
+
 int main(void)
 {
         const struct CMUnitTest tests[] = {
@@ -310,6 +338,7 @@ int main(void)
                 cmocka_unit_test(others_join_its_network_later),
                 cmocka_unit_test(a_shell_from_elsewhere),
                 cmocka_unit_test(what_cannot_be_kept),
+                cmocka_unit_test(a_keeper_that_ends_at_once),
         };
 
         busybox = test_image("busybox");

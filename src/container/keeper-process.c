@@ -63,3 +63,16 @@ int mf_keeper_hand_over(const struct mf_keeper *keeper, const int *fds, size_t n
         r = mf_message_recv(keeper->control, &message, NULL, NULL, NULL, MSG_DONTWAIT);
         return r > 0 ? 0 : r == 0 || r == -EAGAIN ? -ESRCH : r;
 }
+
+int mf_keeper_explain(const struct mf_keeper *keeper, int error, enum mayfly_stage stage, const char *doing,
+                      const char *what, struct mayfly_error *err)
+{
+        /* The socket may tell of the end, in one of two ways, before the pidfd does. */
+        if (error == -EPIPE || error == -ESRCH || mf_pidfd_has_ended(keeper->process))
+                return mf_error(err, -ESRCH, stage,
+                                "%s %s: the program mayfly-keep has ended at once; it was killed, or is not of this "
+                                "version of mayfly: install mayfly again, or set MAYFLY_LIBEXEC to the directory of "
+                                "this version",
+                                doing, what);
+        return mf_error_errno(err, error, stage, "%s %s: the program mayfly-keep does not answer", doing, what);
+}

@@ -21,6 +21,10 @@ int mf_keeper_start(struct mf_keeper *ret, const char *const *words, struct mayf
 /* Gives it what it keeps, and waits until it has that. Returns 0 or negative errno. */
 int mf_keeper_hand_over(const struct mf_keeper *keeper, const int *fds, size_t n_fds);
 
+/* Says why mf_keeper_hand_over() has failed while `doing` something to `what`. Returns negative errno: -ESRCH when mayfly-keep has ended. */
+int mf_keeper_explain(const struct mf_keeper *keeper, int error, enum mayfly_stage stage, const char *doing,
+                      const char *what, struct mayfly_error *err);
+
 /* Closes the descriptors. A process that has got something goes on. */
 void mf_keeper_clear(struct mf_keeper *keeper);
 

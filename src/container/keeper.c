@@ -69,10 +69,7 @@ static int give(struct mayfly_container *container, unsigned seconds, pid_t *ret
         /* First it must be ready: a container ends with its owner. */
         r = mf_keeper_hand_over(&keeper, &container->leader_fd, 1);
         if (r < 0)
-                mf_error_errno(err, r, MAYFLY_STAGE_EXEC,
-                               "container %s is not kept, because process %d (mayfly-keep), which is to own it, has "
-                               "ended or does not answer",
-                               container->machine, (int) *ret_pid);
+                r = mf_keeper_explain(&keeper, r, MAYFLY_STAGE_EXEC, "keeping container", container->machine, err);
         else
                 r = mayfly_container_share(container, file, keeper.process, err);
         if (r < 0)
