@@ -139,7 +139,7 @@ static int start_remover(const struct mf_scratch *disk, struct mayfly_error *err
         if (r < 0)
                 return r;
         r = mf_keeper_hand_over(&keeper, fds, fds[1] >= 0 ? 2 : 1);
-        return r < 0 ? mf_keeper_explain(&keeper, r, MAYFLY_STAGE_START, "having someone remove", disk->name, err) : 0;
+        return r < 0 ? mf_keeper_explain(&keeper, r, MAYFLY_STAGE_START, "sharing the directory", disk->name, err) : 0;
 }
 
 /* Mounts the directory, which is found again by its path. */
