@@ -113,14 +113,16 @@ void tool_json_value(const char *name, const json_t *value)
         switch (json_typeof(value)) {
         case JSON_OBJECT:
                 tool_json_open(name, '{');
-                json_object_foreach((json_t *) (uintptr_t) value, key, item)
+                json_object_foreach((json_t *) (uintptr_t) value, key, item) {
                         tool_json_value(key, item);
+                }
                 tool_json_close('}');
                 break;
         case JSON_ARRAY:
                 tool_json_open(name, '[');
-                json_array_foreach(value, i, item)
+                json_array_foreach(value, i, item) {
                         tool_json_value(NULL, item);
+                }
                 tool_json_close(']');
                 break;
         case JSON_STRING:

@@ -40,9 +40,10 @@ static void add_cuts(const struct keeper_found *keeper, json_t *network)
                 const char *from = text_of(container, "name");
                 json_t *answer = keepers_question(keeper, json_pack("{s:s, s:s, s:s}", "request", "cuts", "network",
                                                                     text_of(network, "name"), "container", from));
-                json_array_foreach(json_object_get(answer, "cuts"), j, name)
+                json_array_foreach(json_object_get(answer, "cuts"), j, name) {
                         (void) json_array_append_new(
                                 cuts, json_pack("{s:s, s:s}", "from", from, "to", json_string_value(name)));
+                }
                 json_decref(answer);
         }
         (void) json_object_set_new(network, "cuts", cuts);
@@ -73,8 +74,9 @@ static json_t *find_networks(const struct keepers *keepers, int with_cuts)
 
         for (size_t i = 0; i < keepers->n; i++) {
                 json_t *answer = keepers_question(&keepers->list[i], json_pack("{s:s}", "request", "networks"));
-                json_array_foreach(json_object_get(answer, "networks"), j, name)
+                json_array_foreach(json_object_get(answer, "networks"), j, name) {
                         add_network(networks, &keepers->list[i], json_string_value(name), with_cuts);
+                }
                 json_decref(answer);
         }
         return networks;
