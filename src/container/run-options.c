@@ -294,10 +294,11 @@ static int overlap(const char *one, const char *other)
 static int check_target(const char *const *devices, size_t i, struct mayfly_error *err)
 {
         char source[PATH_MAX], earlier_source[PATH_MAX];
-        const char *target = NULL, *earlier = NULL;
+        const char *target = devices[i];
 
         (void) parse_device(devices[i], source, &target);
         for (size_t j = 0; j < i; j++) {
+                const char *earlier = devices[j];
                 (void) parse_device(devices[j], earlier_source, &earlier);
                 if (overlap(target, earlier))
                         return mf_error(
