@@ -102,7 +102,7 @@ static void a_command_that_succeeds(void **state)
         wait_fails(
                 c,
                 MAYFLY_WAIT(MAYFLY_WAIT_FOR(.command = MAYFLY_STRINGS("sh", "-c", "echo hangs >/tmp/hangs; sleep 999"),
-                                            .timeout_ms = 300)),
+                                            .timeout_ms = 1500)),
                 -ETIMEDOUT, "it still runs");
         waits(c,
               MAYFLY_WAIT(MAYFLY_WAIT_FILE("/tmp/hangs"), MAYFLY_WAIT_COMMAND("sh", "-c", "! pgrep -f 'sleep [9]99'")));
