@@ -173,19 +173,6 @@ static int ask(const struct place *place, const char *question, const char *more
         return r;
 }
 
-/* Ends the line, without the blank that gdb 16 puts after the last column, and returns the next one, or NULL. */
-static char *end_line(char *line)
-{
-        char *end = strchr(line, '\n');
-
-        if (!end)
-                return NULL;
-        *end = '\0';
-        if (end > line && end[-1] == ' ')
-                end[-1] = '\0';
-        return end + 1;
-}
-
 /* Reads where a program says that it begins. Returns 0 for what is no ELF file of this byte order. */
 static uint64_t read_entry(const char *path)
 {
@@ -234,8 +221,8 @@ static int get_libraries(struct mayfly_container *container, struct place *place
         if (!place->program[0])
                 return 0;
         int r = ask(place, "info sharedlibrary", "", &answer, err);
-        for (char *line = answer, *next; r == 0 && line && n < FILES_MAX; line = next) {
-                next = end_line(line);
+        char *rest = answer;
+        for (const char *line; r == 0 && n < FILES_MAX && (line = mf_frames_line(&rest));) {
                 const char *path = strchr(line, '/');
                 n += path && get_file(container, place, path) == 0;
         }

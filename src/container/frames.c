@@ -13,7 +13,17 @@
 #define UNKNOWN " in ?? ()"
 #define FROM " from "
 
-/* Takes a line "0xBEGIN 0xEND 0xSIZE 0xOFFSET PATH". gdb 16 puts a blank after the path. */
+char *mf_frames_line(char **rest)
+{
+        char *line = strsep(rest, "\n");
+        const size_t length = line ? strlen(line) : 0;
+
+        if (length > 0 && line[length - 1] == ' ')
+                line[length - 1] = '\0';
+        return line;
+}
+
+/* Takes a line "0xBEGIN 0xEND 0xSIZE 0xOFFSET PATH". */
 static int take_line(struct mf_mappings *mappings, char *line)
 {
         uint64_t begin, end;
@@ -24,9 +34,6 @@ static int take_line(struct mf_mappings *mappings, char *line)
         struct mf_mapping *grown = mf_grow(mappings->list, mappings->n, &mappings->allocated, sizeof(*grown));
         if (!grown)
                 return -ENOMEM;
-        char *last = line + strlen(line) - 1;
-        if (*last == ' ')
-                *last = '\0';
         mappings->list = grown;
         grown[mappings->n++] = (struct mf_mapping){ begin, end, line + at };
         return 0;
@@ -38,7 +45,7 @@ int mf_mappings_take(struct mf_mappings *ret, char *text)
         int r = 0;
 
         *ret = (struct mf_mappings){ .text = text };
-        for (char *line; r == 0 && (line = strsep(&rest, "\n"));)
+        for (char *line; r == 0 && (line = mf_frames_line(&rest));)
                 r = take_line(ret, line);
         return r;
 }

@@ -9,6 +9,10 @@
 
 #include "util/buffer.h"
 
+/* Ends a line of gdb's, without the blank that gdb 16 puts after the last column of a table, and moves *rest to the next one. Returns the
+ * line, or NULL when there is none. */
+char *mf_frames_line(char **rest);
+
 /* A file, or a part of it, in the memory of the app. */
 struct mf_mapping {
         uint64_t begin, end;
