@@ -42,26 +42,13 @@ static void add(struct words *words, const char *const *more)
 static void make_words(struct words *ret, const char *seconds, const char *const *more)
 {
         static const char *const limit[] = { "/usr/bin/timeout", "--signal=KILL", NULL };
-        static const char *const as_root[] = { "setpriv",
-                                               "--pdeathsig=KILL",
-                                               "unshare",
-                                               "--net",
-                                               "--ipc",
-                                               "--pid",
-                                               "--fork",
-                                               "--kill-child",
-                                               "setpriv",
-                                               "--reuid=65534",
-                                               "--regid=65534",
-                                               "--clear-groups",
-                                               "--inh-caps=-all",
-                                               "--bounding-set=-all",
-                                               "--pdeathsig=KILL",
-                                               NULL };
-        static const char *const as_user[] = {
-                "setpriv", "--pdeathsig=KILL", "unshare", "--user", "--map-current-user", "--net", "--ipc", "--pid",
-                "--fork",  "--kill-child",     "setpriv", NULL
-        };
+        static const char *const enclosed[] = { "setpriv", "--pdeathsig=KILL", "unshare",      "--net", "--ipc",
+                                                "--pid",   "--fork",           "--kill-child", NULL };
+        static const char *const as_root[] = { "setpriv",          "--reuid=65534",
+                                               "--regid=65534",    "--clear-groups",
+                                               "--inh-caps=-all",  "--bounding-set=-all",
+                                               "--pdeathsig=KILL", NULL };
+        static const char *const as_user[] = { "--user", "--map-current-user", "setpriv", NULL };
         static const char *const no_more[] = { "--no-new-privs", "prlimit", "--core=0", "--fsize=0", NULL };
         static const char *const gdb[] = { "gdb",  "-nx",
                                            "-nh",  "-batch",
@@ -72,6 +59,7 @@ static void make_words(struct words *ret, const char *seconds, const char *const
 
         add(ret, limit);
         add(ret, (const char *const[]){ seconds, NULL });
+        add(ret, enclosed);
         add(ret, geteuid() == 0 ? as_root : as_user);
         add(ret, no_more);
         add(ret, gdb);
