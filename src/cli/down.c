@@ -43,10 +43,10 @@ static void print_log(FILE *file)
 static void remove_ends(int directory, char *const *files, const char *const *names)
 {
         for (; files && *files; files++) {
-                if (!mf_has_ending(*files, TOOL_END_SUFFIX))
+                const char *end = mf_ending(*files, TOOL_END_SUFFIX);
+                if (!end || end == *files)
                         continue;
-                mf_cleanup(mf_freep) char *name =
-                        strndup(*files, (size_t) (mf_ending(*files, TOOL_END_SUFFIX) - *files));
+                mf_cleanup(mf_freep) char *name = strndup(*files, (size_t) (end - *files));
                 if (!name)
                         tool_oom();
                 if (!*names || mf_strv_has(names, name))

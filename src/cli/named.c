@@ -93,9 +93,10 @@ void tool_named_list_clear(struct tool_named_list *list)
 static int add_named(struct tool_named_list *list, const char *state, const char *file)
 {
         mf_cleanup(mf_state_clear) struct mf_state read = { 0 };
+        const char *end = mf_ending(file, TOOL_STATE_SUFFIX);
         char path[TOOL_STATE_PATH_MAX];
 
-        if (*file == '.' || !mf_has_ending(file, TOOL_STATE_SUFFIX))
+        if (*file == '.' || !end)
                 return 0;
         tool_state_path(state, file, "", path);
         int r = mf_state_read(path, &read, NULL);
@@ -105,10 +106,10 @@ static int add_named(struct tool_named_list *list, const char *state, const char
         if (!grown)
                 return -ENOMEM;
         list->entries = grown;
-        const size_t length = (size_t) (mf_ending(file, TOOL_STATE_SUFFIX) - file);
-        grown[list->n] = (struct tool_named){
-                .name = strndup(file, length), .machine = read.machine, .socket = read.socket, .owner = read.owner
-        };
+        grown[list->n] = (struct tool_named){ .name = strndup(file, (size_t) (end - file)),
+                                              .machine = read.machine,
+                                              .socket = read.socket,
+                                              .owner = read.owner };
         read = (struct mf_state){ 0 };
         return grown[list->n++].name ? 0 : -ENOMEM;
 }
