@@ -254,6 +254,23 @@ static void it_ends_with_its_owner(void **state)
         attach_fails(copy, -ESRCH, "has ended (it belonged to process");
 }
 
+/* An app may end at any moment, also while its container is being shared. */
+static void what_ends_meanwhile_is_said_to_have_ended(void **state)
+{
+        (void) state;
+        for (int i = 0; i < 60; i++) {
+                struct mayfly_error err = MAYFLY_ERROR_INIT;
+                struct mayfly_container *c =
+                        start_container(MAYFLY_SPEC(.image = busybox, .argv = MAYFLY_STRINGS("/bin/true")));
+                usleep((useconds_t) i * 100);
+                int r = mayfly_container_share(c, file, -1, &err);
+                if (r != 0 && (r != -ESRCH || !strstr(err.message, "exited with status 0")))
+                        fail_msg("%d: %s", r, err.message);
+                mayfly_container_free(c);
+                await_absence(file);
+        }
+}
+
 static void who_attaches_may_stop_what_was_given(void **state)
 {
         struct mayfly_container *c = NULL, *other = NULL;
@@ -423,6 +440,7 @@ int main(int argc, char **argv)
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(programs_use_it_at_once),
                 cmocka_unit_test(it_ends_with_its_owner),
+                cmocka_unit_test(what_ends_meanwhile_is_said_to_have_ended),
                 cmocka_unit_test(who_attaches_may_stop_what_was_given),
                 cmocka_unit_test(wrong_owners_are_refused),
                 cmocka_unit_test(a_process_in_a_container_is_kept_out),

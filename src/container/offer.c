@@ -143,13 +143,22 @@ static int send_offer(const struct mayfly_container *container, const struct off
         if (r < 0)
                 return r;
         r = mf_message_recv(offer->reply, &message, NULL, NULL, NULL, MSG_DONTWAIT);
-        return r > 0 ? -message.value[0] : r == 0 || r == -EAGAIN ? -ESRCH : r;
+        return r > 0 ? -message.value[0] : r == 0 ? -EPIPE : r == -EAGAIN ? -ESRCH : r;
 }
 
 /* Lets mayfly-init know that the container does not end with the control socket. */
 static int release(const struct mayfly_container *container)
 {
         return mf_message_send(container->control, &(struct mf_message){ .type = MF_MESSAGE_RELEASE }, NULL, 0);
+}
+
+/* Says why the container is not shared: it may have ended meanwhile, which each of its connections tells in its own way. */
+static int explain(struct mayfly_container *container, int r, const char *path, struct mayfly_error *err)
+{
+        if (r == -EPIPE || r == -ECONNRESET || (r == -ESRCH && mf_pidfd_has_ended(container->leader_fd)))
+                return mf_container_explain_death(container, -ESRCH, MAYFLY_STAGE_SPEC, "sharing", err);
+        return mf_error_errno(err, r, MAYFLY_STAGE_SPEC, "sharing container %s by \"%.200s\"", container->machine,
+                              path);
 }
 
 static int make_offer(struct mayfly_container *container, const char *path, int owner, struct offer *offer,
@@ -174,9 +183,7 @@ static int make_offer(struct mayfly_container *container, const char *path, int 
         }
         if (r == 0 && owner >= 0)
                 r = release(container);
-        return r < 0 ? mf_error_errno(err, r, MAYFLY_STAGE_SPEC, "sharing container %s by \"%.200s\"",
-                                      container->machine, path)
-                     : 0;
+        return r < 0 ? explain(container, r, path, err) : 0;
 }
 
 /* --- public ----------------------------------------------------------------------------------------------------- */
