@@ -170,16 +170,22 @@ static struct mf_facts facts_of(const struct mayfly_container *container)
                                   .boot_log = container->boot_log };
 }
 
-/* Asks the engine why a container died that never answered. Returns 0 when the engine does not know. */
-static int diagnose(struct mayfly_container *container, struct mayfly_error *err)
+void mf_container_hear_last_words(struct mayfly_container *container)
 {
-        mf_cleanup(mf_freep) char *boot_log = NULL;
-        uint64_t deadline = mf_timeout_end(LAST_WORDS_MS);
+        const uint64_t deadline = mf_timeout_end(LAST_WORDS_MS);
 
         /* All processes that may have a message about it have written it when they are gone. */
         while (!mf_container_gone(container) && mf_now_us() < deadline)
                 if (mf_container_poll(container, NULL, 0, 10, NULL) < 0)
                         break;
+}
+
+/* Asks the engine why a container died that never answered. Returns 0 when the engine does not know. */
+static int diagnose(struct mayfly_container *container, struct mayfly_error *err)
+{
+        mf_cleanup(mf_freep) char *boot_log = NULL;
+
+        mf_container_hear_last_words(container);
         if (!container->engine)
                 return 0;
         (void) mf_boot_log_read(container->boot_log, 1, &boot_log);

@@ -150,6 +150,8 @@ int mf_container_waits_for_go(const struct mayfly_container *container);
 int mf_container_choose_name(struct mayfly_container *container, struct mayfly_error *err);
 /* 1 once the engine saw the last of it, or if it was never started. */
 int mf_container_gone(const struct mayfly_container *container);
+/* Takes the messages of a container that is ending, until its processes are gone or their time is over. */
+void mf_container_hear_last_words(struct mayfly_container *container);
 int mf_container_check_owner(const struct mayfly_container *container, struct mayfly_error *err);
 /* share.c: whether this process may use the container: its owner, one that has attached, or a forked child, which gets
  * connections of its own. */

@@ -155,8 +155,10 @@ static int release(const struct mayfly_container *container)
 /* Says why the container is not shared: it may have ended meanwhile, which each of its connections tells in its own way. */
 static int explain(struct mayfly_container *container, int r, const char *path, struct mayfly_error *err)
 {
-        if (r == -EPIPE || r == -ECONNRESET || (r == -ESRCH && mf_pidfd_has_ended(container->leader_fd)))
+        if (r == -EPIPE || r == -ECONNRESET || (r == -ESRCH && mf_pidfd_has_ended(container->leader_fd))) {
+                mf_container_hear_last_words(container);
                 return mf_container_explain_death(container, -ESRCH, MAYFLY_STAGE_SPEC, "sharing", err);
+        }
         return mf_error_errno(err, r, MAYFLY_STAGE_SPEC, "sharing container %s by \"%.200s\"", container->machine,
                               path);
 }
