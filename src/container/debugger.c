@@ -17,9 +17,9 @@
 #include "util/time.h"
 #include "util/timeout.h"
 
-/* util-linux and coreutils, which every Debian has, confine gdb: nothing of ours runs between them. gdb is PID 1 of a PID namespace, which ends
- * with unshare(1), and unshare with timeout(1). timeout itself cannot be PID 1: from coreutils 9.10 on it takes PID 1 as its parent for
- * a sign that its parent has died. */
+/* util-linux and coreutils, which every Debian has, confine gdb: nothing of ours runs between them. gdb is PID 1 of a PID namespace, which
+ * ends with unshare(1), unshare with timeout(1), and timeout with the process that asked. timeout itself cannot be PID 1: from coreutils
+ * 9.10 on it takes PID 1 as its parent for a sign that its parent has died. */
 
 #define NOBODY 65534U
 #define LIMIT_MS 60000U
@@ -106,19 +106,25 @@ static int run(struct words *words, unsigned limit_ms, struct mf_buffer *ret)
         static char *const env[] = { (char *) (uintptr_t) "PATH=/usr/local/bin:/usr/bin:/bin",
                                      (char *) (uintptr_t) "LC_ALL=C.UTF-8", (char *) (uintptr_t) "HOME=/nonexistent",
                                      NULL };
-        mf_cleanup(mf_closep) int nowhere = open("/dev/null", O_RDONLY | O_CLOEXEC);
-        int process = -1, reaper = -1, pair[2];
+        int process = -1, reaper = -1, output[2], life[2];
 
-        if (nowhere < 0 || pipe2(pair, O_CLOEXEC) < 0)
+        if (pipe2(output, O_CLOEXEC) < 0)
                 return -errno;
+        mf_cleanup(mf_closep) int from = output[0];
+        if (pipe2(life, O_CLOEXEC) < 0) {
+                int r = -errno;
+                mf_close(output[1]);
+                return r;
+        }
         const struct mf_raw_start request = {
-                .argv = words->list, .env = env, .control = nowhere, .boot_log = pair[1]
+                .argv = words->list, .env = env, .control = life[0], .boot_log = output[1], .is_tied = 1
         };
         int r = mf_raw_start_program(&request, &process, &reaper);
-        mf_close(pair[1]);
+        mf_close(life[0]);
+        mf_close(output[1]);
         if (r == 0)
-                r = read_output(pair[0], mf_timeout_end(limit_ms), ret);
-        mf_close(pair[0]);
+                r = read_output(from, mf_timeout_end(limit_ms), ret);
+        mf_close(life[1]);
         if (process >= 0)
                 end(process, reaper);
         return r;

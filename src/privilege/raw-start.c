@@ -86,6 +86,22 @@ static _Noreturn void give_up(const struct plan *plan, long boot_log)
         leave(127);
 }
 
+/* Has the kernel kill this process once the pipe that it has as standard input loses its last writer (fcntl(2), F_SETSIG): a program that
+ * is not ours does not look. */
+static int tie(void)
+{
+        struct pollfd pipe = { .fd = 0 };
+        const struct timespec now = { 0 };
+
+        if (syscall(SYS_fcntl, 0L, F_SETSIG, (long) SIGKILL) < 0 ||
+            syscall(SYS_fcntl, 0L, F_SETOWN, syscall(SYS_getpid)) < 0 ||
+            syscall(SYS_fcntl, 0L, F_SETFL, (long) O_ASYNC) < 0)
+                return -1;
+        if (syscall(SYS_ppoll, &pipe, 1L, &now, NULL, sizeof(uint64_t)) == 1) /* it had lost the writer before */
+                leave(1);
+        return 0;
+}
+
 /* The grandchild: becomes the program. Until it executes it dies with the reaper; a parent that does not stay may be gone
  * before. */
 static _Noreturn void execute(const struct plan *plan, long parent)
@@ -108,7 +124,7 @@ static _Noreturn void execute(const struct plan *plan, long parent)
                 if (syscall(SYS_dup3, safe[i], (long) i, 0L) < 0)
                         give_up(plan, safe[1]);
         syscall(SYS_close_range, 4L, (long) UINT_MAX, (long) CLOSE_RANGE_UNSHARE);
-        if (syscall(SYS_chdir, "/") < 0)
+        if (syscall(SYS_chdir, "/") < 0 || (request->is_tied && tie() < 0))
                 give_up(plan, 2);
         set_signal_mask(&none, NULL);
         syscall(SYS_prctl, PR_SET_PDEATHSIG, 0L, 0L, 0L, 0L);

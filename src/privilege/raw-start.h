@@ -16,6 +16,7 @@ struct mf_raw_start {
         int control;       /* becomes standard input */
         int boot_log;      /* becomes standard output and error */
         int report;        /* becomes descriptor 3; the pidfd of the new process is sent there in an MF_MESSAGE_READY */
+        int is_tied;       /* SIGKILL ends it once nobody has the other end of `control`, a pipe's for reading */
 };
 
 /*
