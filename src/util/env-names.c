@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "util/escape.h"
 #include "util/nearest.h"
 
 #define PREFIX "MAYFLY_"
@@ -42,7 +43,9 @@ unsigned mf_env_warn(char *const *environment, FILE *out)
                 const char *meant = mf_nearest(name, mf_env_names, MF_MOST_EDITS);
                 if (!meant || strcmp(meant, name) == 0)
                         continue;
-                fprintf(out, "mayfly: warning: the environment variable %s has no effect; did you mean %s?\n", name,
+                char shown[4 * sizeof(name)];
+                mf_escape(shown, sizeof(shown), name);
+                fprintf(out, "mayfly: warning: the environment variable %s has no effect; did you mean %s?\n", shown,
                         meant);
                 n++;
         }

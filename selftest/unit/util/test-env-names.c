@@ -91,18 +91,28 @@ static unsigned warn(char *const *environment, char *said, size_t size)
 
 static void test_typos_in_the_environment_are_told(void **state)
 {
-        static char *const environment[] = { "PATH=/bin",          "MAYFLY_REQUIRED=1", "MAYFLY_ENGIN=direct",
-                                             "MAYFLY_REQUIRE=1",   "MAYFLY_STROE=/x",   "MAYFLY_TRUSTED_KEY=/k",
-                                             "MAYFLY_TEST_LEAKS=", "MAYFLY_",           "XMAYFLY_ENGIN=",
-                                             "MAYFLY_CAFILE",      "mayfly_engin=1",    NULL };
+        static char *const environment[] = { "PATH=/bin",
+                                             "MAYFLY_REQUIRED=1",
+                                             "MAYFLY_ENGIN=direct",
+                                             "MAYFLY_REQUIRE=1",
+                                             "MAYFLY_STROE=/x",
+                                             "MAYFLY_TRUSTED_KEY=/k",
+                                             "MAYFLY_TEST_LEAKS=",
+                                             "MAYFLY_",
+                                             "XMAYFLY_ENGIN=",
+                                             "MAYFLY_CAFILE",
+                                             "mayfly_engin=1",
+                                             "MAYFLY_ENG\033NE=1",
+                                             NULL };
         char said[2048];
 
         (void) state;
-        assert_int_equal(warn(environment, said, sizeof(said)), 5);
+        assert_int_equal(warn(environment, said, sizeof(said)), 6);
         assert_string_equal(said, SAYS("MAYFLY_REQUIRED", "MAYFLY_REQUIRE") SAYS("MAYFLY_ENGIN", "MAYFLY_ENGINE")
                                           SAYS("MAYFLY_STROE", "MAYFLY_STORE")
                                                   SAYS("MAYFLY_TRUSTED_KEY", "MAYFLY_TRUSTED_KEYS")
-                                                          SAYS("MAYFLY_CAFILE", "MAYFLY_CA_FILE"));
+                                                          SAYS("MAYFLY_CAFILE", "MAYFLY_CA_FILE")
+                                                                  SAYS("MAYFLY_ENG\\033NE", "MAYFLY_ENGINE"));
 }
 
 /* Known names are taken for nothing else, and no two are so near that a typo could be either. */
