@@ -17,8 +17,7 @@
 
 #define DEFAULT_LIMIT_S UINT64_C(3600) /* of what no process owns */
 
-/* Opens the owner, which must run. Returns TOOL_OK, or complains and returns TOOL_FAILED. */
-static int open_owner(pid_t pid, int *ret)
+int keeper_open_owner(pid_t pid, int *ret)
 {
         *ret = pid ? (int) syscall(SYS_pidfd_open, pid, 0) : -1;
         if (pid == 0 || (*ret >= 0 && !mf_pidfd_has_ended(*ret)))
@@ -90,7 +89,7 @@ int keeper_begin(const struct keeper_choices *choices, struct declaration *decla
         if (choices->detach && choices->owner == 0 && limit_s == 0)
                 limit_s = DEFAULT_LIMIT_S;
         keeper.limit_us = limit_s * 1000000U;
-        int status = open_owner((pid_t) choices->owner, &keeper.owner);
+        int status = keeper_open_owner((pid_t) choices->owner, &keeper.owner);
         if (status == TOOL_OK)
                 status = make_state(choices->state, &keeper.state);
         if (status == TOOL_OK)

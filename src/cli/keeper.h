@@ -93,6 +93,9 @@ struct keeper {
 /* keeper-begin.c: becomes the keeper of a declaration, or with `detach` has a child process do so. Returns the exit status for mayfly. */
 int keeper_begin(const struct keeper_choices *choices, struct declaration *declaration, int prints_names);
 
+/* Opens the process, which must run, as a pidfd; 0 gives -1. Returns TOOL_OK, or complains and returns TOOL_FAILED. */
+int keeper_open_owner(pid_t pid, int *ret);
+
 /* keeper.c: starts all and stays until the end. Returns the exit status for mayfly. */
 int keeper_run(struct keeper *keeper);
 

@@ -12,6 +12,7 @@
 #include "cli/run.h"
 #include "util/arena.h"
 #include "util/macro.h"
+#include "util/time.h"
 
 struct choices {
         const char **env, **publish, **host_ports, **volumes, **tmpfs, **capabilities;
@@ -156,6 +157,8 @@ static int run_image(struct choices *choices, char **operands)
         int r = start(choices, &spec, &container, &control, &err);
         if (r < 0)
                 return run_failed(r, &err);
+        if (choices->keeper.time_limit_s)
+                control.limit_us = mf_now_us() + choices->keeper.time_limit_s * 1000000U;
         if (!choices->keeper.quiet)
                 print_addresses(container, spec.publish);
         const struct mayfly_command command = make_command(choices, operands + 1, &memory);
@@ -181,13 +184,12 @@ static int run(int argc, char **argv)
                 (void) tool_usage("run", "--detach is not for --interactive or --tty: nobody is there then");
                 return RUN_FAILED;
         }
-        if (!choices.keeper.detach && (choices.keeper.owner || choices.keeper.time_limit_s)) {
-                (void) tool_usage("run", "--owner-pid and --time-limit are for --detach");
-                return RUN_FAILED;
-        }
         if (run_check_terminal("run", choices.interactive, choices.tty) != TOOL_OK)
                 return RUN_FAILED;
-        return choices.keeper.detach ? run_detached(&choices, operands.list) : run_image(&choices, operands.list);
+        if (choices.keeper.detach)
+                return run_detached(&choices, operands.list);
+        status = run_follow((pid_t) choices.keeper.owner);
+        return status == TOOL_OK ? run_image(&choices, operands.list) : status;
 }
 
 #define LIST(words, letter_, field, value_, text)                                                           \
