@@ -42,9 +42,12 @@ const char *small_image(const char *name, const char *app, const char *prepare)
 
 const char *small_image_for(const char *arch, const char *name, const char *app, const char *prepare)
 {
+        /* The links of busybox are made once: each is a process. */
         static const char script[] =
-                "set -e; mkdir -p %1$s/%2$s/bin %1$s/%2$s/etc; cd %1$s/%2$s; cp \"$(command -v busybox)\" bin/; "
-                "for applet in $(bin/busybox --list); do [ $applet = busybox ] || ln -s busybox bin/$applet; done; "
+                "set -e; mkdir -p %1$s/%2$s/etc; cd %1$s; if [ ! -e applets ]; then mkdir making; "
+                "cp \"$(command -v busybox)\" making/; for applet in $(making/busybox --list); do "
+                "[ $applet = busybox ] || ln -s busybox making/$applet; done; mv making applets; fi; "
+                "cp -a applets %2$s/bin; cd %2$s; "
                 "printf 'root:x:0:0::/:/bin/sh\\nwww:x:33:33::/:/bin/sh\\n' >etc/passwd; "
                 "printf 'root:x:0:\\nwww:x:33:\\n' >etc/group; %3$s\n"
                 "'%4$s' build --quiet --compression=none --manifest %1$s/%2$s.json . %1$s/%2$s.aci >%1$s/%2$s.ref";
