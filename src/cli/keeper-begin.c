@@ -15,6 +15,7 @@
 #include "util/macro.h"
 #include "util/runtime-dir.h"
 
+#define LONGEST_S UINT64_C(3155760000)
 #define DEFAULT_LIMIT_S UINT64_C(3600) /* of what no process owns */
 
 int keeper_open_owner(pid_t pid, int *ret)
@@ -22,8 +23,13 @@ int keeper_open_owner(pid_t pid, int *ret)
         *ret = pid ? (int) syscall(SYS_pidfd_open, pid, 0) : -1;
         if (pid == 0 || (*ret >= 0 && !mf_pidfd_has_ended(*ret)))
                 return TOOL_OK;
-        return tool_fail("--owner-pid=%d: %s; give the process whose end is to be the end of the containers", (int) pid,
+        return tool_fail("--owner-pid=%d: %s; give a process that runs, with whose end it is to end", (int) pid,
                          *ret >= 0 ? "this process has ended" : strerror(errno));
+}
+
+uint64_t keeper_limit_us(uint64_t limit_s)
+{
+        return (limit_s < LONGEST_S ? limit_s : LONGEST_S) * 1000000U;
 }
 
 /* Makes the directory for state files, and its path absolute. */
@@ -88,7 +94,7 @@ int keeper_begin(const struct keeper_choices *choices, struct declaration *decla
 
         if (choices->detach && choices->owner == 0 && limit_s == 0)
                 limit_s = DEFAULT_LIMIT_S;
-        keeper.limit_us = limit_s * 1000000U;
+        keeper.limit_us = keeper_limit_us(limit_s);
         int status = keeper_open_owner((pid_t) choices->owner, &keeper.owner);
         if (status == TOOL_OK)
                 status = make_state(choices->state, &keeper.state);

@@ -96,6 +96,9 @@ int keeper_begin(const struct keeper_choices *choices, struct declaration *decla
 /* Opens the process, which must run, as a pidfd; 0 gives -1. Returns TOOL_OK, or complains and returns TOOL_FAILED. */
 int keeper_open_owner(pid_t pid, int *ret);
 
+/* The limit in microseconds: any that is longer than a hundred years is as long. */
+uint64_t keeper_limit_us(uint64_t limit_s);
+
 /* keeper.c: starts all and stays until the end. Returns the exit status for mayfly. */
 int keeper_run(struct keeper *keeper);
 

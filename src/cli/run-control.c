@@ -43,19 +43,7 @@ void run_control_fill(const struct run_control *control, struct pollfd fds[RUN_C
 
 int run_control_left_ms(const struct run_control *control)
 {
-        const int of_end = control->kill_us ? mf_left_ms(control->kill_us) : -1;
-        const int of_all = control->limit_us ? mf_left_ms(control->limit_us) : -1;
-
-        return of_end >= 0 && (of_all < 0 || of_end < of_all) ? of_end : of_all;
-}
-
-/* Ends the command for which a time is over. */
-static void end(struct run_control *control, struct mayfly_exec *exec)
-{
-        if (control->limit_us && mf_left_ms(control->limit_us) == 0)
-                (void) tool_fail("--time-limit is over; the command is killed");
-        control->kill_us = control->limit_us = 0;
-        (void) mayfly_exec_kill(exec, NULL);
+        return control->kill_us ? mf_left_ms(control->kill_us) : -1;
 }
 
 static void accept_client(struct run_control *control)
@@ -126,8 +114,10 @@ void run_control_heed(struct run_control *control, const struct pollfd fds[RUN_C
                         receive(control, &control->clients[i], exec);
         if (fds[0].revents)
                 accept_client(control);
-        if (run_control_left_ms(control) == 0)
-                end(control, exec);
+        if (run_control_left_ms(control) == 0) {
+                (void) mayfly_exec_kill(exec, NULL);
+                control->kill_us = 0;
+        }
 }
 
 void run_control_answer(struct run_control *control, int status)

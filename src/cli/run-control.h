@@ -26,8 +26,7 @@ struct run_control {
         const struct mayfly_container *container;
         int listener; /* -1: nobody can ask */
         struct run_client clients[RUN_CLIENTS_MAX];
-        uint64_t kill_us;  /* then the command has had its time; 0: nobody has asked it to end */
-        uint64_t limit_us; /* until then it may run at all; 0: without limit */
+        uint64_t kill_us; /* then the command has had its time; 0: nobody has asked it to end */
 };
 
 /* --- in the mayfly run --- */

@@ -12,7 +12,6 @@
 #include "cli/run.h"
 #include "util/arena.h"
 #include "util/macro.h"
-#include "util/time.h"
 
 struct choices {
         const char **env, **publish, **host_ports, **volumes, **tmpfs, **capabilities;
@@ -157,14 +156,16 @@ static int run_image(struct choices *choices, char **operands)
         int r = start(choices, &spec, &container, &control, &err);
         if (r < 0)
                 return run_failed(r, &err);
-        if (choices->keeper.time_limit_s)
-                control.limit_us = mf_now_us() + choices->keeper.time_limit_s * 1000000U;
         if (!choices->keeper.quiet)
                 print_addresses(container, spec.publish);
         const struct mayfly_command command = make_command(choices, operands + 1, &memory);
-        int status = run_command(container, &command, choices->interactive, &control);
+        int status = RUN_FAILED;
+        if (run_end_after(keeper_limit_us(choices->keeper.time_limit_s)) == TOOL_OK)
+                status = run_command(container, &command, choices->interactive, &control);
         mayfly_container_free(container);
         run_control_close(&control);
+        if (run_is_late())
+                (void) tool_fail("the command was ended because its --time-limit is over");
         return status;
 }
 
@@ -188,8 +189,7 @@ static int run(int argc, char **argv)
                 return RUN_FAILED;
         if (choices.keeper.detach)
                 return run_detached(&choices, operands.list);
-        status = run_follow((pid_t) choices.keeper.owner);
-        return status == TOOL_OK ? run_image(&choices, operands.list) : status;
+        return run_end_with((pid_t) choices.keeper.owner) == TOOL_OK ? run_image(&choices, operands.list) : RUN_FAILED;
 }
 
 #define LIST(words, letter_, field, value_, text)                                                           \

@@ -42,9 +42,12 @@ char *run_path(struct mf_arena *memory, const char *directory, const char *path)
 void run_take_capabilities(struct mf_arena *memory, const char *const *words, const char *const **ret);
 void run_take_user(struct mf_arena *memory, const char *word, struct mayfly_command *ret);
 
-/* run-owner.c: from here on this process ends, as if it got SIGTERM again and again, when that of the PID has ended; 0 is for none. Returns
- * TOOL_OK, or complains and returns RUN_FAILED. */
-int run_follow(pid_t pid);
+/* run-owner.c: when the process of this PID ends, or after a time, this process gets SIGTERM, half a second later again, and then until it
+ * has ended. 0 is for none. Both return TOOL_OK, or complain and return TOOL_FAILED. */
+int run_end_with(pid_t pid);
+int run_end_after(uint64_t limit_us);
+/* Whether the time was over. */
+int run_is_late(void);
 
 /* Whether our input can be that of a terminal inside. Returns TOOL_OK, or complains and returns TOOL_USAGE. */
 int run_check_terminal(const char *command, int interactive, int tty);

@@ -86,7 +86,7 @@ static _Noreturn void give_up(const struct plan *plan, long boot_log)
         leave(127);
 }
 
-/* Has the kernel kill this process once the pipe that it has as standard input loses its last writer (fcntl(2), F_SETSIG): a program that
+/* Has the kernel kill this process group once the pipe that it has as standard input loses its last writer (fcntl(2), F_SETSIG): a program that
  * is not ours does not look. */
 static int tie(void)
 {
@@ -94,7 +94,7 @@ static int tie(void)
         const struct timespec now = { 0 };
 
         if (syscall(SYS_fcntl, 0L, F_SETSIG, (long) SIGKILL) < 0 ||
-            syscall(SYS_fcntl, 0L, F_SETOWN, syscall(SYS_getpid)) < 0 ||
+            syscall(SYS_fcntl, 0L, F_SETOWN, -syscall(SYS_getpid)) < 0 ||
             syscall(SYS_fcntl, 0L, F_SETFL, (long) O_ASYNC) < 0)
                 return -1;
         if (syscall(SYS_ppoll, &pipe, 1L, &now, NULL, sizeof(uint64_t)) == 1) /* it had lost the writer before */
