@@ -15,7 +15,7 @@
 #include "util/macro.h"
 #include "util/runtime-dir.h"
 
-#define LONGEST_S UINT64_C(3155760000)
+#define LONGEST_S UINT64_C(3155760000) /* a hundred years */
 #define DEFAULT_LIMIT_S UINT64_C(3600) /* of what no process owns */
 
 int keeper_open_owner(pid_t pid, int *ret)
@@ -23,8 +23,8 @@ int keeper_open_owner(pid_t pid, int *ret)
         *ret = pid ? (int) syscall(SYS_pidfd_open, pid, 0) : -1;
         if (pid == 0 || (*ret >= 0 && !mf_pidfd_has_ended(*ret)))
                 return TOOL_OK;
-        return tool_fail("--owner-pid=%d: %s; give a process that runs, with whose end it is to end", (int) pid,
-                         *ret >= 0 ? "this process has ended" : strerror(errno));
+        return tool_fail("--owner-pid=%d: %s; give the PID of a process that runs: what is started ends with it",
+                         (int) pid, *ret >= 0 ? "this process has ended" : strerror(errno));
 }
 
 uint64_t keeper_limit_us(uint64_t limit_s)

@@ -162,9 +162,10 @@ static int run_image(struct choices *choices, char **operands)
         int status = RUN_FAILED;
         if (run_end_after(keeper_limit_us(choices->keeper.time_limit_s)) == TOOL_OK)
                 status = run_command(container, &command, choices->interactive, &control);
+        const int is_late = run_is_late(); /* the end of the container takes time, too */
         mayfly_container_free(container);
         run_control_close(&control);
-        if (run_is_late())
+        if (is_late)
                 (void) tool_fail("the command was ended because its --time-limit is over");
         return status;
 }

@@ -18,8 +18,8 @@
 #include "util/timeout.h"
 
 /* util-linux and coreutils, which every Debian has, confine gdb: nothing of ours runs between them. gdb is PID 1 of a PID namespace, which
- * ends with unshare(1), unshare with timeout(1), and timeout with the process that asked and those that it forked meanwhile. timeout itself cannot be PID 1: from coreutils
- * 9.10 on it takes PID 1 as its parent for a sign that its parent has died. */
+ * ends with unshare(1), unshare with timeout(1), and timeout with the process that asked and those that it forked meanwhile. timeout
+ * itself cannot be PID 1: from coreutils 9.10 on it takes PID 1 as its parent for a sign that its parent has died. */
 
 #define NOBODY 65534U
 #define LIMIT_MS 60000U

@@ -86,8 +86,8 @@ static _Noreturn void give_up(const struct plan *plan, long boot_log)
         leave(127);
 }
 
-/* Has the kernel kill this process group once the pipe that it has as standard input loses its last writer (fcntl(2), F_SETSIG): a program that
- * is not ours does not look. */
+/* Has the kernel kill this process group once the pipe that it has as standard input loses its last writer (fcntl(2), F_SETSIG): a program
+ * that is not ours does not look. */
 static int tie(void)
 {
         struct pollfd pipe = { .fd = 0 };
